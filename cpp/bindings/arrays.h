@@ -1,0 +1,65 @@
+// Arrays as they come from Python: checked, never cast, never copied behind the caller's back.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rnnfast {
+
+namespace py = pybind11;
+
+inline std::string text_of(const std::vector<std::int64_t>& shape) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+inline std::vector<std::int64_t> shape_of(const py::array& array) {
+  return {array.shape(), array.shape() + array.ndim()};
+}
+
+// "x: expected float32 array, got float64" unless `array` has exactly this element type.
+template <class Scalar>
+void require_dtype(const char* name, const py::array& array) {
+  if (py::isinstance<py::array_t<Scalar>>(array)) return;
+  throw py::type_error(std::string(name) + ": expected dtype " +
+                       std::string(py::str(py::dtype::of<Scalar>())) + ", got " +
+                       std::string(py::str(array.dtype())));
+}
+
+inline void require_shape(const char* name, const py::array& array,
+                          const std::vector<std::int64_t>& expected) {
+  if (shape_of(array) == expected) return;
+  throw py::value_error(std::string(name) + ": expected shape " + text_of(expected) + ", got " +
+                        text_of(shape_of(array)));
+}
+
+// True if every axis counts whole elements and the innermost is contiguous.
+inline bool rows_are_contiguous(const py::array& array) {
+  const auto item = array.itemsize();
+  for (py::ssize_t axis = 0; axis < array.ndim(); ++axis)
+    if (array.strides(axis) % item != 0) return false;
+  const auto last = array.ndim() - 1;
+  return array.ndim() == 0 || array.shape(last) <= 1 || array.strides(last) == item;
+}
+
+// The array itself if `data` may be read row by row, else a contiguous copy of it.
+inline py::array with_contiguous_rows(const py::array& array) {
+  const bool aligned = (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+  if (aligned && rows_are_contiguous(array)) return array;
+  return py::array::ensure(array, py::array::c_style);
+}
+
+// A new C-contiguous array, not initialised.
+template <class Scalar>
+py::array_t<Scalar> new_array(const std::vector<std::int64_t>& shape) {
+  return py::array_t<Scalar>(std::vector<py::ssize_t>(shape.begin(), shape.end()));
+}
+
+}  // namespace rnnfast

@@ -1,0 +1,65 @@
+#include "bindings/module.h"
+
+#include <pthread.h>
+#include <pybind11/stl.h>
+
+#include <atomic>
+#include <string>
+
+#include "cpu.h"
+
+namespace py = pybind11;
+
+namespace rnnfast {
+
+namespace {
+
+const KernelTable* chosen = nullptr;
+std::atomic<int> threads{1};
+std::atomic<bool> forked{false};
+
+void use_kernels(const py::capsule& capsule) {
+  if (capsule.name() == nullptr || std::string(capsule.name()) != kTableCapsule)
+    throw py::type_error("capsule: expected a table of kernels, got another capsule");
+  const auto* table = capsule.get_pointer<const KernelTable>();
+  if (table->version != kTableVersion)
+    throw py::value_error("capsule: expected kernels of version " + std::to_string(kTableVersion) +
+                          ", got " + std::to_string(table->version));
+  chosen = table;
+}
+
+void set_num_threads(int count) {
+  if (count < 1 || count > 1024)
+    throw py::value_error("count: expected 1 to 1024 threads, got " + std::to_string(count));
+  threads = count;
+}
+
+}  // namespace
+
+const KernelTable& kernels() {
+  if (chosen == nullptr) throw std::runtime_error("no kernels were chosen: import rnnfast first");
+  return *chosen;
+}
+
+int thread_count() { return forked ? 1 : threads.load(); }
+
+}  // namespace rnnfast
+
+PYBIND11_MODULE(_core, m) {
+  using namespace rnnfast;
+  m.doc() = "The seam between rnnfast's Python and its kernels.";
+  m.attr("__version__") = RNNFAST_VERSION;
+  threads = usable_cpus();
+  pthread_atfork(nullptr, nullptr, [] { forked = true; });
+
+  m.def("cpu_levels", &cpu_levels);
+  m.def("cpu_name", &cpu_name);
+  m.def("usable_cpus", &usable_cpus);
+  m.def("use_kernels", &use_kernels, py::arg("capsule"));
+  m.def("kernel_level", [] { return kernels().level; });
+  m.def("kernel_lanes", [] { return py::make_tuple(kernels().lanes_f32, kernels().lanes_f64); });
+  m.def("set_num_threads", &set_num_threads, py::arg("count"));
+  m.def("get_num_threads", &thread_count);
+  bind_parameters(m);
+  bind_recurrent(m);
+}

@@ -1,0 +1,20 @@
+// What the rooms of the seam share: the chosen kernels, the thread count, and who binds what.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include "kernels/table.h"
+
+namespace rnnfast {
+
+// The kernels in use; objects made earlier keep the table they were made with. Throws
+// RuntimeError if none was chosen.
+const KernelTable& kernels();
+
+// Threads that a kernel call may use; 1 in a forked child, where OpenMP's team is gone.
+int thread_count();
+
+void bind_parameters(pybind11::module_& m);
+void bind_recurrent(pybind11::module_& m);
+
+}  // namespace rnnfast

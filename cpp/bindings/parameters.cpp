@@ -1,0 +1,80 @@
+#include "bindings/parameters.h"
+
+#include <cstring>
+#include <new>
+
+#include "bindings/module.h"
+
+namespace rnnfast {
+
+namespace {
+
+void* zeroed(std::size_t bytes) {
+  const std::size_t rounded = (bytes + 63) / 64 * 64 + 64;
+  void* p = std::aligned_alloc(64, rounded);
+  if (p == nullptr) throw std::bad_alloc();
+  std::memset(p, 0, rounded);
+  return p;
+}
+
+std::size_t item_size(const ParameterBuffer& buffer) {
+  return buffer.is_double() ? sizeof(double) : sizeof(float);
+}
+
+// A flat view of the buffer's memory that keeps the buffer alive.
+py::array view(const py::object& self, bool grads) {
+  auto& buffer = self.cast<ParameterBuffer&>();
+  const auto dtype = buffer.is_double() ? py::dtype::of<double>() : py::dtype::of<float>();
+  const void* data = grads ? buffer.grads<char>() : buffer.values<char>();
+  // A capsule as the base: NumPy then refuses to make the read-only view writeable again.
+  auto* owner = new py::object(self);
+  const py::capsule base(owner, [](void* p) { delete static_cast<py::object*>(p); });
+  py::array array(dtype, {buffer.size()}, data, base);
+  if (!grads) array.attr("setflags")(py::arg("write") = false);
+  return array;
+}
+
+}  // namespace
+
+ParameterBuffer::ParameterBuffer(std::int64_t size, bool is_double)
+    : size_(size), is_double_(is_double) {
+  if (size < 0)
+    throw py::value_error("size: expected at least 0, got " + std::to_string(size));
+  const std::size_t bytes = static_cast<std::size_t>(size) * item_size(*this);
+  values_.reset(zeroed(bytes));
+  grads_.reset(zeroed(bytes));
+}
+
+void ParameterBuffer::assign(std::int64_t offset, const py::array& source) {
+  if (is_double_)
+    require_dtype<double>("source", source);
+  else
+    require_dtype<float>("source", source);
+  if (!(source.flags() & py::array::c_style))
+    throw py::value_error("source: expected a C-contiguous array, got strides");
+  if (offset < 0 || source.size() > size_ - offset)
+    throw py::value_error("source: expected at most " + std::to_string(size_ - offset) +
+                          " values, got " + std::to_string(source.size()));
+  std::memcpy(values<char>() + offset * static_cast<std::int64_t>(item_size(*this)), source.data(),
+              static_cast<std::size_t>(source.nbytes()));
+  changed();
+}
+
+void bind_parameters(py::module_& m) {
+  py::class_<ParameterBuffer, std::shared_ptr<ParameterBuffer>>(m, "ParameterBuffer")
+      .def(py::init([](std::int64_t size, const std::string& dtype) {
+             if (dtype != "float32" && dtype != "float64")
+               throw py::value_error("dtype: expected 'float32' or 'float64', got '" + dtype + "'");
+             return std::make_shared<ParameterBuffer>(size, dtype == "float64");
+           }),
+           py::arg("size"), py::arg("dtype"))
+      .def_property_readonly("size", &ParameterBuffer::size)
+      .def_property_readonly(
+          "dtype", [](const ParameterBuffer& b) { return b.is_double() ? "float64" : "float32"; })
+      .def_property_readonly("version", &ParameterBuffer::version)
+      .def_property_readonly("values", [](const py::object& self) { return view(self, false); })
+      .def_property_readonly("grads", [](const py::object& self) { return view(self, true); })
+      .def("assign", &ParameterBuffer::assign, py::arg("offset"), py::arg("source"));
+}
+
+}  // namespace rnnfast

@@ -1,0 +1,45 @@
+// The home of trained numbers: values, their gradients, and a version that counts every change.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+
+#include "bindings/arrays.h"
+
+namespace rnnfast {
+
+// One flat run of values and one of gradients, 64-byte aligned. Python sees the values read-only,
+// so that each change passes through `changed()` and no packed copy can go stale unnoticed.
+class ParameterBuffer {
+ public:
+  ParameterBuffer(std::int64_t size, bool is_double);
+
+  std::int64_t size() const { return size_; }
+  bool is_double() const { return is_double_; }
+  std::int64_t version() const { return version_; }
+  void changed() { ++version_; }
+
+  template <class Scalar>
+  Scalar* values() const {
+    return static_cast<Scalar*>(values_.get());
+  }
+  template <class Scalar>
+  Scalar* grads() const {
+    return static_cast<Scalar*>(grads_.get());
+  }
+  // Copies a contiguous array of the buffer's dtype to [offset, offset + size).
+  void assign(std::int64_t offset, const py::array& source);
+
+ private:
+  struct Free {
+    void operator()(void* p) const { std::free(p); }
+  };
+  std::int64_t size_;
+  bool is_double_;
+  std::int64_t version_ = 0;
+  std::unique_ptr<void, Free> values_, grads_;
+};
+
+}  // namespace rnnfast

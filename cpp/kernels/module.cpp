@@ -1,0 +1,39 @@
+// The Python face of one instruction set's kernels: an empty module that carries the table.
+#include <Python.h>
+
+#include "kernels/table.h"
+
+namespace rnnfast {
+extern const KernelTable kernel_table;
+}
+
+namespace {
+
+int add_table(PyObject* module) {
+  PyObject* capsule = PyCapsule_New(const_cast<rnnfast::KernelTable*>(&rnnfast::kernel_table),
+                                    rnnfast::kTableCapsule, nullptr);
+  if (capsule == nullptr) return -1;
+  const int status = PyModule_AddObjectRef(module, "table", capsule);
+  Py_DECREF(capsule);
+  return status;
+}
+
+#define RNNFAST_TEXT_(name) #name
+#define RNNFAST_TEXT(name) RNNFAST_TEXT_(name)
+#define RNNFAST_INIT_(name) PyInit_##name
+#define RNNFAST_INIT(name) RNNFAST_INIT_(name)
+
+PyModuleDef_Slot slots[] = {{Py_mod_exec, reinterpret_cast<void*>(add_table)}, {0, nullptr}};
+PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                          RNNFAST_TEXT(RNNFAST_KERNELS),
+                          "Kernels compiled for one instruction set.",
+                          0,
+                          nullptr,
+                          slots,
+                          nullptr,
+                          nullptr,
+                          nullptr};
+
+}  // namespace
+
+PyMODINIT_FUNC RNNFAST_INIT(RNNFAST_KERNELS)() { return PyModuleDef_Init(&definition); }

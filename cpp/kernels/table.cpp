@@ -1,0 +1,27 @@
+// Fills the table. This translation unit and its siblings are compiled once per instruction set.
+#include "kernels/table.h"
+
+#include "kernels/simd.h"
+
+namespace rnnfast {
+
+extern const RecurrentTable<float> recurrent_table_f32;
+extern const RecurrentTable<double> recurrent_table_f64;
+
+namespace {
+#if defined(__AVX512F__)
+constexpr const char* kLevel = "v4";
+#elif defined(__AVX2__)
+constexpr const char* kLevel = "v3";
+#else
+constexpr const char* kLevel = "v1";
+#endif
+}  // namespace
+
+extern const KernelTable kernel_table;
+const KernelTable kernel_table = {
+    kTableVersion,        kLevel, lanes<float>, lanes<double>, &recurrent_table_f32,
+    &recurrent_table_f64,
+};
+
+}  // namespace rnnfast

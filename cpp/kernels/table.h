@@ -1,0 +1,35 @@
+// The only boundary between the kernels and whoever calls them: plain structs and function
+// pointers. No Eigen type, std container or exception crosses it, because each instruction set's
+// kernels are a module of their own with their own idea of alignment.
+#pragma once
+
+#include "kernels/recurrent_table.h"
+
+namespace rnnfast {
+
+// Raised whenever a struct below or in the included tables changes.
+constexpr int kTableVersion = 1;
+
+struct KernelTable {
+  int version;               // kTableVersion
+  const char* level;         // "v1", "v3", "v4"
+  int lanes_f32, lanes_f64;  // values per SIMD register
+  const RecurrentTable<float>* recurrent_f32;
+  const RecurrentTable<double>* recurrent_f64;
+};
+
+template <class Scalar>
+const RecurrentTable<Scalar>& recurrent(const KernelTable& table);
+template <>
+inline const RecurrentTable<float>& recurrent(const KernelTable& table) {
+  return *table.recurrent_f32;
+}
+template <>
+inline const RecurrentTable<double>& recurrent(const KernelTable& table) {
+  return *table.recurrent_f64;
+}
+
+// The name of the PyCapsule through which a kernels module hands over its table.
+constexpr const char* kTableCapsule = "rnnfast.kernel_table";
+
+}  // namespace rnnfast

@@ -1,0 +1,86 @@
+// The register-tile product: MR rows times U blocks of G vectors, summed over k in registers.
+//
+//   acc[m][u][g] += sum over k of a(m, k) * b[u][k * ldb + g * lanes ... + lanes)
+//
+// Every use of a matrix product in the kernels is this loop with other operands. Each accumulator
+// sums over k in ascending order, one (fused) multiply-add a step, so that a result's bits depend
+// neither on the tile's height nor on its neighbours.
+#pragma once
+
+#include "kernels/simd.h"
+
+namespace rnnfast {
+
+template <class Scalar, int MR, int U, int G>
+using Tile = Vec<Scalar>[MR][U][G];
+
+// Left operands: rows anywhere in memory, or rows interleaved in a panel [k][MR].
+template <class Scalar, int MR>
+struct Rows {
+  const Scalar* row[MR];
+  RNNFAST_INLINE Scalar operator()(int m, std::int64_t k) const { return row[m][k]; }
+};
+template <class Scalar, int MR>
+struct Interleaved {
+  const Scalar* panel;
+  RNNFAST_INLINE Scalar operator()(int m, std::int64_t k) const { return panel[k * MR + m]; }
+};
+
+template <class Scalar, int MR, int U, int G, class Left>
+RNNFAST_INLINE void accumulate(Tile<Scalar, MR, U, G>& acc, const Left& a,
+                               const Scalar* const (&b)[U], std::int64_t ldb, std::int64_t K) {
+  constexpr int V = lanes<Scalar>;
+  const Scalar* p[U];
+#pragma GCC unroll 8
+  for (int u = 0; u < U; ++u) p[u] = b[u];
+  for (std::int64_t k = 0; k < K; ++k) {
+    if constexpr (kRegisters >= 32 || MR > U * G) {
+      // The right operand's vectors stay in registers, the left's are broadcast one at a time.
+      Vec<Scalar> right[U][G];
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u)
+#pragma GCC unroll 8
+        for (int g = 0; g < G; ++g) right[u][g] = load(p[u] + g * V);
+#pragma GCC unroll 16
+      for (int m = 0; m < MR; ++m) {
+        const Vec<Scalar> left = broadcast<Scalar>(a(m, k));
+#pragma GCC unroll 8
+        for (int u = 0; u < U; ++u)
+#pragma GCC unroll 8
+          for (int g = 0; g < G; ++g) acc[m][u][g] = madd(left, right[u][g], acc[m][u][g]);
+      }
+    } else {
+      // Sixteen registers: the broadcasts stay, the right operand comes one vector at a time.
+      Vec<Scalar> left[MR];
+#pragma GCC unroll 16
+      for (int m = 0; m < MR; ++m) left[m] = broadcast<Scalar>(a(m, k));
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u)
+#pragma GCC unroll 8
+        for (int g = 0; g < G; ++g) {
+          const Vec<Scalar> right = load(p[u] + g * V);
+#pragma GCC unroll 16
+          for (int m = 0; m < MR; ++m) acc[m][u][g] = madd(left[m], right, acc[m][u][g]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u) p[u] += ldb;
+  }
+}
+
+// Rows of a full tile of U * G vectors for this instruction set: 6x4, 8x3, 12x2 with 32 registers;
+// 3x4, 4x3, 6x2 with 16.
+template <int Vectors>
+constexpr int tile_rows = kRegisters >= 32 ? (Vectors >= 4 ? 6 : Vectors == 3 ? 8 : 12)
+                                           : (Vectors >= 4 ? 3 : Vectors == 3 ? 4 : 6);
+
+// Calls f(std::integral_constant<int, n>) for a run-time n in [1, Max].
+template <int Max, class F>
+RNNFAST_INLINE void with_rows(int n, const F& f) {
+  if constexpr (Max > 1) {
+    if (n < Max) return with_rows<Max - 1>(n, f);
+  }
+  f(std::integral_constant<int, Max>());
+}
+
+}  // namespace rnnfast

@@ -1,0 +1,6 @@
+"""Recurrent networks on a CPU: RNN, GRU and LSTM, training and inference."""
+
+from rnnfast._core import __version__
+from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
+
+__all__ = ["__version__", "cpu_info", "get_num_threads", "set_num_threads"]

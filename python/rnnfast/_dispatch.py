@@ -1,0 +1,91 @@
+"""Choice of the kernels: the best instruction set that this CPU runs, or the one asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from typing import Any
+
+from rnnfast import _core
+
+
+def available_levels() -> list[str]:
+    """Return the instruction-set levels whose kernels are installed and run here, lowest first."""
+    runnable = _core.cpu_levels()
+    return [level for level in runnable if importlib.util.find_spec(_module(level)) is not None]
+
+
+def use_level(level: str) -> None:
+    """Use the kernels of one instruction-set level from now on.
+
+    Layers made earlier keep the kernels they were made with.
+
+    Parameters
+    ----------
+    level : {"v1", "v3", "v4"}
+        ``v1`` is the baseline, ``v3`` means x86-64-v3 (AVX2), ``v4`` x86-64-v4 (AVX-512).
+
+    Raises
+    ------
+    ValueError
+        If the level is unknown or this CPU lacks it.
+    """
+    levels = available_levels()
+    if level not in levels:
+        raise ValueError(
+            f"RNNFAST_ISA: expected one of {', '.join(levels)} on this CPU, got {level!r}"
+        )
+    _core.use_kernels(importlib.import_module(_module(level)).table)
+
+
+def _module(level: str) -> str:
+    return f"rnnfast._kernels_{level}"
+
+
+def _start() -> None:
+    use_level(os.environ.get("RNNFAST_ISA") or available_levels()[-1])
+    threads = os.environ.get("RNNFAST_NUM_THREADS")
+    if threads:
+        if not threads.isdecimal() or not 1 <= int(threads) <= 1024:
+            raise ValueError(f"RNNFAST_NUM_THREADS: expected 1 to 1024, got {threads!r}")
+        _core.set_num_threads(int(threads))
+
+
+def set_num_threads(count: int) -> None:
+    """Set how many threads one call of a layer may use.
+
+    Parameters
+    ----------
+    count : int
+        1 to 1024. Results carry the same bits whatever it is.
+    """
+    _core.set_num_threads(count)
+
+
+def get_num_threads() -> int:
+    """Return how many threads one call may use: at first the usable CPUs of this process."""
+    return _core.get_num_threads()
+
+
+def cpu_info() -> dict[str, Any]:
+    """Tell what the kernels run on.
+
+    Returns
+    -------
+    dict
+        ``name`` of the processor; ``level`` in use and ``levels`` that could be; ``lanes``, the
+        float32 and float64 numbers in a SIMD register; ``cpus`` this process may use; ``threads``
+        a call may use.
+    """
+    return {
+        "name": _core.cpu_name(),
+        "level": _core.kernel_level(),
+        "levels": available_levels(),
+        "lanes": dict(zip(("float32", "float64"), _core.kernel_lanes(), strict=True)),
+        "cpus": _core.usable_cpus(),
+        "threads": _core.get_num_threads(),
+    }
+
+
+_start()

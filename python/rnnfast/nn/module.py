@@ -1,0 +1,152 @@
+"""What every layer has: named parameters, their gradients, and a way to load and save them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast import _core
+
+Array = npt.NDArray[Any]
+DType = Literal["float32", "float64"]
+
+
+class Parameter:
+    """A named array that is trained, with its gradient.
+
+    Attributes
+    ----------
+    data : ndarray
+        The values, read-only: they change through `assign`, `Module.load_state_dict` and the
+        optimizers only, so that packed copies of them cannot go stale.
+    grad : ndarray
+        The gradient, of the same shape, writeable. Backpropagation adds to it.
+    """
+
+    def __init__(self, buffer: _core.ParameterBuffer, offset: int, shape: Sequence[int]) -> None:
+        size = int(np.prod(shape, dtype=np.int64))
+        self.buffer = buffer
+        self.offset = offset
+        self.data: Array = buffer.values[offset : offset + size].reshape(shape)
+        self.grad: Array = buffer.grads[offset : offset + size].reshape(shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape."""
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """``float32`` or ``float64``."""
+        return self.data.dtype
+
+    def assign(self, value: Any) -> None:
+        """Replace the values by those of ``value``, an array of the same shape.
+
+        Raises
+        ------
+        ValueError
+            If the shape differs.
+        """
+        array = np.asarray(value)
+        if array.shape != self.shape:
+            raise ValueError(f"value: expected shape {self.shape}, got {array.shape}")
+        if array.dtype.kind not in "fiu":
+            raise TypeError(f"value: expected real numbers, got dtype {array.dtype}")
+        self.buffer.assign(self.offset, np.ascontiguousarray(array, dtype=self.dtype))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.data, dtype=dtype, copy=copy)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        return f"Parameter(shape={self.shape}, dtype={self.dtype})"
+
+
+class Module:
+    """Base of layers: parameters by name, in one flat buffer.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple of int
+        Name and shape of each parameter, in the order of the state dictionary.
+    dtype : {"float32", "float64"}
+        Type of every parameter.
+
+    Attributes
+    ----------
+    grads : dict of str to ndarray
+        The gradients by name, views that backpropagation adds to.
+    """
+
+    def __init__(self, shapes: Mapping[str, Sequence[int]], dtype: str) -> None:
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
+        # Each parameter starts on a cache line of its own.
+        offsets, total = [], 0
+        for shape in shapes.values():
+            offsets.append(total)
+            total += -(-int(np.prod(shape, dtype=np.int64)) // 16) * 16
+        self.buffer = _core.ParameterBuffer(total, dtype)
+        self._parameters = {
+            name: Parameter(self.buffer, offset, shape)
+            for (name, shape), offset in zip(shapes.items(), offsets, strict=True)
+        }
+        self.grads: dict[str, Array] = {n: p.grad for n, p in self._parameters.items()}
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the parameters and of what the layer takes and gives."""
+        return np.dtype(self.buffer.dtype)
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Return the parameters by name, for an optimizer or for inspection."""
+        return dict(self._parameters)
+
+    def buffers(self) -> Iterator[_core.ParameterBuffer]:
+        """Yield the flat buffers behind the parameters, each once."""
+        yield self.buffer
+
+    def zero_grad(self) -> None:
+        """Set every gradient to zero."""
+        self.buffer.grads[...] = 0
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return a copy of every parameter by name."""
+        return {name: parameter.data.copy() for name, parameter in self._parameters.items()}
+
+    def load_state_dict(self, mapping: Mapping[str, Any]) -> None:
+        """Replace every parameter by the array of its name.
+
+        Parameters
+        ----------
+        mapping : mapping of str to array_like
+            What `state_dict` of this layer or of the PyTorch module of the same name gives:
+            anything that NumPy can read as an array.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or unknown, or a shape differs; nothing is changed then.
+        """
+        missing = [name for name in self._parameters if name not in mapping]
+        unknown = [name for name in mapping if name not in self._parameters]
+        if missing or unknown:
+            parts = []
+            if missing:
+                parts.append(f"without {', '.join(missing)}")
+            if unknown:
+                parts.append(f"with the unknown {', '.join(map(str, unknown))}")
+            expected = ", ".join(self._parameters)
+            raise ValueError(f"mapping: expected the names {expected}; got one {' and '.join(parts)}")
+        arrays = {name: np.asarray(mapping[name]) for name in self._parameters}
+        for name, array in arrays.items():
+            expected_shape = self._parameters[name].shape
+            if array.shape != expected_shape:
+                raise ValueError(f"{name}: expected shape {expected_shape}, got {array.shape}")
+            if array.dtype.kind not in "fiu":
+                raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+        for name, array in arrays.items():
+            self._parameters[name].assign(array)
