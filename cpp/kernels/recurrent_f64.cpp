@@ -1,5 +1,8 @@
-#include "kernels/table.h"
+#include "kernels/recurrent.h"
+
 namespace rnnfast {
+
 extern const RecurrentTable<double> recurrent_table_f64;
-const RecurrentTable<double> recurrent_table_f64 = {};
-}
+const RecurrentTable<double> recurrent_table_f64 = make_recurrent_table<double>();
+
+}  // namespace rnnfast

@@ -121,7 +121,8 @@ struct RecurrentTable {
   Status (*forward)(const Packed* packed, const SequenceInput<Scalar>& input,
                     const SequenceOutput<Scalar>& output, Dropout dropout, Cache** cache,
                     int threads);
-  Status (*backward)(const Packed* packed, const Cache* cache,
+  // Uses the cache up: what it kept becomes gradients.
+  Status (*backward)(const Packed* packed, Cache* cache,
                      const SequenceGradients<Scalar>& gradients, int threads);
   std::int64_t (*cache_bytes)(const Cache* cache);
   void (*cache_free)(Cache* cache);
@@ -132,8 +133,8 @@ struct RecurrentTable {
 
   // Step by step: one direction. State is (L, B, P) and (L, B, H), as h_n and c_n above.
   Stream* (*stream_create)(const Packed* packed, std::int64_t B);
-  Status (*stream_step)(Stream* stream, const Packed* packed, const Scalar* x,
-                        const std::int64_t* indices, Scalar* y);
+  void (*stream_step)(Stream* stream, const Packed* packed, const Scalar* x,
+                      const std::int64_t* indices, Scalar* y, int threads);
   void (*stream_get)(const Stream* stream, Scalar* h, Scalar* c);
   void (*stream_set)(Stream* stream, const Scalar* h, const Scalar* c);  // null: zeros
   void (*stream_free)(Stream* stream);

@@ -84,6 +84,13 @@ RNNFAST_INLINE V madd(const V& a, const V& b, const V& c) {
   return Eigen::internal::pmadd(a, b, c);
 }
 
+// The larger of x and bound, NaN where x is: of two operands with a NaN, x86 returns the one that
+// Eigen's order of arguments makes x.
+template <class V>
+RNNFAST_INLINE V keep_nan_max(const V& x, const V& bound) {
+  return Eigen::internal::pmax(x, bound);
+}
+
 namespace detail {
 
 template <class Scalar>
@@ -210,11 +217,9 @@ RNNFAST_INLINE ExpParts<Scalar> exp_parts(const Vec<Scalar>& x) {
   return {power_of_two<Scalar>(n, shifted), madd(exp_q<Scalar>(r, r2), r2, r)};
 }
 
-// x where it is not below `least`, else `least`; NaN stays.
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> at_least(const Vec<Scalar>& x) {
-  return Eigen::internal::pmax<Eigen::PropagateNaN>(x,
-                                                    broadcast<Scalar>(ExpConstants<Scalar>::least));
+  return keep_nan_max<Vec<Scalar>>(x, broadcast<Scalar>(ExpConstants<Scalar>::least));
 }
 
 }  // namespace detail

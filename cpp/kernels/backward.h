@@ -1,0 +1,259 @@
+// Backpropagation through time, written once for every cell.
+//
+// Per step only what the step before waits for: the gradient's recurrent product and the pointwise
+// part, which overwrites the saved slots by their gradients. The gradients of the weights, and of
+// the input, are formed from those in large products, a chunk of steps at a time (gradients.h).
+#pragma once
+
+#include "kernels/gradients.h"
+#include "kernels/layer_pass.h"
+
+namespace rnnfast {
+
+template <class Scalar, class Cell>
+class BackwardLayer {
+  static constexpr int V = lanes<Scalar>;
+  static constexpr int kBlocks = 4;
+  static constexpr int kRows = tile_rows<kBlocks>;
+
+ public:
+  BackwardLayer(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
+                const Worker& worker)
+      : p_(pass),
+        g_(gradients),
+        w_(*pass.weights),
+        worker_(worker),
+        blocks_(worker.my_blocks(w_.units)),
+        outputs_(worker.my_blocks(w_.outputs)) {}
+
+  void run() {
+    const Schedule& schedule = *p_.schedule;
+    GradientProducts<Scalar, Cell> products(p_, g_, worker_);
+    products.begin();
+    begin_carry();
+    for (std::int64_t end = schedule.steps; end > 0;) {
+      const std::int64_t begin = gradient_chunk_begin(schedule, end);
+      for (std::int64_t s = end - 1; s >= begin; --s) step(s);
+      products.chunk(begin, end);
+      end = begin;
+    }
+    products.finish();
+    initial_state();
+  }
+
+ private:
+  Scalar* dcarry_at(std::int64_t block, std::int64_t b) const {
+    return g_.dcarry + (block * p_.schedule->B + b) * V;
+  }
+  bool is_cut(std::int64_t row) const { return p_.cut != nullptr && p_.cut[row] != 0; }
+
+  // The gradient of the carry after the last step: an LSTM's dc_n, else nothing.
+  void begin_carry() {
+    if constexpr (Cell::carries) {
+      const bool given = !Cell::carry_is_output && g_.dc_n != nullptr;
+      for (std::int64_t block = blocks_.begin; block < blocks_.end; ++block)
+        for (std::int64_t b = 0; b < p_.schedule->B; ++b) {
+          const Scalar* from = g_.dc_n + p_.schedule->order[b] * w_.H + block * V;
+          store(dcarry_at(block, b),
+                given ? load_first(from, w_.H - block * V) : zeros<Scalar>());
+        }
+      // Rows may belong to another thread than blocks.
+      if (worker_.split_rows) worker_.own->wait();
+    }
+  }
+
+  void step(std::int64_t s) {
+    const Schedule& schedule = *p_.schedule;
+    const std::int64_t n = schedule.active[s], batch = schedule.B;
+    const std::int64_t later = s + 1 < schedule.steps ? schedule.active[s + 1] : 0;
+    for_block_groups<kBlocks>(outputs_, [&](std::int64_t block, auto blocks) {
+      constexpr int U = decltype(blocks)::value;
+      for_row_tiles<kRows>(worker_, {0, later}, batch, [&](std::int64_t b, auto rows) {
+        output_tile<decltype(rows)::value, U, true>(s, block, b);
+      });
+      for_row_tiles<kRows>(worker_, {later, n}, batch, [&](std::int64_t b, auto rows) {
+        output_tile<decltype(rows)::value, U, false>(s, block, b);
+      });
+    });
+    if (w_.projection) {
+      worker_.step_barrier();
+      for_block_groups<kBlocks>(blocks_, [&](std::int64_t block, auto blocks) {
+        for_row_tiles<kRows>(worker_, {0, n}, batch, [&](std::int64_t b, auto rows) {
+          projection_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+        });
+      });
+    }
+    if constexpr (Cell::second_product) {
+      worker_.step_barrier();
+      for_block_groups<kBlocks>(blocks_, [&](std::int64_t block, auto blocks) {
+        for_row_tiles<kRows>(worker_, {0, n}, batch, [&](std::int64_t b, auto rows) {
+          second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+        });
+      });
+    }
+    worker_.step_barrier();
+  }
+
+  // acc += (gradients in slots [slot, slot + width / V) of all units) W, rows from `row` on.
+  template <int MR, int U>
+  void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, std::int64_t row, int slot,
+                        std::int64_t width, const Scalar* panels, std::int64_t block) const {
+    for (std::int64_t unit = 0; unit < w_.units; ++unit) {
+      Rows<Scalar, MR> left;
+#pragma GCC unroll 16
+      for (int m = 0; m < MR; ++m) left.row[m] = p_.slots_at(unit, row + m) + slot * V;
+      const Scalar* right[U];
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u) right[u] = panels + ((block + u) * w_.units + unit) * width * V;
+      accumulate<Scalar, MR, U, 1>(acc, left, right, V, width);
+    }
+  }
+
+  // dh<t> = dy<t> + dh_n at the last step + W_hh^T dG<t+1>.
+  template <int MR, int U, bool later>
+  void output_tile(std::int64_t s, std::int64_t block, std::int64_t b) {
+    const Schedule& schedule = *p_.schedule;
+    const std::int64_t row = schedule.first[s] + b;
+    Vec<Scalar> acc[MR][U][1];
+    clear<Scalar, MR, U, 1>(acc);
+    if constexpr (later) {
+      const std::int64_t next = schedule.first[s + 1] + b;
+      accumulate_slots<MR, U>(acc, next, Cell::h_first, w_.h_width(), w_.w_hh_t, block);
+      if (p_.cut != nullptr)
+        for (int m = 0; m < MR; ++m)
+          for (int u = 0; u < U; ++u)
+            if (is_cut(next + m)) acc[m][u][0] = zeros<Scalar>();
+    }
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u) {
+        const std::int64_t column = (block + u) * V, count = w_.P - column;
+        Vec<Scalar> dh = acc[m][u][0];
+        if (g_.dy != nullptr) dh = add(dh, load_first(g_.dy[row + m] + column, count));
+        if (!later && g_.dh_n != nullptr)
+          dh = add(dh, load_first(g_.dh_n + schedule.order[b + m] * w_.P + column, count));
+        if (w_.projection)
+          store(g_.d_output + ((block + u) * schedule.rows + row + m) * V, dh);
+        else
+          finish(dh, row + m, block + u, s, b + m);
+      }
+  }
+
+  // d(o tanh c) = W_hr^T dh.
+  template <int MR, int U>
+  void projection_tile(std::int64_t s, std::int64_t block, std::int64_t b) {
+    const std::int64_t rows = p_.schedule->rows, row = p_.schedule->first[s] + b;
+    Vec<Scalar> acc[MR][U][1];
+    clear<Scalar, MR, U, 1>(acc);
+    for (std::int64_t output = 0; output < w_.outputs; ++output) {
+      Rows<Scalar, MR> left;
+      for (int m = 0; m < MR; ++m) left.row[m] = g_.d_output + (output * rows + row + m) * V;
+      const Scalar* right[U];
+      for (int u = 0; u < U; ++u) right[u] = w_.w_hr_t + ((block + u) * w_.outputs + output) * V * V;
+      accumulate<Scalar, MR, U, 1>(acc, left, right, V, V);
+    }
+    for (int m = 0; m < MR; ++m)
+      for (int u = 0; u < U; ++u) finish(acc[m][u][0], row + m, block + u, s, b + m);
+  }
+
+  Vec<Scalar> previous_carry(std::int64_t row, std::int64_t block, std::int64_t s,
+                             std::int64_t b) const {
+    if (is_cut(row)) return zeros<Scalar>();
+    return load(static_cast<const Scalar*>(p_.carry_at(block, p_.carry_row(s - 1, b))));
+  }
+
+  // The pointwise part for one sequence and one block.
+  RNNFAST_INLINE void finish(const Vec<Scalar>& dh, std::int64_t row, std::int64_t block,
+                             std::int64_t s, std::int64_t b) {
+    Scalar* slots = p_.slots_at(block, row);
+    Vec<Scalar> v[Cell::slots];
+#pragma GCC unroll 8
+    for (int slot = 0; slot < Cell::slots; ++slot)
+      v[slot] = load(static_cast<const Scalar*>(slots + slot * V));
+    Vec<Scalar> dcarry = zeros<Scalar>(), previous = zeros<Scalar>(), carry = zeros<Scalar>();
+    if constexpr (Cell::carries) {
+      dcarry = load(static_cast<const Scalar*>(dcarry_at(block, b)));
+      previous = previous_carry(row, block, s, b);
+      if constexpr (!Cell::carry_is_output)
+        carry = load(static_cast<const Scalar*>(p_.carry_at(block, p_.carry_row(s, b))));
+    }
+    Cell::backward(v, dh, dcarry, previous, carry,
+                   w_.peepholes ? w_.peephole + block * 3 * V : nullptr);
+#pragma GCC unroll 8
+    for (int slot = 0; slot < Cell::slots; ++slot) store(slots + slot * V, v[slot]);
+    if constexpr (Cell::carries)
+      store(dcarry_at(block, b), is_cut(row) ? zeros<Scalar>() : dcarry);
+  }
+
+  // Through the product whose input was a gate times h<t-1>.
+  template <int MR, int U>
+  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b) {
+    const std::int64_t row = p_.schedule->first[s] + b;
+    Vec<Scalar> acc[MR][U][1];
+    clear<Scalar, MR, U, 1>(acc);
+    accumulate_slots<MR, U>(acc, row, 0, V, w_.w_second_t, block);
+    for (int m = 0; m < MR; ++m)
+      for (int u = 0; u < U; ++u) {
+        Scalar* gate = p_.slots_at(block + u, row + m) + V;
+        Scalar* dcarry = dcarry_at(block + u, b + m);
+        Vec<Scalar> r = load(static_cast<const Scalar*>(gate));
+        Vec<Scalar> d = load(static_cast<const Scalar*>(dcarry));
+        Cell::gates_backward(r, acc[m][u][0], d, previous_carry(row + m, block + u, s, b + m));
+        store(gate, r);
+        store(dcarry, is_cut(row + m) ? zeros<Scalar>() : d);
+      }
+  }
+
+  // dh0 = W_hh^T dG<1>, plus what bypasses the product; dc0.
+  void initial_state() {
+    const Schedule& schedule = *p_.schedule;
+    const std::int64_t begun = schedule.steps > 0 ? schedule.active[0] : 0;
+    if (worker_.split_rows) worker_.own->wait();
+    const Range units = share(w_.units, worker_.member, worker_.members);
+    if (g_.dc0 != nullptr)
+      for (std::int64_t block = units.begin; block < units.end; ++block)
+        for (std::int64_t b = 0; b < schedule.B; ++b)
+          store_first(g_.dc0 + schedule.order[b] * w_.H + block * V,
+                      load(static_cast<const Scalar*>(dcarry_at(block, b))), w_.H - block * V);
+    if (g_.dh0 == nullptr) return;
+    const Range outputs = share(w_.outputs, worker_.member, worker_.members);
+    for_block_groups<kBlocks>(outputs, [&](std::int64_t block, auto blocks) {
+      constexpr int U = decltype(blocks)::value;
+      for (std::int64_t b = 0; b < begun; b += kRows) {
+        const int rows = static_cast<int>(std::min<std::int64_t>(kRows, begun - b));
+        with_rows<kRows>(rows, [&](auto n) { initial_tile<decltype(n)::value, U>(block, b); });
+      }
+      for (std::int64_t b = begun; b < schedule.B; ++b)
+        for (int u = 0; u < U; ++u) {
+          const std::int64_t at = schedule.order[b] * w_.P + (block + u) * V;
+          const std::int64_t count = w_.P - (block + u) * V;
+          store_first(g_.dh0 + at,
+                      g_.dh_n != nullptr ? load_first(g_.dh_n + at, count) : zeros<Scalar>(), count);
+        }
+    });
+  }
+
+  template <int MR, int U>
+  void initial_tile(std::int64_t block, std::int64_t b) {
+    Vec<Scalar> acc[MR][U][1];
+    clear<Scalar, MR, U, 1>(acc);
+    accumulate_slots<MR, U>(acc, b, Cell::h_first, w_.h_width(), w_.w_hh_t, block);
+    for (int m = 0; m < MR; ++m)
+      for (int u = 0; u < U; ++u) {
+        Vec<Scalar> dh = is_cut(b + m) ? zeros<Scalar>() : acc[m][u][0];
+        if constexpr (Cell::carry_is_output)
+          dh = add(dh, load(static_cast<const Scalar*>(dcarry_at(block + u, b + m))));
+        const std::int64_t column = (block + u) * V;
+        store_first(g_.dh0 + p_.schedule->order[b + m] * w_.P + column, dh, w_.P - column);
+      }
+  }
+
+  const LayerPass<Scalar>& p_;
+  const LayerGradients<Scalar>& g_;
+  const PackedLayer<Scalar>& w_;
+  const Worker& worker_;
+  const Range blocks_, outputs_;
+};
+
+}  // namespace rnnfast

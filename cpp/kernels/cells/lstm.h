@@ -1,0 +1,76 @@
+// LSTM, in PyTorch's gates i, f, g, o (the course's update, forget, candidate, output):
+//
+//   i = sigmoid(W_ii x + b_ii + W_hi h' + b_hi [+ p_i c'])
+//   f = sigmoid(W_if x + b_if + W_hf h' + b_hf [+ p_f c'])
+//   g = tanh   (W_ig x + b_ig + W_hg h' + b_hg)
+//   c = f c' + i g
+//   o = sigmoid(W_io x + b_io + W_ho h' + b_ho [+ p_o c, or p_o c'])
+//   h = o tanh(c)
+//
+// with h' = h<t-1>, c' = c<t-1>. The carry is c; `dcarry` comes in as dc<t> and leaves as dc<t-1>.
+// Slots: i, f, g, o; after backpropagation the gradients of their pre-activations.
+#pragma once
+
+#include "kernels/simd.h"
+
+namespace rnnfast {
+
+enum class Peephole { none, current, previous };  // what the output gate sees
+
+template <class Scalar, Peephole peephole>
+struct LstmCell {
+  using V = Vec<Scalar>;
+  static constexpr int slots = 4, x_first = 0, x_count = 4, h_first = 0, h_count = 4;
+  static constexpr bool peepholes = peephole != Peephole::none;
+  static constexpr bool carries = true, carry_is_output = false, second_product = false;
+
+  // p: p_i, p_f, p_o of these units.
+  static RNNFAST_INLINE V peep(const Scalar* p, int gate, const V& c, const V& v) {
+    return madd(load(p + gate * lanes<Scalar>), c, v);
+  }
+
+  static RNNFAST_INLINE void forward(V (&v)[slots], const V& previous, V& carry, V& h,
+                                     const Scalar* p) {
+    if constexpr (peephole != Peephole::none) {
+      v[0] = peep(p, 0, previous, v[0]);
+      v[1] = peep(p, 1, previous, v[1]);
+    }
+    v[0] = sigmoid<Scalar>(v[0]);
+    v[1] = sigmoid<Scalar>(v[1]);
+    v[2] = tanh<Scalar>(v[2]);
+    carry = madd(v[1], previous, mul(v[0], v[2]));
+    if constexpr (peephole == Peephole::current) v[3] = peep(p, 2, carry, v[3]);
+    if constexpr (peephole == Peephole::previous) v[3] = peep(p, 2, previous, v[3]);
+    v[3] = sigmoid<Scalar>(v[3]);
+    h = mul(v[3], tanh<Scalar>(carry));
+  }
+
+  static RNNFAST_INLINE void backward(V (&v)[slots], const V& dh, V& dcarry, const V& previous,
+                                      const V& carry, const Scalar* p) {
+    const V i = v[0], f = v[1], g = v[2], o = v[3];
+    const V y = tanh<Scalar>(carry);
+    v[3] = mul(mul(dh, y), d_sigmoid(o));
+    V dc = madd(mul(dh, o), d_tanh(y), dcarry);
+    if constexpr (peephole == Peephole::current) dc = peep(p, 2, v[3], dc);
+    v[0] = mul(mul(dc, g), d_sigmoid(i));
+    v[1] = mul(mul(dc, previous), d_sigmoid(f));
+    v[2] = mul(mul(dc, i), d_tanh(g));
+    dcarry = mul(dc, f);
+    if constexpr (peephole != Peephole::none) {
+      dcarry = peep(p, 0, v[0], dcarry);
+      dcarry = peep(p, 1, v[1], dcarry);
+    }
+    if constexpr (peephole == Peephole::previous) dcarry = peep(p, 2, v[3], dcarry);
+  }
+
+  // dp += d(pre-activation) times what the peephole saw.
+  static RNNFAST_INLINE void peephole_backward(V (&dp)[3], const Scalar* slots, const V& previous,
+                                               const V& carry) {
+    constexpr int L = lanes<Scalar>;
+    dp[0] = madd(load(slots), previous, dp[0]);
+    dp[1] = madd(load(slots + L), previous, dp[1]);
+    dp[2] = madd(load(slots + 3 * L), peephole == Peephole::current ? carry : previous, dp[2]);
+  }
+};
+
+}  // namespace rnnfast

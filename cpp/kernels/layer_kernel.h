@@ -1,0 +1,48 @@
+// One cell's time loops behind function pointers, so that the driver of a stack (stack.h) is
+// compiled once and each cell in a translation unit of its own.
+#pragma once
+
+#include "kernels/gradients.h"
+#include "kernels/layer_pass.h"
+
+namespace rnnfast {
+
+template <class Scalar>
+struct LayerKernel {
+  struct GradientSizes {
+    std::int64_t products, left;
+  };
+  // Rows of slots that a pass needs which keeps nothing.
+  std::int64_t (*chunk_rows)(const Schedule& schedule);
+  void (*forward)(const LayerPass<Scalar>& pass, const Worker& worker);
+  GradientSizes (*gradient_sizes)(const PackedLayer<Scalar>& weights);
+  void (*backward)(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
+                   const Worker& worker);
+  // dx = dG W_ih of all rows, where backward was not given dx.
+  void (*input_gradient)(const LayerPass<Scalar>& pass, Scalar* const* dx, bool add_to,
+                         int member, int members);
+};
+
+template <class Scalar>
+const LayerKernel<Scalar>& rnn_kernel(Cell cell);
+template <class Scalar>
+const LayerKernel<Scalar>& gru_kernel(Cell cell);
+template <class Scalar>
+const LayerKernel<Scalar>& lstm_kernel(Cell cell);
+
+template <class Scalar>
+const LayerKernel<Scalar>& layer_kernel(Cell cell) {
+  switch (cell) {
+    case Cell::rnn_tanh:
+    case Cell::rnn_relu:
+      return rnn_kernel<Scalar>(cell);
+    case Cell::gru:
+    case Cell::gru_reset_before:
+    case Cell::gru_simple:
+      return gru_kernel<Scalar>(cell);
+    default:
+      return lstm_kernel<Scalar>(cell);
+  }
+}
+
+}  // namespace rnnfast

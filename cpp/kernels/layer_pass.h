@@ -1,0 +1,108 @@
+// One layer in one direction during one pass: what the time loops read and write.
+#pragma once
+
+#include "kernels/pack.h"
+#include "kernels/schedule.h"
+#include "kernels/team.h"
+#include "kernels/tile.h"
+
+namespace rnnfast {
+
+template <class Scalar>
+struct LayerPass {
+  const Schedule* schedule;
+  const PackedLayer<Scalar>* weights;
+  bool keep;  // training: everything that backpropagation needs stays
+
+  // Per row of the schedule.
+  const Scalar* const* x;       // input rows (I), or null if indices are given
+  const std::int64_t* index;    // input indices, or null
+  const Scalar* const* h_prev;  // h<t-1> (P)
+  Scalar* const* y;             // where h<t> goes (P)
+  const std::uint8_t* cut;      // 1: no state comes in from the step before; null: never
+
+  // Slots, [unit block][row][slot][V]: all rows if kept, else those of a chunk of steps.
+  Scalar* slots;
+  std::int64_t slot_rows;  // rows per unit block
+  // The carry, [unit block][row][V]: if kept, B rows of the initial one and then all rows; else B
+  // rows that are overwritten step by step.
+  Scalar* carry;
+  std::int64_t carry_rows;
+  // What enters a second product, (rows, H): r h<t-1> of the GRU that resets before the product,
+  // or o tanh(c) of a layer with a projection. All rows if kept, else B.
+  Scalar* inner;
+  std::int64_t inner_stride;
+
+  std::int64_t slot_row(std::int64_t row, std::int64_t chunk_first) const {
+    return keep ? row : row - chunk_first;
+  }
+  std::int64_t inner_row(std::int64_t row, std::int64_t b) const { return keep ? row : b; }
+  std::int64_t carry_row(std::int64_t s, std::int64_t b) const {  // after step s; -1: before all
+    if (!keep) return b;
+    return s < 0 ? b : schedule->B + schedule->first[s] + b;
+  }
+
+  Scalar* slots_at(std::int64_t block, std::int64_t row) const {
+    return slots + (block * slot_rows + row) * weights->layout.slots * lanes<Scalar>;
+  }
+  Scalar* carry_at(std::int64_t block, std::int64_t row) const {
+    return carry + (block * carry_rows + row) * lanes<Scalar>;
+  }
+};
+
+// Visits the tiles of the rows [begin, end) of a step that fall to this worker: f(first row,
+// integral_constant rows). Threads that own rows keep them from step to step: `batch` fixes the
+// grid for the whole pass.
+template <int Max, class F>
+RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, std::int64_t batch,
+                                  const F& f) {
+  if (!worker.split_rows) {
+    const std::int64_t n = range.end - range.begin, tiles = (n + Max - 1) / Max;
+    std::int64_t row = range.begin;
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const std::int64_t end = range.begin + n * (t + 1) / tiles;
+      with_rows<Max>(static_cast<int>(end - row), [&](auto rows) { f(row, rows); });
+      row = end;
+    }
+    return;
+  }
+  const std::int64_t members = worker.members;
+  const std::int64_t rounds = (batch + members * Max - 1) / (members * Max);
+  const std::int64_t height = (batch + members * rounds - 1) / (members * rounds);
+  for (std::int64_t row = worker.member * height; row < range.end; row += members * height) {
+    const std::int64_t begin = std::max(row, range.begin);
+    const std::int64_t end = std::min(row + height, range.end);
+    if (begin < end)
+      with_rows<Max>(static_cast<int>(end - begin), [&](auto rows) { f(begin, rows); });
+  }
+}
+
+// Visits blocks [begin, end) in groups of U, the rest one by one: f(block, integral_constant U).
+template <int U, class F>
+RNNFAST_INLINE void for_block_groups(Range range, const F& f) {
+  std::int64_t block = range.begin;
+  if constexpr (U > 1)
+    for (; block + U <= range.end; block += U) f(block, std::integral_constant<int, U>());
+  for (; block < range.end; ++block) f(block, std::integral_constant<int, 1>());
+}
+
+// acc += A W for a plain weight panel [block][k][V]: rows at `left`, U blocks from `block` on.
+template <class Scalar, int MR, int U>
+RNNFAST_INLINE void accumulate_panel(Tile<Scalar, MR, U, 1>& acc, const Rows<Scalar, MR>& left,
+                                     const Scalar* panels, std::int64_t K, std::int64_t block) {
+  const Scalar* right[U];
+  for (int u = 0; u < U; ++u) right[u] = panels + (block + u) * K * lanes<Scalar>;
+  accumulate<Scalar, MR, U, 1>(acc, left, right, lanes<Scalar>, K);
+}
+
+template <class Scalar, int MR, int U, int G>
+RNNFAST_INLINE void clear(Tile<Scalar, MR, U, G>& acc) {
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u)
+#pragma GCC unroll 8
+      for (int g = 0; g < G; ++g) acc[m][u][g] = zeros<Scalar>();
+}
+
+}  // namespace rnnfast

@@ -1,0 +1,233 @@
+// Weights in the order in which the kernels read them.
+//
+// V lanes make a unit block; a panel holds one block's columns for every k, so that a tile reads
+// it from front to back. Units are padded to whole blocks with zeros.
+//
+//   w_ih      [unit block][k < I][x slot][V]        w_hh      [unit block][k < P][h slot][V]
+//   w_second  [unit block][k < H][V]                w_hr      [output block][k < H][V]
+//   bias      [unit block][slot][V]                 peephole  [unit block][3][V]
+//
+// and for backpropagation, where k runs over (unit block, slot, lane) as gradients are stored:
+//
+//   w_ih_t    [input block][k][V]                   w_hh_t    [output block][k][V]
+//   w_second_t [unit block][k][V]                   w_hr_t    [unit block][k < padded P][V]
+#pragma once
+
+#include "kernels/buffer.h"
+#include "kernels/recurrent_table.h"
+#include "kernels/simd.h"
+#include "kernels/team.h"
+
+namespace rnnfast {
+
+// A cell's slots: V-wide values kept per unit block and row. Those that the input product feeds
+// and those that the recurrent product feeds are each a contiguous run.
+struct CellLayout {
+  int slots;
+  int x_first, x_count, h_first, h_count;
+  int x_gate[4], h_gate[4];  // gate block of PyTorch's layout behind each x or h slot
+  bool carries;              // keeps a state of H units besides its output
+  bool second_product;       // a gate's recurrent product waits for another gate
+  int second_gate;
+};
+
+inline CellLayout layout_of(Cell cell) {
+  switch (cell) {
+    case Cell::rnn_tanh:
+    case Cell::rnn_relu:
+      return {1, 0, 1, 0, 1, {0}, {0}, false, false, 0};
+    case Cell::gru:  // n's input part, r, z, n's recurrent part
+      return {4, 0, 3, 1, 3, {2, 0, 1}, {0, 1, 2}, true, false, 0};
+    case Cell::gru_reset_before:  // n, r, z
+      return {3, 0, 3, 1, 2, {2, 0, 1}, {0, 1}, true, true, 2};
+    case Cell::gru_simple:  // n, z
+      return {2, 0, 2, 0, 2, {1, 0}, {1, 0}, true, false, 0};
+    default:  // i, f, g, o
+      return {4, 0, 4, 0, 4, {0, 1, 2, 3}, {0, 1, 2, 3}, true, false, 0};
+  }
+}
+
+template <class Scalar>
+std::int64_t blocks_of(std::int64_t units) {
+  return (units + lanes<Scalar> - 1) / lanes<Scalar>;
+}
+
+namespace detail {
+
+// to[k * ldt + v] = from[v * ldf + k] for v < units, 0 up to V; k < K. V of `from`'s rows become
+// the lanes of a panel.
+template <class Scalar>
+void pack_lanes(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t K, Scalar* to,
+                std::int64_t ldt) {
+  constexpr int V = lanes<Scalar>;
+  std::int64_t k = 0;
+  if (units >= V) {
+    for (; k + V <= K; k += V) {
+      Eigen::internal::PacketBlock<Vec<Scalar>, V> block;
+      for (int v = 0; v < V; ++v) block.packet[v] = load(from + v * ldf + k);
+      Eigen::internal::ptranspose(block);
+      for (int j = 0; j < V; ++j) store(to + (k + j) * ldt, block.packet[j]);
+    }
+  }
+  for (; k < K; ++k)
+    for (std::int64_t v = 0; v < V; ++v) to[k * ldt + v] = v < units ? from[v * ldf + k] : Scalar(0);
+}
+
+// The way back, added: to[v * ldt + k] += from[k * ldf + v] for v < units.
+template <class Scalar>
+void unpack_lanes_add(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t K,
+                      Scalar* to, std::int64_t ldt) {
+  constexpr int V = lanes<Scalar>;
+  std::int64_t k = 0;
+  if (units >= V) {
+    for (; k + V <= K; k += V) {
+      Eigen::internal::PacketBlock<Vec<Scalar>, V> block;
+      for (int j = 0; j < V; ++j) block.packet[j] = load(from + (k + j) * ldf);
+      Eigen::internal::ptranspose(block);
+      for (int v = 0; v < V; ++v) {
+        Scalar* row = to + v * ldt + k;
+        store(row, add(load(static_cast<const Scalar*>(row)), block.packet[v]));
+      }
+    }
+  }
+  const std::int64_t used = units < V ? units : V;
+  for (; k < K; ++k)
+    for (std::int64_t v = 0; v < used; ++v) to[v * ldt + k] += from[k * ldf + v];
+}
+
+// to[k][V]: V columns of `from` from column c on, for the rows of V units; zero beyond the edges.
+template <class Scalar>
+void pack_rows(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t columns,
+               Scalar* to) {
+  constexpr int V = lanes<Scalar>;
+  for (std::int64_t v = 0; v < V; ++v)
+    store(to + v * V, v < units ? load_first(from + v * ldf, columns) : zeros<Scalar>());
+}
+
+}  // namespace detail
+
+// One layer's direction.
+template <class Scalar>
+struct PackedLayer {
+  static constexpr int V = lanes<Scalar>;
+
+  CellLayout layout;
+  std::int64_t I, H, P;
+  std::int64_t inputs, units, outputs;  // blocks
+  bool projection, peepholes;
+  Buffer<Scalar> forward_memory, backward_memory;
+  Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *peephole;
+  Scalar *w_ih_t, *w_hh_t, *w_second_t, *w_hr_t;
+
+  std::int64_t x_width() const { return layout.x_count * V; }  // of one panel's row
+  std::int64_t h_width() const { return layout.h_count * V; }
+
+  bool create(const StackShape& shape, int layer) {
+    layout = layout_of(shape.cell);
+    I = shape.input_of(layer);
+    H = shape.H;
+    P = shape.P;
+    inputs = blocks_of<Scalar>(I);
+    units = blocks_of<Scalar>(H);
+    outputs = blocks_of<Scalar>(P);
+    projection = shape.projection;
+    peepholes = has_peephole(shape.cell);
+    const std::int64_t sizes[] = {units * I * x_width(),
+                                  units * P * h_width(),
+                                  layout.second_product ? units * H * V : 0,
+                                  projection ? outputs * H * V : 0,
+                                  units * layout.slots * V,
+                                  peepholes ? units * 3 * V : 0};
+    std::int64_t total = 0;
+    for (const auto size : sizes) total += size;
+    if (!forward_memory.reserve_zeroed(total)) return false;
+    Scalar** parts[] = {&w_ih, &w_hh, &w_second, &w_hr, &bias, &peephole};
+    place(forward_memory.data(), sizes, parts, 6);
+    return true;
+  }
+
+  bool create_backward() {
+    const std::int64_t sizes[] = {inputs * units * x_width() * V, outputs * units * h_width() * V,
+                                  layout.second_product ? units * units * V * V : 0,
+                                  projection ? units * outputs * V * V : 0};
+    std::int64_t total = 0;
+    for (const auto size : sizes) total += size;
+    if (!backward_memory.reserve(total)) return false;
+    Scalar** parts[] = {&w_ih_t, &w_hh_t, &w_second_t, &w_hr_t};
+    place(backward_memory.data(), sizes, parts, 4);
+    return true;
+  }
+
+  void pack_forward(const LayerParameters<const Scalar*>& p, Range blocks) {
+    for (std::int64_t u = blocks.begin; u < blocks.end; ++u) {
+      const std::int64_t n = H - u * V;  // units from this block's first on
+      for (int s = 0; s < layout.x_count; ++s)
+        detail::pack_lanes(p.w_ih + (layout.x_gate[s] * H + u * V) * I, I, n, I,
+                           w_ih + u * I * x_width() + s * V, x_width());
+      for (int s = 0; s < layout.h_count; ++s)
+        detail::pack_lanes(p.w_hh + (layout.h_gate[s] * H + u * V) * P, P, n, P,
+                           w_hh + u * P * h_width() + s * V, h_width());
+      if (layout.second_product)
+        detail::pack_lanes(p.w_hh + (layout.second_gate * H + u * V) * P, P, n, P,
+                           w_second + u * H * V, V);
+      pack_bias(p, u, n);
+      if (peepholes)
+        for (int g = 0; g < 3; ++g)
+          store(peephole + (u * 3 + g) * V, load_first(p.peephole + g * H + u * V, n));
+    }
+  }
+  void pack_projection(const LayerParameters<const Scalar*>& p, Range blocks) {
+    for (std::int64_t o = blocks.begin; o < blocks.end; ++o)
+      detail::pack_lanes(p.w_hr + o * V * H, H, P - o * V, H, w_hr + o * H * V, V);
+  }
+
+  void pack_backward(const LayerParameters<const Scalar*>& p, Range input_blocks,
+                     Range output_blocks, Range unit_blocks) {
+    for (std::int64_t i = input_blocks.begin; i < input_blocks.end; ++i)
+      pack_transposed(p.w_ih, I, layout.x_gate, layout.x_count, i, w_ih_t);
+    for (std::int64_t o = output_blocks.begin; o < output_blocks.end; ++o)
+      pack_transposed(p.w_hh, P, layout.h_gate, layout.h_count, o, w_hh_t);
+    for (std::int64_t u = unit_blocks.begin; u < unit_blocks.end; ++u) {
+      if (layout.second_product) pack_transposed(p.w_hh, P, &layout.second_gate, 1, u, w_second_t);
+      if (projection)
+        for (std::int64_t o = 0; o < outputs; ++o)
+          detail::pack_rows(p.w_hr + o * V * H + u * V, H, P - o * V, H - u * V,
+                            w_hr_t + (u * outputs + o) * V * V);
+    }
+  }
+
+ private:
+  static void place(Scalar* memory, const std::int64_t* sizes, Scalar** const* parts, int count) {
+    for (int i = 0; i < count; ++i) {
+      *parts[i] = sizes[i] > 0 ? memory : nullptr;
+      memory += sizes[i];
+    }
+  }
+
+  void pack_bias(const LayerParameters<const Scalar*>& p, std::int64_t u, std::int64_t n) {
+    if (p.b_ih == nullptr) return;  // zero since creation
+    for (int slot = 0; slot < layout.slots; ++slot) {
+      auto sum = zeros<Scalar>();
+      const int x = slot - layout.x_first, h = slot - layout.h_first;
+      if (x >= 0 && x < layout.x_count)
+        sum = add(sum, load_first(p.b_ih + layout.x_gate[x] * H + u * V, n));
+      if (h >= 0 && h < layout.h_count)
+        sum = add(sum, load_first(p.b_hh + layout.h_gate[h] * H + u * V, n));
+      else if (layout.second_product)  // the slot of the second product
+        sum = add(sum, load_first(p.b_hh + layout.second_gate * H + u * V, n));
+      store(bias + (u * layout.slots + slot) * V, sum);
+    }
+  }
+
+  // Block c of `columns` of a (G*H, columns) matrix, rows in the order (unit block, gate, lane).
+  void pack_transposed(const Scalar* w, std::int64_t columns, const int* gates, int count,
+                       std::int64_t c, Scalar* to) {
+    to += c * units * count * V * V;
+    for (std::int64_t u = 0; u < units; ++u)
+      for (int g = 0; g < count; ++g, to += V * V)
+        detail::pack_rows(w + (gates[g] * H + u * V) * columns + c * V, columns, H - u * V,
+                          columns - c * V, to);
+  }
+};
+
+}  // namespace rnnfast

@@ -1,0 +1,338 @@
+// A stack of layers, each in one or two directions: weights, passes, what a pass keeps.
+#pragma once
+
+#include <memory>
+#include <new>
+
+#include "kernels/layer_kernel.h"
+
+namespace rnnfast {
+
+// The opaque Packed of the table.
+template <class Scalar>
+struct PackedStack {
+  StackShape shape;
+  std::unique_ptr<PackedLayer<Scalar>[]> layers;  // L*D
+
+  static PackedStack* create(const StackShape& shape) {
+    std::unique_ptr<PackedStack> stack(new (std::nothrow) PackedStack);
+    if (!stack) return nullptr;
+    stack->shape = shape;
+    stack->layers.reset(new (std::nothrow) PackedLayer<Scalar>[shape.L * shape.D]);
+    if (!stack->layers) return nullptr;
+    for (int i = 0; i < shape.L * shape.D; ++i)
+      if (!stack->layers[i].create(shape, i / shape.D)) return nullptr;
+    return stack.release();
+  }
+
+  Status pack(const LayerParameters<const Scalar*>* parameters, bool backward, int threads) {
+    const int count = shape.L * shape.D;
+    std::int64_t size = 0;
+    for (int i = 0; i < count; ++i) {
+      if (backward && !layers[i].create_backward()) return Status::out_of_memory;
+      size += layers[i].forward_memory.bytes();
+    }
+    TeamPlan plan;
+    plan.threads = size > (1 << 18) ? threads : 1;
+    run_team(plan, [&](const Worker& worker) {
+      for (int i = 0; i < count; ++i) {
+        auto& layer = layers[i];
+        const auto part = [&](std::int64_t n) { return share(n, worker.rank, worker.size); };
+        layer.pack_forward(parameters[i], part(layer.units));
+        if (layer.projection) layer.pack_projection(parameters[i], part(layer.outputs));
+        if (backward)
+          layer.pack_backward(parameters[i], part(layer.inputs), part(layer.outputs),
+                              part(layer.units));
+      }
+    });
+    return Status::ok;
+  }
+};
+
+// Whether and how a pass of so many steps and rows is worth cutting up.
+inline TeamPlan plan_team(const StackShape& shape, std::int64_t B, std::int64_t steps,
+                          std::int64_t rows, std::int64_t units, int threads, std::size_t item) {
+  const double gates = gate_count(shape.cell);
+  const double recurrent = 2 * gates * static_cast<double>(shape.H * shape.P);  // flops of a row
+  double input = 2 * gates * static_cast<double>(shape.H) *
+                 static_cast<double>(shape.I + (shape.L - 1) * shape.D * shape.P) / shape.L;
+  const double row = recurrent + input;
+  TeamPlan plan;
+  // A parallel region costs about a microsecond, a barrier a tenth: of 50 flops a nanosecond.
+  if (threads <= 1 || steps == 0 || row * static_cast<double>(rows * shape.L * shape.D) < 3e6)
+    return plan;
+  plan.groups = shape.D == 2 ? 2 : 1;
+  const int members = threads / plan.groups;
+  const double weights = recurrent / 2 * static_cast<double>(item);
+  plan.split_rows = members > 1 && weights <= (512 << 10) && B >= 8 * members;
+  const double step = row * static_cast<double>(rows) / static_cast<double>(steps);
+  std::int64_t useful = threads;
+  if (!plan.split_rows) {
+    useful = plan.groups * std::min<std::int64_t>(members, units);
+    if (step < 4e4) useful = plan.groups;  // barriers would cost more than they save
+  }
+  plan.threads = static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(useful, threads)));
+  return plan;
+}
+
+// Random bits by position: SplitMix64's finalizer over a counter.
+inline std::uint64_t random_bits(std::uint64_t seed, std::uint64_t position) {
+  std::uint64_t z = seed + (position + 1) * 0x9E3779B97F4A7C15ull;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return z ^ (z >> 31);
+}
+
+// The factor of dropout for one element: 0 or 1 / (1 - p).
+template <class Scalar>
+struct DropoutFactors {
+  std::uint64_t seed, threshold;
+  Scalar scale;
+
+  DropoutFactors(Dropout dropout, int layer)
+      : seed(random_bits(dropout.seed, static_cast<std::uint64_t>(layer))),
+        threshold(static_cast<std::uint64_t>(dropout.probability * 0x1p53)),
+        scale(static_cast<Scalar>(dropout.probability < 1 ? 1 / (1 - dropout.probability) : 0)) {}
+
+  Scalar operator()(std::int64_t position) const {
+    return (random_bits(seed, static_cast<std::uint64_t>(position)) >> 11) < threshold ? Scalar(0)
+                                                                                        : scale;
+  }
+};
+
+// What a forward pass leaves for backpropagation: the opaque Cache of the table. A pass without
+// one uses it as scratch.
+template <class Scalar>
+struct StackCache {
+  struct Layer {  // of one direction
+    Buffer<Scalar> slots, carry, inner;
+  };
+  StackShape shape;
+  bool keep;
+  SequenceInput<Scalar> input;
+  SequenceOutput<Scalar> output;
+  Dropout dropout;
+  Schedule schedule;
+  std::unique_ptr<Layer[]> layers;       // L*D if kept, else D
+  std::unique_ptr<Buffer<Scalar>[]> y;   // outputs of layers but the last: (rows by time, D*P)
+  std::unique_ptr<Buffer<Scalar>[]> dropped;  // the same after dropout
+  Buffer<Scalar> h0;                     // a copy: the caller may reuse the array
+  Buffer<Scalar> zero_row;
+  Buffer<std::uint8_t> cut[2];           // per direction and row
+  // Per direction, rebuilt for each layer.
+  Buffer<const Scalar*> x_rows[2], h_rows[2], dy_rows[2];
+  Buffer<Scalar*> y_rows[2], dx_rows[2];
+  Buffer<std::int64_t> index[2];
+
+  std::int64_t width() const { return shape.D * shape.P; }
+  bool drops() const { return keep && dropout.probability > 0; }
+  Layer& layer(int l, int d) { return layers[keep ? l * shape.D + d : d]; }
+
+  std::int64_t bytes() const {
+    std::int64_t total = h0.bytes();
+    for (int i = 0; i < shape.L * shape.D && layers; ++i)
+      total += layers[i].slots.bytes() + layers[i].carry.bytes() + layers[i].inner.bytes();
+    for (int l = 0; l + 1 < shape.L; ++l) {
+      if (y) total += y[l].bytes();
+      if (dropped) total += dropped[l].bytes();
+    }
+    return total;
+  }
+
+  bool allocate(const PackedStack<Scalar>& packed);
+  // Pointers for steps [begin, end) of one layer and direction.
+  void build_rows(int l, int d, Range steps);
+  void build_gradient_rows(int l, int d, Range steps, const SequenceGradients<Scalar>& gradients,
+                           const Scalar* dy, Scalar* dx);
+  LayerPass<Scalar> pass(const PackedStack<Scalar>& packed, int l, int d);
+  void begin_carry(const LayerPass<Scalar>& pass, int l, int d, const Worker& worker);
+  void final_states(const LayerPass<Scalar>& pass, int l, int d, const Worker& worker);
+  void apply_dropout(int l, const Scalar* from, Scalar* to, const Worker& worker);
+};
+
+// Sets y (T, B, width) to zero past each length.
+template <class Scalar>
+void clear_padding(const Schedule& schedule, std::int64_t T, Scalar* y, std::int64_t y_time,
+                   std::int64_t y_batch, std::int64_t width, const Worker& worker) {
+  const Range mine = share(schedule.B, worker.rank, worker.size);
+  for (std::int64_t b = mine.begin; b < mine.end; ++b)
+    for (std::int64_t t = schedule.length[b]; t < T; ++t)
+      std::memset(y + t * y_time + schedule.order[b] * y_batch, 0,
+                  static_cast<std::size_t>(width) * sizeof(Scalar));
+}
+
+template <class Scalar>
+bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed) {
+  constexpr int V = lanes<Scalar>;
+  const int count = keep ? shape.L * shape.D : shape.D;
+  const std::int64_t R = schedule.rows, B = schedule.B;
+  const auto& kernel = layer_kernel<Scalar>(shape.cell);
+  const CellLayout cell = layout_of(shape.cell);
+  layers.reset(new (std::nothrow) Layer[count]);
+  y.reset(new (std::nothrow) Buffer<Scalar>[shape.L]);
+  dropped.reset(new (std::nothrow) Buffer<Scalar>[shape.L]);
+  if (!layers || !y || !dropped) return false;
+  const std::int64_t units = packed.layers[0].units;
+  const std::int64_t slot_rows = keep ? R : kernel.chunk_rows(schedule);
+  for (int i = 0; i < count; ++i) {
+    Layer& one = layers[i];
+    if (!one.slots.reserve(units * slot_rows * cell.slots * V)) return false;
+    if (cell.carries && !one.carry.reserve(units * (keep ? B + R : B) * V)) return false;
+    if ((cell.second_product || shape.projection) && !one.inner.reserve((keep ? R : B) * shape.H))
+      return false;
+  }
+  for (int l = 0; l + 1 < shape.L; ++l) {
+    if (!keep && l >= 2) {
+      continue;  // two take turns
+    }
+    if (!y[l].reserve(R * width())) return false;
+    if (drops() && !dropped[l].reserve(R * width())) return false;
+  }
+  if (!zero_row.reserve_zeroed(shape.P)) return false;
+  for (int d = 0; d < shape.D; ++d) {
+    if (!x_rows[d].reserve(R) || !h_rows[d].reserve(R) || !y_rows[d].reserve(R)) return false;
+    if (input.reset != nullptr && !cut[d].reserve(R)) return false;
+    if (input.indices != nullptr && !index[d].reserve(R)) return false;
+  }
+  return true;
+}
+
+template <class Scalar>
+void StackCache<Scalar>::build_rows(int l, int d, Range steps) {
+  const std::int64_t P = shape.P, wide = width(), B = schedule.B;
+  const Scalar* below = l == 0 ? nullptr
+                        : drops() ? dropped[l - 1].data()
+                                  : y[keep ? l - 1 : (l - 1) % 2].data();
+  Scalar* above = l + 1 < shape.L ? y[keep ? l : l % 2].data() : nullptr;
+  const auto y_row = [&](std::int64_t t, std::int64_t b) {
+    return (above != nullptr ? above + (schedule.first[t] + b) * wide
+                             : output.y + t * output.y_time + schedule.order[b] * output.y_batch) +
+           d * P;
+  };
+  for (std::int64_t s = steps.begin; s < steps.end; ++s)
+    for (std::int64_t b = 0; b < schedule.active[s]; ++b) {
+      const std::int64_t t = schedule.time(d, s, b), row = schedule.first[s] + b;
+      const std::int64_t place = schedule.order[b];
+      bool is_cut = false;
+      if (input.reset != nullptr) {
+        // The boundary before t, seen from the side on which this direction comes to it.
+        const std::int64_t boundary = d == 0 ? t : t + 1;
+        is_cut = (d == 0 || s > 0) &&
+                 input.reset[boundary * input.reset_time + place * input.reset_batch] != 0;
+        cut[d][row] = is_cut;
+      }
+      if (below != nullptr)
+        x_rows[d][row] = below + (schedule.first[t] + b) * wide;
+      else if (input.indices != nullptr)
+        index[d][row] = input.indices[t * input.x_time + place * input.x_batch];
+      else
+        x_rows[d][row] = input.x + t * input.x_time + place * input.x_batch;
+      y_rows[d][row] = y_row(t, b);
+      if (is_cut || (s == 0 && input.h0 == nullptr))
+        h_rows[d][row] = zero_row.data();
+      else if (s == 0)
+        h_rows[d][row] = input.h0 + ((l * shape.D + d) * B + place) * P;
+      else
+        h_rows[d][row] = y_row(schedule.time(d, s - 1, b), b);
+    }
+}
+
+template <class Scalar>
+void StackCache<Scalar>::build_gradient_rows(int l, int d, Range steps,
+                                             const SequenceGradients<Scalar>& gradients,
+                                             const Scalar* dy, Scalar* dx) {
+  const std::int64_t in = shape.input_of(l), wide = width();
+  for (std::int64_t s = steps.begin; s < steps.end; ++s)
+    for (std::int64_t b = 0; b < schedule.active[s]; ++b) {
+      const std::int64_t t = schedule.time(d, s, b), row = schedule.first[s] + b;
+      const std::int64_t by_time = schedule.first[t] + b, place = schedule.order[b];
+      if (l + 1 < shape.L)
+        dy_rows[d][row] = dy + by_time * wide + d * shape.P;
+      else if (gradients.dy != nullptr)
+        dy_rows[d][row] =
+            gradients.dy + t * gradients.dy_time + place * gradients.dy_batch + d * shape.P;
+      if (l > 0)
+        dx_rows[d][row] = dx + by_time * in;
+      else if (gradients.dx != nullptr)
+        dx_rows[d][row] = gradients.dx + t * gradients.dx_time + place * gradients.dx_batch;
+    }
+}
+
+template <class Scalar>
+LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, int l, int d) {
+  Layer& own = layer(l, d);
+  const bool indices = l == 0 && input.indices != nullptr;
+  LayerPass<Scalar> p;
+  p.schedule = &schedule;
+  p.weights = &packed.layers[l * shape.D + d];
+  p.keep = keep;
+  p.x = indices ? nullptr : x_rows[d].data();
+  p.index = indices ? index[d].data() : nullptr;
+  p.h_prev = h_rows[d].data();
+  p.y = y_rows[d].data();
+  p.cut = input.reset != nullptr ? cut[d].data() : nullptr;
+  p.slots = own.slots.data();
+  p.slot_rows = keep ? schedule.rows : layer_kernel<Scalar>(shape.cell).chunk_rows(schedule);
+  p.carry = own.carry.data();
+  p.carry_rows = keep ? schedule.B + schedule.rows : schedule.B;
+  p.inner = own.inner.data();
+  p.inner_stride = shape.H;
+  return p;
+}
+
+// The carry before the first step: c0 of an LSTM, h0 of a GRU.
+template <class Scalar>
+void StackCache<Scalar>::begin_carry(const LayerPass<Scalar>& pass, int l, int d,
+                                     const Worker& worker) {
+  constexpr int V = lanes<Scalar>;
+  if (!pass.weights->layout.carries) return;
+  const std::int64_t B = schedule.B, H = shape.H;
+  const Scalar* from = is_lstm(shape.cell) ? input.c0 : input.h0;
+  const Range blocks = share(pass.weights->units, worker.member, worker.members);
+  for (std::int64_t block = blocks.begin; block < blocks.end; ++block)
+    for (std::int64_t b = 0; b < B; ++b) {
+      Scalar* to = pass.carry_at(block, pass.carry_row(-1, b));
+      if (from == nullptr)
+        store(to, zeros<Scalar>());
+      else
+        store(to, load_first(from + ((l * shape.D + d) * B + schedule.order[b]) * H + block * V,
+                             H - block * V));
+    }
+}
+
+template <class Scalar>
+void StackCache<Scalar>::final_states(const LayerPass<Scalar>& pass, int l, int d,
+                                      const Worker& worker) {
+  constexpr int V = lanes<Scalar>;
+  const std::int64_t B = schedule.B, H = shape.H, P = shape.P;
+  const Range mine = share(B, worker.member, worker.members);
+  for (std::int64_t b = mine.begin; b < mine.end; ++b) {
+    const std::int64_t place = (l * shape.D + d) * B + schedule.order[b];
+    const std::int64_t last = schedule.length[b] - 1;
+    const Scalar* h = last >= 0             ? pass.y[schedule.first[last] + b]
+                      : input.h0 != nullptr ? input.h0 + place * P
+                                            : zero_row.data();
+    std::memcpy(output.h_n + place * P, h, static_cast<std::size_t>(P) * sizeof(Scalar));
+    if (!is_lstm(shape.cell)) continue;
+    for (std::int64_t block = 0; block < pass.weights->units; ++block)
+      store_first(output.c_n + place * H + block * V,
+                  load(static_cast<const Scalar*>(pass.carry_at(block, pass.carry_row(last, b)))),
+                  H - block * V);
+  }
+}
+
+template <class Scalar>
+void StackCache<Scalar>::apply_dropout(int l, const Scalar* from, Scalar* to,
+                                       const Worker& worker) {
+  const DropoutFactors<Scalar> factor(dropout, l);
+  const Range steps = share(schedule.steps, worker.rank, worker.size);
+  const std::int64_t wide = width();
+  for (std::int64_t t = steps.begin; t < steps.end; ++t)
+    for (std::int64_t b = 0; b < schedule.active[t]; ++b) {
+      const std::int64_t row = (schedule.first[t] + b) * wide;
+      const std::int64_t position = (t * schedule.B + schedule.order[b]) * wide;
+      for (std::int64_t j = 0; j < wide; ++j) to[row + j] = from[row + j] * factor(position + j);
+    }
+}
+
+}  // namespace rnnfast
