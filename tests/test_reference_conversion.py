@@ -58,6 +58,11 @@ def test_lstm_conversion_and_back(peephole: bool, projection: bool) -> None:
         rows = slice(block * N_A, (block + 1) * N_A)
         stacked = np.hstack([state["weight_hh_l0"][rows], state["weight_ih_l0"][rows]])
         np.testing.assert_array_equal(stacked, parameters[f"W_{gate}"])
+    if peephole:
+        for block, gate in enumerate("ufo"):
+            rows = slice(block * N_A, (block + 1) * N_A)
+            values = state["weight_peephole_l0"][rows]
+            np.testing.assert_array_equal(values, parameters[f"p_{gate}"][:, 0])
 
 
 @pytest.mark.parametrize("g", ["tanh", "relu"])

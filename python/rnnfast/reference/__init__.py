@@ -7,7 +7,8 @@ in float64, depends on NumPy only, and the library never imports it at run time.
 One room per subject: `rnn`, `gru` and `lstm` define one step of a cell and its backward step;
 `heads` the outputs and losses; `sequences` runs a cell over a sequence in the layout of the notes;
 `conversion` takes the notes' parameters to the library's and back; `spec` and `network` define what
-the library's layers compute, with layers, directions, lengths and resets.
+the library's layers compute, with layers, directions, lengths and resets. The others serve these:
+`activations`, `gates` and `arrays` the cells, `step` and `checks` the network.
 """
 
 from .activations import activate, activate_backward, log_softmax, sigmoid, softmax
