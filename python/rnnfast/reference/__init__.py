@@ -1,0 +1,87 @@
+"""The definition of every cell and network of the library, in NumPy, forward and backward.
+
+This is the specification, written in the notation of the usual course notes (``a<t>``, ``c<t>``,
+Gamma_u, Gamma_f, Gamma_o, Gamma_r), and the oracle that the kernels are tested against. It computes
+in float64, depends on NumPy only, and the library never imports it at run time.
+
+One room per subject: `rnn`, `gru` and `lstm` define one step of a cell and its backward step;
+`heads` the outputs and losses; `sequences` runs a cell over a sequence in the layout of the notes;
+`conversion` takes the notes' parameters to the library's and back; `spec` and `network` define what
+the library's layers compute, with layers, directions, lengths and resets. The others serve these:
+`activations`, `gates` and `arrays` the cells, `step` and `checks` the network.
+"""
+
+from .activations import activate, activate_backward, log_softmax, sigmoid, softmax
+from .arrays import one_hot
+from .conversion import (
+    gru_parameters,
+    gru_state_dict,
+    lstm_parameters,
+    lstm_state_dict,
+    rnn_parameters,
+    rnn_state_dict,
+    state_dict_gradients,
+)
+from .gru import (
+    gru_step,
+    gru_step_backward,
+    reset_after_gru_step,
+    reset_after_gru_step_backward,
+    simplified_gru_step,
+    simplified_gru_step_backward,
+)
+from .heads import (
+    bidirectional_head_step,
+    bidirectional_head_step_backward,
+    cross_entropy_backward,
+    head_step,
+    head_step_backward,
+    sigmoid_cross_entropy,
+    softmax_cross_entropy,
+)
+from .lstm import lstm_step, lstm_step_backward
+from .network import NetworkCache, network_backward, network_forward
+from .rnn import rnn_step, rnn_step_backward
+from .sequences import gru_forward, lstm_forward, rnn_forward
+from .spec import NetworkSpec, random_parameters
+
+__all__ = [
+    "NetworkCache",
+    "NetworkSpec",
+    "activate",
+    "activate_backward",
+    "bidirectional_head_step",
+    "bidirectional_head_step_backward",
+    "cross_entropy_backward",
+    "gru_forward",
+    "gru_parameters",
+    "gru_state_dict",
+    "gru_step",
+    "gru_step_backward",
+    "head_step",
+    "head_step_backward",
+    "log_softmax",
+    "lstm_forward",
+    "lstm_parameters",
+    "lstm_state_dict",
+    "lstm_step",
+    "lstm_step_backward",
+    "network_backward",
+    "network_forward",
+    "one_hot",
+    "random_parameters",
+    "reset_after_gru_step",
+    "reset_after_gru_step_backward",
+    "rnn_forward",
+    "rnn_parameters",
+    "rnn_state_dict",
+    "rnn_step",
+    "rnn_step_backward",
+    "sigmoid",
+    "sigmoid_cross_entropy",
+    "simplified_gru_step",
+    "simplified_gru_step_backward",
+    "softmax",
+    "softmax_cross_entropy",
+    "state_dict_gradients",
+]

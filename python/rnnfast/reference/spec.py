@@ -1,0 +1,178 @@
+"""What a network is: its sizes and variants, and the names and shapes of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .lstm import Peephole
+
+Cell: TypeAlias = Literal["rnn", "gru", "lstm"]
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Sizes and variants of a network, named as the arguments of the library's layers.
+
+    Parameters
+    ----------
+    cell : {"rnn", "gru", "lstm"}
+        Kind of the cells.
+    input_size, hidden_size : int
+        Features of x, and units of a cell.
+    num_layers : int
+        Layers, each reading the outputs of the one below.
+    bias : bool
+        Whether there are ``bias_ih`` and ``bias_hh``.
+    bidirectional : bool
+        Whether every layer also runs from the end to the start.
+    nonlinearity : {"tanh", "relu"}
+        RNN only.
+    reset_after, reset_gate : bool
+        GRU only: whether the reset gate follows the recurrent product; False for the simplified
+        GRU, which has no reset gate.
+    peephole : {False, True, "previous"}
+        LSTM only, see `lstm_step`.
+    proj_size : int
+        LSTM only: the width that the outputs are projected to, 0 for no projection.
+
+    Raises
+    ------
+    ValueError
+        If a size or a choice is not one of the above, or belongs to another cell.
+    """
+
+    cell: Cell
+    input_size: int
+    hidden_size: int
+    num_layers: int = 1
+    bias: bool = True
+    bidirectional: bool = False
+    nonlinearity: Literal["tanh", "relu"] = "tanh"
+    reset_after: bool = True
+    reset_gate: bool = True
+    peephole: Peephole = False
+    proj_size: int = 0
+
+    def __post_init__(self) -> None:
+        if self.cell not in ("rnn", "gru", "lstm"):
+            raise ValueError(f"cell: expected rnn, gru or lstm, got {self.cell!r}")
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"nonlinearity: expected tanh or relu, got {self.nonlinearity!r}")
+        if not isinstance(self.peephole, bool) and self.peephole != "previous":
+            raise ValueError(f"peephole: expected False, True or 'previous', got {self.peephole!r}")
+        for name in ("input_size", "hidden_size", "num_layers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        if not 0 <= self.proj_size < self.hidden_size:
+            raise ValueError(
+                f"proj_size: expected 0 to {self.hidden_size - 1}, got {self.proj_size}"
+            )
+        for name, cell, default in (
+            ("nonlinearity", "rnn", "tanh"),
+            ("reset_after", "gru", True),
+            ("reset_gate", "gru", True),
+            ("peephole", "lstm", False),
+            ("proj_size", "lstm", 0),
+        ):
+            if self.cell != cell and getattr(self, name) != default:
+                raise ValueError(
+                    f"{name}: expected {default!r} for the cell {self.cell}, "
+                    f"got {getattr(self, name)!r}"
+                )
+
+    @property
+    def num_directions(self) -> int:
+        """D: 2 if bidirectional, otherwise 1."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_size(self) -> int:
+        """Width of one direction's h: the projection's width if there is one, otherwise H."""
+        return self.proj_size or self.hidden_size
+
+    @property
+    def num_gates(self) -> int:
+        """Blocks of H rows in the weights: i, f, g, o; r, z, n; z, n; or one."""
+        if self.cell == "lstm":
+            return 4
+        if self.cell == "gru":
+            return 3 if self.reset_gate else 2
+        return 1
+
+    def suffixes(self) -> Iterator[str]:
+        """Name every layer and direction, in the order of the states' first axis.
+
+        Yields
+        ------
+        str
+            ``"l0"``, ``"l0_reverse"``, ``"l1"``, ...; without the reverse ones if there is one
+            direction.
+        """
+        for layer in range(self.num_layers):
+            yield f"l{layer}"
+            if self.bidirectional:
+                yield f"l{layer}_reverse"
+
+    def parameter_shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Name every parameter, in the order of PyTorch's ``state_dict``.
+
+        By layer, forward then reverse: ``weight_ih``, ``weight_hh``, ``bias_ih``, ``bias_hh``,
+        ``weight_hr``, and ``weight_peephole``, which PyTorch does not have.
+
+        Yields
+        ------
+        name : str
+        shape : tuple of int
+        """
+        rows = self.num_gates * self.hidden_size
+        for index, suffix in enumerate(self.suffixes()):
+            first_layer = index < self.num_directions
+            below = self.input_size if first_layer else self.num_directions * self.output_size
+            yield f"weight_ih_{suffix}", (rows, below)
+            yield f"weight_hh_{suffix}", (rows, self.output_size)
+            if self.bias:
+                yield f"bias_ih_{suffix}", (rows,)
+                yield f"bias_hh_{suffix}", (rows,)
+            if self.proj_size:
+                yield f"weight_hr_{suffix}", (self.proj_size, self.hidden_size)
+            if self.peephole:
+                yield f"weight_peephole_{suffix}", (3 * self.hidden_size,)
+
+    def state_shapes(self, batch_size: int) -> list[tuple[int, int, int]]:
+        """Shape of h, and of c after it if the cell is an LSTM."""
+        states = self.num_layers * self.num_directions
+        shapes = [(states, batch_size, self.output_size)]
+        if self.cell == "lstm":
+            shapes.append((states, batch_size, self.hidden_size))
+        return shapes
+
+
+def random_parameters(
+    spec: NetworkSpec, rng: np.random.Generator, dtype: npt.DTypeLike = np.float64
+) -> dict[str, npt.NDArray[np.floating]]:
+    """Draw every parameter from the uniform distribution on (-1/sqrt(H), 1/sqrt(H)).
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    rng : numpy.random.Generator
+        Drawn from in the order of `NetworkSpec.parameter_shapes`, in float64.
+    dtype : dtype
+        What the draws are rounded to.
+
+    Returns
+    -------
+    dict of str to array
+        In the order of `NetworkSpec.parameter_shapes`.
+    """
+    bound = spec.hidden_size**-0.5
+    return {
+        name: rng.uniform(-bound, bound, shape).astype(dtype)
+        for name, shape in spec.parameter_shapes()
+    }
