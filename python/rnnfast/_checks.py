@@ -1,0 +1,81 @@
+"""Checks of arguments: one line that names the argument, what was expected and what came."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def check_int(name: str, value: Any, minimum: int) -> int:
+    """Return ``value`` as an int of at least ``minimum``.
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer; a bool is none.
+    ValueError
+        If it is smaller.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected an integer, got a bool")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
+    if number < minimum:
+        raise ValueError(f"{name}: expected at least {minimum}, got {number}")
+    return number
+
+
+def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArray[np.integer[Any]]:
+    """Return ``values`` as an array of integers that are not negative.
+
+    An integer array is returned as it is, not copied.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    values : array_like of int
+        An empty list counts as integers.
+    ndim : int, optional
+        The number of axes it must have.
+
+    Raises
+    ------
+    TypeError
+        If it holds something other than integers.
+    ValueError
+        If its number of axes differs, or an integer is negative.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name}: expected an array of integers, got a ragged list") from None
+    if array.size == 0 and not isinstance(values, np.ndarray):
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name}: expected an array with ndim {ndim}, got shape {array.shape}")
+    if array.size and array.min() < 0:
+        raise ValueError(f"{name}: expected no negative number, got {array.min()}")
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name}: expected 64-bit signed integers, got {array.max()}")
+    return array
+
+
+def check_generator(name: str, rng: Any) -> np.random.Generator | None:
+    """Return ``rng`` if it is a NumPy generator or None.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    """
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{name}: expected a numpy.random.Generator, got {type(rng).__name__}")
+    return rng

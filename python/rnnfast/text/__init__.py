@@ -1,0 +1,19 @@
+"""Text as numbers: tokenizers split it, a vocabulary gives every token its id."""
+
+from rnnfast.text.tokenizers import (
+    CharTokenizer,
+    Tokenizer,
+    WordTokenizer,
+    split_lines,
+    tokenizer_from_dict,
+)
+from rnnfast.text.vocabulary import Vocabulary
+
+__all__ = [
+    "CharTokenizer",
+    "Tokenizer",
+    "Vocabulary",
+    "WordTokenizer",
+    "split_lines",
+    "tokenizer_from_dict",
+]

@@ -1,0 +1,264 @@
+"""Tokenizers: text to tokens and back, by character or by word."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, Protocol, TypeVar
+
+from rnnfast.text._tokens import require_strings
+
+_T = TypeVar("_T")
+
+
+class Tokenizer(Protocol):
+    """What a tokenizer does; every one here can be kept in a model file by its `to_dict`."""
+
+    def tokenize(self, text: str) -> list[str]:
+        """Split a text into tokens."""
+        ...
+
+    def detokenize(self, tokens: Iterable[str]) -> str:
+        """Join tokens to a text that reads well."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings, as JSON has them, for `tokenizer_from_dict`."""
+        ...
+
+
+class CharTokenizer:
+    """Characters: every Unicode code point is a token.
+
+    Parameters
+    ----------
+    nfc : bool
+        Compose the text first (Unicode's form NFC), so that an accented letter is one token
+        however it was typed. Without it, joining the tokens gives the very same text.
+
+    Examples
+    --------
+    >>> CharTokenizer().tokenize("Yi qi")
+    ['Y', 'i', ' ', 'q', 'i']
+    """
+
+    def __init__(self, *, nfc: bool = False) -> None:
+        self.nfc = _check_bool("nfc", nfc)
+
+    def tokenize(self, text: str) -> list[str]:
+        """Split a text into its characters."""
+        _check_text(text)
+        return list(unicodedata.normalize("NFC", text) if self.nfc else text)
+
+    def detokenize(self, tokens: Iterable[str]) -> str:
+        """Join characters, with nothing between them."""
+        return "".join(_str_list(tokens))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings, for `from_dict`."""
+        return {"type": "char", "nfc": self.nfc}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> CharTokenizer:
+        """Make the tokenizer whose `to_dict` gave the settings; ValueError if none did."""
+        return _make(cls, "char", ("nfc",), settings)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CharTokenizer) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(self.nfc)
+
+    def __repr__(self) -> str:
+        return f"CharTokenizer(nfc={self.nfc})"
+
+
+class WordTokenizer:
+    """Words, numbers and punctuation marks.
+
+    Parameters
+    ----------
+    mode : {"words", "whitespace"}
+        ``"words"`` splits running text. A word keeps the apostrophes and hyphens inside it
+        ("don't", "o'clock", "mother-in-law"), a number its points, commas, colons and minus sign
+        ("-3.5", "1,000", "10:30"), an abbreviation its full stops ("U.S."); runs of full stops or
+        hyphens are one token, every other mark is a token of its own. White space is dropped.
+        ``"whitespace"`` only splits at white space, for a corpus whose tokens stand apart already.
+    lower : bool
+        Lower-case the text first.
+
+    Notes
+    -----
+    A run of letters without spaces is one word, so that Chinese, Japanese or Thai come out as
+    whole phrases: take the characters of those.
+
+    Examples
+    --------
+    >>> tokens = WordTokenizer().tokenize("Cats don't average 15.5 hours (of sleep).")
+    >>> tokens
+    ['Cats', "don't", 'average', '15.5', 'hours', '(', 'of', 'sleep', ')', '.']
+    >>> WordTokenizer().detokenize(tokens)
+    "Cats don't average 15.5 hours (of sleep)."
+    """
+
+    def __init__(
+        self, *, mode: Literal["words", "whitespace"] = "words", lower: bool = False
+    ) -> None:
+        if mode not in ("words", "whitespace"):
+            raise ValueError(f"mode: expected 'words' or 'whitespace', got {mode!r}")
+        self.mode = mode
+        self.lower = _check_bool("lower", lower)
+
+    def tokenize(self, text: str) -> list[str]:
+        """Split a text into words, numbers and punctuation marks."""
+        _check_text(text)
+        if self.lower:
+            text = text.lower()
+        return text.split() if self.mode == "whitespace" else _word_pattern().findall(text)
+
+    def detokenize(self, tokens: Iterable[str]) -> str:
+        """Join tokens to a text that reads well.
+
+        Marks go where they usually stand; straight quotation marks open and close by turns. In
+        the mode ``"whitespace"`` one space stands between all tokens.
+        """
+        tokens = _str_list(tokens)
+        return " ".join(tokens) if self.mode == "whitespace" else _join_words(tokens)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings, for `from_dict`."""
+        return {"type": "word", "mode": self.mode, "lower": self.lower}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> WordTokenizer:
+        """Make the tokenizer whose `to_dict` gave the settings; ValueError if none did."""
+        return _make(cls, "word", ("mode", "lower"), settings)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WordTokenizer) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.mode, self.lower))
+
+    def __repr__(self) -> str:
+        return f"WordTokenizer(mode={self.mode!r}, lower={self.lower})"
+
+
+def tokenizer_from_dict(settings: Mapping[str, Any]) -> CharTokenizer | WordTokenizer:
+    """Make the tokenizer, of whichever type, whose `to_dict` gave the settings.
+
+    Raises
+    ------
+    ValueError
+        If the settings are not those of a tokenizer.
+    """
+    kinds: dict[Any, Callable[..., CharTokenizer | WordTokenizer]]
+    kinds = {"char": CharTokenizer.from_dict, "word": WordTokenizer.from_dict}
+    kind = settings.get("type") if isinstance(settings, Mapping) else None
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ValueError(f"tokenizer: expected the type 'char' or 'word', got {kind!r}")
+    return kinds[kind](settings)
+
+
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a text that are not blank, as they are but for the line end.
+
+    For training sentence by sentence, where a line is a sentence. Only the ends that text files
+    have (LF, CR LF, CR) end a line.
+    """
+    _check_text(text)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return [line for line in lines if line and not line.isspace()]
+
+
+@functools.cache
+def _word_pattern() -> re.Pattern[str]:
+    # Python's \w lacks the combining marks, which are parts of words in many scripts.
+    letter = rf"(?:[^\W_][{_combining_marks()}]*)"
+    return re.compile(
+        rf"""
+        -{{2,}} | \.{{2,}}                      # a dash, an ellipsis
+        | (?<!\w)-\d+(?:[.,:]\d+)*              # -5, -3.5
+        | \d+(?:[.,:]\d+)+                      # 3.14, 1,000, 10:30
+        | (?:(?<!\w)[^\W\d_]\.){{2,}}           # U.S., e.g.
+        | {letter}+(?:['’‐_-]{letter}+)*        # word, don't, 2nd, mother-in-law
+        | \S                                    # any other mark
+        """,
+        re.VERBOSE,
+    )
+
+
+def _combining_marks() -> str:
+    """Return the ranges, for a class of a regular expression, of marks and zero-width joiners."""
+    ranges = ["\u200c\u200d"]
+    start = None
+    for code in range(0x300, 0x20000):  # the planes of scripts
+        is_mark = unicodedata.category(chr(code)).startswith("M")
+        if is_mark and start is None:
+            start = code
+        elif not is_mark and start is not None:
+            ranges.append(f"{chr(start)}-{chr(code - 1)}")
+            start = None
+    return "".join(ranges)
+
+
+_NO_SPACE_BEFORE = frozenset([*".,;:!?%)]}…’”»", "...", "/"])
+_NO_SPACE_AFTER = frozenset([*"([{“‘«„¿¡$£€", "/"])
+_STRAIGHT_QUOTES = frozenset("\"'")
+
+
+def _join_words(tokens: Iterable[str]) -> str:
+    parts: list[str] = []
+    open_quotes: set[str] = set()
+    glue = True  # the next token follows without a space
+    for token in tokens:
+        closes = token in open_quotes
+        if not (glue or closes or _follows_directly(token, parts)):
+            parts.append(" ")
+        parts.append(token)
+        opens = token in _STRAIGHT_QUOTES and not closes
+        if opens:
+            open_quotes.add(token)
+        elif closes:
+            open_quotes.discard(token)
+        glue = opens or token in _NO_SPACE_AFTER
+    return "".join(parts)
+
+
+def _follows_directly(token: str, parts: list[str]) -> bool:
+    # Two full stops written apart are not an ellipsis.
+    return token in _NO_SPACE_BEFORE and not (token[0] == "." and parts[-1].endswith("."))
+
+
+def _make(
+    cls: Callable[..., _T], kind: str, names: tuple[str, ...], settings: Mapping[str, Any]
+) -> _T:
+    if not isinstance(settings, Mapping) or set(settings) != {"type", *names}:
+        raise ValueError(
+            f"tokenizer: expected the settings type, {', '.join(names)}, got {settings}"
+        )
+    if settings["type"] != kind:
+        raise ValueError(f"tokenizer: expected the type {kind!r}, got {settings['type']!r}")
+    try:
+        return cls(**{name: settings[name] for name in names})
+    except TypeError as error:
+        raise ValueError(f"tokenizer: {error}") from None
+
+
+def _check_bool(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}: expected True or False, got {type(value).__name__}")
+    return value
+
+
+def _check_text(text: Any) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"text: expected a str, got {type(text).__name__}")
+
+
+def _str_list(tokens: Iterable[str]) -> list[str]:
+    listed = list(tokens)
+    require_strings("tokens", listed)
+    return listed

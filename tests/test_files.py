@@ -1,0 +1,134 @@
+"""Files are written whole or not at all."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from rnnfast import _files
+from rnnfast.text import Vocabulary
+
+
+def _full_disk(*args):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace", "chmod"])
+def test_full_disk_leaves_the_old_file(tmp_path, monkeypatch, failing):
+    path = tmp_path / "vocabulary.json"
+    path.write_text("old")
+    monkeypatch.setattr(_files.os, failing, _full_disk)
+    with pytest.raises(
+        OSError, match=r"^\[Errno 28\] not written, No space left .*json'$"
+    ) as caught:
+        Vocabulary(["a"]).save(path)
+    assert caught.value.errno == errno.ENOSPC
+    assert caught.value.filename == str(path)
+    assert "\n" not in str(caught.value)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["vocabulary.json"]
+
+
+def test_full_disk_in_the_middle_of_writing(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    path.write_text("old")
+    real_fdopen = os.fdopen
+
+    def fdopen(*args, **kwargs):
+        file = real_fdopen(*args, **kwargs, buffering=0)
+        return _FullAfterOneByte(file)
+
+    monkeypatch.setattr(_files.os, "fdopen", fdopen)
+    with pytest.raises(OSError, match=r"not written, No space left on device"):
+        _files.write_atomically(path, b"new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["model"]
+
+
+class _FullAfterOneByte:
+    def __init__(self, file):
+        self.file = file
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.file.close()
+
+    def write(self, content):
+        self.file.write(content[:1])
+        _full_disk()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_the_error_of_a_device_that_is_really_full(tmp_path, monkeypatch):
+    real_open = os.open
+    monkeypatch.setattr(
+        _files.os, "open", lambda path, flags, mode=0o777: real_open("/dev/full", os.O_WRONLY)
+    )
+    with pytest.raises(OSError, match=r"not written, No space left on device: '.*new'"):
+        _files.write_atomically(tmp_path / "new", b"content")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_writer_that_fails_changes_nothing(tmp_path, error):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def writer(file):
+        file.write(b"half")
+        raise error("stop")
+
+    with pytest.raises(error, match="stop"):
+        _files.write_atomically(path, writer)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_an_error_without_a_number_keeps_its_words(tmp_path):
+    def writer(file):
+        raise OSError("out of paper")
+
+    with pytest.raises(OSError, match=r"^not written, out of paper: '.*file'$"):
+        _files.write_atomically(tmp_path / "file", writer)
+
+
+def test_a_writer_may_write_by_parts(tmp_path):
+    path = tmp_path / ("x" * 255)
+    _files.write_atomically(path, lambda file: file.writelines([b"a", b"b"]))
+    assert path.read_bytes() == b"ab"
+
+
+def test_mode_link_and_umask(tmp_path):
+    real = tmp_path / "real"
+    _files.write_atomically(real, b"1")
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(real.stat().st_mode) == 0o666 & ~umask
+    real.chmod(0o640)
+    link = tmp_path / "link"
+    link.symlink_to(real)
+    _files.write_atomically(link, b"2")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"2"
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+
+
+def test_where_no_file_can_be(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match=r"not written, No such file or directory: .*a/b'"):
+        _files.write_atomically(tmp_path / "a" / "b", b"")
+    with pytest.raises(IsADirectoryError, match="not written, Is a directory"):
+        _files.write_atomically(tmp_path, b"")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=r"not written, not a regular file: .*pipe'"):
+        _files.write_atomically(tmp_path / "pipe", b"")
+    (tmp_path / "pipe").unlink()
+    (tmp_path / "locked").touch()
+    monkeypatch.setattr(_files.os, "access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match=r"not written, Permission denied: .*locked'"):
+        _files.write_atomically(tmp_path / "locked", b"new")
+    assert (tmp_path / "locked").read_bytes() == b""
+    with pytest.raises(TypeError, match=r"expected str, bytes or os.PathLike object, not int"):
+        _files.write_atomically(3, b"")
