@@ -47,7 +47,8 @@ std::vector<std::string> cpu_levels() {
   const bool osxsave = (one.c >> 27) & 1u;
   if (!osxsave) return levels;
   const unsigned saved = saved_state();
-  // SSE3, SSSE3, FMA, CX16, SSE4.1, SSE4.2, MOVBE, POPCNT, AVX, F16C; LAHF, LZCNT; BMI1, AVX2, BMI2.
+  // SSE3, SSSE3, FMA, CX16, SSE4.1, SSE4.2, MOVBE, POPCNT, AVX, F16C; LAHF, LZCNT; BMI1, AVX2,
+  // BMI2.
   const bool v3 = all(one.c, {0, 9, 12, 13, 19, 20, 22, 23, 28, 29}) && all(extended.c, {0, 5}) &&
                   all(seven.b, {3, 5, 8}) && (saved & 0x6u) == 0x6u;
   if (!v3) return levels;
@@ -86,7 +87,8 @@ int usable_cpus() {
   if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> word >> period && word != "max") {
     quota = std::atof(word.c_str());
   } else {
-    std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
+        p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
     if (!(q >> quota && p >> period)) quota = 0;
   }
   if (quota > 0 && period > 0) count = std::min(count, static_cast<int>(std::ceil(quota / period)));

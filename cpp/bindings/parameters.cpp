@@ -38,8 +38,7 @@ py::array view(const py::object& self, bool grads) {
 
 ParameterBuffer::ParameterBuffer(std::int64_t size, bool is_double)
     : size_(size), is_double_(is_double) {
-  if (size < 0)
-    throw py::value_error("size: expected at least 0, got " + std::to_string(size));
+  if (size < 0) throw py::value_error("size: expected at least 0, got " + std::to_string(size));
   const std::size_t bytes = static_cast<std::size_t>(size) * item_size(*this);
   values_.reset(zeroed(bytes));
   grads_.reset(zeroed(bytes));

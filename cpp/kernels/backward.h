@@ -54,8 +54,7 @@ class BackwardLayer {
       for (std::int64_t block = blocks_.begin; block < blocks_.end; ++block)
         for (std::int64_t b = 0; b < p_.schedule->B; ++b) {
           const Scalar* from = g_.dc_n + p_.schedule->order[b] * w_.H + block * V;
-          store(dcarry_at(block, b),
-                given ? load_first(from, w_.H - block * V) : zeros<Scalar>());
+          store(dcarry_at(block, b), given ? load_first(from, w_.H - block * V) : zeros<Scalar>());
         }
       // Rows may belong to another thread than blocks.
       if (worker_.split_rows) worker_.own->wait();
@@ -96,8 +95,8 @@ class BackwardLayer {
 
   // acc += (gradients in slots [slot, slot + width / V) of all units) W, rows from `row` on.
   template <int MR, int U>
-  void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, std::int64_t row, int slot,
-                        std::int64_t width, const Scalar* panels, std::int64_t block) const {
+  void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, std::int64_t row, int slot, std::int64_t width,
+                        const Scalar* panels, std::int64_t block) const {
     for (std::int64_t unit = 0; unit < w_.units; ++unit) {
       Rows<Scalar, MR> left;
 #pragma GCC unroll 16
@@ -150,7 +149,8 @@ class BackwardLayer {
       Rows<Scalar, MR> left;
       for (int m = 0; m < MR; ++m) left.row[m] = g_.d_output + (output * rows + row + m) * V;
       const Scalar* right[U];
-      for (int u = 0; u < U; ++u) right[u] = w_.w_hr_t + ((block + u) * w_.outputs + output) * V * V;
+      for (int u = 0; u < U; ++u)
+        right[u] = w_.w_hr_t + ((block + u) * w_.outputs + output) * V * V;
       accumulate<Scalar, MR, U, 1>(acc, left, right, V, V);
     }
     for (int m = 0; m < MR; ++m)
@@ -182,8 +182,7 @@ class BackwardLayer {
                    w_.peepholes ? w_.peephole + block * 3 * V : nullptr);
 #pragma GCC unroll 8
     for (int slot = 0; slot < Cell::slots; ++slot) store(slots + slot * V, v[slot]);
-    if constexpr (Cell::carries)
-      store(dcarry_at(block, b), is_cut(row) ? zeros<Scalar>() : dcarry);
+    if constexpr (Cell::carries) store(dcarry_at(block, b), is_cut(row) ? zeros<Scalar>() : dcarry);
   }
 
   // Through the product whose input was a gate times h<t-1>.
@@ -229,7 +228,8 @@ class BackwardLayer {
           const std::int64_t at = schedule.order[b] * w_.P + (block + u) * V;
           const std::int64_t count = w_.P - (block + u) * V;
           store_first(g_.dh0 + at,
-                      g_.dh_n != nullptr ? load_first(g_.dh_n + at, count) : zeros<Scalar>(), count);
+                      g_.dh_n != nullptr ? load_first(g_.dh_n + at, count) : zeros<Scalar>(),
+                      count);
         }
     });
   }

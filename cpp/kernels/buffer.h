@@ -40,7 +40,8 @@ class Buffer {
     data_ = nullptr;
     count_ = 0;
     const auto bytes = static_cast<std::uint64_t>(count) * sizeof(T);
-    if (bytes / sizeof(T) != static_cast<std::uint64_t>(count) || bytes > (1ull << 47)) return false;
+    if (bytes / sizeof(T) != static_cast<std::uint64_t>(count) || bytes > (1ull << 47))
+      return false;
     constexpr std::size_t huge = std::size_t(2) << 20;
     const std::size_t alignment = bytes >= 2 * huge ? huge : 64;
     const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;

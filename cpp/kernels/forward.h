@@ -65,11 +65,10 @@ class ForwardLayer {
         });
       } else {
         for (std::int64_t s = begin; s < end; ++s)
-          for_row_tiles<kInputRows>(worker_, {0, schedule.active[s]}, schedule.B,
-                                    [&](std::int64_t b, auto rows) {
-                                      input_tile<decltype(rows)::value, U>(
-                                          block, schedule.first[s] + b);
-                                    });
+          for_row_tiles<kInputRows>(
+              worker_, {0, schedule.active[s]}, schedule.B, [&](std::int64_t b, auto rows) {
+                input_tile<decltype(rows)::value, U>(block, schedule.first[s] + b);
+              });
       }
     });
   }
@@ -88,8 +87,7 @@ class ForwardLayer {
     if (p_.index != nullptr) {
       for (int m = 0; m < MR; ++m)
         for (int u = 0; u < U; ++u) {
-          const Scalar* column =
-              w_.w_ih + ((block + u) * w_.I + p_.index[row + m]) * G * V;
+          const Scalar* column = w_.w_ih + ((block + u) * w_.I + p_.index[row + m]) * G * V;
           for (int g = 0; g < G; ++g) acc[m][u][g] = add(acc[m][u][g], load(column + g * V));
         }
     } else {
@@ -220,8 +218,8 @@ class ForwardLayer {
     Vec<Scalar> acc[MR][U][1];
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u)
-        acc[m][u][0] = load(static_cast<const Scalar*>(
-            p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_))));
+        acc[m][u][0] = load(
+            static_cast<const Scalar*>(p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_))));
     accumulate_panel<Scalar, MR, U>(acc, inner_rows<MR>(row, b), w_.w_second, w_.H, block);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {

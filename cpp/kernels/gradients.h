@@ -10,13 +10,13 @@ namespace rnnfast {
 // What one layer's direction gives and takes in backpropagation, beside its LayerPass.
 template <class Scalar>
 struct LayerGradients {
-  const Scalar* const* dy;  // per row (P); null: zero
-  const Scalar* dh_n;       // (B, P) in the caller's order; null: zero
-  const Scalar* dc_n;       // (B, H); null: zero
-  Scalar* dh0;              // (B, P); null: not wanted
-  Scalar* dc0;              // (B, H)
-  Scalar* const* dx;        // per row (I); null: not wanted, or formed later
-  bool dx_add;              // add to dx rather than overwrite
+  const Scalar* const* dy;              // per row (P); null: zero
+  const Scalar* dh_n;                   // (B, P) in the caller's order; null: zero
+  const Scalar* dc_n;                   // (B, H); null: zero
+  Scalar* dh0;                          // (B, P); null: not wanted
+  Scalar* dc0;                          // (B, H)
+  Scalar* const* dx;                    // per row (I); null: not wanted, or formed later
+  bool dx_add;                          // add to dx rather than overwrite
   LayerParameters<Scalar*> parameters;  // added to
 
   // Scratch.
@@ -188,8 +188,8 @@ class GradientProducts {
       if (to.b_ih != nullptr) add_biases(u, n);
       if (Cell::peepholes)
         for (int g = 0; g < 3; ++g)
-          add_to(to.peephole + g * w_.H + u * V,
-                 g_.products + layout_.peephole + (u * 3 + g) * V, n);
+          add_to(to.peephole + g * w_.H + u * V, g_.products + layout_.peephole + (u * 3 + g) * V,
+                 n);
     }
     if (w_.projection)
       for (std::int64_t o = outputs_.begin; o < outputs_.end; ++o)
@@ -209,8 +209,7 @@ class GradientProducts {
       add_to(g_.parameters.b_ih + cell.x_gate[s] * w_.H + u * V, from + (Cell::x_first + s) * V, n);
     for (int s = 0; s < Cell::h_count; ++s)
       add_to(g_.parameters.b_hh + cell.h_gate[s] * w_.H + u * V, from + (Cell::h_first + s) * V, n);
-    if (Cell::second_product)
-      add_to(g_.parameters.b_hh + cell.second_gate * w_.H + u * V, from, n);
+    if (Cell::second_product) add_to(g_.parameters.b_hh + cell.second_gate * w_.H + u * V, from, n);
   }
 
   // This worker's share of the left operands: [panel of k][row][k within the panel].
@@ -255,9 +254,8 @@ class GradientProducts {
       product<Plain, 1>(g_.left + layout_.left_inner, w_.H, slots_operand(0), units_,
                         g_.products + layout_.w_second, rows);
     if (w_.projection)
-      product<Plain, 1>(g_.left + layout_.left_inner, w_.H,
-                        {g_.d_output, p_.schedule->rows * V, V}, outputs_,
-                        g_.products + layout_.w_hr, rows);
+      product<Plain, 1>(g_.left + layout_.left_inner, w_.H, {g_.d_output, p_.schedule->rows * V, V},
+                        outputs_, g_.products + layout_.w_hr, rows);
     biases(rows);
     if constexpr (Cell::peepholes) peepholes(rows, first_step);
   }
@@ -291,8 +289,8 @@ class GradientProducts {
           for (int u = 0; u < U; ++u)
 #pragma GCC unroll 8
             for (int g = 0; g < Count; ++g)
-              acc[m][u][g] = load(static_cast<const Scalar*>(
-                  c + ((u * padded + m) * Count + g) * V));
+              acc[m][u][g] =
+                  load(static_cast<const Scalar*>(c + ((u * padded + m) * Count + g) * V));
         accumulate<Scalar, MR, U, Count>(acc, Interleaved<Scalar, MR>{left + k * n}, b, right.row,
                                          n);
 #pragma GCC unroll 16

@@ -19,8 +19,8 @@ struct LayerKernel {
   void (*backward)(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
                    const Worker& worker);
   // dx = dG W_ih of all rows, where backward was not given dx.
-  void (*input_gradient)(const LayerPass<Scalar>& pass, Scalar* const* dx, bool add_to,
-                         int member, int members);
+  void (*input_gradient)(const LayerPass<Scalar>& pass, Scalar* const* dx, bool add_to, int member,
+                         int members);
 };
 
 template <class Scalar>

@@ -57,8 +57,8 @@ namespace detail {
 // to[k * ldt + v] = from[v * ldf + k] for v < units, 0 up to V; k < K. V of `from`'s rows become
 // the lanes of a panel.
 template <class Scalar>
-void pack_lanes(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t K, Scalar* to,
-                std::int64_t ldt) {
+void pack_lanes(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t K,
+                Scalar* to, std::int64_t ldt) {
   constexpr int V = lanes<Scalar>;
   std::int64_t k = 0;
   if (units >= V) {
@@ -70,7 +70,8 @@ void pack_lanes(const Scalar* from, std::int64_t ldf, std::int64_t units, std::i
     }
   }
   for (; k < K; ++k)
-    for (std::int64_t v = 0; v < V; ++v) to[k * ldt + v] = v < units ? from[v * ldf + k] : Scalar(0);
+    for (std::int64_t v = 0; v < V; ++v)
+      to[k * ldt + v] = v < units ? from[v * ldf + k] : Scalar(0);
 }
 
 // The way back, added: to[v * ldt + k] += from[k * ldf + v] for v < units.

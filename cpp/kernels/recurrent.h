@@ -72,8 +72,8 @@ Status stack_backward(const PackedStack<Scalar>& packed, StackCache<Scalar>& c,
   const StackShape& shape = packed.shape;
   const std::int64_t R = c.schedule.rows, B = c.schedule.B;
   const auto& kernel = layer_kernel<Scalar>(shape.cell);
-  const TeamPlan plan = plan_team(shape, B, c.schedule.steps, R, packed.layers[0].units, threads,
-                                  sizeof(Scalar));
+  const TeamPlan plan =
+      plan_team(shape, B, c.schedule.steps, R, packed.layers[0].units, threads, sizeof(Scalar));
   GradientScratch<Scalar> scratch[2];
   for (int g = 0; g < plan.groups; ++g) {
     std::int64_t products = 0, left = 0;

@@ -61,11 +61,11 @@ struct LayerParameters {
 template <class Scalar>
 struct SequenceInput {
   std::int64_t T, B;
-  const Scalar* x;                // (T, B, I), innermost contiguous; null if indices are given
-  const std::int64_t* indices;    // (T, B); each in [0, I), checked by the caller at valid steps
-  std::int64_t x_time, x_batch;   // strides of x or of indices
-  const std::int64_t* lengths;    // (B), each in [0, T]; null: all T
-  const std::uint8_t* reset;      // (T, B); null: none
+  const Scalar* x;               // (T, B, I), innermost contiguous; null if indices are given
+  const std::int64_t* indices;   // (T, B); each in [0, I), checked by the caller at valid steps
+  std::int64_t x_time, x_batch;  // strides of x or of indices
+  const std::int64_t* lengths;   // (B), each in [0, T]; null: all T
+  const std::uint8_t* reset;     // (T, B); null: none
   std::int64_t reset_time, reset_batch;
   const Scalar* h0;  // (L*D, B, P) contiguous; null: zeros
   const Scalar* c0;  // (L*D, B, H) contiguous; null: zeros; LSTM only
@@ -122,8 +122,8 @@ struct RecurrentTable {
                     const SequenceOutput<Scalar>& output, Dropout dropout, Cache** cache,
                     int threads);
   // Uses the cache up: what it kept becomes gradients.
-  Status (*backward)(const Packed* packed, Cache* cache,
-                     const SequenceGradients<Scalar>& gradients, int threads);
+  Status (*backward)(const Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
+                     int threads);
   std::int64_t (*cache_bytes)(const Cache* cache);
   void (*cache_free)(Cache* cache);
 

@@ -71,7 +71,8 @@ inline TeamPlan plan_team(const StackShape& shape, std::int64_t B, std::int64_t 
     useful = plan.groups * std::min<std::int64_t>(members, units);
     if (step < 4e4) useful = plan.groups;  // barriers would cost more than they save
   }
-  plan.threads = static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(useful, threads)));
+  plan.threads =
+      static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(useful, threads)));
   return plan;
 }
 
@@ -96,7 +97,7 @@ struct DropoutFactors {
 
   Scalar operator()(std::int64_t position) const {
     return (random_bits(seed, static_cast<std::uint64_t>(position)) >> 11) < threshold ? Scalar(0)
-                                                                                        : scale;
+                                                                                       : scale;
   }
 };
 
@@ -113,12 +114,12 @@ struct StackCache {
   SequenceOutput<Scalar> output;
   Dropout dropout;
   Schedule schedule;
-  std::unique_ptr<Layer[]> layers;       // L*D if kept, else D
-  std::unique_ptr<Buffer<Scalar>[]> y;   // outputs of layers but the last: (rows by time, D*P)
+  std::unique_ptr<Layer[]> layers;            // L*D if kept, else D
+  std::unique_ptr<Buffer<Scalar>[]> y;        // outputs of layers but the last: (rows by time, D*P)
   std::unique_ptr<Buffer<Scalar>[]> dropped;  // the same after dropout
-  Buffer<Scalar> h0;                     // a copy: the caller may reuse the array
+  Buffer<Scalar> h0;                          // a copy: the caller may reuse the array
   Buffer<Scalar> zero_row;
-  Buffer<std::uint8_t> cut[2];           // per direction and row
+  Buffer<std::uint8_t> cut[2];  // per direction and row
   // Per direction, rebuilt for each layer.
   Buffer<const Scalar*> x_rows[2], h_rows[2], dy_rows[2];
   Buffer<Scalar*> y_rows[2], dx_rows[2];
@@ -200,7 +201,7 @@ bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed) {
 template <class Scalar>
 void StackCache<Scalar>::build_rows(int l, int d, Range steps) {
   const std::int64_t P = shape.P, wide = width(), B = schedule.B;
-  const Scalar* below = l == 0 ? nullptr
+  const Scalar* below = l == 0    ? nullptr
                         : drops() ? dropped[l - 1].data()
                                   : y[keep ? l - 1 : (l - 1) % 2].data();
   Scalar* above = l + 1 < shape.L ? y[keep ? l : l % 2].data() : nullptr;

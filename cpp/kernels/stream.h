@@ -50,8 +50,7 @@ class StackStream {
   void get(Scalar* h, Scalar* c) const {
     const std::int64_t B = schedule_.B;
     for (int l = 0; l < L_; ++l) {
-      std::memcpy(h + l * B * P_, h_at(l, now_),
-                  static_cast<std::size_t>(B * P_) * sizeof(Scalar));
+      std::memcpy(h + l * B * P_, h_at(l, now_), static_cast<std::size_t>(B * P_) * sizeof(Scalar));
       if (!lstm_) continue;
       for (std::int64_t block = 0; block < units_; ++block)
         for (std::int64_t b = 0; b < B; ++b)

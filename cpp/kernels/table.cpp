@@ -20,8 +20,7 @@ constexpr const char* kLevel = "v1";
 
 extern const KernelTable kernel_table;
 const KernelTable kernel_table = {
-    kTableVersion,        kLevel, lanes<float>, lanes<double>, &recurrent_table_f32,
-    &recurrent_table_f64,
+    kTableVersion, kLevel, lanes<float>, lanes<double>, &recurrent_table_f32, &recurrent_table_f64,
 };
 
 }  // namespace rnnfast

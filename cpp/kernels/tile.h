@@ -71,8 +71,12 @@ RNNFAST_INLINE void accumulate(Tile<Scalar, MR, U, G>& acc, const Left& a,
 // Rows of a full tile of U * G vectors for this instruction set: 6x4, 8x3, 12x2 with 32 registers;
 // 3x4, 4x3, 6x2 with 16.
 template <int Vectors>
-constexpr int tile_rows = kRegisters >= 32 ? (Vectors >= 4 ? 6 : Vectors == 3 ? 8 : 12)
-                                           : (Vectors >= 4 ? 3 : Vectors == 3 ? 4 : 6);
+constexpr int tile_rows = kRegisters >= 32 ? (Vectors >= 4   ? 6
+                                              : Vectors == 3 ? 8
+                                                             : 12)
+                                           : (Vectors >= 4   ? 3
+                                              : Vectors == 3 ? 4
+                                                             : 6);
 
 // Calls f(std::integral_constant<int, n>) for a run-time n in [1, Max].
 template <int Max, class F>

@@ -31,3 +31,52 @@ class ParameterBuffer:
     @property
     def grads(self) -> Array: ...
     def assign(self, offset: int, source: Array) -> None: ...
+
+class ForwardCache:
+    @property
+    def nbytes(self) -> int: ...
+
+class Recurrent:
+    def __init__(
+        self,
+        *,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        output_size: int,
+        num_layers: int,
+        num_directions: int,
+        bias: bool,
+        projection: bool,
+        buffer: ParameterBuffer,
+        offsets: list[list[int]],
+    ) -> None: ...
+    def forward(
+        self,
+        x: Array,
+        h0: Array | None,
+        c0: Array | None,
+        lengths: Array | None,
+        reset: Array | None,
+        batch_first: bool,
+        keep: bool,
+        dropout: float,
+        seed: int,
+    ) -> tuple[Array, Array, Array, ForwardCache | None]: ...
+    def backward(
+        self,
+        cache: ForwardCache | None,
+        dy: Array | None,
+        dh_n: Array | None,
+        dc_n: Array | None,
+        need_dx: bool,
+    ) -> tuple[Array | None, Array, Array]: ...
+    def dropout_mask(self, dropout: float, seed: int, layer: int, T: int, B: int) -> Array: ...
+
+class Stream:
+    def __init__(self, layer: Recurrent, batch_size: int) -> None: ...
+    def step(self, x: Any, out: Array | None = None) -> Array: ...
+    def state(self) -> tuple[Array, Array]: ...
+    def set_state(self, h: Array | None, c: Array | None) -> None: ...
+    @property
+    def batch_size(self) -> int: ...

@@ -140,7 +140,9 @@ class Module:
             if unknown:
                 parts.append(f"with the unknown {', '.join(map(str, unknown))}")
             expected = ", ".join(self._parameters)
-            raise ValueError(f"mapping: expected the names {expected}; got one {' and '.join(parts)}")
+            raise ValueError(
+                f"mapping: expected the names {expected}; got one {' and '.join(parts)}"
+            )
         arrays = {name: np.asarray(mapping[name]) for name in self._parameters}
         for name, array in arrays.items():
             expected_shape = self._parameters[name].shape

@@ -1,0 +1,74 @@
+// Recurrent layers as Python sees them: a stack, what a pass keeps, a stream.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "bindings/module.h"
+#include "bindings/parameters.h"
+
+namespace rnnfast {
+
+// Weights in the kernels' order, as they were at one version of the parameters. Passes that still
+// run or wait for backpropagation share it; it is never changed under them.
+struct PackedWeights {
+  const KernelTable* table = nullptr;
+  bool is_double = false;
+  Packed* packed = nullptr;
+  std::int64_t version = -1;
+  bool has_backward = false;
+
+  PackedWeights() = default;
+  PackedWeights(const PackedWeights&) = delete;
+  PackedWeights& operator=(const PackedWeights&) = delete;
+  ~PackedWeights();
+};
+
+// Places of one layer's direction in the flat buffer; -1: absent.
+struct LayerOffsets {
+  std::int64_t w_ih, w_hh, b_ih, b_hh, w_hr, peephole;
+};
+
+class Recurrent {
+ public:
+  Recurrent(const std::string& cell, const StackShape& shape,
+            std::shared_ptr<ParameterBuffer> parameters, std::vector<LayerOffsets> offsets);
+
+  const StackShape& shape() const { return shape_; }
+  bool is_double() const { return parameters_->is_double(); }
+  const KernelTable& table() const { return *table_; }
+
+  // The parameters as they are now; packed again only if they changed. Needs the GIL.
+  std::shared_ptr<const PackedWeights> weights(bool backward);
+  bool stale(const PackedWeights& weights) const {
+    return weights.version != parameters_->version();
+  }
+
+  template <class Scalar>
+  std::vector<LayerParameters<Scalar*>> gradients() const;
+  std::mutex& gradient_mutex() { return gradient_mutex_; }
+
+ private:
+  template <class Scalar>
+  std::vector<LayerParameters<const Scalar*>> values() const;
+
+  const KernelTable* table_;
+  StackShape shape_;
+  std::shared_ptr<ParameterBuffer> parameters_;
+  std::vector<LayerOffsets> offsets_;
+  std::shared_ptr<PackedWeights> weights_;
+  std::mutex gradient_mutex_;
+};
+
+// Calls f with a value of the layer's scalar type.
+template <class F>
+auto with_scalar(bool is_double, const F& f) {
+  return is_double ? f(double()) : f(float());
+}
+
+void bind_stream(py::module_& m);
+
+}  // namespace rnnfast

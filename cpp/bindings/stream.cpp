@@ -1,0 +1,142 @@
+#include "bindings/stream.h"
+
+#include <new>
+
+#include "bindings/finite.h"
+
+namespace rnnfast {
+
+StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_size)
+    : layer_(std::move(layer)), batch_size_(batch_size), weights_(layer_->weights(false)) {
+  const StackShape& shape = layer_->shape();
+  if (batch_size < 1)
+    throw py::value_error("batch_size: expected at least 1, got " + std::to_string(batch_size));
+  with_scalar(layer_->is_double(), [&](auto scalar) {
+    using Scalar = decltype(scalar);
+    stream_ = recurrent<Scalar>(layer_->table()).stream_create(weights_->packed, batch_size);
+    if (stream_ == nullptr) throw std::bad_alloc();
+    output_ = new_array<Scalar>({batch_size, shape.P});
+    output_flat_ = py::array(py::dtype::of<Scalar>(), {shape.P}, output_.data(), output_);
+  });
+}
+
+StreamHandle::~StreamHandle() {
+  with_scalar(layer_->is_double(), [&](auto scalar) {
+    recurrent<decltype(scalar)>(layer_->table()).stream_free(stream_);
+  });
+}
+
+template <class Scalar>
+py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) {
+  const StackShape& shape = layer_->shape();
+  const std::int64_t B = batch_size_, I = shape.I;
+  const Scalar* values = nullptr;
+  std::int64_t one_index;
+  const std::int64_t* indices = nullptr;
+  py::array held;  // a converted copy, where one is needed
+  bool flat = false;
+  if (py::isinstance<py::array>(x)) {
+    auto array = py::reinterpret_borrow<py::array>(x);
+    const char kind = array.dtype().kind();
+    if (kind == 'i' || kind == 'u') {
+      flat = array.ndim() == 0;
+      if (!(flat && B == 1)) require_shape("x", array, {B});
+      held = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>::ensure(array);
+      indices = static_cast<const std::int64_t*>(held.data());
+    } else {
+      require_dtype<Scalar>("x", array);
+      flat = array.ndim() == 1;
+      const bool fits = flat ? B == 1 && array.shape(0) == I
+                             : array.ndim() == 2 && array.shape(0) == B && array.shape(1) == I;
+      if (!fits) require_shape("x", array, {B, I});
+      if (!(array.flags() & py::array::c_style)) {
+        held = py::array::ensure(array, py::array::c_style);
+        array = held;
+      }
+      values = static_cast<const Scalar*>(array.data());
+      if (!all_finite(values, B * I))
+        throw py::value_error("x: expected finite numbers, got NaN or infinity");
+      if (held.ptr() == nullptr) held = array;
+    }
+  } else if (PyIndex_Check(x.ptr()) && !PyBool_Check(x.ptr()) && B == 1) {
+    one_index = PyNumber_AsSsize_t(x.ptr(), PyExc_ValueError);
+    if (one_index == -1 && PyErr_Occurred()) throw py::error_already_set();
+    indices = &one_index;
+    flat = true;
+  } else {
+    throw py::type_error("x: expected an array of " + text_of({B, I}) + " numbers or of " +
+                         text_of({B}) + " indices, got " + std::string(Py_TYPE(x.ptr())->tp_name));
+  }
+  if (indices != nullptr)
+    for (std::int64_t b = 0; b < B; ++b)
+      if (indices[b] < 0 || indices[b] >= I)
+        throw py::value_error("x: expected indices from 0 to " + std::to_string(I - 1) + ", got " +
+                              std::to_string(indices[b]));
+  py::array target = flat ? output_flat_ : output_;
+  if (!out.is_none()) {
+    target = py::cast<py::array>(out);
+    require_dtype<Scalar>("out", target);
+    if (flat)
+      require_shape("out", target, {shape.P});
+    else
+      require_shape("out", target, {B, shape.P});
+    if (!(target.flags() & py::array::c_style) || !target.writeable())
+      throw py::value_error("out: expected a writeable C-contiguous array, got another");
+  }
+  auto* y = static_cast<Scalar*>(const_cast<void*>(target.data()));
+  const PackedWeights& now = weights();
+  // Steps take microseconds: releasing the GIL would cost more than it frees.
+  recurrent<Scalar>(*now.table)
+      .stream_step(stream_, now.packed, values, indices, y, thread_count());
+  return std::move(target);
+}
+
+py::object StreamHandle::step(const py::handle& x, const py::object& out) {
+  return layer_->is_double() ? typed_step<double>(x, out) : typed_step<float>(x, out);
+}
+
+py::tuple StreamHandle::state() const {
+  const StackShape& shape = layer_->shape();
+  return with_scalar(layer_->is_double(), [&](auto scalar) -> py::tuple {
+    using Scalar = decltype(scalar);
+    auto h = new_array<Scalar>({shape.L, batch_size_, shape.P});
+    auto c = new_array<Scalar>({is_lstm(shape.cell) ? shape.L : 0, batch_size_, shape.H});
+    recurrent<Scalar>(layer_->table()).stream_get(stream_, h.mutable_data(), c.mutable_data());
+    return py::make_tuple(h, c);
+  });
+}
+
+void StreamHandle::set_state(const py::object& h, const py::object& c) {
+  const StackShape& shape = layer_->shape();
+  with_scalar(layer_->is_double(), [&](auto scalar) {
+    using Scalar = decltype(scalar);
+    py::array arrays[2];
+    const Scalar* data[2] = {nullptr, nullptr};
+    const py::object* given[2] = {&h, &c};
+    const char* names[2] = {"h", "c"};
+    for (int i = 0; i < 2; ++i) {
+      if (given[i]->is_none()) continue;
+      const auto array = py::cast<py::array>(*given[i]);
+      require_dtype<Scalar>(names[i], array);
+      require_shape(names[i], array, {shape.L, batch_size_, i == 0 ? shape.P : shape.H});
+      arrays[i] = py::array::ensure(array, py::array::c_style);
+      data[i] = static_cast<const Scalar*>(arrays[i].data());
+      if (!all_finite(data[i], arrays[i].size()))
+        throw py::value_error(std::string(names[i]) +
+                              ": expected finite numbers, got NaN or infinity");
+    }
+    recurrent<Scalar>(layer_->table()).stream_set(stream_, data[0], data[1]);
+  });
+}
+
+void bind_stream(py::module_& m) {
+  py::class_<StreamHandle>(m, "Stream")
+      .def(py::init<std::shared_ptr<Recurrent>, std::int64_t>(), py::arg("layer"),
+           py::arg("batch_size"))
+      .def("step", &StreamHandle::step, py::arg("x"), py::arg("out") = py::none())
+      .def("state", &StreamHandle::state)
+      .def("set_state", &StreamHandle::set_state, py::arg("h"), py::arg("c"))
+      .def_property_readonly("batch_size", &StreamHandle::batch_size);
+}
+
+}  // namespace rnnfast

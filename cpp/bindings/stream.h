@@ -1,0 +1,40 @@
+// A stack that runs step by step from Python or from another binding.
+#pragma once
+
+#include "bindings/recurrent.h"
+
+namespace rnnfast {
+
+class StreamHandle {
+ public:
+  StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_size);
+  StreamHandle(const StreamHandle&) = delete;
+  StreamHandle& operator=(const StreamHandle&) = delete;
+  ~StreamHandle();
+
+  const Recurrent& layer() const { return *layer_; }
+  std::int64_t batch_size() const { return batch_size_; }
+  Stream* stream() const { return stream_; }
+
+  // The weights as they are now: what a step must be given. Needs the GIL.
+  const PackedWeights& weights() {
+    if (layer_->stale(*weights_)) weights_ = layer_->weights(false);
+    return *weights_;
+  }
+
+  py::object step(const py::handle& x, const py::object& out);
+  py::tuple state() const;
+  void set_state(const py::object& h, const py::object& c);
+
+ private:
+  template <class Scalar>
+  py::object typed_step(const py::handle& x, const py::object& out);
+
+  std::shared_ptr<Recurrent> layer_;
+  std::int64_t batch_size_;
+  std::shared_ptr<const PackedWeights> weights_;
+  Stream* stream_ = nullptr;
+  py::array output_, output_flat_;  // (B, P), and (P) of the same memory where B is 1
+};
+
+}  // namespace rnnfast

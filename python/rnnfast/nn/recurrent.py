@@ -1,0 +1,574 @@
+"""RNN, GRU and LSTM layers: any number of layers, one or both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast import _core
+from rnnfast._checks import check_int
+from rnnfast.nn.module import Array, Module
+
+if TYPE_CHECKING:
+    from rnnfast.nn.stream import Stream
+
+State: TypeAlias = Any  # (L*D, B, H), or a pair of those for an LSTM
+Backprop: TypeAlias = Callable[..., tuple[Array | None, State]]
+
+
+class _Recurrent(Module):
+    """What RNN, GRU and LSTM share: parameters, checks, and the call of the kernels."""
+
+    _gates: int
+
+    def __init__(
+        self,
+        kernel: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        *,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        dtype: str,
+        seed: int | np.random.Generator | None,
+        proj_size: int = 0,
+        peephole: bool = False,
+    ) -> None:
+        self.input_size = check_int("input_size", input_size, 1)
+        self.hidden_size = check_int("hidden_size", hidden_size, 1)
+        self.num_layers = check_int("num_layers", num_layers, 1)
+        self.bias = _check_bool("bias", bias)
+        self.batch_first = _check_bool("batch_first", batch_first)
+        self.bidirectional = _check_bool("bidirectional", bidirectional)
+        self.proj_size = check_int("proj_size", proj_size, 0)
+        if self.proj_size >= self.hidden_size:
+            raise ValueError(
+                f"proj_size: expected less than hidden_size {hidden_size}, got {proj_size}"
+            )
+        self.dropout = float(dropout)
+        if not 0.0 <= self.dropout <= 1.0:
+            raise ValueError(f"dropout: expected a probability from 0 to 1, got {dropout}")
+        self.training = True
+        super().__init__(self._shapes(peephole), dtype)
+        self._rng = np.random.default_rng(seed)
+        self._initialise()
+        self._native = _core.Recurrent(
+            cell=kernel,
+            input_size=self.input_size,
+            hidden_size=self.hidden_size,
+            output_size=self.output_size,
+            num_layers=self.num_layers,
+            num_directions=self.num_directions,
+            bias=self.bias,
+            projection=self.proj_size > 0,
+            buffer=self.buffer,
+            offsets=self._offsets(),
+        )
+
+    @property
+    def num_directions(self) -> int:
+        """2 if bidirectional, else 1."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_size(self) -> int:
+        """Units of one direction's output: ``proj_size`` if that is not 0, else ``hidden_size``."""
+        return self.proj_size or self.hidden_size
+
+    def _suffixes(self) -> list[tuple[int, str]]:
+        directions = ("", "_reverse")[: self.num_directions]
+        return [(k, f"l{k}{d}") for k in range(self.num_layers) for d in directions]
+
+    def _shapes(self, peephole: bool) -> dict[str, tuple[int, ...]]:
+        gates, out = self._gates * self.hidden_size, self.output_size
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer, suffix in self._suffixes():
+            width = self.input_size if layer == 0 else self.num_directions * out
+            shapes[f"weight_ih_{suffix}"] = (gates, width)
+            shapes[f"weight_hh_{suffix}"] = (gates, out)
+            if self.bias:
+                shapes[f"bias_ih_{suffix}"] = (gates,)
+                shapes[f"bias_hh_{suffix}"] = (gates,)
+            if self.proj_size:
+                shapes[f"weight_hr_{suffix}"] = (out, self.hidden_size)
+            if peephole:
+                shapes[f"weight_peephole_{suffix}"] = (3 * self.hidden_size,)
+        return shapes
+
+    def _offsets(self) -> list[list[int]]:
+        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_peephole")
+        names = [[f"{kind}_{suffix}" for kind in kinds] for _, suffix in self._suffixes()]
+        return [
+            [self._parameters[n].offset if n in self._parameters else -1 for n in row]
+            for row in names
+        ]
+
+    def _initialise(self) -> None:
+        """Draw every parameter from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch does."""
+        bound = self.hidden_size**-0.5
+        for parameter in self._parameters.values():
+            parameter.assign(self._rng.uniform(-bound, bound, parameter.shape))
+
+    # A call
+
+    def train(self, mode: bool = True) -> None:
+        """Let `forward` apply dropout between layers (the default), or not."""
+        self.training = _check_bool("mode", mode)
+
+    def eval(self) -> None:
+        """Let `forward` apply no dropout. A plain call of the layer never does."""
+        self.train(False)
+
+    def _states(self, state: State) -> tuple[Any, Any]:
+        """Return h0 and c0 of what the caller gave as the state."""
+        return state, None
+
+    def _run(
+        self, x: Any, state: State, lengths: Any, reset: Any, keep: bool
+    ) -> tuple[Array, State, _core.ForwardCache | None, bool]:
+        array = self._input(x)
+        h0, c0 = self._states(state)
+        unbatched = array.ndim == (1 if array.dtype.kind in "iu" else 2)
+        if unbatched:
+            axis = 0 if self.batch_first else 1
+            array = np.expand_dims(array, axis)
+            h0, c0 = (_add_batch(name, s) for name, s in (("h0", h0), ("c0", c0)))
+            if lengths is not None:
+                raise ValueError("lengths: expected None for a single sequence, got an array")
+            if reset is not None:
+                reset = np.expand_dims(np.asarray(reset), axis)
+        if array.dtype.kind in "iu":
+            array = array.astype(np.int64, copy=False)
+        steps, batch = array.shape[:2][::-1] if self.batch_first else array.shape[:2]
+        dropout = self.dropout if keep and self.training and self.num_layers > 1 else 0.0
+        y, h_n, c_n, cache = self._native.forward(
+            array,
+            _as_state("h0", h0),
+            _as_state("c0", c0),
+            _check_lengths(lengths, steps, batch),
+            _check_reset(reset),
+            self.batch_first,
+            keep,
+            dropout,
+            int(self._rng.integers(2**63)) if dropout > 0.0 else 0,
+        )
+        if unbatched:
+            y, h_n, c_n = np.squeeze(y, axis), h_n[:, 0], c_n[:, 0]
+        return y, self._pack_state(h_n, c_n), cache, unbatched
+
+    def _input(self, x: Any) -> Array:
+        if not isinstance(x, np.ndarray):
+            raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
+        if x.dtype.kind in "iu":
+            if x.ndim not in (1, 2):
+                raise ValueError(f"x: expected 1 or 2 axes of indices, got shape {x.shape}")
+        elif x.ndim not in (2, 3):
+            raise ValueError(f"x: expected 2 or 3 axes, got shape {x.shape}")
+        elif x.dtype != self.dtype:
+            raise TypeError(f"x: expected dtype {self.dtype} or integers, got {x.dtype}")
+        elif x.shape[-1] != self.input_size:
+            axes = ("B, T" if self.batch_first else "T, B") if x.ndim == 3 else "T"
+            raise ValueError(f"x: expected shape ({axes}, {self.input_size}), got {x.shape}")
+        return x
+
+    def _pack_state(self, h: Array, c: Array) -> State:
+        return h
+
+    def __call__(
+        self,
+        x: Array,
+        h0: State = None,
+        lengths: npt.ArrayLike | None = None,
+        reset: npt.ArrayLike | None = None,
+    ) -> tuple[Array, State]:
+        """Run the network over a batch and keep nothing: inference.
+
+        Parameters
+        ----------
+        x : ndarray
+            Input, ``(T, B, I)``, or ``(B, T, I)`` with ``batch_first``, or ``(T, I)`` for a single
+            sequence, of the layer's dtype. An integer array of one axis less holds indices: the
+            same result as one-hot vectors of width I, which are never built.
+        h0 : ndarray or pair of ndarray, optional
+            Initial state, ``(L*D, B, H)``, without B for a single sequence; zero if None. For an
+            LSTM the pair ``(h0, c0)``, the first ``(L*D, B, proj_size)`` with a projection.
+        lengths : array_like of int, optional
+            ``(B,)``, each from 0 to T, in any order. Outputs past a length are 0, the final state
+            is that of the last valid step, the reverse direction starts there; a sequence of
+            length 0 keeps its initial state. What lies past a length is never read.
+        reset : array_like of bool, optional
+            ``(T, B)``, or ``(B, T)`` with ``batch_first``. True where a new document begins: no
+            state crosses from the step before, in either direction.
+
+        Returns
+        -------
+        y : ndarray
+            Output of the last layer, ``(T, B, D*H)`` in the axes of ``x``.
+        state : ndarray or pair of ndarray
+            Final state, as ``h0``.
+
+        Raises
+        ------
+        TypeError
+            If an array has another dtype; nothing is cast.
+        ValueError
+            If a shape does not fit, an index or a length is out of range, or a number is NaN or
+            infinite.
+        """
+        y, state, _, _ = self._run(x, h0, lengths, reset, keep=False)
+        return y, state
+
+    def forward(
+        self,
+        x: Array,
+        h0: State = None,
+        lengths: npt.ArrayLike | None = None,
+        reset: npt.ArrayLike | None = None,
+    ) -> tuple[tuple[Array, State], Backprop]:
+        """Run the network over a batch and keep what backpropagation needs.
+
+        Takes what a call of the layer takes. ``x`` and ``y`` must not be changed before
+        ``backprop`` has run: it reads them.
+
+        Returns
+        -------
+        (y, state) : tuple
+            As a call of the layer.
+        backprop : callable
+            ``dx, dstate = backprop(dy, dstate=None, need_dx=True)``: from the gradients of ``y``
+            and of the final state (None: zero) to those of ``x`` and of the initial state. Adds to
+            `grads`. May be called once. ``dx`` is None for indices, and with ``need_dx=False``.
+
+        Notes
+        -----
+        A pass keeps, per step, sequence and hidden unit of a layer, in numbers of the dtype: 5 for
+        an LSTM and a GRU (4 for one that resets before the product, 3 for the simplified one),
+        1 for an RNN, beside the layer's output; a projection or a reset before the product 1 more.
+        """
+        y, state, cache, unbatched = self._run(x, h0, lengths, reset, keep=True)
+        axis = 0 if self.batch_first else 1
+
+        def backprop(
+            dy: Array | None, dstate: State = None, *, need_dx: bool = True
+        ) -> tuple[Array | None, State]:
+            dh, dc = self._states(dstate)
+            if unbatched:
+                dy = None if dy is None else np.expand_dims(dy, axis)
+                dh, dc = _add_batch("dstate", dh), _add_batch("dstate", dc)
+            dx, dh0, dc0 = self._native.backward(
+                cache,
+                _as_state("dy", dy),
+                _as_state("dstate", dh),
+                _as_state("dstate", dc),
+                need_dx,
+            )
+            if unbatched:
+                dx = None if dx is None else np.squeeze(dx, axis)
+                dh0, dc0 = dh0[:, 0], dc0[:, 0]
+            return dx, self._pack_state(dh0, dc0)
+
+        return (y, state), backprop
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return a runner that takes one step at a time and keeps the state inside.
+
+        Parameters
+        ----------
+        batch_size : int
+            Sequences that run side by side.
+
+        Raises
+        ------
+        ValueError
+            If the network is bidirectional: its reverse direction begins at the end of a sequence,
+            which a stream has not seen yet.
+        """
+        from rnnfast.nn.stream import Stream
+
+        return Stream(self, batch_size)
+
+    def __repr__(self) -> str:
+        options = ", ".join(
+            f"{name}={getattr(self, name)}"
+            for name in ("num_layers", "bidirectional", "batch_first", "dropout")
+        )
+        return f"{type(self).__name__}({self.input_size}, {self.hidden_size}, {options})"
+
+
+class RNN(_Recurrent):
+    """Plain recurrent network, ``h<t> = g(W_ih x<t> + b_ih + W_hh h<t-1> + b_hh)``.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        I and H.
+    num_layers : int
+        L; each layer above the first reads the outputs of the one below.
+    nonlinearity : {"tanh", "relu"}
+        g.
+    bias : bool
+        False: without b_ih and b_hh.
+    batch_first : bool
+        True: ``x`` and ``y`` are ``(B, T, ...)``. States never change their order.
+    dropout : float
+        Probability with which `forward` sets outputs of each layer but the last to zero (and
+        scales the others up), one draw per element and step.
+    bidirectional : bool
+        True: a second direction runs from each sequence's end; outputs are side by side.
+    dtype : {"float32", "float64"}
+        Of parameters, inputs and outputs.
+    seed : int or numpy.random.Generator, optional
+        Of the initial parameters and of dropout.
+
+    Attributes
+    ----------
+    grads : dict of str to ndarray
+        Gradient of each parameter; backpropagation adds to it.
+
+    Notes
+    -----
+    Parameters have PyTorch's names and shapes: ``weight_ih_l0`` (H, I), ``weight_hh_l0`` (H, H),
+    ``bias_ih_l0`` and ``bias_hh_l0`` (H,), further layers ``_l1``..., the other direction
+    ``_reverse``. In the course's notation ``W_ax``, ``W_aa`` and ``b_a``, the sum of both biases.
+    """
+
+    _gates = 1
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        nonlinearity: Literal["tanh", "relu"] = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        dtype: str = "float32",
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"nonlinearity: expected 'tanh' or 'relu', got {nonlinearity!r}")
+        self.nonlinearity = nonlinearity
+        super().__init__(
+            f"rnn_{nonlinearity}",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            dtype=dtype,
+            seed=seed,
+        )
+
+
+class GRU(_Recurrent):
+    """Gated recurrent unit.
+
+    ``r = sigmoid(W_ir x + b_ir + W_hr h' + b_hr)``, ``z = sigmoid(W_iz x + b_iz + W_hz h' + b_hz)``,
+    ``n = tanh(W_in x + b_in + r * (W_hn h' + b_hn))``, ``h = (1 - z) * n + z * h'``, with h' the
+    state of the step before (Cho et al. 2014, in the form of cuDNN and PyTorch).
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed
+        See `RNN`.
+    reset_after : bool
+        False: the reset gate acts before the product, ``n = tanh(W_in x + b_in + W_hn (r * h') +
+        b_hn)``: the full GRU of the course notes and of Cho et al. (2014), version 3.
+    reset_gate : bool
+        False: no reset gate, ``n = tanh(W_in x + b_in + W_hn h' + b_hn)``: the simplified GRU of
+        the course notes.
+
+    Notes
+    -----
+    Parameters have PyTorch's names and shapes, with the gates r, z, n one below the other:
+    ``weight_ih_l0`` (3H, I), ... Without a reset gate they are z, n: (2H, I). z keeps the old
+    state; the course's update gate Gamma_u is 1 - z, so that its weights and bias change their
+    sign.
+    """
+
+    _gates = 3
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        dtype: str = "float32",
+        seed: int | np.random.Generator | None = None,
+        reset_after: bool = True,
+        reset_gate: bool = True,
+    ) -> None:
+        self.reset_after = _check_bool("reset_after", reset_after)
+        self.reset_gate = _check_bool("reset_gate", reset_gate)
+        if not reset_gate:
+            self._gates = 2
+        kernel = "gru_simple" if not reset_gate else "gru" if reset_after else "gru_reset_before"
+        super().__init__(
+            kernel,
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            dtype=dtype,
+            seed=seed,
+        )
+
+
+class LSTM(_Recurrent):
+    """Long short-term memory.
+
+    ``i = sigmoid(W_ii x + b_ii + W_hi h' + b_hi)``, f and o likewise, ``g = tanh(W_ig x + b_ig +
+    W_hg h' + b_hg)``, ``c = f * c' + i * g``, ``h = o * tanh(c)``, with h' and c' the states of the
+    step before (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000).
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed
+        See `RNN`.
+    proj_size : int
+        P > 0: ``h = W_hr (o * tanh(c))`` of P units (Sak et al. 2014).
+    peephole : bool or "previous"
+        True: ``p_i * c'`` and ``p_f * c'`` enter the input and forget gate, ``p_o * c`` the output
+        gate (Gers and Schmidhuber 2000; ONNX, oneDNN). ``"previous"``: all three see c', as the
+        course notes have it.
+
+    Notes
+    -----
+    Parameters have PyTorch's names and shapes, with the gates i, f, g, o one below the other:
+    ``weight_ih_l0`` (4H, I), ``weight_hh_l0`` (4H, H or P), ``weight_hr_l0`` (P, H). Peepholes:
+    ``weight_peephole_l0`` (3H,), the gates i, f, o one after the other. In the course's notation
+    i, f, o and g are Gamma_u, Gamma_f, Gamma_o and c~.
+    """
+
+    _gates = 4
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        dtype: str = "float32",
+        seed: int | np.random.Generator | None = None,
+        proj_size: int = 0,
+        peephole: bool | Literal["previous"] = False,
+    ) -> None:
+        kernels = {False: "lstm", True: "lstm_peephole", "previous": "lstm_peephole_previous"}
+        if not isinstance(peephole, (bool, str)) or peephole not in kernels:
+            raise ValueError(f"peephole: expected False, True or 'previous', got {peephole!r}")
+        self.peephole = peephole
+        super().__init__(
+            kernels[peephole],
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            dtype=dtype,
+            seed=seed,
+            proj_size=proj_size,
+            peephole=bool(peephole),
+        )
+
+    def _states(self, state: State) -> tuple[Any, Any]:
+        if state is None:
+            return None, None
+        if not isinstance(state, (tuple, list)) or len(state) != 2:
+            raise TypeError(f"state: expected a pair (h, c), got {type(state).__name__}")
+        return state[0], state[1]
+
+    def _pack_state(self, h: Array, c: Array) -> State:
+        return h, c
+
+    def __call__(
+        self,
+        x: Array,
+        state: State = None,
+        lengths: npt.ArrayLike | None = None,
+        reset: npt.ArrayLike | None = None,
+    ) -> tuple[Array, State]:
+        """Run the network over a batch and keep nothing; see `RNN`.
+
+        ``state`` and what is returned are pairs (h, c).
+        """
+        return super().__call__(x, state, lengths, reset)
+
+    def forward(
+        self,
+        x: Array,
+        state: State = None,
+        lengths: npt.ArrayLike | None = None,
+        reset: npt.ArrayLike | None = None,
+    ) -> tuple[tuple[Array, State], Backprop]:
+        """Run the network over a batch and keep what backpropagation needs; see `RNN`."""
+        return super().forward(x, state, lengths, reset)
+
+
+def _check_bool(name: str, value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected a bool, got {type(value).__name__}")
+    return bool(value)
+
+
+def _as_state(name: str, state: Any) -> Any:
+    if state is None or isinstance(state, np.ndarray):
+        return state
+    raise TypeError(f"{name}: expected a NumPy array, got {type(state).__name__}")
+
+
+def _add_batch(name: str, state: Any) -> Any:
+    """Give the state of a single sequence, (L*D, H), its axis of size one."""
+    if state is None:
+        return None
+    if not isinstance(state, np.ndarray) or state.ndim != 2:
+        shape = getattr(state, "shape", type(state).__name__)
+        raise ValueError(f"{name}: expected 2 axes for a single sequence, got {shape}")
+    return state[:, np.newaxis]
+
+
+def _check_lengths(lengths: Any, steps: int, batch: int) -> npt.NDArray[np.int64] | None:
+    if lengths is None:
+        return None
+    array = np.asarray(lengths)
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"lengths: expected integers, got dtype {array.dtype}")
+    if array.shape != (batch,):
+        raise ValueError(f"lengths: expected shape ({batch},), got {array.shape}")
+    if array.size and (array.min() < 0 or array.max() > steps):
+        wrong = array[(array < 0) | (array > steps)][0]
+        raise ValueError(f"lengths: expected numbers from 0 to {steps}, got {wrong}")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _check_reset(reset: Any) -> npt.NDArray[np.bool_] | None:
+    if reset is None:
+        return None
+    array = np.asarray(reset)
+    if array.dtype != np.bool_:
+        raise TypeError(f"reset: expected bools, got dtype {array.dtype}")
+    return array

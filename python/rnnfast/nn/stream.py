@@ -1,0 +1,89 @@
+"""One step at a time: the state lives inside, nothing is allocated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnnfast import _core
+from rnnfast._checks import check_int
+from rnnfast.nn.module import Array
+
+if TYPE_CHECKING:
+    from rnnfast.nn.recurrent import _Recurrent
+
+
+class Stream:
+    """Runs a network step by step; made by ``layer.stream(batch_size)``.
+
+    A step is a call, ``y_t = step(x_t)``, with ``x_t`` of shape ``(B, I)`` or, for one sequence,
+    ``(I,)``; or integers, ``(B,)`` or a single one, in place of one-hot vectors. It returns
+    ``(B, H)`` or ``(H,)``.
+
+    The array that a step returns belongs to the stream: the next step writes into it. Keep a copy
+    of what is needed for longer, or give a step an array of your own, ``step(x_t, out=y_t)``.
+
+    The layer's parameters may change between steps: each step uses them as they are.
+
+    Attributes
+    ----------
+    state : ndarray or pair of ndarray
+        A copy of the state, ``(L, B, H)`` or the pair (h, c); may be set.
+    batch_size : int
+        B.
+    """
+
+    def __init__(self, layer: _Recurrent, batch_size: int = 1) -> None:
+        if layer.bidirectional:
+            raise ValueError(
+                "stream: expected a network in one direction, got a bidirectional one, whose "
+                "reverse direction begins at an end that a stream has not seen"
+            )
+        self.batch_size = check_int("batch_size", batch_size, 1)
+        self._layer = layer
+        self._native = _core.Stream(layer._native, self.batch_size)
+        self._step = self._native.step
+
+    def __call__(self, x: Any, out: Array | None = None) -> Array:
+        """Take one step.
+
+        Raises
+        ------
+        TypeError
+            If ``x`` is of another dtype.
+        ValueError
+            If its shape does not fit, a number is not finite, or an index is out of range.
+        """
+        return self._step(x, out)
+
+    def run(self, x: Array) -> Array:
+        """Take the steps of ``x``, ``(T, B, I)`` or indices ``(T, B)``, and return all outputs.
+
+        The same bits as T single steps, in one call of the kernels.
+
+        Returns
+        -------
+        ndarray
+            ``(T, B, H)``.
+        """
+        layer = self._layer
+        if layer.batch_first:
+            x = np.swapaxes(x, 0, 1)
+        y, state = layer(x, self.state)
+        self.state = state
+        return np.swapaxes(y, 0, 1) if layer.batch_first else y
+
+    @property
+    def state(self) -> Any:
+        h, c = self._native.state()
+        return self._layer._pack_state(h, c)
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        h, c = self._layer._states(state)
+        self._native.set_state(h, c)
+
+    def reset(self) -> None:
+        """Set the state to zero."""
+        self._native.set_state(None, None)
