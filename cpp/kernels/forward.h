@@ -35,19 +35,17 @@ class ForwardLayer {
  private:
   void step(std::int64_t s) {
     const std::int64_t n = p_.schedule->active[s];
-    for_block_groups<Recurrent::blocks>(blocks_, [&](std::int64_t block, auto blocks) {
-      for_row_tiles<Recurrent::rows>(
-          worker_, {0, n}, p_.schedule->B, [&](std::int64_t b, auto rows) {
-            recurrent_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-          });
-    });
+    const Range all{0, n};
+    for_tiles<Recurrent>(
+        worker_, blocks_, all, p_.schedule->B, [&](auto block, auto blocks, auto b, auto rows) {
+          recurrent_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+        });
     if constexpr (Cell::second_product) {
       worker_.step_barrier();
-      for_block_groups<Plain::blocks>(blocks_, [&](std::int64_t block, auto blocks) {
-        for_row_tiles<Plain::rows>(worker_, {0, n}, p_.schedule->B, [&](std::int64_t b, auto rows) {
-          second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-        });
-      });
+      for_tiles<Plain>(worker_, blocks_, all, p_.schedule->B,
+                       [&](auto block, auto blocks, auto b, auto rows) {
+                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+                       });
     }
     if (Cell::may_project && w_.projection) {
       worker_.step_barrier();

@@ -77,13 +77,33 @@ RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, std::int64_
   }
 }
 
-// Visits blocks [begin, end) in groups of U, the rest one by one: f(block, integral_constant U).
+// Visits blocks [begin, end) in groups of U, the rest in smaller ones: f(block,
+// integral_constant size).
 template <int U, class F>
 RNNFAST_INLINE void for_block_groups(Range range, const F& f) {
-  std::int64_t block = range.begin;
-  if constexpr (U > 1)
-    for (; block + U <= range.end; block += U) f(block, std::integral_constant<int, U>());
-  for (; block < range.end; ++block) f(block, std::integral_constant<int, 1>());
+  for (; range.begin + U <= range.end; range.begin += U)
+    f(range.begin, std::integral_constant<int, U>());
+  if constexpr (U > 1) {
+    if (range.begin < range.end) for_block_groups<U / 2>(range, f);
+  }
+}
+
+// Visits this worker's tiles of one step: f(block, integral_constant blocks, row,
+// integral_constant rows), for blocks in `blocks` and rows in `rows`.
+template <class Shape, class F>
+RNNFAST_INLINE void for_tiles(const Worker& worker, Range blocks, Range rows, std::int64_t batch,
+                              const F& f) {
+  if (rows.begin >= rows.end) return;
+  if (batch == 1) {
+    for_block_groups<Shape::wide>(blocks, [&](std::int64_t block, auto count) {
+      f(block, count, rows.begin, std::integral_constant<int, 1>());
+    });
+    return;
+  }
+  for_block_groups<Shape::blocks>(blocks, [&](std::int64_t block, auto count) {
+    for_row_tiles<Shape::rows>(
+        worker, rows, batch, [&](std::int64_t row, auto height) { f(block, count, row, height); });
+  });
 }
 
 // acc += A W for a plain weight panel [block][k][V]: rows at `left`, U blocks from `block` on.
