@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from rnnfast import _core
 from rnnfast._checks import check_int
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.recompute import Call, NativeBackprop, recomputed_forward
 
 if TYPE_CHECKING:
     from rnnfast.nn.stream import Stream
@@ -129,9 +131,8 @@ class _Recurrent(Module):
         """Return h0 and c0 of what the caller gave as the state."""
         return state, None
 
-    def _run(
-        self, x: Any, state: State, lengths: Any, reset: Any, keep: bool
-    ) -> tuple[Array, State, _core.ForwardCache | None, bool]:
+    def _checked(self, x: Any, state: State, lengths: Any, reset: Any) -> Call:
+        """Return the arguments of a call as arrays with an axis for the batch."""
         array = self._input(x)
         h0, c0 = self._states(state)
         unbatched = array.ndim == (1 if array.dtype.kind in "iu" else 2)
@@ -146,21 +147,55 @@ class _Recurrent(Module):
         if array.dtype.kind in "iu":
             array = array.astype(np.int64, copy=False)
         steps, batch = array.shape[:2][::-1] if self.batch_first else array.shape[:2]
-        dropout = self.dropout if keep and self.training and self.num_layers > 1 else 0.0
-        y, h_n, c_n, cache = self._native.forward(
+        return Call(
             array,
             _as_state("h0", h0),
             _as_state("c0", c0),
             _check_lengths(lengths, steps, batch),
             _check_reset(reset),
-            self.batch_first,
-            keep,
-            dropout,
-            int(self._rng.integers(2**63)) if dropout > 0.0 else 0,
+            unbatched,
         )
-        if unbatched:
-            y, h_n, c_n = np.squeeze(y, axis), h_n[:, 0], c_n[:, 0]
-        return y, self._pack_state(h_n, c_n), cache, unbatched
+
+    def _dropout_seed(self) -> int | None:
+        """Draw the seed of one pass's dropout; None if there is no dropout."""
+        if not self.training or self.num_layers == 1 or self.dropout == 0.0:
+            return None
+        return int(self._rng.integers(2**63))
+
+    def _pass(
+        self, call: Call, keep: bool, seed: int | None = None
+    ) -> tuple[Array, Array, Array, _core.ForwardCache | None]:
+        """Run the kernels forward over a checked call."""
+        dropout = 0.0 if seed is None else self.dropout
+        return self._native.forward(
+            call.x, call.h0, call.c0, call.lengths, call.reset,
+            self.batch_first, keep, dropout, seed or 0,
+        )  # fmt: skip
+
+    def _results(self, call: Call, y: Array, h_n: Array, c_n: Array) -> tuple[Array, State]:
+        if call.unbatched:
+            y, h_n, c_n = np.squeeze(y, 0 if self.batch_first else 1), h_n[:, 0], c_n[:, 0]
+        return y, self._pack_state(h_n, c_n)
+
+    def _backprop(self, call: Call, native: NativeBackprop) -> Backprop:
+        """Wrap backpropagation of arrays with an axis for the batch."""
+        axis = 0 if self.batch_first else 1
+
+        def backprop(
+            dy: Array | None, dstate: State = None, *, need_dx: bool = True
+        ) -> tuple[Array | None, State]:
+            dh, dc = self._states(dstate)
+            dy, dh, dc = _as_state("dy", dy), _as_state("dstate", dh), _as_state("dstate", dc)
+            if call.unbatched:
+                dy = None if dy is None else np.expand_dims(dy, axis)
+                dh, dc = _add_batch("dstate", dh), _add_batch("dstate", dc)
+            dx, dh0, dc0 = native(dy, dh, dc, need_dx)
+            if call.unbatched:
+                dx = None if dx is None else np.squeeze(dx, axis)
+                dh0, dc0 = dh0[:, 0], dc0[:, 0]
+            return dx, self._pack_state(dh0, dc0)
+
+        return backprop
 
     def _input(self, x: Any) -> Array:
         if not isinstance(x, np.ndarray):
@@ -221,8 +256,9 @@ class _Recurrent(Module):
             If a shape does not fit, an index or a length is out of range, or a number is NaN or
             infinite.
         """
-        y, state, _, _ = self._run(x, h0, lengths, reset, keep=False)
-        return y, state
+        call = self._checked(x, h0, lengths, reset)
+        y, h_n, c_n, _ = self._pass(call, keep=False)
+        return self._results(call, y, h_n, c_n)
 
     def forward(
         self,
@@ -230,11 +266,20 @@ class _Recurrent(Module):
         h0: State = None,
         lengths: npt.ArrayLike | None = None,
         reset: npt.ArrayLike | None = None,
+        *,
+        recompute: bool = False,
     ) -> tuple[tuple[Array, State], Backprop]:
         """Run the network over a batch and keep what backpropagation needs.
 
         Takes what a call of the layer takes. ``x`` and ``y`` must not be changed before
         ``backprop`` has run: it reads them.
+
+        Parameters
+        ----------
+        recompute : bool
+            True: keep the states at about sqrt(T) borders in time only and run the pass between
+            them again in ``backprop``: memory of the order of sqrt(T) for a third more work
+            (Chen et al. 2016). One direction only.
 
         Returns
         -------
@@ -251,29 +296,13 @@ class _Recurrent(Module):
         an LSTM and a GRU (4 for one that resets before the product, 3 for the simplified one),
         1 for an RNN, beside the layer's output; a projection or a reset before the product 1 more.
         """
-        y, state, cache, unbatched = self._run(x, h0, lengths, reset, keep=True)
-        axis = 0 if self.batch_first else 1
-
-        def backprop(
-            dy: Array | None, dstate: State = None, *, need_dx: bool = True
-        ) -> tuple[Array | None, State]:
-            dh, dc = self._states(dstate)
-            if unbatched:
-                dy = None if dy is None else np.expand_dims(dy, axis)
-                dh, dc = _add_batch("dstate", dh), _add_batch("dstate", dc)
-            dx, dh0, dc0 = self._native.backward(
-                cache,
-                _as_state("dy", dy),
-                _as_state("dstate", dh),
-                _as_state("dstate", dc),
-                need_dx,
-            )
-            if unbatched:
-                dx = None if dx is None else np.squeeze(dx, axis)
-                dh0, dc0 = dh0[:, 0], dc0[:, 0]
-            return dx, self._pack_state(dh0, dc0)
-
-        return (y, state), backprop
+        call = self._checked(x, h0, lengths, reset)
+        if recompute:
+            y, h_n, c_n, native = recomputed_forward(self, call)
+        else:
+            y, h_n, c_n, cache = self._pass(call, keep=True, seed=self._dropout_seed())
+            native = functools.partial(self._native.backward, cache)
+        return self._results(call, y, h_n, c_n), self._backprop(call, native)
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return a runner that takes one step at a time and keeps the state inside.
@@ -524,9 +553,11 @@ class LSTM(_Recurrent):
         state: State = None,
         lengths: npt.ArrayLike | None = None,
         reset: npt.ArrayLike | None = None,
+        *,
+        recompute: bool = False,
     ) -> tuple[tuple[Array, State], Backprop]:
         """Run the network over a batch and keep what backpropagation needs; see `RNN`."""
-        return super().forward(x, state, lengths, reset)
+        return super().forward(x, state, lengths, reset, recompute=recompute)
 
 
 def _check_bool(name: str, value: Any) -> bool:
