@@ -23,8 +23,13 @@ class ForwardLayer {
 
   void run() {
     const Schedule& schedule = *p_.schedule;
+    // A chunk's slots overwrite those of the chunk before. Of a ragged batch they lie elsewhere, so
+    // that a thread that owns rows may meet slots which another still reads.
+    const bool meets =
+        worker_.split_rows && !p_.keep && schedule.rows < schedule.B * schedule.steps;
     for (std::int64_t begin = 0; begin < schedule.steps;) {
       const std::int64_t end = chunk_end(schedule, begin);
+      if (meets && begin > 0) worker_.own->wait();
       chunk_first_ = schedule.first[begin];
       input_product(p_, worker_, begin, end);
       for (std::int64_t s = begin; s < end; ++s) step(s);

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_int
+from rnnfast._checks import check_array, check_int, check_probability
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recompute import Call, NativeBackprop, recomputed_forward
 
@@ -53,9 +53,7 @@ class _Recurrent(Module):
             raise ValueError(
                 f"proj_size: expected less than hidden_size {hidden_size}, got {proj_size}"
             )
-        self.dropout = float(dropout)
-        if not 0.0 <= self.dropout <= 1.0:
-            raise ValueError(f"dropout: expected a probability from 0 to 1, got {dropout}")
+        self.dropout = check_probability("dropout", dropout)
         self.training = True
         super().__init__(self._shapes(peephole), dtype)
         self._rng = np.random.default_rng(seed)
@@ -143,14 +141,19 @@ class _Recurrent(Module):
             if lengths is not None:
                 raise ValueError("lengths: expected None for a single sequence, got an array")
             if reset is not None:
-                reset = np.expand_dims(np.asarray(reset), axis)
+                reset = np.asarray(reset)
+                if reset.ndim != 1:
+                    raise ValueError(
+                        f"reset: expected 1 axis for a single sequence, got shape {reset.shape}"
+                    )
+                reset = np.expand_dims(reset, axis)
         if array.dtype.kind in "iu":
             array = array.astype(np.int64, copy=False)
         steps, batch = array.shape[:2][::-1] if self.batch_first else array.shape[:2]
         return Call(
             array,
-            _as_state("h0", h0),
-            _as_state("c0", c0),
+            check_array("h0", h0),
+            check_array("c0", c0),
             _check_lengths(lengths, steps, batch),
             _check_reset(reset),
             unbatched,
@@ -185,9 +188,9 @@ class _Recurrent(Module):
             dy: Array | None, dstate: State = None, *, need_dx: bool = True
         ) -> tuple[Array | None, State]:
             dh, dc = self._states(dstate)
-            dy, dh, dc = _as_state("dy", dy), _as_state("dstate", dh), _as_state("dstate", dc)
+            dy, dh, dc = check_array("dy", dy), check_array("dstate", dh), check_array("dstate", dc)
             if call.unbatched:
-                dy = None if dy is None else np.expand_dims(dy, axis)
+                dy = _add_batch("dy", dy, axis)
                 dh, dc = _add_batch("dstate", dh), _add_batch("dstate", dc)
             dx, dh0, dc0 = native(dy, dh, dc, need_dx)
             if call.unbatched:
@@ -527,8 +530,10 @@ class LSTM(_Recurrent):
     def _states(self, state: State) -> tuple[Any, Any]:
         if state is None:
             return None, None
-        if not isinstance(state, (tuple, list)) or len(state) != 2:
+        if not isinstance(state, (tuple, list)):
             raise TypeError(f"state: expected a pair (h, c), got {type(state).__name__}")
+        if len(state) != 2:
+            raise ValueError(f"state: expected a pair (h, c), got {len(state)} values")
         return state[0], state[1]
 
     def _pack_state(self, h: Array, c: Array) -> State:
@@ -566,20 +571,13 @@ def _check_bool(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def _as_state(name: str, state: Any) -> Any:
-    if state is None or isinstance(state, np.ndarray):
-        return state
-    raise TypeError(f"{name}: expected a NumPy array, got {type(state).__name__}")
-
-
-def _add_batch(name: str, state: Any) -> Any:
-    """Give the state of a single sequence, (L*D, H), its axis of size one."""
-    if state is None:
+def _add_batch(name: str, array: Any, axis: int = 1) -> Any:
+    """Give the array of a single sequence, with 2 axes, one of size one for the batch."""
+    if check_array(name, array) is None:
         return None
-    if not isinstance(state, np.ndarray) or state.ndim != 2:
-        shape = getattr(state, "shape", type(state).__name__)
-        raise ValueError(f"{name}: expected 2 axes for a single sequence, got {shape}")
-    return state[:, np.newaxis]
+    if array.ndim != 2:
+        raise ValueError(f"{name}: expected 2 axes for a single sequence, got shape {array.shape}")
+    return np.expand_dims(array, axis)
 
 
 def _check_lengths(lengths: Any, steps: int, batch: int) -> npt.NDArray[np.int64] | None:
