@@ -59,7 +59,7 @@ class Parameter:
         self.buffer.assign(self.offset, np.ascontiguousarray(array, dtype=self.dtype))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.data, dtype=dtype, copy=copy)  # type: ignore[arg-type]
+        return np.array(self.data, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
         return f"Parameter(shape={self.shape}, dtype={self.dtype})"
@@ -82,7 +82,7 @@ class Module:
     """
 
     def __init__(self, shapes: Mapping[str, Sequence[int]], dtype: str) -> None:
-        if dtype not in ("float32", "float64"):
+        if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
             raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
         # Each parameter starts on a cache line of its own.
         offsets, total = [], 0
