@@ -10,10 +10,10 @@ import argparse
 import os
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pybind11
+import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
 

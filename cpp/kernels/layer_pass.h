@@ -95,6 +95,34 @@ RNNFAST_INLINE void accumulate_panel(Tile<Scalar, MR, U, 1>& acc, const Rows<Sca
   accumulate<Scalar, MR, U, 1>(acc, left, right, lanes<Scalar>, K);
 }
 
+// Rows of what enters a second product.
+template <class Scalar, int MR>
+RNNFAST_INLINE Rows<Scalar, MR> inner_rows(const LayerPass<Scalar>& p, std::int64_t row,
+                                           std::int64_t b) {
+  Rows<Scalar, MR> left;
+  for (int m = 0; m < MR; ++m) left.row[m] = p.inner + p.inner_row(row + m, b + m) * p.inner_stride;
+  return left;
+}
+
+// acc += (slots [slot, slot + width / V) of all units, in rows from `row` on) times the panels
+// [block][unit block][k < width][V].
+template <class Scalar, int MR, int U>
+RNNFAST_INLINE void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, const LayerPass<Scalar>& p,
+                                     std::int64_t row, int slot, std::int64_t width,
+                                     const Scalar* panels, std::int64_t block) {
+  constexpr int V = lanes<Scalar>;
+  const std::int64_t units = p.weights->units;
+  for (std::int64_t unit = 0; unit < units; ++unit) {
+    Rows<Scalar, MR> left;
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m) left.row[m] = p.slots_at(unit, row + m) + slot * V;
+    const Scalar* right[U];
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u) right[u] = panels + ((block + u) * units + unit) * width * V;
+    accumulate<Scalar, MR, U, 1>(acc, left, right, V, width);
+  }
+}
+
 template <class Scalar, int MR, int U, int G>
 RNNFAST_INLINE void clear(Tile<Scalar, MR, U, G>& acc) {
 #pragma GCC unroll 16

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/heads_table.h"
-#include "kernels/product.h"
+#include "kernels/multiply.h"
 
 namespace rnnfast {
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernels/cross_entropy.h"
-#include "kernels/product.h"
+#include "kernels/multiply.h"
 
 namespace rnnfast {
 

@@ -59,7 +59,7 @@ class Parameter:
         self.buffer.assign(self.offset, np.ascontiguousarray(array, dtype=self.dtype))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.data, dtype=dtype, copy=copy)  # type: ignore[arg-type]
+        return np.array(self.data, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
         return f"Parameter(shape={self.shape}, dtype={self.dtype})"

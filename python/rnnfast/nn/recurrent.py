@@ -374,7 +374,7 @@ class RNN(_Recurrent):
 class GRU(_Recurrent):
     """Gated recurrent unit.
 
-    ``r = sigmoid(W_ir x + b_ir + W_hr h' + b_hr)``, ``z = sigmoid(W_iz x + b_iz + W_hz h' + b_hz)``,
+    ``r = sigmoid(W_ir x + b_ir + W_hr h' + b_hr)``, z likewise,
     ``n = tanh(W_in x + b_in + r * (W_hn h' + b_hn))``, ``h = (1 - z) * n + z * h'``, with h' the
     state of the step before (Cho et al. 2014, in the form of cuDNN and PyTorch).
 
