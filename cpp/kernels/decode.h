@@ -108,35 +108,52 @@ Status draw(std::int64_t R, std::int64_t V, Matrix<const Scalar> logits, const D
   return Status::ok;
 }
 
+// One step of the stack on B tokens, all -1 for a vector of zeros: x (B, I) is scratch, h (B, H) the
+// output.
+template <class Scalar>
+void decoder_step(const Decoder<Scalar>& d, const std::int64_t* tokens, Scalar* x, Scalar* h,
+                  int threads) {
+  if (tokens[0] < 0)
+    std::fill(x, x + d.B * d.I, Scalar(0));
+  else if (d.embedding != nullptr)
+    embedding_gather(d.B, d.I, d.embedding, tokens, x, 1);
+  const bool indices = tokens[0] >= 0 && d.embedding == nullptr;
+  d.step(d.stream, d.packed, x, indices ? tokens : nullptr, h, threads);
+}
+
+template <class Scalar>
+Status feed(const Decoder<Scalar>& d, const std::int64_t* tokens, std::int64_t count, int threads) {
+  Buffer<Scalar> x, h;
+  Buffer<std::int64_t> same;
+  if (!x.reserve(d.B * d.I) || !h.reserve(d.B * d.H) || !same.reserve(d.B))
+    return Status::out_of_memory;
+  const FlushSubnormals flush;
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::fill(same.data(), same.data() + d.B, tokens[i]);
+    decoder_step(d, same.data(), x.data(), h.data(), threads);
+  }
+  return Status::ok;
+}
+
 template <class Scalar>
 Status decode(const Decoder<Scalar>& d, const DrawOptions& options, Drawing& drawing,
               std::int64_t count, int threads) {
   Drawer<Scalar> drawer;
   Buffer<Scalar> x, h, logits;
-  if (!drawer.reserve(d.V) || !x.reserve_zeroed(d.B * d.I) || !h.reserve(d.B * d.H) ||
+  if (!drawer.reserve(d.V) || !x.reserve(d.B * d.I) || !h.reserve(d.B * d.H) ||
       !logits.reserve(d.B * d.V))
     return Status::out_of_memory;
   const FlushSubnormals flush;
   for (std::int64_t i = 0; i < count; ++i) {
     if (std::all_of(drawing.done, drawing.done + d.B, [](auto done) { return done != 0; })) break;
-    const std::int64_t* indices = nullptr;
-    if (drawing.last[0] >= 0) {  // else x is zero
-      if (d.embedding != nullptr)
-        embedding_gather(d.B, d.I, d.embedding, drawing.last, x.data(), 1);
-      else
-        indices = drawing.last;
-    }
-    d.step(d.stream, d.packed, x.data(), indices, h.data(), threads);
+    decoder_step(d, drawing.last, x.data(), h.data(), threads);
     linear_forward<Scalar>({d.B, d.H, d.V}, {h.data(), d.H}, d.weight, d.bias, {logits.data(), d.V},
                            threads);
     for (std::int64_t b = 0; b < d.B; ++b) {
-      if (drawing.done[b] != 0) {
-        drawing.last[b] = std::max<std::int64_t>(drawing.last[b], 0);
-        continue;
-      }
+      if (drawing.done[b] != 0) continue;
       const std::int64_t position = drawing.lengths[b];
-      const std::int64_t token = drawer.draw(logits.data() + b * d.V, options,
-                                             draw_unit(options.seed, b, position));
+      const std::int64_t token =
+          drawer.draw(logits.data() + b * d.V, options, draw_unit(options.seed, b, position));
       if (token < 0) return Status::not_finite;
       drawing.tokens[b * drawing.capacity + position] = token;
       drawing.last[b] = token;

@@ -1,12 +1,31 @@
 // The functions of HeadsTable.
 #pragma once
 
+#include <atomic>
+
 #include "kernels/decode.h"
 #include "kernels/embedding.h"
 #include "kernels/linear_softmax.h"
 #include "kernels/optimizer.h"
 
 namespace rnnfast {
+
+template <class Scalar>
+bool all_finite(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x, int threads) {
+  constexpr int V = lanes<Scalar>;
+  std::atomic<bool> finite{true};
+  parallel(useful_threads(threads, R * columns, 1 << 17), [&](int rank, int size) {
+    const Range mine = share(R, rank, size);
+    auto sum = zeros<Scalar>();  // of x * 0: NaN from the first x that is not finite
+    for (std::int64_t r = mine.begin; r < mine.end; ++r) {
+      const Scalar* row = x.data + r * x.stride;
+      for (std::int64_t c = 0; c < columns; c += V)
+        sum = madd(load_first(row + c, columns - c), zeros<Scalar>(), sum);
+    }
+    if (!(Eigen::internal::predux(sum) == 0)) finite.store(false, std::memory_order_relaxed);
+  });
+  return finite;
+}
 
 template <class Scalar>
 void activation(Activation which, std::int64_t n, const Scalar* x, Scalar* y) {
@@ -42,8 +61,10 @@ HeadsTable<Scalar> make_heads_table() {
   t.squared_norm = squared_norm<Scalar>;
   t.scale = scale<Scalar>;
   t.clip = clip<Scalar>;
+  t.all_finite = all_finite<Scalar>;
   t.activation = activation<Scalar>;
   t.draw = draw<Scalar>;
+  t.feed = feed<Scalar>;
   t.decode = decode<Scalar>;
   return t;
 }

@@ -108,7 +108,7 @@ struct Drawing {
   std::int64_t capacity;
   std::int64_t* lengths;  // (B) tokens drawn so far
   std::uint8_t* done;     // (B) the row has ended
-  std::int64_t* last;     // (B) the token that is fed next; all -1: a vector of zeros
+  std::int64_t* last;     // (B) the tokens that are fed next; all -1: vectors of zeros
   const std::uint8_t* stops;  // (V) 1: ends its row, and is kept as its last token; or null
 };
 
@@ -174,15 +174,21 @@ struct HeadsTable {
   void (*scale)(std::int64_t n, Scalar* x, double factor, int threads);
   void (*clip)(std::int64_t n, Scalar* x, double bound, int threads);  // to [-bound, bound]
 
+  // Is every number of R rows finite?
+  bool (*all_finite)(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x, int threads);
+
   void (*activation)(Activation which, std::int64_t n, const Scalar* x, Scalar* y);
 
   // Sampling. `draw` takes one token per row of logits (R, V), with the random number that belongs
-  // to (seed, first_row + r, position); -1 where a logit is NaN or infinite. `decode` feeds, steps
-  // and draws until each row has ended or is full, at most `count` times; not_finite where `draw`
-  // gives -1.
+  // to (seed, first_row + r, position); -1 where a logit is NaN or infinite. `feed` takes a step per
+  // token, the same for all rows, -1 for a vector of zeros. `decode` feeds each row's last token,
+  // steps and draws until each row has ended or is full, at most `count` times; not_finite where
+  // `draw` gives -1.
   Status (*draw)(std::int64_t R, std::int64_t V, Matrix<const Scalar> logits,
                  const DrawOptions& options, std::int64_t first_row, std::int64_t position,
                  std::int64_t* tokens);
+  Status (*feed)(const Decoder<Scalar>& decoder, const std::int64_t* tokens, std::int64_t count,
+                 int threads);
   Status (*decode)(const Decoder<Scalar>& decoder, const DrawOptions& options, Drawing& drawing,
                    std::int64_t count, int threads);
 };
