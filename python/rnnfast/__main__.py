@@ -24,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name != "typer":
             raise
-        print(
-            'rnnfast: the command line needs typer: pip install "rnnfast[cli]"', file=sys.stderr
-        )
+        print('rnnfast: the command line needs typer: pip install "rnnfast[cli]"', file=sys.stderr)
         return 1
     from rnnfast.cli import run
 

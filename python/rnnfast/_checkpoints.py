@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 from collections.abc import Mapping
@@ -49,6 +50,7 @@ def write_checkpoint(
     position: Position,
     arrays: Mapping[str, Mapping[str, Array]],
     rng: np.random.Generator,
+    schedule: Mapping[str, Any],
     identity: Mapping[str, Any],
 ) -> None:
     """Write a checkpoint whole or not at all.
@@ -63,6 +65,8 @@ def write_checkpoint(
         ``weights``, ``best`` weights, ``optimizer`` state and ``carry``.
     rng : numpy.random.Generator
         Its state is kept.
+    schedule : mapping
+        The state of a learning-rate schedule, empty without one.
     identity : mapping
         What `read_checkpoint` compares.
 
@@ -77,6 +81,7 @@ def write_checkpoint(
         {f"{group}.{name}": array for group in _GROUPS for name, array in arrays[group].items()},
         {
             "position": dataclasses.asdict(position),
+            "schedule": dict(schedule),
             "rng": rng.bit_generator.state,
             "identity": dict(identity),
         },
@@ -85,8 +90,14 @@ def write_checkpoint(
 
 def read_checkpoint(
     path: str | os.PathLike[str], rng: np.random.Generator, identity: Mapping[str, Any]
-) -> tuple[Position, dict[str, dict[str, Array]]]:
+) -> tuple[Position, dict[str, dict[str, Array]], dict[str, Any]]:
     """Read what `write_checkpoint` wrote, and put ``rng`` in the state of then.
+
+    Returns
+    -------
+    position : Position
+    arrays : dict of str to dict of str to ndarray
+    schedule : dict
 
     Raises
     ------
@@ -98,14 +109,14 @@ def read_checkpoint(
     flat, description = read_tensors(path, "checkpoint")
     arrays: dict[str, dict[str, Array]] = {group: {} for group in _GROUPS}
     try:
-        written = description["identity"]
+        written, schedule = description["identity"], description["schedule"]
         position = Position(**description["position"])
         for full_name, array in flat.items():
             group, _, name = full_name.partition(".")
             arrays[group][name] = array
     except (KeyError, TypeError) as error:
         raise ValueError(f"{os.fspath(path)}: its parts do not fit together ({error})") from None
-    for name, value in identity.items():
+    for name, value in json.loads(json.dumps(dict(identity))).items():
         if written.get(name) != value:
             raise ValueError(
                 f"{os.fspath(path)}: cannot resume with another {name}: "
@@ -115,4 +126,4 @@ def read_checkpoint(
         rng.bit_generator.state = description["rng"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{os.fspath(path)}: not the state of a generator ({error})") from None
-    return position, arrays
+    return position, arrays, schedule

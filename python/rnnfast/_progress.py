@@ -35,7 +35,11 @@ class Reporter:
     """
 
     def __init__(
-        self, verbose: int, unit: str = "token", perplexity: bool = False, stream: TextIO | None = None
+        self,
+        verbose: int,
+        unit: str = "token",
+        perplexity: bool = False,
+        stream: TextIO | None = None,
     ) -> None:
         self.verbose = verbose
         self.unit = unit

@@ -49,7 +49,7 @@ def write_tensors(
         If the file cannot be written; what stood at `path` before is still there.
     """
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    text = json.dumps(description, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(description)
     metadata = {
         "format": f"rnnfast {kind}",
         "format_version": str(FORMAT_VERSION),
@@ -76,20 +76,23 @@ def read_tensors(
     OSError
         If it cannot be opened.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
+    with open(name, "rb"):  # fails as every file does that is missing or a folder
+        pass
     try:
         with safetensors.safe_open(name, framework="np") as file:
             metadata = file.metadata() or {}
             _check_kind(name, kind, metadata)
             arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{name}: damaged, cut short or not a safetensors file ({error})") from None
+        reason = f"damaged, cut short or not a safetensors file ({error})"
+        raise ValueError(f"{name}: {reason}") from None
     text = metadata.get("description", "")
     if metadata.get("sha256") != _digest(arrays, text):
         raise ValueError(f"{name}: damaged: its content does not match its checksum")
     description = json.loads(text)
     if not isinstance(description, dict):
-        raise ValueError(f"{name}: damaged: expected a description, got {type(description).__name__}")
+        raise ValueError(f"{name}: damaged: expected a JSON object, got {text:.50}")
     return arrays, description
 
 

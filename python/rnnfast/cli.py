@@ -68,9 +68,7 @@ def sample(
     model: ModelPath,
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many texts.")] = 1,
     prefix: Annotated[str, typer.Option(help="What each text begins with.")] = "",
-    length: Annotated[
-        int | None, typer.Option(min=1, help="At most so many characters or words.")
-    ] = None,
+    length: Annotated[int, typer.Option(min=1, help="At most so many characters or words.")] = 500,
     temperature: Annotated[
         float, typer.Option(help="Below 1 safer, above 1 wilder, 0 always the likeliest.")
     ] = 1.0,
@@ -108,9 +106,13 @@ def score(
     if (text is None) == (file is None):
         raise typer.BadParameter("expected either a TEXT or a --file")
     lm = _load(model)
-    result = lm.score(read_utf8(file) if file is not None else text)
+    if text is None:
+        assert file is not None
+        text = read_utf8(file)
+    result = lm.evaluate(text)
+    ends = ", the end of each line counted" if lm.lines else ""
     typer.echo(f"log-probability  {result.log_prob:.4f} nats")
-    typer.echo(f"{lm.unit + 's':15}  {result.count:,}" + (" with the ends" if lm.lines else ""))
+    typer.echo(f"{lm.unit + 's':15}  {result.num_tokens:,}{ends}")
     typer.echo(f"loss             {result.loss:.4f} nats a {lm.unit}")
     typer.echo(f"perplexity       {result.perplexity:.4f}")
 

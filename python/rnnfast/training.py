@@ -18,8 +18,10 @@ from rnnfast._checkpoints import Position, Record, read_checkpoint, write_checkp
 from rnnfast._checks import check_int
 from rnnfast._progress import InterruptFlag, Reporter
 from rnnfast._tensors import Array, collect_arrays, spread_arrays
+from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.nn.module import Module
-from rnnfast.optim import Optimizer, clip_norm, clip_value
+from rnnfast.optim import Optimizer
+from rnnfast.schedules import ReduceOnPlateau, Schedule
 
 Batch = TypeVar("Batch")
 
@@ -32,6 +34,8 @@ class Progress:
     ----------
     epoch : int
         The running epoch, counted from 1.
+    epochs : int
+        How many there are to be.
     step : int
         Steps made since training began, those before a resumption counted.
     loss : float
@@ -45,6 +49,7 @@ class Progress:
     """
 
     epoch: int
+    epochs: int
     step: int
     loss: float
     epoch_ended: bool
@@ -76,8 +81,8 @@ class Trainer(Generic[Batch]):
         Of the same layers.
     rng : numpy.random.Generator
         Gives each epoch's batches their seed. The layers' dropout draws from the same one.
-    schedule : callable, optional
-        Takes the number of steps made and returns what to multiply the learning rate by.
+    schedule : Schedule or ReduceOnPlateau, optional
+        Changes the optimizer's learning rate: after each step, or by what `validate` measures.
     max_norm : float, optional
         The largest norm that all gradients together may have; longer ones are scaled down.
     max_value : float, optional
@@ -106,12 +111,6 @@ class Trainer(Generic[Batch]):
 
     Attributes
     ----------
-    history : list of dict
-        A record of each epoch: ``epoch``, ``step``, ``loss``, the figures of `validate`,
-        ``learning_rate``, ``gradient_norm`` (the largest, before it was cut), ``count`` of the
-        loss's terms, ``seconds``.
-    best_epoch : int
-        The epoch whose weights the layers have after `run`; 0: those of the last step.
     stopped : {"finished", "patience", "callback", "interrupt"}
         Why `run` ended.
     """
@@ -122,7 +121,7 @@ class Trainer(Generic[Batch]):
     optimizer: Optimizer
     rng: np.random.Generator
     _: dataclasses.KW_ONLY
-    schedule: Callable[[int], float] | None = None
+    schedule: Schedule | ReduceOnPlateau | None = None
     max_norm: float | None = None
     max_value: float | None = None
     validate: Callable[[], Mapping[str, float]] | None = None
@@ -141,16 +140,22 @@ class Trainer(Generic[Batch]):
             if self.validate is None:
                 raise ValueError("patience: expected None without validation, which it waits for")
         self.stopped = "finished"
-        self._base_rate = self.optimizer.learning_rate
         self._at = Position()
         self._best: dict[str, Array] = {}
 
     @property
-    def history(self) -> list[Record]:  # noqa: D102 - described with the class
+    def history(self) -> list[Record]:
+        """A record of each epoch.
+
+        ``epoch``, ``step``, ``loss``, the figures of `validate`, ``learning_rate``,
+        ``gradient_norm`` (the largest, before it was cut), ``count`` of the loss's terms,
+        ``seconds``.
+        """
         return self._at.history
 
     @property
-    def best_epoch(self) -> int:  # noqa: D102 - described with the class
+    def best_epoch(self) -> int:
+        """The epoch whose weights the layers have after `run`; 0: those of the last step."""
         return self._at.best_epoch
 
     def run(self, epochs: int, resume: bool = False) -> None:
@@ -194,10 +199,10 @@ class Trainer(Generic[Batch]):
 
     def _run_epoch(self, epochs: int, interrupt: InterruptFlag) -> None:
         at = self._at
-        began = time.perf_counter() - at.seconds
         if at.batch == 0:
             at.start_epoch(int(self.rng.integers(2**63)))
             self.carry.clear()
+        began = time.perf_counter() - at.seconds
         batches = self.batches(np.random.default_rng(at.batch_seed))
         length = len(batches) if isinstance(batches, Sized) else None
         self.reporter.start_epoch(at.epoch, epochs, at.batch, length)
@@ -205,7 +210,7 @@ class Trainer(Generic[Batch]):
             count = self._make_step(batch)
             at.seconds = time.perf_counter() - began
             self.reporter.update(at.loss, count)
-            if self._call_back(epoch_ended=False):
+            if self._call_back(epochs, epoch_ended=False):
                 self.stopped = "callback"
             elif interrupt.requested:
                 self.stopped = "interrupt"
@@ -215,7 +220,7 @@ class Trainer(Generic[Batch]):
         if at.count == 0:
             raise ValueError("batches: expected something to predict, got nothing in an epoch")
         self._end_epoch(began)
-        stop = self._call_back(epoch_ended=True)
+        stop = self._call_back(epochs, epoch_ended=True)
         at.epoch, at.batch = at.epoch + 1, 0
         self._write_checkpoint()
         if stop:
@@ -228,17 +233,21 @@ class Trainer(Generic[Batch]):
         at = self._at
         for module in self.modules.values():
             module.zero_grad()
-        loss_sum, count = self.step(batch)
-        if not math.isfinite(loss_sum):
-            raise FloatingPointError(self._blame(f"the loss is {loss_sum}"))
+        try:
+            loss_sum, count = self.step(batch)
+            if not math.isfinite(loss_sum):
+                raise FloatingPointError(f"the loss is {loss_sum}")
+            if count:
+                at.gradient_norm = max(at.gradient_norm, self._cut_gradients(count))
+        except (FloatingPointError, ValueError) as error:
+            # Layers refuse what an earlier layer made of weights that have grown too large.
+            if isinstance(error, ValueError) and "expected finite numbers" not in str(error):
+                raise
+            raise FloatingPointError(self._blame(str(error))) from error
         if count:
-            norm = self._cut_gradients(count)
-            if not math.isfinite(norm):
-                raise FloatingPointError(self._blame("a gradient is not finite"))
-            at.gradient_norm = max(at.gradient_norm, norm)
-            if self.schedule is not None:
-                self.optimizer.learning_rate = self._base_rate * self.schedule(at.step)
             self.optimizer.step()
+            if isinstance(self.schedule, Schedule):
+                self.schedule.step()
         at.batch += 1
         at.step += 1
         at.loss_sum += float(loss_sum)
@@ -247,13 +256,10 @@ class Trainer(Generic[Batch]):
 
     def _cut_gradients(self, count: int) -> float:
         """Divide the gradients by ``count`` and cut them; return their norm before the cut."""
-        for module in self.modules.values():
-            for buffer in module.buffers():
-                buffer.grads[...] *= 1 / count
-        modules = list(self.modules.values())
+        scale_grad(self.modules, 1 / count)
         if self.max_value is not None:
-            clip_value(modules, self.max_value)
-        return clip_norm(modules, math.inf if self.max_norm is None else self.max_norm)
+            clip_grad_value(self.modules, self.max_value)
+        return clip_grad_norm(self.modules, math.inf if self.max_norm is None else self.max_norm)
 
     def _end_epoch(self, began: float) -> None:
         """Validate, and enter the epoch in the history."""
@@ -271,6 +277,8 @@ class Trainer(Generic[Batch]):
                 value > at.best_value if self.maximize else value < at.best_value
             ):
                 at.best_epoch, at.best_value, self._best = at.epoch + 1, float(value), arrays
+            if isinstance(self.schedule, ReduceOnPlateau):
+                self.schedule.step(value)
         at.seconds = time.perf_counter() - began
         at.history.append(
             {
@@ -278,7 +286,7 @@ class Trainer(Generic[Batch]):
                 "step": at.step,
                 "loss": at.loss,
                 **{name: float(value) for name, value in figures.items()},
-                "learning_rate": float(self.optimizer.learning_rate),
+                "learning_rate": self.optimizer.lr,
                 "gradient_norm": at.gradient_norm,
                 "count": at.count,
                 "seconds": at.seconds,
@@ -289,10 +297,10 @@ class Trainer(Generic[Batch]):
     def _out_of_patience(self) -> bool:
         return self.patience is not None and self._at.epoch - self.best_epoch >= self.patience
 
-    def _call_back(self, epoch_ended: bool) -> bool:
+    def _call_back(self, epochs: int, epoch_ended: bool) -> bool:
         at = self._at
         progress = Progress(
-            at.epoch + 1, at.step, at.loss, epoch_ended, at.history, self.reporter.write
+            at.epoch + 1, epochs, at.step, at.loss, epoch_ended, at.history, self.reporter.write
         )
         return any([callback(progress) for callback in self.callbacks])
 
@@ -308,7 +316,7 @@ class Trainer(Generic[Batch]):
         where = f" (not finite: {', '.join(bad)})" if bad else ""
         return (
             f"step {self._at.step + 1}, epoch {self._at.epoch + 1}: {what}{where}; lower the "
-            f"learning rate, {self.optimizer.learning_rate:g} now, or cut gradients harder"
+            f"learning rate, {self.optimizer.lr:g} now, or cut gradients harder"
         )
 
     def _tell_end(self, epochs: int) -> None:
@@ -343,14 +351,17 @@ class Trainer(Generic[Batch]):
                 "carry": self.carry,
             },
             self.rng,
+            {} if self.schedule is None else self.schedule.state_dict(),
             self.identity,
         )
 
     def _resume(self) -> None:
         if self.checkpoint is None:
             raise ValueError("checkpoint: expected a path to resume from, got None")
-        self._at, arrays = read_checkpoint(self.checkpoint, self.rng, self.identity)
+        self._at, arrays, schedule = read_checkpoint(self.checkpoint, self.rng, self.identity)
         try:
+            if self.schedule is not None:
+                self.schedule.load_state_dict(schedule)
             spread_arrays(self.modules, arrays["weights"])
             self.optimizer.load_state_dict(arrays["optimizer"])
         except (TypeError, ValueError) as error:

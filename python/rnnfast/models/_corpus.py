@@ -55,14 +55,10 @@ class CorpusReader:
         elif isinstance(corpus, Sequence) and not isinstance(corpus, (bytes, bytearray)):
             parts = list(corpus)
         else:
-            raise TypeError(
-                f"{name}: expected a str or a list of str, got {type(corpus).__name__}"
-            )
+            raise TypeError(f"{name}: expected a str or a list of str, got {type(corpus).__name__}")
         for number, part in enumerate(parts):
             if not isinstance(part, str):
-                raise TypeError(
-                    f"{name}[{number}]: expected a str, got {type(part).__name__}"
-                )
+                raise TypeError(f"{name}[{number}]: expected a str, got {type(part).__name__}")
         sequences = [self.tokenizer.tokenize(part) for part in parts]
         if not any(sequences):
             raise ValueError(f"{name}: expected text, got an empty corpus")
@@ -96,9 +92,7 @@ class CorpusReader:
             )
         return [tokens[:cut]], [tokens[cut:]]
 
-    def encode(
-        self, name: str, sequences: list[list[str]], vocabulary: Vocabulary
-    ) -> list[Ints]:
+    def encode(self, name: str, sequences: list[list[str]], vocabulary: Vocabulary) -> list[Ints]:
         """Return the ids of sequences.
 
         Raises
@@ -177,9 +171,15 @@ class CorpusBatches:
             yield batch
 
 
-def digest(sequences: list[Ints]) -> str:
-    """Return a fingerprint of encoded sequences."""
+def digest(*parts: list[Ints] | str) -> str:
+    """Return a fingerprint of encoded sequences and texts."""
     result = hashlib.sha256()
-    for ids in sequences:
-        result.update(ids.astype("<i8").tobytes() + b"|")
+    for part in parts:
+        if isinstance(part, str):
+            pieces = [part.encode()]
+        else:
+            pieces = [ids.astype("<i8").tobytes() for ids in part]
+        for piece in pieces:
+            result.update(f"{len(piece)}:".encode())
+            result.update(piece)
     return result.hexdigest()

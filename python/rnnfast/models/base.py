@@ -98,6 +98,16 @@ class Model:
             },
         )
 
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers the fitted model's layers hold."""
+        self._require_fitted()
+        return sum(
+            parameter.data.size
+            for module in self._modules().values()
+            for parameter in module.parameters().values()
+        )
+
     def __repr__(self) -> str:
         defaults = self._defaults()
         changed = {

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.data.batches import Batch
 from rnnfast.models.parts import make_recurrent
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
-from rnnfast.nn.losses import linear_cross_entropy, log_softmax
+from rnnfast.nn.losses import linear_cross_entropy, softmax
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent import State
+
+# The target that `linear_cross_entropy` ignores by default.
+_IGNORED = -100
 
 
 class TokenNetwork:
@@ -59,11 +63,11 @@ class TokenNetwork:
         rng: np.random.Generator,
     ) -> None:
         self.start = num_tokens
-        self.embedding = (
-            None
-            if embedding_size is None
-            else Embedding(num_tokens + 1, embedding_size, padding_idx=self.start, dtype=dtype, seed=rng)
-        )
+        self.embedding: Embedding | None = None
+        if embedding_size is not None:
+            self.embedding = Embedding(
+                num_tokens + 1, embedding_size, padding_idx=self.start, dtype=dtype, seed=rng
+            )
         self.recurrent = make_recurrent(
             cell,
             num_tokens + 1 if embedding_size is None else embedding_size,
@@ -85,17 +89,13 @@ class TokenNetwork:
         if self.embedding is not None:
             self.modules = {"embedding": self.embedding, **self.modules}
 
-    def add_gradients(
-        self, inputs: Array, targets: Array, lengths: Array | None, state: State
-    ) -> tuple[float, State]:
+    def add_gradients(self, batch: Batch, state: State) -> tuple[float, State]:
         """Add the gradients of the summed loss of one batch.
 
         Parameters
         ----------
-        inputs, targets : ndarray of int64, shape (T, B)
+        batch : Batch
             Ids; the inputs may be `start`.
-        lengths : ndarray of int64, shape (B,), optional
-            How many steps of each column count; None: all.
         state : ndarray or pair of ndarray, optional
             The recurrent layers' initial state, to which no gradient flows; None: zero.
 
@@ -106,26 +106,27 @@ class TokenNetwork:
         state
             The final state.
         """
-        x, embedding_backprop = inputs, None
+        inputs, targets, lengths = _effective(batch)
+        x = inputs
         if self.embedding is not None:
             embedded, embedding_backprop = self.embedding.forward(inputs)
-            x, input_mask = self.dropout.forward(embedded)
+            x, input_backprop = self.dropout.forward(embedded)
         (h, state), recurrent_backprop = self.recurrent.forward(x, state, lengths=lengths)
-        dropped, output_mask = self.dropout.forward(h)
-        loss, dh = linear_cross_entropy(dropped, self.output, _masked(targets, lengths))
-        dx, _ = recurrent_backprop(output_mask(dh))
-        if embedding_backprop is not None:
-            embedding_backprop(input_mask(dx))
+        dropped, output_backprop = self.dropout.forward(h)
+        loss, dh = linear_cross_entropy(self.output, dropped, targets, reduction="sum")
+        assert dh is not None
+        dx, _ = recurrent_backprop(output_backprop(dh))
+        if dx is not None:
+            embedding_backprop(input_backprop(dx))
         else:
             self.recurrent.grads["weight_ih_l0"][:, self.start] = 0
         return loss, state
 
-    def loss(
-        self, inputs: Array, targets: Array, lengths: Array | None, state: State
-    ) -> tuple[float, State]:
+    def loss(self, batch: Batch, state: State) -> tuple[float, State]:
         """Return what `add_gradients` does, without gradients and dropout."""
+        inputs, targets, lengths = _effective(batch)
         h, state = self.hidden(inputs, lengths, state)
-        loss, _ = linear_cross_entropy(h, self.output, _masked(targets, lengths), backward=False)
+        loss, _ = linear_cross_entropy(self.output, h, targets, reduction="sum", backward=False)
         return loss, state
 
     def hidden(self, inputs: Array, lengths: Array | None, state: State) -> tuple[Array, State]:
@@ -137,10 +138,13 @@ class TokenNetwork:
         """Return the probability of each token after ``ids`` (T,), from zero state and input."""
         inputs = np.concatenate([[self.start], ids])[:, np.newaxis]
         h, _ = self.hidden(inputs, None, None)
-        return np.exp(log_softmax(self.output(h[-1, 0])))
+        probabilities: Array = softmax(self.output(h[-1]))[0]
+        return probabilities
 
 
-def _masked(targets: Array, lengths: Array | None) -> Array:
-    if lengths is None:
-        return targets
-    return np.where(np.arange(len(targets))[:, np.newaxis] < lengths, targets, -1)
+def _effective(batch: Batch) -> tuple[Array, Array, Array | None]:
+    """Return inputs, targets that are ignored past a length, and lengths if any is short."""
+    inputs, targets, lengths = batch
+    if (lengths == len(inputs)).all():
+        return inputs, targets, None
+    return inputs, np.where(batch.mask, targets, _IGNORED), lengths
