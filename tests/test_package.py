@@ -192,4 +192,4 @@ def test_cpu_info_fits_itself():
     assert info["level"] in info["levels"]
     assert info["lanes"]["float32"] == 2 * info["lanes"]["float64"]
     assert info["threads"] == rnnfast.get_num_threads()
-    assert 1 <= info["cpus"]
+    assert info["cpus"] >= 1
