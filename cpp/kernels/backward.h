@@ -63,21 +63,19 @@ class BackwardLayer {
     const Schedule& schedule = *p_.schedule;
     const std::int64_t n = schedule.active[s], batch = schedule.B;
     const std::int64_t later = s + 1 < schedule.steps ? schedule.active[s + 1] : 0;
-    for_block_groups<Shape::blocks>(outputs_, [&](std::int64_t block, auto blocks) {
-      constexpr int U = decltype(blocks)::value;
-      for (const bool ends : {false, true})
-        for_row_tiles<Shape::rows>(
-            worker_, ends ? Range{later, n} : Range{0, later}, batch,
-            [&](auto b, auto rows) { output_tile<decltype(rows)::value, U>(s, block, b, ends); });
-    });
+    for (const bool ends : {false, true})
+      for_tiles<Shape>(worker_, outputs_, ends ? Range{later, n} : Range{0, later}, batch,
+                       [&](auto block, auto blocks, auto b, auto rows) {
+                         output_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
+                                                                                     ends);
+                       });
     if constexpr (Cell::may_project) project(s, n);
     if constexpr (Cell::second_product) {
       worker_.step_barrier();
-      for_block_groups<Shape::blocks>(blocks_, [&](std::int64_t block, auto blocks) {
-        for_row_tiles<Shape::rows>(worker_, {0, n}, batch, [&](std::int64_t b, auto rows) {
-          second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-        });
-      });
+      for_tiles<Shape>(worker_, blocks_, {0, n}, batch,
+                       [&](auto block, auto blocks, auto b, auto rows) {
+                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+                       });
     }
     worker_.step_barrier();
   }
@@ -85,11 +83,10 @@ class BackwardLayer {
   void project(std::int64_t s, std::int64_t n) {
     if (!w_.projection) return;
     worker_.step_barrier();
-    for_block_groups<Shape::blocks>(blocks_, [&](std::int64_t block, auto blocks) {
-      for_row_tiles<Shape::rows>(worker_, {0, n}, p_.schedule->B, [&](auto b, auto rows) {
-        projection_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-      });
-    });
+    for_tiles<Shape>(worker_, blocks_, {0, n}, p_.schedule->B,
+                     [&](auto block, auto blocks, auto b, auto rows) {
+                       projection_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+                     });
   }
 
   // dh<t> = dy<t> + W_hh^T dG<t+1> for sequences that go on, + dh_n for those that end here.

@@ -23,8 +23,13 @@ class ForwardLayer {
 
   void run() {
     const Schedule& schedule = *p_.schedule;
+    // A chunk's slots overwrite those of the chunk before. Of a ragged batch they lie elsewhere, so
+    // that a thread that owns rows may meet slots which another still reads.
+    const bool meets =
+        worker_.split_rows && !p_.keep && schedule.rows < schedule.B * schedule.steps;
     for (std::int64_t begin = 0; begin < schedule.steps;) {
       const std::int64_t end = chunk_end(schedule, begin);
+      if (meets && begin > 0) worker_.own->wait();
       chunk_first_ = schedule.first[begin];
       input_product(p_, worker_, begin, end);
       for (std::int64_t s = begin; s < end; ++s) step(s);
@@ -35,19 +40,17 @@ class ForwardLayer {
  private:
   void step(std::int64_t s) {
     const std::int64_t n = p_.schedule->active[s];
-    for_block_groups<Recurrent::blocks>(blocks_, [&](std::int64_t block, auto blocks) {
-      for_row_tiles<Recurrent::rows>(
-          worker_, {0, n}, p_.schedule->B, [&](std::int64_t b, auto rows) {
-            recurrent_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-          });
-    });
+    const Range all{0, n};
+    for_tiles<Recurrent>(
+        worker_, blocks_, all, p_.schedule->B, [&](auto block, auto blocks, auto b, auto rows) {
+          recurrent_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+        });
     if constexpr (Cell::second_product) {
       worker_.step_barrier();
-      for_block_groups<Plain::blocks>(blocks_, [&](std::int64_t block, auto blocks) {
-        for_row_tiles<Plain::rows>(worker_, {0, n}, p_.schedule->B, [&](std::int64_t b, auto rows) {
-          second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-        });
-      });
+      for_tiles<Plain>(worker_, blocks_, all, p_.schedule->B,
+                       [&](auto block, auto blocks, auto b, auto rows) {
+                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+                       });
     }
     if (Cell::may_project && w_.projection) {
       worker_.step_barrier();

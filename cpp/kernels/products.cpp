@@ -117,12 +117,11 @@ template <class Scalar>
 void projection_product(const LayerPass<Scalar>& p, const Worker& worker, std::int64_t s) {
   using Shape = BlockTile<1>;
   const Range mine = worker.my_blocks(p.weights->outputs);
-  for_block_groups<Shape::blocks>(mine, [&](std::int64_t block, auto blocks) {
-    for_row_tiles<Shape::rows>(
-        worker, {0, p.schedule->active[s]}, p.schedule->B, [&](std::int64_t b, auto rows) {
-          projection_tile<Scalar, decltype(rows)::value, decltype(blocks)::value>(p, s, block, b);
-        });
-  });
+  for_tiles<Shape>(worker, mine, {0, p.schedule->active[s]}, p.schedule->B,
+                   [&](auto block, auto blocks, auto b, auto rows) {
+                     projection_tile<Scalar, decltype(rows)::value, decltype(blocks)::value>(
+                         p, s, block, b);
+                   });
 }
 
 template <class Scalar>

@@ -83,6 +83,8 @@ template <int Count>
 struct BlockTile {
   static constexpr int blocks = Count >= 3 ? 1 : Count == 2 ? 2 : 4;
   static constexpr int rows = tile_rows<blocks * Count>;
+  // For a single row: enough accumulators to hide a multiply-add's latency.
+  static constexpr int wide = Count >= 4 ? 2 : Count == 3 ? 3 : 8 / Count;
 };
 
 // Calls f(std::integral_constant<int, n>) for a run-time n in [1, Max].
