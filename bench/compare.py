@@ -52,26 +52,27 @@ def measure(point: Point, peers: Sequence[str], machine: Machine, budget: float)
     bytes_per_thread = max(point.step_bytes // point.threads, 1)
     for _ in range(3):
         machine.read(bytes_per_thread, point.threads)
-    timings, _ = time_in_turns(ways, machine, point.dtype, point.threads, budget)
+    timings = time_in_turns(ways, machine, point.dtype, point.threads, budget)
     machine.read(bytes_per_thread, point.threads)
     for way in ways:
         way.close()
     fma = machine.best_fma[point.dtype, point.threads]
     read = machine.best_read[bytes_per_thread, point.threads]
-    least, bound = point.least_seconds(fma, read)
+    bound = point.least_seconds(fma, read)[1]
     measured = [
         Measured(
             way.name,
             way.peer,
             timing.minimum,
             timing.median,
-            timing.clean_slices,
-            timing.slices,
+            timing.share(lambda rate: point.least_seconds(rate, read)[0]),
+            len(timing.clean),
+            len(timing.slices),
             error,
         )
         for way, timing, error in zip(ways, timings, errors, strict=True)
     ]
-    return Result(asdict(point), point.label, point.flops, least, bound, fma, read, wrong, measured)
+    return Result(asdict(point), point.label, point.flops, bound, fma, read, wrong, measured)
 
 
 def split(text: str, allowed: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import rnnfast as rf
 from rnnfast import _core
 
 PROBE_SECONDS = 60e-6  # the probe warms up for 100 microseconds before
-CLEAN = 0.9
+CLEAN = 0.8
 READ_SIZES = tuple(1 << k for k in range(14, 27))  # 16 KB to 64 MB a thread
 
 

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grid import Point
-
 OURS = "rnnfast"
 
 
@@ -25,6 +23,7 @@ class Measured:
     peer: str
     minimum: float
     median: float
+    share: float  # of the machine's limit
     clean_slices: int
     slices: int
     error: float  # relative to rnnfast's answer; rnnfast's own is 0
@@ -37,8 +36,7 @@ class Result:
     point: dict[str, Any]
     label: str
     flops: float
-    least_seconds: float  # what the machine's limits allow
-    bound: str  # "fma" or "read"
+    bound: str  # the limit that binds: "fma" or "read"
     fma: float  # operations per second, best probe of the run
     read: float  # bytes per second at this point's weights
     wrong: bool
@@ -48,11 +46,6 @@ class Result:
     def ours(self) -> Measured:
         """rnnfast's numbers."""
         return next(m for m in self.measured if m.peer == OURS)
-
-    @property
-    def share(self) -> float:
-        """Share of the machine's limit that the best call reached."""
-        return self.least_seconds / self.ours.minimum
 
     def ratios(self) -> dict[str, tuple[float, float]]:
         """Each peer's time over ours, by minimum and by median, of its fastest way."""
@@ -93,22 +86,20 @@ def merge(runs: Sequence[Sequence[Result]]) -> list[Result]:
                     same[0].peer,
                     min(m.minimum for m in same),
                     statistics.median(m.median for m in same),
+                    statistics.median(m.share for m in same),
                     sum(m.clean_slices for m in same),
                     sum(m.slices for m in same),
                     max(m.error for m in same),
                 )
             )
-        fma, read = max(r.fma for r in results), max(r.read for r in results)
-        least, bound = Point(**fastest.point).least_seconds(fma, read)
         merged.append(
             Result(
                 fastest.point,
                 fastest.label,
                 fastest.flops,
-                least,
-                bound,
-                fma,
-                read,
+                fastest.bound,
+                max(r.fma for r in results),
+                max(r.read for r in results),
                 any(r.wrong for r in results),
                 measured,
             )
@@ -137,7 +128,7 @@ def line(result: Result, peers: Sequence[str]) -> str:
     """One point's line of the table."""
     ours, ratios = result.ours, result.ratios()
     gigaflops = result.flops / ours.minimum / 1e9
-    limit = f"{100 * result.share:.0f}% {result.bound}"
+    limit = f"{100 * ours.share:.0f}% {result.bound}"
     text = f"{result.label:<44}{micro(ours.minimum):>9}{micro(ours.median):>9}"
     text += f"{gigaflops:>7.1f}{limit:>10}{100 * ours.clean_slices // ours.slices:>5}%"
     for peer in peers:

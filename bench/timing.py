@@ -3,7 +3,8 @@
 A shared machine is never the same for two seconds: a neighbour takes a core, a clock falls. So the
 candidates take turns in short slices, in an order that rotates, and each slice stands between two
 probes, loops of multiply-adds that touch no memory. A slice counts as clean if both probes reached
-nine tenths of the best probe of the run; medians are of clean slices where there are enough.
+four fifths of the best probe so far (a clock that falls under load costs less than that, a
+neighbour on the same core more); medians are of clean slices where there are enough.
 """
 
 from __future__ import annotations
@@ -63,32 +64,49 @@ def time_blocks(call: Callable[[], object], calls: int, blocks: int) -> list[flo
     return seconds
 
 
+@dataclass(frozen=True)
+class Slice:
+    """Blocks of calls, one after the other, between two probes."""
+
+    seconds: list[float]  # of one call, for each block
+    fma: float  # mean of the probes, in floating-point operations per second
+    clean: bool
+
+
 @dataclass
 class Timing:
     """What was measured of one candidate; seconds are of one call."""
 
-    seconds: list[float] = field(default_factory=list)
-    clean: list[float] = field(default_factory=list)  # of clean slices
-    slices: int = 0
-    clean_slices: int = 0
+    slices: list[Slice] = field(default_factory=list)
 
-    def add(self, seconds: Sequence[float], clean: bool) -> None:
-        """Take in a slice."""
-        self.slices += 1
-        self.seconds.extend(seconds)
-        if clean:
-            self.clean_slices += 1
-            self.clean.extend(seconds)
+    @property
+    def clean(self) -> list[Slice]:
+        """The clean slices."""
+        return [s for s in self.slices if s.clean]
+
+    @property
+    def trusted(self) -> list[Slice]:
+        """The clean slices if they are at least three, else all."""
+        clean = self.clean
+        return clean if len(clean) >= 3 else self.slices
 
     @property
     def minimum(self) -> float:
         """Least seconds of a call."""
-        return min(self.seconds)
+        return min(min(s.seconds) for s in self.slices)
 
     @property
     def median(self) -> float:
-        """Median of the clean slices if they are at least three, else of all."""
-        return statistics.median(self.clean if self.clean_slices >= 3 else self.seconds)
+        """Median over the trusted slices."""
+        return statistics.median(second for s in self.trusted for second in s.seconds)
+
+    def share(self, least_seconds: Callable[[float], float]) -> float:
+        """Share of a limit: the median, over the trusted slices, of each one's fastest call.
+
+        `least_seconds` gives the limit for a rate of multiply-adds; each slice is held against the
+        rate of its own probes, because clocks change.
+        """
+        return statistics.median(least_seconds(s.fma) / min(s.seconds) for s in self.trusted)
 
 
 @dataclass
@@ -109,7 +127,7 @@ def _pace(candidate: Candidate, budget: float) -> _Pace:
 
 def time_in_turns(
     candidates: Sequence[Candidate], machine: Machine, dtype: str, threads: int, budget: float
-) -> tuple[list[Timing], float]:
+) -> list[Timing]:
     """Time the candidates in turns.
 
     Parameters
@@ -127,14 +145,11 @@ def time_in_turns(
 
     Returns
     -------
-    timings : list of Timing
+    list of Timing
         One for each candidate.
-    fma : float
-        The best probe of these slices, in floating-point operations per second.
     """
     paces = [_pace(candidate, budget) for candidate in candidates]
-    slices: list[list[tuple[list[float], float]]] = [[] for _ in candidates]
-    best = 0.0
+    timings = [Timing() for _ in candidates]
     for turn in range(max(pace.rounds for pace in paces)):
         for place in range(len(candidates)):
             k = (turn + place) % len(candidates)
@@ -145,12 +160,6 @@ def time_in_turns(
             candidate.time(pace.calls, 1)  # wakes its threads, fills the caches: not counted
             seconds = candidate.time(pace.calls, pace.blocks)
             after = machine.fma(dtype, threads)
-            best = max(best, before, after)
-            slices[k].append((seconds, min(before, after)))
-    timings = []
-    for taken in slices:
-        timing = Timing()
-        for seconds, rate in taken:
-            timing.add(seconds, machine.is_clean(rate, dtype, threads))
-        timings.append(timing)
-    return timings, best
+            clean = machine.is_clean(min(before, after), dtype, threads)
+            timings[k].slices.append(Slice(seconds, (before + after) / 2, clean))
+    return timings
