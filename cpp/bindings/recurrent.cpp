@@ -47,7 +47,7 @@ class ForwardCache {
       });
     cache = nullptr;
     weights.reset();
-    x = y = py::none();
+    x = y = reset = py::none();
   }
   std::int64_t bytes() const {
     if (cache == nullptr) return 0;
@@ -59,7 +59,8 @@ class ForwardCache {
   bool is_double = false;
   Cache* cache = nullptr;
   std::shared_ptr<const PackedWeights> weights;
-  py::object x = py::none(), y = py::none();
+  py::object x = py::none(), y = py::none(), reset = py::none();
+  std::vector<std::int64_t> lengths;  // empty: all T
   std::int64_t T = 0, B = 0;
   bool batch_first = false, indices = false;
 };
@@ -157,6 +158,8 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   if (!reset.is_none()) {
     reset_array = py::cast<py::array>(reset);
     require_shape("reset", reset_array, by_time(T, B, batch_first));
+    // Backpropagation reads it again, and the caller may reuse it.
+    if (keep) reset_array = reset_array.attr("copy")();
     const Strided<std::uint8_t> s(reset_array, batch_first);
     in.reset = s.data;
     in.reset_time = s.time;
@@ -194,6 +197,8 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
     cache->weights = weights;
     cache->x = x;
     cache->y = y;
+    cache->reset = reset_array;
+    if (in.lengths != nullptr) cache->lengths.assign(in.lengths, in.lengths + B);
     cache->T = T;
     cache->B = B;
     cache->batch_first = batch_first;
@@ -219,6 +224,8 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     require_shape("dy", given, by_time(T, B, kept.batch_first, shape.D * shape.P));
     dy_array = with_contiguous_rows(given);
     const Strided<Scalar> s(dy_array, kept.batch_first);
+    require_finite("dy", s, T, B, shape.D * shape.P,
+                   kept.lengths.empty() ? nullptr : kept.lengths.data());
     g.dy = s.data;
     g.dy_time = s.time;
     g.dy_batch = s.batch;

@@ -59,7 +59,7 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
       if (held.ptr() == nullptr) held = array;
     }
   } else if (PyIndex_Check(x.ptr()) && !PyBool_Check(x.ptr()) && B == 1) {
-    one_index = PyNumber_AsSsize_t(x.ptr(), PyExc_ValueError);
+    one_index = PyNumber_AsSsize_t(x.ptr(), nullptr);  // one beyond 64 bits: the nearest
     if (one_index == -1 && PyErr_Occurred()) throw py::error_already_set();
     indices = &one_index;
     flat = true;
@@ -74,7 +74,10 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
                               std::to_string(indices[b]));
   py::array target = flat ? output_flat_ : output_;
   if (!out.is_none()) {
-    target = py::cast<py::array>(out);
+    if (!py::isinstance<py::array>(out))
+      throw py::type_error("out: expected a NumPy array, got " +
+                           std::string(Py_TYPE(out.ptr())->tp_name));
+    target = py::reinterpret_borrow<py::array>(out);
     require_dtype<Scalar>("out", target);
     if (flat)
       require_shape("out", target, {shape.P});

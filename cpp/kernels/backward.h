@@ -13,8 +13,7 @@ namespace rnnfast {
 template <class Scalar, class Cell>
 class BackwardLayer {
   static constexpr int V = lanes<Scalar>;
-  static constexpr int kBlocks = 4;
-  static constexpr int kRows = tile_rows<kBlocks>;
+  using Shape = BlockTile<1>;
 
  public:
   BackwardLayer(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
@@ -28,16 +27,15 @@ class BackwardLayer {
 
   void run() {
     const Schedule& schedule = *p_.schedule;
-    GradientProducts<Scalar, Cell> products(p_, g_, worker_);
-    products.begin();
+    begin_gradients(p_, g_, worker_);
     begin_carry();
     for (std::int64_t end = schedule.steps; end > 0;) {
       const std::int64_t begin = gradient_chunk_begin(schedule, end);
       for (std::int64_t s = end - 1; s >= begin; --s) step(s);
-      products.chunk(begin, end);
+      add_gradients(p_, g_, worker_, begin, end);
       end = begin;
     }
-    products.finish();
+    finish_gradients(p_, g_, worker_);
     initial_state();
   }
 
@@ -65,78 +63,70 @@ class BackwardLayer {
     const Schedule& schedule = *p_.schedule;
     const std::int64_t n = schedule.active[s], batch = schedule.B;
     const std::int64_t later = s + 1 < schedule.steps ? schedule.active[s + 1] : 0;
-    for_block_groups<kBlocks>(outputs_, [&](std::int64_t block, auto blocks) {
-      constexpr int U = decltype(blocks)::value;
-      for_row_tiles<kRows>(worker_, {0, later}, batch, [&](std::int64_t b, auto rows) {
-        output_tile<decltype(rows)::value, U, true>(s, block, b);
-      });
-      for_row_tiles<kRows>(worker_, {later, n}, batch, [&](std::int64_t b, auto rows) {
-        output_tile<decltype(rows)::value, U, false>(s, block, b);
-      });
-    });
-    if (w_.projection) {
-      worker_.step_barrier();
-      for_block_groups<kBlocks>(blocks_, [&](std::int64_t block, auto blocks) {
-        for_row_tiles<kRows>(worker_, {0, n}, batch, [&](std::int64_t b, auto rows) {
-          projection_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-        });
-      });
-    }
+    for (const bool ends : {false, true})
+      for_tiles<Shape>(worker_, outputs_, ends ? Range{later, n} : Range{0, later}, batch,
+                       [&](auto block, auto blocks, auto b, auto rows) {
+                         output_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
+                                                                                     ends);
+                       });
+    if constexpr (Cell::may_project) project(s, n);
     if constexpr (Cell::second_product) {
       worker_.step_barrier();
-      for_block_groups<kBlocks>(blocks_, [&](std::int64_t block, auto blocks) {
-        for_row_tiles<kRows>(worker_, {0, n}, batch, [&](std::int64_t b, auto rows) {
-          second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-        });
-      });
+      for_tiles<Shape>(worker_, blocks_, {0, n}, batch,
+                       [&](auto block, auto blocks, auto b, auto rows) {
+                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+                       });
     }
     worker_.step_barrier();
   }
 
-  // acc += (gradients in slots [slot, slot + width / V) of all units) W, rows from `row` on.
-  template <int MR, int U>
-  void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, std::int64_t row, int slot, std::int64_t width,
-                        const Scalar* panels, std::int64_t block) const {
-    for (std::int64_t unit = 0; unit < w_.units; ++unit) {
-      Rows<Scalar, MR> left;
-#pragma GCC unroll 16
-      for (int m = 0; m < MR; ++m) left.row[m] = p_.slots_at(unit, row + m) + slot * V;
-      const Scalar* right[U];
-#pragma GCC unroll 8
-      for (int u = 0; u < U; ++u) right[u] = panels + ((block + u) * w_.units + unit) * width * V;
-      accumulate<Scalar, MR, U, 1>(acc, left, right, V, width);
-    }
+  void project(std::int64_t s, std::int64_t n) {
+    if (!w_.projection) return;
+    worker_.step_barrier();
+    for_tiles<Shape>(worker_, blocks_, {0, n}, p_.schedule->B,
+                     [&](auto block, auto blocks, auto b, auto rows) {
+                       projection_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+                     });
   }
 
-  // dh<t> = dy<t> + dh_n at the last step + W_hh^T dG<t+1>.
-  template <int MR, int U, bool later>
-  void output_tile(std::int64_t s, std::int64_t block, std::int64_t b) {
+  // dh<t> = dy<t> + W_hh^T dG<t+1> for sequences that go on, + dh_n for those that end here.
+  template <int MR, int U>
+  void output_tile(std::int64_t s, std::int64_t block, std::int64_t b, bool ends) {
     const Schedule& schedule = *p_.schedule;
     const std::int64_t row = schedule.first[s] + b;
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
-    if constexpr (later) {
-      const std::int64_t next = schedule.first[s + 1] + b;
-      accumulate_slots<MR, U>(acc, next, Cell::h_first, w_.h_width(), w_.w_hh_t, block);
-      if (p_.cut != nullptr)
-        for (int m = 0; m < MR; ++m)
-          for (int u = 0; u < U; ++u)
-            if (is_cut(next + m)) acc[m][u][0] = zeros<Scalar>();
-    }
-#pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 8
-      for (int u = 0; u < U; ++u) {
-        const std::int64_t column = (block + u) * V, count = w_.P - column;
-        Vec<Scalar> dh = acc[m][u][0];
+    const std::int64_t next = schedule.first[s + 1] + b;
+    if (!ends)
+      accumulate_slots<Scalar, MR, U>(acc, p_, next, Cell::h_first, w_.h_width(), w_.w_hh_t, block);
+    Scalar product[U][MR][V];
+    spill(acc, product);
+    for (int u = 0; u < U; ++u) {
+      const std::int64_t column = (block + u) * V, count = w_.P - column;
+      for (int m = 0; m < MR; ++m) {
+        Vec<Scalar> dh = load(static_cast<const Scalar*>(product[u][m]));
+        if (ends) {
+          if (g_.dh_n != nullptr)
+            dh = load_first(g_.dh_n + schedule.order[b + m] * w_.P + column, count);
+        } else if (is_cut(next + m)) {
+          dh = zeros<Scalar>();
+        }
         if (g_.dy != nullptr) dh = add(dh, load_first(g_.dy[row + m] + column, count));
-        if (!later && g_.dh_n != nullptr)
-          dh = add(dh, load_first(g_.dh_n + schedule.order[b + m] * w_.P + column, count));
-        if (w_.projection)
+        if (Cell::may_project && w_.projection)
           store(g_.d_output + ((block + u) * schedule.rows + row + m) * V, dh);
         else
           finish(dh, row + m, block + u, s, b + m);
       }
+    }
+  }
+
+  // The pointwise part is a loop, not unrolled over the tile: from memory, one vector at a time.
+  template <int MR, int U>
+  static RNNFAST_INLINE void spill(const Vec<Scalar> (&acc)[MR][U][1], Scalar (&to)[U][MR][V]) {
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u) store(static_cast<Scalar*>(to[u][m]), acc[m][u][0]);
   }
 
   // d(o tanh c) = W_hr^T dh.
@@ -153,8 +143,11 @@ class BackwardLayer {
         right[u] = w_.w_hr_t + ((block + u) * w_.outputs + output) * V * V;
       accumulate<Scalar, MR, U, 1>(acc, left, right, V, V);
     }
-    for (int m = 0; m < MR; ++m)
-      for (int u = 0; u < U; ++u) finish(acc[m][u][0], row + m, block + u, s, b + m);
+    Scalar dm[U][MR][V];
+    spill(acc, dm);
+    for (int u = 0; u < U; ++u)
+      for (int m = 0; m < MR; ++m)
+        finish(load(static_cast<const Scalar*>(dm[u][m])), row + m, block + u, s, b + m);
   }
 
   Vec<Scalar> previous_carry(std::int64_t row, std::int64_t block, std::int64_t s,
@@ -178,8 +171,7 @@ class BackwardLayer {
       if constexpr (!Cell::carry_is_output)
         carry = load(static_cast<const Scalar*>(p_.carry_at(block, p_.carry_row(s, b))));
     }
-    Cell::backward(v, dh, dcarry, previous, carry,
-                   w_.peepholes ? w_.peephole + block * 3 * V : nullptr);
+    Cell::backward(v, dh, dcarry, previous, carry, w_.peephole_at(block));
 #pragma GCC unroll 8
     for (int slot = 0; slot < Cell::slots; ++slot) store(slots + slot * V, v[slot]);
     if constexpr (Cell::carries) store(dcarry_at(block, b), is_cut(row) ? zeros<Scalar>() : dcarry);
@@ -191,7 +183,7 @@ class BackwardLayer {
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
-    accumulate_slots<MR, U>(acc, row, 0, V, w_.w_second_t, block);
+    accumulate_slots<Scalar, MR, U>(acc, p_, row, 0, V, w_.w_second_t, block);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Scalar* gate = p_.slots_at(block + u, row + m) + V;
@@ -217,12 +209,11 @@ class BackwardLayer {
                       load(static_cast<const Scalar*>(dcarry_at(block, b))), w_.H - block * V);
     if (g_.dh0 == nullptr) return;
     const Range outputs = share(w_.outputs, worker_.member, worker_.members);
-    for_block_groups<kBlocks>(outputs, [&](std::int64_t block, auto blocks) {
+    for_block_groups<Shape::blocks>(outputs, [&](std::int64_t block, auto blocks) {
       constexpr int U = decltype(blocks)::value;
-      for (std::int64_t b = 0; b < begun; b += kRows) {
-        const int rows = static_cast<int>(std::min<std::int64_t>(kRows, begun - b));
-        with_rows<kRows>(rows, [&](auto n) { initial_tile<decltype(n)::value, U>(block, b); });
-      }
+      for_row_tiles<Shape::rows>(Worker{}, {0, begun}, 0, [&](std::int64_t b, auto rows) {
+        initial_tile<decltype(rows)::value, U>(block, b);
+      });
       for (std::int64_t b = begun; b < schedule.B; ++b)
         for (int u = 0; u < U; ++u) {
           const std::int64_t at = schedule.order[b] * w_.P + (block + u) * V;
@@ -238,7 +229,7 @@ class BackwardLayer {
   void initial_tile(std::int64_t block, std::int64_t b) {
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
-    accumulate_slots<MR, U>(acc, b, Cell::h_first, w_.h_width(), w_.w_hh_t, block);
+    accumulate_slots<Scalar, MR, U>(acc, p_, b, Cell::h_first, w_.h_width(), w_.w_hh_t, block);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Vec<Scalar> dh = is_cut(b + m) ? zeros<Scalar>() : acc[m][u][0];

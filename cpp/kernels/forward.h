@@ -7,125 +7,54 @@
 #include <utility>
 
 #include "kernels/layer_pass.h"
+#include "kernels/products.h"
 
 namespace rnnfast {
 
 template <class Scalar, class Cell>
 class ForwardLayer {
   static constexpr int V = lanes<Scalar>;
-  static constexpr int kBlocks = Cell::h_count >= 3 ? 1 : Cell::h_count == 2 ? 2 : 4;
-  static constexpr int kRows = tile_rows<kBlocks * Cell::h_count>;
-  static constexpr int kInputBlocks = Cell::x_count >= 3 ? 1 : Cell::x_count == 2 ? 2 : 4;
-  static constexpr int kInputRows = tile_rows<kInputBlocks * Cell::x_count>;
-  static constexpr int kPlainRows = tile_rows<4>;
+  using Recurrent = BlockTile<Cell::h_count>;
+  using Plain = BlockTile<1>;
 
  public:
-  // Rows of a chunk: enough to read W_ih rarely, few enough for their slots to stay in cache.
-  static constexpr std::int64_t kChunkRows = 96;
-
-  static std::int64_t chunk_end(const Schedule& schedule, std::int64_t s) {
-    std::int64_t end = s + 1;
-    while (end < schedule.steps && schedule.first[end + 1] - schedule.first[s] <= kChunkRows) ++end;
-    return end;
-  }
-  // Rows of slots that a pass without `keep` needs.
-  static std::int64_t chunk_rows(const Schedule& schedule) {
-    return std::max(schedule.B, std::min<std::int64_t>(schedule.rows, kChunkRows));
-  }
-
   ForwardLayer(const LayerPass<Scalar>& pass, const Worker& worker)
-      : p_(pass),
-        w_(*pass.weights),
-        worker_(worker),
-        blocks_(worker.my_blocks(w_.units)),
-        outputs_(worker.my_blocks(w_.outputs)) {}
+      : p_(pass), w_(*pass.weights), worker_(worker), blocks_(worker.my_blocks(w_.units)) {}
 
   void run() {
     const Schedule& schedule = *p_.schedule;
+    // A chunk's slots overwrite those of the chunk before. Of a ragged batch they lie elsewhere, so
+    // that a thread that owns rows may meet slots which another still reads.
+    const bool meets =
+        worker_.split_rows && !p_.keep && schedule.rows < schedule.B * schedule.steps;
     for (std::int64_t begin = 0; begin < schedule.steps;) {
       const std::int64_t end = chunk_end(schedule, begin);
+      if (meets && begin > 0) worker_.own->wait();
       chunk_first_ = schedule.first[begin];
-      input_product(begin, end);
+      input_product(p_, worker_, begin, end);
       for (std::int64_t s = begin; s < end; ++s) step(s);
       begin = end;
     }
   }
 
  private:
-  // slots = bias + x W_ih for this worker's rows and blocks of steps [begin, end).
-  void input_product(std::int64_t begin, std::int64_t end) {
-    const Schedule& schedule = *p_.schedule;
-    const std::int64_t chunk = schedule.first[end] - chunk_first_;
-    for_block_groups<kInputBlocks>(blocks_, [&](std::int64_t block, auto blocks) {
-      constexpr int U = decltype(blocks)::value;
-      if (!worker_.split_rows) {
-        // All rows of the chunk, as if it were one tall step.
-        for_row_tiles<kInputRows>(worker_, {0, chunk}, chunk, [&](std::int64_t row, auto rows) {
-          input_tile<decltype(rows)::value, U>(block, chunk_first_ + row);
-        });
-      } else {
-        for (std::int64_t s = begin; s < end; ++s)
-          for_row_tiles<kInputRows>(
-              worker_, {0, schedule.active[s]}, schedule.B, [&](std::int64_t b, auto rows) {
-                input_tile<decltype(rows)::value, U>(block, schedule.first[s] + b);
-              });
-      }
-    });
-  }
-
-  template <int MR, int U>
-  void input_tile(std::int64_t block, std::int64_t row) {
-    constexpr int G = Cell::x_count;
-    Vec<Scalar> acc[MR][U][G];
-#pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 8
-      for (int u = 0; u < U; ++u)
-#pragma GCC unroll 8
-        for (int g = 0; g < G; ++g)
-          acc[m][u][g] = load(w_.bias + ((block + u) * Cell::slots + Cell::x_first + g) * V);
-    if (p_.index != nullptr) {
-      for (int m = 0; m < MR; ++m)
-        for (int u = 0; u < U; ++u) {
-          const Scalar* column = w_.w_ih + ((block + u) * w_.I + p_.index[row + m]) * G * V;
-          for (int g = 0; g < G; ++g) acc[m][u][g] = add(acc[m][u][g], load(column + g * V));
-        }
-    } else {
-      Rows<Scalar, MR> left;
-      for (int m = 0; m < MR; ++m) left.row[m] = p_.x[row + m];
-      const Scalar* right[U];
-      for (int u = 0; u < U; ++u) right[u] = w_.w_ih + (block + u) * w_.I * G * V;
-      accumulate<Scalar, MR, U, G>(acc, left, right, G * V, w_.I);
-    }
-    for (int m = 0; m < MR; ++m)
-      for (int u = 0; u < U; ++u) {
-        Scalar* slots = p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_));
-        for (int g = 0; g < G; ++g) store(slots + (Cell::x_first + g) * V, acc[m][u][g]);
-      }
-  }
-
   void step(std::int64_t s) {
     const std::int64_t n = p_.schedule->active[s];
-    for_block_groups<kBlocks>(blocks_, [&](std::int64_t block, auto blocks) {
-      for_row_tiles<kRows>(worker_, {0, n}, p_.schedule->B, [&](std::int64_t b, auto rows) {
-        recurrent_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-      });
-    });
+    const Range all{0, n};
+    for_tiles<Recurrent>(
+        worker_, blocks_, all, p_.schedule->B, [&](auto block, auto blocks, auto b, auto rows) {
+          recurrent_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+        });
     if constexpr (Cell::second_product) {
       worker_.step_barrier();
-      for_block_groups<4>(blocks_, [&](std::int64_t block, auto blocks) {
-        for_row_tiles<kPlainRows>(worker_, {0, n}, p_.schedule->B, [&](std::int64_t b, auto rows) {
-          second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-        });
-      });
+      for_tiles<Plain>(worker_, blocks_, all, p_.schedule->B,
+                       [&](auto block, auto blocks, auto b, auto rows) {
+                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+                       });
     }
-    if (w_.projection) {
+    if (Cell::may_project && w_.projection) {
       worker_.step_barrier();
-      for_block_groups<4>(outputs_, [&](std::int64_t block, auto blocks) {
-        for_row_tiles<kPlainRows>(worker_, {0, n}, p_.schedule->B, [&](std::int64_t b, auto rows) {
-          projection_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-        });
-      });
+      projection_product(p_, worker_, s);
     }
     worker_.step_barrier();
   }
@@ -145,7 +74,7 @@ class ForwardLayer {
 #pragma GCC unroll 8
         for (int g = 0; g < G; ++g) {
           const int slot = Cell::h_first + g;
-          acc[m][u][g] = load((slot < Cell::x_first + Cell::x_count ? slots : bias) + slot * V);
+          acc[m][u][g] = load((slot < Cell::x_count ? slots : bias) + slot * V);
         }
       }
     Rows<Scalar, MR> left;
@@ -184,12 +113,14 @@ class ForwardLayer {
                              std::int64_t block, std::int64_t s, std::int64_t b) {
     Vec<Scalar> previous = zeros<Scalar>(), carry, h;
     if constexpr (Cell::carries) previous = previous_carry(row, block, s, b);
-    Cell::forward(v, previous, carry, h, w_.peepholes ? w_.peephole + block * 3 * V : nullptr);
+    Cell::forward(v, previous, carry, h, w_.peephole_at(block));
     if constexpr (Cell::carries) store(p_.carry_at(block, p_.carry_row(s, b)), carry);
     if (p_.keep)
 #pragma GCC unroll 8
       for (int slot = 0; slot < Cell::slots; ++slot) store(slots + slot * V, v[slot]);
-    Scalar* to = w_.projection ? p_.inner + p_.inner_row(row, b) * p_.inner_stride : p_.y[row];
+    Scalar* to = Cell::may_project && w_.projection
+                     ? p_.inner + p_.inner_row(row, b) * p_.inner_stride
+                     : p_.y[row];
     store_first(to + block * V, h, w_.H - block * V);
   }
 
@@ -203,14 +134,6 @@ class ForwardLayer {
                 w_.H - block * V);
   }
 
-  template <int MR>
-  Rows<Scalar, MR> inner_rows(std::int64_t row, std::int64_t b) const {
-    Rows<Scalar, MR> left;
-    for (int m = 0; m < MR; ++m)
-      left.row[m] = p_.inner + p_.inner_row(row + m, b + m) * p_.inner_stride;
-    return left;
-  }
-
   // Second half: n's product with r h<t-1>, and the rest of the step.
   template <int MR, int U>
   void second_tile(std::int64_t s, std::int64_t block, std::int64_t b) {
@@ -220,7 +143,8 @@ class ForwardLayer {
       for (int u = 0; u < U; ++u)
         acc[m][u][0] = load(
             static_cast<const Scalar*>(p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_))));
-    accumulate_panel<Scalar, MR, U>(acc, inner_rows<MR>(row, b), w_.w_second, w_.H, block);
+    accumulate_panel<Scalar, MR, U>(acc, inner_rows<Scalar, MR>(p_, row, b), w_.w_second, w_.H,
+                                    block);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Scalar* slots = p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_));
@@ -231,22 +155,10 @@ class ForwardLayer {
       }
   }
 
-  // h = W_hr (o tanh(c)).
-  template <int MR, int U>
-  void projection_tile(std::int64_t s, std::int64_t block, std::int64_t b) {
-    const std::int64_t row = p_.schedule->first[s] + b;
-    Vec<Scalar> acc[MR][U][1];
-    clear<Scalar, MR, U, 1>(acc);
-    accumulate_panel<Scalar, MR, U>(acc, inner_rows<MR>(row, b), w_.w_hr, w_.H, block);
-    for (int m = 0; m < MR; ++m)
-      for (int u = 0; u < U; ++u)
-        store_first(p_.y[row + m] + (block + u) * V, acc[m][u][0], w_.P - (block + u) * V);
-  }
-
   const LayerPass<Scalar>& p_;
   const PackedLayer<Scalar>& w_;
   const Worker& worker_;
-  const Range blocks_, outputs_;
+  const Range blocks_;
   std::int64_t chunk_first_ = 0;
 };
 

@@ -9,18 +9,9 @@ namespace rnnfast {
 
 template <class Scalar>
 struct LayerKernel {
-  struct GradientSizes {
-    std::int64_t products, left;
-  };
-  // Rows of slots that a pass needs which keeps nothing.
-  std::int64_t (*chunk_rows)(const Schedule& schedule);
   void (*forward)(const LayerPass<Scalar>& pass, const Worker& worker);
-  GradientSizes (*gradient_sizes)(const PackedLayer<Scalar>& weights);
   void (*backward)(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
                    const Worker& worker);
-  // dx = dG W_ih of all rows, where backward was not given dx.
-  void (*input_gradient)(const LayerPass<Scalar>& pass, Scalar* const* dx, bool add_to, int member,
-                         int members);
 };
 
 template <class Scalar>

@@ -50,40 +50,61 @@ struct LayerPass {
   }
 };
 
-// Visits the tiles of the rows [begin, end) of a step that fall to this worker: f(first row,
-// integral_constant rows). Threads that own rows keep them from step to step: `batch` fixes the
-// grid for the whole pass.
+// Cuts rows [begin, end) in tiles of nearly the same height: f(first row, integral_constant rows).
 template <int Max, class F>
-RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, std::int64_t batch,
-                                  const F& f) {
-  if (!worker.split_rows) {
-    const std::int64_t n = range.end - range.begin, tiles = (n + Max - 1) / Max;
-    std::int64_t row = range.begin;
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const std::int64_t end = range.begin + n * (t + 1) / tiles;
-      with_rows<Max>(static_cast<int>(end - row), [&](auto rows) { f(row, rows); });
-      row = end;
-    }
-    return;
-  }
-  const std::int64_t members = worker.members;
-  const std::int64_t rounds = (batch + members * Max - 1) / (members * Max);
-  const std::int64_t height = (batch + members * rounds - 1) / (members * rounds);
-  for (std::int64_t row = worker.member * height; row < range.end; row += members * height) {
-    const std::int64_t begin = std::max(row, range.begin);
-    const std::int64_t end = std::min(row + height, range.end);
-    if (begin < end)
-      with_rows<Max>(static_cast<int>(end - begin), [&](auto rows) { f(begin, rows); });
+RNNFAST_INLINE void for_tiles(Range range, const F& f) {
+  const std::int64_t n = range.end - range.begin, tiles = (n + Max - 1) / Max;
+  std::int64_t row = range.begin;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const std::int64_t end = range.begin + n * (t + 1) / tiles;
+    with_rows<Max>(static_cast<int>(end - row), [&](auto rows) { f(row, rows); });
+    row = end;
   }
 }
 
-// Visits blocks [begin, end) in groups of U, the rest one by one: f(block, integral_constant U).
+// Neighbours in the batch that one thread owns, at most: whole tiles of every shape.
+constexpr std::int64_t kOwnedRows = 24;
+
+// Visits the tiles of the rows [begin, end) of a step that fall to this worker. Threads that own
+// rows keep them from step to step and from product to product: `batch` alone says whose they are.
+template <int Max, class F>
+RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, std::int64_t batch,
+                                  const F& f) {
+  if (!worker.split_rows) return for_tiles<Max>(range, f);
+  const std::int64_t members = worker.members;
+  const std::int64_t rounds = (batch + members * kOwnedRows - 1) / (members * kOwnedRows);
+  const std::int64_t height = (batch + members * rounds - 1) / (members * rounds);
+  for (std::int64_t row = worker.member * height; row < range.end; row += members * height)
+    for_tiles<Max>({std::max(row, range.begin), std::min(row + height, range.end)}, f);
+}
+
+// Visits blocks [begin, end) in groups of U, the rest in smaller ones: f(block,
+// integral_constant size).
 template <int U, class F>
 RNNFAST_INLINE void for_block_groups(Range range, const F& f) {
-  std::int64_t block = range.begin;
-  if constexpr (U > 1)
-    for (; block + U <= range.end; block += U) f(block, std::integral_constant<int, U>());
-  for (; block < range.end; ++block) f(block, std::integral_constant<int, 1>());
+  for (; range.begin + U <= range.end; range.begin += U)
+    f(range.begin, std::integral_constant<int, U>());
+  if constexpr (U > 1) {
+    if (range.begin < range.end) for_block_groups<U / 2>(range, f);
+  }
+}
+
+// Visits this worker's tiles of one step: f(block, integral_constant blocks, row,
+// integral_constant rows), for blocks in `blocks` and rows in `rows`.
+template <class Shape, class F>
+RNNFAST_INLINE void for_tiles(const Worker& worker, Range blocks, Range rows, std::int64_t batch,
+                              const F& f) {
+  if (rows.begin >= rows.end) return;
+  if (batch == 1) {
+    for_block_groups<Shape::wide>(blocks, [&](std::int64_t block, auto count) {
+      f(block, count, rows.begin, std::integral_constant<int, 1>());
+    });
+    return;
+  }
+  for_block_groups<Shape::blocks>(blocks, [&](std::int64_t block, auto count) {
+    for_row_tiles<Shape::rows>(
+        worker, rows, batch, [&](std::int64_t row, auto height) { f(block, count, row, height); });
+  });
 }
 
 // acc += A W for a plain weight panel [block][k][V]: rows at `left`, U blocks from `block` on.
@@ -93,6 +114,34 @@ RNNFAST_INLINE void accumulate_panel(Tile<Scalar, MR, U, 1>& acc, const Rows<Sca
   const Scalar* right[U];
   for (int u = 0; u < U; ++u) right[u] = panels + (block + u) * K * lanes<Scalar>;
   accumulate<Scalar, MR, U, 1>(acc, left, right, lanes<Scalar>, K);
+}
+
+// Rows of what enters a second product.
+template <class Scalar, int MR>
+RNNFAST_INLINE Rows<Scalar, MR> inner_rows(const LayerPass<Scalar>& p, std::int64_t row,
+                                           std::int64_t b) {
+  Rows<Scalar, MR> left;
+  for (int m = 0; m < MR; ++m) left.row[m] = p.inner + p.inner_row(row + m, b + m) * p.inner_stride;
+  return left;
+}
+
+// acc += (slots [slot, slot + width / V) of all units, in rows from `row` on) times the panels
+// [block][unit block][k < width][V].
+template <class Scalar, int MR, int U>
+RNNFAST_INLINE void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, const LayerPass<Scalar>& p,
+                                     std::int64_t row, int slot, std::int64_t width,
+                                     const Scalar* panels, std::int64_t block) {
+  constexpr int V = lanes<Scalar>;
+  const std::int64_t units = p.weights->units;
+  for (std::int64_t unit = 0; unit < units; ++unit) {
+    Rows<Scalar, MR> left;
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m) left.row[m] = p.slots_at(unit, row + m) + slot * V;
+    const Scalar* right[U];
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u) right[u] = panels + ((block + u) * units + unit) * width * V;
+    accumulate<Scalar, MR, U, 1>(acc, left, right, V, width);
+  }
 }
 
 template <class Scalar, int MR, int U, int G>

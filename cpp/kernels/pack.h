@@ -20,30 +20,40 @@
 
 namespace rnnfast {
 
-// A cell's slots: V-wide values kept per unit block and row. Those that the input product feeds
-// and those that the recurrent product feeds are each a contiguous run.
+enum class Peephole { none, current, previous };  // which c the output gate sees
+
+// A cell's slots: V-wide values kept per unit block and row. The input product feeds the first
+// `x_count`, the recurrent product a contiguous run of `h_count`.
 struct CellLayout {
   int slots;
-  int x_first, x_count, h_first, h_count;
+  int x_count, h_first, h_count;
   int x_gate[4], h_gate[4];  // gate block of PyTorch's layout behind each x or h slot
   bool carries;              // keeps a state of H units besides its output
   bool second_product;       // a gate's recurrent product waits for another gate
   int second_gate;
+  Peephole peephole;
 };
 
 inline CellLayout layout_of(Cell cell) {
+  const auto lstm = [](Peephole peephole) {  // i, f, g, o
+    return CellLayout{4, 4, 0, 4, {0, 1, 2, 3}, {0, 1, 2, 3}, true, false, 0, peephole};
+  };
   switch (cell) {
     case Cell::rnn_tanh:
     case Cell::rnn_relu:
-      return {1, 0, 1, 0, 1, {0}, {0}, false, false, 0};
+      return {1, 1, 0, 1, {0}, {0}, false, false, 0, Peephole::none};
     case Cell::gru:  // n's input part, r, z, n's recurrent part
-      return {4, 0, 3, 1, 3, {2, 0, 1}, {0, 1, 2}, true, false, 0};
+      return {4, 3, 1, 3, {2, 0, 1}, {0, 1, 2}, true, false, 0, Peephole::none};
     case Cell::gru_reset_before:  // n, r, z
-      return {3, 0, 3, 1, 2, {2, 0, 1}, {0, 1}, true, true, 2};
+      return {3, 3, 1, 2, {2, 0, 1}, {0, 1}, true, true, 2, Peephole::none};
     case Cell::gru_simple:  // n, z
-      return {2, 0, 2, 0, 2, {1, 0}, {1, 0}, true, false, 0};
-    default:  // i, f, g, o
-      return {4, 0, 4, 0, 4, {0, 1, 2, 3}, {0, 1, 2, 3}, true, false, 0};
+      return {2, 2, 0, 2, {1, 0}, {1, 0}, true, false, 0, Peephole::none};
+    case Cell::lstm_peephole:
+      return lstm(Peephole::current);
+    case Cell::lstm_peephole_previous:
+      return lstm(Peephole::previous);
+    default:
+      return lstm(Peephole::none);
   }
 }
 
@@ -115,13 +125,17 @@ struct PackedLayer {
   CellLayout layout;
   std::int64_t I, H, P;
   std::int64_t inputs, units, outputs;  // blocks
-  bool projection, peepholes;
+  bool projection;
   Buffer<Scalar> forward_memory, backward_memory;
   Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *peephole;
   Scalar *w_ih_t, *w_hh_t, *w_second_t, *w_hr_t;
 
   std::int64_t x_width() const { return layout.x_count * V; }  // of one panel's row
   std::int64_t h_width() const { return layout.h_count * V; }
+
+  const Scalar* peephole_at(std::int64_t block) const {
+    return peephole != nullptr ? peephole + block * 3 * V : nullptr;
+  }
 
   bool create(const StackShape& shape, int layer) {
     layout = layout_of(shape.cell);
@@ -132,13 +146,12 @@ struct PackedLayer {
     units = blocks_of<Scalar>(H);
     outputs = blocks_of<Scalar>(P);
     projection = shape.projection;
-    peepholes = has_peephole(shape.cell);
     const std::int64_t sizes[] = {units * I * x_width(),
                                   units * P * h_width(),
                                   layout.second_product ? units * H * V : 0,
                                   projection ? outputs * H * V : 0,
                                   units * layout.slots * V,
-                                  peepholes ? units * 3 * V : 0};
+                                  layout.peephole != Peephole::none ? units * 3 * V : 0};
     std::int64_t total = 0;
     for (const auto size : sizes) total += size;
     if (!forward_memory.reserve_zeroed(total)) return false;
@@ -172,7 +185,7 @@ struct PackedLayer {
         detail::pack_lanes(p.w_hh + (layout.second_gate * H + u * V) * P, P, n, P,
                            w_second + u * H * V, V);
       pack_bias(p, u, n);
-      if (peepholes)
+      if (layout.peephole != Peephole::none)
         for (int g = 0; g < 3; ++g)
           store(peephole + (u * 3 + g) * V, load_first(p.peephole + g * H + u * V, n));
     }
@@ -209,9 +222,9 @@ struct PackedLayer {
     if (p.b_ih == nullptr) return;  // zero since creation
     for (int slot = 0; slot < layout.slots; ++slot) {
       auto sum = zeros<Scalar>();
-      const int x = slot - layout.x_first, h = slot - layout.h_first;
-      if (x >= 0 && x < layout.x_count)
-        sum = add(sum, load_first(p.b_ih + layout.x_gate[x] * H + u * V, n));
+      const int h = slot - layout.h_first;
+      if (slot < layout.x_count)
+        sum = add(sum, load_first(p.b_ih + layout.x_gate[slot] * H + u * V, n));
       if (h >= 0 && h < layout.h_count)
         sum = add(sum, load_first(p.b_hh + layout.h_gate[h] * H + u * V, n));
       else if (layout.second_product)  // the slot of the second product

@@ -78,7 +78,7 @@ Status stack_backward(const PackedStack<Scalar>& packed, StackCache<Scalar>& c,
   for (int g = 0; g < plan.groups; ++g) {
     std::int64_t products = 0, left = 0;
     for (int i = 0; i < shape.L * shape.D; ++i) {
-      const auto sizes = kernel.gradient_sizes(packed.layers[i]);
+      const auto sizes = gradient_sizes(packed.layers[i]);
       products = std::max(products, sizes.products);
       left = std::max(left, sizes.left);
     }
@@ -132,8 +132,8 @@ Status stack_backward(const PackedStack<Scalar>& packed, StackCache<Scalar>& c,
         // Both directions add to the same rows: one after the other, by everybody. Rows of the
         // second direction lie elsewhere, so that it waits for the first.
         for (int d = 0; d < shape.D; ++d) {
-          kernel.input_gradient(c.pass(packed, l, d), c.dx_rows[d].data(), d > 0, worker.rank,
-                                worker.size);
+          input_gradient(c.pass(packed, l, d), c.dx_rows[d].data(), d > 0, {0, R}, worker.rank,
+                         worker.size);
           worker.all->wait();
         }
       }

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "kernels/layer_kernel.h"
+#include "kernels/products.h"
 
 namespace rnnfast {
 
@@ -167,14 +168,13 @@ bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed) {
   constexpr int V = lanes<Scalar>;
   const int count = keep ? shape.L * shape.D : shape.D;
   const std::int64_t R = schedule.rows, B = schedule.B;
-  const auto& kernel = layer_kernel<Scalar>(shape.cell);
   const CellLayout cell = layout_of(shape.cell);
   layers.reset(new (std::nothrow) Layer[count]);
   y.reset(new (std::nothrow) Buffer<Scalar>[shape.L]);
   dropped.reset(new (std::nothrow) Buffer<Scalar>[shape.L]);
   if (!layers || !y || !dropped) return false;
   const std::int64_t units = packed.layers[0].units;
-  const std::int64_t slot_rows = keep ? R : kernel.chunk_rows(schedule);
+  const std::int64_t slot_rows = keep ? R : chunk_rows(schedule);
   for (int i = 0; i < count; ++i) {
     Layer& one = layers[i];
     if (!one.slots.reserve(units * slot_rows * cell.slots * V)) return false;
@@ -273,7 +273,7 @@ LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, in
   p.y = y_rows[d].data();
   p.cut = input.reset != nullptr ? cut[d].data() : nullptr;
   p.slots = own.slots.data();
-  p.slot_rows = keep ? schedule.rows : layer_kernel<Scalar>(shape.cell).chunk_rows(schedule);
+  p.slot_rows = keep ? schedule.rows : chunk_rows(schedule);
   p.carry = own.carry.data();
   p.carry_rows = keep ? schedule.B + schedule.rows : schedule.B;
   p.inner = own.inner.data();

@@ -78,6 +78,15 @@ constexpr int tile_rows = kRegisters >= 32 ? (Vectors >= 4   ? 6
                                               : Vectors == 3 ? 4
                                                              : 6);
 
+// Tile of a product whose right operand has `Count` vectors per block: blocks and rows.
+template <int Count>
+struct BlockTile {
+  static constexpr int blocks = Count >= 3 ? 1 : Count == 2 ? 2 : 4;
+  static constexpr int rows = tile_rows<blocks * Count>;
+  // For a single row: enough accumulators to hide a multiply-add's latency.
+  static constexpr int wide = Count >= 4 ? 2 : Count == 3 ? 3 : 8 / Count;
+};
+
 // Calls f(std::integral_constant<int, n>) for a run-time n in [1, Max].
 template <int Max, class F>
 RNNFAST_INLINE void with_rows(int n, const F& f) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 from typing import Any
 
@@ -28,6 +29,36 @@ def check_int(name: str, value: Any, minimum: int) -> int:
     if number < minimum:
         raise ValueError(f"{name}: expected at least {minimum}, got {number}")
     return number
+
+
+def check_probability(name: str, value: Any) -> float:
+    """Return ``value`` as a float from 0 to 1.
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number; a bool is none.
+    ValueError
+        If it is outside of [0, 1] or NaN.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name}: expected a probability from 0 to 1, got {value}")
+    return float(value)
+
+
+def check_array(name: str, value: Any) -> Any:
+    """Return ``value`` if it is a NumPy array or None.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else, a list too.
+    """
+    if value is not None and not isinstance(value, np.ndarray):
+        raise TypeError(f"{name}: expected a NumPy array, got {type(value).__name__}")
+    return value
 
 
 def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArray[np.integer[Any]]:

@@ -43,9 +43,9 @@ RNNFAST_INLINE GruMixGradients<V> gru_mix_backward(const V& n, const V& z, const
 template <class Scalar>
 struct GruCell {
   using V = Vec<Scalar>;
-  static constexpr int slots = 4, x_first = 0, x_count = 3, h_first = 1, h_count = 3;
-  static constexpr bool peepholes = false;
+  static constexpr int slots = 4, x_count = 3, h_first = 1, h_count = 3;
   static constexpr bool carries = true, carry_is_output = true, second_product = false;
+  static constexpr bool may_project = false;
 
   static RNNFAST_INLINE void forward(V (&v)[slots], const V& previous, V& carry, V& h,
                                      const Scalar*) {
@@ -71,9 +71,9 @@ struct GruCell {
 template <class Scalar>
 struct GruSimpleCell {
   using V = Vec<Scalar>;
-  static constexpr int slots = 2, x_first = 0, x_count = 2, h_first = 0, h_count = 2;
-  static constexpr bool peepholes = false;
+  static constexpr int slots = 2, x_count = 2, h_first = 0, h_count = 2;
   static constexpr bool carries = true, carry_is_output = true, second_product = false;
+  static constexpr bool may_project = false;
 
   static RNNFAST_INLINE void forward(V (&v)[slots], const V& previous, V& carry, V& h,
                                      const Scalar*) {
@@ -95,9 +95,9 @@ struct GruSimpleCell {
 template <class Scalar>
 struct GruResetBeforeCell {
   using V = Vec<Scalar>;
-  static constexpr int slots = 3, x_first = 0, x_count = 3, h_first = 1, h_count = 2;
-  static constexpr bool peepholes = false;
+  static constexpr int slots = 3, x_count = 3, h_first = 1, h_count = 2;
   static constexpr bool carries = true, carry_is_output = true, second_product = true;
+  static constexpr bool may_project = false;
 
   // First half: the gates, and r h', which enters the second product.
   static RNNFAST_INLINE V gates(V (&v)[slots], const V& previous) {

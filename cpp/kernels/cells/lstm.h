@@ -11,18 +11,16 @@
 // Slots: i, f, g, o; after backpropagation the gradients of their pre-activations.
 #pragma once
 
-#include "kernels/simd.h"
+#include "kernels/pack.h"
 
 namespace rnnfast {
-
-enum class Peephole { none, current, previous };  // what the output gate sees
 
 template <class Scalar, Peephole peephole>
 struct LstmCell {
   using V = Vec<Scalar>;
-  static constexpr int slots = 4, x_first = 0, x_count = 4, h_first = 0, h_count = 4;
-  static constexpr bool peepholes = peephole != Peephole::none;
+  static constexpr int slots = 4, x_count = 4, h_first = 0, h_count = 4;
   static constexpr bool carries = true, carry_is_output = false, second_product = false;
+  static constexpr bool may_project = true;
 
   // p: p_i, p_f, p_o of these units.
   static RNNFAST_INLINE V peep(const Scalar* p, int gate, const V& c, const V& v) {
@@ -61,15 +59,6 @@ struct LstmCell {
       dcarry = peep(p, 1, v[1], dcarry);
     }
     if constexpr (peephole == Peephole::previous) dcarry = peep(p, 2, v[3], dcarry);
-  }
-
-  // dp += d(pre-activation) times what the peephole saw.
-  static RNNFAST_INLINE void peephole_backward(V (&dp)[3], const Scalar* slots, const V& previous,
-                                               const V& carry) {
-    constexpr int L = lanes<Scalar>;
-    dp[0] = madd(load(slots), previous, dp[0]);
-    dp[1] = madd(load(slots + L), previous, dp[1]);
-    dp[2] = madd(load(slots + 3 * L), peephole == Peephole::current ? carry : previous, dp[2]);
   }
 };
 

@@ -10,9 +10,9 @@ namespace rnnfast {
 template <class Scalar, bool Relu>
 struct RnnCell {
   using V = Vec<Scalar>;
-  static constexpr int slots = 1, x_first = 0, x_count = 1, h_first = 0, h_count = 1;
-  static constexpr bool peepholes = false;
+  static constexpr int slots = 1, x_count = 1, h_first = 0, h_count = 1;
   static constexpr bool carries = false, carry_is_output = false, second_product = false;
+  static constexpr bool may_project = false;
 
   static RNNFAST_INLINE void forward(V (&v)[slots], const V&, V&, V& h, const Scalar*) {
     if constexpr (Relu)

@@ -82,7 +82,7 @@ class Module:
     """
 
     def __init__(self, shapes: Mapping[str, Sequence[int]], dtype: str) -> None:
-        if dtype not in ("float32", "float64"):
+        if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
             raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
         # Each parameter starts on a cache line of its own.
         offsets, total = [], 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -9,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_int
+from rnnfast._checks import check_array, check_int, check_probability
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.recompute import Call, NativeBackprop, recomputed_forward
 
 if TYPE_CHECKING:
     from rnnfast.nn.stream import Stream
@@ -51,9 +53,7 @@ class _Recurrent(Module):
             raise ValueError(
                 f"proj_size: expected less than hidden_size {hidden_size}, got {proj_size}"
             )
-        self.dropout = float(dropout)
-        if not 0.0 <= self.dropout <= 1.0:
-            raise ValueError(f"dropout: expected a probability from 0 to 1, got {dropout}")
+        self.dropout = check_probability("dropout", dropout)
         self.training = True
         super().__init__(self._shapes(peephole), dtype)
         self._rng = np.random.default_rng(seed)
@@ -129,9 +129,8 @@ class _Recurrent(Module):
         """Return h0 and c0 of what the caller gave as the state."""
         return state, None
 
-    def _run(
-        self, x: Any, state: State, lengths: Any, reset: Any, keep: bool
-    ) -> tuple[Array, State, _core.ForwardCache | None, bool]:
+    def _checked(self, x: Any, state: State, lengths: Any, reset: Any) -> Call:
+        """Return the arguments of a call as arrays with an axis for the batch."""
         array = self._input(x)
         h0, c0 = self._states(state)
         unbatched = array.ndim == (1 if array.dtype.kind in "iu" else 2)
@@ -142,25 +141,64 @@ class _Recurrent(Module):
             if lengths is not None:
                 raise ValueError("lengths: expected None for a single sequence, got an array")
             if reset is not None:
-                reset = np.expand_dims(np.asarray(reset), axis)
+                reset = np.asarray(reset)
+                if reset.ndim != 1:
+                    raise ValueError(
+                        f"reset: expected 1 axis for a single sequence, got shape {reset.shape}"
+                    )
+                reset = np.expand_dims(reset, axis)
         if array.dtype.kind in "iu":
             array = array.astype(np.int64, copy=False)
         steps, batch = array.shape[:2][::-1] if self.batch_first else array.shape[:2]
-        dropout = self.dropout if keep and self.training and self.num_layers > 1 else 0.0
-        y, h_n, c_n, cache = self._native.forward(
+        return Call(
             array,
-            _as_state("h0", h0),
-            _as_state("c0", c0),
+            check_array("h0", h0),
+            check_array("c0", c0),
             _check_lengths(lengths, steps, batch),
             _check_reset(reset),
-            self.batch_first,
-            keep,
-            dropout,
-            int(self._rng.integers(2**63)) if dropout > 0.0 else 0,
+            unbatched,
         )
-        if unbatched:
-            y, h_n, c_n = np.squeeze(y, axis), h_n[:, 0], c_n[:, 0]
-        return y, self._pack_state(h_n, c_n), cache, unbatched
+
+    def _dropout_seed(self) -> int | None:
+        """Draw the seed of one pass's dropout; None if there is no dropout."""
+        if not self.training or self.num_layers == 1 or self.dropout == 0.0:
+            return None
+        return int(self._rng.integers(2**63))
+
+    def _pass(
+        self, call: Call, keep: bool, seed: int | None = None
+    ) -> tuple[Array, Array, Array, _core.ForwardCache | None]:
+        """Run the kernels forward over a checked call."""
+        dropout = 0.0 if seed is None else self.dropout
+        return self._native.forward(
+            call.x, call.h0, call.c0, call.lengths, call.reset,
+            self.batch_first, keep, dropout, seed or 0,
+        )  # fmt: skip
+
+    def _results(self, call: Call, y: Array, h_n: Array, c_n: Array) -> tuple[Array, State]:
+        if call.unbatched:
+            y, h_n, c_n = np.squeeze(y, 0 if self.batch_first else 1), h_n[:, 0], c_n[:, 0]
+        return y, self._pack_state(h_n, c_n)
+
+    def _backprop(self, call: Call, native: NativeBackprop) -> Backprop:
+        """Wrap backpropagation of arrays with an axis for the batch."""
+        axis = 0 if self.batch_first else 1
+
+        def backprop(
+            dy: Array | None, dstate: State = None, *, need_dx: bool = True
+        ) -> tuple[Array | None, State]:
+            dh, dc = self._states(dstate)
+            dy, dh, dc = check_array("dy", dy), check_array("dstate", dh), check_array("dstate", dc)
+            if call.unbatched:
+                dy = _add_batch("dy", dy, axis)
+                dh, dc = _add_batch("dstate", dh), _add_batch("dstate", dc)
+            dx, dh0, dc0 = native(dy, dh, dc, need_dx)
+            if call.unbatched:
+                dx = None if dx is None else np.squeeze(dx, axis)
+                dh0, dc0 = dh0[:, 0], dc0[:, 0]
+            return dx, self._pack_state(dh0, dc0)
+
+        return backprop
 
     def _input(self, x: Any) -> Array:
         if not isinstance(x, np.ndarray):
@@ -221,8 +259,9 @@ class _Recurrent(Module):
             If a shape does not fit, an index or a length is out of range, or a number is NaN or
             infinite.
         """
-        y, state, _, _ = self._run(x, h0, lengths, reset, keep=False)
-        return y, state
+        call = self._checked(x, h0, lengths, reset)
+        y, h_n, c_n, _ = self._pass(call, keep=False)
+        return self._results(call, y, h_n, c_n)
 
     def forward(
         self,
@@ -230,11 +269,20 @@ class _Recurrent(Module):
         h0: State = None,
         lengths: npt.ArrayLike | None = None,
         reset: npt.ArrayLike | None = None,
+        *,
+        recompute: bool = False,
     ) -> tuple[tuple[Array, State], Backprop]:
         """Run the network over a batch and keep what backpropagation needs.
 
         Takes what a call of the layer takes. ``x`` and ``y`` must not be changed before
         ``backprop`` has run: it reads them.
+
+        Parameters
+        ----------
+        recompute : bool
+            True: keep the states at about sqrt(T) borders in time only and run the pass between
+            them again in ``backprop``: memory of the order of sqrt(T) for a third more work
+            (Chen et al. 2016). One direction only.
 
         Returns
         -------
@@ -251,29 +299,13 @@ class _Recurrent(Module):
         an LSTM and a GRU (4 for one that resets before the product, 3 for the simplified one),
         1 for an RNN, beside the layer's output; a projection or a reset before the product 1 more.
         """
-        y, state, cache, unbatched = self._run(x, h0, lengths, reset, keep=True)
-        axis = 0 if self.batch_first else 1
-
-        def backprop(
-            dy: Array | None, dstate: State = None, *, need_dx: bool = True
-        ) -> tuple[Array | None, State]:
-            dh, dc = self._states(dstate)
-            if unbatched:
-                dy = None if dy is None else np.expand_dims(dy, axis)
-                dh, dc = _add_batch("dstate", dh), _add_batch("dstate", dc)
-            dx, dh0, dc0 = self._native.backward(
-                cache,
-                _as_state("dy", dy),
-                _as_state("dstate", dh),
-                _as_state("dstate", dc),
-                need_dx,
-            )
-            if unbatched:
-                dx = None if dx is None else np.squeeze(dx, axis)
-                dh0, dc0 = dh0[:, 0], dc0[:, 0]
-            return dx, self._pack_state(dh0, dc0)
-
-        return (y, state), backprop
+        call = self._checked(x, h0, lengths, reset)
+        if recompute:
+            y, h_n, c_n, native = recomputed_forward(self, call)
+        else:
+            y, h_n, c_n, cache = self._pass(call, keep=True, seed=self._dropout_seed())
+            native = functools.partial(self._native.backward, cache)
+        return self._results(call, y, h_n, c_n), self._backprop(call, native)
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return a runner that takes one step at a time and keeps the state inside.
@@ -498,8 +530,10 @@ class LSTM(_Recurrent):
     def _states(self, state: State) -> tuple[Any, Any]:
         if state is None:
             return None, None
-        if not isinstance(state, (tuple, list)) or len(state) != 2:
+        if not isinstance(state, (tuple, list)):
             raise TypeError(f"state: expected a pair (h, c), got {type(state).__name__}")
+        if len(state) != 2:
+            raise ValueError(f"state: expected a pair (h, c), got {len(state)} values")
         return state[0], state[1]
 
     def _pack_state(self, h: Array, c: Array) -> State:
@@ -524,9 +558,11 @@ class LSTM(_Recurrent):
         state: State = None,
         lengths: npt.ArrayLike | None = None,
         reset: npt.ArrayLike | None = None,
+        *,
+        recompute: bool = False,
     ) -> tuple[tuple[Array, State], Backprop]:
         """Run the network over a batch and keep what backpropagation needs; see `RNN`."""
-        return super().forward(x, state, lengths, reset)
+        return super().forward(x, state, lengths, reset, recompute=recompute)
 
 
 def _check_bool(name: str, value: Any) -> bool:
@@ -535,20 +571,13 @@ def _check_bool(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def _as_state(name: str, state: Any) -> Any:
-    if state is None or isinstance(state, np.ndarray):
-        return state
-    raise TypeError(f"{name}: expected a NumPy array, got {type(state).__name__}")
-
-
-def _add_batch(name: str, state: Any) -> Any:
-    """Give the state of a single sequence, (L*D, H), its axis of size one."""
-    if state is None:
+def _add_batch(name: str, array: Any, axis: int = 1) -> Any:
+    """Give the array of a single sequence, with 2 axes, one of size one for the batch."""
+    if check_array(name, array) is None:
         return None
-    if not isinstance(state, np.ndarray) or state.ndim != 2:
-        shape = getattr(state, "shape", type(state).__name__)
-        raise ValueError(f"{name}: expected 2 axes for a single sequence, got {shape}")
-    return state[:, np.newaxis]
+    if array.ndim != 2:
+        raise ValueError(f"{name}: expected 2 axes for a single sequence, got shape {array.shape}")
+    return np.expand_dims(array, axis)
 
 
 def _check_lengths(lengths: Any, steps: int, batch: int) -> npt.NDArray[np.int64] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_int
+from rnnfast._checks import check_array, check_int
 from rnnfast.nn.module import Array
 
 if TYPE_CHECKING:
@@ -68,6 +68,12 @@ class Stream:
             ``(T, B, H)``.
         """
         layer = self._layer
+        if not isinstance(x, np.ndarray):
+            raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
+        width = () if x.dtype.kind in "iu" else (layer.input_size,)
+        if x.shape[1:] != (self.batch_size, *width):
+            expected = ", ".join(map(str, ("T", self.batch_size, *width)))
+            raise ValueError(f"x: expected shape ({expected}), got {x.shape}")
         if layer.batch_first:
             x = np.swapaxes(x, 0, 1)
         y, state = layer(x, self.state)
@@ -82,7 +88,7 @@ class Stream:
     @state.setter
     def state(self, state: Any) -> None:
         h, c = self._layer._states(state)
-        self._native.set_state(h, c)
+        self._native.set_state(check_array("h", h), check_array("c", c))
 
     def reset(self) -> None:
         """Set the state to zero."""

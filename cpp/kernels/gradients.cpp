@@ -1,0 +1,335 @@
+#include "kernels/gradients.h"
+
+#include "kernels/products.h"
+
+namespace rnnfast {
+
+namespace {
+
+// `K` filled up to whole tiles of a product with `count` vectors per block.
+std::int64_t padded(std::int64_t K, int count) {
+  std::int64_t result = K;
+  with_rows<4>(count, [&](auto n) {
+    constexpr int rows = BlockTile<decltype(n)::value>::rows;
+    result = (K + rows - 1) / rows * rows;
+  });
+  return result;
+}
+
+// Where each gradient lies among `products`, each [block][padded k][slots][V], and each left
+// operand among `left`.
+template <class Scalar>
+struct GradientLayout {
+  std::int64_t k_ih, k_hh, k_inner;  // padded
+  std::int64_t w_ih, w_hh, w_second, w_hr, bias, peephole, total;
+  std::int64_t left_x, left_h, left_inner, left_total;
+
+  explicit GradientLayout(const PackedLayer<Scalar>& w) {
+    constexpr int V = lanes<Scalar>;
+    const CellLayout& cell = w.layout;
+    k_ih = padded(w.I, cell.x_count);
+    k_hh = padded(w.P, cell.h_count);
+    k_inner = padded(w.H, 1);
+    std::int64_t at = 0;
+    const auto take = [&at](std::int64_t size) { return (at += size) - size; };
+    w_ih = take(w.units * k_ih * w.x_width());
+    w_hh = take(w.units * k_hh * w.h_width());
+    w_second = take(cell.second_product ? w.units * k_inner * V : 0);
+    w_hr = take(w.projection ? w.outputs * k_inner * V : 0);
+    bias = take(w.units * cell.slots * V);
+    peephole = take(cell.peephole != Peephole::none ? w.units * 3 * V : 0);
+    total = at;
+    at = 0;
+    left_x = take(k_ih * kGradientRows);
+    left_h = take(k_hh * kGradientRows);
+    left_inner = take(cell.second_product || w.projection ? k_inner * kGradientRows : 0);
+    left_total = at;
+  }
+};
+
+template <class Scalar>
+class GradientProducts {
+  static constexpr int V = lanes<Scalar>;
+
+ public:
+  GradientProducts(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
+                   const Worker& worker)
+      : p_(pass),
+        g_(gradients),
+        w_(*pass.weights),
+        worker_(worker),
+        at_(w_),
+        cell_(w_.layout),
+        units_(share(w_.units, worker.member, worker.members)),
+        outputs_(share(w_.outputs, worker.member, worker.members)) {}
+
+  void begin() {
+    const Range part = share(at_.total, worker_.member, worker_.members);
+    std::memset(g_.products + part.begin, 0,
+                static_cast<std::size_t>(part.end - part.begin) * sizeof(Scalar));
+  }
+
+  // Steps [begin, end): their slots hold gradients now.
+  void chunk(std::int64_t begin, std::int64_t end) {
+    const Range all{p_.schedule->first[begin], p_.schedule->first[end]};
+    for (std::int64_t row = all.begin; row < all.end; row += kGradientRows) {
+      const Range rows{row, std::min(row + kGradientRows, all.end)};
+      worker_.own->wait();  // the rows are complete, the last use of `left` is over
+      interleave(rows);
+      worker_.own->wait();
+      weights(rows, begin);
+      if (g_.dx != nullptr)
+        input_gradient(p_, g_.dx, g_.dx_add, rows, worker_.member, worker_.members);
+    }
+  }
+
+  // Adds the panels to the gradients in PyTorch's layout.
+  void finish() {
+    worker_.own->wait();
+    const auto& to = g_.parameters;
+    for (std::int64_t u = units_.begin; u < units_.end; ++u) {
+      const std::int64_t n = w_.H - u * V;
+      for (int s = 0; s < cell_.x_count; ++s)
+        detail::unpack_lanes_add(g_.products + at_.w_ih + u * at_.k_ih * w_.x_width() + s * V,
+                                 w_.x_width(), n, w_.I,
+                                 to.w_ih + (cell_.x_gate[s] * w_.H + u * V) * w_.I, w_.I);
+      for (int s = 0; s < cell_.h_count; ++s)
+        detail::unpack_lanes_add(g_.products + at_.w_hh + u * at_.k_hh * w_.h_width() + s * V,
+                                 w_.h_width(), n, w_.P,
+                                 to.w_hh + (cell_.h_gate[s] * w_.H + u * V) * w_.P, w_.P);
+      if (cell_.second_product)
+        detail::unpack_lanes_add(g_.products + at_.w_second + u * at_.k_inner * V, V, n, w_.P,
+                                 to.w_hh + (cell_.second_gate * w_.H + u * V) * w_.P, w_.P);
+      if (to.b_ih != nullptr) add_biases(u, n);
+      if (cell_.peephole != Peephole::none)
+        for (int g = 0; g < 3; ++g)
+          add_to(to.peephole + g * w_.H + u * V, g_.products + at_.peephole + (u * 3 + g) * V, n);
+    }
+    if (w_.projection)
+      for (std::int64_t o = outputs_.begin; o < outputs_.end; ++o)
+        detail::unpack_lanes_add(g_.products + at_.w_hr + o * at_.k_inner * V, V, w_.P - o * V,
+                                 w_.H, to.w_hr + o * V * w_.H, w_.H);
+  }
+
+ private:
+  static void add_to(Scalar* to, const Scalar* from, std::int64_t count) {
+    store_first(to, add(load_first(static_cast<const Scalar*>(to), count), load(from)), count);
+  }
+
+  void add_biases(std::int64_t u, std::int64_t n) {
+    const Scalar* from = g_.products + at_.bias + u * cell_.slots * V;
+    for (int s = 0; s < cell_.x_count; ++s)
+      add_to(g_.parameters.b_ih + cell_.x_gate[s] * w_.H + u * V, from + s * V, n);
+    for (int s = 0; s < cell_.h_count; ++s)
+      add_to(g_.parameters.b_hh + cell_.h_gate[s] * w_.H + u * V, from + (cell_.h_first + s) * V,
+             n);
+    if (cell_.second_product)
+      add_to(g_.parameters.b_hh + cell_.second_gate * w_.H + u * V, from, n);
+  }
+
+  // This worker's share of the left operands: [panel of k][row][k within the panel].
+  void interleave(Range rows) {
+    if (p_.index == nullptr)
+      interleave_rows(cell_.x_count, g_.left + at_.left_x, w_.I, rows,
+                      [this](std::int64_t row) { return p_.x[row]; });
+    interleave_rows(cell_.h_count, g_.left + at_.left_h, w_.P, rows,
+                    [this](std::int64_t row) { return p_.h_prev[row]; });
+    if (cell_.second_product || w_.projection)
+      interleave_rows(1, g_.left + at_.left_inner, w_.H, rows,
+                      [this](std::int64_t row) { return p_.inner + row * p_.inner_stride; });
+  }
+
+  template <class Row>
+  void interleave_rows(int count, Scalar* to, std::int64_t K, Range rows, const Row& row_at) {
+    with_rows<4>(count, [&](auto n) {
+      interleave_panels<BlockTile<decltype(n)::value>::rows>(to, K, rows, row_at);
+    });
+  }
+
+  template <int MR, class Row>
+  void interleave_panels(Scalar* to, std::int64_t K, Range rows, const Row& row_at) {
+    const std::int64_t count = rows.end - rows.begin;
+    const Range panels = share((K + MR - 1) / MR, worker_.member, worker_.members);
+    for (std::int64_t r = 0; r < count; ++r) {
+      const Scalar* row = row_at(rows.begin + r);
+      for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
+        Scalar* cell = to + (panel * count + r) * MR;
+        const std::int64_t k = panel * MR;
+        if (k + MR <= K)
+          for (int m = 0; m < MR; ++m) cell[m] = row[k + m];
+        else
+          for (int m = 0; m < MR; ++m) cell[m] = k + m < K ? row[k + m] : Scalar(0);
+      }
+    }
+  }
+
+  void weights(Range rows, std::int64_t first_step) {
+    if (p_.index != nullptr)
+      scatter(rows);
+    else
+      product(cell_.x_count, g_.left + at_.left_x, at_.k_ih, slots_operand(0), w_.units,
+              g_.products + at_.w_ih, rows);
+    product(cell_.h_count, g_.left + at_.left_h, at_.k_hh, slots_operand(cell_.h_first), w_.units,
+            g_.products + at_.w_hh, rows);
+    if (cell_.second_product)
+      product(1, g_.left + at_.left_inner, at_.k_inner, slots_operand(0), w_.units,
+              g_.products + at_.w_second, rows);
+    if (w_.projection)
+      product(1, g_.left + at_.left_inner, at_.k_inner, {g_.d_output, p_.schedule->rows * V, V},
+              w_.outputs, g_.products + at_.w_hr, rows);
+    biases(rows);
+    if (cell_.peephole != Peephole::none) peepholes(rows, first_step);
+  }
+
+  // Vectors of the right operand: of block u in row r at data + u * block + r * row.
+  struct Operand {
+    const Scalar* data;
+    std::int64_t block, row;
+  };
+  Operand slots_operand(int slot) const {
+    return {p_.slots + slot * V, p_.slot_rows * cell_.slots * V, cell_.slots * V};
+  }
+
+  // to[block][k][count][V] += sum over rows of left[k][row] right[block][row]. Threads own blocks,
+  // or panels of k where there are too few blocks.
+  void product(int count, const Scalar* left, std::int64_t K, const Operand& right,
+               std::int64_t blocks, Scalar* to, Range rows) {
+    with_rows<4>(count, [&](auto n) {
+      constexpr int Count = decltype(n)::value, MR = BlockTile<Count>::rows;
+      const bool by_block = blocks >= 2 * worker_.members;
+      const Range mine =
+          by_block ? share(blocks, worker_.member, worker_.members) : Range{0, blocks};
+      const Range panels =
+          by_block ? Range{0, K / MR} : share(K / MR, worker_.member, worker_.members);
+      for_block_groups<BlockTile<Count>::blocks>(mine, [&](std::int64_t block, auto group) {
+        for (std::int64_t panel = panels.begin; panel < panels.end; ++panel)
+          product_tile<Count, MR, decltype(group)::value>(left, K, right, block, panel * MR, to,
+                                                          rows);
+      });
+    });
+  }
+
+  template <int Count, int MR, int U>
+  void product_tile(const Scalar* left, std::int64_t K, const Operand& right, std::int64_t block,
+                    std::int64_t k, Scalar* to, Range rows) {
+    const std::int64_t n = rows.end - rows.begin;
+    const Scalar* b[U];
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u)
+      b[u] = right.data + (block + u) * right.block + rows.begin * right.row;
+    Vec<Scalar> acc[MR][U][Count];
+    Scalar* c = to + (block * K + k) * Count * V;
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u)
+#pragma GCC unroll 8
+        for (int g = 0; g < Count; ++g)
+          acc[m][u][g] = load(static_cast<const Scalar*>(c + ((u * K + m) * Count + g) * V));
+    accumulate<Scalar, MR, U, Count>(acc, Interleaved<Scalar, MR>{left + k * n}, b, right.row, n);
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u)
+#pragma GCC unroll 8
+        for (int g = 0; g < Count; ++g) store(c + ((u * K + m) * Count + g) * V, acc[m][u][g]);
+  }
+
+  // Index inputs: a row's gradient goes to its index's panel row.
+  void scatter(Range rows) {
+    const int G = cell_.x_count;
+    for (std::int64_t u = units_.begin; u < units_.end; ++u)
+      for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+        const Scalar* from = p_.slots_at(u, row);
+        Scalar* to = g_.products + at_.w_ih + (u * at_.k_ih + p_.index[row]) * G * V;
+        for (int g = 0; g < G; ++g)
+          store(to + g * V, add(load(static_cast<const Scalar*>(to + g * V)), load(from + g * V)));
+      }
+  }
+
+  void biases(Range rows) {
+    with_rows<4>(cell_.slots, [&](auto n) {
+      constexpr int slots = decltype(n)::value;
+      for (std::int64_t u = units_.begin; u < units_.end; ++u) {
+        Scalar* to = g_.products + at_.bias + u * slots * V;
+        Vec<Scalar> sum[slots];
+        for (int s = 0; s < slots; ++s) sum[s] = load(static_cast<const Scalar*>(to + s * V));
+        for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+          const Scalar* from = p_.slots_at(u, row);
+          for (int s = 0; s < slots; ++s) sum[s] = add(sum[s], load(from + s * V));
+        }
+        for (int s = 0; s < slots; ++s) store(to + s * V, sum[s]);
+      }
+    });
+  }
+
+  // dp += d(pre-activation of i, f, o) times the c that the gate saw.
+  void peepholes(Range rows, std::int64_t first_step) {
+    const Schedule& schedule = *p_.schedule;
+    for (std::int64_t u = units_.begin; u < units_.end; ++u) {
+      Scalar* to = g_.products + at_.peephole + u * 3 * V;
+      Vec<Scalar> sum[3];
+      for (int g = 0; g < 3; ++g) sum[g] = load(static_cast<const Scalar*>(to + g * V));
+      std::int64_t s = first_step;
+      for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+        while (row >= schedule.first[s + 1]) ++s;
+        const std::int64_t b = row - schedule.first[s];
+        const bool cut = p_.cut != nullptr && p_.cut[row] != 0;
+        const auto at = [&](std::int64_t step) {
+          return load(static_cast<const Scalar*>(p_.carry_at(u, p_.carry_row(step, b))));
+        };
+        const Vec<Scalar> previous = cut ? zeros<Scalar>() : at(s - 1);
+        const Scalar* slots = p_.slots_at(u, row);
+        sum[0] = madd(load(slots), previous, sum[0]);
+        sum[1] = madd(load(slots + V), previous, sum[1]);
+        sum[2] = madd(load(slots + 3 * V), cell_.peephole == Peephole::current ? at(s) : previous,
+                      sum[2]);
+      }
+      for (int g = 0; g < 3; ++g) store(to + g * V, sum[g]);
+    }
+  }
+
+  const LayerPass<Scalar>& p_;
+  const LayerGradients<Scalar>& g_;
+  const PackedLayer<Scalar>& w_;
+  const Worker& worker_;
+  const GradientLayout<Scalar> at_;
+  const CellLayout& cell_;
+  const Range units_, outputs_;
+};
+
+}  // namespace
+
+template <class Scalar>
+GradientSizes gradient_sizes(const PackedLayer<Scalar>& weights) {
+  const GradientLayout<Scalar> layout(weights);
+  return {layout.total, layout.left_total};
+}
+template <class Scalar>
+void begin_gradients(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
+                     const Worker& worker) {
+  GradientProducts<Scalar>(pass, gradients, worker).begin();
+}
+template <class Scalar>
+void add_gradients(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
+                   const Worker& worker, std::int64_t begin, std::int64_t end) {
+  GradientProducts<Scalar>(pass, gradients, worker).chunk(begin, end);
+}
+template <class Scalar>
+void finish_gradients(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
+                      const Worker& worker) {
+  GradientProducts<Scalar>(pass, gradients, worker).finish();
+}
+
+#define RNNFAST_INSTANTIATE(Scalar)                                                               \
+  template GradientSizes gradient_sizes<Scalar>(const PackedLayer<Scalar>&);                      \
+  template void begin_gradients<Scalar>(const LayerPass<Scalar>&, const LayerGradients<Scalar>&,  \
+                                        const Worker&);                                           \
+  template void add_gradients<Scalar>(const LayerPass<Scalar>&, const LayerGradients<Scalar>&,    \
+                                      const Worker&, std::int64_t, std::int64_t);                 \
+  template void finish_gradients<Scalar>(const LayerPass<Scalar>&, const LayerGradients<Scalar>&, \
+                                         const Worker&);
+RNNFAST_INSTANTIATE(float)
+RNNFAST_INSTANTIATE(double)
+
+}  // namespace rnnfast

@@ -1,0 +1,157 @@
+#include "kernels/products.h"
+
+namespace rnnfast {
+
+namespace {
+
+// One tile of the input product: MR rows from `row` on, U unit blocks of Count slots each.
+template <class Scalar, int Count, int MR, int U>
+void input_tile(const LayerPass<Scalar>& p, std::int64_t chunk_first, std::int64_t block,
+                std::int64_t row) {
+  constexpr int V = lanes<Scalar>;
+  const PackedLayer<Scalar>& w = *p.weights;
+  Vec<Scalar> acc[MR][U][Count];
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u)
+#pragma GCC unroll 8
+      for (int g = 0; g < Count; ++g)
+        acc[m][u][g] =
+            load(static_cast<const Scalar*>(w.bias + ((block + u) * w.layout.slots + g) * V));
+  if (p.index != nullptr) {
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u) {
+        const Scalar* column = w.w_ih + ((block + u) * w.I + p.index[row + m]) * Count * V;
+#pragma GCC unroll 8
+        for (int g = 0; g < Count; ++g) acc[m][u][g] = add(acc[m][u][g], load(column + g * V));
+      }
+  } else {
+    Rows<Scalar, MR> left;
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m) left.row[m] = p.x[row + m];
+    const Scalar* right[U];
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u) right[u] = w.w_ih + (block + u) * w.I * Count * V;
+    accumulate<Scalar, MR, U, Count>(acc, left, right, Count * V, w.I);
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u) {
+      Scalar* slots = p.slots_at(block + u, p.slot_row(row + m, chunk_first));
+#pragma GCC unroll 8
+      for (int g = 0; g < Count; ++g) store(slots + g * V, acc[m][u][g]);
+    }
+}
+
+template <class Scalar, int MR, int U>
+void projection_tile(const LayerPass<Scalar>& p, std::int64_t s, std::int64_t block,
+                     std::int64_t b) {
+  constexpr int V = lanes<Scalar>;
+  const PackedLayer<Scalar>& w = *p.weights;
+  const std::int64_t row = p.schedule->first[s] + b;
+  Vec<Scalar> acc[MR][U][1];
+  clear<Scalar, MR, U, 1>(acc);
+  accumulate_panel<Scalar, MR, U>(acc, inner_rows<Scalar, MR>(p, row, b), w.w_hr, w.H, block);
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u)
+      store_first(p.y[row + m] + (block + u) * V, acc[m][u][0], w.P - (block + u) * V);
+}
+
+template <class Scalar, int MR, int U>
+void input_gradient_tile(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to,
+                         std::int64_t block, std::int64_t row) {
+  constexpr int V = lanes<Scalar>;
+  const PackedLayer<Scalar>& w = *p.weights;
+  Vec<Scalar> acc[MR][U][1];
+  clear<Scalar, MR, U, 1>(acc);
+  accumulate_slots<Scalar, MR, U>(acc, p, row, 0, w.x_width(), w.w_ih_t, block);
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u) {
+      const std::int64_t column = (block + u) * V, count = w.I - column;
+      Scalar* to = dx[row + m] + column;
+      Vec<Scalar> value = acc[m][u][0];
+      if (add_to) value = add(load_first(static_cast<const Scalar*>(to), count), value);
+      store_first(to, value, count);
+    }
+}
+
+}  // namespace
+
+template <class Scalar>
+void input_product(const LayerPass<Scalar>& p, const Worker& worker, std::int64_t begin,
+                   std::int64_t end) {
+  const Schedule& schedule = *p.schedule;
+  const std::int64_t first = schedule.first[begin], chunk = schedule.first[end] - first;
+  with_rows<4>(p.weights->layout.x_count, [&](auto slots) {
+    constexpr int Count = decltype(slots)::value;
+    using Shape = BlockTile<Count>;
+    const Range mine = worker.my_blocks(p.weights->units);
+    for_block_groups<Shape::blocks>(mine, [&](std::int64_t block, auto blocks) {
+      constexpr int U = decltype(blocks)::value;
+      if (!worker.split_rows) {
+        // All rows of the chunk, as if it were one tall step.
+        for_row_tiles<Shape::rows>(worker, {0, chunk}, chunk, [&](std::int64_t row, auto rows) {
+          input_tile<Scalar, Count, decltype(rows)::value, U>(p, first, block, first + row);
+        });
+      } else {
+        for (std::int64_t s = begin; s < end; ++s)
+          for_row_tiles<Shape::rows>(worker, {0, schedule.active[s]}, schedule.B,
+                                     [&](std::int64_t b, auto rows) {
+                                       input_tile<Scalar, Count, decltype(rows)::value, U>(
+                                           p, first, block, schedule.first[s] + b);
+                                     });
+      }
+    });
+  });
+}
+
+template <class Scalar>
+void projection_product(const LayerPass<Scalar>& p, const Worker& worker, std::int64_t s) {
+  using Shape = BlockTile<1>;
+  const Range mine = worker.my_blocks(p.weights->outputs);
+  for_tiles<Shape>(worker, mine, {0, p.schedule->active[s]}, p.schedule->B,
+                   [&](auto block, auto blocks, auto b, auto rows) {
+                     projection_tile<Scalar, decltype(rows)::value, decltype(blocks)::value>(
+                         p, s, block, b);
+                   });
+}
+
+template <class Scalar>
+void input_gradient(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to, Range rows,
+                    int member, int members) {
+  using Shape = BlockTile<1>;
+  const PackedLayer<Scalar>& w = *p.weights;
+  // Few input blocks: deal out rows, else blocks (each thread then reads its part of W_ih only).
+  const bool by_rows = w.inputs < 4 * members;
+  const Range blocks = by_rows ? Range{0, w.inputs} : share(w.inputs, member, members);
+  Range mine = rows;
+  if (by_rows) {
+    const Range part = share(rows.end - rows.begin, member, members);
+    mine = {rows.begin + part.begin, rows.begin + part.end};
+  }
+  for_block_groups<Shape::blocks>(blocks, [&](std::int64_t block, auto n) {
+    for_row_tiles<Shape::rows>(Worker{}, mine, 0, [&](std::int64_t row, auto m) {
+      input_gradient_tile<Scalar, decltype(m)::value, decltype(n)::value>(p, dx, add_to, block,
+                                                                          row);
+    });
+  });
+}
+
+#define RNNFAST_INSTANTIATE(Scalar)                                                                \
+  template void input_product<Scalar>(const LayerPass<Scalar>&, const Worker&, std::int64_t,       \
+                                      std::int64_t);                                               \
+  template void projection_product<Scalar>(const LayerPass<Scalar>&, const Worker&, std::int64_t); \
+  template void input_gradient<Scalar>(const LayerPass<Scalar>&, Scalar* const*, bool, Range, int, \
+                                       int);
+RNNFAST_INSTANTIATE(float)
+RNNFAST_INSTANTIATE(double)
+
+}  // namespace rnnfast

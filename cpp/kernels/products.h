@@ -1,0 +1,37 @@
+// The large products that no cell's pointwise step is part of: compiled once for all cells.
+#pragma once
+
+#include "kernels/layer_pass.h"
+
+namespace rnnfast {
+
+// Rows of a chunk of steps in the forward pass: enough to read W_ih rarely, few enough for their
+// slots to stay in cache.
+constexpr std::int64_t kChunkRows = 96;
+
+// Steps [s, result) make a chunk.
+inline std::int64_t chunk_end(const Schedule& schedule, std::int64_t s) {
+  std::int64_t end = s + 1;
+  while (end < schedule.steps && schedule.first[end + 1] - schedule.first[s] <= kChunkRows) ++end;
+  return end;
+}
+// Rows of slots that a pass needs which keeps nothing.
+inline std::int64_t chunk_rows(const Schedule& schedule) {
+  return std::max(schedule.B, std::min<std::int64_t>(schedule.rows, kChunkRows));
+}
+
+// slots = bias + x W_ih for the worker's rows and unit blocks of steps [begin, end).
+template <class Scalar>
+void input_product(const LayerPass<Scalar>& pass, const Worker& worker, std::int64_t begin,
+                   std::int64_t end);
+
+// y = W_hr (o tanh(c)) for the worker's part of step s.
+template <class Scalar>
+void projection_product(const LayerPass<Scalar>& pass, const Worker& worker, std::int64_t s);
+
+// dx = dG W_ih (added to dx, if so) for the share of `member` in rows.
+template <class Scalar>
+void input_gradient(const LayerPass<Scalar>& pass, Scalar* const* dx, bool add_to, Range rows,
+                    int member, int members);
+
+}  // namespace rnnfast

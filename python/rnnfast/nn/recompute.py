@@ -1,0 +1,98 @@
+"""Backpropagation in little memory: keep states at borders in time, run the rest again."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from rnnfast.nn.module import Array
+
+if TYPE_CHECKING:
+    from rnnfast.nn.recurrent import _Recurrent
+
+# (dy, dh_n, dc_n, need_dx) -> (dx, dh0, dc0), all with an axis for the batch.
+NativeBackprop: TypeAlias = Callable[
+    [Array | None, Array | None, Array | None, bool], tuple[Array | None, Array, Array]
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """Checked arguments of a recurrent layer, with an axis for the batch."""
+
+    x: Array
+    h0: Array | None
+    c0: Array | None
+    lengths: Array | None
+    reset: Array | None
+    unbatched: bool
+
+    def part(self, begin: int, end: int, time: int, h0: Any, c0: Any) -> Call:
+        """Return the call of steps ``begin`` to ``end``, with ``time`` the axis of time."""
+        steps = (slice(None),) * time + (slice(begin, end),)
+        lengths = None if self.lengths is None else np.clip(self.lengths - begin, 0, end - begin)
+        reset = None if self.reset is None else self.reset[steps]
+        return Call(self.x[steps], h0, c0, lengths, reset, self.unbatched)
+
+
+def recomputed_forward(layer: _Recurrent, call: Call) -> tuple[Array, Array, Array, NativeBackprop]:
+    """Run forward in parts of about sqrt(T) steps and keep the states between them.
+
+    Raises
+    ------
+    ValueError
+        If the layer is bidirectional: its directions cross each border both ways.
+    """
+    if layer.bidirectional:
+        raise ValueError("recompute: expected a layer of one direction, got a bidirectional one")
+    time = 1 if layer.batch_first else 0
+    steps = call.x.shape[time]
+    size = max(1, math.isqrt(max(steps - 1, 0)) + 1)
+    borders = list(range(0, steps, size)) or [0]
+    parts: list[tuple[Call, int | None]] = []
+    outputs: list[Array] = []
+    h, c = call.h0, call.c0
+    for begin in borders:
+        part = call.part(begin, min(begin + size, steps), time, h, c)
+        seed = layer._dropout_seed()
+        # Dropout belongs to training passes only; what such a pass keeps is dropped at once.
+        y, h, c, _ = layer._pass(part, keep=seed is not None, seed=seed)
+        c = c if c.size else None
+        parts.append((part, seed))
+        outputs.append(y)
+    y = np.concatenate(outputs, axis=time)
+    done = False
+
+    def backprop(
+        dy: Array | None, dh: Array | None, dc: Array | None, need_dx: bool
+    ) -> tuple[Array | None, Array, Array]:
+        nonlocal done
+        if done:
+            raise RuntimeError(
+                "backprop: expected to be called once a forward pass, got a second call"
+            )
+        if dy is not None and dy.shape != y.shape:
+            raise ValueError(f"dy: expected shape {y.shape}, got {dy.shape}")
+        done = True
+        gradients: list[Array | None] = []
+        while parts:
+            part, seed = parts.pop()
+            end = borders[len(parts)] + part.x.shape[time]
+            along = (slice(None),) * time + (slice(borders[len(parts)], end),)
+            *_, cache = layer._pass(part, keep=True, seed=seed)
+            dx, dh, dc = layer._native.backward(
+                cache, None if dy is None else dy[along], dh, dc if dc is None or dc.size else None,
+                need_dx,
+            )  # fmt: skip
+            gradients.append(dx)
+        whole = [g for g in reversed(gradients) if g is not None]
+        assert dh is not None and dc is not None
+        return np.concatenate(whole, axis=time) if whole else None, dh, dc
+
+    last_c = c if c is not None else np.empty((0, *h.shape[1:]), layer.dtype)  # type: ignore[union-attr]
+    assert h is not None
+    return y, h, last_c, backprop

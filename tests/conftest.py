@@ -1,0 +1,27 @@
+"""Fixtures of the tests of the kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import rnnfast as rf
+from rnnfast._dispatch import available_levels, use_level
+
+
+@pytest.fixture(params=available_levels())
+def level(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each instruction-set level that this CPU runs: layers made in the test use its kernels."""
+    before = rf.cpu_info()["level"]
+    use_level(request.param)
+    yield request.param
+    use_level(before)
+
+
+@pytest.fixture
+def set_threads() -> Iterator[Callable[[int], None]]:
+    """`rf.set_num_threads`, undone after the test."""
+    before = rf.get_num_threads()
+    yield rf.set_num_threads
+    rf.set_num_threads(before)
