@@ -198,10 +198,15 @@ def _shapes(mode: str, quick: bool) -> Iterator[Point]:
         return
     training = mode != "infer"
     if quick:
-        for T, B in ((100, 1), (50, 16), (50, 64)):
-            for H in (64, 128, 256, 512):
-                if not (training and B == 64 and H == 512):
-                    yield replace(base, T=T, B=B, I=H, H=H)
+        for T, B, H in (
+            (100, 1, 64),
+            (100, 1, 256),
+            (50, 16, 128),
+            (50, 32, 256),
+            (50, 64, 128),
+            (50, 64, 512),
+        ):
+            yield replace(base, T=T, B=B, I=H, H=H)
         yield replace(base, T=50, B=32, I=128, H=128, ragged=True)
         yield replace(base, T=50, B=16, I=128, H=128, layers=2)
         yield replace(base, T=50, B=16, I=128, H=128, bidirectional=True)

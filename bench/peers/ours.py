@@ -13,8 +13,8 @@ from peers import Local
 from timing import Answer
 
 
-def candidate(point: Point, problem: Problem) -> Local:
-    """Return rnnfast's way to compute a point."""
+def candidate(point: Point, problem: Problem, recompute: bool = False) -> Local:
+    """Return rnnfast's way to compute a point; see `rf.LSTM.forward` for `recompute`."""
     rf.set_num_threads(point.threads)
     cell: Any = {"rnn": rf.RNN, "gru": rf.GRU, "lstm": rf.LSTM}[point.cell]
     layer = cell(
@@ -30,7 +30,7 @@ def candidate(point: Point, problem: Problem) -> Local:
         return _step(layer, x)
     if point.mode == "infer":
         return _infer(layer, x, point.lengths)
-    return _train(layer, x, point, problem)
+    return _train(layer, x, point, problem, recompute)
 
 
 def _step(layer: Any, x: Any) -> Local:
@@ -55,13 +55,13 @@ def _infer(layer: Any, x: Any, lengths: Any) -> Local:
     return Local("rnnfast", "rnnfast", partial(layer, x, lengths=lengths), answer)
 
 
-def _train(layer: Any, x: Any, point: Point, problem: Problem) -> Local:
+def _train(layer: Any, x: Any, point: Point, problem: Problem, recompute: bool) -> Local:
     bias = layer.parameters()["bias_hh_l0"]
     same_bias = bias.data.copy()
 
     def gradients() -> tuple[Any, Any]:
         layer.zero_grad()
-        (y, state), backprop = layer.forward(x, lengths=point.lengths)
+        (y, state), backprop = layer.forward(x, lengths=point.lengths, recompute=recompute)
         backprop(problem.dy, need_dx=False)
         return y, state
 
