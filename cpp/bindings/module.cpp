@@ -62,4 +62,5 @@ PYBIND11_MODULE(_core, m) {
   m.def("get_num_threads", &thread_count);
   bind_parameters(m);
   bind_recurrent(m);
+  bind_probe(m);
 }

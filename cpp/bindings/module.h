@@ -16,5 +16,6 @@ int thread_count();
 
 void bind_parameters(pybind11::module_& m);
 void bind_recurrent(pybind11::module_& m);
+void bind_probe(pybind11::module_& m);
 
 }  // namespace rnnfast

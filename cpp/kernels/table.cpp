@@ -7,6 +7,7 @@ namespace rnnfast {
 
 extern const RecurrentTable<float> recurrent_table_f32;
 extern const RecurrentTable<double> recurrent_table_f64;
+extern const ProbeTable probe_table;
 
 namespace {
 #if defined(__AVX512F__)
@@ -20,7 +21,8 @@ constexpr const char* kLevel = "v1";
 
 extern const KernelTable kernel_table;
 const KernelTable kernel_table = {
-    kTableVersion, kLevel, lanes<float>, lanes<double>, &recurrent_table_f32, &recurrent_table_f64,
+    kTableVersion,        kLevel,       lanes<float>, lanes<double>, &recurrent_table_f32,
+    &recurrent_table_f64, &probe_table,
 };
 
 }  // namespace rnnfast

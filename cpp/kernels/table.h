@@ -3,12 +3,13 @@
 // kernels are a module of their own with their own idea of alignment.
 #pragma once
 
+#include "kernels/probe_table.h"
 #include "kernels/recurrent_table.h"
 
 namespace rnnfast {
 
 // Raised whenever a struct below or in the included tables changes.
-constexpr int kTableVersion = 1;
+constexpr int kTableVersion = 2;
 
 struct KernelTable {
   int version;               // kTableVersion
@@ -16,6 +17,7 @@ struct KernelTable {
   int lanes_f32, lanes_f64;  // values per SIMD register
   const RecurrentTable<float>* recurrent_f32;
   const RecurrentTable<double>* recurrent_f64;
+  const ProbeTable* probe;
 };
 
 template <class Scalar>
