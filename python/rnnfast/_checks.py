@@ -44,9 +44,10 @@ def check_probability(name: str, value: Any) -> float:
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
-    if not 0.0 <= float(value) <= 1.0:
+    number = float(value)
+    if not 0.0 <= number <= 1.0:
         raise ValueError(f"{name}: expected a probability from 0 to 1, got {value}")
-    return float(value)
+    return number
 
 
 def check_real(
