@@ -237,9 +237,7 @@ def test_what_is_left_out_is_zero(level: str, cell: str, dtype: str) -> None:
     nothing = run(layer, replace(inputs, dy=None, dstates=None))
     assert not any(nothing[name].any() for name in nothing if name not in outputs(nothing))
     dy = np.zeros_like(inputs.dy)
-    assert_same_bits(
-        run(layer, replace(inputs, dy=None)), run(layer, replace(inputs, dy=dy))
-    )
+    assert_same_bits(run(layer, replace(inputs, dy=None)), run(layer, replace(inputs, dy=dy)))
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import pybind11
-import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,7 +23,6 @@ def main() -> None:
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     build = ROOT / "build" / "inplace"
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     site = Path(pybind11.__file__).parent.parent
     subprocess.run(
         [
@@ -37,7 +35,6 @@ def main() -> None:
             "Ninja",
             f"-DPython_EXECUTABLE={sys.executable}",
             f"-DCMAKE_PREFIX_PATH={pybind11.get_cmake_dir()};{site}",
-            f"-DSKBUILD_PROJECT_VERSION={version}",
         ],
         check=True,
         stdout=subprocess.DEVNULL,

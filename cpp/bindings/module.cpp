@@ -76,4 +76,5 @@ PYBIND11_MODULE(_core, m) {
   bind_embedding(m);
   bind_optimizers(m);
   bind_decode(m);
+  bind_probe(m);
 }

@@ -52,7 +52,7 @@ struct LayerPass {
 
 // Cuts rows [begin, end) in tiles of nearly the same height: f(first row, integral_constant rows).
 template <int Max, class F>
-RNNFAST_INLINE void for_tiles(Range range, const F& f) {
+RNNFAST_INLINE void cut_rows(Range range, const F& f) {
   const std::int64_t n = range.end - range.begin, tiles = (n + Max - 1) / Max;
   std::int64_t row = range.begin;
   for (std::int64_t t = 0; t < tiles; ++t) {
@@ -70,12 +70,12 @@ constexpr std::int64_t kOwnedRows = 24;
 template <int Max, class F>
 RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, std::int64_t batch,
                                   const F& f) {
-  if (!worker.split_rows) return for_tiles<Max>(range, f);
+  if (!worker.split_rows) return cut_rows<Max>(range, f);
   const std::int64_t members = worker.members;
   const std::int64_t rounds = (batch + members * kOwnedRows - 1) / (members * kOwnedRows);
   const std::int64_t height = (batch + members * rounds - 1) / (members * rounds);
   for (std::int64_t row = worker.member * height; row < range.end; row += members * height)
-    for_tiles<Max>({std::max(row, range.begin), std::min(row + height, range.end)}, f);
+    cut_rows<Max>({std::max(row, range.begin), std::min(row + height, range.end)}, f);
 }
 
 // Visits blocks [begin, end) in groups of U, the rest in smaller ones: f(block,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/heads_table.h"
+#include "kernels/probe_table.h"
 #include "kernels/recurrent_table.h"
 
 namespace rnnfast {
@@ -19,6 +20,7 @@ struct KernelTable {
   const RecurrentTable<double>* recurrent_f64;
   const HeadsTable<float>* heads_f32;
   const HeadsTable<double>* heads_f64;
+  const ProbeTable* probe;
 };
 
 template <class Scalar>

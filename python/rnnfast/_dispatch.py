@@ -8,6 +8,9 @@ import os
 from typing import Any
 
 from rnnfast import _core
+from rnnfast._checks import check_int
+
+_MOST_THREADS = 1024
 
 
 def available_levels() -> list[str]:
@@ -44,11 +47,16 @@ def _module(level: str) -> str:
 
 
 def _start() -> None:
-    use_level(os.environ.get("RNNFAST_ISA") or available_levels()[-1])
+    levels = available_levels()
+    if not levels:
+        raise ImportError(f"rnnfast: found no kernels for {', '.join(_core.cpu_levels())}")
+    use_level(os.environ.get("RNNFAST_ISA") or levels[-1])
     threads = os.environ.get("RNNFAST_NUM_THREADS")
     if threads:
-        if not threads.isdecimal() or not 1 <= int(threads) <= 1024:
-            raise ValueError(f"RNNFAST_NUM_THREADS: expected 1 to 1024, got {threads!r}")
+        if threads not in map(str, range(1, _MOST_THREADS + 1)):
+            raise ValueError(
+                f"RNNFAST_NUM_THREADS: expected 1 to {_MOST_THREADS}, got {threads[:40]!r}"
+            )
         _core.set_num_threads(int(threads))
 
 
@@ -59,7 +67,17 @@ def set_num_threads(count: int) -> None:
     ----------
     count : int
         1 to 1024. Results carry the same bits whatever it is.
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer.
+    ValueError
+        If it is out of that range.
     """
+    count = check_int("count", count, 1)
+    if count > _MOST_THREADS:
+        raise ValueError(f"count: expected at most {_MOST_THREADS}, got {count}")
     _core.set_num_threads(count)
 
 

@@ -1,0 +1,45 @@
+"""The NumPy definition of the networks, which computes in float64: what one had before kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from rnnfast.reference import network_backward, network_forward
+
+from grid import Point, Problem
+from peers import Local
+from timing import Answer
+
+
+def candidates(point: Point, problem: Problem) -> Iterator[Local]:
+    """Yield the reference's way, for all but training with an optimizer."""
+    if point.mode == "train":
+        return
+    state: Any = None
+
+    def forward() -> Any:
+        return network_forward(point.spec, problem.weights, problem.x, lengths=point.lengths)
+
+    def step() -> None:
+        nonlocal state
+        _, state, _ = network_forward(point.spec, problem.weights, problem.x[:1], state)
+
+    def train() -> Any:
+        y, state, cache = forward()
+        return y, state, network_backward(cache, problem.dy)[2]
+
+    def answer() -> Answer:
+        grads = {}
+        if point.trains:
+            y, state, grads = train()
+        else:
+            y, state, _ = forward()
+        if point.mode == "step":
+            return {"y": y}
+        states = {"h_n": state[0], "c_n": state[1]} if isinstance(state, tuple) else {"h_n": state}
+        return {"y": np.asarray(y), **states, **grads}
+
+    call = {"step": step, "infer": forward, "grad": train}[point.mode]
+    yield Local("numpy reference", "numpy", call, answer)

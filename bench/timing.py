@@ -1,0 +1,165 @@
+"""How a point is timed: slices in turn, a probe before and after each, minimum and median.
+
+A shared machine is never the same for two seconds: a neighbour takes a core, a clock falls. So the
+candidates take turns in short slices, in an order that rotates, and each slice stands between two
+probes, loops of multiply-adds that touch no memory. A slice counts as clean if both probes reached
+four fifths of the best probe so far (a clock that falls under load costs less than that, a
+neighbour on the same core more); medians are of clean slices where there are enough.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from probe import Machine
+
+Answer = dict[str, npt.NDArray[np.floating]]
+
+BLOCK_SECONDS = 50e-6  # calls shorter than this are timed several at once
+SLICE_SECONDS = 10e-3
+SETTLE_SECONDS = 40e-3  # how long another library's idle threads may go on spinning
+FEWEST_ROUNDS = 5
+
+
+class Candidate(Protocol):
+    """A way to compute a point."""
+
+    name: str  # "torch, without oneDNN"
+    peer: str  # "torch"
+
+    def answer(self) -> Answer:
+        """Compute what is compared, by name."""
+
+    def time(self, calls: int, blocks: int) -> list[float]:
+        """Time `blocks` blocks of `calls` calls; return the seconds of a call in each."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+def time_blocks(call: Callable[[], object], calls: int, blocks: int) -> list[float]:
+    """Time `blocks` blocks of `calls` calls; return the seconds of a call in each."""
+    seconds = []
+    clock = time.perf_counter_ns
+    for _ in range(blocks):
+        if calls == 1:
+            start = clock()
+            call()
+            end = clock()
+        else:
+            turns = repeat(None, calls)
+            start = clock()
+            for _ in turns:
+                call()
+            end = clock()
+        seconds.append((end - start) * 1e-9 / calls)
+    return seconds
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Blocks of calls, one after the other, between two probes."""
+
+    seconds: list[float]  # of one call, for each block
+    fma: float  # mean of the probes, in floating-point operations per second
+    clean: bool
+
+
+@dataclass
+class Timing:
+    """What was measured of one candidate; seconds are of one call."""
+
+    slices: list[Slice] = field(default_factory=list)
+
+    @property
+    def clean(self) -> list[Slice]:
+        """The clean slices."""
+        return [s for s in self.slices if s.clean]
+
+    @property
+    def trusted(self) -> list[Slice]:
+        """The clean slices if they are at least three, else all."""
+        clean = self.clean
+        return clean if len(clean) >= 3 else self.slices
+
+    @property
+    def minimum(self) -> float:
+        """Least seconds of a call."""
+        return min(min(s.seconds) for s in self.slices)
+
+    @property
+    def median(self) -> float:
+        """Median over the trusted slices."""
+        return statistics.median(second for s in self.trusted for second in s.seconds)
+
+    def share(self, least_seconds: Callable[[float], float]) -> float:
+        """Share of a limit: the median, over the trusted slices, of each one's fastest call.
+
+        `least_seconds` gives the limit for a rate of multiply-adds; each slice is held against the
+        rate of its own probes, because clocks change.
+        """
+        return statistics.median(least_seconds(s.fma) / min(s.seconds) for s in self.trusted)
+
+
+@dataclass
+class _Pace:
+    calls: int  # in a block
+    blocks: int  # in a slice
+    rounds: int
+
+
+def _pace(candidate: Candidate, budget: float) -> _Pace:
+    """Choose how many calls make a block, and how many blocks a slice."""
+    once = min(candidate.time(1, 2))
+    calls = max(1, round(BLOCK_SECONDS / once))
+    blocks = max(1, round(SLICE_SECONDS / (calls * once)))
+    rounds = round(budget / (blocks * calls * once))
+    return _Pace(calls, blocks, max(FEWEST_ROUNDS, min(rounds, 40)))
+
+
+def time_in_turns(
+    candidates: Sequence[Candidate], machine: Machine, dtype: str, threads: int, budget: float
+) -> list[Timing]:
+    """Time the candidates in turns.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        Each has run at least once.
+    machine : Machine
+        Whose probes are used.
+    dtype : {"float32", "float64"}
+        Of the probes.
+    threads : int
+        Of the candidates and the probes.
+    budget : float
+        Seconds for each candidate; at least five slices are taken whatever it is.
+
+    Returns
+    -------
+    list of Timing
+        One for each candidate.
+    """
+    paces = [_pace(candidate, budget) for candidate in candidates]
+    timings = [Timing() for _ in candidates]
+    for turn in range(max(pace.rounds for pace in paces)):
+        for place in range(len(candidates)):
+            k = (turn + place) % len(candidates)
+            candidate, pace = candidates[k], paces[k]
+            if turn >= pace.rounds:
+                continue
+            before = machine.settle(dtype, threads, SETTLE_SECONDS if threads > 1 else 0.0)
+            candidate.time(pace.calls, 1)  # wakes its threads, fills the caches: not counted
+            seconds = candidate.time(pace.calls, pace.blocks)
+            after = machine.fma(dtype, threads)
+            clean = machine.is_clean(min(before, after), dtype, threads)
+            timings[k].slices.append(Slice(seconds, (before + after) / 2, clean))
+    return timings

@@ -1,0 +1,42 @@
+"""The Python examples of the README and of the documentation run and print what they say.
+
+A line ``print(...)  # text`` must print ``text``.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
+
+MARKDOWN = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RST = re.compile(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", re.MULTILINE)
+PRINTED = re.compile(r"^ *print\(.*\)  # (.+)$", re.MULTILINE)
+
+
+def examples(page: Path) -> str:
+    """All examples of a page, one after the other, each line at its place in the page."""
+    text = page.read_text("utf-8")
+    code = ""
+    for block in (MARKDOWN if page.suffix == ".md" else RST).finditer(text):
+        code += "\n" * (text.count("\n", 0, block.start(1)) - code.count("\n"))
+        code += textwrap.dedent(block[1])
+    return code
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if examples(page)], ids=lambda p: p.name)
+def test_examples_run_and_print_what_they_say(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = examples(page)
+    exec(compile(code, str(page), "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out.splitlines() == PRINTED.findall(code)
+
+
+def test_pages_with_examples_are_found():
+    assert examples(ROOT / "README.md").count("import rnnfast as rf") == 1
+    assert {page.name for page in PAGES if examples(page)} >= {"README.md", "quickstart.rst"}

@@ -1,0 +1,195 @@
+"""The installed package: its version, what it imports, what it holds, how it starts."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rnnfast
+from rnnfast import _core
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(rnnfast.__file__).resolve().parent
+LEVELS = rnnfast.cpu_info()["levels"]
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a new interpreter that finds the package where this one found it."""
+    variables = {name: value for name, value in os.environ.items() if "RNNFAST" not in name}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**variables, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def last_line(failed: subprocess.CompletedProcess[str]) -> str:
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    return failed.stderr.splitlines()[-1]
+
+
+# Version
+
+
+def test_version_of_the_python_and_of_the_compiled_side():
+    (version,) = re.findall(
+        r'^version = "([^"]+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE
+    )
+    assert rnnfast.__version__ == version
+    assert _core.__version__ == version
+
+
+def test_version_of_the_distribution():
+    try:
+        installed = importlib.metadata.version("rnnfast")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("built in place: there is no installed distribution")
+    assert installed == rnnfast.__version__
+
+
+def test_changelog_has_the_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"## [{rnnfast.__version__}]" in changelog
+
+
+# Names and imports
+
+
+def test_all_names_exist_once_and_sorted():
+    assert len(set(rnnfast.__all__)) == len(rnnfast.__all__)
+    for name in rnnfast.__all__:
+        assert getattr(rnnfast, name) is not None
+
+
+def test_import_takes_numpy_and_nothing_that_can_wait():
+    finished = run_python(
+        "import sys, rnnfast; print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    assert finished.returncode == 0, finished.stderr
+    imported = set(finished.stdout.split())
+    assert {"numpy", "rnnfast"} <= imported
+    later = {"torch", "scipy", "typer", "click", "rich", "matplotlib", "tqdm", "safetensors"}
+    assert not imported & later
+
+
+def test_import_leaves_the_reference_out():
+    finished = run_python(
+        "import sys, rnnfast; print(any('rnnfast.reference' in name for name in sys.modules))"
+    )
+    assert finished.stdout == "False\n", finished.stderr
+
+
+# Files
+
+
+def test_package_holds_its_data_and_types():
+    for name in ("py.typed", "_core.pyi", "data/dinosaurs.txt"):
+        assert (PACKAGE / name).is_file()
+
+
+def test_distribution_holds_no_more_than_the_package():
+    if PACKAGE == ROOT / "python" / "rnnfast":
+        pytest.skip("the source tree is in use, not an installed distribution")
+    files = importlib.metadata.files("rnnfast")
+    assert files is not None
+    folders = {file.parts[0] for file in files if file.parts[0] not in ("..", "bin")}
+    assert folders == {"rnnfast", f"rnnfast-{rnnfast.__version__}.dist-info"}
+    suffixes = {file.suffix for file in files if file.parts[0] == "rnnfast"}
+    assert suffixes - {".pyc"} == {".py", ".pyi", ".typed", ".txt", ".so"}
+    modules = {file.name.partition(".")[0] for file in files if file.suffix == ".so"}
+    assert modules - {"_kernels_v3", "_kernels_v4"} == {"_core", "_kernels_v1"}
+
+
+# Instruction set and threads
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_level_can_be_forced(level):
+    finished = run_python("import rnnfast; print(rnnfast.cpu_info()['level'])", RNNFAST_ISA=level)
+    assert finished.stdout == f"{level}\n", finished.stderr
+
+
+def test_best_level_is_the_default():
+    finished = run_python("import rnnfast; print(rnnfast.cpu_info()['level'])", RNNFAST_ISA="")
+    assert finished.stdout == f"{LEVELS[-1]}\n", finished.stderr
+
+
+@pytest.mark.parametrize("level", ["v9", "avx2", "V3", " ", "v3/../v4"])
+def test_unknown_level_is_one_clear_line(level):
+    failed = run_python("import rnnfast", RNNFAST_ISA=level)
+    assert last_line(failed) == (
+        f"ValueError: RNNFAST_ISA: expected one of {', '.join(LEVELS)} on this CPU, got {level!r}"
+    )
+
+
+def test_level_that_the_cpu_lacks_is_one_clear_line():
+    # A CPU of the lowest level, told to the package before it chooses.
+    lowest = LEVELS[0]
+    failed = run_python(
+        "import sys, types, importlib\n"
+        f"package = types.ModuleType('rnnfast'); package.__path__ = [{str(PACKAGE)!r}]\n"
+        "sys.modules['rnnfast'] = package\n"
+        "core = package._core = importlib.import_module('rnnfast._core')\n"
+        f"core.cpu_levels = lambda: [{lowest!r}]\n"
+        "import rnnfast._dispatch",
+        RNNFAST_ISA="v4" if lowest != "v4" else "v3",
+    )
+    assert last_line(failed) == (
+        f"ValueError: RNNFAST_ISA: expected one of {lowest} on this CPU, got "
+        + repr("v4" if lowest != "v4" else "v3")
+    )
+
+
+def test_number_of_threads_from_the_environment():
+    finished = run_python(
+        "import rnnfast; print(rnnfast.get_num_threads())", RNNFAST_NUM_THREADS="3"
+    )
+    assert finished.stdout == "3\n", finished.stderr
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5", "1025", "\N{SUPERSCRIPT TWO}", " "])
+def test_wrong_number_of_threads_is_one_clear_line(threads):
+    failed = run_python("import rnnfast", RNNFAST_NUM_THREADS=threads, PYTHONIOENCODING="utf-8")
+    assert last_line(failed) == (
+        f"ValueError: RNNFAST_NUM_THREADS: expected 1 to 1024, got {threads!r}"
+    )
+
+
+def test_absurdly_long_number_of_threads_is_one_short_line():
+    failed = run_python("import rnnfast", RNNFAST_NUM_THREADS="9" * 5000)
+    assert last_line(failed).startswith("ValueError: RNNFAST_NUM_THREADS: expected 1 to 1024, got")
+    assert len(last_line(failed)) < 120
+
+
+@pytest.mark.parametrize(
+    ("count", "error", "message"),
+    [
+        (0, ValueError, "count: expected at least 1, got 0"),
+        (1025, ValueError, "count: expected at most 1024, got 1025"),
+        (2**70, ValueError, f"count: expected at most 1024, got {2**70}"),
+        (1.5, TypeError, "count: expected an integer, got float"),
+        (True, TypeError, "count: expected an integer, got a bool"),
+        ("2", TypeError, "count: expected an integer, got str"),
+    ],
+)
+def test_wrong_number_of_threads_in_a_call(count, error, message):
+    before = rnnfast.get_num_threads()
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        rnnfast.set_num_threads(count)
+    assert rnnfast.get_num_threads() == before
+
+
+def test_cpu_info_fits_itself():
+    info = rnnfast.cpu_info()
+    assert info["level"] in info["levels"]
+    assert info["lanes"]["float32"] == 2 * info["lanes"]["float64"]
+    assert info["threads"] == rnnfast.get_num_threads()
+    assert info["cpus"] >= 1
