@@ -20,6 +20,8 @@ Array = npt.NDArray[Any]
 
 # Raised when a file of this version could not be read by the code before.
 FORMAT_VERSION = 1
+# The one entry of the files' metadata.
+_ENTRY = "rnnfast"
 
 
 def write_tensors(
@@ -49,13 +51,14 @@ def write_tensors(
         If the file cannot be written; what stood at `path` before is still there.
     """
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    text = json.dumps(description)
-    metadata = {
-        "format": f"rnnfast {kind}",
-        "format_version": str(FORMAT_VERSION),
-        "description": text,
-        "sha256": _digest(contiguous, text),
+    header = {
+        "kind": kind,
+        "version": FORMAT_VERSION,
+        "sha256": _digest(contiguous, description),
+        "content": description,
     }
+    # One entry: several would come in another order each time, as safetensors writes them.
+    metadata = {_ENTRY: json.dumps(header)}
     write_atomically(path, safetensors.numpy.save(contiguous, metadata))
 
 
@@ -81,42 +84,43 @@ def read_tensors(
         pass
     try:
         with safetensors.safe_open(name, framework="np") as file:
-            metadata = file.metadata() or {}
-            _check_kind(name, kind, metadata)
+            header = _header(name, kind, (file.metadata() or {}).get(_ENTRY))
             arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
         reason = f"damaged, cut short or not a safetensors file ({error})"
         raise ValueError(f"{name}: {reason}") from None
-    text = metadata.get("description", "")
-    if metadata.get("sha256") != _digest(arrays, text):
+    content = header.get("content")
+    if not isinstance(content, dict) or header.get("sha256") != _digest(arrays, content):
         raise ValueError(f"{name}: damaged: its content does not match its checksum")
-    description = json.loads(text)
-    if not isinstance(description, dict):
-        raise ValueError(f"{name}: damaged: expected a JSON object, got {text:.50}")
-    return arrays, description
+    return arrays, content
 
 
-def _check_kind(name: str, kind: str, metadata: Mapping[str, str]) -> None:
-    written = metadata.get("format", "")
-    if written != f"rnnfast {kind}":
-        what = written or "a safetensors file that rnnfast did not write"
-        raise ValueError(f"{name}: expected an rnnfast {kind}, got {what}")
-    version = metadata.get("format_version", "")
-    if version != str(FORMAT_VERSION):
+def _header(name: str, kind: str, text: str | None) -> dict[str, Any]:
+    if text is None:
+        raise ValueError(f"{name}: expected an rnnfast {kind}, got a safetensors file of others")
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name}: damaged: expected JSON in its metadata ({error})") from None
+    if not isinstance(header, dict) or header.get("kind") != kind:
+        found = header.get("kind") if isinstance(header, dict) else "something else"
+        raise ValueError(f"{name}: expected an rnnfast {kind}, got {found}")
+    if header.get("version") != FORMAT_VERSION:
         raise ValueError(
-            f"{name}: expected format version {FORMAT_VERSION}, got {version!r}; "
+            f"{name}: expected format version {FORMAT_VERSION}, got {header.get('version')!r}; "
             "another version of rnnfast wrote it"
         )
+    return header
 
 
-def _digest(arrays: Mapping[str, Array], text: str) -> str:
+def _digest(arrays: Mapping[str, Array], description: Mapping[str, Any]) -> str:
     """SHA-256 of the arrays in the order of their names, and of the description."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
         digest.update(array.tobytes())
-    digest.update(text.encode())
+    digest.update(json.dumps(description).encode())
     return digest.hexdigest()
 
 

@@ -44,8 +44,9 @@ def check_hyperparameters(model: LanguageModel) -> None:
         raise ValueError(f"level: expected 'char' or 'word', got {model.level!r}")
     if not isinstance(model.lines, bool):
         raise TypeError(f"lines: expected True or False, got {type(model.lines).__name__}")
-    if model.embedding_size is not None:
-        check_int("embedding_size", model.embedding_size, 1)
+    for name in ("embedding_size", "max_vocabulary_size"):
+        if getattr(model, name) is not None:
+            check_int(name, getattr(model, name), 1)
     check_int("sequence_length", model.sequence_length, 1)
     check_int("batch_size", model.batch_size, 1)
     check_number("dropout", model.dropout, minimum=0, below=1)

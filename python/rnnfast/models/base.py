@@ -160,7 +160,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     arrays, description = read_tensors(path, "model")
     name = description.get("model")
-    if name not in Model._classes:
+    if not isinstance(name, str) or name not in Model._classes:
         known = ", ".join(sorted(Model._classes))
         raise ValueError(f"{os.fspath(path)}: expected one of the models {known}, got {name!r}")
     try:
