@@ -77,9 +77,7 @@ def fitted(request: pytest.FixtureRequest) -> rf.LanguageModel:
 
 
 def test_learns_a_pattern_by_heart() -> None:
-    lm = fit(
-        "abcde" * 200, epochs=12, learning_rate=0.03, hidden_size=16, validation_fraction=0.05
-    )
+    lm = fit("abcde" * 200, epochs=12, learning_rate=0.03, hidden_size=16, validation_fraction=0.05)
     assert lm.history_[-1]["valid_loss"] < 0.01
     assert lm.perplexity("abcde" * 20) < 1.2  # the first letter may be any
     assert lm.sample(prefix="c", max_length=9, seed=1) == "cdeabcdeab"
@@ -137,9 +135,9 @@ def test_resumed_is_uninterrupted(tmp_path: Path, options: dict[str, Any]) -> No
 def test_resuming_with_another_corpus_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     small(lines=True).fit(LINES, epochs=1, verbose=0, checkpoint=path)
-    with pytest.raises(ValueError, match="cannot resume with another corpus"):
+    with pytest.raises(ValueError, match=r"cannot resume with another corpus"):
         small(lines=True).fit([*LINES, "c"], epochs=2, verbose=0, checkpoint=path, resume=True)
-    with pytest.raises(ValueError, match="another hidden_size: expected 12, got 13$"):
+    with pytest.raises(ValueError, match=r"another hidden_size: expected 12, got 13$"):
         small(lines=True, hidden_size=13).fit(
             LINES, epochs=2, verbose=0, checkpoint=path, resume=True
         )
@@ -192,7 +190,9 @@ def test_a_callback_may_ask_the_model() -> None:
 
 
 def test_loss_that_explodes() -> None:
-    with pytest.raises(FloatingPointError, match=r"^step \d+, epoch \d+: .*lower the learning rate"):
+    with pytest.raises(
+        FloatingPointError, match=r"^step \d+, epoch \d+: .*lower the learning rate"
+    ):
         fit(
             TEXT,
             20,
@@ -217,7 +217,9 @@ def test_rare_tokens_are_unknown() -> None:
 
 
 def test_tokenizer_options() -> None:
-    lm = fit(["The cat", "the CAT"] * 4, level="word", lines=True, tokenizer_options={"lower": True})
+    lm = fit(
+        ["The cat", "the CAT"] * 4, level="word", lines=True, tokenizer_options={"lower": True}
+    )
     assert lm.log_prob("THE cat") == lm.log_prob("the cat")
     assert set(lm.vocabulary_.tokens) == {"<UNK>", "<EOS>", "the", "cat"}
 
@@ -313,7 +315,9 @@ def test_long_text_is_scored_across_windows() -> None:
 def test_empty_sentences() -> None:
     assert fit(TEXT).log_prob("") == 0.0
     lm = fit(LINES, lines=True)
-    assert lm.log_prob("") == pytest.approx(math.log(dict(lm.next_tokens("", 9))["<EOS>"]), rel=1e-6)
+    assert lm.log_prob("") == pytest.approx(
+        math.log(dict(lm.next_tokens("", 9))["<EOS>"]), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("embedding_size", [None, 6])
@@ -377,7 +381,7 @@ def test_prefix_leads_to_the_state_it_has_in_scoring() -> None:
     lm = fit(TEXT, 6, learning_rate=0.02)
     for prefix in ("", "t", "the do"):
         best = lm.next_tokens(prefix, 2)
-        best = [token for token, _ in best if token != "<UNK>"][0]
+        best = next(token for token, _ in best if token != "<UNK>")
         assert lm.sample(prefix=prefix, max_length=1, temperature=0) == prefix + best
         assert lm.sample(prefix=prefix, max_length=1, top_k=1, seed=5) == prefix + best
         assert lm.sample(prefix=prefix, max_length=1, top_p=1e-6, seed=5) == prefix + best
@@ -469,25 +473,25 @@ def test_bad_validation_text(valid: str, message: str) -> None:
         ({"dropout": 1.0}, ValueError, "^dropout: expected a finite number at least 0 and below 1"),
         ({"dropout": math.nan}, ValueError, "^dropout: .*, got nan$"),
         ({"cell_options": {"peephole": True}, "cell": "gru"}, ValueError,
-         "^cell_options: expected some of bias, reset_after, reset_gate with 'gru', got 'peephole'"),
+         "^cell_options: expected some of bias, reset_after, reset_gate with 'gru', got 'p"),
         ({"cell_options": {"hidden_size": 3}}, ValueError, "^cell_options: .* got 'hidden_size'$"),
         ({"tokenizer_options": {"upper": True}}, ValueError, "^tokenizer_options: .*'upper'"),
-        ({"max_vocabulary_size": 0}, ValueError, "^max_vocabulary_size: expected at least 1, got 0$"),
+        ({"max_vocabulary_size": 0}, ValueError, "^max_vocabulary_size: expected at least 1"),
         ({"min_count": 10_000}, ValueError, "^min_count: expected at most"),
         ({"sequence_length": 0}, ValueError, "^sequence_length: expected at least 1, got 0$"),
         ({"batch_size": -1}, ValueError, "^batch_size: expected at least 1, got -1$"),
         ({"optimizer": "lbfgs"}, ValueError, "^optimizer: expected one of sgd, adam"),
         ({"optimizer_options": {"momentum": 0.9}}, ValueError,
-         "^optimizer_options: expected some of betas, eps, weight_decay with 'adam', got 'momentum'"),
-        ({"learning_rate": 0}, ValueError, "^learning_rate: expected a finite number above 0, got 0"),
+         "^optimizer_options: expected some of betas, eps, weight_decay with 'adam', got"),
+        ({"learning_rate": 0}, ValueError, "^learning_rate: expected a finite number above 0"),
         ({"learning_rate": math.inf}, ValueError, "^learning_rate: .*got inf$"),
         ({"schedule": "step"}, ValueError, "^schedule: expected one of constant, cosine, plateau"),
-        ({"clip_norm": -1.0}, ValueError, "^clip_norm: expected a finite number above 0, got -1.0$"),
+        ({"clip_norm": -1.0}, ValueError, "^clip_norm: expected a finite number above 0, got"),
         ({"clip_value": "a"}, TypeError, "^clip_value: expected a number, got str$"),
         ({"validation_fraction": 1}, ValueError, "^validation_fraction: .*below 1, got 1$"),
         ({"patience": 0}, ValueError, "^patience: expected at least 1, got 0$"),
         ({"patience": 2, "validation_fraction": 0}, ValueError, "^patience: expected None without"),
-        ({"dtype": "float16"}, ValueError, "^dtype: expected 'float32' or 'float64', got 'float16'$"),
+        ({"dtype": "float16"}, ValueError, "^dtype: expected 'float32' or 'float64', got 'flo"),
     ],
     ids=str,
 )  # fmt: skip
@@ -502,10 +506,10 @@ def test_bad_hyperparameters(options: dict[str, Any], error: type, message: str)
 def test_failed_fit_leaves_the_model_as_it_was() -> None:
     lm = fit(LINES, lines=True)
     before = lm.log_prob("abba")
-    with pytest.raises(ValueError, match="^text"):
+    with pytest.raises(ValueError, match=r"^text"):
         lm.fit([], verbose=0)
     lm.set_params(batch_size=0)
-    with pytest.raises(ValueError, match="^batch_size"):
+    with pytest.raises(ValueError, match=r"^batch_size"):
         lm.fit(LINES, verbose=0)
     assert lm.log_prob("abba") == before
 
@@ -514,15 +518,27 @@ def test_failed_fit_leaves_the_model_as_it_was() -> None:
     ("call", "error", "message"),
     [
         (lambda lm: lm.perplexity(""), ValueError, "^text: expected text, got an empty corpus$"),
-        (lambda lm: lm.perplexity(None), TypeError, "^text: expected a str or a list of str, got N"),
+        (
+            lambda lm: lm.perplexity(None),
+            TypeError,
+            "^text: expected a str or a list of str, got N",
+        ),
         (lambda lm: lm.perplexity("xyz"), ValueError, "^text: .*got none among 3$"),
         (lambda lm: lm.log_prob(["ab"]), TypeError, "^sentence: expected a str, got list$"),
         (lambda lm: lm.log_prob("zz"), ValueError, "^sentence: expected tokens of the model's voc"),
-        (lambda lm: lm.next_tokens("z"), ValueError, "^prefix: expected tokens of the model's voca"),
+        (
+            lambda lm: lm.next_tokens("z"),
+            ValueError,
+            "^prefix: expected tokens of the model's voca",
+        ),
         (lambda lm: lm.next_tokens("a", 0), ValueError, "^k: expected at least 1, got 0$"),
         (lambda lm: lm.sample(0), ValueError, "^n: expected at least 1, got 0$"),
         (lambda lm: lm.sample(prefix=3), TypeError, "^prefix: expected a str, got int$"),
-        (lambda lm: lm.sample(max_length=0), ValueError, "^max_length: expected at least 1, got 0$"),
+        (
+            lambda lm: lm.sample(max_length=0),
+            ValueError,
+            "^max_length: expected at least 1, got 0$",
+        ),
         (lambda lm: lm.sample(temperature=-1), ValueError, "^temperature: expected"),
         (lambda lm: lm.sample(temperature=math.nan), ValueError, "^temperature: expected"),
         (lambda lm: lm.sample(top_k=0), ValueError, "^top_k: expected at least 1, got 0$"),

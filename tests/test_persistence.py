@@ -126,7 +126,7 @@ def test_what_json_cannot_hold_is_named(lm: rf.LanguageModel, path: Path) -> Non
     for value in (lambda: 0, float("nan")):
         other = make(lines=True).fit(LINES, epochs=1, verbose=0)
         other.set_params(cell_options={"bias": value})
-        with pytest.raises(TypeError, match="^cell_options: .* cannot be saved"):
+        with pytest.raises(TypeError, match=r"^cell_options: .* cannot be saved"):
             other.save(path)
         assert not path.exists()
 
@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_the_old_file(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="not written, No space left on device") as error:
+    with pytest.raises(OSError, match=r"not written, No space left on device") as error:
         lm.save(path)
     assert error.value.filename == str(path)
     assert path.read_bytes() == before
@@ -166,7 +166,7 @@ def test_every_cut_is_noticed(lm: rf.LanguageModel, path: Path) -> None:
         with pytest.raises(ValueError, match=r"^\S*model\.safetensors: damaged, cut short or not"):
             rf.load(path)
     path.write_bytes(content + b"x")
-    with pytest.raises(ValueError, match="damaged, cut short or not a safetensors file"):
+    with pytest.raises(ValueError, match=r"damaged, cut short or not a safetensors file"):
         rf.load(path)
 
 
@@ -188,10 +188,12 @@ def test_every_flipped_bit_is_noticed(lm: rf.LanguageModel, path: Path, data: An
         assert loaded.log_prob("to be") == lm.log_prob("to be")
 
 
-@pytest.mark.parametrize("content", [b"", b"\x80\x04K\x01.", b"PK\x03\x04" * 9, b"\xff" * 300, b"{}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x80\x04K\x01.", b"PK\x03\x04" * 9, b"\xff" * 300, b"{}"]
+)
 def test_foreign_files(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="damaged, cut short or not a safetensors file"):
+    with pytest.raises(ValueError, match=r"damaged, cut short or not a safetensors file"):
         rf.load(path)
 
 
@@ -199,10 +201,10 @@ def test_foreign_safetensors(path: Path) -> None:
     arrays = {"weight": np.zeros(3, np.float32)}
     for metadata in (None, {"format": "pt"}):
         safetensors.numpy.save_file(arrays, path, metadata)
-        with pytest.raises(ValueError, match="expected an rnnfast model, got a safetensors file"):
+        with pytest.raises(ValueError, match=r"expected an rnnfast model, got a safetensors file"):
             rf.load(path)
     write_tensors(path, "checkpoint", arrays, {})
-    with pytest.raises(ValueError, match="expected an rnnfast model, got checkpoint$"):
+    with pytest.raises(ValueError, match=r"expected an rnnfast model, got checkpoint$"):
         rf.load(path)
 
 
@@ -217,7 +219,10 @@ def rewritten(path: Path, change: Callable[[dict[str, np.ndarray], dict[str, Any
     ("change", "message"),
     [
         (lambda a, d: d.pop("parameters"), "its parts do not fit together"),
-        (lambda a, d: d.update(model="Oracle"), "expected one of the models .*LanguageModel.*'Orac"),
+        (
+            lambda a, d: d.update(model="Oracle"),
+            "expected one of the models .*LanguageModel.*'Orac",
+        ),
         (lambda a, d: d.update(model=["LanguageModel"]), "expected one of the models"),
         (lambda a, d: d["parameters"].update(units=3), r"fit together \(units: expected one of"),
         (lambda a, d: d["parameters"].update(hidden_size=7), r"expected shape \(28, .*got \(24, "),
@@ -228,7 +233,10 @@ def rewritten(path: Path, change: Callable[[dict[str, np.ndarray], dict[str, Any
         (lambda a, d: d.update(learned=[]), "its parts do not fit together"),
         (lambda a, d: a.pop("output.bias"), "output.* without bias"),
         (lambda a, d: a.update({"output.more": np.zeros(2)}), "output.* unknown more"),
-        (lambda a, d: a.update({"more.x": np.zeros(2)}), "more.x: expected arrays of recurrent, out"),
+        (
+            lambda a, d: a.update({"more.x": np.zeros(2)}),
+            "more.x: expected arrays of recurrent, out",
+        ),
         (lambda a, d: a["output.bias"].fill(np.nan), "output.bias: expected finite values"),
         (lambda a, d: a.update({"output.bias": np.zeros(2, bool)}), "output.bias: expected"),
     ],
@@ -249,7 +257,7 @@ def test_other_format_versions(
     with monkeypatch.context() as patch:
         patch.setattr("rnnfast._tensors.FORMAT_VERSION", 2)
         lm.save(path)
-    with pytest.raises(ValueError, match="expected format version 1, got 2; another version of"):
+    with pytest.raises(ValueError, match=r"expected format version 1, got 2; another version of"):
         rf.load(path)
 
 
@@ -266,7 +274,9 @@ def test_arrays_of_no_axes_and_no_elements_survive(path: Path) -> None:
 @pytest.mark.parametrize("entry", ["", "[1]", "{}", "[" * 100_000])
 def test_metadata_that_is_not_ours(path: Path, entry: str) -> None:
     safetensors.numpy.save_file({"x": np.zeros(1)}, path, {"rnnfast": entry})
-    with pytest.raises(ValueError, match=r"model\.safetensors: (damaged: |expected an rnnfast model)"):
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors: (damaged: |expected an rnnfast model)"
+    ):
         rf.load(path)
 
 

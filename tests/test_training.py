@@ -156,13 +156,13 @@ def test_resuming_another_training_is_refused(tmp_path: Path) -> None:
     Problem(checkpoint=path, identity={"size": 3}).trainer.run(1)
     other = Problem(checkpoint=path, identity={"size": 4})
     before = other.w.copy()
-    with pytest.raises(ValueError, match="c: cannot resume with another size: expected 3, got 4$"):
+    with pytest.raises(ValueError, match=r"c: cannot resume with another size: expected 3, got 4$"):
         other.trainer.run(2, resume=True)
     np.testing.assert_array_equal(other.w, before)
 
 
 def test_resuming_needs_a_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="^checkpoint: expected a path to resume from, got None$"):
+    with pytest.raises(ValueError, match=r"^checkpoint: expected a path to resume from, got None$"):
         Problem().trainer.run(2, resume=True)
     with pytest.raises(FileNotFoundError):
         Problem(checkpoint=tmp_path / "none").trainer.run(2, resume=True)
@@ -174,15 +174,15 @@ def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
     content = path.read_bytes()
     for cut in (0, 7, 100, len(content) - 1):
         path.write_bytes(content[:cut])
-        with pytest.raises(ValueError, match="c: damaged, cut short or not a safetensors file"):
+        with pytest.raises(ValueError, match=r"c: damaged, cut short or not a safetensors file"):
             Problem(checkpoint=path).trainer.run(2, resume=True)
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(ValueError, match="c: damaged: its content does not match its checksum"):
+    with pytest.raises(ValueError, match=r"c: damaged: its content does not match its checksum"):
         Problem(checkpoint=path).trainer.run(2, resume=True)
 
 
 def test_checkpoint_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="not written"):
+    with pytest.raises(FileNotFoundError, match=r"not written"):
         Problem(checkpoint=tmp_path / "no" / "c").trainer.run(1)
 
 
@@ -280,7 +280,7 @@ def test_numbers_that_a_layer_refuses_stop_training() -> None:
         raise ValueError("h: expected finite numbers, got NaN or infinity")
 
     problem.trainer.step = step
-    with pytest.raises(FloatingPointError, match="^step 1, epoch 1: h: expected finite numbers"):
+    with pytest.raises(FloatingPointError, match=r"^step 1, epoch 1: h: expected finite numbers"):
         problem.trainer.run(1)
 
     def wrong(rows: np.ndarray) -> tuple[float, int]:
@@ -300,11 +300,13 @@ def test_weight_and_figure_that_are_not_finite_stop() -> None:
         problem.layer.parameters()["unused"].assign([np.inf, 0.0])
 
     problem.trainer.optimizer.step = step  # type: ignore[method-assign]
-    with pytest.raises(FloatingPointError, match=r"a weight is not finite \(.*weight layer\.unused"):
+    with pytest.raises(
+        FloatingPointError, match=r"a weight is not finite \(.*weight layer\.unused"
+    ):
         problem.trainer.run(1)
     problem = Problem()
     problem.trainer.validate = lambda: {"valid_loss": math.nan}
-    with pytest.raises(FloatingPointError, match="^epoch 1: valid_loss is nan$"):
+    with pytest.raises(FloatingPointError, match=r"^epoch 1: valid_loss is nan$"):
         problem.trainer.run(1)
 
 
@@ -316,18 +318,18 @@ def test_batches_without_terms() -> None:
     assert problem.trainer.optimizer.steps == 2
     problem = Problem()
     problem.trainer.batches = lambda rng: []
-    with pytest.raises(ValueError, match="^batches: expected something to predict"):
+    with pytest.raises(ValueError, match=r"^batches: expected something to predict"):
         problem.trainer.run(1)
 
 
 def test_arguments() -> None:
-    with pytest.raises(ValueError, match="^epochs: expected at least 1, got 0$"):
+    with pytest.raises(ValueError, match=r"^epochs: expected at least 1, got 0$"):
         Problem().trainer.run(0)
-    with pytest.raises(TypeError, match="^epochs: expected an integer, got float$"):
+    with pytest.raises(TypeError, match=r"^epochs: expected an integer, got float$"):
         Problem().trainer.run(1.5)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="^patience: expected None without validation"):
+    with pytest.raises(ValueError, match=r"^patience: expected None without validation"):
         Problem(patience=3)
-    with pytest.raises(ValueError, match="^patience: expected at least 1, got 0$"):
+    with pytest.raises(ValueError, match=r"^patience: expected at least 1, got 0$"):
         Problem(patience=0, validated=True)
 
 
@@ -426,7 +428,9 @@ def test_one_line_an_epoch_where_there_is_no_terminal() -> None:
 
 def test_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnnfast._progress._BAR_EVERY", 0.0)
-    text = shown(Terminal(), 1, callbacks=[lambda p: p.write(f"<{p.step}>") if p.epoch_ended else None])
+    text = shown(
+        Terminal(), 1, callbacks=[lambda p: p.write(f"<{p.step}>") if p.epoch_ended else None]
+    )
     assert "epoch 3/3 100%|" in text and "char/s" in text and "perplexity" in text
     assert "<5>" in text and "<15>" in text
 

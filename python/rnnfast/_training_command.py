@@ -79,7 +79,7 @@ def train(
         bool, typer.Option("--resume", help="Go on from where training stopped.")
     ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
-) -> int:
+) -> None:
     """Train a language model. Ctrl-C stops and saves it; --resume goes on."""
     if not out.parent.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(out.parent))
@@ -116,9 +116,8 @@ def train(
     _summarise(lm, "names of dinosaurs" if corpus is None else str(corpus), out, began)
     if lm.stopped_ == "interrupt":
         typer.echo("stopped by Ctrl-C; the same command with --resume goes on")
-        return 130
+        raise typer.Exit(130)
     checkpoint.unlink()
-    return 0
 
 
 def _sampler(lm: LanguageModel, every: int | None) -> Callable[[Progress], None]:
@@ -128,7 +127,8 @@ def _sampler(lm: LanguageModel, every: int | None) -> Callable[[Progress], None]
         period = every or max(1, progress.epochs // _SAMPLES)
         if progress.epoch_ended and progress.epoch % period == 0:
             text = lm.sample(max_length=_SAMPLE_LENGTH, seed=progress.epoch)
-            progress.write(f"-- sample after epoch {progress.epoch}: {text}")
+            between = " " if lm.lines else "\n"
+            progress.write(f"-- sample after epoch {progress.epoch}:{between}{text}")
 
     return show
 

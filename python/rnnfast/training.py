@@ -25,6 +25,9 @@ from rnnfast.schedules import ReduceOnPlateau, Schedule
 
 Batch = TypeVar("Batch")
 
+# Seconds between two checkpoints: short epochs must not wait for the disk.
+_CHECKPOINT_EVERY = 10.0
+
 
 @dataclass
 class Progress:
@@ -99,7 +102,8 @@ class Trainer(Generic[Batch]):
         What `step` keeps from one batch to the next, such as states: emptied before each epoch,
         kept in checkpoints.
     checkpoint : path-like, optional
-        Where to write, after every epoch and when stopped, all that is needed to go on.
+        Where to write all that is needed to go on: when an epoch has ended, though not again within
+        ten seconds, and when training stops.
     identity : mapping
         What must be the same for a checkpoint to be resumed, for example hyperparameters, as
         values that JSON can hold.
@@ -140,6 +144,7 @@ class Trainer(Generic[Batch]):
             if self.validate is None:
                 raise ValueError("patience: expected None without validation, which it waits for")
         self.stopped = "finished"
+        self._written = -math.inf
         self._at = Position()
         self._best: dict[str, Array] = {}
 
@@ -186,11 +191,10 @@ class Trainer(Generic[Batch]):
         self.stopped = "finished"
         with InterruptFlag() as interrupt:
             try:
+                if self._out_of_patience():  # a training that had stopped for it, resumed
+                    self.stopped = "patience"
                 while self._at.epoch < epochs and self.stopped == "finished":
-                    if self._out_of_patience():
-                        self.stopped = "patience"
-                    else:
-                        self._run_epoch(epochs, interrupt)
+                    self._run_epoch(epochs, interrupt)
             finally:
                 self.reporter.close()
         if self._best:
@@ -222,11 +226,15 @@ class Trainer(Generic[Batch]):
         self._end_epoch(began)
         stop = self._call_back(epochs, epoch_ended=True)
         at.epoch, at.batch = at.epoch + 1, 0
-        self._write_checkpoint()
         if stop:
             self.stopped = "callback"
         elif interrupt.requested and at.epoch < epochs:
             self.stopped = "interrupt"
+        elif self._out_of_patience():
+            self.stopped = "patience"
+        ends = self.stopped != "finished" or at.epoch == epochs
+        if ends or time.perf_counter() - self._written >= _CHECKPOINT_EVERY:
+            self._write_checkpoint()
 
     def _make_step(self, batch: Batch) -> int:
         """Make one step; return how many terms its loss has."""
@@ -332,7 +340,8 @@ class Trainer(Generic[Batch]):
             why = f"{epochs} epochs made"
         else:
             by = "Ctrl-C" if self.stopped == "interrupt" else "a callback"
-            why = f"stopped by {by} in epoch {min(at.epoch + 1, epochs)} of {epochs}"
+            place = f"in epoch {at.epoch + 1}" if at.batch else f"after epoch {at.epoch}"
+            why = f"stopped by {by} {place} of {epochs}"
         message = f"{why}, {at.step} steps; {kept}"
         if self.stopped == "interrupt" and self.reporter.verbose == 0:
             warnings.warn(message, RuntimeWarning, stacklevel=4)
@@ -341,6 +350,7 @@ class Trainer(Generic[Batch]):
     def _write_checkpoint(self) -> None:
         if self.checkpoint is None:
             return
+        self._written = time.perf_counter()
         write_checkpoint(
             self.checkpoint,
             self._at,
