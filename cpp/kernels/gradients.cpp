@@ -16,6 +16,9 @@ std::int64_t padded(std::int64_t K, int count) {
   return result;
 }
 
+// Longest chain of additions over rows: many short sums round less than a long one.
+constexpr std::int64_t kChainedRows = 64;
+
 // Where each gradient lies among `products`, each [block][padded k][slots][V], and each left
 // operand among `left`.
 template <class Scalar>
@@ -217,22 +220,25 @@ class GradientProducts {
 #pragma GCC unroll 8
     for (int u = 0; u < U; ++u)
       b[u] = right.data + (block + u) * right.block + rows.begin * right.row;
-    Vec<Scalar> acc[MR][U][Count];
     Scalar* c = to + (block * K + k) * Count * V;
+    for (std::int64_t r = 0; r < n; r += kChainedRows) {
+      const std::int64_t part = std::min(kChainedRows, n - r);
+      Vec<Scalar> acc[MR][U][Count];
+      clear<Scalar, MR, U, Count>(acc);
+      accumulate<Scalar, MR, U, Count>(acc, Interleaved<Scalar, MR>{left + k * n + r * MR}, b,
+                                       right.row, part);
 #pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m)
+      for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
-      for (int u = 0; u < U; ++u)
+        for (int u = 0; u < U; ++u)
 #pragma GCC unroll 8
-        for (int g = 0; g < Count; ++g)
-          acc[m][u][g] = load(static_cast<const Scalar*>(c + ((u * K + m) * Count + g) * V));
-    accumulate<Scalar, MR, U, Count>(acc, Interleaved<Scalar, MR>{left + k * n}, b, right.row, n);
-#pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m)
+          for (int g = 0; g < Count; ++g) {
+            Scalar* at = c + ((u * K + m) * Count + g) * V;
+            store(at, add(load(static_cast<const Scalar*>(at)), acc[m][u][g]));
+          }
 #pragma GCC unroll 8
-      for (int u = 0; u < U; ++u)
-#pragma GCC unroll 8
-        for (int g = 0; g < Count; ++g) store(c + ((u * K + m) * Count + g) * V, acc[m][u][g]);
+      for (int u = 0; u < U; ++u) b[u] += part * right.row;
+    }
   }
 
   // Index inputs: a row's gradient goes to its index's panel row.
@@ -253,12 +259,13 @@ class GradientProducts {
       for (std::int64_t u = units_.begin; u < units_.end; ++u) {
         Scalar* to = g_.products + at_.bias + u * slots * V;
         Vec<Scalar> sum[slots];
-        for (int s = 0; s < slots; ++s) sum[s] = load(static_cast<const Scalar*>(to + s * V));
+        for (int s = 0; s < slots; ++s) sum[s] = zeros<Scalar>();
         for (std::int64_t row = rows.begin; row < rows.end; ++row) {
           const Scalar* from = p_.slots_at(u, row);
           for (int s = 0; s < slots; ++s) sum[s] = add(sum[s], load(from + s * V));
         }
-        for (int s = 0; s < slots; ++s) store(to + s * V, sum[s]);
+        for (int s = 0; s < slots; ++s)
+          store(to + s * V, add(load(static_cast<const Scalar*>(to + s * V)), sum[s]));
       }
     });
   }
