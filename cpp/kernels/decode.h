@@ -53,7 +53,8 @@ class Drawer {
   // weight_ = exp((logit - max) / temperature), 0 for what is forbidden.
   void weigh(const Scalar* logits, Scalar max, const DrawOptions& options) {
     const auto m = broadcast(max);
-    const auto cool = broadcast(static_cast<Scalar>(1 / options.temperature));
+    constexpr double most = std::numeric_limits<Scalar>::max();
+    const auto cool = broadcast(static_cast<Scalar>(std::min(1 / options.temperature, most)));
     for (std::int64_t v = 0; v < V_; v += lanes<Scalar>) {
       const auto x = mul(sub(load_first(logits + v, V_ - v), m), cool);
       store(weight_.data() + v, exp_nonpositive<Scalar>(x));
