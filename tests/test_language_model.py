@@ -470,7 +470,7 @@ def test_bad_validation_text(valid: str, message: str) -> None:
         ({"hidden_size": 0}, ValueError, "^hidden_size: expected at least 1, got 0$"),
         ({"num_layers": 1.0}, TypeError, "^num_layers: expected an integer, got float$"),
         ({"embedding_size": 0}, ValueError, "^embedding_size: expected at least 1, got 0$"),
-        ({"dropout": 1.0}, ValueError, "^dropout: expected a finite number at least 0 and below 1"),
+        ({"dropout": 1.0}, ValueError, "^dropout: expected a finite number of at least 0 and bel"),
         ({"dropout": math.nan}, ValueError, "^dropout: .*, got nan$"),
         ({"cell_options": {"peephole": True}, "cell": "gru"}, ValueError,
          "^cell_options: expected some of bias, reset_after, reset_gate with 'gru', got 'p"),

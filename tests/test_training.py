@@ -254,6 +254,20 @@ def test_infinite_loss_stops() -> None:
         problem.trainer.run(1)
 
 
+def test_an_error_leaves_the_best_weights() -> None:
+    problem = Problem(validated=True)
+    good = problem.step
+    problem.trainer.step = lambda rows: (
+        good(rows) if problem.trainer.optimizer.steps < EPOCH + 2 else (math.nan, 8)
+    )
+    with pytest.raises(FloatingPointError, match=r"^step 8, epoch 2: the loss is nan"):
+        problem.trainer.run(2)
+    assert problem.trainer.stopped == "error"
+    best = Problem()
+    best.trainer.run(1)
+    np.testing.assert_array_equal(problem.w, best.w)
+
+
 def test_gradient_that_is_not_finite_stops_before_the_step() -> None:
     problem = Problem()
     good = problem.step
@@ -331,6 +345,12 @@ def test_arguments() -> None:
         Problem(patience=3)
     with pytest.raises(ValueError, match=r"^patience: expected at least 1, got 0$"):
         Problem(patience=0, validated=True)
+
+
+def test_unknown_figure_to_monitor() -> None:
+    problem = Problem(validated=True, monitor="accuracy")
+    with pytest.raises(ValueError, match=r"^monitor: expected one of valid_loss, got 'accuracy'$"):
+        problem.trainer.run(1)
 
 
 def test_callbacks_see_every_step_and_epoch() -> None:

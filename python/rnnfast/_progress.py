@@ -7,16 +7,53 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
 import tqdm
 
+from rnnfast._checkpoints import Record
+
 # Seconds between two changes of the bar's text, and between two lines within one epoch.
 _BAR_EVERY = 0.2
 _LINE_EVERY = 30.0
 _FORMAT = "{desc} {percentage:3.0f}%|{bar:20}|{postfix} [{elapsed}<{remaining}]"
+
+
+@dataclass
+class Progress:
+    """How far training has come; what a callback is given.
+
+    Attributes
+    ----------
+    epoch : int
+        The running epoch, counted from 1.
+    epochs : int
+        How many there are to be.
+    step : int
+        Steps made since training began, those before a resumption counted.
+    loss : float
+        Mean loss of the running epoch so far.
+    epoch_ended : bool
+        Whether the epoch has just ended, its validation included.
+    history : list of dict
+        A record of every epoch that has ended.
+    write : callable
+        Shows a text without disturbing the progress bar; nothing with ``verbose=0``.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    loss: float
+    epoch_ended: bool
+    history: list[Record]
+    write: Callable[[str], None]
+
+
+Callback = Callable[[Progress], bool | None]
 
 
 class Reporter:
@@ -85,7 +122,7 @@ class Reporter:
             self._shown = now
             self._line(f"{self._title}: {self._numbers(loss)}")
 
-    def end_epoch(self, record: Mapping[str, float]) -> None:
+    def end_epoch(self, record: Record) -> None:
         """Show what an epoch came to."""
         if not self.verbose or self._bar is not None:
             return

@@ -16,51 +16,19 @@ import numpy as np
 
 from rnnfast._checkpoints import Position, Record, read_checkpoint, write_checkpoint
 from rnnfast._checks import check_int
-from rnnfast._progress import InterruptFlag, Reporter
+from rnnfast._progress import Callback, InterruptFlag, Progress, Reporter
 from rnnfast._tensors import Array, collect_arrays, spread_arrays
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.nn.module import Module
 from rnnfast.optim import Optimizer
 from rnnfast.schedules import ReduceOnPlateau, Schedule
 
+__all__ = ["Callback", "Progress", "Trainer"]
+
 Batch = TypeVar("Batch")
 
 # Seconds between two checkpoints: short epochs must not wait for the disk.
 _CHECKPOINT_EVERY = 10.0
-
-
-@dataclass
-class Progress:
-    """How far training has come; what a callback is given.
-
-    Attributes
-    ----------
-    epoch : int
-        The running epoch, counted from 1.
-    epochs : int
-        How many there are to be.
-    step : int
-        Steps made since training began, those before a resumption counted.
-    loss : float
-        Mean loss of the running epoch so far.
-    epoch_ended : bool
-        Whether the epoch has just ended, its validation included.
-    history : list of dict
-        A record of every epoch that has ended.
-    write : callable
-        Shows a text without disturbing the progress bar; nothing with ``verbose=0``.
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    loss: float
-    epoch_ended: bool
-    history: list[Record]
-    write: Callable[[str], None]
-
-
-Callback = Callable[[Progress], bool | None]
 
 
 @dataclass
@@ -115,7 +83,7 @@ class Trainer(Generic[Batch]):
 
     Attributes
     ----------
-    stopped : {"finished", "patience", "callback", "interrupt"}
+    stopped : {"finished", "patience", "callback", "interrupt", "error"}
         Why `run` ended.
     """
 
@@ -143,7 +111,7 @@ class Trainer(Generic[Batch]):
             check_int("patience", self.patience, 1)
             if self.validate is None:
                 raise ValueError("patience: expected None without validation, which it waits for")
-        self.stopped = "finished"
+        self.stopped = ""
         self._written = -math.inf
         self._at = Position()
         self._best: dict[str, Array] = {}
@@ -166,8 +134,8 @@ class Trainer(Generic[Batch]):
     def run(self, epochs: int, resume: bool = False) -> None:
         """Train until there have been ``epochs`` epochs in all.
 
-        Ctrl-C ends it after the running step; a second one at once. Unless it ends with an error,
-        the weights of the best epoch are put back, if validation has found one.
+        Ctrl-C ends it after the running step; a second one at once. However it ends, the weights of
+        the best epoch are put back, if validation has found one.
 
         Parameters
         ----------
@@ -188,17 +156,20 @@ class Trainer(Generic[Batch]):
         epochs = check_int("epochs", epochs, 1)
         if resume:
             self._resume()
-        self.stopped = "finished"
+        # A training that had run out of patience may be resumed with that much, or with more.
+        self.stopped = "patience" if self._out_of_patience() else ""
         with InterruptFlag() as interrupt:
             try:
-                if self._out_of_patience():  # a training that had stopped for it, resumed
-                    self.stopped = "patience"
-                while self._at.epoch < epochs and self.stopped == "finished":
+                while self._at.epoch < epochs and not self.stopped:
                     self._run_epoch(epochs, interrupt)
+                self.stopped = self.stopped or "finished"
+            except BaseException:
+                self.stopped = "error"
+                raise
             finally:
                 self.reporter.close()
-        if self._best:
-            spread_arrays(self.modules, self._best)
+                if self._best:
+                    spread_arrays(self.modules, self._best)
         self._tell_end(epochs)
 
     def _run_epoch(self, epochs: int, interrupt: InterruptFlag) -> None:
@@ -218,7 +189,7 @@ class Trainer(Generic[Batch]):
                 self.stopped = "callback"
             elif interrupt.requested:
                 self.stopped = "interrupt"
-            if self.stopped != "finished":
+            if self.stopped:
                 self._write_checkpoint()
                 return
         if at.count == 0:
@@ -232,7 +203,7 @@ class Trainer(Generic[Batch]):
             self.stopped = "interrupt"
         elif self._out_of_patience():
             self.stopped = "patience"
-        ends = self.stopped != "finished" or at.epoch == epochs
+        ends = self.stopped or at.epoch == epochs
         if ends or time.perf_counter() - self._written >= _CHECKPOINT_EVERY:
             self._write_checkpoint()
 
@@ -280,6 +251,9 @@ class Trainer(Generic[Batch]):
             if not math.isfinite(value):
                 raise FloatingPointError(f"epoch {at.epoch + 1}: {name} is {value}")
         if figures:
+            if self.monitor not in figures:
+                known = ", ".join(figures)
+                raise ValueError(f"monitor: expected one of {known}, got {self.monitor!r}")
             value = figures[self.monitor]
             if at.best_value is None or (
                 value > at.best_value if self.maximize else value < at.best_value

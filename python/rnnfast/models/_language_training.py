@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_number
+from rnnfast._checks import check_int, check_real
 from rnnfast.data.batches import Batch, Ints
 from rnnfast.models._corpus import CorpusBatches, CorpusReader, digest
 from rnnfast.models._scoring import score
@@ -49,12 +49,12 @@ def check_hyperparameters(model: LanguageModel) -> None:
             check_int(name, getattr(model, name), 1)
     check_int("sequence_length", model.sequence_length, 1)
     check_int("batch_size", model.batch_size, 1)
-    check_number("dropout", model.dropout, minimum=0, below=1)
-    check_number("learning_rate", model.learning_rate, above=0)
+    check_real("dropout", model.dropout, 0, 1, below=True)
+    check_real("learning_rate", model.learning_rate, 0, above=True)
     for name in ("clip_norm", "clip_value"):
         if getattr(model, name) is not None:
-            check_number(name, getattr(model, name), above=0)
-    check_number("validation_fraction", model.validation_fraction, minimum=0, below=1)
+            check_real(name, getattr(model, name), 0, above=True)
+    check_real("validation_fraction", model.validation_fraction, 0, 1, below=True)
 
 
 def make_tokenizer(model: LanguageModel) -> CharTokenizer | WordTokenizer:

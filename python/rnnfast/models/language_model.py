@@ -99,7 +99,7 @@ class LanguageModel(Model):
         One record an epoch; see `rnnfast.training.Trainer`. Losses are in nats a token.
     best_epoch_ : int
         The epoch whose weights the model has; 0: those of the last step.
-    stopped_ : {"finished", "patience", "callback", "interrupt"}
+    stopped_ : {"finished", "patience", "callback", "interrupt", "error"}
         Why training ended.
     """
 
@@ -222,9 +222,11 @@ class LanguageModel(Model):
         # Callbacks may already ask the model.
         self.vocabulary_, self.tokenizer_ = corpus.vocabulary, reader.tokenizer
         self.network_, self.history_ = network, trainer.history
-        trainer.run(epochs, resume)
-        self.history_ = trainer.history
-        self.best_epoch_, self.stopped_ = trainer.best_epoch, trainer.stopped
+        try:
+            trainer.run(epochs, resume)
+        finally:
+            self.history_ = trainer.history
+            self.best_epoch_, self.stopped_ = trainer.best_epoch, trainer.stopped
         return self
 
     # Asking
