@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--schedule", default="cosine")
     parser.add_argument("--cell", default="lstm")
+    parser.add_argument("--embedding-size", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", type=Path, help="where to save the model")
     arguments = parser.parse_args()
@@ -34,6 +35,7 @@ def main() -> None:
         cell=arguments.cell,
         hidden_size=128,
         num_layers=2,
+        embedding_size=arguments.embedding_size,
         sequence_length=50,
         batch_size=50,
         dropout=arguments.dropout,
