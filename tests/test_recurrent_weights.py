@@ -1,4 +1,4 @@
-"""The next call and a stream's next step use the weights of now, a waiting pass those of its own."""
+"""The next call and a stream's next step use the weights of now, a waiting pass its own."""
 
 from __future__ import annotations
 
