@@ -86,7 +86,7 @@ def element_weights(scores: Array, weights: Any) -> Array | None:
         weights = np.broadcast_to(weights[..., None], scores.shape)
     if weights.shape != scores.shape:
         raise ValueError(f"weights: expected shape {scores.shape}, got {weights.shape}")
-    return np.ascontiguousarray(weights)
+    return weights
 
 
 def from_bool(values: Any, dtype: np.dtype[Any]) -> Array:
