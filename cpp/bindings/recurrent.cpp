@@ -28,10 +28,6 @@ Cell cell_named(const std::string& name) {
   throw py::value_error("cell: expected a known cell, got '" + name + "'");
 }
 
-void require_memory(Status status) {
-  if (status == Status::out_of_memory) throw std::bad_alloc();
-}
-
 // What a forward pass keeps, with the arrays it points into.
 class ForwardCache {
  public:
@@ -208,7 +204,7 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
                  .forward(weights->packed, in, out, Dropout{dropout, seed},
                           cache ? &cache->cache : nullptr, threads);
   }
-  require_memory(status);
+  require_ok(status);
   if (cache) {
     cache->is_double = self.is_double();
     cache->weights = weights;
@@ -283,7 +279,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     table.cache_free(cache);
   }
   kept.release();
-  require_memory(status);
+  require_ok(status);
   return py::make_tuple(dx, dh0, dc0);
 }
 
@@ -342,7 +338,7 @@ std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward) {
     }
     const auto parameters = values<Scalar>();
     packed->version = -1;
-    require_memory(table.pack(packed->packed, parameters.data(), backward, thread_count()));
+    require_ok(table.pack(packed->packed, parameters.data(), backward, thread_count()));
     packed->version = parameters_->version();
     packed->has_backward = backward;
     weights_ = packed;
