@@ -109,6 +109,35 @@ def check_array(name: str, value: Any) -> Any:
     return value
 
 
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    minimum: float = -math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> float:
+    """Return ``value`` as a finite float of at least ``minimum``, above and below two others.
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number; a bool is none.
+    ValueError
+        If it is not finite, or outside the range.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    number = float(value)
+    if not (minimum <= number and above < number < below):
+        limits = {"at least": minimum, "above": above, "below": below}
+        text = " and ".join(
+            f"{n} {limit:g}" for n, limit in limits.items() if abs(limit) < math.inf
+        )
+        raise ValueError(f"{name}: expected a finite number {text}".rstrip() + f", got {value}")
+    return number
+
+
 def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArray[np.integer[Any]]:
     """Return ``values`` as an array of integers that are not negative.
 
