@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -217,7 +217,7 @@ def outputs(values: Values) -> Values:
     return {name: value for name, value in values.items() if name in ("y", "state 0", "state 1")}
 
 
-@lru_cache(maxsize=None)
+@cache
 def reference(case: Case) -> Values:
     """What `run` must give."""
     inputs, spec = case.inputs, case.spec

@@ -55,6 +55,33 @@ inline py::array with_contiguous_rows(const py::array& array) {
   return py::array::ensure(array, py::array::c_style);
 }
 
+// Calls f with a value of the scalar type.
+template <class F>
+auto with_scalar(bool is_double, const F& f) {
+  return is_double ? f(double()) : f(float());
+}
+
+// float32 or float64, by the array that decides it.
+template <class F>
+auto with_scalar_of(const char* name, const py::array& array, const F& f) {
+  if (py::isinstance<py::array_t<double>>(array)) return f(double());
+  require_dtype<float>(name, array);
+  return f(float());
+}
+
+// The data of an optional array of this dtype and shape, C-contiguous; null for None. `held` keeps
+// it alive.
+template <class Scalar>
+const Scalar* optional_data(const char* name, const py::object& given,
+                            const std::vector<std::int64_t>& shape, py::array& held) {
+  if (given.is_none()) return nullptr;
+  const auto array = py::cast<py::array>(given);
+  require_dtype<Scalar>(name, array);
+  require_shape(name, array, shape);
+  held = py::array::ensure(array, py::array::c_style);
+  return static_cast<const Scalar*>(held.data());
+}
+
 // A new C-contiguous array, not initialised.
 template <class Scalar>
 py::array_t<Scalar> new_array(const std::vector<std::int64_t>& shape) {

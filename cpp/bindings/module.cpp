@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <atomic>
+#include <new>
 #include <string>
 
 #include "cpu.h"
@@ -41,6 +42,14 @@ const KernelTable& kernels() {
   return *chosen;
 }
 
+void require_ok(Status status) {
+  if (status == Status::out_of_memory) throw std::bad_alloc();
+  if (status == Status::not_finite) {
+    PyErr_SetString(PyExc_FloatingPointError, "logits: expected finite numbers, got NaN or infinity");
+    throw py::error_already_set();
+  }
+}
+
 int thread_count() { return forked ? 1 : threads.load(); }
 
 }  // namespace rnnfast
@@ -62,5 +71,10 @@ PYBIND11_MODULE(_core, m) {
   m.def("get_num_threads", &thread_count);
   bind_parameters(m);
   bind_recurrent(m);
+  bind_linear(m);
+  bind_losses(m);
+  bind_embedding(m);
+  bind_optimizers(m);
+  bind_decode(m);
   bind_probe(m);
 }

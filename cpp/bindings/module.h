@@ -14,8 +14,16 @@ const KernelTable& kernels();
 // Threads that a kernel call may use; 1 in a forked child, where OpenMP's team is gone.
 int thread_count();
 
+// Throws MemoryError or FloatingPointError for a status that is not ok.
+void require_ok(Status status);
+
 void bind_parameters(pybind11::module_& m);
 void bind_recurrent(pybind11::module_& m);
+void bind_linear(pybind11::module_& m);
+void bind_losses(pybind11::module_& m);
+void bind_embedding(pybind11::module_& m);
+void bind_optimizers(pybind11::module_& m);
+void bind_decode(pybind11::module_& m);
 void bind_probe(pybind11::module_& m);
 
 }  // namespace rnnfast

@@ -28,10 +28,6 @@ Cell cell_named(const std::string& name) {
   throw py::value_error("cell: expected a known cell, got '" + name + "'");
 }
 
-void require_memory(Status status) {
-  if (status == Status::out_of_memory) throw std::bad_alloc();
-}
-
 // What a forward pass keeps, with the arrays it points into.
 class ForwardCache {
  public:
@@ -121,6 +117,23 @@ void require_indices(const Strided<std::int64_t>& x, std::int64_t T, std::int64_
     }
 }
 
+// What `forward` and `backward` ask of x and dy, for callers that hand those over in parts.
+template <class Scalar>
+void check_sequence(const Recurrent& self, const char* name, const py::array& given,
+                    const py::object& lengths, bool batch_first) {
+  const bool indices = given.ndim() == 2;
+  if (!indices) require_dtype<Scalar>(name, given);
+  const py::array array = with_contiguous_rows(given);
+  const std::int64_t T = array.shape(batch_first ? 1 : 0), B = array.shape(batch_first ? 0 : 1);
+  const std::int64_t* ends = nullptr;
+  if (!lengths.is_none())
+    ends = static_cast<const std::int64_t*>(py::cast<py::array>(lengths).data());
+  if (indices)
+    require_indices(Strided<std::int64_t>(array, batch_first), T, B, self.shape().I, ends);
+  else
+    require_finite(name, Strided<Scalar>(array, batch_first), T, B, array.shape(2), ends);
+}
+
 // x (T, B, I) or indices (T, B) int64; lengths (B) int64 within [0, T]; reset (T, B) bool: ranks
 // and integer types are seen to in Python.
 template <class Scalar>
@@ -191,7 +204,7 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
                  .forward(weights->packed, in, out, Dropout{dropout, seed},
                           cache ? &cache->cache : nullptr, threads);
   }
-  require_memory(status);
+  require_ok(status);
   if (cache) {
     cache->is_double = self.is_double();
     cache->weights = weights;
@@ -266,7 +279,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     table.cache_free(cache);
   }
   kept.release();
-  require_memory(status);
+  require_ok(status);
   return py::make_tuple(dx, dh0, dc0);
 }
 
@@ -325,7 +338,7 @@ std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward) {
     }
     const auto parameters = values<Scalar>();
     packed->version = -1;
-    require_memory(table.pack(packed->packed, parameters.data(), backward, thread_count()));
+    require_ok(table.pack(packed->packed, parameters.data(), backward, thread_count()));
     packed->version = parameters_->version();
     packed->has_backward = backward;
     weights_ = packed;
@@ -371,6 +384,15 @@ void bind_recurrent(py::module_& m) {
             });
           },
           py::arg("cache"), py::arg("dy"), py::arg("dh_n"), py::arg("dc_n"), py::arg("need_dx"))
+      .def(
+          "check_sequence",
+          [](const Recurrent& self, const char* name, const py::array& array,
+             const py::object& lengths, bool batch_first) {
+            with_scalar(self.is_double(), [&](auto scalar) {
+              check_sequence<decltype(scalar)>(self, name, array, lengths, batch_first);
+            });
+          },
+          py::arg("name"), py::arg("array"), py::arg("lengths"), py::arg("batch_first"))
       .def(
           "dropout_mask",
           [](const Recurrent& self, double dropout, std::uint64_t seed, int layer, std::int64_t T,

@@ -63,12 +63,6 @@ class Recurrent {
   std::mutex gradient_mutex_;
 };
 
-// Calls f with a value of the layer's scalar type.
-template <class F>
-auto with_scalar(bool is_double, const F& f) {
-  return is_double ? f(double()) : f(float());
-}
-
 void bind_stream(py::module_& m);
 
 }  // namespace rnnfast

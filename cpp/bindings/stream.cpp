@@ -95,10 +95,12 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
 }
 
 py::object StreamHandle::step(const py::handle& x, const py::object& out) {
+  require_idle();
   return layer_->is_double() ? typed_step<double>(x, out) : typed_step<float>(x, out);
 }
 
 py::tuple StreamHandle::state() const {
+  require_idle();
   const StackShape& shape = layer_->shape();
   return with_scalar(layer_->is_double(), [&](auto scalar) -> py::tuple {
     using Scalar = decltype(scalar);
@@ -110,6 +112,7 @@ py::tuple StreamHandle::state() const {
 }
 
 void StreamHandle::set_state(const py::object& h, const py::object& c) {
+  require_idle();
   const StackShape& shape = layer_->shape();
   with_scalar(layer_->is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);

@@ -22,16 +22,36 @@ class StreamHandle {
     return *weights_;
   }
 
+  // Held while a call runs without the GIL: the state belongs to one thread at a time.
+  class Lock {
+   public:
+    explicit Lock(StreamHandle& stream) : stream_(stream) {
+      stream_.require_idle();
+      stream_.busy_ = true;
+    }
+    ~Lock() { stream_.busy_ = false; }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+   private:
+    StreamHandle& stream_;
+  };
+
   py::object step(const py::handle& x, const py::object& out);
   py::tuple state() const;
   void set_state(const py::object& h, const py::object& c);
 
  private:
+  void require_idle() const {
+    if (busy_)
+      throw std::runtime_error("stream: expected no other thread to run it, got one that does");
+  }
   template <class Scalar>
   py::object typed_step(const py::handle& x, const py::object& out);
 
   std::shared_ptr<Recurrent> layer_;
   std::int64_t batch_size_;
+  bool busy_ = false;
   std::shared_ptr<const PackedWeights> weights_;
   Stream* stream_ = nullptr;
   py::array output_, output_flat_;  // (B, P), and (P) of the same memory where B is 1

@@ -1,7 +1,7 @@
 // Forward over time, written once for every cell.
 //
 // Per chunk of steps: the input's product for all its rows at once, then step by step the
-// recurrent product on top of it and the cell's pointwise part, while both are in registers.
+// recurrent product, and the cell's pointwise part while its sum is in registers.
 #pragma once
 
 #include <utility>
@@ -65,36 +65,28 @@ class ForwardLayer {
     constexpr int G = Cell::h_count;
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][G];
-#pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 8
-      for (int u = 0; u < U; ++u) {
-        const Scalar* slots = p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_));
-        const Scalar* bias = w_.bias + (block + u) * Cell::slots * V;
-#pragma GCC unroll 8
-        for (int g = 0; g < G; ++g) {
-          const int slot = Cell::h_first + g;
-          acc[m][u][g] = load((slot < Cell::x_count ? slots : bias) + slot * V);
-        }
-      }
+    clear<Scalar, MR, U, G>(acc);
     Rows<Scalar, MR> left;
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) left.row[m] = p_.h_prev[row + m];
     const Scalar* right[U];
 #pragma GCC unroll 8
     for (int u = 0; u < U; ++u) right[u] = w_.w_hh + (block + u) * w_.P * G * V;
-    accumulate<Scalar, MR, U, G>(acc, left, right, G * V, w_.P);
+    accumulate_rows<Scalar, MR, U, G>(acc, left, right, G * V, w_.P);
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
       for (int u = 0; u < U; ++u) {
         Scalar* slots = p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_));
+        const Scalar* bias = w_.bias + (block + u) * Cell::slots * V;
+        // Two sums, of x's and of h's products, round less than one that runs through both.
         Vec<Scalar> v[Cell::slots];
 #pragma GCC unroll 8
-        for (int slot = 0; slot < Cell::slots; ++slot)
-          v[slot] = slot >= Cell::h_first && slot < Cell::h_first + G
-                        ? acc[m][u][(slot - Cell::h_first) % G]
-                        : load(slots + slot * V);
+        for (int slot = 0; slot < Cell::slots; ++slot) {
+          v[slot] = load((slot < Cell::x_count ? slots : bias) + slot * V);
+          if (slot >= Cell::h_first && slot < Cell::h_first + G)
+            v[slot] = add(v[slot], acc[m][u][(slot - Cell::h_first) % G]);
+        }
         if constexpr (Cell::second_product)
           finish_gates(v, slots, row + m, block + u, s, b + m);
         else
@@ -139,17 +131,14 @@ class ForwardLayer {
   void second_tile(std::int64_t s, std::int64_t block, std::int64_t b) {
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][1];
-    for (int m = 0; m < MR; ++m)
-      for (int u = 0; u < U; ++u)
-        acc[m][u][0] = load(
-            static_cast<const Scalar*>(p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_))));
+    clear<Scalar, MR, U, 1>(acc);
     accumulate_panel<Scalar, MR, U>(acc, inner_rows<Scalar, MR>(p_, row, b), w_.w_second, w_.H,
                                     block);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Scalar* slots = p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_));
         Vec<Scalar> v[Cell::slots];
-        v[0] = acc[m][u][0];
+        v[0] = add(load(static_cast<const Scalar*>(slots)), acc[m][u][0]);
         for (int slot = 1; slot < Cell::slots; ++slot) v[slot] = load(slots + slot * V);
         finish(v, slots, row + m, block + u, s, b + m);
       }

@@ -113,7 +113,7 @@ RNNFAST_INLINE void accumulate_panel(Tile<Scalar, MR, U, 1>& acc, const Rows<Sca
                                      const Scalar* panels, std::int64_t K, std::int64_t block) {
   const Scalar* right[U];
   for (int u = 0; u < U; ++u) right[u] = panels + (block + u) * K * lanes<Scalar>;
-  accumulate<Scalar, MR, U, 1>(acc, left, right, lanes<Scalar>, K);
+  accumulate_rows<Scalar, MR, U, 1>(acc, left, right, lanes<Scalar>, K);
 }
 
 // Rows of what enters a second product.
@@ -133,7 +133,11 @@ RNNFAST_INLINE void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, const LayerPas
                                      const Scalar* panels, std::int64_t block) {
   constexpr int V = lanes<Scalar>;
   const std::int64_t units = p.weights->units;
+  // A part covers whole blocks, and about half the longest chain: gates differ in size.
+  const std::int64_t part = std::max<std::int64_t>(1, kLongestChain / 2 / width);
+  Total<Scalar, MR, U, 1> total;
   for (std::int64_t unit = 0; unit < units; ++unit) {
+    if (unit > 0 && unit % part == 0) total.absorb(acc);
     Rows<Scalar, MR> left;
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) left.row[m] = p.slots_at(unit, row + m) + slot * V;
@@ -142,16 +146,7 @@ RNNFAST_INLINE void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, const LayerPas
     for (int u = 0; u < U; ++u) right[u] = panels + ((block + u) * units + unit) * width * V;
     accumulate<Scalar, MR, U, 1>(acc, left, right, V, width);
   }
-}
-
-template <class Scalar, int MR, int U, int G>
-RNNFAST_INLINE void clear(Tile<Scalar, MR, U, G>& acc) {
-#pragma GCC unroll 16
-  for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 8
-    for (int u = 0; u < U; ++u)
-#pragma GCC unroll 8
-      for (int g = 0; g < G; ++g) acc[m][u][g] = zeros<Scalar>();
+  total.give(acc);
 }
 
 }  // namespace rnnfast

@@ -35,7 +35,7 @@ void input_tile(const LayerPass<Scalar>& p, std::int64_t chunk_first, std::int64
     const Scalar* right[U];
 #pragma GCC unroll 8
     for (int u = 0; u < U; ++u) right[u] = w.w_ih + (block + u) * w.I * Count * V;
-    accumulate<Scalar, MR, U, Count>(acc, left, right, Count * V, w.I);
+    accumulate_rows<Scalar, MR, U, Count>(acc, left, right, Count * V, w.I);
   }
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)

@@ -105,7 +105,7 @@ struct Packed;  // a stack's weights in the kernels' order
 struct Cache;   // what a forward pass keeps for backpropagation
 struct Stream;  // a stack that is run step by step
 
-enum class Status : int { ok = 0, out_of_memory = 1 };
+enum class Status : int { ok = 0, out_of_memory = 1, not_finite = 2 };
 
 template <class Scalar>
 struct RecurrentTable {

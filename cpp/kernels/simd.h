@@ -252,7 +252,7 @@ RNNFAST_INLINE Vec<Scalar> tanh(const Vec<Scalar>& x) {
   const auto argument = mul(ei::pabs(x), broadcast<Scalar>(Scalar(-2)));
   const auto parts = detail::exp_parts<Scalar>(detail::at_least<Scalar>(argument));
   const auto expm1 = madd(parts.scale, parts.expm1, sub(parts.scale, one));
-  const auto size = detail::quotient(ei::pnegate(expm1), add(two, expm1));
+  const auto size = detail::quotient(sub(zeros<Scalar>(), expm1), add(two, expm1));
   const auto sign = ei::pand(x, broadcast<Scalar>(Scalar(-0.0)));
   return ei::por(size, sign);
 }

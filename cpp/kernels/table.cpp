@@ -7,6 +7,8 @@ namespace rnnfast {
 
 extern const RecurrentTable<float> recurrent_table_f32;
 extern const RecurrentTable<double> recurrent_table_f64;
+extern const HeadsTable<float> heads_table_f32;
+extern const HeadsTable<double> heads_table_f64;
 extern const ProbeTable probe_table;
 
 namespace {
@@ -21,8 +23,8 @@ constexpr const char* kLevel = "v1";
 
 extern const KernelTable kernel_table;
 const KernelTable kernel_table = {
-    kTableVersion,        kLevel,       lanes<float>, lanes<double>, &recurrent_table_f32,
-    &recurrent_table_f64, &probe_table,
+    kTableVersion,        kLevel,           lanes<float>,     lanes<double>, &recurrent_table_f32,
+    &recurrent_table_f64, &heads_table_f32, &heads_table_f64, &probe_table,
 };
 
 }  // namespace rnnfast

@@ -3,13 +3,14 @@
 // kernels are a module of their own with their own idea of alignment.
 #pragma once
 
+#include "kernels/heads_table.h"
 #include "kernels/probe_table.h"
 #include "kernels/recurrent_table.h"
 
 namespace rnnfast {
 
 // Raised whenever a struct below or in the included tables changes.
-constexpr int kTableVersion = 2;
+constexpr int kTableVersion = 3;
 
 struct KernelTable {
   int version;               // kTableVersion
@@ -17,6 +18,8 @@ struct KernelTable {
   int lanes_f32, lanes_f64;  // values per SIMD register
   const RecurrentTable<float>* recurrent_f32;
   const RecurrentTable<double>* recurrent_f64;
+  const HeadsTable<float>* heads_f32;
+  const HeadsTable<double>* heads_f64;
   const ProbeTable* probe;
 };
 
@@ -29,6 +32,17 @@ inline const RecurrentTable<float>& recurrent(const KernelTable& table) {
 template <>
 inline const RecurrentTable<double>& recurrent(const KernelTable& table) {
   return *table.recurrent_f64;
+}
+
+template <class Scalar>
+const HeadsTable<Scalar>& heads(const KernelTable& table);
+template <>
+inline const HeadsTable<float>& heads(const KernelTable& table) {
+  return *table.heads_f32;
+}
+template <>
+inline const HeadsTable<double>& heads(const KernelTable& table) {
+  return *table.heads_f64;
 }
 
 // The name of the PyCapsule through which a kernels module hands over its table.

@@ -3,8 +3,8 @@
 //   acc[m][u][g] += sum over k of a(m, k) * b[u][k * ldb + g * lanes ... + lanes)
 //
 // Every use of a matrix product in the kernels is this loop with other operands. Each accumulator
-// sums over k in ascending order, one (fused) multiply-add a step, so that a result's bits depend
-// neither on the tile's height nor on its neighbours.
+// sums over k in ascending order, one (fused) multiply-add a step, in parts whose lengths depend on
+// K alone, so that a result's bits depend neither on the tile's height nor on its neighbours.
 #pragma once
 
 #include "kernels/simd.h"
@@ -66,6 +66,79 @@ RNNFAST_INLINE void accumulate(Tile<Scalar, MR, U, G>& acc, const Left& a,
 #pragma GCC unroll 8
     for (int u = 0; u < U; ++u) p[u] += ldb;
   }
+}
+
+template <class Scalar, int MR, int U, int G>
+RNNFAST_INLINE void clear(Tile<Scalar, MR, U, G>& acc) {
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u)
+#pragma GCC unroll 8
+      for (int g = 0; g < G; ++g) acc[m][u][g] = zeros<Scalar>();
+}
+
+// A tile's running total, in memory: sums over many k are formed in parts, because a long chain of
+// additions rounds more than several short ones.
+template <class Scalar, int MR, int U, int G>
+class Total {
+  static constexpr int V = lanes<Scalar>;
+
+ public:
+  // total += acc, acc = 0
+  RNNFAST_INLINE void absorb(Tile<Scalar, MR, U, G>& acc) {
+    combine<true>(acc);
+    clear<Scalar, MR, U, G>(acc);
+    empty_ = false;
+  }
+  // acc += total
+  RNNFAST_INLINE void give(Tile<Scalar, MR, U, G>& acc) {
+    if (!empty_) combine<false>(acc);
+  }
+
+ private:
+  template <bool keep>
+  RNNFAST_INLINE void combine(Tile<Scalar, MR, U, G>& acc) {
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u)
+#pragma GCC unroll 8
+        for (int g = 0; g < G; ++g) {
+          Scalar* at = sum_[m][u][g];
+          if (!(keep && empty_))
+            acc[m][u][g] = add(acc[m][u][g], load(static_cast<const Scalar*>(at)));
+          if (keep) store(at, acc[m][u][g]);
+        }
+  }
+
+  alignas(64) Scalar sum_[MR][U][G][V];
+  bool empty_ = true;
+};
+
+// Longest chain of additions over the inputs of a unit.
+constexpr std::int64_t kLongestChain = 256;
+
+// `accumulate` over rows of any length.
+template <class Scalar, int MR, int U, int G>
+RNNFAST_INLINE void accumulate_rows(Tile<Scalar, MR, U, G>& acc, Rows<Scalar, MR> left,
+                                    const Scalar* const (&b)[U], std::int64_t ldb, std::int64_t K) {
+  if (K <= kLongestChain) return accumulate<Scalar, MR, U, G>(acc, left, b, ldb, K);
+  Total<Scalar, MR, U, G> total;
+  const Scalar* right[U];
+  for (int u = 0; u < U; ++u) right[u] = b[u];
+  for (;;) {
+    const std::int64_t part = K < kLongestChain ? K : kLongestChain;
+    accumulate<Scalar, MR, U, G>(acc, left, right, ldb, part);
+    K -= part;
+    if (K == 0) break;
+    total.absorb(acc);
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m) left.row[m] += part;
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u) right[u] += part * ldb;
+  }
+  total.give(acc);
 }
 
 // Rows of a full tile of U * G vectors for this instruction set: 6x4, 8x3, 12x2 with 32 registers;

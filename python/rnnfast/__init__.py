@@ -2,6 +2,55 @@
 
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
+from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.decoding import draw, sample
+from rnnfast.nn.dropout import Dropout
+from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.linear import Linear
+from rnnfast.nn.losses import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    linear_cross_entropy,
+    log_softmax,
+    mse,
+    softmax,
+)
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
+from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from rnnfast.schedules import ChainLR, CosineLR, ExponentialLR, ReduceOnPlateau, StepLR, WarmupLR
 
-__all__ = ["GRU", "LSTM", "RNN", "__version__", "cpu_info", "get_num_threads", "set_num_threads"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "ChainLR",
+    "CosineLR",
+    "Dropout",
+    "Embedding",
+    "ExponentialLR",
+    "Linear",
+    "Optimizer",
+    "RMSprop",
+    "ReduceOnPlateau",
+    "StepLR",
+    "WarmupLR",
+    "__version__",
+    "binary_cross_entropy_with_logits",
+    "clip_grad_norm",
+    "clip_grad_value",
+    "cpu_info",
+    "cross_entropy",
+    "draw",
+    "get_num_threads",
+    "linear_cross_entropy",
+    "log_softmax",
+    "mse",
+    "sample",
+    "scale_grad",
+    "set_num_threads",
+    "softmax",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import operator
 from typing import Any
@@ -47,6 +48,52 @@ def check_probability(name: str, value: Any) -> float:
     if not 0.0 <= number <= 1.0:
         raise ValueError(f"{name}: expected a probability from 0 to 1, got {value}")
     return number
+
+
+def check_real(
+    name: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    below: bool = False,
+) -> float:
+    """Return ``value`` as a finite float from ``low`` to ``high``.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    value : number
+        A bool is none.
+    low, high : float
+        The bounds.
+    above, below : bool
+        Whether ``low`` or ``high`` itself is not allowed.
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number.
+    ValueError
+        If it is out of bounds, NaN or infinite.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (float, int, np.number)):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    number = float(value)
+    if (
+        math.isfinite(number)
+        and (number > low if above else number >= low)
+        and (number < high if below else number <= high)
+    ):
+        return number
+    bounds = []
+    if low != -math.inf:
+        bounds.append(f"{'above' if above else 'of at least'} {low:g}")
+    if high != math.inf:
+        bounds.append(f"{'below' if below else 'of at most'} {high:g}")
+    raise ValueError(f"{name}: expected a finite number {' and '.join(bounds)}, got {value}")
 
 
 def check_array(name: str, value: Any) -> Any:

@@ -72,6 +72,9 @@ class Recurrent:
         dc_n: Array | None,
         need_dx: bool,
     ) -> tuple[Array | None, Array, Array]: ...
+    def check_sequence(
+        self, name: str, array: Array, lengths: Array | None, batch_first: bool
+    ) -> None: ...
     def dropout_mask(self, dropout: float, seed: int, layer: int, T: int, B: int) -> Array: ...
 
 class Stream:
@@ -81,3 +84,132 @@ class Stream:
     def set_state(self, h: Array | None, c: Array | None) -> None: ...
     @property
     def batch_size(self) -> int: ...
+
+class Linear:
+    def __init__(
+        self, in_features: int, out_features: int, buffer: ParameterBuffer, weight: int, bias: int
+    ) -> None: ...
+    def forward(self, x: Array) -> Array: ...
+    def backward(self, dy: Array, x: Array, need_dx: bool) -> Array | None: ...
+    def cross_entropy(
+        self, h: Array, targets: Targets, backward: bool
+    ) -> tuple[float, Array | None]: ...
+
+class Embedding:
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        buffer: ParameterBuffer,
+        weight: int,
+        padding: int,
+    ) -> None: ...
+    def forward(self, indices: Array) -> Array: ...
+    def backward(self, dy: Array, indices: Array) -> None: ...
+
+def dropout(x: Array, probability: float, seed: int) -> Array: ...
+
+class Targets:
+    def __init__(
+        self,
+        classes: Array,
+        weights: Array | None,
+        class_weights: Array | None,
+        ignore_index: int,
+        smoothing: float,
+        scale: float,
+    ) -> None: ...
+
+def cross_entropy(
+    logits: Array, targets: Targets, backward: bool
+) -> tuple[float, Array | None]: ...
+def softmax(x: Array, logarithm: bool) -> Array: ...
+def binary_cross_entropy(
+    logits: Array,
+    targets: Array,
+    weights: Array | None,
+    pos_weight: Array | None,
+    scale: float,
+    backward: bool,
+) -> tuple[float, Array | None]: ...
+def squared_error(
+    x: Array, targets: Array, weights: Array | None, scale: float, backward: bool
+) -> tuple[float, Array | None]: ...
+def activation(name: str, x: Array) -> Array: ...
+def sgd(
+    buffer: ParameterBuffer,
+    begin: int,
+    end: int,
+    momentum_buffer: Array | None,
+    *,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+    first: bool,
+) -> None: ...
+def adam(
+    buffer: ParameterBuffer,
+    begin: int,
+    end: int,
+    exp_avg: Array,
+    exp_avg_sq: Array,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    step: int,
+) -> None: ...
+def rmsprop(
+    buffer: ParameterBuffer,
+    begin: int,
+    end: int,
+    square_avg: Array,
+    grad_avg: Array | None,
+    momentum_buffer: Array | None,
+    *,
+    lr: float,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+) -> None: ...
+def adagrad(
+    buffer: ParameterBuffer,
+    begin: int,
+    end: int,
+    sum: Array,
+    *,
+    lr: float,
+    eps: float,
+    weight_decay: float,
+) -> None: ...
+def squared_norm(buffer: ParameterBuffer, begin: int, end: int) -> float: ...
+def scale_grads(buffer: ParameterBuffer, begin: int, end: int, factor: float) -> None: ...
+def clip_grads(buffer: ParameterBuffer, begin: int, end: int, bound: float) -> None: ...
+
+class DrawOptions:
+    def __init__(
+        self,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        forbidden: Array | None,
+        seed: int,
+    ) -> None: ...
+
+def draw(logits: Array, options: DrawOptions, position: int) -> Array: ...
+def decode(
+    stream: Stream,
+    linear: Linear,
+    embedding: Array | None,
+    zero_first: bool,
+    prefix: list[int],
+    options: DrawOptions,
+    stops: Array | None,
+    max_length: int,
+) -> tuple[Array, Array]: ...

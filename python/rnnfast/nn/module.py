@@ -33,6 +33,11 @@ class Parameter:
         self.data: Array = buffer.values[offset : offset + size].reshape(shape)
         self.grad: Array = buffer.grads[offset : offset + size].reshape(shape)
 
+    @staticmethod
+    def aligned(offset: int) -> int:
+        """Return the first place from ``offset`` on where a parameter of a buffer may start."""
+        return -(-offset // 16) * 16
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The array's shape."""
@@ -88,7 +93,7 @@ class Module:
         offsets, total = [], 0
         for shape in shapes.values():
             offsets.append(total)
-            total += -(-int(np.prod(shape, dtype=np.int64)) // 16) * 16
+            total = Parameter.aligned(total + int(np.prod(shape, dtype=np.int64)))
         self.buffer = _core.ParameterBuffer(total, dtype)
         self._parameters = {
             name: Parameter(self.buffer, offset, shape)

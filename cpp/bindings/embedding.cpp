@@ -1,0 +1,130 @@
+#include <algorithm>
+#include <memory>
+#include <mutex>
+
+#include "bindings/linear.h"
+
+namespace rnnfast {
+
+namespace {
+
+// A table (N, E) in a flat buffer.
+class Embedding {
+ public:
+  Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim,
+            std::shared_ptr<ParameterBuffer> parameters, std::int64_t weight, std::int64_t padding)
+      : table_(&kernels()),
+        N_(num_embeddings),
+        E_(embedding_dim),
+        parameters_(std::move(parameters)),
+        weight_(weight),
+        padding_(padding) {
+    const std::int64_t size = parameters_->size();
+    if (N_ < 1 || E_ < 1 || weight_ < 0 || N_ > size / E_ || weight_ > size - N_ * E_)
+      throw py::value_error("weight: expected an offset within the buffer of " +
+                            std::to_string(size));
+  }
+
+  bool is_double() const { return parameters_->is_double(); }
+
+  template <class Scalar>
+  py::array forward(const py::array& given) const {
+    const py::array indices = checked(given);
+    const std::int64_t R = indices.size();
+    auto y = new_array<Scalar>({R, E_});
+    Scalar* const to = y.mutable_data();
+    const int threads = thread_count();
+    {
+      const py::gil_scoped_release release;
+      heads<Scalar>(*table_).embedding_gather(R, E_, parameters_->values<Scalar>() + weight_,
+                                              static_cast<const std::int64_t*>(indices.data()), to,
+                                              threads);
+    }
+    return std::move(y);
+  }
+
+  template <class Scalar>
+  void backward(const py::array& dy_given, const py::array& indices_given) {
+    const py::array indices = checked(indices_given);
+    const RowArray<Scalar> dy("dy", dy_given, E_);
+    if (dy.R != indices.size()) require_shape("dy", dy.held, {indices.size(), E_});
+    const int threads = thread_count();
+    const py::gil_scoped_release release;
+    const std::lock_guard lock(gradient_mutex_);
+    heads<Scalar>(*table_).embedding_scatter(
+        dy.R, E_, dy.matrix, static_cast<const std::int64_t*>(indices.data()), padding_,
+        parameters_->grads<Scalar>() + weight_, threads);
+  }
+
+ private:
+  // (R) int64, contiguous, each in [0, N).
+  py::array checked(const py::array& given) const {
+    require_dtype<std::int64_t>("indices", given);
+    if (given.ndim() != 1)
+      throw py::value_error("indices: expected shape (R,), got " + text_of(shape_of(given)));
+    const py::array indices = py::array::ensure(given, py::array::c_style);
+    const auto* const begin = static_cast<const std::int64_t*>(indices.data());
+    const auto* const end = begin + indices.size();
+    const auto* wrong = std::find_if(begin, end, [this](auto i) { return i < 0 || i >= N_; });
+    if (wrong != end)
+      throw py::value_error("indices: expected numbers from 0 to " + std::to_string(N_ - 1) +
+                            ", got " + std::to_string(*wrong));
+    return indices;
+  }
+
+  const KernelTable* table_;
+  std::int64_t N_, E_;
+  std::shared_ptr<ParameterBuffer> parameters_;
+  std::int64_t weight_, padding_;
+  std::mutex gradient_mutex_;
+};
+
+template <class Scalar>
+py::array dropout(const py::array& given, double probability, std::uint64_t seed) {
+  const py::array x = py::array::ensure(given, py::array::c_style);
+  auto y = new_array<Scalar>(shape_of(x));
+  const auto* const from = static_cast<const Scalar*>(x.data());
+  Scalar* const to = y.mutable_data();
+  const auto& table = heads<Scalar>(kernels());
+  const int threads = thread_count();
+  {
+    const py::gil_scoped_release release;
+    table.dropout(x.size(), probability, seed, from, to, threads);
+  }
+  return std::move(y);
+}
+
+}  // namespace
+
+void bind_embedding(py::module_& m) {
+  py::class_<Embedding>(m, "Embedding")
+      .def(py::init<std::int64_t, std::int64_t, std::shared_ptr<ParameterBuffer>, std::int64_t,
+                    std::int64_t>(),
+           py::arg("num_embeddings"), py::arg("embedding_dim"), py::arg("buffer"),
+           py::arg("weight"), py::arg("padding"))
+      .def(
+          "forward",
+          [](const Embedding& self, const py::array& indices) {
+            return with_scalar(self.is_double(), [&](auto scalar) {
+              return self.forward<decltype(scalar)>(indices);
+            });
+          },
+          py::arg("indices"))
+      .def(
+          "backward",
+          [](Embedding& self, const py::array& dy, const py::array& indices) {
+            with_scalar(self.is_double(), [&](auto scalar) {
+              self.backward<decltype(scalar)>(dy, indices);
+            });
+          },
+          py::arg("dy"), py::arg("indices"));
+  m.def(
+      "dropout",
+      [](const py::array& x, double probability, std::uint64_t seed) {
+        return with_scalar_of(
+            "x", x, [&](auto scalar) { return dropout<decltype(scalar)>(x, probability, seed); });
+      },
+      py::arg("x"), py::arg("probability"), py::arg("seed"));
+}
+
+}  // namespace rnnfast

@@ -1,0 +1,174 @@
+#include "bindings/linear.h"
+
+#include <new>
+
+#include "bindings/losses.h"
+
+namespace rnnfast {
+
+Linear::Linear(std::int64_t in_features, std::int64_t out_features,
+               std::shared_ptr<ParameterBuffer> parameters, std::int64_t weight, std::int64_t bias)
+    : table_(&kernels()),
+      I_(in_features),
+      O_(out_features),
+      parameters_(std::move(parameters)),
+      weight_(weight),
+      bias_(bias) {
+  const std::int64_t size = parameters_->size();
+  if (I_ < 1 || O_ < 1 || weight_ < 0 || I_ > size / O_ || weight_ > size - I_ * O_ ||
+      bias_ > size - O_)
+    throw py::value_error("weight: expected offsets within the buffer of " + std::to_string(size));
+}
+
+std::shared_ptr<const PackedLinear> Linear::packed() {
+  if (packed_ && packed_->version == parameters_->version()) return packed_;
+  with_scalar(is_double(), [&](auto scalar) {
+    using Scalar = decltype(scalar);
+    const auto& table = heads<Scalar>(*table_);
+    // In place only if no call still reads the old one.
+    if (!packed_ || packed_.use_count() > 1) {
+      const std::int64_t bytes =
+          table.linear_packed_size(I_, O_) * static_cast<std::int64_t>(sizeof(Scalar));
+      auto fresh = std::make_shared<PackedLinear>();
+      fresh->memory.reset(std::aligned_alloc(64, static_cast<std::size_t>(bytes + 63) / 64 * 64));
+      if (!fresh->memory) throw std::bad_alloc();
+      packed_ = fresh;
+    }
+    packed_->version = -1;
+    table.linear_pack(I_, O_, weight<Scalar>(), static_cast<Scalar*>(packed_->memory.get()),
+                      thread_count());
+    packed_->version = parameters_->version();
+  });
+  return packed_;
+}
+
+namespace {
+
+template <class Scalar>
+py::array forward(Linear& self, const py::array& given) {
+  const RowArray<Scalar> x("x", given, self.in_features());
+  const LinearShape shape = {x.R, self.in_features(), self.out_features()};
+  const auto packed = self.packed();
+  auto y = new_array<Scalar>({x.R, shape.O});
+  Scalar* const to = y.mutable_data();
+  const auto& table = heads<Scalar>(self.table());
+  const int threads = thread_count();
+  bool finite;
+  Status status = Status::ok;
+  {
+    const py::gil_scoped_release release;
+    finite = table.all_finite(x.R, shape.I, x.matrix, threads);
+    if (finite)
+      status = table.linear_forward(shape, x.matrix, packed->template data<Scalar>(),
+                                    self.bias<Scalar>(), {to, shape.O}, threads);
+  }
+  if (!finite) throw py::value_error("x: expected finite numbers, got NaN or infinity");
+  require_ok(status);
+  return std::move(y);
+}
+
+template <class Scalar>
+py::object backward(Linear& self, const py::array& dy_given, const py::array& x_given,
+                    bool need_dx) {
+  const RowArray<Scalar> dy("dy", dy_given, self.out_features()),
+      x("x", x_given, self.in_features());
+  if (dy.R != x.R) require_shape("dy", dy.held, {x.R, self.out_features()});
+  const LinearShape shape = {x.R, self.in_features(), self.out_features()};
+  LinearGradients<Scalar> g = {};
+  g.dy = dy.matrix;
+  g.x = x.matrix;
+  g.weight = self.weight<Scalar>();
+  g.dweight = self.dweight<Scalar>();
+  g.dbias = self.dbias<Scalar>();
+  py::object dx = py::none();
+  if (need_dx) {
+    auto array = new_array<Scalar>({x.R, shape.I});
+    g.dx = {array.mutable_data(), shape.I};
+    dx = array;
+  }
+  const int threads = thread_count();
+  Status status;
+  {
+    const py::gil_scoped_release release;
+    const std::lock_guard lock(self.gradient_mutex());
+    status = heads<Scalar>(self.table()).linear_backward(shape, g, threads);
+  }
+  require_ok(status);
+  return dx;
+}
+
+// The sum of the losses, and the gradient of h or None. Adds to the layer's gradients.
+template <class Scalar>
+py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArrays& targets,
+                        bool backward) {
+  const RowArray<Scalar> h("h", h_given, self.in_features());
+  LinearCrossEntropy<Scalar> problem = {};
+  problem.shape = {h.R, self.in_features(), self.out_features()};
+  problem.h = h.matrix;
+  problem.weight = self.weight<Scalar>();
+  problem.bias = self.bias<Scalar>();
+  const CheckedTargets<Scalar> checked(targets, h.R, self.out_features());
+  problem.targets = checked.targets;
+  problem.backward = backward;
+  py::object dh = py::none();
+  if (backward) {
+    auto array = new_array<Scalar>({h.R, problem.shape.I});
+    problem.dh = {array.mutable_data(), problem.shape.I};
+    problem.dweight = self.dweight<Scalar>();
+    problem.dbias = self.dbias<Scalar>();
+    dh = array;
+  }
+  const auto& table = heads<Scalar>(self.table());
+  const int threads = thread_count();
+  double loss = 0;
+  bool finite;
+  Status status = Status::ok;
+  {
+    const py::gil_scoped_release release;
+    finite = table.all_finite(h.R, problem.shape.I, h.matrix, threads);
+    if (finite) {
+      std::unique_lock lock(self.gradient_mutex(), std::defer_lock);
+      if (backward) lock.lock();
+      status = table.linear_cross_entropy(problem, &loss, threads);
+    }
+  }
+  if (!finite) throw py::value_error("h: expected finite numbers, got NaN or infinity");
+  require_ok(status);
+  return py::make_tuple(loss, dh);
+}
+
+}  // namespace
+
+void bind_linear(py::module_& m) {
+  py::class_<Linear, std::shared_ptr<Linear>>(m, "Linear")
+      .def(py::init<std::int64_t, std::int64_t, std::shared_ptr<ParameterBuffer>, std::int64_t,
+                    std::int64_t>(),
+           py::arg("in_features"), py::arg("out_features"), py::arg("buffer"), py::arg("weight"),
+           py::arg("bias"))
+      .def(
+          "forward",
+          [](Linear& self, const py::array& x) {
+            return with_scalar(self.is_double(), [&](auto scalar) {
+              return forward<decltype(scalar)>(self, x);
+            });
+          },
+          py::arg("x"))
+      .def(
+          "backward",
+          [](Linear& self, const py::array& dy, const py::array& x, bool need_dx) {
+            return with_scalar(self.is_double(), [&](auto scalar) {
+              return backward<decltype(scalar)>(self, dy, x, need_dx);
+            });
+          },
+          py::arg("dy"), py::arg("x"), py::arg("need_dx"))
+      .def(
+          "cross_entropy",
+          [](Linear& self, const py::array& h, const TargetArrays& targets, bool backward) {
+            return with_scalar(self.is_double(), [&](auto scalar) {
+              return cross_entropy<decltype(scalar)>(self, h, targets, backward);
+            });
+          },
+          py::arg("h"), py::arg("targets"), py::arg("backward"));
+}
+
+}  // namespace rnnfast

@@ -1,0 +1,193 @@
+#include "bindings/losses.h"
+
+#include "bindings/linear.h"
+#include "bindings/module.h"
+
+namespace rnnfast {
+
+namespace {
+
+template <class Scalar>
+py::tuple cross_entropy(const py::array& given, const TargetArrays& targets, bool backward) {
+  if (given.ndim() != 2 || given.shape(1) < 1)
+    throw py::value_error("logits: expected shape (R, V), got " + text_of(shape_of(given)));
+  const std::int64_t V = given.shape(1);
+  const RowArray<Scalar> logits("logits", given, V);
+  const CheckedTargets<Scalar> checked(targets, logits.R, V);
+  py::object dlogits = py::none();
+  Scalar* to = nullptr;
+  if (backward) {
+    auto array = new_array<Scalar>({logits.R, V});
+    to = array.mutable_data();
+    dlogits = array;
+  }
+  const auto& table = heads<Scalar>(kernels());
+  const int threads = thread_count();
+  double loss = 0;
+  Status status;
+  {
+    const py::gil_scoped_release release;
+    status =
+        table.cross_entropy(logits.R, V, logits.matrix, checked.targets, &loss, to, threads);
+  }
+  require_ok(status);
+  return py::make_tuple(loss, dlogits);
+}
+
+template <class Scalar>
+py::array softmax(const py::array& given, bool logarithm) {
+  if (given.ndim() != 2 || given.shape(1) < 1)
+    throw py::value_error("x: expected shape (R, V), got " + text_of(shape_of(given)));
+  const std::int64_t V = given.shape(1);
+  const RowArray<Scalar> x("x", given, V);
+  auto y = new_array<Scalar>({x.R, V});
+  Scalar* const to = y.mutable_data();
+  const auto& table = heads<Scalar>(kernels());
+  const int threads = thread_count();
+  {
+    const py::gil_scoped_release release;
+    table.softmax(x.R, V, x.matrix, logarithm, to, threads);
+  }
+  return std::move(y);
+}
+
+// What losses of numbers one by one share: x and targets of one shape, C-contiguous, and weights.
+template <class Scalar>
+struct Elements {
+  py::array held[3];
+  const Scalar *x, *targets, *weights;
+  std::vector<std::int64_t> shape;
+  std::int64_t n;
+
+  Elements(const char* name, const py::array& given, const py::array& targets_given,
+           const py::object& weights_given)
+      : shape(shape_of(given)), n(given.size()) {
+    x = optional_data<Scalar>(name, given, shape, held[0]);
+    targets = optional_data<Scalar>("targets", targets_given, shape, held[1]);
+    weights = optional_data<Scalar>("weights", weights_given, shape, held[2]);
+  }
+};
+
+// Calls kernel(loss, gradient or null) without the GIL; returns the loss and the gradient or None.
+template <class Scalar, class Kernel>
+py::tuple loss_and_gradient(const Elements<Scalar>& elements, bool backward, const Kernel& kernel) {
+  py::object gradient = py::none();
+  Scalar* to = nullptr;
+  if (backward) {
+    auto array = new_array<Scalar>(elements.shape);
+    to = array.mutable_data();
+    gradient = array;
+  }
+  double loss = 0;
+  Status status;
+  {
+    const py::gil_scoped_release release;
+    status = kernel(&loss, to);
+  }
+  require_ok(status);
+  return py::make_tuple(loss, gradient);
+}
+
+template <class Scalar>
+py::tuple binary_cross_entropy(const py::array& logits, const py::array& targets,
+                               const py::object& weights, const py::object& positive_weights,
+                               double scale, bool backward) {
+  const Elements<Scalar> e("logits", logits, targets, weights);
+  const std::int64_t columns = e.shape.empty() ? 1 : e.shape.back();
+  py::array held;
+  const Scalar* positive =
+      optional_data<Scalar>("pos_weight", positive_weights, {columns}, held);
+  const auto& table = heads<Scalar>(kernels());
+  const int threads = thread_count();
+  return loss_and_gradient(e, backward, [&](double* loss, Scalar* to) {
+    return table.binary_cross_entropy(e.n, e.x, e.targets, e.weights, positive, columns, scale,
+                                      loss, to, threads);
+  });
+}
+
+template <class Scalar>
+py::tuple squared_error(const py::array& x, const py::array& targets, const py::object& weights,
+                        double scale, bool backward) {
+  const Elements<Scalar> e("predictions", x, targets, weights);
+  const auto& table = heads<Scalar>(kernels());
+  const int threads = thread_count();
+  return loss_and_gradient(e, backward, [&](double* loss, Scalar* to) {
+    return table.squared_error(e.n, e.x, e.targets, e.weights, scale, loss, to, threads);
+  });
+}
+
+// For tests: the functions of a gate as the kernels compute them.
+template <class Scalar>
+py::array activation(const std::string& name, const py::array& given) {
+  Activation which;
+  if (name == "exp_nonpositive")
+    which = Activation::exp_nonpositive;
+  else if (name == "sigmoid")
+    which = Activation::sigmoid;
+  else if (name == "tanh")
+    which = Activation::tanh;
+  else
+    throw py::value_error("name: expected exp_nonpositive, sigmoid or tanh, got " + name);
+  const py::array x = py::array::ensure(given, py::array::c_style);
+  auto y = new_array<Scalar>(shape_of(x));
+  heads<Scalar>(kernels())
+      .activation(which, x.size(), static_cast<const Scalar*>(x.data()), y.mutable_data());
+  return std::move(y);
+}
+
+}  // namespace
+
+void bind_losses(py::module_& m) {
+  py::class_<TargetArrays>(m, "Targets")
+      .def(py::init([](py::array classes, py::object weights, py::object class_weights,
+                       std::int64_t ignore_index, double smoothing, double scale) {
+             return TargetArrays{std::move(classes), std::move(weights), std::move(class_weights),
+                                 ignore_index,       smoothing,          scale};
+           }),
+           py::arg("classes"), py::arg("weights"), py::arg("class_weights"),
+           py::arg("ignore_index"), py::arg("smoothing"), py::arg("scale"));
+  m.def(
+      "cross_entropy",
+      [](const py::array& logits, const TargetArrays& targets, bool backward) {
+        return with_scalar_of("logits", logits, [&](auto scalar) {
+          return cross_entropy<decltype(scalar)>(logits, targets, backward);
+        });
+      },
+      py::arg("logits"), py::arg("targets"), py::arg("backward"));
+  m.def(
+      "softmax",
+      [](const py::array& x, bool logarithm) {
+        return with_scalar_of(
+            "x", x, [&](auto scalar) { return softmax<decltype(scalar)>(x, logarithm); });
+      },
+      py::arg("x"), py::arg("logarithm"));
+  m.def(
+      "binary_cross_entropy",
+      [](const py::array& logits, const py::array& targets, const py::object& weights,
+         const py::object& pos_weight, double scale, bool backward) {
+        return with_scalar_of("logits", logits, [&](auto scalar) {
+          return binary_cross_entropy<decltype(scalar)>(logits, targets, weights, pos_weight, scale,
+                                                        backward);
+        });
+      },
+      py::arg("logits"), py::arg("targets"), py::arg("weights"), py::arg("pos_weight"),
+      py::arg("scale"), py::arg("backward"));
+  m.def(
+      "squared_error",
+      [](const py::array& x, const py::array& targets, const py::object& weights, double scale,
+         bool backward) {
+        return with_scalar_of("predictions", x, [&](auto scalar) {
+          return squared_error<decltype(scalar)>(x, targets, weights, scale, backward);
+        });
+      },
+      py::arg("x"), py::arg("targets"), py::arg("weights"), py::arg("scale"), py::arg("backward"));
+  m.def(
+      "activation",
+      [](const std::string& name, const py::array& x) {
+        return with_scalar_of(
+            "x", x, [&](auto scalar) { return activation<decltype(scalar)>(name, x); });
+      },
+      py::arg("name"), py::arg("x"));
+}
+
+}  // namespace rnnfast

@@ -1,0 +1,154 @@
+#include "bindings/arrays.h"
+#include "bindings/module.h"
+#include "bindings/parameters.h"
+
+namespace rnnfast {
+
+namespace {
+
+// A part of a flat buffer: what one call works on.
+template <class Scalar>
+struct Part {
+  std::int64_t n;
+  Scalar *values, *grads;
+
+  Part(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end) {
+    if (begin < 0 || begin > end || end > buffer.size())
+      throw py::value_error("end: expected 0 <= begin <= end <= " + std::to_string(buffer.size()) +
+                            ", got " + std::to_string(begin) + " and " + std::to_string(end));
+    n = end - begin;
+    values = buffer.values<Scalar>() + begin;
+    grads = buffer.grads<Scalar>() + begin;
+  }
+
+  // What the optimizer remembers: an array of n values that it may write; null for None.
+  Scalar* memory(const char* name, const py::object& given) const {
+    if (given.is_none()) return nullptr;
+    auto array = py::cast<py::array>(given);
+    require_dtype<Scalar>(name, array);
+    require_shape(name, array, {n});
+    if (!(array.flags() & py::array::c_style) || !array.writeable())
+      throw py::value_error(std::string(name) + ": expected a writeable contiguous array");
+    return static_cast<Scalar*>(array.mutable_data());
+  }
+
+  // Calls f(kernels, threads) without the GIL.
+  template <class F>
+  void run(const F& f) const {
+    const auto& table = heads<Scalar>(kernels());
+    const int threads = thread_count();
+    const py::gil_scoped_release release;
+    f(table, threads);
+  }
+};
+
+// Calls f with the part [begin, end) of a buffer.
+template <class F>
+void with_part(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const F& f) {
+  with_scalar(buffer.is_double(),
+              [&](auto scalar) { f(Part<decltype(scalar)>(buffer, begin, end)); });
+}
+
+void sgd(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const py::object& momentum,
+         double lr, double mu, double dampening, double weight_decay, bool nesterov, bool first) {
+  const SgdStep step = {lr, mu, dampening, weight_decay, nesterov, first};
+  with_part(buffer, begin, end, [&](const auto& part) {
+    auto* const b = part.memory("momentum_buffer", momentum);
+    part.run([&](const auto& table, int threads) {
+      table.sgd(part.n, part.values, part.grads, b, step, threads);
+    });
+  });
+  buffer.changed();
+}
+
+void adam(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const py::object& mean,
+          const py::object& square, double lr, double beta1, double beta2, double eps,
+          double weight_decay, bool decoupled, std::int64_t number) {
+  const AdamStep step = {lr, beta1, beta2, eps, weight_decay, decoupled, number};
+  with_part(buffer, begin, end, [&](const auto& part) {
+    auto *const m = part.memory("exp_avg", mean), *const v = part.memory("exp_avg_sq", square);
+    part.run([&](const auto& table, int threads) {
+      table.adam(part.n, part.values, part.grads, m, v, step, threads);
+    });
+  });
+  buffer.changed();
+}
+
+void rmsprop(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end,
+             const py::object& square, const py::object& mean, const py::object& momentum,
+             double lr, double alpha, double eps, double weight_decay, double mu) {
+  const RmspropStep step = {lr, alpha, eps, weight_decay, mu};
+  with_part(buffer, begin, end, [&](const auto& part) {
+    auto* const v = part.memory("square_avg", square);
+    auto* const m = part.memory("grad_avg", mean);
+    auto* const b = part.memory("momentum_buffer", momentum);
+    part.run([&](const auto& table, int threads) {
+      table.rmsprop(part.n, part.values, part.grads, v, m, b, step, threads);
+    });
+  });
+  buffer.changed();
+}
+
+void adagrad(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const py::object& sum,
+             double lr, double eps, double weight_decay) {
+  const AdagradStep step = {lr, eps, weight_decay};
+  with_part(buffer, begin, end, [&](const auto& part) {
+    auto* const s = part.memory("sum", sum);
+    part.run([&](const auto& table, int threads) {
+      table.adagrad(part.n, part.values, part.grads, s, step, threads);
+    });
+  });
+  buffer.changed();
+}
+
+double squared_norm(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end) {
+  double sum = 0;
+  with_part(buffer, begin, end, [&](const auto& part) {
+    Status status = Status::ok;
+    part.run([&](const auto& table, int threads) {
+      status = table.squared_norm(part.n, part.grads, &sum, threads);
+    });
+    require_ok(status);
+  });
+  return sum;
+}
+
+void scale_grads(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end,
+                 double factor) {
+  with_part(buffer, begin, end, [&](const auto& part) {
+    part.run([&](const auto& table, int threads) {
+      table.scale(part.n, part.grads, factor, threads);
+    });
+  });
+}
+
+void clip_grads(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, double bound) {
+  with_part(buffer, begin, end, [&](const auto& part) {
+    part.run(
+        [&](const auto& table, int threads) { table.clip(part.n, part.grads, bound, threads); });
+  });
+}
+
+}  // namespace
+
+void bind_optimizers(py::module_& m) {
+  m.def("sgd", &sgd, py::arg("buffer"), py::arg("begin"), py::arg("end"),
+        py::arg("momentum_buffer"), py::kw_only(), py::arg("lr"), py::arg("momentum"),
+        py::arg("dampening"), py::arg("weight_decay"), py::arg("nesterov"), py::arg("first"));
+  m.def("adam", &adam, py::arg("buffer"), py::arg("begin"), py::arg("end"), py::arg("exp_avg"),
+        py::arg("exp_avg_sq"), py::kw_only(), py::arg("lr"), py::arg("beta1"), py::arg("beta2"),
+        py::arg("eps"), py::arg("weight_decay"), py::arg("decoupled"), py::arg("step"));
+  m.def("rmsprop", &rmsprop, py::arg("buffer"), py::arg("begin"), py::arg("end"),
+        py::arg("square_avg"), py::arg("grad_avg"), py::arg("momentum_buffer"), py::kw_only(),
+        py::arg("lr"), py::arg("alpha"), py::arg("eps"), py::arg("weight_decay"),
+        py::arg("momentum"));
+  m.def("adagrad", &adagrad, py::arg("buffer"), py::arg("begin"), py::arg("end"), py::arg("sum"),
+        py::kw_only(), py::arg("lr"), py::arg("eps"), py::arg("weight_decay"));
+  m.def("squared_norm", &squared_norm, py::arg("buffer"), py::arg("begin"), py::arg("end"));
+  m.def("scale_grads", &scale_grads, py::arg("buffer"), py::arg("begin"), py::arg("end"),
+        py::arg("factor"));
+  m.def("clip_grads", &clip_grads, py::arg("buffer"), py::arg("begin"), py::arg("end"),
+        py::arg("bound"));
+}
+
+}  // namespace rnnfast

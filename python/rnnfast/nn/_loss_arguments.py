@@ -1,0 +1,112 @@
+"""What the losses take, checked and in the form that the kernels want."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast import _core
+from rnnfast._checks import check_int, check_real
+from rnnfast.nn.module import Array
+
+Reduction = Literal["sum", "mean"]
+
+
+def native_targets(
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    classes: int,
+    targets: npt.ArrayLike,
+    weights: Any,
+    class_weights: Any,
+    ignore_index: int,
+    label_smoothing: float,
+    reduction: str,
+    scale: float,
+) -> tuple[_core.Targets, float]:
+    """Return the kernels' targets, and the factor of the loss and its gradients."""
+    array = np.asarray(targets)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"targets: expected integers, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"targets: expected shape {shape}, got {array.shape}")
+    smoothing = check_real("label_smoothing", label_smoothing, 0.0, 1.0, below=True)
+    array = array.astype(np.int64, copy=False).reshape(-1)
+    if weights is not None:
+        weights = from_bool(weights, dtype)
+        if weights.shape != shape:
+            raise ValueError(f"weights: expected shape {shape}, got {weights.shape}")
+        weights = weights.reshape(-1)
+    if class_weights is not None and np.shape(class_weights) != (classes,):
+        raise ValueError(
+            f"class_weights: expected shape {(classes,)}, got {np.shape(class_weights)}"
+        )
+    total = 1.0
+    if reduction == "mean":
+        each = (array != ignore_index).astype(np.float64)
+        if weights is not None:
+            each *= weights
+        if class_weights is not None:
+            # Targets out of range are for the kernels to name.
+            each *= class_weights[np.clip(array, 0, classes - 1)]
+        total = float(each.sum())
+    factor = loss_factor(reduction, scale, total)
+    native = _core.Targets(
+        array,
+        weights,
+        class_weights,
+        check_int("ignore_index", ignore_index, -(2**63)),
+        smoothing,
+        factor,
+    )
+    return native, factor
+
+
+def loss_factor(reduction: str, scale: float, total: float) -> float:
+    """Return what to multiply the sum of the losses by; ``total`` is the sum of the weights."""
+    if reduction not in ("sum", "mean"):
+        raise ValueError(f"reduction: expected 'sum' or 'mean', got {reduction!r}")
+    number = check_real("scale", scale)
+    if reduction == "sum":
+        return number
+    if not total > 0.0:
+        raise ValueError(f"weights: expected a positive sum to divide by, got {total:g}")
+    return number / total
+
+
+def element_weights(scores: Array, weights: Any) -> Array | None:
+    """Return the weights of every score, given those or the weights of rows."""
+    if weights is None:
+        return None
+    weights = from_bool(weights, scores.dtype)
+    if weights.shape == scores.shape[:-1] and scores.ndim > 0:
+        weights = np.broadcast_to(weights[..., None], scores.shape)
+    if weights.shape != scores.shape:
+        raise ValueError(f"weights: expected shape {scores.shape}, got {weights.shape}")
+    return weights
+
+
+def from_bool(values: Any, dtype: np.dtype[Any]) -> Array:
+    """Return an array of bool as one of 0 and 1 of ``dtype``, and any other as it is."""
+    array = np.asarray(values)
+    return array.astype(dtype) if array.dtype == np.bool_ else array
+
+
+def require_scores(name: str, scores: Any, ndim: int) -> None:
+    """Raise unless ``scores`` is a float array; with ``ndim`` 1, of at least one class."""
+    if not isinstance(scores, np.ndarray):
+        raise TypeError(f"{name}: expected a NumPy array, got {type(scores).__name__}")
+    if scores.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{name}: expected dtype float32 or float64, got {scores.dtype}")
+    if scores.ndim < ndim or (ndim and scores.shape[-1] == 0):
+        raise ValueError(f"{name}: expected shape (..., V), got {scores.shape}")
+
+
+def checked_loss(loss: float) -> float:
+    """Return the loss unless it is NaN."""
+    if math.isnan(loss):
+        raise FloatingPointError("loss: expected a number, got NaN: a score is NaN or infinite")
+    return loss

@@ -1,0 +1,73 @@
+"""Dropout: numbers set to zero at random while training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rnnfast import _core
+from rnnfast._checks import check_probability
+from rnnfast.nn.module import Array
+
+
+class Dropout:
+    """Sets each number to zero with probability ``p`` and divides the others by ``1 - p``.
+
+    The mask is drawn by position from a seed, so that no mask is kept: backpropagation draws the
+    same one again.
+
+    Parameters
+    ----------
+    p : float
+        The probability, from 0 to 1.
+    seed : int or numpy.random.Generator, optional
+        Gives each forward pass its seed.
+    """
+
+    def __init__(self, p: float = 0.5, *, seed: int | np.random.Generator | None = None) -> None:
+        self.p = check_probability("p", p)
+        self.training = True
+        self._rng = np.random.default_rng(seed)
+
+    def train(self, mode: bool = True) -> None:
+        """Let `forward` drop numbers (the default), or not."""
+        self.training = bool(mode)
+
+    def eval(self) -> None:
+        """Let `forward` drop nothing. A plain call never does."""
+        self.train(False)
+
+    def __call__(self, x: Array) -> Array:
+        """Return ``x`` itself: inference drops nothing."""
+        return x
+
+    def forward(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Drop numbers of ``x``, an array of float32 or float64 of any shape.
+
+        Returns
+        -------
+        y : ndarray
+            ``x`` times 0 or ``1 / (1 - p)``; ``x`` itself if nothing can be dropped.
+        backprop : callable
+            ``dx = backprop(dy)``: the same factors on the gradient.
+
+        Raises
+        ------
+        TypeError
+            If ``x`` is of another dtype.
+        """
+        if self.p == 0.0 or not self.training:
+            return x, lambda dy: dy
+        seed = int(self._rng.integers(2**63))
+
+        def backprop(dy: Array) -> Array:
+            if dy.shape != shape:
+                raise ValueError(f"dy: expected shape {shape}, got {dy.shape}")
+            return _core.dropout(dy, self.p, seed)
+
+        shape = x.shape
+        return _core.dropout(x, self.p, seed), backprop
+
+    def __repr__(self) -> str:
+        return f"Dropout(p={self.p})"

@@ -1,0 +1,121 @@
+"""Embedding: a row of a table for each index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rnnfast import _core
+from rnnfast._checks import check_indices, check_int
+from rnnfast.nn.module import Array, Module
+
+
+class Embedding(Module):
+    """A table of ``num_embeddings`` vectors, looked up by index, as `torch.nn.Embedding`.
+
+    Parameters
+    ----------
+    num_embeddings : int
+        Rows of the table.
+    embedding_dim : int
+        Length of a row.
+    padding_idx : int, optional
+        A row that begins as zeros and gets no gradient.
+    dtype : {"float32", "float64"}
+        Type of the table.
+    seed : int or numpy.random.Generator, optional
+        Draws the initial table, from N(0, 1).
+
+    Attributes
+    ----------
+    grads : dict of str to ndarray
+        Gradient of ``weight``, (num_embeddings, embedding_dim).
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        dtype: str = "float32",
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        self.num_embeddings = check_int("num_embeddings", num_embeddings, 1)
+        self.embedding_dim = check_int("embedding_dim", embedding_dim, 1)
+        self.padding_idx = None if padding_idx is None else check_int("padding_idx", padding_idx, 0)
+        if self.padding_idx is not None and self.padding_idx >= self.num_embeddings:
+            raise ValueError(
+                f"padding_idx: expected less than num_embeddings {num_embeddings}, "
+                f"got {padding_idx}"
+            )
+        super().__init__({"weight": (self.num_embeddings, self.embedding_dim)}, dtype)
+        table = np.random.default_rng(seed).normal(size=self._parameters["weight"].shape)
+        if self.padding_idx is not None:
+            table[self.padding_idx] = 0.0
+        self._parameters["weight"].assign(table)
+        self._native = _core.Embedding(
+            self.num_embeddings,
+            self.embedding_dim,
+            self.buffer,
+            self._parameters["weight"].offset,
+            -1 if self.padding_idx is None else self.padding_idx,
+        )
+
+    def __call__(self, indices: Any) -> Array:
+        """Look up rows.
+
+        Parameters
+        ----------
+        indices : array_like of int
+            Any shape; each from 0 to ``num_embeddings - 1``.
+
+        Returns
+        -------
+        ndarray
+            ``(*indices.shape, embedding_dim)``.
+
+        Raises
+        ------
+        TypeError
+            If ``indices`` are not integers.
+        ValueError
+            If one is out of range.
+        """
+        return self._look_up(check_indices("indices", indices).astype(np.int64, copy=False))
+
+    def forward(self, indices: Any) -> tuple[Array, Callable[[Array], None]]:
+        """Look up rows and keep the indices.
+
+        Returns
+        -------
+        y : ndarray
+            ``(*indices.shape, embedding_dim)``.
+        backprop : callable
+            ``backprop(dy)`` adds the gradient of each row to the row that it came from.
+        """
+        # A copy: the caller may reuse the array.
+        kept = check_indices("indices", indices).astype(np.int64)
+        y = self._look_up(kept)
+
+        def backprop(dy: Array) -> None:
+            if getattr(dy, "shape", None) != (*kept.shape, self.embedding_dim):
+                raise ValueError(
+                    f"dy: expected shape {(*kept.shape, self.embedding_dim)}, "
+                    f"got {getattr(dy, 'shape', type(dy).__name__)}"
+                )
+            self._native.backward(dy.reshape(-1, self.embedding_dim), kept.reshape(-1))
+
+        return y, backprop
+
+    def _look_up(self, indices: Array) -> Array:
+        y = self._native.forward(indices.reshape(-1))
+        return y.reshape(*indices.shape, self.embedding_dim)
+
+    def __repr__(self) -> str:
+        return (
+            f"Embedding({self.num_embeddings}, {self.embedding_dim}, "
+            f"padding_idx={self.padding_idx}, dtype={self.dtype})"
+        )

@@ -1,0 +1,122 @@
+"""Linear layer: ``y = x W^T + b``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rnnfast import _core
+from rnnfast._checks import check_int
+from rnnfast.nn.module import Array, Module
+
+
+class Linear(Module):
+    """``y = x W^T + b`` along the last axis, as `torch.nn.Linear`.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Sizes of the last axis of ``x`` and of ``y``.
+    bias : bool
+        Whether there is a ``bias``.
+    dtype : {"float32", "float64"}
+        Type of the parameters and of what the layer takes and gives.
+    seed : int or numpy.random.Generator, optional
+        Draws the initial parameters, from U(-1/sqrt(in_features), 1/sqrt(in_features)).
+
+    Attributes
+    ----------
+    grads : dict of str to ndarray
+        Gradients of ``weight`` (out_features, in_features) and ``bias`` (out_features,).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        dtype: str = "float32",
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        self.in_features = check_int("in_features", in_features, 1)
+        self.out_features = check_int("out_features", out_features, 1)
+        shapes: dict[str, tuple[int, ...]] = {"weight": (self.out_features, self.in_features)}
+        if bias:
+            shapes["bias"] = (self.out_features,)
+        super().__init__(shapes, dtype)
+        rng = np.random.default_rng(seed)
+        bound = self.in_features**-0.5
+        for parameter in self._parameters.values():
+            parameter.assign(rng.uniform(-bound, bound, parameter.shape))
+        self._native = _core.Linear(
+            self.in_features,
+            self.out_features,
+            self.buffer,
+            self._parameters["weight"].offset,
+            self._parameters["bias"].offset if bias else -1,
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Apply the layer to every row of ``x``.
+
+        Parameters
+        ----------
+        x : ndarray
+            ``(..., in_features)``, any number of leading axes.
+
+        Returns
+        -------
+        ndarray
+            ``(..., out_features)``.
+
+        Raises
+        ------
+        TypeError
+            If ``x`` is of another dtype.
+        ValueError
+            If its last axis differs, or a number is not finite.
+        """
+        y = self._native.forward(self._rows("x", x, self.in_features))
+        return y.reshape(*x.shape[:-1], self.out_features)
+
+    def forward(self, x: Array) -> tuple[Array, Callable[..., Array | None]]:
+        """Apply the layer and keep what backpropagation needs.
+
+        ``x`` must not be changed before ``backprop`` has run: it is read again.
+
+        Returns
+        -------
+        y : ndarray
+            ``(..., out_features)``.
+        backprop : callable
+            ``dx = backprop(dy, need_dx=True)``: the gradient of ``x`` from that of ``y``. Adds to
+            `grads`. None with ``need_dx=False``.
+        """
+        y = self(x)
+
+        def backprop(dy: Array, *, need_dx: bool = True) -> Array | None:
+            if getattr(dy, "shape", None) != y_shape:
+                raise ValueError(
+                    f"dy: expected shape {y_shape}, got {getattr(dy, 'shape', type(dy).__name__)}"
+                )
+            rows = self._rows("dy", dy, self.out_features)
+            dx = self._native.backward(rows, self._rows("x", x, self.in_features), need_dx)
+            return None if dx is None else dx.reshape(x.shape)
+
+        y_shape = y.shape
+        return y, backprop
+
+    def _rows(self, name: str, x: Any, width: int) -> Array:
+        """Return ``x`` as (rows, width)."""
+        if not isinstance(x, np.ndarray):
+            raise TypeError(f"{name}: expected a NumPy array, got {type(x).__name__}")
+        if x.ndim == 0 or x.shape[-1] != width:
+            raise ValueError(f"{name}: expected shape (..., {width}), got {x.shape}")
+        return x if x.ndim == 2 else x.reshape(-1, width)
+
+    def __repr__(self) -> str:
+        bias = "bias" in self._parameters
+        return f"Linear({self.in_features}, {self.out_features}, bias={bias}, dtype={self.dtype})"

@@ -1,0 +1,259 @@
+"""Losses with their gradients.
+
+Each returns ``(loss, gradient)``; the gradient is None with ``backward=False``. They share:
+
+``weights``
+    How much each row (or number) counts: an array of the dtype of the scores, or a mask of bool.
+``reduction``
+    ``"sum"``, or ``"mean"``: the sum divided by the sum of the weights of all that counts.
+``scale``
+    A factor of the loss and of all gradients.
+"""
+
+from __future__ import annotations
+
+import numpy.typing as npt
+
+from rnnfast import _core
+from rnnfast.nn._loss_arguments import (
+    Reduction,
+    checked_loss,
+    element_weights,
+    from_bool,
+    loss_factor,
+    native_targets,
+    require_scores,
+)
+from rnnfast.nn.linear import Linear
+from rnnfast.nn.module import Array
+
+
+def cross_entropy(
+    logits: Array,
+    targets: npt.ArrayLike,
+    *,
+    weights: Array | None = None,
+    class_weights: Array | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    scale: float = 1.0,
+    backward: bool = True,
+) -> tuple[float, Array | None]:
+    """Softmax cross-entropy of scores, as `torch.nn.functional.cross_entropy`.
+
+    ::
+
+        loss = sum over rows of w c[t] (log(sum_v exp(x[v])) - x[t])
+
+    with the row's scores x, target t, weight w, and the class weights c.
+
+    Parameters
+    ----------
+    logits : ndarray
+        Scores, ``(..., V)``, float32 or float64.
+    targets : array_like of int
+        ``(...)``: classes from 0 to V - 1, or `ignore_index`.
+    weights : ndarray, optional
+        ``(...)``.
+    class_weights : ndarray, optional
+        ``(V,)``.
+    ignore_index : int
+        Rows of this target count nothing; their gradient is 0.
+    label_smoothing : float
+        s in [0, 1): the target's probability is 1 - s, and s is spread over all V classes.
+    reduction, scale, backward
+        As all losses here have them.
+
+    Returns
+    -------
+    loss : float
+        In nats.
+    dlogits : ndarray or None
+        Gradient, shape of ``logits``.
+
+    Raises
+    ------
+    TypeError
+        If a dtype differs.
+    ValueError
+        If a shape differs, a target is out of range, or no row counts with ``"mean"``.
+    FloatingPointError
+        If the loss is NaN.
+    """
+    require_scores("logits", logits, 1)
+    shape, classes = logits.shape[:-1], logits.shape[-1]
+    native, factor = native_targets(
+        logits.dtype, shape, classes, targets, weights, class_weights, ignore_index,
+        label_smoothing, reduction, scale,
+    )  # fmt: skip
+    loss, gradient = _core.cross_entropy(logits.reshape(-1, classes), native, backward)
+    return checked_loss(loss * factor), None if gradient is None else gradient.reshape(logits.shape)
+
+
+def linear_cross_entropy(
+    linear: Linear,
+    h: Array,
+    targets: npt.ArrayLike,
+    *,
+    weights: Array | None = None,
+    class_weights: Array | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    scale: float = 1.0,
+    backward: bool = True,
+) -> tuple[float, Array | None]:
+    """`cross_entropy` of ``linear(h)``, in chunks of rows: all the scores are never in memory.
+
+    With ``backward``, adds to ``linear.grads``.
+
+    Parameters
+    ----------
+    linear : Linear
+        From features to the scores of V classes.
+    h : ndarray
+        Features, ``(..., linear.in_features)``.
+    targets, weights, class_weights, ignore_index, label_smoothing, reduction, scale
+        As `cross_entropy` takes them.
+    backward : bool
+        Whether gradients are wanted.
+
+    Returns
+    -------
+    loss : float
+        In nats.
+    dh : ndarray or None
+        Gradient of ``h``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `cross_entropy`; also if a number of ``h`` is not finite. Nothing is changed then.
+    FloatingPointError
+        If the loss is NaN: the layer's parameters are not finite, or too large. Its gradients are
+        useless then.
+    """
+    if not isinstance(linear, Linear):
+        raise TypeError(f"linear: expected a Linear, got {type(linear).__name__}")
+    rows = linear._rows("h", h, linear.in_features)
+    native, factor = native_targets(
+        linear.dtype, h.shape[:-1], linear.out_features, targets, weights, class_weights,
+        ignore_index, label_smoothing, reduction, scale,
+    )  # fmt: skip
+    loss, dh = linear._native.cross_entropy(rows, native, backward)
+    return checked_loss(loss * factor), None if dh is None else dh.reshape(h.shape)
+
+
+def binary_cross_entropy_with_logits(
+    logits: Array,
+    targets: Array,
+    *,
+    weights: Array | None = None,
+    pos_weight: Array | None = None,
+    reduction: Reduction = "mean",
+    scale: float = 1.0,
+    backward: bool = True,
+) -> tuple[float, Array | None]:
+    """Cross-entropy of independent yes-or-no scores, stable for scores of any size.
+
+    ::
+
+        loss = - sum of w (p t log(sigmoid(x)) + (1 - t) log(1 - sigmoid(x)))
+
+    Parameters
+    ----------
+    logits : ndarray
+        Scores x, any shape, float32 or float64.
+    targets : ndarray
+        t from 0 to 1, of the same shape and dtype, or of bool.
+    weights : ndarray, optional
+        w, of the shape of ``logits`` or without its last axis.
+    pos_weight : ndarray, optional
+        p, along the last axis.
+    reduction, scale, backward
+        As all losses here have them. ``"mean"`` divides by the sum of the weights, where PyTorch
+        divides by the number of scores.
+
+    Returns
+    -------
+    loss : float
+        In nats.
+    dlogits : ndarray or None
+        Gradient, shape of ``logits``.
+
+    Raises
+    ------
+    TypeError
+        If a dtype differs.
+    ValueError
+        If a shape differs, or nothing counts with ``"mean"``.
+    FloatingPointError
+        If the loss is NaN.
+    """
+    require_scores("logits", logits, 0)
+    weights = element_weights(logits, weights)
+    factor = loss_factor(reduction, scale, logits.size if weights is None else float(weights.sum()))
+    loss, gradient = _core.binary_cross_entropy(
+        logits, from_bool(targets, logits.dtype), weights, pos_weight, factor, backward
+    )
+    return checked_loss(loss * factor), gradient
+
+
+def mse(
+    predictions: Array,
+    targets: Array,
+    *,
+    weights: Array | None = None,
+    reduction: Reduction = "mean",
+    scale: float = 1.0,
+    backward: bool = True,
+) -> tuple[float, Array | None]:
+    """Squared error, ``sum of w (x - t)^2``.
+
+    Parameters
+    ----------
+    predictions : ndarray
+        x, any shape, float32 or float64.
+    targets : ndarray
+        t, of the same shape and dtype.
+    weights : ndarray, optional
+        w, of the shape of ``predictions`` or without its last axis.
+    reduction, scale, backward
+        As all losses here have them.
+
+    Returns
+    -------
+    loss : float
+        The error.
+    dpredictions : ndarray or None
+        Gradient, shape of ``predictions``.
+
+    Raises
+    ------
+    TypeError
+        If a dtype differs.
+    ValueError
+        If a shape differs, or nothing counts with ``"mean"``.
+    FloatingPointError
+        If the loss is NaN.
+    """
+    require_scores("predictions", predictions, 0)
+    weights = element_weights(predictions, weights)
+    factor = loss_factor(
+        reduction, scale, predictions.size if weights is None else float(weights.sum())
+    )
+    loss, gradient = _core.squared_error(predictions, targets, weights, factor, backward)
+    return checked_loss(loss * factor), gradient
+
+
+def softmax(x: Array) -> Array:
+    """Softmax along the last axis of a float32 or float64 array."""
+    require_scores("x", x, 1)
+    return _core.softmax(x.reshape(-1, x.shape[-1]), False).reshape(x.shape)
+
+
+def log_softmax(x: Array) -> Array:
+    """Logarithm of the softmax along the last axis of a float32 or float64 array."""
+    require_scores("x", x, 1)
+    return _core.softmax(x.reshape(-1, x.shape[-1]), True).reshape(x.shape)

@@ -1,0 +1,132 @@
+"""Learning-rate schedules against PyTorch's and by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rnnfast as rf
+
+
+def make(lr: float = 0.5) -> rf.Optimizer:
+    return rf.SGD(rf.Linear(2, 2, seed=1), lr=lr)
+
+
+def rates(optimizer: rf.Optimizer, schedule: Any, steps: int) -> list[float]:
+    result = [optimizer.lr]
+    for _ in range(steps):
+        optimizer.step()
+        schedule.step()
+        result.append(optimizer.lr)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (lambda o: rf.StepLR(o, 3, 0.5), lambda t, o: t.StepLR(o, 3, 0.5)),
+        (lambda o: rf.ExponentialLR(o, 0.9), lambda t, o: t.ExponentialLR(o, 0.9)),
+        (lambda o: rf.CosineLR(o, 10, 0.1), lambda t, o: t.CosineAnnealingLR(o, 10, 0.05)),
+        (lambda o: rf.WarmupLR(o, 4, 0.2), lambda t, o: t.LinearLR(o, 0.2, 1.0, 4)),
+    ],
+)
+def test_against_torch(ours: Callable[..., Any], theirs: Callable[..., Any]) -> None:
+    torch = pytest.importorskip("torch")
+    optimizer = make()
+    other = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
+    schedule = theirs(torch.optim.lr_scheduler, other)
+    want = [other.param_groups[0]["lr"]]
+    for _ in range(10):
+        other.step()
+        schedule.step()
+        want.append(other.param_groups[0]["lr"])
+    np.testing.assert_allclose(rates(optimizer, ours(optimizer), 10), want, rtol=1e-12)
+
+
+def test_ends() -> None:
+    """Cosine and warm-up stay where they end."""
+    optimizer = make()
+    np.testing.assert_allclose(rates(optimizer, rf.CosineLR(optimizer, 3, 0.1), 6)[3:], 0.05)
+    optimizer = make()
+    np.testing.assert_allclose(rates(optimizer, rf.WarmupLR(optimizer, 3), 6)[3:], 0.5)
+
+
+def test_chain() -> None:
+    optimizer = make(1.0)
+    schedule = rf.ChainLR([rf.WarmupLR(optimizer, 2, 0.5), rf.StepLR(optimizer, 2, 0.1)])
+    np.testing.assert_allclose(
+        rates(optimizer, schedule, 4), [0.5, 0.75, 0.1, 0.1, 0.01], rtol=1e-12
+    )
+
+
+def test_going_on() -> None:
+    optimizer = make()
+    schedule = rf.CosineLR(optimizer, 8)
+    whole = rates(optimizer, schedule, 8)
+    optimizer, other = make(), make(0.125)
+    schedule = rf.CosineLR(optimizer, 8)
+    rates(optimizer, schedule, 3)
+    resumed = rf.CosineLR(other, 8)
+    resumed.load_state_dict(schedule.state_dict())
+    assert rates(other, resumed, 5) == whole[3:]
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_plateau_against_torch(maximize: bool) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    figures = np.abs(rng.normal(size=80) + np.linspace(5.0, 3.0, 80))
+    optimizer = make()
+    ours = rf.ReduceOnPlateau(
+        optimizer, factor=0.5, patience=2, cooldown=2, min_lr=0.01, maximize=maximize
+    )
+    other = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        other, "max" if maximize else "min", factor=0.5, patience=2, cooldown=2, min_lr=0.01
+    )
+    seen = set()
+    for figure in figures:
+        ours.step(figure)
+        theirs.step(figure)
+        assert optimizer.lr == pytest.approx(other.param_groups[0]["lr"], rel=1e-12)
+        seen.add(optimizer.lr)
+    assert len(seen) > 3
+    again = rf.ReduceOnPlateau(optimizer)
+    again.load_state_dict(ours.state_dict())
+    assert again.state_dict() == ours.state_dict()
+
+
+def test_plateau_begins() -> None:
+    optimizer = make()
+    schedule = rf.ReduceOnPlateau(optimizer, patience=0)
+    schedule.step(math.nan)
+    assert optimizer.lr == pytest.approx(0.05)
+    schedule.step(3.0)
+    assert schedule.best == 3.0
+    assert optimizer.lr == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda o: rf.StepLR(o, 0), ValueError, "step_size: expected at least 1, got 0"),
+        (lambda o: rf.ExponentialLR(o, 0.0), ValueError, "gamma: expected a finite number above 0"),
+        (lambda o: rf.CosineLR(o, 5, 2.0), ValueError, "min_factor: expected a finite number"),
+        (lambda o: rf.WarmupLR(o, 5, -1.0), ValueError, "start_factor: expected a finite number"),
+        (lambda o: rf.StepLR(None, 1), TypeError, "optimizer: expected an Optimizer, got NoneType"),
+        (lambda o: rf.ReduceOnPlateau(None), TypeError, "optimizer: expected an Optimizer"),
+        (lambda o: rf.ReduceOnPlateau(o, factor=1.0), ValueError, "factor: expected a finite"),
+        (lambda o: rf.ChainLR([]), ValueError, "schedules: expected at least one, got none"),
+        (lambda o: rf.ChainLR([rf.StepLR(o, 1), rf.StepLR(make(), 1)]), ValueError,
+         "schedules: expected schedules of one optimizer, got several"),
+        (lambda o: rf.StepLR(o, 1).load_state_dict({"step": 1}), ValueError,
+         "state: expected the names step, base_lr; got step"),
+    ],
+)  # fmt: skip
+def test_bad_input(call: Callable[[Any], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call(make())
