@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_array, check_int, check_probability
+from rnnfast._checks import check_array, check_int, check_probability, make_generator
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recompute import Call, NativeBackprop, recomputed_forward
 
@@ -55,8 +55,8 @@ class _Recurrent(Module):
             )
         self.dropout = check_probability("dropout", dropout)
         self.training = True
+        self._rng = make_generator("seed", seed)
         super().__init__(self._shapes(peephole), dtype)
-        self._rng = np.random.default_rng(seed)
         self._initialise()
         self._native = _core.Recurrent(
             cell=kernel,
