@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
-import tqdm
-
 # Seconds between two changes of the bar's text, and between two lines within one epoch.
 _BAR_EVERY = 0.2
 _LINE_EVERY = 30.0
@@ -45,7 +43,7 @@ class Reporter:
         self.unit = unit
         self.perplexity = perplexity
         self.stream = stream if stream is not None else sys.stderr
-        self._bar: tqdm.tqdm[Any] | None = None
+        self._bar: Any = None
         self._count = 0
         self._training_seconds = 0.0
         self._title = ""
@@ -60,6 +58,8 @@ class Reporter:
         self._title = f"epoch {epoch + 1}/{epochs}"
         self._since = self._shown = time.perf_counter()
         if self._bar is None and self.verbose == 1 and self.stream.isatty():
+            import tqdm  # here, to keep `import rnnfast` short
+
             self._bar = tqdm.tqdm(
                 total=None if batches is None else batches * epochs,
                 initial=0 if batches is None else batches * epoch + batch,
