@@ -10,6 +10,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import rnnfast as rf
+
 SCRIPT = """
 import time
 start = time.perf_counter()
@@ -69,8 +71,7 @@ def main() -> None:
         size = megabytes(package)
         if size is not None:
             print(f"{package:<34}{size:>9.1f}")
-    folder = Path(find_spec("rnnfast").origin).parent  # type: ignore[union-attr,arg-type]
-    for module_file in sorted(folder.glob("*.so")):
+    for module_file in sorted(Path(rf.__file__).parent.glob("*.so")):
         print(f"  {module_file.name:<32}{module_file.stat().st_size / 1e6:>9.1f}")
     if options.wheel:
         print(f"{options.wheel.name:<34}{options.wheel.stat().st_size / 1e6:>9.1f}")

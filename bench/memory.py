@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from grid import Point, make_problem
+from point import Point, make_problem
 
 LIBRARIES = ("rnnfast", "rnnfast recompute", "torch", "jax")
 BASE = Point("lstm", "train", 1, 1, 1, 1)

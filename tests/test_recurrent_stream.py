@@ -1,4 +1,4 @@
-"""Streams: the bits of a whole call step by step, in memory of their own, with the weights of now."""
+"""Streams: the bits of a whole call step by step, in memory and a state of their own."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from grid import Point, Problem
+from point import Point, Problem
 from timing import Answer, Candidate, time_blocks
 
 # The name of a peer, the module here that knows it, and the package it needs.

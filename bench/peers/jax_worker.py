@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 
-from grid import Point, Problem, make_problem
+from point import LEARNING_RATE, MOST_NORM, Point, Problem, make_problem
 from timing import Answer, time_blocks
 
 # This must come before the import, when XLA counts the CPUs that it may use.
@@ -25,7 +25,13 @@ jnp: Any = import_module("jax.numpy")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_enable_x64", True)
 
-RATE, BETA1, BETA2, EPSILON, MOST_NORM = 1e-3, 0.9, 0.999, 1e-8, 1.0
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+# What the other libraries call the parameters of a language model.
+OUTPUTS = {
+    "output": "output.weight",
+    "output_bias": "output.bias",
+    "embedding": "embedding.weight",
+}
 
 
 def _cell(cell: str, state: tuple[Any, ...], gx: Any, w: Any, b_hh: Any) -> tuple[Any, ...]:
@@ -105,10 +111,8 @@ def _adam(weights: Any, grads: Any, moments: Any) -> tuple[Any, Any]:
     first = {k: BETA1 * first[k] + (1 - BETA1) * g for k, g in grads.items()}
     second = {k: BETA2 * second[k] + (1 - BETA2) * g * g for k, g in grads.items()}
     c1, c2 = 1 - BETA1**count, 1 - BETA2**count
-    weights = {
-        k: w - (RATE / c1 * first[k] / (jnp.sqrt(second[k] / c2) + EPSILON)).astype(w.dtype)
-        for k, w in weights.items()
-    }
+    steps = {k: first[k] / c1 / (jnp.sqrt(second[k] / c2) + EPSILON) for k in weights}
+    weights = {k: w - (LEARNING_RATE * steps[k]).astype(w.dtype) for k, w in weights.items()}
     return weights, (first, second, count)
 
 
@@ -128,6 +132,8 @@ def prepare(point: Point, unroll: int) -> tuple[Callable[[], object], Callable[[
     )
     if point.mode == "step":
         return _step(point, weights, x, zero)
+    if point.mode == "sample":
+        return _sample(point, problem, weights, zero)
 
     def forward(weights: Any, x: Any) -> tuple[Any, Any]:
         return network(point, unroll, weights, x, valid, zero)
@@ -164,24 +170,32 @@ def _step(point: Point, weights: Any, x: Any, zero: Any) -> tuple[Any, Any]:
 
 
 def _train(point: Point, problem: Problem, weights: Any, x: Any, forward: Any) -> tuple[Any, Any]:
-    dy = jnp.asarray(problem.dy)
+    """Gradients of what stands for a loss, or of a language model's; then clipping and Adam."""
+    targets = jnp.asarray(problem.dy if point.mode != "model" else problem.targets)
+    weights = {**weights, **{k: jnp.asarray(v) for k, v in problem.model.items()}}
 
-    def loss(weights: Any, x: Any, dy: Any) -> tuple[Any, Any]:
-        y, _ = forward(weights, x)
-        return jnp.vdot(y, dy), y
+    def loss(weights: Any, x: Any, targets: Any) -> tuple[Any, Any]:
+        if point.mode != "model":
+            y, _ = forward(weights, x)
+            return jnp.vdot(y, targets), y
+        y, _ = forward(weights, weights["embedding"][x] if "embedding" in weights else x)
+        scores = jax.nn.log_softmax(y @ weights["output"].T + weights["output_bias"])
+        mean = -jnp.take_along_axis(scores, targets[..., None], axis=-1).mean()
+        return mean, mean
 
     grads_of = jax.value_and_grad(loss, has_aux=True)
 
     def answer() -> Answer:
-        (_, y), grads = jax.jit(grads_of)(weights, x, dy)
-        return {"y": np.asarray(y), **{k: np.asarray(g) for k, g in grads.items()}}
+        (_, y), grads = jax.jit(grads_of)(weights, x, targets)
+        found = {("loss" if point.mode == "model" else "y"): np.asarray(y)}
+        return found | {OUTPUTS.get(k, k): np.asarray(g) for k, g in grads.items()}
 
     if point.mode == "grad":
-        compiled = jax.jit(lambda w, x, dy: grads_of(w, x, dy))
-        return lambda: jax.block_until_ready(compiled(weights, x, dy)), answer
+        compiled = jax.jit(grads_of)
+        return lambda: jax.block_until_ready(compiled(weights, x, targets)), answer
 
-    def update(weights: Any, moments: Any, x: Any, dy: Any) -> tuple[Any, Any, Any]:
-        (value, _), grads = grads_of(weights, x, dy)
+    def update(weights: Any, moments: Any, x: Any, targets: Any) -> tuple[Any, Any, Any]:
+        (value, _), grads = grads_of(weights, x, targets)
         return *_adam(weights, grads, moments), value
 
     compiled = jax.jit(update, donate_argnums=(0, 1))
@@ -195,10 +209,34 @@ def _train(point: Point, problem: Problem, weights: Any, x: Any, forward: Any) -
 
     def call() -> None:
         nonlocal held, moments
-        held, moments, value = compiled(held, moments, x, dy)
+        held, moments, value = compiled(held, moments, x, targets)
         jax.block_until_ready((held, value))
 
     return call, answer
+
+
+def _sample(point: Point, problem: Problem, weights: Any, zero: Any) -> tuple[Any, Any]:
+    """The whole loop compiled: a scan whose carry is the last token and the state."""
+    output, bias = (jnp.asarray(problem.model[k]) for k in ("output", "output_bias"))
+
+    def draw(weights: Any, key: Any, temperature: Any) -> Any:
+        def step(carry: Any, key: Any) -> tuple[Any, Any]:
+            token, state = carry
+            y, state = network(point, 1, weights, token[None, None], None, state)
+            scores = output @ y[0, 0] + bias
+            drawn = jax.random.categorical(key, scores / jnp.maximum(temperature, 1e-6))
+            token = jnp.where(temperature > 0, drawn, jnp.argmax(scores))
+            return (token, state), token
+
+        keys = jax.random.split(key, point.T)
+        return jax.lax.scan(step, (jnp.zeros((), np.int64), zero), keys)[1]
+
+    compiled, key = jax.jit(draw), jax.random.key(1)
+
+    def answer() -> Answer:
+        return {"tokens": np.asarray(compiled(weights, key, 0.0)).astype(np.float64)}
+
+    return lambda: compiled(weights, key, 1.0).block_until_ready(), answer
 
 
 def main() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 import rnnfast as rf
 
-from grid import Point, Problem
 from peers import Local
+from point import LEARNING_RATE, MOST_NORM, Point, Problem
 from timing import Answer
 
 
@@ -27,37 +28,44 @@ def candidate(point: Point, problem: Problem, recompute: bool = False) -> Local:
     layer.load_state_dict(problem.weights)
     x = problem.x if problem.indices is None else problem.indices
     if point.mode == "step":
-        return _step(layer, x)
-    if point.mode == "infer":
-        return _infer(layer, x, point.lengths)
-    return _train(layer, x, point, problem, recompute)
+        call, answer = _step(layer, x)
+    elif point.mode == "infer":
+        call, answer = _infer(layer, x, point.lengths)
+    elif point.mode == "sample":
+        call, answer = _sample(layer, point, problem)
+    elif point.mode == "model":
+        call, answer = _model(layer, point, problem, recompute)
+    else:
+        call, answer = _train(layer, x, point, problem, recompute)
+    return Local("rnnfast", "rnnfast", call, answer)
 
 
-def _step(layer: Any, x: Any) -> Local:
+def _step(layer: Any, x: Any) -> tuple[Callable[[], object], Callable[[], Answer]]:
     stream = layer.stream(1)
 
     def answer() -> Answer:
         stream.reset()
         return {"y": np.stack([stream(x_t).copy() for x_t in x])}
 
-    return Local("rnnfast", "rnnfast", partial(stream, x[0]), answer)
+    return partial(stream, x[0]), answer
 
 
 def _state(state: Any) -> Answer:
     return {"h_n": state[0], "c_n": state[1]} if isinstance(state, tuple) else {"h_n": state}
 
 
-def _infer(layer: Any, x: Any, lengths: Any) -> Local:
+def _infer(layer: Any, x: Any, lengths: Any) -> tuple[Callable[[], object], Callable[[], Answer]]:
     def answer() -> Answer:
         y, state = layer(x, lengths=lengths)
         return {"y": y, **_state(state)}
 
-    return Local("rnnfast", "rnnfast", partial(layer, x, lengths=lengths), answer)
+    return partial(layer, x, lengths=lengths), answer
 
 
-def _train(layer: Any, x: Any, point: Point, problem: Problem, recompute: bool) -> Local:
-    bias = layer.parameters()["bias_hh_l0"]
-    same_bias = bias.data.copy()
+def _train(
+    layer: Any, x: Any, point: Point, problem: Problem, recompute: bool
+) -> tuple[Callable[[], object], Callable[[], Answer]]:
+    update = _update([layer]) if point.mode == "train" else _touch(layer)
 
     def gradients() -> tuple[Any, Any]:
         layer.zero_grad()
@@ -67,11 +75,100 @@ def _train(layer: Any, x: Any, point: Point, problem: Problem, recompute: bool) 
 
     def answer() -> Answer:
         y, state = gradients()
-        return {"y": y, **_state(state), **{k: g.copy() for k, g in layer.grads.items()}}
+        return {"y": y, **_state(state), **_gradients("", layer)}
 
     def call() -> None:
         gradients()
-        # Weights change between the steps of training, so that packed copies are made anew.
-        bias.assign(same_bias)
+        update()
 
-    return Local("rnnfast", "rnnfast", call, answer)
+    return call, answer
+
+
+def _touch(layer: Any) -> Callable[[], None]:
+    """Change nothing, but as a change, so that packed copies of the weights are made anew."""
+    bias = layer.parameters()["bias_hh_l0"]
+    return partial(bias.assign, bias.data.copy())
+
+
+def _update(layers: list[Any]) -> Callable[[], None]:
+    optimizer = rf.Adam(layers, lr=LEARNING_RATE)
+
+    def update() -> None:
+        rf.clip_grad_norm(layers, MOST_NORM)
+        optimizer.step()
+
+    return update
+
+
+def _gradients(prefix: str, layer: Any) -> Answer:
+    return {prefix + name: gradient.copy() for name, gradient in layer.grads.items()}
+
+
+def _output(point: Point, problem: Problem) -> Any:
+    linear = rf.Linear(problem.model["output"].shape[1], point.classes, dtype=point.dtype)
+    linear.load_state_dict(
+        {"weight": problem.model["output"], "bias": problem.model["output_bias"]}
+    )
+    return linear
+
+
+def _model(
+    layer: Any, point: Point, problem: Problem, recompute: bool
+) -> tuple[Callable[[], object], Callable[[], Answer]]:
+    linear = _output(point, problem)
+    layers = [layer, linear]
+    embedding: Any = None
+    if "embedding" in problem.model:
+        embedding = rf.Embedding(point.classes, point.I, dtype=point.dtype)
+        embedding.load_state_dict({"weight": problem.model["embedding"]})
+        layers.append(embedding)
+    update = _update(layers)
+
+    def gradients() -> Any:
+        for one in layers:
+            one.zero_grad()
+        x: Any = problem.indices
+        if embedding is not None:
+            x, embedding_backprop = embedding.forward(x)
+        (h, _), backprop = layer.forward(x, recompute=recompute)
+        loss, dh = rf.linear_cross_entropy(linear, h, problem.targets)
+        dx, _ = backprop(dh, need_dx=embedding is not None)
+        if embedding is not None:
+            embedding_backprop(dx)
+        return loss
+
+    def answer() -> Answer:
+        found = {"loss": np.array(gradients())}
+        for prefix, one in zip(("", "output.", "embedding."), layers, strict=False):
+            found |= _gradients(prefix, one)
+        return found
+
+    def call() -> None:
+        gradients()
+        update()
+
+    return call, answer
+
+
+def _sample(
+    layer: Any, point: Point, problem: Problem
+) -> tuple[Callable[[], object], Callable[[], Answer]]:
+    stream, linear = layer.stream(1), _output(point, problem)
+
+    def draw(temperature: float) -> Any:
+        stream.reset()
+        return rf.sample(
+            stream,
+            linear,
+            max_length=point.T,
+            prefix=[0],
+            temperature=temperature,
+            zero_first=False,
+            seed=1,
+        )
+
+    def answer() -> Answer:
+        # The likeliest tokens: the same in every library, which draws have no reason to be.
+        return {"tokens": np.asarray(draw(0.0)[0], dtype=np.float64)}
+
+    return partial(draw, 1.0), answer

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from grid import Point, Problem
+from point import Point, Problem
 from timing import Answer
 
 # The size of XLA's pool of threads is fixed when a process starts: one worker for each.
@@ -82,7 +82,7 @@ def candidates(point: Point, problem: Problem) -> Iterator[_Candidate]:
     worker = _workers.get(point.threads)
     if worker is None:
         worker = _workers[point.threads] = _Worker(point.threads)
-    for unroll in (1,) if point.T == 1 else (1, 8):
+    for unroll in (1,) if point.mode in ("step", "sample") else (1, 8):
         name = f"jax unroll {unroll}"
         worker.ask(do="prepare", name=name, point=asdict(point), unroll=unroll)
         yield _Candidate(name, worker)

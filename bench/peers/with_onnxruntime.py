@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from grid import Point, Problem
 from peers import Local
+from point import Point, Problem
 from timing import Answer
 
 # Blocks of the gates in ONNX's order, taken from PyTorch's: i, o, f, c; z, r, h.
@@ -19,7 +19,7 @@ BLOCKS = {"rnn": [0], "gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
 
 def candidates(point: Point, problem: Problem) -> Iterator[Local]:
     """Yield the session's way; it computes no gradients, and recurrent nodes in float32 only."""
-    if point.trains or point.dtype != "float32" or find_spec("onnx") is None:
+    if point.trains or point.classes or point.dtype != "float32" or find_spec("onnx") is None:
         return
     session = _session(point, problem)
     if point.mode == "step":

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from grid import Point, Problem
 from peers import Local
+from point import LEARNING_RATE, MOST_NORM, Point, Problem
 from timing import Answer
 
 # Said once by the switch of oneDNN, about GPUs.
@@ -31,6 +31,10 @@ def candidates(point: Point, problem: Problem) -> Iterator[Local]:
             call, answer = _step(module, problem)
         elif point.mode == "infer":
             call, answer = _infer(module, point, problem)
+        elif point.mode == "model":
+            call, answer = _model(module, point, problem)
+        elif point.mode == "sample":
+            call, answer = _sample(module, point, problem)
         else:
             call, answer = _train(module, point, problem)
         yield Local(name, "torch", call, answer, contexts)
@@ -123,20 +127,18 @@ def _infer(module: Any, point: Point, problem: Problem) -> tuple[Any, Any]:
 def _train(module: Any, point: Point, problem: Problem) -> tuple[Any, Any]:
     x, dy = torch.from_numpy(problem.x), torch.from_numpy(problem.dy)
     lengths = None if point.lengths is None else torch.from_numpy(point.lengths)
-    parameters = list(module.parameters())
-    optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
+    update = _update(module) if point.mode == "train" else None
 
     def gradients() -> tuple[Any, Any]:
-        optimizer.zero_grad()
+        module.zero_grad()
         y, state = _run(module, x, lengths)
         y.backward(dy)
         return y, state
 
     def call() -> None:
         gradients()
-        if point.mode == "train":
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
+        if update is not None:
+            update()
 
     def answer() -> Answer:
         y, state = gradients()
@@ -144,3 +146,81 @@ def _train(module: Any, point: Point, problem: Problem) -> tuple[Any, Any]:
         return {k: v.detach().clone().numpy() for k, v in found.items()}
 
     return call, answer
+
+
+def _update(module: Any) -> Any:
+    parameters = list(module.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
+
+    def update() -> None:
+        torch.nn.utils.clip_grad_norm_(parameters, MOST_NORM)
+        optimizer.step()
+
+    return update
+
+
+def _output(point: Point, problem: Problem) -> Any:
+    linear = torch.nn.Linear(point.directions * point.H, point.classes)
+    linear.load_state_dict(
+        {
+            "weight": torch.from_numpy(problem.model["output"]),
+            "bias": torch.from_numpy(problem.model["output_bias"]),
+        }
+    )
+    return linear
+
+
+def _model(module: Any, point: Point, problem: Problem) -> tuple[Any, Any]:
+    """Dense one-hot vectors made beforehand, or an embedding; then the usual loop's body."""
+    linear = _output(point, problem)
+    layers = torch.nn.ModuleDict({"recurrent": module, "output": linear})
+    x, indices = torch.from_numpy(problem.x), torch.from_numpy(problem.indices)
+    targets = torch.from_numpy(problem.targets).flatten()
+    embedding: Any = None
+    if "embedding" in problem.model:
+        embedding = torch.nn.Embedding(point.classes, point.I)
+        embedding.load_state_dict({"weight": torch.from_numpy(problem.model["embedding"])})
+        layers["embedding"] = embedding
+    update = _update(layers)
+
+    def gradients() -> Any:
+        layers.zero_grad()
+        y, _ = module(x if embedding is None else embedding(indices))
+        logits = linear(y).flatten(0, 1)
+        loss = torch.nn.functional.cross_entropy(logits, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    def call() -> None:
+        gradients()
+        update()
+
+    def answer() -> Answer:
+        found = {"loss": gradients()}
+        for name, parameter in layers.named_parameters():
+            found[name.removeprefix("recurrent.")] = parameter.grad
+        return {k: v.detach().clone().numpy() for k, v in found.items()}
+
+    return call, answer
+
+
+def _sample(module: Any, point: Point, problem: Problem) -> tuple[Any, Any]:
+    """The usual loop: a step, the softmax, a draw, and the draw's one-hot vector is fed back."""
+    linear = _output(point, problem)
+    one_hot = torch.eye(point.I).unsqueeze(1)
+
+    def draw(pick: Any) -> list[int]:
+        token, state, tokens = 0, None, []
+        for _ in range(point.T):
+            y, state = module(one_hot[token : token + 1], state)
+            token = int(pick(linear(y[0, 0])))
+            tokens.append(token)
+        return tokens
+
+    def pick(scores: Any) -> Any:
+        return torch.multinomial(torch.softmax(scores, 0), 1)
+
+    def answer() -> Answer:
+        return {"tokens": torch.tensor(draw(torch.argmax), dtype=torch.float64).numpy()}
+
+    return partial(draw, pick), answer

@@ -117,6 +117,23 @@ void require_indices(const Strided<std::int64_t>& x, std::int64_t T, std::int64_
     }
 }
 
+// What `forward` and `backward` ask of x and dy, for callers that hand those over in parts.
+template <class Scalar>
+void check_sequence(const Recurrent& self, const char* name, const py::array& given,
+                    const py::object& lengths, bool batch_first) {
+  const bool indices = given.ndim() == 2;
+  if (!indices) require_dtype<Scalar>(name, given);
+  const py::array array = with_contiguous_rows(given);
+  const std::int64_t T = array.shape(batch_first ? 1 : 0), B = array.shape(batch_first ? 0 : 1);
+  const std::int64_t* ends = nullptr;
+  if (!lengths.is_none())
+    ends = static_cast<const std::int64_t*>(py::cast<py::array>(lengths).data());
+  if (indices)
+    require_indices(Strided<std::int64_t>(array, batch_first), T, B, self.shape().I, ends);
+  else
+    require_finite(name, Strided<Scalar>(array, batch_first), T, B, array.shape(2), ends);
+}
+
 // x (T, B, I) or indices (T, B) int64; lengths (B) int64 within [0, T]; reset (T, B) bool: ranks
 // and integer types are seen to in Python.
 template <class Scalar>
@@ -367,6 +384,15 @@ void bind_recurrent(py::module_& m) {
             });
           },
           py::arg("cache"), py::arg("dy"), py::arg("dh_n"), py::arg("dc_n"), py::arg("need_dx"))
+      .def(
+          "check_sequence",
+          [](const Recurrent& self, const char* name, const py::array& array,
+             const py::object& lengths, bool batch_first) {
+            with_scalar(self.is_double(), [&](auto scalar) {
+              check_sequence<decltype(scalar)>(self, name, array, lengths, batch_first);
+            });
+          },
+          py::arg("name"), py::arg("array"), py::arg("lengths"), py::arg("batch_first"))
       .def(
           "dropout_mask",
           [](const Recurrent& self, double dropout, std::uint64_t seed, int layer, std::int64_t T,

@@ -65,16 +65,7 @@ class ForwardLayer {
     constexpr int G = Cell::h_count;
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][G];
-#pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 8
-      for (int u = 0; u < U; ++u)
-#pragma GCC unroll 8
-        for (int g = 0; g < G; ++g) {
-          const int slot = Cell::h_first + g;
-          const Scalar* bias = w_.bias + ((block + u) * Cell::slots + slot) * V;
-          acc[m][u][g] = slot < Cell::x_count ? zeros<Scalar>() : load(bias);
-        }
+    clear<Scalar, MR, U, G>(acc);
     Rows<Scalar, MR> left;
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) left.row[m] = p_.h_prev[row + m];
@@ -87,17 +78,14 @@ class ForwardLayer {
 #pragma GCC unroll 8
       for (int u = 0; u < U; ++u) {
         Scalar* slots = p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_));
+        const Scalar* bias = w_.bias + (block + u) * Cell::slots * V;
+        // Two sums, of x's and of h's products, round less than one that runs through both.
         Vec<Scalar> v[Cell::slots];
 #pragma GCC unroll 8
         for (int slot = 0; slot < Cell::slots; ++slot) {
-          // The input's and the recurrent sum meet here: two short sums round less than a long one.
-          const int g = slot - Cell::h_first;
-          if (g < 0 || g >= G)
-            v[slot] = load(static_cast<const Scalar*>(slots + slot * V));
-          else if (slot >= Cell::x_count)
-            v[slot] = acc[m][u][g];
-          else
-            v[slot] = add(acc[m][u][g], load(static_cast<const Scalar*>(slots + slot * V)));
+          v[slot] = load((slot < Cell::x_count ? slots : bias) + slot * V);
+          if (slot >= Cell::h_first && slot < Cell::h_first + G)
+            v[slot] = add(v[slot], acc[m][u][(slot - Cell::h_first) % G]);
         }
         if constexpr (Cell::second_product)
           finish_gates(v, slots, row + m, block + u, s, b + m);
@@ -150,7 +138,7 @@ class ForwardLayer {
       for (int u = 0; u < U; ++u) {
         Scalar* slots = p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_));
         Vec<Scalar> v[Cell::slots];
-        v[0] = add(acc[m][u][0], load(static_cast<const Scalar*>(slots)));
+        v[0] = add(load(static_cast<const Scalar*>(slots)), acc[m][u][0]);
         for (int slot = 1; slot < Cell::slots; ++slot) v[slot] = load(slots + slot * V);
         finish(v, slots, row + m, block + u, s, b + m);
       }

@@ -115,6 +115,9 @@ class GradientProducts {
   }
 
  private:
+  static RNNFAST_INLINE void add_to(Scalar* to, const Vec<Scalar>& value) {
+    store(to, add(load(static_cast<const Scalar*>(to)), value));
+  }
   static void add_to(Scalar* to, const Scalar* from, std::int64_t count) {
     store_first(to, add(load_first(static_cast<const Scalar*>(to), count), load(from)), count);
   }
@@ -232,10 +235,7 @@ class GradientProducts {
 #pragma GCC unroll 8
         for (int u = 0; u < U; ++u)
 #pragma GCC unroll 8
-          for (int g = 0; g < Count; ++g) {
-            Scalar* at = c + ((u * K + m) * Count + g) * V;
-            store(at, add(load(static_cast<const Scalar*>(at)), acc[m][u][g]));
-          }
+          for (int g = 0; g < Count; ++g) add_to(c + ((u * K + m) * Count + g) * V, acc[m][u][g]);
 #pragma GCC unroll 8
       for (int u = 0; u < U; ++u) b[u] += part * right.row;
     }
@@ -248,24 +248,30 @@ class GradientProducts {
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         const Scalar* from = p_.slots_at(u, row);
         Scalar* to = g_.products + at_.w_ih + (u * at_.k_ih + p_.index[row]) * G * V;
-        for (int g = 0; g < G; ++g)
-          store(to + g * V, add(load(static_cast<const Scalar*>(to + g * V)), load(from + g * V)));
+        for (int g = 0; g < G; ++g) add_to(to + g * V, load(from + g * V));
       }
   }
 
+  // Sums of sums of few rows: a long sum of numbers of one sign would round away what it adds.
   void biases(Range rows) {
+    constexpr std::int64_t kRun = 16;
     with_rows<4>(cell_.slots, [&](auto n) {
       constexpr int slots = decltype(n)::value;
       for (std::int64_t u = units_.begin; u < units_.end; ++u) {
-        Scalar* to = g_.products + at_.bias + u * slots * V;
-        Vec<Scalar> sum[slots];
-        for (int s = 0; s < slots; ++s) sum[s] = zeros<Scalar>();
-        for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-          const Scalar* from = p_.slots_at(u, row);
-          for (int s = 0; s < slots; ++s) sum[s] = add(sum[s], load(from + s * V));
+        Vec<Scalar> total[slots];
+        for (int s = 0; s < slots; ++s) total[s] = zeros<Scalar>();
+        for (std::int64_t begin = rows.begin; begin < rows.end; begin += kRun) {
+          const Scalar* from = p_.slots_at(u, begin);
+          Vec<Scalar> sum[slots];
+          for (int s = 0; s < slots; ++s) sum[s] = load(from + s * V);
+          for (std::int64_t row = begin + 1; row < std::min(begin + kRun, rows.end); ++row) {
+            from = p_.slots_at(u, row);
+            for (int s = 0; s < slots; ++s) sum[s] = add(sum[s], load(from + s * V));
+          }
+          for (int s = 0; s < slots; ++s) total[s] = add(total[s], sum[s]);
         }
-        for (int s = 0; s < slots; ++s)
-          store(to + s * V, add(load(static_cast<const Scalar*>(to + s * V)), sum[s]));
+        Scalar* to = g_.products + at_.bias + u * slots * V;
+        for (int s = 0; s < slots; ++s) add_to(to + s * V, total[s]);
       }
     });
   }
@@ -275,8 +281,7 @@ class GradientProducts {
     const Schedule& schedule = *p_.schedule;
     for (std::int64_t u = units_.begin; u < units_.end; ++u) {
       Scalar* to = g_.products + at_.peephole + u * 3 * V;
-      Vec<Scalar> sum[3];
-      for (int g = 0; g < 3; ++g) sum[g] = load(static_cast<const Scalar*>(to + g * V));
+      Vec<Scalar> sum[3] = {zeros<Scalar>(), zeros<Scalar>(), zeros<Scalar>()};
       std::int64_t s = first_step;
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         while (row >= schedule.first[s + 1]) ++s;
@@ -292,7 +297,7 @@ class GradientProducts {
         sum[2] = madd(load(slots + 3 * V), cell_.peephole == Peephole::current ? at(s) : previous,
                       sum[2]);
       }
-      for (int g = 0; g < 3; ++g) store(to + g * V, sum[g]);
+      for (int g = 0; g < 3; ++g) add_to(to + g * V, sum[g]);
     }
   }
 

@@ -119,8 +119,8 @@ double fma_probe(int threads, double seconds) {
 
 inline double read_probe(std::int64_t bytes, int threads, double seconds) {
   constexpr std::int64_t unit = kRegisters / 2 * lanes<float>;
-  const std::int64_t floats = bytes / static_cast<std::int64_t>(sizeof(float));
-  const std::int64_t count = (floats + unit - 1) / unit * unit;
+  constexpr std::int64_t stride = unit * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t count = (bytes + stride - 1) / stride * unit;
   std::vector<Buffer<float>> buffers(static_cast<std::size_t>(threads));
   for (auto& buffer : buffers)
     if (!buffer.reserve_zeroed(count)) return -1.0;

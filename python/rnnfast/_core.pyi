@@ -72,6 +72,9 @@ class Recurrent:
         dc_n: Array | None,
         need_dx: bool,
     ) -> tuple[Array | None, Array, Array]: ...
+    def check_sequence(
+        self, name: str, array: Array, lengths: Array | None, batch_first: bool
+    ) -> None: ...
     def dropout_mask(self, dropout: float, seed: int, layer: int, T: int, B: int) -> Array: ...
 
 class Stream:

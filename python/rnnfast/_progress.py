@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
-import tqdm
-
 from rnnfast._checkpoints import Record
 
 # Seconds between two changes of the bar's text, and between two lines within one epoch.
@@ -82,7 +80,7 @@ class Reporter:
         self.unit = unit
         self.perplexity = perplexity
         self.stream = stream if stream is not None else sys.stderr
-        self._bar: tqdm.tqdm[Any] | None = None
+        self._bar: Any = None
         self._count = 0
         self._training_seconds = 0.0
         self._title = ""
@@ -97,6 +95,8 @@ class Reporter:
         self._title = f"epoch {epoch + 1}/{epochs}"
         self._since = self._shown = time.perf_counter()
         if self._bar is None and self.verbose == 1 and self.stream.isatty():
+            import tqdm  # here, to keep `import rnnfast` short
+
             self._bar = tqdm.tqdm(
                 total=None if batches is None else batches * epochs,
                 initial=0 if batches is None else batches * epoch + batch,

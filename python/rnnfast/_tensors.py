@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
-import safetensors.numpy
 
 from rnnfast._files import write_atomically
 from rnnfast.nn.module import Module
@@ -59,6 +57,8 @@ def write_tensors(
     }
     # One entry: several would come in another order each time, as safetensors writes them.
     metadata = {_ENTRY: json.dumps(header)}
+    import safetensors.numpy  # here, to keep `import rnnfast` short
+
     write_atomically(path, safetensors.numpy.save(contiguous, metadata))
 
 
@@ -82,6 +82,8 @@ def read_tensors(
     name = os.fsdecode(path)
     with open(name, "rb"):  # fails as every file does that is missing or a folder
         pass
+    import safetensors  # here, to keep `import rnnfast` short
+
     try:
         with safetensors.safe_open(name, framework="np") as file:
             header = _header(name, kind, (file.metadata() or {}).get(_ENTRY))

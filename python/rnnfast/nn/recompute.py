@@ -20,6 +20,10 @@ NativeBackprop: TypeAlias = Callable[
 ]
 
 
+def _copy(array: Array | None) -> Array | None:
+    return None if array is None else array.copy()
+
+
 @dataclasses.dataclass(frozen=True)
 class Call:
     """Checked arguments of a recurrent layer, with an axis for the batch."""
@@ -30,6 +34,16 @@ class Call:
     lengths: Array | None
     reset: Array | None
     unbatched: bool
+
+    def copied(self) -> Call:
+        """Return the call with copies of all but ``x``."""
+        return dataclasses.replace(
+            self,
+            h0=_copy(self.h0),
+            c0=_copy(self.c0),
+            lengths=_copy(self.lengths),
+            reset=_copy(self.reset),
+        )
 
     def part(self, begin: int, end: int, time: int, h0: Any, c0: Any) -> Call:
         """Return the call of steps ``begin`` to ``end``, with ``time`` the axis of time."""
@@ -49,6 +63,10 @@ def recomputed_forward(layer: _Recurrent, call: Call) -> tuple[Array, Array, Arr
     """
     if layer.bidirectional:
         raise ValueError("recompute: expected a layer of one direction, got a bidirectional one")
+    # What backpropagation reads again, the caller may reuse.
+    call = call.copied()
+    layer._native.check_sequence("x", call.x, call.lengths, layer.batch_first)
+    version = layer.buffer.version
     time = 1 if layer.batch_first else 0
     steps = call.x.shape[time]
     size = max(1, math.isqrt(max(steps - 1, 0)) + 1)
@@ -61,7 +79,7 @@ def recomputed_forward(layer: _Recurrent, call: Call) -> tuple[Array, Array, Arr
         seed = layer._dropout_seed()
         # Dropout belongs to training passes only; what such a pass keeps is dropped at once.
         y, h, c, _ = layer._pass(part, keep=seed is not None, seed=seed)
-        c = c if c.size else None
+        c = c if c.shape[0] else None  # there is none without an LSTM
         parts.append((part, seed))
         outputs.append(y)
     y = np.concatenate(outputs, axis=time)
@@ -75,19 +93,27 @@ def recomputed_forward(layer: _Recurrent, call: Call) -> tuple[Array, Array, Arr
             raise RuntimeError(
                 "backprop: expected to be called once a forward pass, got a second call"
             )
-        if dy is not None and dy.shape != y.shape:
-            raise ValueError(f"dy: expected shape {y.shape}, got {dy.shape}")
-        done = True
+        if layer.buffer.version != version:
+            raise RuntimeError(
+                "backprop: expected the parameters of the forward pass, which recompute runs "
+                "again, but they were changed"
+            )
+        if dy is not None:
+            if dy.shape != y.shape:
+                raise ValueError(f"dy: expected shape {y.shape}, got {dy.shape}")
+            layer._native.check_sequence("dy", dy, call.lengths, layer.batch_first)
         gradients: list[Array | None] = []
         while parts:
-            part, seed = parts.pop()
-            end = borders[len(parts)] + part.x.shape[time]
-            along = (slice(None),) * time + (slice(borders[len(parts)], end),)
+            part, seed = parts[-1]
+            begin = borders[len(parts) - 1]
+            along = (slice(None),) * time + (slice(begin, begin + part.x.shape[time]),)
             *_, cache = layer._pass(part, keep=True, seed=seed)
             dx, dh, dc = layer._native.backward(
-                cache, None if dy is None else dy[along], dh, dc if dc is None or dc.size else None,
+                cache, None if dy is None else dy[along], dh, dc if dc is None or len(dc) else None,
                 need_dx,
             )  # fmt: skip
+            done = True  # the last thing that may be refused, the state's gradient, was not
+            parts.pop()
             gradients.append(dx)
         whole = [g for g in reversed(gradients) if g is not None]
         assert dh is not None and dc is not None

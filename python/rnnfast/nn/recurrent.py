@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_array, check_int, check_probability
+from rnnfast._checks import check_array, check_int, check_probability, make_generator
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recompute import Call, NativeBackprop, recomputed_forward
 
@@ -55,8 +55,8 @@ class _Recurrent(Module):
             )
         self.dropout = check_probability("dropout", dropout)
         self.training = True
+        self._rng = make_generator("seed", seed)
         super().__init__(self._shapes(peephole), dtype)
-        self._rng = np.random.default_rng(seed)
         self._initialise()
         self._native = _core.Recurrent(
             cell=kernel,
@@ -155,7 +155,7 @@ class _Recurrent(Module):
             check_array("h0", h0),
             check_array("c0", c0),
             _check_lengths(lengths, steps, batch),
-            _check_reset(reset),
+            _check_reset(reset, array.shape[:2]),
             unbatched,
         )
 
@@ -282,7 +282,8 @@ class _Recurrent(Module):
         recompute : bool
             True: keep the states at about sqrt(T) borders in time only and run the pass between
             them again in ``backprop``: memory of the order of sqrt(T) for a third more work
-            (Chen et al. 2016). One direction only.
+            (Chen et al. 2016). One direction only. The parameters must not change before
+            ``backprop`` has run; otherwise it keeps to those of this pass.
 
         Returns
         -------
@@ -594,10 +595,12 @@ def _check_lengths(lengths: Any, steps: int, batch: int) -> npt.NDArray[np.int64
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def _check_reset(reset: Any) -> npt.NDArray[np.bool_] | None:
+def _check_reset(reset: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:
     if reset is None:
         return None
     array = np.asarray(reset)
     if array.dtype != np.bool_:
         raise TypeError(f"reset: expected bools, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"reset: expected shape {shape}, got {array.shape}")
     return array
