@@ -22,11 +22,11 @@ def main() -> None:
     parser.add_argument("--cell", default="lstm")
     parser.add_argument("--hidden-size", type=int, default=128)
     parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--embedding-size", type=int)
+    parser.add_argument("--embedding-size", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=50)
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--lr", type=float, default=0.005)
-    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--lr", type=float, default=0.01)
+    parser.add_argument("--dropout", type=float, default=0.2)
     parser.add_argument("--schedule", default="cosine")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -40,7 +40,7 @@ def main() -> None:
         cell=arguments.cell,
         hidden_size=arguments.hidden_size,
         num_layers=arguments.layers,
-        embedding_size=arguments.embedding_size,
+        embedding_size=arguments.embedding_size or None,
         batch_size=arguments.batch_size,
         dropout=arguments.dropout,
         learning_rate=arguments.lr,

@@ -19,12 +19,12 @@ DATA = Path(__file__).parents[3] / "shared" / "data" / "tiny-shakespeare" / "inp
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", type=Path, default=DATA)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--lr", type=float, default=0.005)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--schedule", default="cosine")
     parser.add_argument("--cell", default="lstm")
-    parser.add_argument("--embedding-size", type=int)
+    parser.add_argument("--embedding-size", type=int, default=32)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", type=Path, help="where to save the model")
     arguments = parser.parse_args()
@@ -35,7 +35,7 @@ def main() -> None:
         cell=arguments.cell,
         hidden_size=128,
         num_layers=2,
-        embedding_size=arguments.embedding_size,
+        embedding_size=arguments.embedding_size or None,
         sequence_length=50,
         batch_size=50,
         dropout=arguments.dropout,

@@ -54,9 +54,9 @@ def train(
     hidden_size: Annotated[int, typer.Option(min=1, help="Units of a layer.")] = 128,
     layers: Annotated[int, typer.Option(min=1, help="How many layers.")] = 2,
     embedding_size: Annotated[
-        int | None, typer.Option(min=1, help="Learned vectors as inputs; else one-hot ones.")
-    ] = None,
-    dropout: Annotated[float, typer.Option(help="Share of outputs that training drops.")] = 0.1,
+        int, typer.Option(min=0, help="Numbers of a token's learned vector; 0: one-hot vectors.")
+    ] = 32,
+    dropout: Annotated[float, typer.Option(help="Share of outputs that training drops.")] = 0.2,
     max_vocabulary: Annotated[
         int | None, typer.Option(min=1, help="Only so many of the most frequent tokens.")
     ] = None,
@@ -66,7 +66,7 @@ def train(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pieces of text learned at once.")] = 50,
     sequence_length: Annotated[int, typer.Option(min=1, help="Steps of a piece.")] = 50,
-    learning_rate: Annotated[float, typer.Option("--lr", help="The first learning rate.")] = 0.005,
+    learning_rate: Annotated[float, typer.Option("--lr", help="The first learning rate.")] = 0.01,
     valid: Annotated[
         Path | None, typer.Option(help="A text to validate on; else a tenth of the corpus.")
     ] = None,
@@ -93,7 +93,7 @@ def train(
         cell=cell.value,
         hidden_size=hidden_size,
         num_layers=layers,
-        embedding_size=embedding_size,
+        embedding_size=embedding_size or None,
         dropout=dropout,
         max_vocabulary_size=max_vocabulary,
         sequence_length=sequence_length,

@@ -26,7 +26,7 @@ _FREE_ON_RESUMPTION = ("patience",)
 
 # Steps that a training of unspecified length makes, and most epochs for it.
 _STEPS = 4000
-_MOST_EPOCHS = 100
+_MOST_EPOCHS = 30
 
 
 @dataclass(frozen=True)

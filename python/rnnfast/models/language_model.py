@@ -121,7 +121,7 @@ class LanguageModel(Model):
         batch_size: int = 32,
         optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = "adam",
         optimizer_options: Mapping[str, Any] | None = None,
-        learning_rate: float = 0.002,
+        learning_rate: float = 0.005,
         schedule: Literal["constant", "cosine", "plateau"] = "cosine",
         clip_norm: float | None = 5.0,
         clip_value: float | None = None,
@@ -180,7 +180,7 @@ class LanguageModel(Model):
             What to measure after each epoch; without it a part of ``text``.
         epochs : int, optional
             How many times to go through the corpus; None: as often as makes about 4,000 steps, at
-            most 100 times. The weights of the best epoch are kept.
+            most 30 times. The weights of the best epoch are kept.
         checkpoint : path-like, optional
             A file to write after each epoch and when stopped, from which training can go on.
         resume : bool
