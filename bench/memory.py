@@ -68,11 +68,11 @@ def child(library: str, point: Point) -> None:
     print(json.dumps(status("VmHWM") - before))
 
 
-def peak(library: str, point: Point) -> int:
-    """Measure in a new process, three times, and return the least."""
+def peak(library: str, point: Point, runs: int) -> int:
+    """Measure in new processes and return the least."""
     command = [sys.executable, __file__, "--child", library, json.dumps(asdict(point))]
     found = []
-    for _ in range(3):
+    for _ in range(runs):
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         found.append(int(done.stdout.splitlines()[-1]))
     return min(found)
@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("--cells", default="rnn,gru,lstm")
     parser.add_argument("--libraries", default="rnnfast,rnnfast recompute,torch")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=1, help="processes for each number")
     parser.add_argument("--json", type=Path, help="write the bytes here")
     parser.add_argument("--child", nargs=2, metavar=("LIBRARY", "POINT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -99,7 +100,7 @@ def main() -> None:
     for shape in SHAPES:
         for cell in options.cells.split(","):
             point = replace(shape, cell=cell, threads=options.threads)
-            bytes_of = {name: peak(name, point) for name in libraries}
+            bytes_of = {name: peak(name, point, options.runs) for name in libraries}
             found[point.label] = bytes_of
             text = "".join(f"{bytes_of[name] / 1e6:>20.1f}" for name in libraries)
             if {"rnnfast", "torch"} <= bytes_of.keys():

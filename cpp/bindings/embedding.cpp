@@ -113,9 +113,8 @@ void bind_embedding(py::module_& m) {
       .def(
           "backward",
           [](Embedding& self, const py::array& dy, const py::array& indices) {
-            with_scalar(self.is_double(), [&](auto scalar) {
-              self.backward<decltype(scalar)>(dy, indices);
-            });
+            with_scalar(self.is_double(),
+                        [&](auto scalar) { self.backward<decltype(scalar)>(dy, indices); });
           },
           py::arg("dy"), py::arg("indices"));
   m.def(

@@ -148,9 +148,8 @@ void bind_linear(py::module_& m) {
       .def(
           "forward",
           [](Linear& self, const py::array& x) {
-            return with_scalar(self.is_double(), [&](auto scalar) {
-              return forward<decltype(scalar)>(self, x);
-            });
+            return with_scalar(self.is_double(),
+                               [&](auto scalar) { return forward<decltype(scalar)>(self, x); });
           },
           py::arg("x"))
       .def(

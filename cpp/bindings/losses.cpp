@@ -27,8 +27,7 @@ py::tuple cross_entropy(const py::array& given, const TargetArrays& targets, boo
   Status status;
   {
     const py::gil_scoped_release release;
-    status =
-        table.cross_entropy(logits.R, V, logits.matrix, checked.targets, &loss, to, threads);
+    status = table.cross_entropy(logits.R, V, logits.matrix, checked.targets, &loss, to, threads);
   }
   require_ok(status);
   return py::make_tuple(loss, dlogits);
@@ -95,8 +94,7 @@ py::tuple binary_cross_entropy(const py::array& logits, const py::array& targets
   const Elements<Scalar> e("logits", logits, targets, weights);
   const std::int64_t columns = e.shape.empty() ? 1 : e.shape.back();
   py::array held;
-  const Scalar* positive =
-      optional_data<Scalar>("pos_weight", positive_weights, {columns}, held);
+  const Scalar* positive = optional_data<Scalar>("pos_weight", positive_weights, {columns}, held);
   const auto& table = heads<Scalar>(kernels());
   const int threads = thread_count();
   return loss_and_gradient(e, backward, [&](double* loss, Scalar* to) {
@@ -130,8 +128,8 @@ py::array activation(const std::string& name, const py::array& given) {
     throw py::value_error("name: expected exp_nonpositive, sigmoid or tanh, got " + name);
   const py::array x = py::array::ensure(given, py::array::c_style);
   auto y = new_array<Scalar>(shape_of(x));
-  heads<Scalar>(kernels())
-      .activation(which, x.size(), static_cast<const Scalar*>(x.data()), y.mutable_data());
+  heads<Scalar>(kernels()).activation(which, x.size(), static_cast<const Scalar*>(x.data()),
+                                      y.mutable_data());
   return std::move(y);
 }
 
@@ -157,8 +155,8 @@ void bind_losses(py::module_& m) {
   m.def(
       "softmax",
       [](const py::array& x, bool logarithm) {
-        return with_scalar_of(
-            "x", x, [&](auto scalar) { return softmax<decltype(scalar)>(x, logarithm); });
+        return with_scalar_of("x", x,
+                              [&](auto scalar) { return softmax<decltype(scalar)>(x, logarithm); });
       },
       py::arg("x"), py::arg("logarithm"));
   m.def(
@@ -184,8 +182,8 @@ void bind_losses(py::module_& m) {
   m.def(
       "activation",
       [](const std::string& name, const py::array& x) {
-        return with_scalar_of(
-            "x", x, [&](auto scalar) { return activation<decltype(scalar)>(name, x); });
+        return with_scalar_of("x", x,
+                              [&](auto scalar) { return activation<decltype(scalar)>(name, x); });
       },
       py::arg("name"), py::arg("x"));
 }

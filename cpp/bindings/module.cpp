@@ -45,7 +45,8 @@ const KernelTable& kernels() {
 void require_ok(Status status) {
   if (status == Status::out_of_memory) throw std::bad_alloc();
   if (status == Status::not_finite) {
-    PyErr_SetString(PyExc_FloatingPointError, "logits: expected finite numbers, got NaN or infinity");
+    PyErr_SetString(PyExc_FloatingPointError,
+                    "logits: expected finite numbers, got NaN or infinity");
     throw py::error_already_set();
   }
 }

@@ -116,9 +116,8 @@ double squared_norm(const ParameterBuffer& buffer, std::int64_t begin, std::int6
 void scale_grads(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end,
                  double factor) {
   with_part(buffer, begin, end, [&](const auto& part) {
-    part.run([&](const auto& table, int threads) {
-      table.scale(part.n, part.grads, factor, threads);
-    });
+    part.run(
+        [&](const auto& table, int threads) { table.scale(part.n, part.grads, factor, threads); });
   });
 }
 

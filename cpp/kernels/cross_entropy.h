@@ -29,9 +29,8 @@ struct RowTargets {
   }
   // Factors of the target's term and of the sum over all classes.
   double on_target(std::int64_t r) const {
-    const double c = t.class_weights != nullptr
-                         ? static_cast<double>(t.class_weights[t.classes[r]])
-                         : 1.0;
+    const double c =
+        t.class_weights != nullptr ? static_cast<double>(t.class_weights[t.classes[r]]) : 1.0;
     return (1 - t.smoothing) * c;
   }
   double on_all() const { return t.smoothing / static_cast<double>(V); }
@@ -96,8 +95,7 @@ template <class Scalar>
 double weighted_row_sum(const Scalar* x, const Scalar* weights, std::int64_t V) {
   double sum = 0;
   for (std::int64_t v = 0; v < V; ++v)
-    sum += static_cast<double>(x[v]) *
-           (weights != nullptr ? static_cast<double>(weights[v]) : 1.0);
+    sum += static_cast<double>(x[v]) * (weights != nullptr ? static_cast<double>(weights[v]) : 1.0);
   return sum;
 }
 
@@ -129,8 +127,8 @@ Status cross_entropy(std::int64_t R, std::int64_t V, Matrix<const Scalar> logits
       if (dx == nullptr) continue;
       const double scale = targets.scale * rows.weight(r);
       detail::scale_row<Scalar>(dx, V, static_cast<Scalar>(scale * rows.on_softmax(r) / sum),
-                                targets.class_weights,
-                                static_cast<Scalar>(scale * rows.on_all()), dx);
+                                targets.class_weights, static_cast<Scalar>(scale * rows.on_all()),
+                                dx);
       dx[t] -= static_cast<Scalar>(scale * rows.on_target(r));
     }
   });

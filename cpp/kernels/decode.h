@@ -109,8 +109,8 @@ Status draw(std::int64_t R, std::int64_t V, Matrix<const Scalar> logits, const D
   return Status::ok;
 }
 
-// One step of the stack on B tokens, all -1 for a vector of zeros: x (B, I) is scratch, h (B, H) the
-// output.
+// One step of the stack on B tokens, all -1 for a vector of zeros: x (B, I) is scratch, h (B, H)
+// the output.
 template <class Scalar>
 void decoder_step(const Decoder<Scalar>& d, const std::int64_t* tokens, Scalar* x, Scalar* h,
                   int threads) {

@@ -34,31 +34,32 @@ struct LinearGradients {
 
 // What the classes of R rows should be, and how much each counts:
 //
-//   loss = sum over r of weight[r] ((1 - s) c[t] (lse - x[t]) + s / V sum over v of c[v] (lse - x[v]))
+//   loss = sum over r of weight[r] ((1 - s) c[t] (lse - x[t]) + s / V sum over v of c[v] (lse -
+//   x[v]))
 //
 // with t = targets[r], lse = log(sum exp(x)), s = smoothing, c = class_weights.
 template <class Scalar>
 struct Targets {
-  const std::int64_t* classes;    // (R) each in [0, V), or ignore
-  std::int64_t ignore;            // rows of this target count nothing
-  const Scalar* row_weights;      // (R) or null: 1
-  const Scalar* class_weights;    // (V) or null: 1
-  double smoothing;               // in [0, 1)
-  double scale;                   // factor of all gradients, not of the loss
+  const std::int64_t* classes;  // (R) each in [0, V), or ignore
+  std::int64_t ignore;          // rows of this target count nothing
+  const Scalar* row_weights;    // (R) or null: 1
+  const Scalar* class_weights;  // (V) or null: 1
+  double smoothing;             // in [0, 1)
+  double scale;                 // factor of all gradients, not of the loss
 };
 
 // Softmax cross-entropy of logits = h W^T + b, which never stand in memory as a whole.
 template <class Scalar>
 struct LinearCrossEntropy {
-  LinearShape shape;        // O classes
-  Matrix<const Scalar> h;   // (R, I)
-  const Scalar* weight;     // (O, I)
-  const Scalar* bias;       // (O) or null
+  LinearShape shape;       // O classes
+  Matrix<const Scalar> h;  // (R, I)
+  const Scalar* weight;    // (O, I)
+  const Scalar* bias;      // (O) or null
   Targets<Scalar> targets;
-  bool backward;            // else the results below are not touched
-  Matrix<Scalar> dh;        // (R, I) overwritten; or null
-  Scalar* dweight;          // (O, I) added to; or null
-  Scalar* dbias;            // (O) added to; or null
+  bool backward;      // else the results below are not touched
+  Matrix<Scalar> dh;  // (R, I) overwritten; or null
+  Scalar* dweight;    // (O, I) added to; or null
+  Scalar* dbias;      // (O) added to; or null
 };
 
 // One optimizer's step; the equations are those of torch.optim.
@@ -69,7 +70,7 @@ struct SgdStep {
 };
 struct AdamStep {
   double lr, beta1, beta2, eps, weight_decay;
-  bool decoupled;  // AdamW
+  bool decoupled;     // AdamW
   std::int64_t step;  // from 1
 };
 struct RmspropStep {
@@ -104,11 +105,11 @@ struct Decoder {
   const Scalar* bias;       // (V) or null
 };
 struct Drawing {
-  std::int64_t* tokens;   // (B, capacity)
+  std::int64_t* tokens;  // (B, capacity)
   std::int64_t capacity;
-  std::int64_t* lengths;  // (B) tokens drawn so far
-  std::uint8_t* done;     // (B) the row has ended
-  std::int64_t* last;     // (B) the tokens that are fed next; all -1: vectors of zeros
+  std::int64_t* lengths;      // (B) tokens drawn so far
+  std::uint8_t* done;         // (B) the row has ended
+  std::int64_t* last;         // (B) the tokens that are fed next; all -1: vectors of zeros
   const std::uint8_t* stops;  // (V) 1: ends its row, and is kept as its last token; or null
 };
 
@@ -133,7 +134,7 @@ struct HeadsTable {
   // -w (p t log(sigmoid(x)) + (1 - t) log(1 - sigmoid(x))) for each of n elements; p counts
   // modulo `columns`. Gradients times `scale`.
   Status (*binary_cross_entropy)(std::int64_t n, const Scalar* logits, const Scalar* targets,
-                                 const Scalar* weights,          // (n) or null: 1
+                                 const Scalar* weights,           // (n) or null: 1
                                  const Scalar* positive_weights,  // (columns) or null: 1
                                  std::int64_t columns, double scale, double* loss,
                                  Scalar* dlogits,  // (n) overwritten; or null
@@ -145,8 +146,8 @@ struct HeadsTable {
                           Scalar* dx,  // (n) overwritten; or null
                           int threads);
   // Rows (R, V) to their softmax, or its logarithm; y contiguous.
-  void (*softmax)(std::int64_t R, std::int64_t V, Matrix<const Scalar> x, bool logarithm,
-                  Scalar* y, int threads);
+  void (*softmax)(std::int64_t R, std::int64_t V, Matrix<const Scalar> x, bool logarithm, Scalar* y,
+                  int threads);
 
   // Embedding: rows of a table (tokens, E), and gradients added to the rows they came from.
   // Rows of index `padding` get none.
@@ -157,8 +158,8 @@ struct HeadsTable {
                             int threads);
 
   // y = x times 0 or 1/(1 - probability), one draw per element; the same seed, the same mask.
-  void (*dropout)(std::int64_t n, double probability, std::uint64_t seed, const Scalar* x, Scalar* y,
-                  int threads);
+  void (*dropout)(std::int64_t n, double probability, std::uint64_t seed, const Scalar* x,
+                  Scalar* y, int threads);
 
   // Optimizers: n values p, their gradients g, and the optimizer's memory.
   void (*sgd)(std::int64_t n, Scalar* p, const Scalar* g, Scalar* momentum /* or null */,
@@ -180,10 +181,10 @@ struct HeadsTable {
   void (*activation)(Activation which, std::int64_t n, const Scalar* x, Scalar* y);
 
   // Sampling. `draw` takes one token per row of logits (R, V), with the random number that belongs
-  // to (seed, first_row + r, position); -1 where a logit is NaN or infinite. `feed` takes a step per
-  // token, the same for all rows, -1 for a vector of zeros. `decode` feeds each row's last token,
-  // steps and draws until each row has ended or is full, at most `count` times; not_finite where
-  // `draw` gives -1.
+  // to (seed, first_row + r, position); -1 where a logit is NaN or infinite. `feed` takes a step
+  // per token, the same for all rows, -1 for a vector of zeros. `decode` feeds each row's last
+  // token, steps and draws until each row has ended or is full, at most `count` times; not_finite
+  // where `draw` gives -1.
   Status (*draw)(std::int64_t R, std::int64_t V, Matrix<const Scalar> logits,
                  const DrawOptions& options, std::int64_t first_row, std::int64_t position,
                  std::int64_t* tokens);

@@ -50,7 +50,7 @@ class SoftmaxStrip {
     if (count < kStrip<Scalar>) clear_after(count);
     find_max();
     alignas(64) Scalar target_logit[kStrip<Scalar>], factor[kStrip<Scalar>] = {},
-        shift[kStrip<Scalar>] = {};
+                                                     shift[kStrip<Scalar>] = {};
     for (std::int64_t r = 0; r < count; ++r)
       if (targets_.counts(first + r))
         target_logit[r] = at_[targets_.t.classes[first + r] * stride_ + r];
@@ -60,9 +60,9 @@ class SoftmaxStrip {
       losses[row] = 0;
       if (!targets_.counts(row)) continue;
       const double sum = static_cast<double>(sum_[r]);
-      losses[row] = targets_.loss(row, static_cast<double>(max_[r]) + std::log(sum),
-                                  static_cast<double>(target_logit[r]),
-                                  static_cast<double>(weighted_[r]));
+      losses[row] =
+          targets_.loss(row, static_cast<double>(max_[r]) + std::log(sum),
+                        static_cast<double>(target_logit[r]), static_cast<double>(weighted_[r]));
       const double scale = targets_.t.scale * targets_.weight(row);
       factor[r] = static_cast<Scalar>(scale * targets_.on_softmax(row) / sum);
       shift[r] = static_cast<Scalar>(scale * targets_.on_all());
@@ -73,8 +73,8 @@ class SoftmaxStrip {
       const std::int64_t row = first + r;
       if (!targets_.counts(row)) continue;
       const std::int64_t t = targets_.t.classes[row];
-      const auto part = static_cast<Scalar>(targets_.t.scale * targets_.weight(row) *
-                                            targets_.on_target(row));
+      const auto part =
+          static_cast<Scalar>(targets_.t.scale * targets_.weight(row) * targets_.on_target(row));
       at_[t * stride_ + r] -= part;
       sums[t] -= part;
     }

@@ -106,8 +106,7 @@ RNNFAST_INLINE Rows<Scalar, MR> tile_of(const LeftByRows<Scalar>& left, std::int
 // Columns are copied side by side first: their stride may be a whole page.
 template <class Scalar, int MR>
 RNNFAST_INLINE Interleaved<Scalar, MR> tile_of(const LeftByColumns<Scalar>& left, std::int64_t m,
-                                               std::int64_t k0, std::int64_t depth,
-                                               Scalar* copy) {
+                                               std::int64_t k0, std::int64_t depth, Scalar* copy) {
   const Scalar* from = left.data + k0 * left.stride + m;
   for (std::int64_t k = 0; k < depth; ++k, from += left.stride) {
     std::memcpy(copy + k * MR, from, MR * sizeof(Scalar));
@@ -125,8 +124,8 @@ struct Rectangle {
 
 // Cuts `rows` (in tiles of `height`) and `panels` among `size` threads so that the largest share
 // of tiles is least.
-inline Rectangle rectangle_of(std::int64_t rows, std::int64_t height, std::int64_t panels,
-                              int rank, int size) {
+inline Rectangle rectangle_of(std::int64_t rows, std::int64_t height, std::int64_t panels, int rank,
+                              int size) {
   const std::int64_t tiles = ceil_div(rows, height);
   int down = 1;
   std::int64_t least = -1;

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from rnnfast.nn.module import Array, Module
-from rnnfast.nn.recurrent import GRU, LSTM, RNN, State
+from rnnfast.nn.recurrent import GRU, LSTM, RNN
+from rnnfast.nn.recurrent_base import State
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.schedules import CosineLR, ReduceOnPlateau, Schedule
 

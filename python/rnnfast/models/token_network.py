@@ -14,7 +14,7 @@ from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import linear_cross_entropy, softmax
 from rnnfast.nn.module import Array, Module
-from rnnfast.nn.recurrent import State
+from rnnfast.nn.recurrent_base import State
 
 # The target that `linear_cross_entropy` ignores by default.
 _IGNORED = -100
