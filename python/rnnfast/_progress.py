@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from rnnfast._checkpoints import Record
 # Seconds between two changes of the bar's text, and between two lines within one epoch.
 _BAR_EVERY = 0.2
 _LINE_EVERY = 30.0
-_FORMAT = "{desc} {percentage:3.0f}%|{bar:20}|{postfix} [{elapsed}<{remaining}]"
+_FORMAT = "{desc}, {remaining} left |{bar}|"
 
 
 @dataclass
@@ -84,6 +85,7 @@ class Reporter:
         self._count = 0
         self._training_seconds = 0.0
         self._title = ""
+        self._figures = ""  # of the last epoch's validation
         self._since = self._shown = time.perf_counter()
 
     def start_epoch(self, epoch: int, epochs: int, batch: int, batches: int | None) -> None:
@@ -102,7 +104,7 @@ class Reporter:
                 initial=0 if batches is None else batches * epoch + batch,
                 file=self.stream,
                 bar_format=_FORMAT,
-                dynamic_ncols=True,
+                **_width(self.stream),
             )
         if self._bar is not None:
             self._bar.set_description_str(self._title, refresh=False)
@@ -116,7 +118,7 @@ class Reporter:
         if self._bar is not None:
             if now - self._shown >= _BAR_EVERY:
                 self._shown = now
-                self._bar.set_postfix_str(self._numbers(loss), refresh=False)
+                self._describe(loss)
             self._bar.update()
         elif self.verbose and now - self._shown >= _LINE_EVERY:
             self._shown = now
@@ -124,15 +126,16 @@ class Reporter:
 
     def end_epoch(self, record: Record) -> None:
         """Show what an epoch came to."""
-        if not self.verbose or self._bar is not None:
-            return
-        parts = [self._numbers(record["loss"])]
-        parts += [
-            f"{name} {value:.4g}"
+        self._figures = "".join(
+            f", {name.removesuffix('_loss')} {value:.4g}"
             for name, value in record.items()
-            if name.startswith("valid_") and isinstance(value, (int, float))
-        ]
-        self._line(f"{self._title}: {', '.join(parts)}, {record['seconds']:.1f} s")
+            if name.startswith("valid_")
+        )
+        if self._bar is not None:
+            self._describe(record["loss"])
+            self._bar.refresh()
+        elif self.verbose:
+            self._line(f"{self._title}: {self._numbers(record['loss'])}, {record['seconds']:.1f} s")
 
     def write(self, text: str) -> None:
         """Show a text between two updates; nothing with ``verbose=0``."""
@@ -151,12 +154,24 @@ class Reporter:
         else:
             print(text, file=self.stream, flush=True)
 
+    def _describe(self, loss: float) -> None:
+        self._bar.set_description_str(f"{self._title}: {self._numbers(loss)}", refresh=False)
+
     def _numbers(self, loss: float) -> str:
-        text = f"loss {loss:.4f}"
+        text = f"loss {loss:.4g}"
         if self.perplexity:
-            text += f", perplexity {perplexity_of(loss):.4g}"
+            text += f", perplexity {perplexity_of(loss):.3g}"
         rate = self._count / self._training_seconds if self._training_seconds > 0 else 0.0
-        return f"{text}, {_compact(rate)} {self.unit}/s"
+        return f"{text}{self._figures}, {_compact(rate)} {self.unit}/s"
+
+
+def _width(stream: TextIO) -> dict[str, Any]:
+    """Return the bar's options of width: 80 where the terminal does not say, else as it says."""
+    try:
+        known = os.get_terminal_size(stream.fileno()).columns > 0
+    except OSError:
+        known = False
+    return {"dynamic_ncols": True} if known else {"ncols": 80}
 
 
 def perplexity_of(loss: float) -> float:

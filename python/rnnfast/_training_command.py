@@ -56,7 +56,7 @@ def train(
     embedding_size: Annotated[
         int, typer.Option(min=0, help="Numbers of a token's learned vector; 0: one-hot vectors.")
     ] = 32,
-    dropout: Annotated[float, typer.Option(help="Share of outputs that training drops.")] = 0.2,
+    dropout: Annotated[float, typer.Option(help="Share of outputs that training drops.")] = 0.1,
     max_vocabulary: Annotated[
         int | None, typer.Option(min=1, help="Only so many of the most frequent tokens.")
     ] = None,
