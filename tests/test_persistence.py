@@ -123,12 +123,21 @@ def test_a_file_is_plain_safetensors(lm: rf.LanguageModel, path: Path) -> None:
 
 
 def test_what_json_cannot_hold_is_named(lm: rf.LanguageModel, path: Path) -> None:
-    for value in (lambda: 0, float("nan")):
-        other = make(lines=True).fit(LINES, epochs=1, verbose=0)
-        other.set_params(cell_options={"bias": value})
-        with pytest.raises(TypeError, match=r"^cell_options: .* cannot be saved"):
-            other.save(path)
-        assert not path.exists()
+    other = make(lines=True).fit(LINES, epochs=1, verbose=0)
+    other.set_params(cell_options={"bias": lambda: 0})
+    with pytest.raises(TypeError, match=r"^cell_options: .* cannot be saved"):
+        other.save(path)
+    assert not path.exists()
+
+
+def test_numbers_of_numpy_are_numbers(path: Path) -> None:
+    lm = make(lines=True, dropout=np.float32(0.25))
+    lm.set_params(hidden_size=np.int64(5)).fit(LINES, epochs=1, verbose=0, checkpoint=path)
+    lm.fit(LINES, epochs=2, verbose=0, checkpoint=path, resume=True)
+    lm.save(path)
+    loaded = rf.load(path)
+    assert type(loaded.hidden_size) is int and loaded.hidden_size == 5
+    assert loaded.dropout == 0.25
 
 
 def test_a_full_disk_leaves_the_old_file(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._tensors import Array, read_tensors, write_tensors
+from rnnfast._tensors import Array, read_tensors, to_json, write_tensors
 
 Record = dict[str, float]
 _GROUPS = ("weights", "best", "optimizer", "carry")
@@ -116,7 +116,7 @@ def read_checkpoint(
             arrays[group][name] = array
     except (KeyError, TypeError) as error:
         raise ValueError(f"{os.fspath(path)}: its parts do not fit together ({error})") from None
-    for name, value in json.loads(json.dumps(dict(identity))).items():
+    for name, value in json.loads(to_json(dict(identity))).items():
         if written.get(name) != value:
             raise ValueError(
                 f"{os.fspath(path)}: cannot resume with another {name}: "

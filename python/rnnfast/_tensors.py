@@ -22,6 +22,23 @@ FORMAT_VERSION = 1
 _ENTRY = "rnnfast"
 
 
+def to_json(value: Any) -> str:
+    """Return JSON; NumPy's numbers, as searches for hyperparameters use them, count as numbers.
+
+    Raises
+    ------
+    TypeError
+        If it holds something that JSON cannot.
+    """
+    return json.dumps(value, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is nothing that JSON can hold")
+
+
 def write_tensors(
     path: str | os.PathLike[str],
     kind: str,
@@ -56,7 +73,7 @@ def write_tensors(
         "content": description,
     }
     # One entry: several would come in another order each time, as safetensors writes them.
-    metadata = {_ENTRY: json.dumps(header)}
+    metadata = {_ENTRY: to_json(header)}
     import safetensors.numpy  # here, to keep `import rnnfast` short
 
     write_atomically(path, safetensors.numpy.save(contiguous, metadata))
@@ -122,7 +139,7 @@ def _digest(arrays: Mapping[str, Array], description: Mapping[str, Any]) -> str:
         array = arrays[name]
         digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
         digest.update(array.tobytes())
-    digest.update(json.dumps(description).encode())
+    digest.update(to_json(description).encode())
     return digest.hexdigest()
 
 

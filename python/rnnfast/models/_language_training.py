@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,7 @@ def make_trainer(
     corpus: Corpus,
     rng: np.random.Generator,
     total_steps: int,
+    checkpoint: str | os.PathLike[str] | None,
 ) -> Trainer[Batch]:
     """Return a trainer of a model's network for one corpus."""
     start, eos = network.start, corpus.vocabulary.eos_id
@@ -135,9 +137,11 @@ def make_trainer(
     optimizer = make_optimizer(
         model.optimizer, network.modules, model.learning_rate, model.optimizer_options
     )
-    hyperparameters = {
-        name: value for name, value in model.get_params().items() if name not in _FREE_ON_RESUMPTION
-    }
+    identity: dict[str, Any] = {}
+    if checkpoint is not None:
+        params = model._params_to_save()
+        identity = {n: value for n, value in params.items() if n not in _FREE_ON_RESUMPTION}
+        identity["corpus"] = digest(corpus.train, corpus.valid, corpus.vocabulary.to_json())
     return Trainer(
         step,
         lambda rng: make_batches(model, corpus, start, rng),
@@ -150,8 +154,6 @@ def make_trainer(
         validate=validate if corpus.valid else None,
         patience=model.patience,
         carry=carry,
-        identity={
-            **hyperparameters,
-            "corpus": digest(corpus.train, corpus.valid, corpus.vocabulary.to_json()),
-        },
+        checkpoint=checkpoint,
+        identity=identity,
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 from rnnfast import __version__
-from rnnfast._tensors import collect_arrays, read_tensors, spread_arrays, write_tensors
+from rnnfast._tensors import collect_arrays, read_tensors, spread_arrays, to_json, write_tensors
 from rnnfast.nn.module import Module
 
 Self = TypeVar("Self", bound="Model")
@@ -80,12 +80,7 @@ class Model:
             If the file cannot be written; a file that stood there is unchanged.
         """
         self._require_fitted()
-        params = self.get_params(deep=False)
-        for name, value in params.items():
-            try:
-                json.dumps(value, allow_nan=False)
-            except (TypeError, ValueError) as error:
-                raise TypeError(f"{name}: {value!r} cannot be saved ({error})") from None
+        params = self._params_to_save()
         write_tensors(
             path,
             "model",
@@ -97,6 +92,16 @@ class Model:
                 "learned": self._learned(),
             },
         )
+
+    def _params_to_save(self) -> dict[str, Any]:
+        """Return the hyperparameters as JSON has them, or raise TypeError naming the culprit."""
+        params: dict[str, Any] = {}
+        for name, value in self.get_params(deep=False).items():
+            try:
+                params[name] = json.loads(to_json(value))
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"{name}: {value!r} cannot be saved ({error})") from None
+        return params
 
     @property
     def num_parameters(self) -> int:

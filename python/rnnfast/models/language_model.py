@@ -216,8 +216,8 @@ class LanguageModel(Model):
         network = self._make_network(corpus.vocabulary, rng)
         steps = len(make_batches(self, corpus, network.start, None))
         epochs = epochs or choose_epochs(steps)
-        trainer = make_trainer(self, network, corpus, rng, epochs * steps)
-        trainer.checkpoint, trainer.callbacks = checkpoint, callbacks
+        trainer = make_trainer(self, network, corpus, rng, epochs * steps, checkpoint)
+        trainer.callbacks = callbacks
         trainer.reporter = Reporter(verbose, unit=self.level, perplexity=True)
         # Callbacks may already ask the model.
         self.vocabulary_, self.tokenizer_ = corpus.vocabulary, reader.tokenizer
@@ -345,6 +345,7 @@ class LanguageModel(Model):
         n = check_int("n", n, 1)
         tokens, ids = self._encode("prefix", prefix)
         network, vocabulary = self.network_, self.vocabulary_
+        unknown, end = vocabulary.unk_id, vocabulary.eos_id
         drawn = decoding.sample(
             network.recurrent.stream(n),
             network.output,
@@ -354,14 +355,13 @@ class LanguageModel(Model):
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
-            forbidden=[] if allow_unknown or vocabulary.unk_id is None else [vocabulary.unk_id],
-            stop=[] if vocabulary.eos_id is None else [vocabulary.eos_id],
+            forbidden=[] if allow_unknown or unknown is None else [unknown],
+            stop=[] if end is None else [end],
             seed=seed,
         )
-        texts = [
-            self.tokenizer_.detokenize(tokens + vocabulary.decode(row[row != vocabulary.eos_id]))
-            for row in drawn
-        ]
+        if end is not None:
+            drawn = [row[row != end] for row in drawn]
+        texts = [self.tokenizer_.detokenize(tokens + vocabulary.decode(row)) for row in drawn]
         return texts[0] if n == 1 else texts
 
     def _encode(self, name: str, text: str) -> tuple[list[str], Ints]:
