@@ -1,5 +1,7 @@
 """Sphinx settings: `sphinx-build -W docs docs/_build/html`, with the package installed."""
 
+import importlib.util
+
 import rnnfast
 
 project = "rnnfast"
@@ -21,10 +23,11 @@ html_title = f"rnnfast {version}"
 default_role = "py:obj"
 highlight_language = "python"
 
-# What a package's __all__ names is its API; the pages are made of it.
+# api.rst names what is public; of the packages text, data and reference it is their __all__.
 autosummary_generate = True
 autosummary_ignore_module_all = False
 autosummary_imported_members = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it, in words
+autodoc_mock_imports = [] if importlib.util.find_spec("torch") else ["torch"]
 numpydoc_show_class_members = False

@@ -268,7 +268,7 @@ NET = Net(rf.GRU, "float32", False)
         ({"seed": -1}, ValueError, "seed: expected at least 0, got -1"),
         ({"seed": 2**64}, ValueError, r"seed: expected less than 2\*\*64"),
         ({"embedding": rf.Embedding(V, 4)}, ValueError, r"embedding: expected shape \(11, 11\)"),
-        ({"embedding": rf.Embedding(V, V, dtype="float64")}, TypeError, "embedding: expected dtype"),
+        ({"embedding": rf.Embedding(V, V, dtype="float64")}, TypeError, "embedding: expected"),
         ({"embedding": rf.Embedding(V - 1, V)}, ValueError, "linear: expected at most 10 tokens"),
         ({"embedding": 3}, TypeError, "embedding: expected an Embedding, got int"),
         ({"linear": rf.Linear(32, V)}, ValueError, "linear: expected in_features 33, got 32"),

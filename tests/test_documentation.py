@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import rnnfast
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
 
@@ -30,8 +32,9 @@ def examples(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if examples(page)], ids=lambda p: p.name)
-def test_examples_run_and_print_what_they_say(page, tmp_path, monkeypatch, capsys):
+def test_examples_run_and_print_what_they_say(page, tmp_path, monkeypatch, capsys, set_threads):
     monkeypatch.chdir(tmp_path)
+    set_threads(1)  # the examples are small
     code = examples(page)
     exec(compile(code, str(page), "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out.splitlines() == PRINTED.findall(code)
@@ -40,3 +43,8 @@ def test_examples_run_and_print_what_they_say(page, tmp_path, monkeypatch, capsy
 def test_pages_with_examples_are_found():
     assert examples(ROOT / "README.md").count("import rnnfast as rf") == 1
     assert {page.name for page in PAGES if examples(page)} >= {"README.md", "quickstart.rst"}
+
+
+def test_api_page_lists_every_public_name():
+    listed = set((ROOT / "docs" / "api.rst").read_text("utf-8").split())
+    assert set(rnnfast.__all__) - {"__version__"} <= listed

@@ -120,7 +120,7 @@ def test_dropout_passes() -> None:
 
 
 def test_dropout_bad_input() -> None:
-    with pytest.raises(ValueError, match="p: expected a probability from 0 to 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"p: expected a probability from 0 to 1, got 1\.5"):
         rf.Dropout(1.5)
     _, backprop = rf.Dropout(0.5).forward(np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"dy: expected shape \(2, 3\), got \(3, 2\)"):

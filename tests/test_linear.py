@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
-from gradcheck import assert_gradients
 
 import rnnfast as rf
+from gradcheck import assert_gradients
 
 Array = npt.NDArray[np.floating]
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pytest
-from gradcheck import assert_gradients
 
 import rnnfast as rf
+from gradcheck import assert_gradients
 
 Array = npt.NDArray[Any]
 

@@ -137,6 +137,15 @@ def test_loading_takes_anything_like_an_array(dtype: str) -> None:
         np.testing.assert_array_equal(other.state_dict()[name], values)
 
 
+def test_parameters_that_change_places() -> None:
+    layer = layer_of()
+    before, parameters = layer.state_dict(), layer.parameters()
+    swapped = {"bias_ih_l0": parameters["bias_hh_l0"], "bias_hh_l0": parameters["bias_ih_l0"]}
+    layer.load_state_dict(parameters | swapped)
+    np.testing.assert_array_equal(layer.state_dict()["bias_ih_l0"], before["bias_hh_l0"])
+    np.testing.assert_array_equal(layer.state_dict()["bias_hh_l0"], before["bias_ih_l0"])
+
+
 def test_loading_integers() -> None:
     layer = layer_of()
     layer.load_state_dict({n: np.full(v.shape, 2) for n, v in layer.state_dict().items()})
@@ -193,7 +202,25 @@ WRONG: list[tuple[dict[str, Any], list[str], type[Exception], str]] = [
         TypeError,
         "bias_hh_l0: expected real numbers, got dtype <U1",
     ),
+    (
+        {"bias_hh_l0": [[1.0], [2.0, 3.0]]},
+        [],
+        ValueError,
+        "bias_hh_l0: expected shape (15,), got a ragged list",
+    ),
+    (
+        {"bias_hh_l0": np.full(15, 1e39)},
+        [],
+        ValueError,
+        "bias_hh_l0: expected numbers within float32, got 1e+39",
+    ),
 ]
+
+
+@pytest.mark.parametrize("mapping", [None, 5, "ab", [("weight_ih_l0", 0)]])
+def test_loading_what_is_no_mapping(mapping: Any) -> None:
+    with raises(TypeError, f"mapping: expected a mapping, got {type(mapping).__name__}"):
+        layer_of().load_state_dict(mapping)
 
 
 @pytest.mark.parametrize(("changes", "without", "error", "message"), WRONG)
@@ -217,6 +244,8 @@ def test_loading_what_does_not_fit(
     [
         (np.zeros(5), ValueError, "value: expected shape (15,), got (5,)"),
         (0.0, ValueError, "value: expected shape (15,), got ()"),
+        ([[1.0], []], ValueError, "value: expected shape (15,), got a ragged list"),
+        (np.full(15, -1e39), ValueError, "value: expected numbers within float32, got -1e+39"),
         (np.zeros(15, bool), TypeError, "value: expected real numbers, got dtype bool"),
         (np.zeros(15, "M8[s]"), TypeError, "value: expected real numbers, got dtype datetime64[s]"),
     ],

@@ -40,6 +40,16 @@ def raises(error: Error, message: str) -> Any:
         ),
         ({"dropout": "0.5"}, TypeError, "dropout: expected a number, got str"),
         ({"dropout": True}, TypeError, "dropout: expected a number, got bool"),
+        (
+            {"seed": -1},
+            ValueError,
+            "seed: expected None, an integer of at least 0 or a generator, got -1",
+        ),
+        (
+            {"seed": "a"},
+            TypeError,
+            "seed: expected None, an integer of at least 0 or a generator, got 'a'",
+        ),
         ({"dtype": "float16"}, ValueError, "dtype: expected 'float32' or 'float64', got 'float16'"),
         (
             {"dtype": np.float32},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from layer_cases import (
     run_forward,
 )
 from network_cases import CELLS, make_spec, pack, unpack
+from test_package import run_python
 
 GATED = [cell for cell in CELLS if not cell.startswith("rnn")]
 
@@ -201,3 +203,30 @@ def test_an_inference_keeps_nothing_and_a_used_pass_frees_all(level: str) -> Non
     assert cache.nbytes > 0
     layer._native.backward(cache, None, None, None, True)
     assert cache.nbytes == 0
+
+
+NO_MEMORY = """
+import os, resource
+import numpy as np
+import rnnfast as rf
+
+layer = rf.LSTM(1, 64, dtype="float64", seed=0)
+x = np.ones((4000, 64, 1))
+rf.set_num_threads(1)
+expected, _ = layer(x[:9])
+taken = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+resource.setrlimit(resource.RLIMIT_AS, (taken + (400 << 20), hard))
+try:
+    layer.forward(x)  # outputs of 130 MB, and 650 MB to keep
+except MemoryError:
+    (y, _), backprop = layer.forward(x[:9])
+    backprop(y)
+    print(np.array_equal(y, expected))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process")
+def test_no_memory_left() -> None:
+    finished = run_python(NO_MEMORY)
+    assert finished.stdout == "True\n", finished.stderr

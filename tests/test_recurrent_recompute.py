@@ -80,7 +80,8 @@ def test_dropout_is_drawn_once_and_used_twice() -> None:
     values = recomputed(case.layer("float64", dropout=0.4, seed=1), inputs)
     # By hand: parts of three steps, each of which draws masks of its own, in order.
     layer = case.layer("float64", dropout=0.4, seed=1)
-    state, outputs, gradients, backprops = pack(inputs.states), [], [], []
+    outputs, backprops, gradients = [], [], []  # type: list[Any], list[Any], list[Any]
+    state = pack(inputs.states)
     for begin in (0, 3, 6):
         (y, state), backprop = layer.forward(inputs.x[begin : begin + 3], state)
         outputs.append(y)

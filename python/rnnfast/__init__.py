@@ -4,6 +4,8 @@ from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.decoding import draw, sample
+from rnnfast.models.base import load
+from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
@@ -32,6 +34,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "ExponentialLR",
+    "LanguageModel",
     "Linear",
     "Optimizer",
     "RMSprop",
@@ -47,6 +50,7 @@ __all__ = [
     "draw",
     "get_num_threads",
     "linear_cross_entropy",
+    "load",
     "log_softmax",
     "mse",
     "sample",

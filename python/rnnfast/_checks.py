@@ -158,3 +158,19 @@ def check_generator(name: str, rng: Any) -> np.random.Generator | None:
     if rng is not None and not isinstance(rng, np.random.Generator):
         raise TypeError(f"{name}: expected a numpy.random.Generator, got {type(rng).__name__}")
     return rng
+
+
+def make_generator(name: str, seed: Any) -> np.random.Generator:
+    """Return the generator that ``seed`` stands for, or ``seed`` itself if it is one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If NumPy cannot make one of it.
+    """
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"{name}: expected None, an integer of at least 0 or a generator, got {seed!r}"
+        ) from None

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 import rnnfast.nn.recurrent as native
 from rnnfast.nn.module import Array
+from rnnfast.nn.recurrent_base import Recurrent
 
 
 def _array(tensor: Any) -> Any:
@@ -79,11 +80,11 @@ class _Layer(torch.nn.RNNBase):
     def _options(self) -> dict[str, Any]:
         return {}
 
-    def _synchronised(self) -> native._Recurrent:
+    def _synchronised(self) -> Recurrent:
         """Return the native layer with this module's weights, copied if they changed."""
         weights: list[Any] = self._flat_weights
         dtype = str(weights[0].dtype).removeprefix("torch.")
-        layer: native._Recurrent | None = self.__dict__.get("_native_layer")
+        layer: Recurrent | None = self.__dict__.get("_native_layer")
         if layer is None or layer.dtype != np.dtype(dtype):
             layer = self._native_class(
                 self.input_size,

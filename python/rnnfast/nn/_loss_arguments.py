@@ -81,12 +81,12 @@ def element_weights(scores: Array, weights: Any) -> Array | None:
     """Return the weights of every score, given those or the weights of rows."""
     if weights is None:
         return None
-    weights = from_bool(weights, scores.dtype)
-    if weights.shape == scores.shape[:-1] and scores.ndim > 0:
-        weights = np.broadcast_to(weights[..., None], scores.shape)
-    if weights.shape != scores.shape:
-        raise ValueError(f"weights: expected shape {scores.shape}, got {weights.shape}")
-    return weights
+    array = from_bool(weights, scores.dtype)
+    if array.shape == scores.shape[:-1] and scores.ndim > 0:
+        array = np.broadcast_to(array[..., None], scores.shape)
+    if array.shape != scores.shape:
+        raise ValueError(f"weights: expected shape {scores.shape}, got {array.shape}")
+    return array
 
 
 def from_bool(values: Any, dtype: np.dtype[Any]) -> Array:

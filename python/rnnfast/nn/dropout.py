@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_probability
+from rnnfast._checks import check_probability, make_generator
 from rnnfast.nn.module import Array
 
 
@@ -28,7 +28,7 @@ class Dropout:
     def __init__(self, p: float = 0.5, *, seed: int | np.random.Generator | None = None) -> None:
         self.p = check_probability("p", p)
         self.training = True
-        self._rng = np.random.default_rng(seed)
+        self._rng = make_generator("seed", seed)
 
     def train(self, mode: bool = True) -> None:
         """Let `forward` drop numbers (the default), or not."""

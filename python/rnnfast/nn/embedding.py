@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_indices, check_int
+from rnnfast._checks import check_indices, check_int, make_generator
 from rnnfast.nn.module import Array, Module
 
 
@@ -52,7 +52,7 @@ class Embedding(Module):
                 f"got {padding_idx}"
             )
         super().__init__({"weight": (self.num_embeddings, self.embedding_dim)}, dtype)
-        table = np.random.default_rng(seed).normal(size=self._parameters["weight"].shape)
+        table = make_generator("seed", seed).normal(size=self._parameters["weight"].shape)
         if self.padding_idx is not None:
             table[self.padding_idx] = 0.0
         self._parameters["weight"].assign(table)

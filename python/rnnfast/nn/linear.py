@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_int
+from rnnfast._checks import check_int, make_generator
 from rnnfast.nn.module import Array, Module
 
 
@@ -47,7 +47,7 @@ class Linear(Module):
         if bias:
             shapes["bias"] = (self.out_features,)
         super().__init__(shapes, dtype)
-        rng = np.random.default_rng(seed)
+        rng = make_generator("seed", seed)
         bound = self.in_features**-0.5
         for parameter in self._parameters.values():
             parameter.assign(rng.uniform(-bound, bound, parameter.shape))

@@ -53,15 +53,29 @@ class Parameter:
 
         Raises
         ------
+        TypeError
+            If it does not hold real numbers.
         ValueError
-            If the shape differs.
+            If the shape differs, or a number is too large for the dtype.
         """
-        array = np.asarray(value)
+        self.buffer.assign(self.offset, self._fitting("value", value))
+
+    def _fitting(self, name: str, value: Any) -> Array:
+        """Return ``value`` as a contiguous array of this shape and dtype."""
+        try:
+            array = np.asarray(value)
+        except ValueError:  # rows of different lengths
+            raise ValueError(f"{name}: expected shape {self.shape}, got a ragged list") from None
         if array.shape != self.shape:
-            raise ValueError(f"value: expected shape {self.shape}, got {array.shape}")
+            raise ValueError(f"{name}: expected shape {self.shape}, got {array.shape}")
         if array.dtype.kind not in "fiu":
-            raise TypeError(f"value: expected real numbers, got dtype {array.dtype}")
-        self.buffer.assign(self.offset, np.ascontiguousarray(array, dtype=self.dtype))
+            raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+        with np.errstate(over="ignore"):
+            cast = np.ascontiguousarray(array, dtype=self.dtype)
+        lost = np.isinf(cast) & np.isfinite(array)
+        if lost.any():
+            raise ValueError(f"{name}: expected numbers within {self.dtype}, got {array[lost][0]}")
+        return cast
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.data, dtype=dtype, copy=copy)
@@ -133,9 +147,14 @@ class Module:
 
         Raises
         ------
+        TypeError
+            If it is no mapping, or an array does not hold real numbers.
         ValueError
-            If a name is missing or unknown, or a shape differs; nothing is changed then.
+            If a name is missing or unknown, a shape differs, or a number is too large for the
+            dtype. Nothing is changed then.
         """
+        if not isinstance(mapping, Mapping):
+            raise TypeError(f"mapping: expected a mapping, got {type(mapping).__name__}")
         missing = [name for name in self._parameters if name not in mapping]
         unknown = [name for name in mapping if name not in self._parameters]
         if missing or unknown:
@@ -148,12 +167,9 @@ class Module:
             raise ValueError(
                 f"mapping: expected the names {expected}; got one {' and '.join(parts)}"
             )
-        arrays = {name: np.asarray(mapping[name]) for name in self._parameters}
+        arrays = {name: p._fitting(name, mapping[name]) for name, p in self._parameters.items()}
         for name, array in arrays.items():
-            expected_shape = self._parameters[name].shape
-            if array.shape != expected_shape:
-                raise ValueError(f"{name}: expected shape {expected_shape}, got {array.shape}")
-            if array.dtype.kind not in "fiu":
-                raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
-        for name, array in arrays.items():
-            self._parameters[name].assign(array)
+            if np.may_share_memory(array, self.buffer.values):  # one of the parameters themselves
+                arrays[name] = array.copy()
+        for name, parameter in self._parameters.items():
+            self.buffer.assign(parameter.offset, arrays[name])

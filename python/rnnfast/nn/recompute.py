@@ -12,7 +12,7 @@ import numpy as np
 from rnnfast.nn.module import Array
 
 if TYPE_CHECKING:
-    from rnnfast.nn.recurrent import _Recurrent
+    from rnnfast.nn.recurrent_base import Recurrent
 
 # (dy, dh_n, dc_n, need_dx) -> (dx, dh0, dc0), all with an axis for the batch.
 NativeBackprop: TypeAlias = Callable[
@@ -53,7 +53,7 @@ class Call:
         return Call(self.x[steps], h0, c0, lengths, reset, self.unbatched)
 
 
-def recomputed_forward(layer: _Recurrent, call: Call) -> tuple[Array, Array, Array, NativeBackprop]:
+def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Array, NativeBackprop]:
     """Run forward in parts of about sqrt(T) steps and keep the states between them.
 
     Raises

@@ -2,339 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast import _core
-from rnnfast._checks import check_array, check_int, check_probability
-from rnnfast.nn.module import Array, Module
-from rnnfast.nn.recompute import Call, NativeBackprop, recomputed_forward
-
-if TYPE_CHECKING:
-    from rnnfast.nn.stream import Stream
-
-State: TypeAlias = Any  # (L*D, B, H), or a pair of those for an LSTM
-Backprop: TypeAlias = Callable[..., tuple[Array | None, State]]
+from rnnfast.nn.module import Array
+from rnnfast.nn.recurrent_base import Backprop, Recurrent, State, check_bool
 
 
-class _Recurrent(Module):
-    """What RNN, GRU and LSTM share: parameters, checks, and the call of the kernels."""
-
-    _gates: int
-
-    def __init__(
-        self,
-        kernel: str,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        *,
-        bias: bool,
-        batch_first: bool,
-        dropout: float,
-        bidirectional: bool,
-        dtype: str,
-        seed: int | np.random.Generator | None,
-        proj_size: int = 0,
-        peephole: bool = False,
-    ) -> None:
-        self.input_size = check_int("input_size", input_size, 1)
-        self.hidden_size = check_int("hidden_size", hidden_size, 1)
-        self.num_layers = check_int("num_layers", num_layers, 1)
-        self.bias = _check_bool("bias", bias)
-        self.batch_first = _check_bool("batch_first", batch_first)
-        self.bidirectional = _check_bool("bidirectional", bidirectional)
-        self.proj_size = check_int("proj_size", proj_size, 0)
-        if self.proj_size >= self.hidden_size:
-            raise ValueError(
-                f"proj_size: expected less than hidden_size {hidden_size}, got {proj_size}"
-            )
-        self.dropout = check_probability("dropout", dropout)
-        self.training = True
-        super().__init__(self._shapes(peephole), dtype)
-        self._rng = np.random.default_rng(seed)
-        self._initialise()
-        self._native = _core.Recurrent(
-            cell=kernel,
-            input_size=self.input_size,
-            hidden_size=self.hidden_size,
-            output_size=self.output_size,
-            num_layers=self.num_layers,
-            num_directions=self.num_directions,
-            bias=self.bias,
-            projection=self.proj_size > 0,
-            buffer=self.buffer,
-            offsets=self._offsets(),
-        )
-
-    @property
-    def num_directions(self) -> int:
-        """2 if bidirectional, else 1."""
-        return 2 if self.bidirectional else 1
-
-    @property
-    def output_size(self) -> int:
-        """Units of one direction's output: ``proj_size`` if that is not 0, else ``hidden_size``."""
-        return self.proj_size or self.hidden_size
-
-    def _suffixes(self) -> list[tuple[int, str]]:
-        directions = ("", "_reverse")[: self.num_directions]
-        return [(k, f"l{k}{d}") for k in range(self.num_layers) for d in directions]
-
-    def _shapes(self, peephole: bool) -> dict[str, tuple[int, ...]]:
-        gates, out = self._gates * self.hidden_size, self.output_size
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer, suffix in self._suffixes():
-            width = self.input_size if layer == 0 else self.num_directions * out
-            shapes[f"weight_ih_{suffix}"] = (gates, width)
-            shapes[f"weight_hh_{suffix}"] = (gates, out)
-            if self.bias:
-                shapes[f"bias_ih_{suffix}"] = (gates,)
-                shapes[f"bias_hh_{suffix}"] = (gates,)
-            if self.proj_size:
-                shapes[f"weight_hr_{suffix}"] = (out, self.hidden_size)
-            if peephole:
-                shapes[f"weight_peephole_{suffix}"] = (3 * self.hidden_size,)
-        return shapes
-
-    def _offsets(self) -> list[list[int]]:
-        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_peephole")
-        names = [[f"{kind}_{suffix}" for kind in kinds] for _, suffix in self._suffixes()]
-        return [
-            [self._parameters[n].offset if n in self._parameters else -1 for n in row]
-            for row in names
-        ]
-
-    def _initialise(self) -> None:
-        """Draw every parameter from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch does."""
-        bound = self.hidden_size**-0.5
-        for parameter in self._parameters.values():
-            parameter.assign(self._rng.uniform(-bound, bound, parameter.shape))
-
-    # A call
-
-    def train(self, mode: bool = True) -> None:
-        """Let `forward` apply dropout between layers (the default), or not."""
-        self.training = _check_bool("mode", mode)
-
-    def eval(self) -> None:
-        """Let `forward` apply no dropout. A plain call of the layer never does."""
-        self.train(False)
-
-    def _states(self, state: State) -> tuple[Any, Any]:
-        """Return h0 and c0 of what the caller gave as the state."""
-        return state, None
-
-    def _checked(self, x: Any, state: State, lengths: Any, reset: Any) -> Call:
-        """Return the arguments of a call as arrays with an axis for the batch."""
-        array = self._input(x)
-        h0, c0 = self._states(state)
-        unbatched = array.ndim == (1 if array.dtype.kind in "iu" else 2)
-        if unbatched:
-            axis = 0 if self.batch_first else 1
-            array = np.expand_dims(array, axis)
-            h0, c0 = (_add_batch(name, s) for name, s in (("h0", h0), ("c0", c0)))
-            if lengths is not None:
-                raise ValueError("lengths: expected None for a single sequence, got an array")
-            if reset is not None:
-                reset = np.asarray(reset)
-                if reset.ndim != 1:
-                    raise ValueError(
-                        f"reset: expected 1 axis for a single sequence, got shape {reset.shape}"
-                    )
-                reset = np.expand_dims(reset, axis)
-        if array.dtype.kind in "iu":
-            array = array.astype(np.int64, copy=False)
-        steps, batch = array.shape[:2][::-1] if self.batch_first else array.shape[:2]
-        return Call(
-            array,
-            check_array("h0", h0),
-            check_array("c0", c0),
-            _check_lengths(lengths, steps, batch),
-            _check_reset(reset, array.shape[:2]),
-            unbatched,
-        )
-
-    def _dropout_seed(self) -> int | None:
-        """Draw the seed of one pass's dropout; None if there is no dropout."""
-        if not self.training or self.num_layers == 1 or self.dropout == 0.0:
-            return None
-        return int(self._rng.integers(2**63))
-
-    def _pass(
-        self, call: Call, keep: bool, seed: int | None = None
-    ) -> tuple[Array, Array, Array, _core.ForwardCache | None]:
-        """Run the kernels forward over a checked call."""
-        dropout = 0.0 if seed is None else self.dropout
-        return self._native.forward(
-            call.x, call.h0, call.c0, call.lengths, call.reset,
-            self.batch_first, keep, dropout, seed or 0,
-        )  # fmt: skip
-
-    def _results(self, call: Call, y: Array, h_n: Array, c_n: Array) -> tuple[Array, State]:
-        if call.unbatched:
-            y, h_n, c_n = np.squeeze(y, 0 if self.batch_first else 1), h_n[:, 0], c_n[:, 0]
-        return y, self._pack_state(h_n, c_n)
-
-    def _backprop(self, call: Call, native: NativeBackprop) -> Backprop:
-        """Wrap backpropagation of arrays with an axis for the batch."""
-        axis = 0 if self.batch_first else 1
-
-        def backprop(
-            dy: Array | None, dstate: State = None, *, need_dx: bool = True
-        ) -> tuple[Array | None, State]:
-            dh, dc = self._states(dstate)
-            dy, dh, dc = check_array("dy", dy), check_array("dstate", dh), check_array("dstate", dc)
-            if call.unbatched:
-                dy = _add_batch("dy", dy, axis)
-                dh, dc = _add_batch("dstate", dh), _add_batch("dstate", dc)
-            dx, dh0, dc0 = native(dy, dh, dc, need_dx)
-            if call.unbatched:
-                dx = None if dx is None else np.squeeze(dx, axis)
-                dh0, dc0 = dh0[:, 0], dc0[:, 0]
-            return dx, self._pack_state(dh0, dc0)
-
-        return backprop
-
-    def _input(self, x: Any) -> Array:
-        if not isinstance(x, np.ndarray):
-            raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
-        if x.dtype.kind in "iu":
-            if x.ndim not in (1, 2):
-                raise ValueError(f"x: expected 1 or 2 axes of indices, got shape {x.shape}")
-        elif x.ndim not in (2, 3):
-            raise ValueError(f"x: expected 2 or 3 axes, got shape {x.shape}")
-        elif x.dtype != self.dtype:
-            raise TypeError(f"x: expected dtype {self.dtype} or integers, got {x.dtype}")
-        elif x.shape[-1] != self.input_size:
-            axes = ("B, T" if self.batch_first else "T, B") if x.ndim == 3 else "T"
-            raise ValueError(f"x: expected shape ({axes}, {self.input_size}), got {x.shape}")
-        return x
-
-    def _pack_state(self, h: Array, c: Array) -> State:
-        return h
-
-    def __call__(
-        self,
-        x: Array,
-        h0: State = None,
-        lengths: npt.ArrayLike | None = None,
-        reset: npt.ArrayLike | None = None,
-    ) -> tuple[Array, State]:
-        """Run the network over a batch and keep nothing: inference.
-
-        Parameters
-        ----------
-        x : ndarray
-            Input, ``(T, B, I)``, or ``(B, T, I)`` with ``batch_first``, or ``(T, I)`` for a single
-            sequence, of the layer's dtype. An integer array of one axis less holds indices: the
-            same result as one-hot vectors of width I, which are never built.
-        h0 : ndarray or pair of ndarray, optional
-            Initial state, ``(L*D, B, H)``, without B for a single sequence; zero if None. For an
-            LSTM the pair ``(h0, c0)``, the first ``(L*D, B, proj_size)`` with a projection.
-        lengths : array_like of int, optional
-            ``(B,)``, each from 0 to T, in any order. Outputs past a length are 0, the final state
-            is that of the last valid step, the reverse direction starts there; a sequence of
-            length 0 keeps its initial state. What lies past a length is never read.
-        reset : array_like of bool, optional
-            ``(T, B)``, or ``(B, T)`` with ``batch_first``. True where a new document begins: no
-            state crosses from the step before, in either direction.
-
-        Returns
-        -------
-        y : ndarray
-            Output of the last layer, ``(T, B, D*H)`` in the axes of ``x``.
-        state : ndarray or pair of ndarray
-            Final state, as ``h0``.
-
-        Raises
-        ------
-        TypeError
-            If an array has another dtype; nothing is cast.
-        ValueError
-            If a shape does not fit, an index or a length is out of range, or a number is NaN or
-            infinite.
-        """
-        call = self._checked(x, h0, lengths, reset)
-        y, h_n, c_n, _ = self._pass(call, keep=False)
-        return self._results(call, y, h_n, c_n)
-
-    def forward(
-        self,
-        x: Array,
-        h0: State = None,
-        lengths: npt.ArrayLike | None = None,
-        reset: npt.ArrayLike | None = None,
-        *,
-        recompute: bool = False,
-    ) -> tuple[tuple[Array, State], Backprop]:
-        """Run the network over a batch and keep what backpropagation needs.
-
-        Takes what a call of the layer takes. ``x`` and ``y`` must not be changed before
-        ``backprop`` has run: it reads them.
-
-        Parameters
-        ----------
-        recompute : bool
-            True: keep the states at about sqrt(T) borders in time only and run the pass between
-            them again in ``backprop``: memory of the order of sqrt(T) for a third more work
-            (Chen et al. 2016). One direction only. The parameters must not change before
-            ``backprop`` has run; otherwise it keeps to those of this pass.
-
-        Returns
-        -------
-        (y, state) : tuple
-            As a call of the layer.
-        backprop : callable
-            ``dx, dstate = backprop(dy, dstate=None, need_dx=True)``: from the gradients of ``y``
-            and of the final state (None: zero) to those of ``x`` and of the initial state. Adds to
-            `grads`. May be called once. ``dx`` is None for indices, and with ``need_dx=False``.
-
-        Notes
-        -----
-        A pass keeps, per step, sequence and hidden unit of a layer, in numbers of the dtype: 5 for
-        an LSTM and a GRU (4 for one that resets before the product, 3 for the simplified one),
-        1 for an RNN, beside the layer's output; a projection or a reset before the product 1 more.
-        """
-        call = self._checked(x, h0, lengths, reset)
-        if recompute:
-            y, h_n, c_n, native = recomputed_forward(self, call)
-        else:
-            y, h_n, c_n, cache = self._pass(call, keep=True, seed=self._dropout_seed())
-            native = functools.partial(self._native.backward, cache)
-        return self._results(call, y, h_n, c_n), self._backprop(call, native)
-
-    def stream(self, batch_size: int = 1) -> Stream:
-        """Return a runner that takes one step at a time and keeps the state inside.
-
-        Parameters
-        ----------
-        batch_size : int
-            Sequences that run side by side.
-
-        Raises
-        ------
-        ValueError
-            If the network is bidirectional: its reverse direction begins at the end of a sequence,
-            which a stream has not seen yet.
-        """
-        from rnnfast.nn.stream import Stream
-
-        return Stream(self, batch_size)
-
-    def __repr__(self) -> str:
-        options = ", ".join(
-            f"{name}={getattr(self, name)}"
-            for name in ("num_layers", "bidirectional", "batch_first", "dropout")
-        )
-        return f"{type(self).__name__}({self.input_size}, {self.hidden_size}, {options})"
-
-
-class RNN(_Recurrent):
+class RNN(Recurrent):
     """Plain recurrent network, ``h<t> = g(W_ih x<t> + b_ih + W_hh h<t-1> + b_hh)``.
 
     Parameters
@@ -404,7 +81,7 @@ class RNN(_Recurrent):
         )
 
 
-class GRU(_Recurrent):
+class GRU(Recurrent):
     """Gated recurrent unit.
 
     ``r = sigmoid(W_ir x + b_ir + W_hr h' + b_hr)``, z likewise,
@@ -447,8 +124,8 @@ class GRU(_Recurrent):
         reset_after: bool = True,
         reset_gate: bool = True,
     ) -> None:
-        self.reset_after = _check_bool("reset_after", reset_after)
-        self.reset_gate = _check_bool("reset_gate", reset_gate)
+        self.reset_after = check_bool("reset_after", reset_after)
+        self.reset_gate = check_bool("reset_gate", reset_gate)
         if not reset_gate:
             self._gates = 2
         kernel = "gru_simple" if not reset_gate else "gru" if reset_after else "gru_reset_before"
@@ -466,7 +143,7 @@ class GRU(_Recurrent):
         )
 
 
-class LSTM(_Recurrent):
+class LSTM(Recurrent):
     """Long short-term memory.
 
     ``i = sigmoid(W_ii x + b_ii + W_hi h' + b_hi)``, f and o likewise, ``g = tanh(W_ig x + b_ig +
@@ -564,43 +241,3 @@ class LSTM(_Recurrent):
     ) -> tuple[tuple[Array, State], Backprop]:
         """Run the network over a batch and keep what backpropagation needs; see `RNN`."""
         return super().forward(x, state, lengths, reset, recompute=recompute)
-
-
-def _check_bool(name: str, value: Any) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected a bool, got {type(value).__name__}")
-    return bool(value)
-
-
-def _add_batch(name: str, array: Any, axis: int = 1) -> Any:
-    """Give the array of a single sequence, with 2 axes, one of size one for the batch."""
-    if check_array(name, array) is None:
-        return None
-    if array.ndim != 2:
-        raise ValueError(f"{name}: expected 2 axes for a single sequence, got shape {array.shape}")
-    return np.expand_dims(array, axis)
-
-
-def _check_lengths(lengths: Any, steps: int, batch: int) -> npt.NDArray[np.int64] | None:
-    if lengths is None:
-        return None
-    array = np.asarray(lengths)
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"lengths: expected integers, got dtype {array.dtype}")
-    if array.shape != (batch,):
-        raise ValueError(f"lengths: expected shape ({batch},), got {array.shape}")
-    if array.size and (array.min() < 0 or array.max() > steps):
-        wrong = array[(array < 0) | (array > steps)][0]
-        raise ValueError(f"lengths: expected numbers from 0 to {steps}, got {wrong}")
-    return np.ascontiguousarray(array, dtype=np.int64)
-
-
-def _check_reset(reset: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:
-    if reset is None:
-        return None
-    array = np.asarray(reset)
-    if array.dtype != np.bool_:
-        raise TypeError(f"reset: expected bools, got dtype {array.dtype}")
-    if array.shape != shape:
-        raise ValueError(f"reset: expected shape {shape}, got {array.shape}")
-    return array

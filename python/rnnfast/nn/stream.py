@@ -11,7 +11,7 @@ from rnnfast._checks import check_array, check_int
 from rnnfast.nn.module import Array
 
 if TYPE_CHECKING:
-    from rnnfast.nn.recurrent import _Recurrent
+    from rnnfast.nn.recurrent_base import Recurrent
 
 
 class Stream:
@@ -34,7 +34,7 @@ class Stream:
         B.
     """
 
-    def __init__(self, layer: _Recurrent, batch_size: int = 1) -> None:
+    def __init__(self, layer: Recurrent, batch_size: int = 1) -> None:
         if layer.bidirectional:
             raise ValueError(
                 "stream: expected a network in one direction, got a bidirectional one, whose "

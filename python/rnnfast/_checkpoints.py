@@ -1,0 +1,129 @@
+"""Files from which a training goes on where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rnnfast._tensors import Array, read_tensors, write_tensors
+
+Record = dict[str, float]
+_GROUPS = ("weights", "best", "optimizer", "carry")
+
+
+@dataclass
+class Position:
+    """Where training stands: what a checkpoint keeps besides arrays. Values that JSON can hold."""
+
+    epoch: int = 0  # epochs that have ended
+    batch: int = 0  # batches of the running epoch that have been used
+    batch_seed: int = 0  # of the running epoch's batches
+    step: int = 0
+    loss_sum: float = 0.0  # of the running epoch, as the four below
+    count: int = 0
+    gradient_norm: float = 0.0
+    seconds: float = 0.0
+    best_epoch: int = 0  # 0: none yet
+    best_value: float | None = None
+    history: list[Record] = field(default_factory=list)
+
+    def start_epoch(self, batch_seed: int) -> None:
+        """Forget what concerns the epoch before."""
+        self.batch, self.batch_seed = 0, batch_seed
+        self.loss_sum, self.count, self.gradient_norm, self.seconds = 0.0, 0, 0.0, 0.0
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of the running epoch so far."""
+        return self.loss_sum / self.count if self.count else math.nan
+
+
+def write_checkpoint(
+    path: str | os.PathLike[str],
+    position: Position,
+    arrays: Mapping[str, Mapping[str, Array]],
+    rng: np.random.Generator,
+    schedule: Mapping[str, Any],
+    identity: Mapping[str, Any],
+) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    position : Position
+        Where training stands.
+    arrays : mapping of str to mapping of str to ndarray
+        ``weights``, ``best`` weights, ``optimizer`` state and ``carry``.
+    rng : numpy.random.Generator
+        Its state is kept.
+    schedule : mapping
+        The state of a learning-rate schedule, empty without one.
+    identity : mapping
+        What `read_checkpoint` compares.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    write_tensors(
+        path,
+        "checkpoint",
+        {f"{group}.{name}": array for group in _GROUPS for name, array in arrays[group].items()},
+        {
+            "position": dataclasses.asdict(position),
+            "schedule": dict(schedule),
+            "rng": rng.bit_generator.state,
+            "identity": dict(identity),
+        },
+    )
+
+
+def read_checkpoint(
+    path: str | os.PathLike[str], rng: np.random.Generator, identity: Mapping[str, Any]
+) -> tuple[Position, dict[str, dict[str, Array]], dict[str, Any]]:
+    """Read what `write_checkpoint` wrote, and put ``rng`` in the state of then.
+
+    Returns
+    -------
+    position : Position
+    arrays : dict of str to dict of str to ndarray
+    schedule : dict
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or the training is another one.
+    OSError
+        If it cannot be read.
+    """
+    flat, description = read_tensors(path, "checkpoint")
+    arrays: dict[str, dict[str, Array]] = {group: {} for group in _GROUPS}
+    try:
+        written, schedule = description["identity"], description["schedule"]
+        position = Position(**description["position"])
+        for full_name, array in flat.items():
+            group, _, name = full_name.partition(".")
+            arrays[group][name] = array
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{os.fspath(path)}: its parts do not fit together ({error})") from None
+    for name, value in json.loads(json.dumps(dict(identity))).items():
+        if written.get(name) != value:
+            raise ValueError(
+                f"{os.fspath(path)}: cannot resume with another {name}: "
+                f"expected {written.get(name)!r}, got {value!r}"
+            )
+    try:
+        rng.bit_generator.state = description["rng"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{os.fspath(path)}: not the state of a generator ({error})") from None
+    return position, arrays, schedule

@@ -1,0 +1,205 @@
+"""What training shows while it runs, and how Ctrl-C stops it between two steps."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any, TextIO
+
+from rnnfast._checkpoints import Record
+
+# Seconds between two changes of the bar's text, and between two lines within one epoch.
+_BAR_EVERY = 0.2
+_LINE_EVERY = 30.0
+_FORMAT = "{desc} {percentage:3.0f}%|{bar:20}|{postfix} [{elapsed}<{remaining}]"
+
+
+@dataclass
+class Progress:
+    """How far training has come; what a callback is given.
+
+    Attributes
+    ----------
+    epoch : int
+        The running epoch, counted from 1.
+    epochs : int
+        How many there are to be.
+    step : int
+        Steps made since training began, those before a resumption counted.
+    loss : float
+        Mean loss of the running epoch so far.
+    epoch_ended : bool
+        Whether the epoch has just ended, its validation included.
+    history : list of dict
+        A record of every epoch that has ended.
+    write : callable
+        Shows a text without disturbing the progress bar; nothing with ``verbose=0``.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    loss: float
+    epoch_ended: bool
+    history: list[Record]
+    write: Callable[[str], None]
+
+
+Callback = Callable[[Progress], bool | None]
+
+
+class Reporter:
+    """Shows training on a terminal as a bar, elsewhere as one line an epoch.
+
+    Parameters
+    ----------
+    verbose : int
+        0 shows nothing; 1 a bar on a terminal, lines elsewhere; 2 lines everywhere.
+    unit : str
+        What the loss is a mean over, such as ``"char"``.
+    perplexity : bool
+        Whether the exponential of the loss is shown too.
+    stream : file, optional
+        Where to; standard error if not given.
+    """
+
+    def __init__(
+        self,
+        verbose: int,
+        unit: str = "token",
+        perplexity: bool = False,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.verbose = verbose
+        self.unit = unit
+        self.perplexity = perplexity
+        self.stream = stream if stream is not None else sys.stderr
+        self._bar: Any = None
+        self._count = 0
+        self._training_seconds = 0.0
+        self._title = ""
+        self._since = self._shown = time.perf_counter()
+
+    def start_epoch(self, epoch: int, epochs: int, batch: int, batches: int | None) -> None:
+        """Begin an epoch, counted from 0.
+
+        ``batch`` of its batches were used before it was interrupted; ``batches`` is how many an
+        epoch has, None if that is not known.
+        """
+        self._title = f"epoch {epoch + 1}/{epochs}"
+        self._since = self._shown = time.perf_counter()
+        if self._bar is None and self.verbose == 1 and self.stream.isatty():
+            import tqdm  # here, to keep `import rnnfast` short
+
+            self._bar = tqdm.tqdm(
+                total=None if batches is None else batches * epochs,
+                initial=0 if batches is None else batches * epoch + batch,
+                file=self.stream,
+                bar_format=_FORMAT,
+                dynamic_ncols=True,
+            )
+        if self._bar is not None:
+            self._bar.set_description_str(self._title, refresh=False)
+
+    def update(self, loss: float, count: int) -> None:
+        """Show one step more: the mean loss of the epoch so far, and how many units it took."""
+        now = time.perf_counter()
+        self._training_seconds += now - self._since
+        self._since = now
+        self._count += count
+        if self._bar is not None:
+            if now - self._shown >= _BAR_EVERY:
+                self._shown = now
+                self._bar.set_postfix_str(self._numbers(loss), refresh=False)
+            self._bar.update()
+        elif self.verbose and now - self._shown >= _LINE_EVERY:
+            self._shown = now
+            self._line(f"{self._title}: {self._numbers(loss)}")
+
+    def end_epoch(self, record: Record) -> None:
+        """Show what an epoch came to."""
+        if not self.verbose or self._bar is not None:
+            return
+        parts = [self._numbers(record["loss"])]
+        parts += [
+            f"{name} {value:.4g}"
+            for name, value in record.items()
+            if name.startswith("valid_") and isinstance(value, (int, float))
+        ]
+        self._line(f"{self._title}: {', '.join(parts)}, {record['seconds']:.1f} s")
+
+    def write(self, text: str) -> None:
+        """Show a text between two updates; nothing with ``verbose=0``."""
+        if self.verbose:
+            self._line(text)
+
+    def close(self) -> None:
+        """Leave the terminal tidy."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _line(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.write(text, file=self.stream)
+        else:
+            print(text, file=self.stream, flush=True)
+
+    def _numbers(self, loss: float) -> str:
+        text = f"loss {loss:.4f}"
+        if self.perplexity:
+            text += f", perplexity {perplexity_of(loss):.4g}"
+        rate = self._count / self._training_seconds if self._training_seconds > 0 else 0.0
+        return f"{text}, {_compact(rate)} {self.unit}/s"
+
+
+def perplexity_of(loss: float) -> float:
+    """Return e to the ``loss``, infinity where that overflows."""
+    return math.exp(loss) if loss < 709 else math.inf
+
+
+def _compact(number: float) -> str:
+    """``81.3k`` for 81300."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.3g}"
+
+
+class InterruptFlag:
+    """While entered, the first Ctrl-C only sets `requested`; the second raises KeyboardInterrupt.
+
+    Outside the main thread, where Python handles no signals, nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: Any = None
+
+    def __enter__(self) -> InterruptFlag:
+        if threading.current_thread() is threading.main_thread():
+            previous = signal.getsignal(signal.SIGINT)
+            if callable(previous):  # not where it is ignored, kills, or is not Python's to handle
+                self._previous = previous
+                signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True

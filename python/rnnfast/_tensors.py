@@ -1,0 +1,158 @@
+"""Named arrays and a JSON description in one safetensors file, checked when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast._files import write_atomically
+from rnnfast.nn.module import Module
+
+Array = npt.NDArray[Any]
+
+# Raised when a file of this version could not be read by the code before.
+FORMAT_VERSION = 1
+# The one entry of the files' metadata.
+_ENTRY = "rnnfast"
+
+
+def write_tensors(
+    path: str | os.PathLike[str],
+    kind: str,
+    arrays: Mapping[str, Array],
+    description: Mapping[str, Any],
+) -> None:
+    """Write arrays and their description whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        The file. An existing one is replaced once the new one is complete.
+    kind : str
+        What the file holds, such as ``"model"``; `read_tensors` asks for the same.
+    arrays : mapping of str to ndarray
+        The arrays by name.
+    description : mapping
+        Anything that JSON can hold.
+
+    Raises
+    ------
+    TypeError
+        If `description` holds something that JSON cannot.
+    OSError
+        If the file cannot be written; what stood at `path` before is still there.
+    """
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    header = {
+        "kind": kind,
+        "version": FORMAT_VERSION,
+        "sha256": _digest(contiguous, description),
+        "content": description,
+    }
+    # One entry: several would come in another order each time, as safetensors writes them.
+    metadata = {_ENTRY: json.dumps(header)}
+    import safetensors.numpy  # here, to keep `import rnnfast` short
+
+    write_atomically(path, safetensors.numpy.save(contiguous, metadata))
+
+
+def read_tensors(
+    path: str | os.PathLike[str], kind: str
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read what `write_tensors` wrote.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+    description : dict
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, cut short, of another kind, or of a later format.
+    OSError
+        If it cannot be opened.
+    """
+    name = os.fsdecode(path)
+    with open(name, "rb"):  # fails as every file does that is missing or a folder
+        pass
+    import safetensors  # here, to keep `import rnnfast` short
+
+    try:
+        with safetensors.safe_open(name, framework="np") as file:
+            header = _header(name, kind, (file.metadata() or {}).get(_ENTRY))
+            arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        reason = f"damaged, cut short or not a safetensors file ({error})"
+        raise ValueError(f"{name}: {reason}") from None
+    content = header.get("content")
+    if not isinstance(content, dict) or header.get("sha256") != _digest(arrays, content):
+        raise ValueError(f"{name}: damaged: its content does not match its checksum")
+    return arrays, content
+
+
+def _header(name: str, kind: str, text: str | None) -> dict[str, Any]:
+    if text is None:
+        raise ValueError(f"{name}: expected an rnnfast {kind}, got a safetensors file of others")
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name}: damaged: expected JSON in its metadata ({error})") from None
+    if not isinstance(header, dict) or header.get("kind") != kind:
+        found = header.get("kind") if isinstance(header, dict) else "something else"
+        raise ValueError(f"{name}: expected an rnnfast {kind}, got {found}")
+    if header.get("version") != FORMAT_VERSION:
+        raise ValueError(
+            f"{name}: expected format version {FORMAT_VERSION}, got {header.get('version')!r}; "
+            "another version of rnnfast wrote it"
+        )
+    return header
+
+
+def _digest(arrays: Mapping[str, Array], description: Mapping[str, Any]) -> str:
+    """SHA-256 of the arrays in the order of their names, and of the description."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
+        digest.update(array.tobytes())
+    digest.update(json.dumps(description).encode())
+    return digest.hexdigest()
+
+
+def collect_arrays(modules: Mapping[str, Module]) -> dict[str, Array]:
+    """Return a copy of every parameter of several layers, by ``layer.parameter``."""
+    return {
+        f"{prefix}.{name}": array
+        for prefix, module in modules.items()
+        for name, array in module.state_dict().items()
+    }
+
+
+def spread_arrays(modules: Mapping[str, Module], arrays: Mapping[str, Array]) -> None:
+    """Load what `collect_arrays` gave.
+
+    Raises
+    ------
+    ValueError
+        If an array is missing, left over, not finite, or of another shape.
+    """
+    by_module: dict[str, dict[str, Array]] = {prefix: {} for prefix in modules}
+    for full_name, array in arrays.items():
+        prefix, _, name = full_name.partition(".")
+        if prefix not in by_module:
+            raise ValueError(f"{full_name}: expected arrays of {', '.join(modules)} only")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{full_name}: expected finite values")
+        by_module[prefix][name] = array
+    for prefix, module in modules.items():
+        try:
+            module.load_state_dict(by_module[prefix])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{prefix}.{error}") from None

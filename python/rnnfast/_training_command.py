@@ -1,0 +1,160 @@
+"""The command ``rnnfast train``."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import rnnfast as rf
+from rnnfast._progress import perplexity_of
+from rnnfast.data.datasets import load_dinosaurs, read_text
+from rnnfast.models.language_model import LanguageModel
+from rnnfast.training import Progress
+
+# Samples shown during a training and at its end.
+_SAMPLES = 5
+_SAMPLE_LENGTH = 200
+
+
+class Level(str, Enum):
+    """What a token is."""
+
+    char = "char"
+    word = "word"
+
+
+class Cell(str, Enum):
+    """The recurrent cells."""
+
+    lstm = "lstm"
+    gru = "gru"
+    rnn = "rnn"
+
+
+def train(
+    corpus: Annotated[
+        Path | None,
+        typer.Argument(help="A UTF-8 text; without one, the names of dinosaurs, line by line."),
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where to save the model.")] = Path(
+        "model.safetensors"
+    ),
+    lines: Annotated[
+        bool, typer.Option("--lines/--text", help="Each line on its own, or one running text.")
+    ] = False,
+    level: Annotated[Level, typer.Option(help="What to predict.")] = Level.char,
+    cell: Annotated[Cell, typer.Option(help="The recurrent cell.")] = Cell.lstm,
+    hidden_size: Annotated[int, typer.Option(min=1, help="Units of a layer.")] = 128,
+    layers: Annotated[int, typer.Option(min=1, help="How many layers.")] = 2,
+    embedding_size: Annotated[
+        int | None, typer.Option(min=1, help="Learned vectors as inputs; else one-hot ones.")
+    ] = None,
+    dropout: Annotated[float, typer.Option(help="Share of outputs that training drops.")] = 0.1,
+    max_vocabulary: Annotated[
+        int | None, typer.Option(min=1, help="Only so many of the most frequent tokens.")
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Times through the corpus; else as many as take minutes."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pieces of text learned at once.")] = 50,
+    sequence_length: Annotated[int, typer.Option(min=1, help="Steps of a piece.")] = 50,
+    learning_rate: Annotated[float, typer.Option("--lr", help="The first learning rate.")] = 0.005,
+    valid: Annotated[
+        Path | None, typer.Option(help="A text to validate on; else a tenth of the corpus.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same model.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads to use.")] = None,
+    sample_every: Annotated[
+        int | None, typer.Option(min=0, help="Epochs from one sample to the next; 0: none.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from where training stopped.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Train a language model. Ctrl-C stops and saves it; --resume goes on."""
+    if not out.parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(out.parent))
+    if threads is not None:
+        rf.set_num_threads(threads)
+    text = load_dinosaurs() if corpus is None else read_text(corpus)
+    held_out = None if valid is None else read_text(valid)
+    lm = LanguageModel(
+        level=level.value,
+        lines=lines or corpus is None,
+        cell=cell.value,
+        hidden_size=hidden_size,
+        num_layers=layers,
+        embedding_size=embedding_size,
+        dropout=dropout,
+        max_vocabulary_size=max_vocabulary,
+        sequence_length=sequence_length,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    began = time.perf_counter()
+    lm.fit(
+        text,
+        held_out,
+        epochs=epochs,
+        checkpoint=checkpoint,
+        resume=resume,
+        verbose=0 if quiet else 1,
+        callbacks=[] if quiet or sample_every == 0 else [_sampler(lm, sample_every)],
+    )
+    lm.save(out)
+    _summarise(lm, "names of dinosaurs" if corpus is None else str(corpus), out, began)
+    if lm.stopped_ == "interrupt":
+        typer.echo("stopped by Ctrl-C; the same command with --resume goes on")
+        raise typer.Exit(130)
+    checkpoint.unlink()
+
+
+def _sampler(lm: LanguageModel, every: int | None) -> Callable[[Progress], None]:
+    """Return a callback that shows a sample after every so many epochs, or some in all."""
+
+    def show(progress: Progress) -> None:
+        period = every or max(1, progress.epochs // _SAMPLES)
+        if progress.epoch_ended and progress.epoch % period == 0:
+            text = lm.sample(max_length=_SAMPLE_LENGTH, seed=progress.epoch)
+            between = " " if lm.lines else "\n"
+            progress.write(f"-- sample after epoch {progress.epoch}:{between}{text}")
+
+    return show
+
+
+def _summarise(lm: LanguageModel, corpus: str, out: Path, began: float) -> None:
+    layers = f"{lm.num_layers} layer{'s' if lm.num_layers > 1 else ''} of {lm.hidden_size} units"
+    facts = {
+        "model": f"{lm.cell.upper()}, {layers}, {lm.num_parameters:,} parameters",
+        "corpus": f"{corpus}, by {lm.unit}, {len(lm.vocabulary_)} in the vocabulary",
+    }
+    if lm.history_:
+        last = lm.history_[-1]
+        best = lm.history_[lm.best_epoch_ - 1]
+        facts["training"] = (
+            f"{last['epoch']} epochs, {last['step']:,} steps, {time.perf_counter() - began:.1f} s; "
+            f"weights of epoch {best['epoch']}"
+        )
+        facts["held out"] = (
+            f"{best['valid_loss']:.4f} nats a {lm.unit}, "
+            f"perplexity {perplexity_of(best['valid_loss']):.4g}"
+        )
+    facts["saved"] = str(out)
+    for name, fact in facts.items():
+        typer.echo(f"{name:10}{fact}")
+    count = _SAMPLES if lm.lines else 1
+    samples = lm.sample(count, max_length=2 * _SAMPLE_LENGTH, seed=0)
+    typer.echo("samples" if lm.lines else "sample")
+    for text in [samples] if isinstance(samples, str) else samples:
+        typer.echo(text)

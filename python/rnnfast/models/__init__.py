@@ -1,0 +1,1 @@
+"""Models by the conventions of scikit-learn: hyperparameters, `fit`, and files."""

@@ -1,0 +1,185 @@
+"""A language model's corpus: one long text, or lines that each stand for themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnfast.data.batches import Batch, Ints, SentenceBatches, StreamBatches
+from rnnfast.data.datasets import split_items
+from rnnfast.text.tokenizers import Tokenizer, split_lines
+from rnnfast.text.vocabulary import Vocabulary
+
+# Windows of the batches that are only scored: long, for speed; the result does not depend on it.
+_SCORED_STEPS = 512
+_SCORED_LINES = 64
+# Tokens that each stream of a validation text has at least, so that few start from nothing.
+_VALID_STREAM = 4096
+
+
+@dataclass(frozen=True)
+class CorpusReader:
+    """How a corpus becomes sequences of tokens.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        Splits text.
+    lines : bool
+        Whether each line is a sequence of its own, or the text is one.
+    """
+
+    tokenizer: Tokenizer
+    lines: bool
+
+    def read(self, name: str, corpus: Any) -> list[list[str]]:
+        """Return the sequences of a corpus: one of a text, one of every line.
+
+        Raises
+        ------
+        TypeError
+            If it is not of the right type.
+        ValueError
+            If it has no token.
+        """
+        if isinstance(corpus, str):
+            parts = split_lines(corpus) if self.lines else [corpus]
+        elif not self.lines:
+            raise TypeError(
+                f"{name}: expected a str, got {type(corpus).__name__}; lists are for lines=True"
+            )
+        elif isinstance(corpus, Sequence) and not isinstance(corpus, (bytes, bytearray)):
+            parts = list(corpus)
+        else:
+            raise TypeError(f"{name}: expected a str or a list of str, got {type(corpus).__name__}")
+        for number, part in enumerate(parts):
+            if not isinstance(part, str):
+                raise TypeError(f"{name}[{number}]: expected a str, got {type(part).__name__}")
+        sequences = [self.tokenizer.tokenize(part) for part in parts]
+        if not any(sequences):
+            raise ValueError(f"{name}: expected text, got an empty corpus")
+        return sequences
+
+    def split(
+        self, sequences: list[list[str]], fraction: float
+    ) -> tuple[list[list[str]], list[list[str]]]:
+        """Hold out the end of a text, or some of the lines: always the same ones.
+
+        Raises
+        ------
+        ValueError
+            If there is too little to divide.
+        """
+        if fraction == 0:
+            return sequences, []
+        if self.lines:
+            if len(sequences) < 2:
+                raise ValueError(
+                    "text: expected at least 2 lines, to hold one out, got 1; or set "
+                    "validation_fraction=0"
+                )
+            return split_items(sequences, fraction, np.random.default_rng(0))
+        tokens = sequences[0]
+        cut = len(tokens) - max(round(len(tokens) * fraction), 1)
+        if cut < 1:
+            raise ValueError(
+                f"text: expected at least 2 tokens, to hold one out, got {len(tokens)}; or set "
+                "validation_fraction=0"
+            )
+        return [tokens[:cut]], [tokens[cut:]]
+
+    def encode(self, name: str, sequences: list[list[str]], vocabulary: Vocabulary) -> list[Ints]:
+        """Return the ids of sequences.
+
+        Raises
+        ------
+        ValueError
+            If there are tokens, but none of the vocabulary.
+        """
+        encoded = [vocabulary.encode(tokens) for tokens in sequences]
+        count = sum(map(len, encoded))
+        if count and all((ids == vocabulary.unk_id).all() for ids in encoded):
+            raise ValueError(
+                f"{name}: expected tokens of the model's vocabulary, got none among {count}"
+            )
+        return encoded
+
+
+class CorpusBatches:
+    """Batches of encoded sequences whose first input is `start`, which stands for no token.
+
+    Parameters
+    ----------
+    sequences : list of ndarray
+        What `CorpusReader.encode` gave.
+    start : int
+        The first input's id.
+    eos_id : int or None
+        The id that ends a line; None for a text.
+    batch_size, steps : int
+        Streams or lines side by side, and the length of a text's windows.
+    rng : numpy.random.Generator, optional
+        Shuffles lines.
+    """
+
+    def __init__(
+        self,
+        sequences: list[Ints],
+        start: int,
+        eos_id: int | None,
+        batch_size: int,
+        steps: int,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self.start = start
+        self._lines = eos_id is not None
+        self._batches: StreamBatches | SentenceBatches
+        if eos_id is not None:
+            self._batches = SentenceBatches(sequences, batch_size, eos_id, rng)
+        else:
+            ids = np.concatenate([[start], *sequences])
+            self._batches = StreamBatches(ids, batch_size, steps)
+
+    @classmethod
+    def to_score(
+        cls, sequences: list[Ints], start: int, eos_id: int | None, streams: int = 1
+    ) -> CorpusBatches:
+        """Return batches to be scored, a text in one stream or several."""
+        batch_size = streams if eos_id is None else _SCORED_LINES
+        return cls(sequences, start, eos_id, batch_size, _SCORED_STEPS)
+
+    @classmethod
+    def to_validate(
+        cls, sequences: list[Ints], start: int, eos_id: int | None, batch_size: int
+    ) -> CorpusBatches:
+        """Return batches to be scored fast: a long text in several streams."""
+        count = sum(map(len, sequences))
+        streams = max(1, min(batch_size, count // _VALID_STREAM))
+        return cls.to_score(sequences, start, eos_id, streams)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self._batches:
+            if self._lines:
+                batch.inputs[0] = self.start
+            yield batch
+
+
+def digest(*parts: list[Ints] | str) -> str:
+    """Return a fingerprint of encoded sequences and texts."""
+    result = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            pieces = [part.encode()]
+        else:
+            pieces = [ids.astype("<i8").tobytes() for ids in part]
+        for piece in pieces:
+            result.update(f"{len(piece)}:".encode())
+            result.update(piece)
+    return result.hexdigest()

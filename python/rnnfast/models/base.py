@@ -1,0 +1,172 @@
+"""What every model has: hyperparameters by scikit-learn's rules, and files without pickle."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+from rnnfast import __version__
+from rnnfast._tensors import collect_arrays, read_tensors, spread_arrays, write_tensors
+from rnnfast.nn.module import Module
+
+Self = TypeVar("Self", bound="Model")
+
+
+class NotFittedError(ValueError, AttributeError):
+    """A model was asked for something that it only has after `fit`."""
+
+
+class Model:
+    """Base of the models.
+
+    A subclass's constructor takes hyperparameters by keyword, each with a default, and only stores
+    them; `fit` checks them and sets what is learned, in attributes that end in an underscore. For
+    files it fills in `_modules`, `_learned` and `_restore`.
+    """
+
+    _classes: ClassVar[dict[str, type[Model]]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        Model._classes[cls.__name__] = cls
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        return {p.name: p.default for p in parameters}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the hyperparameters by name.
+
+        Parameters
+        ----------
+        deep : bool
+            Of no effect, no hyperparameter is a model; here because scikit-learn passes it.
+        """
+        return {name: getattr(self, name) for name in self._defaults()}
+
+    def set_params(self: Self, **params: Any) -> Self:
+        """Set hyperparameters; `fit` checks and uses them.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown; nothing is set then.
+        """
+        known = self._defaults()
+        for name in params:
+            if name not in known:
+                raise ValueError(f"{name}: expected one of {', '.join(known)}")
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to a safetensors file, whole or not at all.
+
+        The hyperparameters and all else that was learned stand in its metadata as JSON. `rf.load`
+        reads it.
+
+        Raises
+        ------
+        NotFittedError
+            If the model has not been fitted.
+        TypeError
+            If a hyperparameter is something that JSON cannot hold, such as a function.
+        OSError
+            If the file cannot be written; a file that stood there is unchanged.
+        """
+        self._require_fitted()
+        params = self.get_params(deep=False)
+        for name, value in params.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"{name}: {value!r} cannot be saved ({error})") from None
+        write_tensors(
+            path,
+            "model",
+            collect_arrays(self._modules()),
+            {
+                "model": type(self).__name__,
+                "rnnfast": __version__,
+                "parameters": params,
+                "learned": self._learned(),
+            },
+        )
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers the fitted model's layers hold."""
+        self._require_fitted()
+        return sum(
+            parameter.data.size
+            for module in self._modules().values()
+            for parameter in module.parameters().values()
+        )
+
+    def __repr__(self) -> str:
+        defaults = self._defaults()
+        changed = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if type(value) is not type(defaults[name]) or value != defaults[name]
+        }
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in changed.items())})"
+
+    def _require_fitted(self) -> None:
+        if not self._is_fitted():
+            name = type(self).__name__
+            raise NotFittedError(f"this {name} has not been fitted; call fit, or rf.load a file")
+
+    def _is_fitted(self) -> bool:
+        raise NotImplementedError
+
+    def _modules(self) -> dict[str, Module]:
+        """Return the trained layers by name."""
+        raise NotImplementedError
+
+    def _learned(self) -> dict[str, Any]:
+        """Return what was learned besides the layers' arrays, for JSON."""
+        raise NotImplementedError
+
+    def _restore(self, learned: Mapping[str, Any]) -> None:
+        """Set what `_learned` gave, and make the layers."""
+        raise NotImplementedError
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read a model that `save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        A file of any of the models here.
+
+    Returns
+    -------
+    Model
+        Of the class that was saved, fitted.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, cut short, something else, or of another version's format.
+    OSError
+        If it cannot be read.
+    """
+    arrays, description = read_tensors(path, "model")
+    name = description.get("model")
+    if not isinstance(name, str) or name not in Model._classes:
+        known = ", ".join(sorted(Model._classes))
+        raise ValueError(f"{os.fspath(path)}: expected one of the models {known}, got {name!r}")
+    try:
+        model = Model._classes[name]().set_params(**description["parameters"])
+        model._restore(description["learned"])
+        spread_arrays(model._modules(), arrays)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{os.fspath(path)}: its parts do not fit together ({error})") from error
+    return model

@@ -1,0 +1,355 @@
+"""The training loop that every model shares."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from rnnfast._checkpoints import Position, Record, read_checkpoint, write_checkpoint
+from rnnfast._checks import check_int
+from rnnfast._progress import Callback, InterruptFlag, Progress, Reporter
+from rnnfast._tensors import Array, collect_arrays, spread_arrays
+from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.nn.module import Module
+from rnnfast.optim import Optimizer
+from rnnfast.schedules import ReduceOnPlateau, Schedule
+
+__all__ = ["Callback", "Progress", "Trainer"]
+
+Batch = TypeVar("Batch")
+
+# Seconds between two checkpoints: short epochs must not wait for the disk.
+_CHECKPOINT_EVERY = 10.0
+
+
+@dataclass
+class Trainer(Generic[Batch]):
+    """Trains layers, batch by batch.
+
+    A run that is stopped and resumed from its checkpoint gives the same bits as one that never
+    stopped: batches and dropout draw from ``rng``, whose state the checkpoint keeps.
+
+    Parameters
+    ----------
+    step : callable
+        Takes a batch, adds the gradients of the *summed* loss to the layers, and returns that sum
+        and how many terms it has. The trainer divides the gradients by that number.
+    batches : callable
+        Takes a random generator and returns the batches of an epoch: an iterable, best with a
+        length. From generators of equal seed come equal batches.
+    modules : mapping of str to Module
+        The layers to train, by the names that messages and checkpoints use.
+    optimizer : Optimizer
+        Of the same layers.
+    rng : numpy.random.Generator
+        Gives each epoch's batches their seed. The layers' dropout draws from the same one.
+    schedule : Schedule or ReduceOnPlateau, optional
+        Changes the optimizer's learning rate: after each step, or by what `validate` measures.
+    max_norm : float, optional
+        The largest norm that all gradients together may have; longer ones are scaled down.
+    max_value : float, optional
+        The largest size of a single gradient; cut to it before the norm is taken.
+    validate : callable, optional
+        Returns figures by name, measured on the layers as they are; called after every epoch.
+    monitor : str
+        The figure of `validate` that tells which epoch is the best.
+    maximize : bool
+        Whether more is better.
+    patience : int, optional
+        Stop after so many epochs in a row without a new best one.
+    carry : dict of str to ndarray
+        What `step` keeps from one batch to the next, such as states: emptied before each epoch,
+        kept in checkpoints.
+    checkpoint : path-like, optional
+        Where to write all that is needed to go on: when an epoch has ended, though not again within
+        ten seconds, and when training stops.
+    identity : mapping
+        What must be the same for a checkpoint to be resumed, for example hyperparameters, as
+        values that JSON can hold.
+    reporter : Reporter
+        Shows the progress.
+    callbacks : sequence of callable
+        Each is called with a `Progress` after every step and again at the end of an epoch; True
+        as a result stops the training.
+
+    Attributes
+    ----------
+    stopped : {"finished", "patience", "callback", "interrupt", "error"}
+        Why `run` ended.
+    """
+
+    step: Callable[[Batch], tuple[float, int]]
+    batches: Callable[[np.random.Generator], Iterable[Batch]]
+    modules: Mapping[str, Module]
+    optimizer: Optimizer
+    rng: np.random.Generator
+    _: dataclasses.KW_ONLY
+    schedule: Schedule | ReduceOnPlateau | None = None
+    max_norm: float | None = None
+    max_value: float | None = None
+    validate: Callable[[], Mapping[str, float]] | None = None
+    monitor: str = "valid_loss"
+    maximize: bool = False
+    patience: int | None = None
+    carry: dict[str, Array] = field(default_factory=dict)
+    checkpoint: str | os.PathLike[str] | None = None
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    reporter: Reporter = field(default_factory=lambda: Reporter(verbose=0))
+    callbacks: Sequence[Callback] = ()
+
+    def __post_init__(self) -> None:
+        if self.patience is not None:
+            check_int("patience", self.patience, 1)
+            if self.validate is None:
+                raise ValueError("patience: expected None without validation, which it waits for")
+        self.stopped = ""
+        self._written = -math.inf
+        self._at = Position()
+        self._best: dict[str, Array] = {}
+
+    @property
+    def history(self) -> list[Record]:
+        """A record of each epoch.
+
+        ``epoch``, ``step``, ``loss``, the figures of `validate`, ``learning_rate``,
+        ``gradient_norm`` (the largest, before it was cut), ``count`` of the loss's terms,
+        ``seconds``.
+        """
+        return self._at.history
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights the layers have after `run`; 0: those of the last step."""
+        return self._at.best_epoch
+
+    def run(self, epochs: int, resume: bool = False) -> None:
+        """Train until there have been ``epochs`` epochs in all.
+
+        Ctrl-C ends it after the running step; a second one at once. However it ends, the weights of
+        the best epoch are put back, if validation has found one.
+
+        Parameters
+        ----------
+        epochs : int
+            How many, those before a resumption counted.
+        resume : bool
+            Go on from the checkpoint.
+
+        Raises
+        ------
+        FloatingPointError
+            If a loss, a gradient or a weight is not finite.
+        ValueError
+            If there is nothing to learn from, or the checkpoint is damaged or of another training.
+        OSError
+            If the checkpoint cannot be read or written.
+        """
+        epochs = check_int("epochs", epochs, 1)
+        if resume:
+            self._resume()
+        # A training that had run out of patience may be resumed with that much, or with more.
+        self.stopped = "patience" if self._out_of_patience() else ""
+        with InterruptFlag() as interrupt:
+            try:
+                while self._at.epoch < epochs and not self.stopped:
+                    self._run_epoch(epochs, interrupt)
+                self.stopped = self.stopped or "finished"
+            except BaseException:
+                self.stopped = "error"
+                raise
+            finally:
+                self.reporter.close()
+                if self._best:
+                    spread_arrays(self.modules, self._best)
+        self._tell_end(epochs)
+
+    def _run_epoch(self, epochs: int, interrupt: InterruptFlag) -> None:
+        at = self._at
+        if at.batch == 0:
+            at.start_epoch(int(self.rng.integers(2**63)))
+            self.carry.clear()
+        began = time.perf_counter() - at.seconds
+        batches = self.batches(np.random.default_rng(at.batch_seed))
+        length = len(batches) if isinstance(batches, Sized) else None
+        self.reporter.start_epoch(at.epoch, epochs, at.batch, length)
+        for batch in islice(batches, at.batch, None):
+            count = self._make_step(batch)
+            at.seconds = time.perf_counter() - began
+            self.reporter.update(at.loss, count)
+            if self._call_back(epochs, epoch_ended=False):
+                self.stopped = "callback"
+            elif interrupt.requested:
+                self.stopped = "interrupt"
+            if self.stopped:
+                self._write_checkpoint()
+                return
+        if at.count == 0:
+            raise ValueError("batches: expected something to predict, got nothing in an epoch")
+        self._end_epoch(began)
+        stop = self._call_back(epochs, epoch_ended=True)
+        at.epoch, at.batch = at.epoch + 1, 0
+        if stop:
+            self.stopped = "callback"
+        elif interrupt.requested and at.epoch < epochs:
+            self.stopped = "interrupt"
+        elif self._out_of_patience():
+            self.stopped = "patience"
+        ends = self.stopped or at.epoch == epochs
+        if ends or time.perf_counter() - self._written >= _CHECKPOINT_EVERY:
+            self._write_checkpoint()
+
+    def _make_step(self, batch: Batch) -> int:
+        """Make one step; return how many terms its loss has."""
+        at = self._at
+        for module in self.modules.values():
+            module.zero_grad()
+        try:
+            loss_sum, count = self.step(batch)
+            if not math.isfinite(loss_sum):
+                raise FloatingPointError(f"the loss is {loss_sum}")
+            if count:
+                at.gradient_norm = max(at.gradient_norm, self._cut_gradients(count))
+        except (FloatingPointError, ValueError) as error:
+            # Layers refuse what an earlier layer made of weights that have grown too large.
+            if isinstance(error, ValueError) and "expected finite numbers" not in str(error):
+                raise
+            raise FloatingPointError(self._blame(str(error))) from error
+        if count:
+            self.optimizer.step()
+            if isinstance(self.schedule, Schedule):
+                self.schedule.step()
+        at.batch += 1
+        at.step += 1
+        at.loss_sum += float(loss_sum)
+        at.count += int(count)
+        return int(count)
+
+    def _cut_gradients(self, count: int) -> float:
+        """Divide the gradients by ``count`` and cut them; return their norm before the cut."""
+        scale_grad(self.modules, 1 / count)
+        if self.max_value is not None:
+            clip_grad_value(self.modules, self.max_value)
+        return clip_grad_norm(self.modules, math.inf if self.max_norm is None else self.max_norm)
+
+    def _end_epoch(self, began: float) -> None:
+        """Validate, and enter the epoch in the history."""
+        at = self._at
+        arrays = collect_arrays(self.modules)
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise FloatingPointError(self._blame("a weight is not finite"))
+        figures = dict(self.validate()) if self.validate is not None else {}
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                raise FloatingPointError(f"epoch {at.epoch + 1}: {name} is {value}")
+        if figures:
+            if self.monitor not in figures:
+                known = ", ".join(figures)
+                raise ValueError(f"monitor: expected one of {known}, got {self.monitor!r}")
+            value = figures[self.monitor]
+            if at.best_value is None or (
+                value > at.best_value if self.maximize else value < at.best_value
+            ):
+                at.best_epoch, at.best_value, self._best = at.epoch + 1, float(value), arrays
+            if isinstance(self.schedule, ReduceOnPlateau):
+                self.schedule.step(value)
+        at.seconds = time.perf_counter() - began
+        at.history.append(
+            {
+                "epoch": at.epoch + 1,
+                "step": at.step,
+                "loss": at.loss,
+                **{name: float(value) for name, value in figures.items()},
+                "learning_rate": self.optimizer.lr,
+                "gradient_norm": at.gradient_norm,
+                "count": at.count,
+                "seconds": at.seconds,
+            }
+        )
+        self.reporter.end_epoch(at.history[-1])
+
+    def _out_of_patience(self) -> bool:
+        return self.patience is not None and self._at.epoch - self.best_epoch >= self.patience
+
+    def _call_back(self, epochs: int, epoch_ended: bool) -> bool:
+        at = self._at
+        progress = Progress(
+            at.epoch + 1, epochs, at.step, at.loss, epoch_ended, at.history, self.reporter.write
+        )
+        return any([callback(progress) for callback in self.callbacks])
+
+    def _blame(self, what: str) -> str:
+        """Say where numbers that are not finite stand, and what helps."""
+        bad = [
+            f"{kind} {prefix}.{name}"
+            for prefix, module in self.modules.items()
+            for name, parameter in module.parameters().items()
+            for kind, array in (("weight", parameter.data), ("gradient of", parameter.grad))
+            if not np.isfinite(array).all()
+        ]
+        where = f" (not finite: {', '.join(bad)})" if bad else ""
+        return (
+            f"step {self._at.step + 1}, epoch {self._at.epoch + 1}: {what}{where}; lower the "
+            f"learning rate, {self.optimizer.lr:g} now, or cut gradients harder"
+        )
+
+    def _tell_end(self, epochs: int) -> None:
+        at = self._at
+        kept = (
+            f"weights of epoch {at.best_epoch} kept ({self.monitor} {at.best_value:.4f})"
+            if at.best_epoch
+            else "weights of the last step kept"
+        )
+        if self.stopped == "patience":
+            why = f"stopped after epoch {at.epoch}, no better one in {self.patience}"
+        elif self.stopped == "finished":
+            why = f"{epochs} epochs made"
+        else:
+            by = "Ctrl-C" if self.stopped == "interrupt" else "a callback"
+            place = f"in epoch {at.epoch + 1}" if at.batch else f"after epoch {at.epoch}"
+            why = f"stopped by {by} {place} of {epochs}"
+        message = f"{why}, {at.step} steps; {kept}"
+        if self.stopped == "interrupt" and self.reporter.verbose == 0:
+            warnings.warn(message, RuntimeWarning, stacklevel=4)
+        self.reporter.write(message)
+
+    def _write_checkpoint(self) -> None:
+        if self.checkpoint is None:
+            return
+        self._written = time.perf_counter()
+        write_checkpoint(
+            self.checkpoint,
+            self._at,
+            {
+                "weights": collect_arrays(self.modules),
+                "best": self._best,
+                "optimizer": self.optimizer.state_dict(),
+                "carry": self.carry,
+            },
+            self.rng,
+            {} if self.schedule is None else self.schedule.state_dict(),
+            self.identity,
+        )
+
+    def _resume(self) -> None:
+        if self.checkpoint is None:
+            raise ValueError("checkpoint: expected a path to resume from, got None")
+        self._at, arrays, schedule = read_checkpoint(self.checkpoint, self.rng, self.identity)
+        try:
+            if self.schedule is not None:
+                self.schedule.load_state_dict(schedule)
+            spread_arrays(self.modules, arrays["weights"])
+            self.optimizer.load_state_dict(arrays["optimizer"])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{os.fspath(self.checkpoint)}: {error}") from None
+        self._best = arrays["best"]
+        self.carry.clear()
+        self.carry.update(arrays["carry"])

@@ -1,0 +1,294 @@
+"""The command line: what it prints, what it leaves on the disk, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rnnfast as rf
+from rnnfast.__main__ import main
+from rnnfast.data import load_dinosaurs
+
+typer = pytest.importorskip("typer", reason="the command line's extra is not installed")
+from typer.testing import CliRunner  # noqa: E402
+
+from rnnfast.cli import app  # noqa: E402
+
+LINES = ["to be", "or not", "to be", "that is", "the question"] * 6
+SMALL = ["--hidden-size", "8", "--layers", "1", "--batch-size", "5", "--sequence-length", "10"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread(set_threads: Callable[[int], None]) -> None:
+    set_threads(1)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    path = tmp_path / "corpus.txt"
+    path.write_text("\n".join(LINES), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "m.safetensors"
+    lm = rf.LanguageModel(lines=True, hidden_size=8, seed=0)
+    lm.fit(LINES, epochs=3, verbose=0).save(path)
+    return path
+
+
+def run(*arguments: object) -> str:
+    """Run in this process and return standard output."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """Run what is to fail; return the exit code and its one line on standard error."""
+    code = main([str(a) for a in arguments])
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("rnnfast: "), captured.err
+    return code, lines[0].removeprefix("rnnfast: ")
+
+
+# train
+
+
+def test_train(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.safetensors"
+    output = run("train", corpus, "--lines", "-o", out, "--epochs", 4, *SMALL, "--threads", 1)
+    for part in (
+        "LSTM, 1 layer of 8 units, ",
+        f"{corpus}, by character, ",
+        "4 epochs, ",
+        " nats a character, perplexity ",
+        f"saved     {out}",
+        "samples",
+    ):
+        assert part in output
+    lm = rf.load(out)
+    assert lm.lines and lm.hidden_size == 8 and len(lm.history_) == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.txt", out.name]
+    best = lm.history_[lm.best_epoch_ - 1]["valid_loss"]
+    assert f"{best:.4f} nats" in output
+
+
+def test_train_shows_progress_and_samples(corpus: Path, tmp_path: Path) -> None:
+    arguments = ["train", str(corpus), "-o", str(tmp_path / "m"), "--epochs", "4", *SMALL]
+    progress = CliRunner().invoke(app, [*arguments, "--sample-every", "2"]).stderr
+    assert progress.count("-- sample after epoch") == 2
+    assert progress.count(" char/s, ") == 4
+    assert "-- sample" not in CliRunner().invoke(app, [*arguments, "--sample-every", "0"]).stderr
+    assert CliRunner().invoke(app, [*arguments, "--quiet"]).stderr == ""
+
+
+def test_train_by_word_with_a_validation_text(corpus: Path, tmp_path: Path) -> None:
+    valid = tmp_path / "valid.txt"
+    valid.write_text("to be or not to be", encoding="utf-8")
+    options = ["--level", "word", "--cell", "gru", "--embedding-size", 4, "--valid", valid]
+    output = run("train", corpus, *options, *SMALL, "--epochs", 1, "-o", tmp_path / "m", "-q")
+    assert "GRU" in output and "by word" in output
+    lm = rf.load(tmp_path / "m")
+    assert not lm.lines and "question" in lm.vocabulary_
+
+
+def test_train_without_a_corpus_takes_the_dinosaurs(tmp_path: Path) -> None:
+    options = ["--hidden-size", 4, "--layers", 1, "--epochs", 1, "-q"]
+    output = run("train", "-o", tmp_path / "m", *options)
+    assert "names of dinosaurs" in output
+    lm = rf.load(tmp_path / "m")
+    assert lm.lines
+    assert set("".join(load_dinosaurs())) >= set(lm.vocabulary_.tokens) - {"<UNK>", "<EOS>"}
+
+
+def test_same_seed_same_model(corpus: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        run("train", corpus, "-o", tmp_path / name, "--epochs", 2, *SMALL, "--seed", 7, "-q")
+    one, two = rf.load(tmp_path / "a"), rf.load(tmp_path / "b")
+    assert one.log_prob("to be") == two.log_prob("to be")
+
+
+def test_stopped_by_ctrl_c_and_resumed(
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "m"
+    arguments = ["train", str(corpus), "-o", str(out), "--epochs", "6", *SMALL]
+    assert main([*arguments[:3], str(tmp_path / "whole"), *arguments[4:]]) == 0
+    whole = rf.load(tmp_path / "whole")
+
+    sample, pressed = rf.LanguageModel.sample, []
+
+    def press(*arguments: Any, **options: Any) -> Any:
+        if not pressed:
+            pressed.append(os.kill(os.getpid(), signal.SIGINT))
+        return sample(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rf.LanguageModel, "sample", press)
+        assert main([*arguments, "--sample-every", "2"]) == 130
+    captured = capsys.readouterr()
+    assert "stopped by Ctrl-C after epoch 2 of 6" in captured.err
+    assert "the same command with --resume goes on" in captured.out
+    assert len(rf.load(out).history_) == 2
+    assert (tmp_path / "m.checkpoint").exists()
+    assert main([*arguments, "--resume"]) == 0
+    assert not (tmp_path / "m.checkpoint").exists()
+    resumed = rf.load(out)
+    assert len(resumed.history_) == 6
+    assert resumed.log_prob("to be") == whole.log_prob("to be")
+
+
+# sample, score, next, info
+
+
+def test_sample(model: Path) -> None:
+    output = run("sample", model, "-n", 3, "--seed", 5, "--length", 30)
+    assert output.splitlines() == rf.load(model).sample(3, seed=5, max_length=30)
+    output = run("sample", model, "--prefix", "to", "--temperature", 0, "--top-k", 2)
+    assert output.startswith("to")
+    assert run("sample", model, "--top-p", 0.5, "--allow-unknown", "--seed", 1).endswith("\n")
+
+
+def test_score(model: Path, tmp_path: Path) -> None:
+    lm = rf.load(model)
+    output = run("score", model, "to be")
+    assert f"log-probability  {lm.log_prob('to be'):.4f} nats" in output
+    assert f"perplexity       {lm.perplexity('to be'):.4f}" in output
+    assert "characters       6, the end of each line counted" in output
+    file = tmp_path / "text"
+    file.write_text("to be\nor not\n", encoding="utf-8")
+    output = run("score", model, "--file", file)
+    assert f"log-probability  {lm.log_prob('to be') + lm.log_prob('or not'):.4f} nats" in output
+
+
+def test_next(model: Path) -> None:
+    lines = run("next", model, "to b", "-k", 3).splitlines()
+    expected = rf.load(model).next_tokens("to b", 3)
+    assert lines == [f"{p:.4f}  {t if t != ' ' else repr(t)}" for t, p in expected]
+    assert len(run("next", model).splitlines()) == 10
+
+
+def test_info(model: Path) -> None:
+    output = run("info")
+    assert rf.__version__ in output and rf.cpu_info()["level"] in output
+    output = run("info", model)
+    for part in ("LanguageModel", "hidden_size", "vocabulary", "valid_loss", "file size"):
+        assert part in output
+
+
+# Wrong usage
+
+
+def test_usage_errors(capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    code, message = fails(capsys, "trian")
+    assert code == 2 and message.startswith("No such command 'trian'.")
+    assert fails(capsys, "train", "--epochs", "0")[0] == 2
+    code, message = fails(capsys, "train", "--cell", "cnn")
+    assert code == 2 and "'cnn' is not one of 'lstm', 'gru', 'rnn'" in message
+    assert fails(capsys, "sample")[0] == 2
+    code, message = fails(capsys, "score", model)
+    assert code == 2 and "expected either a TEXT or a --file" in message
+    assert fails(capsys, "score", model, "a", "--file", model)[0] == 2
+
+
+def test_errors_are_one_line(
+    capsys: pytest.CaptureFixture[str], corpus: Path, model: Path, tmp_path: Path
+) -> None:
+    none, out = tmp_path / "none", tmp_path / "m"
+    assert fails(capsys, "sample", none) == (1, f"{none}: No such file or directory")
+    assert fails(capsys, "info", tmp_path) == (1, f"{tmp_path}: Is a directory")
+    code, message = fails(capsys, "score", corpus, "a")
+    assert code == 1 and message.startswith(f"{corpus}: damaged, cut short or not a safetensors")
+    assert fails(capsys, "train", none, "-o", out) == (1, f"{none}: No such file or directory")
+    code, message = fails(capsys, "train", corpus, "-o", none / "m")
+    assert (code, message) == (1, f"{none}: Not a directory")
+    (tmp_path / "latin").write_bytes("na\u00efve".encode("latin-1"))
+    code, message = fails(capsys, "train", tmp_path / "latin", "-o", out)
+    assert code == 1 and "expected UTF-8 text, got byte 0xef at offset 2" in message
+    (tmp_path / "empty").write_bytes(b" \n")
+    assert "got an empty file" in fails(capsys, "train", tmp_path / "empty", "-o", out)[1]
+    assert "lower batch_size" in fails(capsys, "train", corpus, "-o", out)[1]
+    assert "got none among 2" in fails(capsys, "next", model, "ZZ")[1]
+    code, message = fails(capsys, "train", corpus, "-o", out, "--resume", *SMALL)
+    assert (code, message) == (1, f"{out}.checkpoint: No such file or directory")
+    assert not out.exists()
+    code, message = fails(capsys, "sample", model, "--temperature", "nan")
+    assert code == 1 and message.startswith("temperature: expected")
+
+
+def test_training_that_explodes(
+    capsys: pytest.CaptureFixture[str], corpus: Path, tmp_path: Path
+) -> None:
+    arguments = ["train", corpus, "-o", tmp_path / "m", "-q", "--lr", "1e38", "--cell", "rnn"]
+    code, message = fails(capsys, *arguments, *SMALL, "--epochs", "5")
+    assert code == 1 and "step " in message and "lower the learning rate" in message
+
+
+def test_without_typer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "typer", None)
+    expected = 'the command line needs typer: pip install "rnnfast[cli]"'
+    assert fails(capsys, "info") == (1, expected)
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["--help"], ["train", "--help"]):
+        assert main(arguments) == 0
+        assert "Usage: rnnfast" in capsys.readouterr().out
+
+
+# As a process
+
+
+def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
+    environment = {**os.environ, "RNNFAST_NUM_THREADS": "1"}
+    package = str(Path(rf.__file__).parent.parent)
+    environment["PYTHONPATH"] = os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "rnnfast", *map(str, arguments)]
+    return subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def test_process_that_is_stopped(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    process = start("train", corpus, "-o", out, "--epochs", 100_000, *SMALL)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "m.checkpoint").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "stopped by Ctrl-C" in errors and "Traceback" not in errors
+    assert "--resume" in output
+    assert rf.load(out).stopped_ == "interrupt"
+
+
+def test_process_that_fails(tmp_path: Path) -> None:
+    process = start("info", tmp_path / "none")
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (1, "")
+    assert errors == f"rnnfast: {tmp_path / 'none'}: No such file or directory\n"
+
+
+def test_reader_that_goes_away(model: Path) -> None:
+    process = start("sample", model, "-n", 20_000, "--length", 20)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 1
+    process.stderr.close()
