@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rnnfast as rf
 
 import report
+import rnnfast as rf
 from grid import CELLS, MODES, make_grid
 from peers import PEERS, candidates, installed, ours
 from point import Point, make_problem
