@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rnnfast as rf
 
 import report
+import rnnfast as rf
 from grid import CELLS, MODES, make_grid
 from peers import PEERS, candidates, installed, ours
 from point import Point, make_problem
 from probe import Machine
 from report import Measured, Result
-from timing import Answer, Candidate, time_in_turns
+from timing import CLOCKS, Answer, Candidate, time_in_turns
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
 
@@ -39,7 +39,9 @@ def relative_error(found: Answer, expected: Answer) -> float:
     return worst if np.isfinite(worst) else float("inf")
 
 
-def measure(point: Point, peers: Sequence[str], machine: Machine, budget: float) -> Result:
+def measure(
+    point: Point, peers: Sequence[str], machine: Machine, budget: float, clock: str
+) -> Result:
     """Compare the answers at a point, then time every way in turns."""
     problem = make_problem(point)
     mine = ours.candidate(point, problem)
@@ -54,7 +56,7 @@ def measure(point: Point, peers: Sequence[str], machine: Machine, budget: float)
     bytes_per_thread = max(point.step_bytes // point.threads, 1)
     for _ in range(3):
         machine.read(bytes_per_thread, point.threads)
-    timings = time_in_turns(ways, machine, point.dtype, point.threads, budget)
+    timings = time_in_turns(ways, machine, point.dtype, point.threads, budget, clock)
     machine.read(bytes_per_thread, point.threads)
     for way in ways:
         way.close()
@@ -105,11 +107,17 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--peers", type=lambda s: split(s, list(PEERS)), default=["torch"])
     parser.add_argument("--only", default="", help="points whose label contains this")
     parser.add_argument("--seconds-per-point", type=float, default=0.5, help="for each candidate")
+    parser.add_argument(
+        "--clock", choices=tuple(CLOCKS), default="wall", help="cpu: on a busy machine, one thread"
+    )
     parser.add_argument("--repeat", type=int, default=1, help="runs of the whole grid, merged")
     parser.add_argument("--json", type=Path, help="write everything measured here")
     parser.add_argument("--figure", type=Path, help="draw the ratios here (needs matplotlib)")
     parser.add_argument("--show", type=Path, nargs="+", help="merge and show files; run nothing")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.clock == "cpu" and options.threads != [1]:
+        parser.error("--clock cpu: expected --threads 1, got other threads")
+    return options
 
 
 def versions() -> dict[str, str]:
@@ -149,7 +157,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], list[Result]]:
         print(report.header(peers), flush=True)
         runs.append([])
         for point in points:
-            result = measure(point, peers, machine, options.seconds_per_point)
+            result = measure(point, peers, machine, options.seconds_per_point, options.clock)
             runs[-1].append(result)
             print(report.line(result, peers), flush=True)
             if options.json:

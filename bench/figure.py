@@ -15,6 +15,8 @@ TITLES = {
     "infer": "inference",
     "grad": "forward and backward",
     "train": "training step",
+    "model": "training of a language model",
+    "sample": "sampling",
 }
 
 

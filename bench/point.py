@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
 from rnnfast.reference import NetworkSpec, random_parameters
 
 Array = npt.NDArray[np.floating]

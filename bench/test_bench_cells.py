@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import rnnfast as rf
 from rnnfast.reference import NetworkSpec, network_backward, network_forward, random_parameters
 

@@ -4,7 +4,10 @@ A shared machine is never the same for two seconds: a neighbour takes a core, a 
 candidates take turns in short slices, in an order that rotates, and each slice stands between two
 probes, loops of multiply-adds that touch no memory. A slice counts as clean if both probes reached
 four fifths of the best probe so far (a clock that falls under load costs less than that, a
-neighbour on the same core more); medians are of clean slices where there are enough.
+neighbour on the same core more) and its threads hardly ever had to wait for a CPU; medians are of
+clean slices where there are three.
+
+On a machine that others are using, one thread can be timed by the CPU time of its process instead.
 """
 
 from __future__ import annotations
@@ -12,9 +15,11 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +32,16 @@ BLOCK_SECONDS = 50e-6  # calls shorter than this are timed several at once
 SLICE_SECONDS = 10e-3
 SETTLE_SECONDS = 40e-3  # how long another library's idle threads may go on spinning
 FEWEST_ROUNDS = 5
+ENOUGH_CLEAN = 3
+MOST_WAITED = 0.05  # of a clean slice's time, in a queue for a CPU
+CLOCKS = {"wall": time.perf_counter_ns, "cpu": time.process_time_ns}
+
+
+class Timed(NamedTuple):
+    """Blocks of calls, one after the other."""
+
+    seconds: list[float]  # of one call, for each block
+    waited: float  # share of the time that threads of the process stood waiting for a CPU
 
 
 class Candidate(Protocol):
@@ -38,30 +53,42 @@ class Candidate(Protocol):
     def answer(self) -> Answer:
         """Compute what is compared, by name."""
 
-    def time(self, calls: int, blocks: int) -> list[float]:
-        """Time `blocks` blocks of `calls` calls; return the seconds of a call in each."""
+    def time(self, calls: int, blocks: int, clock: str = "wall") -> Timed:
+        """Time `blocks` blocks of `calls` calls, by a clock of `CLOCKS`."""
 
     def close(self) -> None:
         """Give back what it holds."""
 
 
-def time_blocks(call: Callable[[], object], calls: int, blocks: int) -> list[float]:
-    """Time `blocks` blocks of `calls` calls; return the seconds of a call in each."""
+def time_blocks(call: Callable[[], object], calls: int, blocks: int, clock: str) -> Timed:
+    """Time `blocks` blocks of `calls` calls, by a clock of `CLOCKS`."""
     seconds = []
-    clock = time.perf_counter_ns
+    now = CLOCKS[clock]
+    waited, began = _waited(), time.perf_counter()
     for _ in range(blocks):
         if calls == 1:
-            start = clock()
+            start = now()
             call()
-            end = clock()
+            end = now()
         else:
             turns = repeat(None, calls)
-            start = clock()
+            start = now()
             for _ in turns:
                 call()
-            end = clock()
+            end = now()
         seconds.append((end - start) * 1e-9 / calls)
-    return seconds
+    elapsed = time.perf_counter() - began
+    return Timed(seconds, (_waited() - waited) / elapsed)
+
+
+def _waited() -> float:
+    """Seconds that the threads of this process stood in a queue for a CPU (on Linux; else 0)."""
+    total = 0
+    for path in Path("/proc/self/task").glob("*/schedstat"):
+        # A thread may end meanwhile.
+        with suppress(OSError):
+            total += int(path.read_text().split()[1])
+    return total * 1e-9
 
 
 @dataclass(frozen=True)
@@ -88,7 +115,7 @@ class Timing:
     def trusted(self) -> list[Slice]:
         """The clean slices if they are at least three, else all."""
         clean = self.clean
-        return clean if len(clean) >= 3 else self.slices
+        return clean if len(clean) >= ENOUGH_CLEAN else self.slices
 
     @property
     def minimum(self) -> float:
@@ -115,10 +142,15 @@ class _Pace:
     blocks: int  # in a slice
     rounds: int
 
+    def goes_on(self, turn: int, timing: Timing) -> bool:
+        """Whether there is another slice: up to twice as many if clean ones are few."""
+        few = len(timing.clean) < ENOUGH_CLEAN
+        return turn < self.rounds or (few and turn < 2 * self.rounds)
 
-def _pace(candidate: Candidate, budget: float) -> _Pace:
+
+def _pace(candidate: Candidate, budget: float, clock: str) -> _Pace:
     """Choose how many calls make a block, and how many blocks a slice."""
-    once = min(candidate.time(1, 2))
+    once = min(candidate.time(1, 2, clock).seconds)
     calls = max(1, round(BLOCK_SECONDS / once))
     blocks = max(1, round(SLICE_SECONDS / (calls * once)))
     rounds = round(budget / (blocks * calls * once))
@@ -126,7 +158,12 @@ def _pace(candidate: Candidate, budget: float) -> _Pace:
 
 
 def time_in_turns(
-    candidates: Sequence[Candidate], machine: Machine, dtype: str, threads: int, budget: float
+    candidates: Sequence[Candidate],
+    machine: Machine,
+    dtype: str,
+    threads: int,
+    budget: float,
+    clock: str,
 ) -> list[Timing]:
     """Time the candidates in turns.
 
@@ -142,24 +179,29 @@ def time_in_turns(
         Of the candidates and the probes.
     budget : float
         Seconds for each candidate; at least five slices are taken whatever it is.
+    clock : {"wall", "cpu"}
+        CPU time, of all threads of the process, means something for one thread only.
 
     Returns
     -------
     list of Timing
         One for each candidate.
     """
-    paces = [_pace(candidate, budget) for candidate in candidates]
+    paces = [_pace(candidate, budget, clock) for candidate in candidates]
     timings = [Timing() for _ in candidates]
-    for turn in range(max(pace.rounds for pace in paces)):
+    for turn in range(2 * max(pace.rounds for pace in paces)):
         for place in range(len(candidates)):
             k = (turn + place) % len(candidates)
             candidate, pace = candidates[k], paces[k]
-            if turn >= pace.rounds:
+            if not pace.goes_on(turn, timings[k]):
                 continue
             before = machine.settle(dtype, threads, SETTLE_SECONDS if threads > 1 else 0.0)
-            candidate.time(pace.calls, 1)  # wakes its threads, fills the caches: not counted
-            seconds = candidate.time(pace.calls, pace.blocks)
+            # A call wakes its threads and fills the caches: it is not counted.
+            candidate.time(pace.calls, 1, clock)
+            timed = candidate.time(pace.calls, pace.blocks, clock)
             after = machine.fma(dtype, threads)
             clean = machine.is_clean(min(before, after), dtype, threads)
-            timings[k].slices.append(Slice(seconds, (before + after) / 2, clean))
+            if clock == "wall" and timed.waited > MOST_WAITED:
+                clean = False
+            timings[k].slices.append(Slice(timed.seconds, (before + after) / 2, clean))
     return timings

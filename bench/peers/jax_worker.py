@@ -255,7 +255,9 @@ def main() -> None:
             np.savez(request["path"], **found)
             prepared[name][0]()
         elif request["do"] == "time":
-            reply = time_blocks(prepared[name][0], request["calls"], request["blocks"])
+            reply = time_blocks(
+                prepared[name][0], request["calls"], request["blocks"], request["clock"]
+            )
         else:
             del prepared[name]
             if not prepared:

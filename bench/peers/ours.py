@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import rnnfast as rf
 
+import rnnfast as rf
 from peers import Local
 from point import LEARNING_RATE, MOST_NORM, Point, Problem
 from timing import Answer

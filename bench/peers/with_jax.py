@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from point import Point, Problem
-from timing import Answer
+from timing import Answer, Timed
 
 # The size of XLA's pool of threads is fixed when a process starts: one worker for each.
 _workers: dict[int, _Worker] = {}
@@ -67,10 +67,11 @@ class _Candidate:
             with np.load(path) as found:
                 return dict(found)
 
-    def time(self, calls: int, blocks: int) -> list[float]:
-        """Time blocks of calls, in the worker and by its clock."""
-        found: list[float] = self._worker.ask(do="time", name=self.name, calls=calls, blocks=blocks)
-        return found
+    def time(self, calls: int, blocks: int, clock: str = "wall") -> Timed:
+        """Time blocks of calls, in the worker."""
+        return Timed(
+            *self._worker.ask(do="time", name=self.name, calls=calls, blocks=blocks, clock=clock)
+        )
 
     def close(self) -> None:
         """Let the worker forget what it compiled."""

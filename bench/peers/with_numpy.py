@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from rnnfast.reference import network_backward, network_forward
 
 from peers import Local
 from point import Point, Problem
+from rnnfast.reference import network_backward, network_forward
 from timing import Answer
 
 

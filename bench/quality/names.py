@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 import rnnfast as rf
 from rnnfast.data import load_dinosaurs, split_items
 from rnnfast.text import split_lines
