@@ -104,7 +104,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--dtypes", type=lambda s: split(s, ("float32", "float64")), default=["float32"]
     )
-    parser.add_argument("--peers", type=lambda s: split(s, list(PEERS)), default=["torch"])
+    parser.add_argument(
+        "--peers",
+        type=lambda s: [] if s == "none" else split(s, list(PEERS)),
+        default=["torch"],
+        help=f"some of {','.join(PEERS)}, or none: only how near the limits rnnfast is",
+    )
     parser.add_argument("--only", default="", help="points whose label contains this")
     parser.add_argument("--seconds-per-point", type=float, default=0.5, help="for each candidate")
     parser.add_argument(

@@ -153,38 +153,46 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 def summary(results: Sequence[Result], peers: Sequence[str]) -> str:
     """Means, extremes and the lost points."""
-    text = ["", "Speed against the peers (their least time over ours; above 1: rnnfast is faster)"]
-    for mode in dict.fromkeys(r.point["mode"] for r in results):
-        of_mode = [r for r in results if r.point["mode"] == mode and r.best() is not None]
-        if not of_mode:
-            continue
-        parts = []
-        for peer in peers:
-            values = [r.ratios()[peer] for r in of_mode if peer in r.ratios()]
-            if values:
-                mean = geometric_mean(v[0] for v in values)
-                median = geometric_mean(v[1] for v in values)
-                parts.append(f"{peer} {mean:.2f} (median {median:.2f}, {len(values)} points)")
-        bests = [best for r in of_mode if (best := r.best()) is not None]
-        mean = geometric_mean(best[1] for best in bests)
-        median = geometric_mean(best[2] for best in bests)
-        worst = min(of_mode, key=lambda r: (r.best() or ("", math.inf))[1])
+    text = ["", "Share of the machine's limit"]
+    modes = list(dict.fromkeys(r.point["mode"] for r in results))
+    for mode in modes:
+        of_mode = [r for r in results if r.point["mode"] == mode]
+        middle = statistics.median(r.ours.share for r in of_mode)
+        least = min(of_mode, key=lambda r: r.ours.share)
         text.append(
-            f"  {mode:<6} geometric mean: best peer {mean:.2f} (median {median:.2f}); "
-            f"{'; '.join(parts)}; least {(worst.best() or ('', 0.0))[1]:.2f} at {worst.label}"
+            f"  {mode:<6} median {100 * middle:.0f}%, least {100 * least.ours.share:.0f}% "
+            f"at {least.label}"
         )
-    lost = [r for r in results if (best := r.best()) is not None and best[1] < 1]
-    text.append("")
-    text.append(f"Lost points: {len(lost)} of {len(results)}")
-    for result in sorted(lost, key=lambda r: (r.best() or ("", 0.0))[1]):
-        peer, least, median = result.best() or ("", 0.0, 0.0)
-        text.append(
-            f"  {result.label:<44} {least:.2f} by minimum, {median:.2f} by median, against {peer}"
-        )
+    if not any(r.ratios() for r in results):
+        return "\n".join(text)
+    text += ["", "Speed against the peers: their time over ours, geometric means, (of medians)"]
+    for mode in modes:
+        text.append(_speed(mode, [r for r in results if r.point["mode"] == mode], peers))
+    lost = [(best, r) for r in results if (best := r.best()) is not None and best[1] < 1]
+    text += ["", f"Lost points: {len(lost)} of {len(results)}"]
+    for (peer, least_ratio, median), result in sorted(lost, key=lambda pair: pair[0][1]):
+        text.append(f"  {result.label:<46}{least_ratio:>6.2f} ({median:.2f}) against {peer}")
     wrong = [r.label for r in results if r.wrong]
     if wrong:
         text.append(f"WRONG answers at {len(wrong)} points: {', '.join(wrong)}")
     return "\n".join(text)
+
+
+def _speed(mode: str, results: Sequence[Result], peers: Sequence[str]) -> str:
+    """One mode's line of the summary."""
+    found = [(best, r) for r in results if (best := r.best()) is not None]
+    if not found:
+        return f"  {mode:<6} no peer"
+    mean = geometric_mean(best[1] for best, _ in found)
+    median = geometric_mean(best[2] for best, _ in found)
+    text = f"  {mode:<6} best peer {mean:.2f} ({median:.2f})"
+    for peer in peers:
+        ratios = [r.ratios()[peer] for r in results if peer in r.ratios()]
+        if ratios:
+            mean, median = (geometric_mean(column) for column in zip(*ratios, strict=True))
+            text += f", {peer} {mean:.2f} ({median:.2f})"
+    (_, least, _), worst = min(found, key=lambda pair: pair[0][1])
+    return f"{text}; least {least:.2f} at {worst.label}"
 
 
 def save(path: Path, machine: dict[str, Any], options: Any, results: Sequence[Result]) -> None:

@@ -80,15 +80,17 @@ RNNFAST_INLINE void consume(const Vec<Scalar> (&values)[N]) {
   (void)sink;
 }
 
-// 12 chains of multiply-adds: more than latency times units, and they fit 16 registers.
+// 12 chains of multiply-adds: more than latency times units, and they fit 16 registers. Each starts
+// from a value that the compiler does not know: it would make one chain of equal ones.
 template <class Scalar>
 double fma_block() {
   constexpr int chains = 12, steps = 512;
-  // x -> x/2 + 1/2 stays at 1.
+  // x -> x/2 + 1/2 goes to 1.
   const auto half = broadcast<Scalar>(Scalar(0.5));
+  volatile Scalar start = 1;
   Vec<Scalar> acc[chains];
 #pragma GCC unroll 12
-  for (int i = 0; i < chains; ++i) acc[i] = broadcast<Scalar>(Scalar(1));
+  for (int i = 0; i < chains; ++i) acc[i] = broadcast<Scalar>(start);
   for (int step = 0; step < steps; ++step) {
 #pragma GCC unroll 12
     for (int i = 0; i < chains; ++i) acc[i] = madd(acc[i], half, half);
