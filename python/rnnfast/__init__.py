@@ -20,6 +20,7 @@ from rnnfast.nn.losses import (
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.schedules import ChainLR, CosineLR, ExponentialLR, ReduceOnPlateau, StepLR, WarmupLR
+from rnnfast.text.vocabulary import Vocabulary
 
 __all__ = [
     "GRU",
@@ -40,6 +41,7 @@ __all__ = [
     "RMSprop",
     "ReduceOnPlateau",
     "StepLR",
+    "Vocabulary",
     "WarmupLR",
     "__version__",
     "binary_cross_entropy_with_logits",
