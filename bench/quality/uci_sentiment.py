@@ -14,7 +14,8 @@ import rnnfast as rf
 def main() -> None:
     parser = make_parser(
         __doc__, "uci-sentiment-sentences", folds=5, members=5, epochs=12, hidden_size=64,
-        layers=1, dropout=0.6, word_dropout=0.2, embedding_size=100, batch_size=16, lr=0.002,
+        layers=1, dropout=0.6, word_dropout=0.2, embedding_size=100, embedding_scale=0.1,
+        batch_size=16, lr=0.002,
         cell="lstm", pooling="concat", smoothing=0.1, weight_decay=0.0, min_count=2,
     )  # fmt: skip
     arguments = parser.parse_args()
@@ -46,6 +47,7 @@ def main() -> None:
                 num_layers=arguments.layers,
                 bidirectional=True,
                 embedding_size=arguments.embedding_size,
+                embedding_scale=arguments.embedding_scale,
                 word_dropout=arguments.word_dropout,
                 dropout=arguments.dropout,
                 pooling=arguments.pooling,

@@ -147,6 +147,9 @@ class Estimator(Model):
     embedding_size : int, optional
         Learned vectors of so many numbers as inputs; None: one-hot vectors (by their index). Of no
         effect on series.
+    embedding_scale : float
+        Standard deviation of the initial embeddings. Small ones leave more to what is learned,
+        which helps where examples are few.
     dropout : float
         Probability with which, in training, embeddings and the layers' outputs are set to zero.
     word_dropout : float
@@ -199,6 +202,7 @@ class Estimator(Model):
     num_layers: int = 1
     bidirectional: bool = False
     embedding_size: int | None = 64
+    embedding_scale: float = 1.0
     dropout: float = 0.0
     word_dropout: float = 0.0
     cell_options: Mapping[str, Any] | None = None
@@ -327,6 +331,7 @@ class Estimator(Model):
     def _check_hyperparameters(self) -> None:
         """Raise for those that no part checks; a subclass adds its own."""
         check_shared(self)
+        check_real("embedding_scale", self.embedding_scale, 0, above=True)
         check_real("word_dropout", self.word_dropout, 0, 1, below=True)
         check_int("epochs", self.epochs, 1)
         check_int("verbose", self.verbose, 0)
@@ -369,6 +374,7 @@ class Estimator(Model):
             rng=rng,
             unknown=inputs.vocabulary.unk_id if isinstance(inputs, TokenInputs) else None,
             word_dropout=self.word_dropout,
+            embedding_scale=self.embedding_scale,
             **options,
         )
 

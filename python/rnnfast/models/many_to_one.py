@@ -109,6 +109,7 @@ class ManyToOne(Estimator):
     """
 
     pooling: Literal["last", "mean", "max", "concat"] = "last"
+    embedding_scale: float = 0.1
 
     network_: ManyToOneNetwork = field(init=False)
 
