@@ -72,7 +72,7 @@ class Clock:
 
     def __str__(self) -> str:
         return (
-            f"{time.process_time() - self._began:.0f} CPU seconds, {rf.get_num_threads()} thread(s)"
+            f"{time.process_time() - self._began:.1f} CPU seconds, {rf.get_num_threads()} thread(s)"
         )
 
 
