@@ -148,6 +148,8 @@ class SeriesInputs:
         ]
 
     def _encode_one(self, name: str, item: list[str] | Array) -> Array:
+        if isinstance(item, list) and not item:  # of no steps, it might be of tokens or of numbers
+            item = np.zeros((0, self.size))
         if not isinstance(item, np.ndarray):
             raise TypeError(f"{name}: expected an array (T, {self.size}) as in training, got text")
         if item.shape[1] != self.size:
