@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnfast._checks import check_int, check_real, make_generator
 from rnnfast._progress import Reporter
+from rnnfast._tensors import to_json
 from rnnfast.data.batches import Ints, bucket_by_length
 from rnnfast.models._fitting import check_shared, make_trainer, run_trainer
 from rnnfast.models.base import Model
@@ -259,6 +260,7 @@ class Estimator(Model):
         train, held_out = fresh._prepare(X, y, valid)
         rng = make_generator("seed", self.seed)
         network = fresh.network_ = fresh._make_network(rng)
+        fresh.history_, fresh.best_epoch_, fresh.stopped_ = [], 0, ""
         lengths = lengths_of(train.x)
         trainer = make_trainer(
             self,
@@ -270,7 +272,7 @@ class Estimator(Model):
             ),
             total_steps=self.epochs * -(-len(lengths) // self.batch_size),
             checkpoint=checkpoint,
-            data=lambda: {"data": fingerprint(train, held_out)},
+            data=lambda: {"data": fingerprint(train, held_out, to_json(fresh._learned()))},
             validate=None if held_out is None else lambda: self._figures(held_out),
             monitor=self._monitor,
             maximize=self._maximize,

@@ -124,7 +124,7 @@ def hold_out(count: int, fraction: float, classes: Array | None = None) -> tuple
         classes = np.zeros(count, np.int64)
     order = np.random.default_rng(0).permutation(count)
     order = order[np.argsort(classes[order], kind="stable")]
-    # The first of each class stays; from the rest, class after class, every so-manieth is taken.
+    # The first of each class stays; from the rest, class after class, evenly spaced ones are taken.
     rest = order[1:][classes[order[1:]] == classes[order[:-1]]]
     if len(rest) == 0:
         raise ValueError(
@@ -155,7 +155,7 @@ def check_same_length(X: Sized, y: Sized, suffix: str = "") -> None:
         raise ValueError(f"y{suffix}: expected one for each of the {len(X)} in X, got {len(y)}")
 
 
-def fingerprint(train: Examples, held_out: Examples | None) -> str:
-    """Return what tells the examples of a training from others."""
+def fingerprint(train: Examples, held_out: Examples | None, learned: str) -> str:
+    """Return what tells a training's examples, and what was learned of them before, from others."""
     parts = [part for examples in (train, held_out) if examples is not None for part in examples]
-    return digest(*[[np.asarray(array) for array in part] for part in parts])
+    return digest(learned, *[[np.asarray(array) for array in part] for part in parts])
