@@ -5,13 +5,17 @@ from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
+from rnnfast.models.classifier import SequenceClassifier
+from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.models.regressor import SequenceRegressor
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
+    l1,
     linear_cross_entropy,
     log_softmax,
     mse,
@@ -35,11 +39,14 @@ __all__ = [
     "Dropout",
     "Embedding",
     "ExponentialLR",
+    "Forecaster",
     "LanguageModel",
     "Linear",
     "Optimizer",
     "RMSprop",
     "ReduceOnPlateau",
+    "SequenceClassifier",
+    "SequenceRegressor",
     "StepLR",
     "Vocabulary",
     "WarmupLR",
@@ -51,6 +58,7 @@ __all__ = [
     "cross_entropy",
     "draw",
     "get_num_threads",
+    "l1",
     "linear_cross_entropy",
     "load",
     "log_softmax",

@@ -1,0 +1,112 @@
+"""What the scripts of this folder share: arguments, parts of the data, and what they print."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rnnfast as rf
+from rnnfast.metrics import rmse
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+def make_parser(description: str | None, data: str, **defaults: Any) -> argparse.ArgumentParser:
+    """Return a parser of the path of the data, ``--seed``, ``--validate``, and what is given.
+
+    Parameters
+    ----------
+    description : str
+        The script's first line.
+    data : str
+        The folder under ``DATA``.
+    **defaults
+        Further options by name, with their defaults, whose type they take.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("data", nargs="?", type=Path, default=DATA / data, help="folder of data")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--validate",
+        action="store_true",
+        help="score on a tenth of the training part, to choose hyperparameters",
+    )
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    return parser
+
+
+def folds(classes: Sequence[Any], k: int, seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the numbers of the examples to learn from and to score, k times.
+
+    Each example is scored once; each part has its share of every class.
+    """
+    order = np.random.default_rng(seed).permutation(len(classes))
+    order = order[np.argsort(np.array(classes)[order], kind="stable")]
+    for first in range(k):
+        test = np.sort(order[first::k])
+        yield np.setdiff1d(order, test), test
+
+
+def validation_part(train: np.ndarray, classes: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return a tenth of the training part in place of the part to score, and the rest of it."""
+    inner, held_out = next(folds([classes[number] for number in train], 10))
+    return train[inner], train[held_out]
+
+
+def take(items: Sequence[Any], numbers: np.ndarray) -> list[Any]:
+    """Return the items of these numbers."""
+    return [items[number] for number in numbers]
+
+
+class Clock:
+    """CPU seconds since it was made: what a run costs, however busy the machine is."""
+
+    def __init__(self) -> None:
+        self._began = time.process_time()
+
+    def __str__(self) -> str:
+        return (
+            f"{time.process_time() - self._began:.1f} CPU seconds, {rf.get_num_threads()} thread(s)"
+        )
+
+
+def compare_forecasts(
+    model: rf.Forecaster, series: np.ndarray, start: int, column: int, period: int
+) -> None:
+    """Print the root mean squared error of forecasts, and of two that need no model.
+
+    Parameters
+    ----------
+    model : Forecaster
+        Fitted on what stands before ``start``.
+    series : ndarray, shape (T,) or (T, F)
+        The whole series.
+    start : int
+        The first step that is scored; every forecast that foretells none before it counts.
+    column : int
+        The channel that is foretold.
+    period : int
+        Steps of a season, at least the horizon.
+    """
+    reach = model.lags + sum(model.differences)
+    true, predicted = model.backtest(series[start - reach :])
+    true, predicted = (array.reshape(*array.shape[:2]) for array in (true, predicted))
+    values = series.reshape(len(series), -1)[:, column]
+    places = np.arange(start, start + len(true))[:, np.newaxis]
+    ahead = np.arange(model.horizon)
+    rows = {
+        "model": predicted,
+        "persistence (the last value)": np.broadcast_to(values[places - 1], true.shape),
+        f"seasonal (the value {period} steps before)": values[places + ahead - period],
+    }
+    print(f"RMSE of {len(true)} forecasts, {model.horizon} steps each:")
+    for name, forecast in rows.items():
+        each = np.sqrt(((forecast - true) ** 2).mean(axis=0))
+        steps = " ".join(f"{error:.2f}" for error in each)
+        print(f"  {name}: {rmse(true, forecast):.2f} (by step: {steps})")

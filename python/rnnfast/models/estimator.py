@@ -1,0 +1,369 @@
+"""What the supervised models share: hyperparameters, `fit`, batches, files."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
+
+import numpy as np
+
+from rnnfast._checks import check_int, check_real, make_generator
+from rnnfast._progress import Reporter
+from rnnfast._tensors import to_json
+from rnnfast.data.batches import Ints, bucket_by_length
+from rnnfast.models._fitting import check_shared, make_trainer, run_trainer
+from rnnfast.models.base import Model
+from rnnfast.models.encoder import EncoderLayers
+from rnnfast.models.examples import (
+    ExampleBatch,
+    ExampleBatches,
+    Examples,
+    check_same_length,
+    fingerprint,
+    hold_out,
+    pad_batch,
+    split_valid,
+)
+from rnnfast.models.inputs import (
+    Inputs,
+    Sequences,
+    TokenInputs,
+    inputs_from_dict,
+    learn_inputs,
+    lengths_of,
+    make_tokenizer,
+    read_sequences,
+)
+from rnnfast.nn.module import Array, Module
+from rnnfast.training import Callback
+
+__all__ = [
+    "Estimator",
+    "ExampleBatch",
+    "ExampleBatches",
+    "Examples",
+    "Network",
+    "check_same_length",
+    "hold_out",
+    "pad_batch",
+    "split_valid",
+]
+
+Self = TypeVar("Self", bound="Estimator")
+
+# Sequences side by side where no gradient is needed; the result does not depend on it.
+_SCORED_SEQUENCES = 128
+
+
+class Network(Protocol):
+    """What an estimator trains."""
+
+    @property
+    def modules(self) -> dict[str, Module]:
+        """The trained layers by name."""
+        ...
+
+    def add_gradients(self, batch: Any) -> tuple[float, int]:
+        """Add the gradients of the summed loss; return it and how many terms it has."""
+        ...
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Estimator(Model):
+    """Base of the supervised models: hyperparameters that all have, and `fit`.
+
+    A subclass is such a dataclass too. It adds its hyperparameters as fields and fills in
+    `_prepare`, `_make_network`, `_figures`, and `_learned` and `_restore` for what it learns
+    besides.
+
+    Parameters
+    ----------
+    level : {"word", "char"}
+        What a token of a text is. Of no effect on token lists and series.
+    tokenizer_options : dict, optional
+        What `WordTokenizer` or `CharTokenizer` take, such as ``{"lower": True}``.
+    max_vocabulary_size : int, optional
+        Only so many of the most frequent tokens get an id of their own; the others are ``<UNK>``.
+    min_count : int
+        Only tokens that occur at least so often do.
+    standardize : bool
+        Whether each feature of a series has its mean taken off and is divided by its standard
+        deviation; both of the part that is learned from, over all steps.
+    cell : {"lstm", "gru", "rnn"}
+        The recurrent cell.
+    hidden_size, num_layers : int
+        Units of a layer in each direction, and how many layers.
+    bidirectional : bool
+        Whether a second chain of states runs from the last step to the first.
+    embedding_size : int, optional
+        Learned vectors of so many numbers as inputs; None: one-hot vectors (by their index). Of no
+        effect on series.
+    embedding_scale : float
+        Standard deviation of the initial embeddings. Small ones leave more to what is learned,
+        which helps where examples are few.
+    dropout : float
+        Probability with which, in training, embeddings and the layers' outputs are set to zero.
+    word_dropout : float
+        Probability with which, in training, a token is read as ``<UNK>``: the model learns what to
+        make of unknown ones, and not to rely on single ones. Of no effect on series.
+    cell_options : dict, optional
+        What is particular to the cell; see `make_recurrent`.
+    optimizer : {"adam", "adamw", "sgd", "rmsprop", "adagrad"}
+        Which, with ``optimizer_options``, a dict, as its further arguments.
+    learning_rate : float
+        The first learning rate.
+    schedule : {"cosine", "constant", "plateau"}
+        How the learning rate falls: to a hundredth over the epochs asked for, along half a cosine;
+        not at all; or by half whenever two epochs on end were no better on the examples held out.
+    clip_norm : float, optional
+        Bound for the norm of all gradients together.
+    batch_size : int
+        Sequences that are learned from at once.
+    epochs : int
+        How many times to go through the examples, at most.
+    validation_fraction : float
+        The part of the examples to hold out where `fit` is given no others to validate on: some
+        from all over, the same ones for any seed. 0: none.
+    patience : int, optional
+        Stop after so many epochs that are no better, on the examples held out, than the best one.
+    seed : int, optional
+        Of initial weights, order of examples and dropout: the same seed, the same model.
+    dtype : {"float32", "float64"}
+        Of the weights.
+    verbose : int
+        0 shows nothing; 1 a progress bar on a terminal, elsewhere one line an epoch; 2 lines.
+
+    Attributes
+    ----------
+    inputs_ : TokenInputs or SeriesInputs
+        How sequences are encoded.
+    network_ : object
+        The layers.
+    history_, best_epoch_, stopped_
+        As every model has them.
+    """
+
+    level: Literal["word", "char"] = "word"
+    tokenizer_options: Mapping[str, Any] | None = None
+    max_vocabulary_size: int | None = None
+    min_count: int = 1
+    standardize: bool = True
+    cell: Literal["lstm", "gru", "rnn"] = "lstm"
+    hidden_size: int = 64
+    num_layers: int = 1
+    bidirectional: bool = False
+    embedding_size: int | None = 64
+    embedding_scale: float = 1.0
+    dropout: float = 0.0
+    word_dropout: float = 0.0
+    cell_options: Mapping[str, Any] | None = None
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = "adam"
+    optimizer_options: Mapping[str, Any] | None = None
+    learning_rate: float = 0.003
+    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    clip_norm: float | None = 5.0
+    batch_size: int = 32
+    epochs: int = 20
+    validation_fraction: float = 0.1
+    patience: int | None = None
+    seed: int | None = None
+    dtype: Literal["float32", "float64"] = "float32"
+    verbose: int = 1
+
+    # The figure of `_figures` that tells which epoch is the best, and whether more is better.
+    _monitor: ClassVar[str] = "valid_loss"
+    _maximize: ClassVar[bool] = False
+    # What the progress counts.
+    _unit: ClassVar[str] = "sequence"
+    # What scikit-learn takes it for: "classifier", "regressor" or None.
+    _estimator_type: ClassVar[str | None] = None
+
+    # What a subclass fills in
+
+    def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
+        """Check what `fit` was given, set `inputs_` and the like, and return encoded examples.
+
+        Called on a copy of the model, so that a failure changes nothing. Returns the examples to
+        learn from and those to validate on, if any.
+        """
+        raise NotImplementedError
+
+    def _make_network(self, rng: np.random.Generator) -> Any:
+        """Make the `Network`, from hyperparameters and what was learned."""
+        raise NotImplementedError
+
+    def _figures(self, examples: Examples) -> dict[str, float]:
+        """Return figures of the network on examples: ``valid_loss`` and others."""
+        raise NotImplementedError
+
+    def _make_batch(self, examples: Examples, chosen: Ints) -> Any:
+        """Return the batch of the examples of these numbers."""
+        x, lengths = pad_batch(examples.x, chosen)
+        return ExampleBatch(x, lengths, examples.y[chosen])
+
+    # Training
+
+    def fit(
+        self: Self,
+        X: Any,
+        y: Any,
+        *,
+        valid: tuple[Any, Any] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
+        """Learn from examples.
+
+        What was learned before is forgotten, unless training is resumed. Ctrl-C ends training
+        after the running step, with a model that can be used.
+
+        Parameters
+        ----------
+        X : list of str, list of list of str, list of ndarray, or ndarray
+            Sequences: text, tokens, series ``(T_i, F)`` of different lengths, or an array
+            ``(N, T, F)``.
+        y : sequence
+            What belongs to each.
+        valid : (X, y), optional
+            What to measure after each epoch; without it a part of the examples. The weights of the
+            best epoch are kept.
+        checkpoint : path-like, optional
+            A file to write after epochs and when stopped, from which training can go on.
+        resume : bool
+            Go on from the checkpoint, with the same bits as if training had not stopped. Examples
+            and hyperparameters must be the same.
+        callbacks : sequence of callable
+            Called with a `rnnfast.training.Progress` after each step and each epoch.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a hyperparameter is wrong, there is no example, ``X`` and ``y`` differ in length, or
+            numbers are not finite.
+        TypeError
+            If something is of a wrong type, or ``X`` is a mixture.
+        FloatingPointError
+            If the loss or a gradient becomes infinite or NaN.
+        OSError
+            If a checkpoint cannot be read or written.
+        """
+        self._check_hyperparameters()
+        fresh = copy.copy(self)
+        train, held_out = fresh._prepare(X, y, valid)
+        rng = make_generator("seed", self.seed)
+        network = fresh.network_ = fresh._make_network(rng)
+        fresh.history_, fresh.best_epoch_, fresh.stopped_ = [], 0, ""
+        lengths = lengths_of(train.x)
+        trainer = make_trainer(
+            self,
+            network.modules,
+            rng,
+            step=network.add_gradients,
+            batches=lambda rng: ExampleBatches(
+                lengths, lambda chosen: self._make_batch(train, chosen), self.batch_size, rng
+            ),
+            total_steps=self.epochs * -(-len(lengths) // self.batch_size),
+            checkpoint=checkpoint,
+            data=lambda: {"data": fingerprint(train, held_out, to_json(fresh._learned()))},
+            validate=None if held_out is None else lambda: self._figures(held_out),
+            monitor=self._monitor,
+            maximize=self._maximize,
+            callbacks=callbacks,
+            reporter=Reporter(self.verbose, unit=self._unit),
+        )
+        vars(self).update(vars(fresh))
+        run_trainer(self, trainer, self.epochs, resume)
+        return self
+
+    def _check_hyperparameters(self) -> None:
+        """Raise for those that no part checks; a subclass adds its own."""
+        check_shared(self)
+        check_real("embedding_scale", self.embedding_scale, 0, above=True)
+        check_real("word_dropout", self.word_dropout, 0, 1, below=True)
+        check_int("epochs", self.epochs, 1)
+        check_int("verbose", self.verbose, 0)
+        if not isinstance(self.standardize, bool):
+            got = type(self.standardize).__name__
+            raise TypeError(f"standardize: expected True or False, got {got}")
+
+    # Parts for subclasses
+
+    def _read(self, name: str, X: Any) -> Sequences:
+        return read_sequences(name, X, make_tokenizer(self.level, self.tokenizer_options))
+
+    def _learn_inputs(self, sequences: Sequences) -> Inputs:
+        return learn_inputs(
+            "X",
+            sequences,
+            make_tokenizer(self.level, self.tokenizer_options),
+            max_vocabulary_size=self.max_vocabulary_size,
+            min_count=self.min_count,
+            standardize=self.standardize,
+            dtype=self.dtype,
+        )
+
+    def _make_encoder(
+        self, inputs: Inputs, rng: np.random.Generator, **options: Any
+    ) -> EncoderLayers:
+        """Make the layers that read encoded sequences; options as `EncoderLayers` takes them."""
+        is_tokens = isinstance(inputs, TokenInputs)
+        return EncoderLayers(
+            inputs.size,
+            tokens=is_tokens,
+            embedding_size=self.embedding_size,
+            cell=self.cell,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            bidirectional=self.bidirectional,
+            dropout=self.dropout,
+            cell_options=self.cell_options,
+            dtype=self.dtype,
+            rng=rng,
+            unknown=inputs.vocabulary.unk_id if isinstance(inputs, TokenInputs) else None,
+            word_dropout=self.word_dropout,
+            embedding_scale=self.embedding_scale,
+            **options,
+        )
+
+    def _scoring_batches(self, x: list[Array]) -> Iterator[tuple[Ints, Array, Ints]]:
+        """Yield numbers, padded inputs and lengths of sequences, similar lengths together."""
+        for chosen in bucket_by_length(lengths_of(x), _SCORED_SEQUENCES):
+            yield chosen, *pad_batch(x, chosen)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what scikit-learn, which alone calls this, asks of an estimator."""
+        from sklearn.utils import ClassifierTags, RegressorTags, Tags, TargetTags
+
+        kind = self._estimator_type
+        return Tags(
+            estimator_type=kind,
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags() if kind == "classifier" else None,
+            regressor_tags=RegressorTags() if kind == "regressor" else None,
+        )
+
+    # Files
+
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "network_")
+
+    def _modules(self) -> dict[str, Module]:
+        modules: dict[str, Module] = self.network_.modules
+        return modules
+
+    def _learned(self) -> dict[str, Any]:
+        return {**super()._learned(), "inputs": self.inputs_.to_dict()}
+
+    def _restore(self, learned: Mapping[str, Any]) -> None:
+        """Set what `_learned` gave, and make the layers: called last by a subclass's."""
+        super()._restore(learned)
+        self.inputs_ = inputs_from_dict(learned["inputs"])
+        self.network_ = self._make_network(np.random.default_rng(0))

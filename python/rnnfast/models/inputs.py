@@ -1,0 +1,238 @@
+"""What the supervised models read, encoded: tokens as ids, series as standardised arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from rnnfast.models.sequences import Sequences, as_list, lengths_of, read_sequences
+from rnnfast.nn.module import Array
+from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer, tokenizer_from_dict
+from rnnfast.text.vocabulary import Vocabulary
+
+__all__ = [
+    "Inputs",
+    "Sequences",
+    "SeriesInputs",
+    "TokenInputs",
+    "as_list",
+    "inputs_from_dict",
+    "learn_inputs",
+    "lengths_of",
+    "make_tokenizer",
+    "read_sequences",
+]
+
+
+def make_tokenizer(
+    level: str, options: Mapping[str, Any] | None = None
+) -> CharTokenizer | WordTokenizer:
+    """Make a tokenizer from a model's hyperparameters.
+
+    Parameters
+    ----------
+    level : {"char", "word"}
+        What a token is.
+    options : mapping, optional
+        What `CharTokenizer` or `WordTokenizer` take.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the level or an option is not one of those.
+    """
+    if level not in ("char", "word"):
+        raise ValueError(f"level: expected 'char' or 'word', got {level!r}")
+    kind = CharTokenizer if level == "char" else WordTokenizer
+    try:
+        return kind(**dict(options or {}))
+    except TypeError as error:
+        raise ValueError(f"tokenizer_options: {error}") from None
+
+
+@dataclass(frozen=True)
+class TokenInputs:
+    """Tokens as ids.
+
+    Attributes
+    ----------
+    tokenizer : Tokenizer
+        Splits text.
+    vocabulary : Vocabulary
+        A token that it lacks reads as ``<UNK>``, also if all tokens of a sequence do.
+    """
+
+    tokenizer: CharTokenizer | WordTokenizer
+    vocabulary: Vocabulary
+
+    @property
+    def size(self) -> int:
+        """How many ids there are."""
+        return len(self.vocabulary)
+
+    def encode(self, name: str, X: Any) -> list[Array]:
+        """Return the ids ``(T_i,)`` of what `read_sequences` takes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `read_sequences`; also if they are numbers.
+        """
+        sequences = read_sequences(name, X, self.tokenizer)
+        if isinstance(sequences[0], np.ndarray):
+            raise TypeError(f"{name}: expected text or tokens as in training, got arrays")
+        return [self.vocabulary.encode(tokens) for tokens in sequences]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `inputs_from_dict` reads."""
+        return {
+            "type": "tokens",
+            "tokenizer": self.tokenizer.to_dict(),
+            "vocabulary": self.vocabulary.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class SeriesInputs:
+    """Series of numbers, each feature with its mean taken off and divided by its deviation.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of float64, shape (F,)
+        ``(x - mean) / scale`` is what the network reads.
+    dtype : {"float32", "float64"}
+        Of what it reads.
+    """
+
+    mean: Array
+    scale: Array
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """F, how many numbers a step has."""
+        return len(self.mean)
+
+    @classmethod
+    def learn(cls, arrays: Sequence[Array], standardize: bool, dtype: str) -> SeriesInputs:
+        """Take mean and deviation of every feature over all steps, if they are to be taken.
+
+        A feature that does not change is only moved to zero.
+        """
+        features = arrays[0].shape[1]
+        if not standardize:
+            return cls(np.zeros(features), np.ones(features), dtype)
+        steps = np.concatenate([np.asarray(array, np.float64) for array in arrays])
+        if not len(steps):
+            return cls(np.zeros(features), np.ones(features), dtype)
+        mean, deviation = steps.mean(axis=0), steps.std(axis=0)
+        # Rounding leaves a constant feature a deviation of about eps times its size.
+        constant = deviation <= 1e-12 * np.abs(mean)
+        return cls(mean, np.where(constant, 1.0, deviation), dtype)
+
+    def encode(self, name: str, X: Any) -> list[Array]:
+        """Return the arrays ``(T_i, F)`` of what `read_sequences` takes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `read_sequences`; also if they are text, have another number of features, or are too
+            large for the dtype.
+        """
+        sequences = read_sequences(name, X, CharTokenizer())
+        return [
+            self._encode_one(f"{name}[{number}]", item) for number, item in enumerate(sequences)
+        ]
+
+    def _encode_one(self, name: str, item: list[str] | Array) -> Array:
+        if isinstance(item, list) and not item:  # of no steps, it might be of tokens or of numbers
+            item = np.zeros((0, self.size))
+        if not isinstance(item, np.ndarray):
+            raise TypeError(f"{name}: expected an array (T, {self.size}) as in training, got text")
+        if item.shape[1] != self.size:
+            raise ValueError(f"{name}: expected shape (T, {self.size}), got {item.shape}")
+        with np.errstate(over="ignore"):
+            array: Array = ((item - self.mean) / self.scale).astype(self.dtype)
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}: expected numbers within {self.dtype} when standardised")
+        return array
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `inputs_from_dict` reads."""
+        return {
+            "type": "series",
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+            "dtype": self.dtype,
+        }
+
+
+Inputs: TypeAlias = TokenInputs | SeriesInputs
+
+
+def learn_inputs(
+    name: str,
+    sequences: Sequences,
+    tokenizer: CharTokenizer | WordTokenizer,
+    *,
+    max_vocabulary_size: int | None = None,
+    min_count: int = 1,
+    eos: str | None = None,
+    standardize: bool = True,
+    dtype: str = "float32",
+) -> Inputs:
+    """Learn how to encode sequences: a vocabulary, or means and deviations.
+
+    Parameters
+    ----------
+    name : str
+        The argument that they come from, for messages.
+    sequences : list
+        What `read_sequences` gave, of the part to learn from.
+    tokenizer : Tokenizer
+        What split them.
+    max_vocabulary_size, min_count, eos
+        As `Vocabulary.from_tokens` takes them.
+    standardize : bool
+        Whether series are standardised.
+    dtype : {"float32", "float64"}
+        Of the network.
+
+    Raises
+    ------
+    ValueError
+        If all sequences are empty, or no token is frequent enough.
+    """
+    if not any(len(sequence) for sequence in sequences):
+        raise ValueError(f"{name}: expected sequences with something in them, got empty ones only")
+    if isinstance(sequences[0], np.ndarray):
+        arrays = [array for array in sequences if isinstance(array, np.ndarray)]
+        return SeriesInputs.learn(arrays, standardize, dtype)
+    vocabulary = Vocabulary.from_tokens(
+        (token for tokens in sequences for token in tokens),
+        max_size=max_vocabulary_size,
+        min_count=min_count,
+        eos=eos,
+    )
+    return TokenInputs(tokenizer, vocabulary)
+
+
+def inputs_from_dict(settings: Mapping[str, Any]) -> Inputs:
+    """Make the inputs whose `to_dict` gave the settings.
+
+    Raises
+    ------
+    ValueError
+        If the settings are not those of inputs.
+    """
+    if settings["type"] == "tokens":
+        return TokenInputs(
+            tokenizer_from_dict(settings["tokenizer"]),
+            Vocabulary.from_json(settings["vocabulary"]),
+        )
+    if settings["type"] != "series":
+        raise ValueError(f"inputs: expected the type 'tokens' or 'series', got {settings['type']}")
+    return SeriesInputs(np.array(settings["mean"]), np.array(settings["scale"]), settings["dtype"])
