@@ -3,15 +3,16 @@ Why plain recurrent networks forget
 ===================================
 
 How far back do RNN, GRU and LSTM learn to look? First the gradient on its way back through time,
-then two tasks made for the question: adding two numbers that stand far apart, and a verb that agrees
-with a noun far before it.
+then two tasks made for the question: adding two numbers that stand far apart, and a verb that
+agrees with a noun far before it.
 """
 
 # %%
 # The gradient, step by step
 # --------------------------
 # 100 steps of noise, and the gradient of the last output with respect to each input. The norm
-# falls like a power: a straight line on this scale. In single precision what is below 1e-38 is zero.
+# falls like a power: a straight line on this scale. In single precision, what is below 1e-38 is
+# zero.
 import matplotlib.pyplot as plt
 import numpy as np
 
