@@ -6,6 +6,7 @@ from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
+from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.ctc import ctc_loss
@@ -45,6 +46,7 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "ReduceOnPlateau",
+    "SequenceClassifier",
     "StepLR",
     "Vocabulary",
     "WarmupLR",
