@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "kernels/ctc.h"
 #include "kernels/decode.h"
 #include "kernels/embedding.h"
 #include "kernels/linear_softmax.h"
@@ -50,6 +51,7 @@ HeadsTable<Scalar> make_heads_table() {
   t.cross_entropy = cross_entropy<Scalar>;
   t.binary_cross_entropy = binary_cross_entropy<Scalar>;
   t.squared_error = squared_error<Scalar>;
+  t.ctc = ctc<Scalar>;
   t.softmax = softmax<Scalar>;
   t.embedding_gather = embedding_gather<Scalar>;
   t.embedding_scatter = embedding_scatter<Scalar>;

@@ -3,9 +3,13 @@
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
+from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.nn.attention import AdditiveAttention, DotAttention
+from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
@@ -30,8 +34,10 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "AdditiveAttention",
     "ChainLR",
     "CosineLR",
+    "DotAttention",
     "Dropout",
     "Embedding",
     "ExponentialLR",
@@ -40,6 +46,7 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "ReduceOnPlateau",
+    "SequenceClassifier",
     "StepLR",
     "Vocabulary",
     "WarmupLR",
@@ -49,6 +56,9 @@ __all__ = [
     "clip_grad_value",
     "cpu_info",
     "cross_entropy",
+    "ctc_beam",
+    "ctc_greedy",
+    "ctc_loss",
     "draw",
     "get_num_threads",
     "linear_cross_entropy",

@@ -47,6 +47,8 @@ class EncoderLayers:
         An id that stands for no input: its vector is zero and stays so.
     unknown : int, optional
         An id whose vector begins as zeros, so that it says nothing until it was learned from.
+    word_dropout : float
+        Probability with which, in training, an id becomes `unknown`. Of no effect on features.
 
     Attributes
     ----------
@@ -73,8 +75,11 @@ class EncoderLayers:
         drop_outputs: bool = True,
         blank: int | None = None,
         unknown: int | None = None,
+        word_dropout: float = 0.0,
     ) -> None:
-        self.blank = blank
+        self.blank, self.unknown = blank, unknown
+        self._word_dropout = word_dropout if tokens else 0.0
+        self._rng = rng
         self.embedding: Embedding | None = None
         if tokens and embedding_size is not None:
             self.embedding = Embedding(
@@ -143,6 +148,8 @@ class EncoderLayers:
             ``dstate0 = backprop(dh, dstate=None)``: adds the gradients of the layers, given those
             of ``h`` and of the final state (None: zero), and returns that of the initial state.
         """
+        if self._word_dropout > 0 and self.unknown is not None:
+            x = np.where(self._rng.random(x.shape) < self._word_dropout, self.unknown, x)
         vectors, to_embedding = x, None
         if self.embedding is not None:
             embedded, to_embedding = self.embedding.forward(x)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import check_int
+from rnnfast._checks import check_int, check_real
 from rnnfast._progress import Reporter
 from rnnfast.data.batches import Ints, bucket_by_length, pad_sequences
 from rnnfast.models._fitting import check_shared, digest, make_trainer, run_trainer
@@ -149,6 +149,9 @@ class Estimator(Model):
         effect on series.
     dropout : float
         Probability with which, in training, embeddings and the layers' outputs are set to zero.
+    word_dropout : float
+        Probability with which, in training, a token is read as ``<UNK>``: the model learns what to
+        make of unknown ones, and not to rely on single ones. Of no effect on series.
     cell_options : dict, optional
         What is particular to the cell; see `make_recurrent`.
     optimizer : {"adam", "adamw", "sgd", "rmsprop", "adagrad"}
@@ -197,6 +200,7 @@ class Estimator(Model):
     bidirectional: bool = False
     embedding_size: int | None = 64
     dropout: float = 0.0
+    word_dropout: float = 0.0
     cell_options: Mapping[str, Any] | None = None
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = "adam"
     optimizer_options: Mapping[str, Any] | None = None
@@ -323,6 +327,7 @@ class Estimator(Model):
     def _check_hyperparameters(self) -> None:
         """Raise for those that no part checks; a subclass adds its own."""
         check_shared(self)
+        check_real("word_dropout", self.word_dropout, 0, 1, below=True)
         check_int("epochs", self.epochs, 1)
         check_int("verbose", self.verbose, 0)
         if not isinstance(self.standardize, bool):
@@ -363,6 +368,7 @@ class Estimator(Model):
             dtype=self.dtype,
             rng=rng,
             unknown=inputs.vocabulary.unk_id if isinstance(inputs, TokenInputs) else None,
+            word_dropout=self.word_dropout,
             **options,
         )
 
@@ -456,7 +462,20 @@ def hold_out(count: int, fraction: float, classes: Array | None = None) -> tuple
     return np.setdiff1d(np.arange(count), taken), np.sort(taken)
 
 
-def check_same_length(X: Sequence[Any], y: Sequence[Any], suffix: str = "") -> None:
+def split_valid(valid: Any) -> tuple[Any, Any]:
+    """Return the X and y of what `fit` was given to validate on.
+
+    Raises
+    ------
+    TypeError
+        If it is not a pair.
+    """
+    if not isinstance(valid, (tuple, list)) or len(valid) != 2:
+        raise TypeError(f"valid: expected a pair (X, y), got {type(valid).__name__}")
+    return valid[0], valid[1]
+
+
+def check_same_length(X: Sized, y: Sized, suffix: str = "") -> None:
     """Raise ValueError unless there is one y for every X."""
     if len(X) != len(y):
         raise ValueError(f"y{suffix}: expected one for each of the {len(X)} in X, got {len(y)}")

@@ -5,14 +5,21 @@ Gamma_u, Gamma_f, Gamma_o, Gamma_r), and the oracle that the kernels are tested 
 in float64, depends on NumPy only, and the library never imports it at run time.
 
 One room per subject: `rnn`, `gru` and `lstm` define one step of a cell and its backward step;
-`heads` the outputs and losses; `sequences` runs a cell over a sequence in the layout of the notes;
-`conversion` takes the notes' parameters to the library's and back; `spec` and `network` define what
-the library's layers compute, with layers, directions, lengths and resets. The others serve these:
-`activations`, `gates` and `arrays` the cells, `step` and `checks` the network.
+`heads` and `ctc` the outputs and losses; `attention` what a decoder reads of its encoder;
+`sequences` runs a cell over a sequence in the layout of the notes; `conversion` takes the notes'
+parameters to the library's and back; `spec` and `network` define what the library's layers compute,
+with layers, directions, lengths and resets. The others serve these: `activations`, `gates` and
+`arrays` the cells, `step` and `checks` the network.
 """
 
 from .activations import activate, activate_backward, log_softmax, sigmoid, softmax
 from .arrays import one_hot
+from .attention import (
+    additive_attention,
+    additive_attention_backward,
+    dot_attention,
+    dot_attention_backward,
+)
 from .conversion import (
     gru_parameters,
     gru_state_dict,
@@ -22,6 +29,7 @@ from .conversion import (
     rnn_state_dict,
     state_dict_gradients,
 )
+from .ctc import ctc
 from .gru import (
     gru_step,
     gru_step_backward,
@@ -50,9 +58,14 @@ __all__ = [
     "NetworkSpec",
     "activate",
     "activate_backward",
+    "additive_attention",
+    "additive_attention_backward",
     "bidirectional_head_step",
     "bidirectional_head_step_backward",
     "cross_entropy_backward",
+    "ctc",
+    "dot_attention",
+    "dot_attention_backward",
     "gru_forward",
     "gru_parameters",
     "gru_state_dict",
