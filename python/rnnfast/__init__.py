@@ -8,6 +8,7 @@ from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.models.seq2seq import Seq2Seq
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.dropout import Dropout
@@ -46,6 +47,7 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "ReduceOnPlateau",
+    "Seq2Seq",
     "SequenceClassifier",
     "StepLR",
     "Vocabulary",

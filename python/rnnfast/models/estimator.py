@@ -246,6 +246,13 @@ class Estimator(Model):
         x, lengths = pad_batch(examples.x, chosen)
         return ExampleBatch(x, lengths, examples.y[chosen])
 
+    def _make_step(
+        self, network: Any, progress: Callable[[], float]
+    ) -> Callable[[Any], tuple[float, int]]:
+        """Return what adds a batch's gradients; `progress` tells how much of training is over."""
+        step: Callable[[Any], tuple[float, int]] = network.add_gradients
+        return step
+
     # Training
 
     def fit(
@@ -303,15 +310,16 @@ class Estimator(Model):
         rng = np.random.default_rng(self.seed)
         network = fresh.network_ = fresh._make_network(rng)
         lengths = lengths_of(train.x)
+        total_steps = self.epochs * -(-len(lengths) // self.batch_size)
         trainer = make_trainer(
             self,
             network.modules,
             rng,
-            step=network.add_gradients,
+            step=self._make_step(network, lambda: trainer.steps / total_steps),
             batches=lambda rng: ExampleBatches(
                 lengths, lambda chosen: self._make_batch(train, chosen), self.batch_size, rng
             ),
-            total_steps=self.epochs * -(-len(lengths) // self.batch_size),
+            total_steps=total_steps,
             checkpoint=checkpoint,
             data=lambda: {"data": _fingerprint(train, held_out)},
             validate=None if held_out is None else lambda: self._figures(held_out),

@@ -33,10 +33,11 @@ def ctc_loss(
 
     ::
 
-        loss = sum over sequences of w (- log sum over paths of prod over t of softmax(x<t>)[path_t])
+        loss = - sum over sequences of w log(sum over paths of prod over t of p<t>[path_t])
 
-    A path names a class at every step and gives the target when repeated classes are merged and
-    blanks removed (Graves et al. 2006, sections 3 and 4). Computed in log-space in float64.
+    with ``p<t> = softmax(x<t>)``. A path names a class at every step, and gives the target when
+    repeated classes are merged and blanks removed (Graves et al. 2006, sections 3 and 4). Computed
+    in log-space in float64.
 
     Parameters
     ----------
