@@ -7,7 +7,9 @@ from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
+from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.models.regressor import SequenceRegressor
 from rnnfast.models.seq2seq import Seq2Seq
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.ctc import ctc_loss
@@ -17,6 +19,7 @@ from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
+    l1,
     linear_cross_entropy,
     log_softmax,
     mse,
@@ -42,6 +45,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "ExponentialLR",
+    "Forecaster",
     "LanguageModel",
     "Linear",
     "Optimizer",
@@ -49,6 +53,7 @@ __all__ = [
     "ReduceOnPlateau",
     "Seq2Seq",
     "SequenceClassifier",
+    "SequenceRegressor",
     "StepLR",
     "Vocabulary",
     "WarmupLR",
@@ -63,6 +68,7 @@ __all__ = [
     "ctc_loss",
     "draw",
     "get_num_threads",
+    "l1",
     "linear_cross_entropy",
     "load",
     "log_softmax",
