@@ -71,6 +71,5 @@ class Clock:
 
     def __str__(self) -> str:
         return (
-            f"{time.process_time() - self._began:.0f} CPU seconds, "
-            f"{rf.get_num_threads()} thread(s)"
+            f"{time.process_time() - self._began:.0f} CPU seconds, {rf.get_num_threads()} thread(s)"
         )

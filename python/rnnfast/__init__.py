@@ -7,6 +7,7 @@ from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
+from rnnfast.models.ctc_recognizer import CTCRecognizer
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.models.seq2seq import Seq2Seq
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
@@ -36,6 +37,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "AdditiveAttention",
+    "CTCRecognizer",
     "ChainLR",
     "CosineLR",
     "DotAttention",
