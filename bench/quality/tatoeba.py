@@ -127,7 +127,11 @@ def main() -> None:
     print(f"{len(X)} pairs, {model.num_parameters} parameters, {seconds:.0f} CPU seconds")
     if arguments.save:
         model.save(arguments.save)
-    parts = {"validation": valid} if arguments.skip_test else {"validation": valid, "held out": held_out}
+    parts = (
+        {"validation": valid}
+        if arguments.skip_test
+        else {"validation": valid, "held out": held_out}
+    )
     for name, part in parts.items():
         sentences = [tokenize(english) for english in part]
         for beam_size in dict.fromkeys((1, arguments.beam_size)):

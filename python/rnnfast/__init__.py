@@ -7,6 +7,7 @@ from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
+from rnnfast.models.ctc_recognizer import CTCRecognizer
 from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.models.regressor import SequenceRegressor
@@ -39,6 +40,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "AdditiveAttention",
+    "CTCRecognizer",
     "ChainLR",
     "CosineLR",
     "DotAttention",

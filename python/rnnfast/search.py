@@ -151,9 +151,11 @@ def beam_search(
             break
         # The best that have not ended go on, in order.
         order = np.argsort(ends, axis=0, kind="stable")[: min(beam_size, int((~ends).sum(0).min()))]
-        values, parents, tokens = (
-            np.take_along_axis(array, order, axis=0) for array in (values, parents, tokens)
-        )
+        values = np.take_along_axis(values, order, axis=0)
+        parents = np.take_along_axis(parents, order, axis=0)
+        tokens = np.take_along_axis(tokens, order, axis=0)
+        if not len(order):
+            break
         bounds = values[0] / (max_length + 1) ** penalty
         kept = np.array(
             [

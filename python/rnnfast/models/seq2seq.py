@@ -13,27 +13,13 @@ from rnnfast._checks import check_int, check_real
 from rnnfast.data.batches import Ints
 from rnnfast.metrics import accuracy
 from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.estimator import (
-    Estimator,
-    Examples,
-    check_same_length,
-    hold_out,
-    pad_batch,
-    split_valid,
-)
-from rnnfast.models.inputs import (
-    TokenInputs,
-    as_list,
-    inputs_from_dict,
-    learn_inputs,
-    make_tokenizer,
-    read_sequences,
-)
+from rnnfast.models.estimator import Examples, check_same_length, pad_batch
+from rnnfast.models.inputs import TokenInputs, inputs_from_dict, learn_inputs, read_sequences
+from rnnfast.models.many_to_many import ManyToMany
 from rnnfast.models.seq2seq_network import PairBatch, Seq2SeqNetwork
 from rnnfast.nn.attention import AdditiveAttention, Attention, DotAttention
 from rnnfast.nn.module import Array
 from rnnfast.search import beam_search
-from rnnfast.text.tokenizers import CharTokenizer, Tokenizer, WordTokenizer
 
 # The exponent that the course suggests.
 _LENGTH_PENALTY = 0.7
@@ -64,7 +50,7 @@ class Alignment(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Seq2Seq(Estimator):
+class Seq2Seq(ManyToMany):
     """Sequences from sequences of other lengths: translation, commands, arithmetic.
 
     The course's many-to-many picture with T_x != T_y. An encoder reads x and its final state begins
@@ -179,10 +165,7 @@ class Seq2Seq(Estimator):
         """
         self._require_fitted()
         found = self._predict_ids(self._encode_x("X", X), beam_size, length_penalty, max_length)
-        tokens = [self.targets_.vocabulary.decode(ids) for ids in found]
-        if not self.writes_text_:
-            return tokens
-        return [self.targets_.tokenizer.detokenize(each) for each in tokens]
+        return self._written([self.targets_.vocabulary.decode(ids) for ids in found])
 
     def score(
         self,
@@ -208,7 +191,7 @@ class Seq2Seq(Estimator):
             As `fit`.
         """
         self._require_fitted()
-        true = _as_tokens("y", y, self.targets_.tokenizer)
+        true = self._read_targets("y", y)
         x = self._encode_x("X", X)
         check_same_length(x, true)
         found = self._predict_ids(x, beam_size, length_penalty, max_length)
@@ -243,7 +226,7 @@ class Seq2Seq(Estimator):
         if y is None:
             (target,) = self._predict_ids([ids])
         else:
-            (target,) = self.targets_.encode("y", [y])
+            (target,) = self._encode_targets("y", self._read_targets("y", [y]), [ids])
         batch = self._pair_batch([ids], [target])
         weights = self.network_.attention_weights(batch)[:, 0, : len(ids)]
         source: list[str] = []
@@ -298,17 +281,10 @@ class Seq2Seq(Estimator):
                 f"sampling_schedule: expected one of {known}, got {self.sampling_schedule!r}"
             )
 
-    def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
-        sequences, targets = self._read("X", X), _as_tokens("y", y, self._tokenizer())
-        check_same_length(sequences, targets)
-        train, held_out = np.arange(len(sequences)), np.arange(0)
-        if valid is None:
-            train, held_out = hold_out(len(sequences), self.validation_fraction)
-        learned_from = [sequences[i] for i in train], [targets[i] for i in train]
-        self.inputs_ = self._learn_inputs(learned_from[0])
+    def _learn_targets(self, train: list[list[str]], everything: list[list[str]]) -> None:
         learned = learn_inputs(
             "y",
-            [*learned_from[1]],
+            [*train],
             self._tokenizer(),
             max_vocabulary_size=self.max_vocabulary_size,
             min_count=self.min_count,
@@ -316,17 +292,16 @@ class Seq2Seq(Estimator):
         )
         assert isinstance(learned, TokenInputs)
         self.targets_ = learned
-        self.writes_text_ = isinstance(as_list("y", y, "a list")[0], str)
-        self.max_length_ = 2 * max(map(len, learned_from[1]))
-        examples = self._encode_pairs(*learned_from)
-        if valid is not None:
-            X, y = split_valid(valid)
-            targets = _as_tokens("y of valid", y, self._tokenizer())
-            return examples, self._encode_pairs(X, targets, " of valid")
-        if len(held_out) == 0:
-            return examples, None
-        pairs = [sequences[i] for i in held_out], [targets[i] for i in held_out]
-        return examples, self._encode_pairs(*pairs)
+        self.max_length_ = 2 * max(map(len, train))
+
+    def _encode_targets(self, name: str, targets: list[list[str]], x: list[Array]) -> list[Array]:
+        vocabulary = self.targets_.vocabulary
+        for number, tokens in enumerate(targets):
+            if vocabulary.eos in tokens:
+                raise ValueError(
+                    f"{name}[{number}]: expected no {vocabulary.eos!r}, which ends a sequence"
+                )
+        return [vocabulary.encode(tokens) for tokens in targets]
 
     def _make_network(self, rng: np.random.Generator) -> Seq2SeqNetwork:
         encoder = self._make_encoder(self.inputs_, rng)
@@ -404,24 +379,8 @@ class Seq2Seq(Estimator):
             loss, count = loss + part, count + terms
         return {"valid_loss": loss / count}
 
-    def _tokenizer(self) -> CharTokenizer | WordTokenizer:
-        return make_tokenizer(self.level, self.tokenizer_options)
-
-    def _encode_pairs(self, X: Any, targets: list[list[str]], suffix: str = "") -> Examples:
-        x = self._encode_x(f"X{suffix}", X)
-        check_same_length(x, targets, suffix)
-        vocabulary = self.targets_.vocabulary
-        y = [vocabulary.encode(tokens) for tokens in targets]
-        for number, ids in enumerate(y):
-            if (ids == vocabulary.eos_id).any():
-                raise ValueError(
-                    f"y{suffix}: expected no {vocabulary.eos!r}, which ends a sequence, got one "
-                    f"in sequence {number}"
-                )
-        return Examples(x, y)
-
     def _encode_x(self, name: str, X: Any) -> list[Array]:
-        encoded = self.inputs_.encode(name, X)
+        encoded = super()._encode_x(name, X)
         if not self.reverse_source:
             return encoded
         return [np.ascontiguousarray(sequence[::-1]) for sequence in encoded]
@@ -432,7 +391,6 @@ class Seq2Seq(Estimator):
         return {
             **super()._learned(),
             "targets": self.targets_.to_dict(),
-            "writes_text": self.writes_text_,
             "max_length": self.max_length_,
         }
 
@@ -440,24 +398,5 @@ class Seq2Seq(Estimator):
         targets = inputs_from_dict(learned["targets"])
         assert isinstance(targets, TokenInputs)
         self.targets_ = targets
-        self.writes_text_ = bool(learned["writes_text"])
         self.max_length_ = check_int("max_length", learned["max_length"], 0)
         super()._restore(learned)
-
-
-def _as_tokens(name: str, y: Any, tokenizer: Tokenizer) -> list[list[str]]:
-    """Return the tokens of each y.
-
-    Raises
-    ------
-    TypeError
-        If it is not text or token lists.
-    ValueError
-        If there is nothing.
-    """
-    if isinstance(y, np.ndarray) and y.dtype.kind in "biuf":
-        raise TypeError(f"{name}: expected a list of str or of token lists, got numbers")
-    sequences = read_sequences(name, y, tokenizer)
-    if isinstance(sequences[0], np.ndarray):
-        raise TypeError(f"{name}: expected a list of str or of token lists, got arrays")
-    return [list(tokens) for tokens in sequences]

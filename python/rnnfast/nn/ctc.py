@@ -140,7 +140,8 @@ def needed_steps(symbols: Ints, sizes: Ints) -> Ints:
     offsets = _offsets(sizes)
     equal[offsets] = 0  # neighbours, but of different targets
     before = np.concatenate([[0], np.cumsum(equal)])
-    return sizes + before[offsets[1:]] - before[offsets[:-1]]
+    needed: Ints = sizes + before[offsets[1:]] - before[offsets[:-1]]
+    return needed
 
 
 def _offsets(sizes: Ints) -> Ints:

@@ -144,4 +144,5 @@ def additive_attention_backward(
 
 def _scores_backward(dalpha: Array, alpha: Array) -> Array:
     """Return de where alpha is the softmax of e along its rows."""
-    return alpha * (dalpha - (dalpha * alpha).sum(axis=1, keepdims=True))
+    mean: Array = (dalpha * alpha).sum(axis=1, keepdims=True)
+    return alpha * (dalpha - mean)

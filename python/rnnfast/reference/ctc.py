@@ -75,8 +75,8 @@ def ctc(z: Array, target: Sequence[int], blank: int = 0) -> tuple[float, LossCac
         return np.inf, LossCache(np.zeros_like(z))
     shares = np.exp(alpha + beta - emission - log_p)  # of the paths at l'_s in step t
     dz = softmax(z)
-    for s, k in enumerate(widened):
-        dz[k] -= shares[:, s]
+    for s, symbol in enumerate(widened):
+        dz[symbol] -= shares[:, s]
     return float(-log_p), LossCache(dz)
 
 
