@@ -154,9 +154,13 @@ axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
 # An entity counts only if both its borders and its kind are right. Reading forward only, a name at
 # the beginning of a sentence is a guess: what follows tells. The last network on one new name that
 # may be either:
-name = new_names["both"][0]
-for frame in ("{} is a teacher from Ros .", "{} is a city in the north .", "no more Dr {} today ."):
-    words = frame.format(name).split()
+name, place = new_names["both"][1], new_names["LOC"][0]
+for text in (
+    f"{name} is a teacher from {place} .",
+    f"{name} is a city in the north .",
+    f"nobody in {name} works for {name} Motors .",
+):
+    words = text.split()
     (labels,) = tagger.predict([words])
     marked = [f"{word}/{label}" for word, label in zip(words, labels, strict=True)]
     print(" ".join(marked).replace("/O", ""))
