@@ -63,6 +63,7 @@ class Recurrent:
         keep: bool,
         dropout: float,
         seed: int,
+        every_step_alike: bool,
     ) -> tuple[Array, Array, Array, ForwardCache | None]: ...
     def backward(
         self,
@@ -75,7 +76,15 @@ class Recurrent:
     def check_sequence(
         self, name: str, array: Array, lengths: Array | None, batch_first: bool
     ) -> None: ...
-    def dropout_mask(self, dropout: float, seed: int, layer: int, T: int, B: int) -> Array: ...
+    def dropout_mask(
+        self,
+        dropout: float,
+        seed: int,
+        layer: int,
+        T: int,
+        B: int,
+        every_step_alike: bool = False,
+    ) -> Array: ...
 
 class Stream:
     def __init__(self, layer: Recurrent, batch_size: int) -> None: ...

@@ -29,6 +29,8 @@ class RNN(Recurrent):
     dropout : float
         Probability with which `forward` sets outputs of each layer but the last to zero (and
         scales the others up), one draw per element and step.
+    variational : bool
+        True: one draw per element for all steps of a sequence (Gal and Ghahramani 2016, section 4).
     bidirectional : bool
         True: a second direction runs from each sequence's end; outputs are side by side.
     dtype : {"float32", "float64"}
@@ -60,6 +62,7 @@ class RNN(Recurrent):
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
+        variational: bool = False,
         bidirectional: bool = False,
         dtype: str = "float32",
         seed: int | np.random.Generator | None = None,
@@ -75,6 +78,7 @@ class RNN(Recurrent):
             bias=bias,
             batch_first=batch_first,
             dropout=dropout,
+            variational=variational,
             bidirectional=bidirectional,
             dtype=dtype,
             seed=seed,
@@ -90,7 +94,8 @@ class GRU(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, variational, bidirectional, \
+    dtype, seed
         See `RNN`.
     reset_after : bool
         False: the reset gate acts before the product, ``n = tanh(W_in x + b_in + W_hn (r * h') +
@@ -118,6 +123,7 @@ class GRU(Recurrent):
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
+        variational: bool = False,
         bidirectional: bool = False,
         dtype: str = "float32",
         seed: int | np.random.Generator | None = None,
@@ -137,6 +143,7 @@ class GRU(Recurrent):
             bias=bias,
             batch_first=batch_first,
             dropout=dropout,
+            variational=variational,
             bidirectional=bidirectional,
             dtype=dtype,
             seed=seed,
@@ -152,7 +159,8 @@ class LSTM(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, variational, bidirectional, \
+    dtype, seed
         See `RNN`.
     proj_size : int
         P > 0: ``h = W_hr (o * tanh(c))`` of P units (Sak et al. 2014).
@@ -180,6 +188,7 @@ class LSTM(Recurrent):
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
+        variational: bool = False,
         bidirectional: bool = False,
         dtype: str = "float32",
         seed: int | np.random.Generator | None = None,
@@ -198,6 +207,7 @@ class LSTM(Recurrent):
             bias=bias,
             batch_first=batch_first,
             dropout=dropout,
+            variational=variational,
             bidirectional=bidirectional,
             dtype=dtype,
             seed=seed,

@@ -36,6 +36,7 @@ class Recurrent(Module):
         bias: bool,
         batch_first: bool,
         dropout: float,
+        variational: bool,
         bidirectional: bool,
         dtype: str,
         seed: int | np.random.Generator | None,
@@ -54,6 +55,7 @@ class Recurrent(Module):
                 f"proj_size: expected less than hidden_size {hidden_size}, got {proj_size}"
             )
         self.dropout = check_probability("dropout", dropout)
+        self.variational = check_bool("variational", variational)
         self.training = True
         self._rng = make_generator("seed", seed)
         super().__init__(self._shapes(peephole), dtype)
@@ -172,7 +174,7 @@ class Recurrent(Module):
         dropout = 0.0 if seed is None else self.dropout
         return self._native.forward(
             call.x, call.h0, call.c0, call.lengths, call.reset,
-            self.batch_first, keep, dropout, seed or 0,
+            self.batch_first, keep, dropout, seed or 0, self.variational,
         )  # fmt: skip
 
     def _results(self, call: Call, y: Array, h_n: Array, c_n: Array) -> tuple[Array, State]:
