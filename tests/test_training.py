@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from rnnfast._progress import InterruptFlag, Reporter, perplexity_of
+from rnnfast.averaging import ExponentialAverage, MeanAverage
 from rnnfast.nn.module import Module
 from rnnfast.optim import SGD, Adam
 from rnnfast.schedules import CosineLR, ReduceOnPlateau
@@ -477,3 +478,40 @@ def test_batches_without_a_length_are_shown_too() -> None:
 def test_perplexity_does_not_overflow() -> None:
     assert perplexity_of(0.0) == 1.0
     assert perplexity_of(1e6) == math.inf
+
+
+# --- averages of the weights ------------------------------------------------------------------
+
+
+def test_average_is_validated_kept_and_resumed(tmp_path: Path) -> None:
+    def make(**options: Any) -> Problem:
+        problem = Problem(validated=True, **options)
+        problem.trainer.average = ExponentialAverage(problem.layer, 0.9)
+        return problem
+
+    whole = make()
+    weights: list[np.ndarray] = []
+    whole.trainer.callbacks = [lambda p: None if p.epoch_ended else weights.append(whole.w.copy())]
+    whole.trainer.run(3)
+    shares = 0.9 ** np.arange(3 * EPOCH - 1, -1, -1)
+    expected = np.tensordot(shares / shares.sum(), weights, 1)
+    assert whole.trainer.best_epoch == 3
+    np.testing.assert_allclose(whole.w, expected, rtol=1e-12)
+    assert whole.trainer.history[-1]["valid_loss"] == whole.validate()["valid_loss"]
+    path = tmp_path / "c"
+    make(checkpoint=path, callbacks=[lambda p: p.step == EPOCH + 2]).trainer.run(3)
+    resumed = make(seed=8, checkpoint=path)
+    resumed.trainer.run(3, resume=True)
+    np.testing.assert_array_equal(resumed.w, whole.w)
+
+
+def test_average_without_validation_is_what_remains() -> None:
+    problem = Problem()
+    problem.trainer.average = MeanAverage(problem.layer, start=EPOCH)
+    weights: list[np.ndarray] = []
+    problem.trainer.callbacks = [lambda p: None if p.epoch_ended else weights.append(problem.w + 0)]
+    problem.trainer.run(2)
+    np.testing.assert_allclose(problem.w, np.mean(weights[EPOCH:], axis=0), rtol=1e-12)
+    problem.trainer.run(3)  # goes on from the weights in training
+    np.testing.assert_allclose(problem.w, np.mean(weights[EPOCH:], axis=0), rtol=1e-12)
+    assert len(weights) == 3 * EPOCH

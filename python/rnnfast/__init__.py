@@ -1,13 +1,16 @@
 """Recurrent networks on a CPU: RNN, GRU and LSTM, training and inference."""
 
+from rnnfast import init
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
+from rnnfast.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.dropout import Dropout
+from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
@@ -18,7 +21,9 @@ from rnnfast.nn.losses import (
     mse,
     softmax,
 )
+from rnnfast.nn.penalties import activation_penalty, slowness_penalty
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
+from rnnfast.nn.tied import TiedEmbedding
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.schedules import ChainLR, CosineLR, ExponentialLR, ReduceOnPlateau, StepLR, WarmupLR
 from rnnfast.text.vocabulary import Vocabulary
@@ -35,17 +40,25 @@ __all__ = [
     "CosineLR",
     "Dropout",
     "Embedding",
+    "EmbeddingDropout",
+    "ExponentialAverage",
     "ExponentialLR",
     "LanguageModel",
     "Linear",
+    "MeanAverage",
     "Optimizer",
     "RMSprop",
     "ReduceOnPlateau",
     "SequenceClassifier",
     "StepLR",
+    "TiedEmbedding",
+    "VariationalDropout",
     "Vocabulary",
     "WarmupLR",
+    "WeightAverage",
+    "WeightDrop",
     "__version__",
+    "activation_penalty",
     "binary_cross_entropy_with_logits",
     "clip_grad_norm",
     "clip_grad_value",
@@ -53,6 +66,7 @@ __all__ = [
     "cross_entropy",
     "draw",
     "get_num_threads",
+    "init",
     "linear_cross_entropy",
     "load",
     "log_softmax",
@@ -60,5 +74,6 @@ __all__ = [
     "sample",
     "scale_grad",
     "set_num_threads",
+    "slowness_penalty",
     "softmax",
 ]

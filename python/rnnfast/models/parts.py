@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from rnnfast import init
+from rnnfast._checks import check_bool
 from rnnfast.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
-from rnnfast.nn.recurrent_base import State, check_bool
+from rnnfast.nn.recurrent_base import State
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.schedules import CosineLR, ReduceOnPlateau, Schedule
 

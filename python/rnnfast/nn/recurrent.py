@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._checks import check_bool
 from rnnfast.nn.module import Array
-from rnnfast.nn.recurrent_base import Backprop, Recurrent, State, check_bool
+from rnnfast.nn.recurrent_base import Backprop, Recurrent, State
 
 
 class RNN(Recurrent):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_array, check_int, check_probability, make_generator
+from rnnfast._checks import check_array, check_bool, check_int, check_probability, make_generator
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recompute import Call, NativeBackprop, recomputed_forward
 
@@ -334,12 +334,6 @@ class Recurrent(Module):
             for name in ("num_layers", "bidirectional", "batch_first", "dropout")
         )
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size}, {options})"
-
-
-def check_bool(name: str, value: Any) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected a bool, got {type(value).__name__}")
-    return bool(value)
 
 
 def _add_batch(name: str, array: Any, axis: int = 1) -> Any:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnfast import _core
-from rnnfast._checks import check_int, make_generator
+from rnnfast._checks import check_int
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
-from rnnfast.nn.module import Module, Parameter
+from rnnfast.nn.module import Parameter
 
 
 class TiedEmbedding(Embedding):
