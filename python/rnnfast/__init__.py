@@ -1,6 +1,6 @@
 """Recurrent networks on a CPU: RNN, GRU and LSTM, training and inference."""
 
-from rnnfast import init
+from rnnfast import diagnostics, init, plotting
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
 from rnnfast.averaging import ExponentialAverage, MeanAverage, WeightAverage
@@ -64,6 +64,7 @@ __all__ = [
     "clip_grad_value",
     "cpu_info",
     "cross_entropy",
+    "diagnostics",
     "draw",
     "get_num_threads",
     "init",
@@ -71,6 +72,7 @@ __all__ = [
     "load",
     "log_softmax",
     "mse",
+    "plotting",
     "sample",
     "scale_grad",
     "set_num_threads",

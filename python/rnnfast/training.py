@@ -18,6 +18,7 @@ import numpy as np
 from rnnfast._checkpoints import Position, Record, read_checkpoint, write_checkpoint
 from rnnfast._checks import check_int
 from rnnfast._progress import Callback, InterruptFlag, Progress, Reporter
+from rnnfast._tensorboard import tensorboard
 from rnnfast._tensors import Array, collect_arrays, spread_arrays
 from rnnfast.averaging import WeightAverage
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
@@ -25,7 +26,7 @@ from rnnfast.nn.module import Module
 from rnnfast.optim import Optimizer
 from rnnfast.schedules import ReduceOnPlateau, Schedule
 
-__all__ = ["Callback", "Progress", "Trainer"]
+__all__ = ["Callback", "Progress", "Trainer", "tensorboard"]
 
 Batch = TypeVar("Batch")
 
@@ -308,9 +309,18 @@ class Trainer(Generic[Batch]):
             for kind, array in (("weight", parameter.data), ("gradient of", parameter.grad))
             if not np.isfinite(array).all()
         ]
-        where = f" (not finite: {', '.join(bad)})" if bad else ""
+        if bad:
+            where = f"not finite: {', '.join(bad)}"
+        else:
+            sizes = {
+                f"{prefix}.{name}": float(np.abs(parameter.data).max(initial=0.0))
+                for prefix, module in self.modules.items()
+                for name, parameter in module.parameters().items()
+            }
+            largest = max(sizes, key=sizes.__getitem__)
+            where = f"all weights are finite, the largest is {sizes[largest]:.3g} in {largest}"
         return (
-            f"step {self._at.step + 1}, epoch {self._at.epoch + 1}: {what}{where}; lower the "
+            f"step {self._at.step + 1}, epoch {self._at.epoch + 1}: {what} ({where}); lower the "
             f"learning rate, {self.optimizer.lr:g} now, or cut gradients harder"
         )
 
