@@ -252,7 +252,8 @@ def test_infinite_loss_stops() -> None:
     problem.layer.parameters()["w"].assign([1.0, -2.0, 0.0])
     message = (
         r"^step 1, epoch 1: the loss is inf "
-        r"\(all weights are finite, the largest is 2 in layer\.w\); lower the learning rate, 0\.25 now, or cut gradients harder$"
+        r"\(all weights are finite, the largest is 2 in layer\.w\); "
+        r"lower the learning rate, 0\.25 now, or cut gradients harder$"
     )
     with pytest.raises(FloatingPointError, match=message):
         problem.trainer.run(1)
