@@ -8,7 +8,9 @@ from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
+from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.models.regressor import SequenceRegressor
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.embedding import Embedding
@@ -16,6 +18,7 @@ from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
+    l1,
     linear_cross_entropy,
     log_softmax,
     mse,
@@ -43,6 +46,7 @@ __all__ = [
     "EmbeddingDropout",
     "ExponentialAverage",
     "ExponentialLR",
+    "Forecaster",
     "LanguageModel",
     "Linear",
     "MeanAverage",
@@ -50,6 +54,7 @@ __all__ = [
     "RMSprop",
     "ReduceOnPlateau",
     "SequenceClassifier",
+    "SequenceRegressor",
     "StepLR",
     "TiedEmbedding",
     "VariationalDropout",
@@ -68,6 +73,7 @@ __all__ = [
     "draw",
     "get_num_threads",
     "init",
+    "l1",
     "linear_cross_entropy",
     "load",
     "log_softmax",
