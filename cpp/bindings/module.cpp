@@ -78,4 +78,5 @@ PYBIND11_MODULE(_core, m) {
   bind_optimizers(m);
   bind_decode(m);
   bind_probe(m);
+  bind_stepwise(m);
 }

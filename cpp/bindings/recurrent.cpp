@@ -200,9 +200,9 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   {
     const int threads = thread_count();
     const py::gil_scoped_release release;
-    status = recurrent<Scalar>(self.table())
-                 .forward(weights->packed, in, out, dropout,
-                          cache ? &cache->cache : nullptr, threads);
+    status =
+        recurrent<Scalar>(self.table())
+            .forward(weights->packed, in, out, dropout, cache ? &cache->cache : nullptr, threads);
   }
   require_ok(status);
   if (cache) {

@@ -26,6 +26,7 @@ from rnnfast.nn.losses import (
 )
 from rnnfast.nn.penalties import activation_penalty, slowness_penalty
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
+from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
 from rnnfast.nn.tied import TiedEmbedding
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.schedules import ChainLR, CosineLR, ExponentialLR, ReduceOnPlateau, StepLR, WarmupLR
@@ -48,6 +49,8 @@ __all__ = [
     "ExponentialLR",
     "Forecaster",
     "LanguageModel",
+    "LayerNormGRU",
+    "LayerNormLSTM",
     "Linear",
     "MeanAverage",
     "Optimizer",

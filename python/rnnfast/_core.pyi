@@ -86,6 +86,25 @@ class Recurrent:
         every_step_alike: bool = False,
     ) -> Array: ...
 
+class Stepwise:
+    def __init__(
+        self,
+        *,
+        lstm: bool,
+        normalised: bool,
+        hidden_size: int,
+        buffer: ParameterBuffer,
+        offsets: list[int],
+    ) -> None: ...
+    def forward(self, kept: dict[str, Array], rate_h: float, rate_c: float) -> None: ...
+    def backward(
+        self,
+        kept: dict[str, Array],
+        rate_h: float,
+        rate_c: float,
+        gradients: dict[str, Array],
+    ) -> tuple[Array, Array]: ...
+
 class Stream:
     def __init__(self, layer: Recurrent, batch_size: int) -> None: ...
     def step(self, x: Any, out: Array | None = None) -> Array: ...

@@ -9,6 +9,7 @@ import numpy as np
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
 from rnnfast.nn.recurrent_base import Recurrent, State
+from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
 
 Gates: TypeAlias = dict[str, Array]
 
@@ -21,7 +22,7 @@ def gates_of(layer: Recurrent, x: Array, y: Array, state: State) -> Gates:
 
     Parameters
     ----------
-    layer : RNN, GRU or LSTM
+    layer : Recurrent
         Of one layer and direction.
     x : ndarray
         Its input, ``(T, B, I)`` or indices ``(T, B)``.
@@ -30,6 +31,8 @@ def gates_of(layer: Recurrent, x: Array, y: Array, state: State) -> Gates:
     state : ndarray or pair of ndarray, optional
         The initial state that it had.
     """
+    if isinstance(layer, (LayerNormGRU, LayerNormLSTM)):
+        return layer.gates(x, state)
     p = {name: value.data for name, value in layer.parameters().items()}
     h0, c0 = state if isinstance(state, tuple) else (state, None)
     before = np.zeros_like(y)

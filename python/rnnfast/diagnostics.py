@@ -399,6 +399,7 @@ def _layer_alone(layer: Recurrent, k: int) -> Recurrent:
     made.load_state_dict(
         {n.removesuffix(suffix) + "_l0": p for n, p in parameters.items() if n.endswith(suffix)}
     )
+    made.eval()
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,18 @@ from rnnfast._checks import check_bool
 from rnnfast.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
-from rnnfast.nn.recurrent_base import State
+from rnnfast.nn.recurrent_base import Recurrent, State
+from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.schedules import CosineLR, ReduceOnPlateau, Schedule
 
-CELLS: dict[str, type[RNN] | type[GRU] | type[LSTM]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+CELLS: dict[str, Callable[..., Recurrent]] = {
+    "rnn": RNN,
+    "gru": GRU,
+    "lstm": LSTM,
+    "layer_norm_gru": LayerNormGRU,
+    "layer_norm_lstm": LayerNormLSTM,
+}
 OPTIMIZERS: dict[str, Any] = {
     "sgd": SGD,
     "adam": Adam,
@@ -41,18 +48,19 @@ def make_recurrent(
     variational: bool = False,
     dtype: str = "float32",
     rng: np.random.Generator | None = None,
-) -> RNN | GRU | LSTM:
+) -> Recurrent:
     """Make recurrent layers from a model's hyperparameters.
 
     Parameters
     ----------
-    cell : {"rnn", "gru", "lstm"}
+    cell : {"rnn", "gru", "lstm", "layer_norm_gru", "layer_norm_lstm"}
         Which.
     input_size, hidden_size, num_layers, bidirectional, dropout, variational, dtype
         As those take them.
     options : mapping, optional
         What is particular to the cell: ``nonlinearity`` of an RNN, ``reset_after`` and
-        ``reset_gate`` of a GRU, ``peephole`` and ``proj_size`` of an LSTM, ``bias`` of all; and
+        ``reset_gate`` of a GRU, ``peephole`` and ``proj_size`` of an LSTM, ``layer_norm``,
+        ``zoneout`` and ``recurrent_dropout`` of the layer-normalised ones, ``bias`` of all; and
         how weights begin: ``orthogonal``, True for `rnnfast.init.recurrent`, and ``forget_bias``, a
         number for `rnnfast.init.forget_bias`.
     rng : numpy.random.Generator, optional

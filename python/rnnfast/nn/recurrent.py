@@ -151,7 +151,48 @@ class GRU(Recurrent):
         )
 
 
-class LSTM(Recurrent):
+class RecurrentWithCell(Recurrent):
+    """Base of layers whose state is a pair (h, c)."""
+
+    def _states(self, state: State) -> tuple[Any, Any]:
+        if state is None:
+            return None, None
+        if not isinstance(state, (tuple, list)):
+            raise TypeError(f"state: expected a pair (h, c), got {type(state).__name__}")
+        if len(state) != 2:
+            raise ValueError(f"state: expected a pair (h, c), got {len(state)} values")
+        return state[0], state[1]
+
+    def _pack_state(self, h: Array, c: Array) -> State:
+        return h, c
+
+    def __call__(
+        self,
+        x: Array,
+        state: State = None,
+        lengths: npt.ArrayLike | None = None,
+        reset: npt.ArrayLike | None = None,
+    ) -> tuple[Array, State]:
+        """Run the network over a batch and keep nothing; see `RNN`.
+
+        ``state`` and what is returned are pairs (h, c).
+        """
+        return super().__call__(x, state, lengths, reset)
+
+    def forward(
+        self,
+        x: Array,
+        state: State = None,
+        lengths: npt.ArrayLike | None = None,
+        reset: npt.ArrayLike | None = None,
+        *,
+        recompute: bool = False,
+    ) -> tuple[tuple[Array, State], Backprop]:
+        """Run the network over a batch and keep what backpropagation needs; see `RNN`."""
+        return super().forward(x, state, lengths, reset, recompute=recompute)
+
+
+class LSTM(RecurrentWithCell):
     """Long short-term memory.
 
     ``i = sigmoid(W_ii x + b_ii + W_hi h' + b_hi)``, f and o likewise, ``g = tanh(W_ig x + b_ig +
@@ -215,40 +256,3 @@ class LSTM(Recurrent):
             proj_size=proj_size,
             peephole=bool(peephole),
         )
-
-    def _states(self, state: State) -> tuple[Any, Any]:
-        if state is None:
-            return None, None
-        if not isinstance(state, (tuple, list)):
-            raise TypeError(f"state: expected a pair (h, c), got {type(state).__name__}")
-        if len(state) != 2:
-            raise ValueError(f"state: expected a pair (h, c), got {len(state)} values")
-        return state[0], state[1]
-
-    def _pack_state(self, h: Array, c: Array) -> State:
-        return h, c
-
-    def __call__(
-        self,
-        x: Array,
-        state: State = None,
-        lengths: npt.ArrayLike | None = None,
-        reset: npt.ArrayLike | None = None,
-    ) -> tuple[Array, State]:
-        """Run the network over a batch and keep nothing; see `RNN`.
-
-        ``state`` and what is returned are pairs (h, c).
-        """
-        return super().__call__(x, state, lengths, reset)
-
-    def forward(
-        self,
-        x: Array,
-        state: State = None,
-        lengths: npt.ArrayLike | None = None,
-        reset: npt.ArrayLike | None = None,
-        *,
-        recompute: bool = False,
-    ) -> tuple[tuple[Array, State], Backprop]:
-        """Run the network over a batch and keep what backpropagation needs; see `RNN`."""
-        return super().forward(x, state, lengths, reset, recompute=recompute)

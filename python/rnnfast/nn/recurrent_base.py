@@ -60,7 +60,11 @@ class Recurrent(Module):
         self._rng = make_generator("seed", seed)
         super().__init__(self._shapes(peephole), dtype)
         self._initialise()
-        self._native = _core.Recurrent(
+        self._native: Any = self._make_native(kernel)
+
+    def _make_native(self, kernel: str) -> Any:
+        """Make what runs the passes."""
+        return _core.Recurrent(
             cell=kernel,
             input_size=self.input_size,
             hidden_size=self.hidden_size,
@@ -172,10 +176,11 @@ class Recurrent(Module):
     ) -> tuple[Array, Array, Array, _core.ForwardCache | None]:
         """Run the kernels forward over a checked call."""
         dropout = 0.0 if seed is None else self.dropout
-        return self._native.forward(
+        results: tuple[Array, Array, Array, _core.ForwardCache | None] = self._native.forward(
             call.x, call.h0, call.c0, call.lengths, call.reset,
             self.batch_first, keep, dropout, seed or 0, self.variational,
         )  # fmt: skip
+        return results
 
     def _results(self, call: Call, y: Array, h_n: Array, c_n: Array) -> tuple[Array, State]:
         if call.unbatched:

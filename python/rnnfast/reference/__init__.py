@@ -5,6 +5,7 @@ Gamma_u, Gamma_f, Gamma_o, Gamma_r), and the oracle that the kernels are tested 
 in float64, depends on NumPy only, and the library never imports it at run time.
 
 One room per subject: `rnn`, `gru` and `lstm` define one step of a cell and its backward step;
+`layer_norm` one step of the layer-normalised cells, whose gradients central differences judge;
 `heads` the outputs and losses; `sequences` runs a cell over a sequence in the layout of the notes;
 `conversion` takes the notes' parameters to the library's and back; `spec` and `network` define what
 the library's layers compute, with layers, directions, lengths and resets. The others serve these:
@@ -39,6 +40,7 @@ from .heads import (
     sigmoid_cross_entropy,
     softmax_cross_entropy,
 )
+from .layer_norm import layer_norm, layer_norm_gru_step, layer_norm_lstm_step
 from .lstm import lstm_step, lstm_step_backward
 from .network import NetworkCache, network_backward, network_forward
 from .rnn import rnn_step, rnn_step_backward
@@ -60,6 +62,9 @@ __all__ = [
     "gru_step_backward",
     "head_step",
     "head_step_backward",
+    "layer_norm",
+    "layer_norm_gru_step",
+    "layer_norm_lstm_step",
     "log_softmax",
     "lstm_forward",
     "lstm_parameters",
