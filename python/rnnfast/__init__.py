@@ -6,6 +6,7 @@ from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.nn.crf import CRF
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
@@ -23,6 +24,7 @@ from rnnfast.schedules import ChainLR, CosineLR, ExponentialLR, ReduceOnPlateau,
 from rnnfast.text.vocabulary import Vocabulary
 
 __all__ = [
+    "CRF",
     "GRU",
     "LSTM",
     "RNN",
