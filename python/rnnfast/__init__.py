@@ -5,6 +5,7 @@ from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
+from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.crf import CRF
 from rnnfast.nn.dropout import Dropout
@@ -42,6 +43,7 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "ReduceOnPlateau",
+    "SequenceClassifier",
     "StepLR",
     "Vocabulary",
     "WarmupLR",

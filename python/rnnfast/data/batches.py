@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_generator, check_indices, check_int
+from rnnfast._checks import check_generator, check_indices, check_int, check_real
 
 Ints = npt.NDArray[np.int64]
 
@@ -175,7 +175,11 @@ class SentenceBatches:
 
 
 def bucket_by_length(
-    lengths: npt.ArrayLike, batch_size: int, rng: np.random.Generator | None = None
+    lengths: npt.ArrayLike,
+    batch_size: int,
+    rng: np.random.Generator | None = None,
+    *,
+    jitter: float = 0.0,
 ) -> list[npt.NDArray[np.intp]]:
     """Divide sequences into batches of similar length, so that padding costs little.
 
@@ -188,6 +192,9 @@ def bucket_by_length(
     rng : numpy.random.Generator, optional
         Shuffles the batches, and the sequences of the same length among themselves. None: the
         shortest first, equal ones in their order.
+    jitter : float
+        With ``rng``, lengths that differ by up to about twice this fraction may change places, so
+        that sequences of all different lengths meet others each time too.
 
     Returns
     -------
@@ -205,7 +212,10 @@ def bucket_by_length(
     batch_size = check_int("batch_size", batch_size, 1)
     rng = check_generator("rng", rng)
     order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
-    order = order[np.argsort(lengths[order], kind="stable")]
+    keys: npt.NDArray[Any] = lengths[order]
+    if rng is not None and check_real("jitter", jitter, 0.0, 1.0) > 0.0:
+        keys = keys * rng.uniform(1 - jitter, 1 + jitter, len(keys))
+    order = order[np.argsort(keys, kind="stable")]
     batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
     if rng is not None:
         batches = [batches[number] for number in rng.permutation(len(batches))]

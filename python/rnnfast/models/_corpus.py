@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -169,17 +168,3 @@ class CorpusBatches:
             if self._lines:
                 batch.inputs[0] = self.start
             yield batch
-
-
-def digest(*parts: list[Ints] | str) -> str:
-    """Return a fingerprint of encoded sequences and texts."""
-    result = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, str):
-            pieces = [part.encode()]
-        else:
-            pieces = [ids.astype("<i8").tobytes() for ids in part]
-        for piece in pieces:
-            result.update(f"{len(piece)}:".encode())
-            result.update(piece)
-    return result.hexdigest()

@@ -10,20 +10,17 @@ import numpy as np
 
 from rnnfast._checks import check_int, check_real
 from rnnfast.data.batches import Batch, Ints
-from rnnfast.models._corpus import CorpusBatches, CorpusReader, digest
+from rnnfast.models._corpus import CorpusBatches, CorpusReader
+from rnnfast.models._fitting import check_shared, digest, make_trainer
 from rnnfast.models._scoring import score
-from rnnfast.models.parts import make_optimizer, make_schedule, pack_state, unpack_state
+from rnnfast.models.parts import pack_state, unpack_state
 from rnnfast.models.token_network import TokenNetwork
 from rnnfast.nn.module import Array
-from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training import Trainer
 
 if TYPE_CHECKING:
     from rnnfast.models.language_model import LanguageModel
-
-# Hyperparameters that may change when training is resumed.
-_FREE_ON_RESUMPTION = ("patience",)
 
 # Steps that a training of unspecified length makes, and most epochs for it.
 _STEPS = 4000
@@ -41,30 +38,12 @@ class Corpus:
 
 def check_hyperparameters(model: LanguageModel) -> None:
     """Raise ValueError or TypeError for those that no layer, optimizer or tokenizer checks."""
-    if model.level not in ("char", "word"):
-        raise ValueError(f"level: expected 'char' or 'word', got {model.level!r}")
     if not isinstance(model.lines, bool):
         raise TypeError(f"lines: expected True or False, got {type(model.lines).__name__}")
-    for name in ("embedding_size", "max_vocabulary_size"):
-        if getattr(model, name) is not None:
-            check_int(name, getattr(model, name), 1)
     check_int("sequence_length", model.sequence_length, 1)
-    check_int("batch_size", model.batch_size, 1)
-    check_real("dropout", model.dropout, 0, 1, below=True)
-    check_real("learning_rate", model.learning_rate, 0, above=True)
-    for name in ("clip_norm", "clip_value"):
-        if getattr(model, name) is not None:
-            check_real(name, getattr(model, name), 0, above=True)
-    check_real("validation_fraction", model.validation_fraction, 0, 1, below=True)
-
-
-def make_tokenizer(model: LanguageModel) -> CharTokenizer | WordTokenizer:
-    """Make the tokenizer of a model's hyperparameters."""
-    kind = CharTokenizer if model.level == "char" else WordTokenizer
-    try:
-        return kind(**dict(model.tokenizer_options or {}))
-    except TypeError as error:
-        raise ValueError(f"tokenizer_options: {error}") from None
+    if model.clip_value is not None:
+        check_real("clip_value", model.clip_value, 0, above=True)
+    check_shared(model)
 
 
 def prepare_corpus(model: LanguageModel, reader: CorpusReader, text: Any, valid: Any) -> Corpus:
@@ -112,7 +91,7 @@ def make_batches(
     )
 
 
-def make_trainer(
+def make_language_trainer(
     model: LanguageModel,
     network: TokenNetwork,
     corpus: Corpus,
@@ -134,26 +113,15 @@ def make_trainer(
         held_out = CorpusBatches.to_validate(corpus.valid, start, eos, model.batch_size)
         return {"valid_loss": score(network, held_out, carry_state=not model.lines).loss}
 
-    optimizer = make_optimizer(
-        model.optimizer, network.modules, model.learning_rate, model.optimizer_options
-    )
-    identity: dict[str, Any] = {}
-    if checkpoint is not None:
-        params = model._params_to_save()
-        identity = {n: value for n, value in params.items() if n not in _FREE_ON_RESUMPTION}
-        identity["corpus"] = digest(corpus.train, corpus.valid, corpus.vocabulary.to_json())
-    return Trainer(
-        step,
-        lambda rng: make_batches(model, corpus, start, rng),
+    return make_trainer(
+        model,
         network.modules,
-        optimizer,
         rng,
-        schedule=make_schedule(model.schedule, optimizer, total_steps),
-        max_norm=model.clip_norm,
-        max_value=model.clip_value,
-        validate=validate if corpus.valid else None,
-        patience=model.patience,
-        carry=carry,
+        step=step,
+        batches=lambda rng: make_batches(model, corpus, start, rng),
+        total_steps=total_steps,
         checkpoint=checkpoint,
-        identity=identity,
+        data=lambda: {"corpus": digest(corpus.train, corpus.valid, corpus.vocabulary.to_json())},
+        validate=validate if corpus.valid else None,
+        carry=carry,
     )

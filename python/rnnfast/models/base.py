@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 from rnnfast import __version__
+from rnnfast._checkpoints import Record
 from rnnfast._tensors import collect_arrays, read_tensors, spread_arrays, to_json, write_tensors
 from rnnfast.nn.module import Module
 
@@ -25,7 +26,20 @@ class Model:
     A subclass's constructor takes hyperparameters by keyword, each with a default, and only stores
     them; `fit` checks them and sets what is learned, in attributes that end in an underscore. For
     files it fills in `_modules`, `_learned` and `_restore`.
+
+    Attributes
+    ----------
+    history_ : list of dict
+        One record an epoch; see `rnnfast.training.Trainer`.
+    best_epoch_ : int
+        The epoch whose weights the model has; 0: those of the last step.
+    stopped_ : {"finished", "patience", "callback", "interrupt", "error"}
+        Why training ended.
     """
+
+    history_: list[Record]
+    best_epoch_: int
+    stopped_: str
 
     _classes: ClassVar[dict[str, type[Model]]] = {}
 
@@ -135,12 +149,17 @@ class Model:
         raise NotImplementedError
 
     def _learned(self) -> dict[str, Any]:
-        """Return what was learned besides the layers' arrays, for JSON."""
-        raise NotImplementedError
+        """Return what is known besides the layers' arrays, for JSON; a subclass adds its own."""
+        return {
+            "history": self.history_,
+            "best_epoch": self.best_epoch_,
+            "stopped": self.stopped_,
+        }
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        """Set what `_learned` gave, and make the layers."""
-        raise NotImplementedError
+        """Set what `_learned` gave; a subclass makes the layers too."""
+        self.history_ = learned["history"]
+        self.best_epoch_, self.stopped_ = learned["best_epoch"], learned["stopped"]
 
 
 def load(path: str | os.PathLike[str]) -> Any:

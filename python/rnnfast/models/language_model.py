@@ -13,16 +13,17 @@ from rnnfast._checks import check_int
 from rnnfast._progress import Reporter
 from rnnfast.data.batches import Ints
 from rnnfast.models._corpus import CorpusBatches, CorpusReader
+from rnnfast.models._fitting import run_trainer
 from rnnfast.models._language_training import (
     check_hyperparameters,
     choose_epochs,
     make_batches,
-    make_tokenizer,
-    make_trainer,
+    make_language_trainer,
     prepare_corpus,
 )
 from rnnfast.models._scoring import Evaluation, score
 from rnnfast.models.base import Model
+from rnnfast.models.inputs import make_tokenizer
 from rnnfast.models.token_network import TokenNetwork
 from rnnfast.nn.module import Module
 from rnnfast.text.tokenizers import tokenizer_from_dict
@@ -210,23 +211,19 @@ class LanguageModel(Model):
         if epochs is not None:
             epochs = check_int("epochs", epochs, 1)
         check_hyperparameters(self)
-        reader = CorpusReader(make_tokenizer(self), self.lines)
+        reader = CorpusReader(make_tokenizer(self.level, self.tokenizer_options), self.lines)
         corpus = prepare_corpus(self, reader, text, valid)
         rng = np.random.default_rng(self.seed)
         network = self._make_network(corpus.vocabulary, rng)
         steps = len(make_batches(self, corpus, network.start, None))
         epochs = epochs or choose_epochs(steps)
-        trainer = make_trainer(self, network, corpus, rng, epochs * steps, checkpoint)
+        trainer = make_language_trainer(self, network, corpus, rng, epochs * steps, checkpoint)
         trainer.callbacks = callbacks
         trainer.reporter = Reporter(verbose, unit=self.level, perplexity=True)
         # Callbacks may already ask the model.
         self.vocabulary_, self.tokenizer_ = corpus.vocabulary, reader.tokenizer
-        self.network_, self.history_ = network, trainer.history
-        try:
-            trainer.run(epochs, resume)
-        finally:
-            self.history_ = trainer.history
-            self.best_epoch_, self.stopped_ = trainer.best_epoch, trainer.stopped
+        self.network_ = network
+        run_trainer(self, trainer, epochs, resume)
         return self
 
     # Asking
@@ -405,16 +402,13 @@ class LanguageModel(Model):
 
     def _learned(self) -> dict[str, Any]:
         return {
+            **super()._learned(),
             "vocabulary": self.vocabulary_.to_json(),
             "tokenizer": self.tokenizer_.to_dict(),
-            "history": self.history_,
-            "best_epoch": self.best_epoch_,
-            "stopped": self.stopped_,
         }
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
+        super()._restore(learned)
         self.vocabulary_ = Vocabulary.from_json(learned["vocabulary"])
         self.tokenizer_ = tokenizer_from_dict(learned["tokenizer"])
-        self.history_ = learned["history"]
-        self.best_epoch_, self.stopped_ = learned["best_epoch"], learned["stopped"]
         self.network_ = self._make_network(self.vocabulary_, np.random.default_rng(0))

@@ -116,7 +116,7 @@ def make_optimizer(
 
 
 def make_schedule(
-    name: str, optimizer: Optimizer, total_steps: int
+    name: str, optimizer: Optimizer, total_steps: int, *, maximize: bool = False
 ) -> Schedule | ReduceOnPlateau | None:
     """Make a learning-rate schedule from a model's hyperparameters.
 
@@ -129,6 +129,8 @@ def make_schedule(
         Whose rate to set.
     total_steps : int
         Steps of the whole training.
+    maximize : bool
+        Whether more is better of the figure that ``"plateau"`` watches.
 
     Raises
     ------
@@ -139,7 +141,9 @@ def make_schedule(
         raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {name!r}")
     if name == "cosine":
         return CosineLR(optimizer, total_steps, min_factor=0.01)
-    return ReduceOnPlateau(optimizer, factor=0.5, patience=1) if name == "plateau" else None
+    if name == "plateau":
+        return ReduceOnPlateau(optimizer, factor=0.5, patience=1, maximize=maximize)
+    return None
 
 
 def pack_state(state: State) -> dict[str, Array]:

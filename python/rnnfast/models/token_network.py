@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast.data.batches import Batch
-from rnnfast.models.parts import make_recurrent
-from rnnfast.nn.dropout import Dropout
-from rnnfast.nn.embedding import Embedding
+from rnnfast.models.encoder import EncoderLayers
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import linear_cross_entropy, softmax
 from rnnfast.nn.module import Array, Module
@@ -63,31 +61,22 @@ class TokenNetwork:
         rng: np.random.Generator,
     ) -> None:
         self.start = num_tokens
-        self.embedding: Embedding | None = None
-        if embedding_size is not None:
-            self.embedding = Embedding(
-                num_tokens + 1, embedding_size, padding_idx=self.start, dtype=dtype, seed=rng
-            )
-        self.recurrent = make_recurrent(
-            cell,
-            num_tokens + 1 if embedding_size is None else embedding_size,
-            hidden_size,
-            num_layers,
-            options=cell_options,
+        self.encoder = EncoderLayers(
+            num_tokens + 1,
+            tokens=True,
+            embedding_size=embedding_size,
+            cell=cell,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
             dropout=dropout,
+            cell_options=cell_options,
             dtype=dtype,
             rng=rng,
+            blank=self.start,
         )
-        if embedding_size is None:
-            parameter = self.recurrent.parameters()["weight_ih_l0"]
-            weight = parameter.data.copy()
-            weight[:, self.start] = 0
-            parameter.assign(weight)
-        self.output = Linear(self.recurrent.output_size, num_tokens, dtype=dtype, seed=rng)
-        self.dropout = Dropout(dropout, seed=rng)
-        self.modules: dict[str, Module] = {"recurrent": self.recurrent, "output": self.output}
-        if self.embedding is not None:
-            self.modules = {"embedding": self.embedding, **self.modules}
+        self.embedding, self.recurrent = self.encoder.embedding, self.encoder.recurrent
+        self.output = Linear(self.encoder.output_size, num_tokens, dtype=dtype, seed=rng)
+        self.modules: dict[str, Module] = {**self.encoder.modules, "output": self.output}
 
     def add_gradients(self, batch: Batch, state: State) -> tuple[float, State]:
         """Add the gradients of the summed loss of one batch.
@@ -107,37 +96,22 @@ class TokenNetwork:
             The final state.
         """
         inputs, targets, lengths = _effective(batch)
-        x = inputs
-        if self.embedding is not None:
-            embedded, embedding_backprop = self.embedding.forward(inputs)
-            x, input_backprop = self.dropout.forward(embedded)
-        (h, state), recurrent_backprop = self.recurrent.forward(x, state, lengths=lengths)
-        dropped, output_backprop = self.dropout.forward(h)
-        loss, dh = linear_cross_entropy(self.output, dropped, targets, reduction="sum")
-        assert dh is not None
-        dx, _ = recurrent_backprop(output_backprop(dh))
-        if dx is not None:
-            embedding_backprop(input_backprop(dx))
-        else:
-            self.recurrent.grads["weight_ih_l0"][:, self.start] = 0
+        (h, state), backprop = self.encoder.forward(inputs, lengths, state)
+        loss, dh = linear_cross_entropy(self.output, h, targets, reduction="sum")
+        backprop(dh)
         return loss, state
 
     def loss(self, batch: Batch, state: State) -> tuple[float, State]:
         """Return what `add_gradients` does, without gradients and dropout."""
         inputs, targets, lengths = _effective(batch)
-        h, state = self.hidden(inputs, lengths, state)
+        h, state = self.encoder(inputs, lengths, state)
         loss, _ = linear_cross_entropy(self.output, h, targets, reduction="sum", backward=False)
         return loss, state
-
-    def hidden(self, inputs: Array, lengths: Array | None, state: State) -> tuple[Array, State]:
-        """Return the recurrent layers' outputs ``(T, B, H)`` and final state."""
-        x = inputs if self.embedding is None else self.embedding(inputs)
-        return self.recurrent(x, state, lengths=lengths)
 
     def next_probabilities(self, ids: Array) -> Array:
         """Return the probability of each token after ``ids`` (T,), from zero state and input."""
         inputs = np.concatenate([[self.start], ids])[:, np.newaxis]
-        h, _ = self.hidden(inputs, None, None)
+        h, _ = self.encoder(inputs)
         probabilities: Array = softmax(self.output(h[-1]))[0]
         return probabilities
 

@@ -1,0 +1,116 @@
+"""Labels of a classifier: which classes there are, and how much each weighs."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnnfast._checks import check_real
+from rnnfast.data.batches import Ints
+from rnnfast.models.inputs import as_list
+from rnnfast.nn.module import Array
+
+
+def read_labels(name: str, y: Any) -> list[Any]:
+    """Return labels as a list of str, of int or of bool.
+
+    Raises
+    ------
+    TypeError
+        If a label is something else, or they are a mixture.
+    ValueError
+        If there is none.
+    """
+    labels = as_list(name, y, "a list of labels")
+    if not labels:
+        raise ValueError(f"{name}: expected at least one label, got none")
+    plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
+    kinds = [_kind(f"{name}[{number}]", label) for number, label in enumerate(plain)]
+    for number, kind in enumerate(kinds):
+        if kind is not kinds[0]:
+            raise TypeError(
+                f"{name}[{number}]: expected {_an(kinds[0])} as {name}[0] is, got {_an(kind)}"
+            )
+    return plain
+
+
+def find_classes(name: str, labels: Sequence[Any]) -> Array:
+    """Return the classes ``(K,)``, sorted.
+
+    Raises
+    ------
+    ValueError
+        If there is only one.
+    """
+    classes = np.unique(np.array(labels))
+    if len(classes) < 2:
+        raise ValueError(f"{name}: expected at least 2 classes, got only {labels[0]!r}")
+    return classes
+
+
+def class_numbers(name: str, labels: Sequence[Any], classes: Array) -> Ints:
+    """Return the place of each label among the classes.
+
+    Raises
+    ------
+    ValueError
+        If a label is none of the classes.
+    """
+    place = {label: number for number, label in enumerate(classes.tolist())}
+    for number, label in enumerate(labels):
+        if label not in place:
+            known = ", ".join(map(repr, list(place)[:10])) + (", ..." if len(place) > 10 else "")
+            raise ValueError(f"{name}[{number}]: expected one of {known}, got {label!r}")
+    return np.array([place[label] for label in labels], np.int64)
+
+
+def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: str) -> Array | None:
+    """Return the weight of each class ``(K,)``; None: they weigh the same.
+
+    Parameters
+    ----------
+    class_weight : None, "balanced" or mapping
+        ``"balanced"`` is N / (K n), for n of the N examples. A class that the mapping does not
+        name weighs 1. A name may be the class or its ``str``, as model files have it.
+    classes : ndarray
+        ``(K,)``.
+    numbers_of : ndarray of int
+        The class of each example, by number.
+    dtype : str
+        Of the weights.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is something else, names no class, or a weight is not above 0.
+    """
+    if class_weight is None:
+        return None
+    if isinstance(class_weight, Mapping):
+        weights = np.ones(len(classes))
+        place: dict[Any, int] = {}
+        for number, label in enumerate(classes.tolist()):
+            place[label] = place[str(label)] = number
+        for label, weight in class_weight.items():
+            if label not in place:
+                raise ValueError(f"class_weight: expected classes of y, got {label!r}")
+            weights[place[label]] = check_real(f"class_weight[{label!r}]", weight, 0, above=True)
+        return weights.astype(dtype)
+    if not isinstance(class_weight, str) or class_weight != "balanced":
+        raise ValueError(f"class_weight: expected None, 'balanced' or a dict, got {class_weight!r}")
+    counts = np.bincount(numbers_of, minlength=len(classes))
+    return (len(numbers_of) / (len(classes) * counts)).astype(dtype)
+
+
+def _kind(name: str, label: Any) -> type:
+    for kind, plain in ((str, str), (bool, bool), (numbers.Integral, int)):
+        if isinstance(label, kind):
+            return plain
+    raise TypeError(f"{name}: expected a label, a str or an int, got {type(label).__name__}")
+
+
+def _an(kind: type) -> str:
+    return f"an {kind.__name__}" if kind is int else f"a {kind.__name__}"
