@@ -7,6 +7,9 @@ from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.models.multilabel_tagger import MultiLabelTagger
+from rnnfast.models.step_regressor import StepRegressor
+from rnnfast.models.tagger import SequenceTagger
 from rnnfast.nn.crf import CRF
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.embedding import Embedding
@@ -40,11 +43,14 @@ __all__ = [
     "ExponentialLR",
     "LanguageModel",
     "Linear",
+    "MultiLabelTagger",
     "Optimizer",
     "RMSprop",
     "ReduceOnPlateau",
     "SequenceClassifier",
+    "SequenceTagger",
     "StepLR",
+    "StepRegressor",
     "Vocabulary",
     "WarmupLR",
     "__version__",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast.models.parts import make_recurrent
+from rnnfast.models.word_layers import WordLayers
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.module import Array, Module
@@ -24,6 +25,7 @@ class EncoderLayers:
         ids (T, B)         -> embedding -> dropout -> recurrent layers -> dropout -> h (T, B, D*H)
         ids (T, B)         ->        one-hot       -> recurrent layers -> dropout -> h
         features (T, B, F) ->                         recurrent layers -> dropout -> h
+        words (T, B, W)    -> vectors   -> dropout -> recurrent layers -> dropout -> h
 
     Parameters
     ----------
@@ -49,6 +51,10 @@ class EncoderLayers:
         An id whose vector begins as zeros, so that it says nothing until it was learned from.
     word_dropout : float
         Probability with which, in training, an id becomes `unknown`. Of no effect on features.
+    words : WordLayers, optional
+        What makes the vectors of words in place of an embedding; then inputs are ``(T, B, W)``
+        as it takes them, and ``size``, ``embedding_size``, ``blank``, ``unknown`` and
+        ``word_dropout`` are of no effect.
 
     Attributes
     ----------
@@ -76,18 +82,23 @@ class EncoderLayers:
         blank: int | None = None,
         unknown: int | None = None,
         word_dropout: float = 0.0,
+        words: WordLayers | None = None,
     ) -> None:
         self.blank, self.unknown = blank, unknown
-        self._word_dropout = word_dropout if tokens else 0.0
+        self._word_dropout = word_dropout if tokens and words is None else 0.0
         self._rng = rng
         self.embedding: Embedding | None = None
-        if tokens and embedding_size is not None:
+        if words is not None:
+            size = words.output_size
+        elif tokens and embedding_size is not None:
             self.embedding = Embedding(
                 size, embedding_size, padding_idx=blank, dtype=dtype, seed=rng
             )
+            size = embedding_size
+        self._reader = self.embedding if words is None else words
         self.recurrent = make_recurrent(
             cell,
-            size if self.embedding is None else self.embedding.embedding_dim,
+            size,
             hidden_size,
             num_layers,
             options=cell_options,
@@ -104,11 +115,13 @@ class EncoderLayers:
             for name, parameter in self.recurrent.parameters().items()
             if name in ("weight_ih_l0", "weight_ih_l0_reverse")
         ]
-        for number in {blank, unknown} - {None} if tokens else ():
+        for number in {blank, unknown} - {None} if tokens and words is None else ():
             self._set_zero(number)
         self.modules: dict[str, Module] = {"recurrent": self.recurrent}
         if self.embedding is not None:
             self.modules = {"embedding": self.embedding, **self.modules}
+        elif words is not None:
+            self.modules = {**words.modules, **self.modules}
 
     def __call__(
         self, x: Array, lengths: Array | None = None, state: State = None
@@ -131,7 +144,7 @@ class EncoderLayers:
         state : ndarray or pair of ndarray
             The final state.
         """
-        return self.recurrent(x if self.embedding is None else self.embedding(x), state, lengths)
+        return self.recurrent(x if self._reader is None else self._reader(x), state, lengths)
 
     def forward(
         self, x: Array, lengths: Array | None = None, state: State = None
@@ -151,8 +164,8 @@ class EncoderLayers:
         if self._word_dropout > 0 and self.unknown is not None:
             x = np.where(self._rng.random(x.shape) < self._word_dropout, self.unknown, x)
         vectors, to_embedding = x, None
-        if self.embedding is not None:
-            embedded, to_embedding = self.embedding.forward(x)
+        if self._reader is not None:
+            embedded, to_embedding = self._reader.forward(x)
             vectors, to_embedded = self._dropout.forward(embedded)
         (h, state), to_vectors = self.recurrent.forward(vectors, state, lengths=lengths)
         dropped, to_h = self._output_dropout.forward(h)
