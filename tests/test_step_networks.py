@@ -230,16 +230,16 @@ def log_probability(head: FeedbackHead, h: Array, tags: tuple[int, ...]) -> floa
 
 
 def test_a_wide_beam_finds_the_likeliest_tags() -> None:
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(3)
     head = FeedbackHead(
         3, 3, label_embedding_size=4, cell="gru", hidden_size=5, cell_options=None,
         class_weights=None, label_smoothing=0.0, dtype="float64", rng=rng,
     )  # fmt: skip
     for module in head.modules.values():  # far from chance
         for parameter in module.parameters().values():
-            parameter.assign(8.0 * parameter.data)
-    h = 0.1 * rng.normal(size=(4, 20, 3))
-    lengths = np.array([4, 3, 2, 1] * 5)
+            parameter.assign(3.0 * parameter.data)
+    h = rng.normal(size=(4, 20, 3))
+    lengths = np.array([4, 4, 3, 1] * 5)
     found = {width: head.predict(h, lengths, beam_size=width) for width in (1, 2, 27)}
     better = 0
     for b, n in enumerate(lengths):

@@ -125,10 +125,10 @@ class MultiLabelTagger(Stepwise):
         """
         self._require_fitted()
         sequences, targets = self._read_pair(X, y)
-        return self._compare(Examples(self._encode("X", sequences), self._fitting("y", targets)))
+        return self._compare(Examples(self._encode("X", sequences), targets))
 
     def _compare(self, examples: Examples) -> dict[str, float]:
-        loss = self._mean_loss(examples)
+        loss = self._mean_loss(Examples(examples.x, self._encode_targets(examples.y)))
         right = true = given = 0
         predicted = self._outputs(examples.x, self.network_.predict)
         for t, p in zip(examples.y, predicted, strict=True):
@@ -154,19 +154,17 @@ class MultiLabelTagger(Stepwise):
     def _learn_targets(self, targets: list[Array]) -> None:
         self.num_labels_ = targets[0].shape[1]
 
-    def _encode_targets(self, targets: list[Array]) -> list[Array]:
-        return self._fitting("y", targets)
-
-    def _fitting(self, name: str, targets: list[Array]) -> list[Array]:
+    def _check_targets(self, name: str, targets: list[Array]) -> None:
         require_columns(name, targets, self.num_labels_)
+
+    def _encode_targets(self, targets: list[Array]) -> list[Array]:
         return [rows.astype(self.dtype) for rows in targets]
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:
         return SigmoidHead(in_features, self.num_labels_, dtype=self.dtype, rng=rng)
 
     def _figures(self, examples: Examples) -> dict[str, float]:
-        encoded = Examples(examples.x, self._fitting("y of valid", examples.y))
-        return {f"valid_{name}": value for name, value in self._compare(encoded).items()}
+        return {f"valid_{name}": value for name, value in self._compare(examples).items()}
 
     def _learned(self) -> dict[str, Any]:
         return {**super()._learned(), "num_labels": self.num_labels_}

@@ -112,7 +112,6 @@ class StepRegressor(Stepwise):
         """Return ``rmse``, ``mae`` and ``r2`` over all steps together; X and y as `score`."""
         self._require_fitted()
         sequences, targets = self._read_pair(X, y)
-        require_columns("y", targets, self.outputs_.size)
         return self._compare(targets, self._encode("X", sequences))
 
     def _predicted(self, x: list[Array]) -> list[Array]:
@@ -137,6 +136,9 @@ class StepRegressor(Stepwise):
     def _learn_targets(self, targets: list[Array]) -> None:
         self.outputs_ = SeriesInputs.learn(targets, self.standardize, self.dtype)
 
+    def _check_targets(self, name: str, targets: list[Array]) -> None:
+        require_columns(name, targets, self.outputs_.size)
+
     def _encode_targets(self, targets: list[Array]) -> list[Array]:
         return self.outputs_.encode("y", targets)
 
@@ -144,7 +146,7 @@ class StepRegressor(Stepwise):
         return NumberHead(in_features, self.outputs_.size, dtype=self.dtype, rng=rng)
 
     def _figures(self, examples: Examples) -> dict[str, float]:
-        encoded = Examples(examples.x, self.outputs_.encode("y of valid", examples.y))
+        encoded = Examples(examples.x, self._encode_targets(examples.y))
         figures = self._compare(examples.y, examples.x)
         return {
             "valid_loss": self._mean_loss(encoded),

@@ -75,6 +75,9 @@ class Stepwise(Estimator):
         """Learn what targets are like, from those to learn from."""
         raise NotImplementedError
 
+    def _check_targets(self, name: str, targets: list[Array]) -> None:
+        """Raise unless targets to score are of the shape of those learned."""
+
     def _encode_targets(self, targets: list[Array]) -> list[Array]:
         """Return targets as the head takes them."""
         raise NotImplementedError
@@ -176,13 +179,14 @@ class Stepwise(Estimator):
         """Read sequences and targets to score on, of the kinds of training."""
         sequences, targets = self._read(f"X{of}", X), self._read_targets(f"y{of}", y)
         check_same_lengths(sequences, targets, of)
+        self._check_targets(f"y{of}", targets)
         return sequences, targets
 
     def _mean_loss(self, examples: Examples) -> float:
         """Return the mean loss of a step of encoded examples."""
         steps = int(lengths_of(examples.x).sum())
         if steps == 0:
-            raise ValueError("y: expected at least one sequence that training can make, got none")
+            raise ValueError("X: expected sequences with something in them, got empty ones only")
         loss = 0.0
         for chosen, x, lengths in self._scoring_batches(examples.x):
             y = pad_batch(examples.y, chosen)[0]

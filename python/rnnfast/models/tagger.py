@@ -237,9 +237,11 @@ class SequenceTagger(Stepwise):
         return read_label_lists(name, y)
 
     def _learn_targets(self, targets: list[Array]) -> None:
-        self.classes_ = find_classes("y", [label for labels in targets for label in labels])
+        self.classes_ = find_classes(
+            "y", [label for labels in targets for label in labels.tolist()]
+        )
         if self.scheme and self.classes_.dtype.kind != "U":
-            raise TypeError(f"y: expected BIO labels, got {self.classes_[0]!r}")
+            raise TypeError(f"y: expected BIO labels, got {self.classes_.tolist()[0]!r}")
         rules = Constraints.bio(self.classes_.tolist()) if self.scheme else None
         self._rules = rules if self.crf else None
         numbers = self._encode_targets(targets)
@@ -272,14 +274,29 @@ class SequenceTagger(Stepwise):
         allowed = np.concatenate([self._rules.start[tags[:1]], allowed])
         return None if allowed.all() else int(allowed.argmin())
 
-    def _figures(self, examples: Examples) -> dict[str, float]:
-        figures = self._compare(examples.y, self._labels(examples.x))
-        numbers = self._encode_targets(examples.y)
-        possible = [
+    def _possible(self, numbers: list[Array]) -> list[int]:
+        """Return which sequences the network can make: of labels that are known and allowed."""
+        return [
             place
             for place, tags in enumerate(numbers)
             if (tags >= 0).all() and self._forbidden(tags) is None
         ]
+
+    def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
+        train, held_out = super()._prepare(X, y, valid)
+        if held_out is not None:
+            numbers = self._encode_targets(held_out.y)
+            if not sum(len(numbers[place]) for place in self._possible(numbers)):
+                raise ValueError(
+                    f"{'y' if valid is None else 'y of valid'}: expected a sequence to validate "
+                    "on of labels that are learned, got none"
+                )
+        return train, held_out
+
+    def _figures(self, examples: Examples) -> dict[str, float]:
+        figures = self._compare(examples.y, self._labels(examples.x))
+        numbers = self._encode_targets(examples.y)
+        possible = self._possible(numbers)
         loss = self._mean_loss(
             Examples([examples.x[n] for n in possible], [numbers[n] for n in possible])
         )
