@@ -150,6 +150,22 @@ def test_scikit_learn(kind: str, y: Any) -> None:
 
 ONE = [np.zeros((2, 2)), np.ones((3, 2))]
 
+
+def test_absolute_error_is_not_drawn_by_single_misses() -> None:
+    x = [np.zeros((5, 1))] * 40
+    y = [np.array([1.0, 1.0, 1.0, 1.0, 100.0])[:, None]] * 40  # the last step cannot be told
+    options: dict[str, Any] = {**QUICK, "cell": "rnn", "standardize": False, "epochs": 60}
+    options["cell_options"] = {"bias": False}  # the state stays zero
+    found = {
+        loss: rf.StepRegressor(**options, loss=loss).fit(x, y).predict(x)[0].mean()
+        for loss in ("mse", "mae")
+    }
+    assert found["mse"] > 3
+    assert found["mae"] == pytest.approx(1, abs=0.2)
+    with pytest.raises(ValueError, match=r"^loss: expected one of mse, mae, got 'max'$"):
+        rf.StepRegressor(**options, loss="max").fit(x, y)
+
+
 BAD: list[tuple[str, Any, Any, type[Exception], str]] = [
     ("MultiLabelTagger", ONE, ONE[:1], ValueError, "y: expected one for each of the 2 in X, got 1"),
     (

@@ -82,8 +82,8 @@ def make_head(kind: str, size: int) -> StepHead:
         return CrfHead(size, 4, constraints=rules, dtype="float64", rng=rng)
     if kind == "sigmoid":
         return SigmoidHead(size, 4, dtype="float64", rng=rng)
-    if kind == "numbers":
-        return NumberHead(size, 4, dtype="float64", rng=rng)
+    if kind in ("mse", "mae"):
+        return NumberHead(size, 4, loss=kind, dtype="float64", rng=rng)
     return FeedbackHead(
         size, 4, label_embedding_size=2, cell="lstm", hidden_size=3, cell_options=None,
         class_weights=weights, label_smoothing=0.1, dtype="float64", rng=rng,
@@ -92,7 +92,7 @@ def make_head(kind: str, size: int) -> StepHead:
 
 def targets_of(kind: str) -> Array:
     rng = np.random.default_rng(3)
-    if kind == "numbers":
+    if kind in ("mse", "mae"):
         return rng.normal(size=(6, 3, 4))
     if kind == "sigmoid":
         return (rng.random((6, 3, 4)) < 0.5).astype("float64")
@@ -129,7 +129,7 @@ def assert_network_gradients(network: StepNetwork, batch: ExampleBatch) -> None:
     assert_gradients(value, state, gradients, directions=3, tolerance=2e-7)
 
 
-@pytest.mark.parametrize("kind", ["softmax", "crf", "sigmoid", "numbers", "feedback"])
+@pytest.mark.parametrize("kind", ["softmax", "crf", "sigmoid", "mse", "mae", "feedback"])
 def test_gradients_of_heads(kind: str) -> None:
     encoder = make_encoder()
     network = StepNetwork(encoder, make_head(kind, encoder.output_size))
@@ -138,7 +138,7 @@ def test_gradients_of_heads(kind: str) -> None:
     assert_network_gradients(network, batch)
 
 
-@pytest.mark.parametrize("kind", ["softmax", "crf", "sigmoid", "numbers", "feedback"])
+@pytest.mark.parametrize("kind", ["softmax", "crf", "sigmoid", "mse", "mae", "feedback"])
 def test_padding_is_never_read(kind: str) -> None:
     encoder = make_encoder()
     network = StepNetwork(encoder, make_head(kind, encoder.output_size))

@@ -6,8 +6,10 @@ from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
+from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.models.multilabel_tagger import MultiLabelTagger
+from rnnfast.models.regressor import SequenceRegressor
 from rnnfast.models.step_regressor import StepRegressor
 from rnnfast.models.tagger import SequenceTagger
 from rnnfast.nn.crf import CRF
@@ -17,6 +19,7 @@ from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
+    l1,
     linear_cross_entropy,
     log_softmax,
     mse,
@@ -41,6 +44,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "ExponentialLR",
+    "Forecaster",
     "LanguageModel",
     "Linear",
     "MultiLabelTagger",
@@ -48,6 +52,7 @@ __all__ = [
     "RMSprop",
     "ReduceOnPlateau",
     "SequenceClassifier",
+    "SequenceRegressor",
     "SequenceTagger",
     "StepLR",
     "StepRegressor",
@@ -61,6 +66,7 @@ __all__ = [
     "cross_entropy",
     "draw",
     "get_num_threads",
+    "l1",
     "linear_cross_entropy",
     "load",
     "log_softmax",

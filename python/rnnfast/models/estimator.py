@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import check_int, check_real, make_generator
 from rnnfast._progress import Reporter
 from rnnfast.data.batches import Ints, bucket_by_length, pad_sequences
 from rnnfast.models._fitting import check_shared, digest, make_trainer, run_trainer
@@ -304,7 +304,7 @@ class Estimator(Model):
         self._check_hyperparameters()
         fresh = copy.copy(self)
         train, held_out = fresh._prepare(X, y, valid)
-        rng = np.random.default_rng(self.seed)
+        rng = make_generator("seed", self.seed)
         network = fresh.network_ = fresh._make_network(rng)
         lengths = lengths_of(train.x)
         monitor, maximize = self._choice()

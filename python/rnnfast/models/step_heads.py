@@ -11,6 +11,7 @@ from rnnfast.nn.crf import CRF, Constraints
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
     binary_cross_entropy_with_logits,
+    l1,
     linear_cross_entropy,
     mse,
     softmax,
@@ -19,6 +20,8 @@ from rnnfast.nn.module import Array, Module
 
 # The target that `linear_cross_entropy` ignores by default.
 _IGNORED = -100
+
+NUMBER_LOSSES = {"mse": mse, "mae": l1}
 
 
 class StepHead(Protocol):
@@ -185,22 +188,31 @@ class NumberHead:
     ----------
     in_features, num_outputs : int
         Sizes of h<t> and of y_hat<t>.
+    loss : {"mse", "mae"}
+        Squared or absolute error.
     dtype, rng
         As the layers take them.
     """
 
     def __init__(
-        self, in_features: int, num_outputs: int, *, dtype: str, rng: np.random.Generator
+        self,
+        in_features: int,
+        num_outputs: int,
+        *,
+        loss: str,
+        dtype: str,
+        rng: np.random.Generator,
     ) -> None:
+        self._error = NUMBER_LOSSES[loss]
         self.output = Linear(in_features, num_outputs, dtype=dtype, seed=rng)
         self.modules: dict[str, Module] = {"output": self.output}
 
     def loss(
         self, h: Array, y: Array, lengths: Ints, *, backward: bool
     ) -> tuple[float, Array | None]:
-        """Return ``sum_t |y_hat<t> - y<t>|^2``."""
+        """Return ``sum_t |y_hat<t> - y<t>|^2``, or the sum of absolute values."""
         numbers, backprop = self.output.forward(h)
-        loss, dnumbers = mse(
+        loss, dnumbers = self._error(
             numbers, y, weights=within(lengths, len(h)), reduction="sum", backward=backward
         )
         return loss, None if dnumbers is None else backprop(dnumbers)

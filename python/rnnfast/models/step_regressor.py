@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from rnnfast.metrics import mae, r2, rmse
 from rnnfast.models.estimator import Examples
 from rnnfast.models.inputs import SeriesInputs, as_list
 from rnnfast.models.multilabel_tagger import read_rows, require_columns
-from rnnfast.models.step_heads import NumberHead, StepHead
+from rnnfast.models.step_heads import NUMBER_LOSSES, NumberHead, StepHead
 from rnnfast.models.stepwise import Stepwise
 from rnnfast.nn.module import Array
 
@@ -26,10 +26,13 @@ class StepRegressor(Stepwise):
     ::
 
         y_hat<t> = W_y h<t> + b_y
-        loss     = sum_t |y_hat<t> - y<t>|^2
+        loss     = sum_t |y_hat<t> - y<t>|^2, or the sum of absolute values
 
     Parameters
     ----------
+    loss : {"mse", "mae"}
+        Squared error, whose best answer is the mean; or absolute error, whose best one is the
+        median, which single large misses hardly move.
     standardize : bool
         Whether each feature of a series and each number of ``y`` has its mean taken off and is
         divided by its standard deviation, both of the part that is learned from. Predictions are
@@ -62,6 +65,8 @@ class StepRegressor(Stepwise):
     >>> model.fit(x, x.cumsum(axis=1)).score(x, x.cumsum(axis=1)) > 0.9
     True
     """
+
+    loss: Literal["mse", "mae"] = "mse"
 
     _estimator_type: ClassVar[str | None] = "regressor"
 
@@ -125,6 +130,12 @@ class StepRegressor(Stepwise):
 
     # What `Stepwise` asks for
 
+    def _check_hyperparameters(self) -> None:
+        super()._check_hyperparameters()
+        if self.loss not in NUMBER_LOSSES:
+            known = ", ".join(NUMBER_LOSSES)
+            raise ValueError(f"loss: expected one of {known}, got {self.loss!r}")
+
     def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
         items = as_list("y", y, "a list of arrays")
         self._flat = any(np.shape(_as_column(item)) != np.shape(item) for item in items)
@@ -143,7 +154,9 @@ class StepRegressor(Stepwise):
         return self.outputs_.encode("y", targets)
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:
-        return NumberHead(in_features, self.outputs_.size, dtype=self.dtype, rng=rng)
+        return NumberHead(
+            in_features, self.outputs_.size, loss=self.loss, dtype=self.dtype, rng=rng
+        )
 
     def _figures(self, examples: Examples) -> dict[str, float]:
         encoded = Examples(examples.x, self._encode_targets(examples.y))

@@ -1,0 +1,75 @@
+"""What the scripts of this folder share: arguments, parts of the data, and what they print."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rnnfast as rf
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+def make_parser(description: str | None, data: str, **defaults: Any) -> argparse.ArgumentParser:
+    """Return a parser of the path of the data, ``--seed``, ``--validate``, and what is given.
+
+    Parameters
+    ----------
+    description : str
+        The script's first line.
+    data : str
+        The folder under ``DATA``.
+    **defaults
+        Further options by name, with their defaults, whose type they take.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("data", nargs="?", type=Path, default=DATA / data, help="folder of data")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--validate",
+        action="store_true",
+        help="score on a tenth of the training part, to choose hyperparameters",
+    )
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    return parser
+
+
+def folds(classes: Sequence[Any], k: int, seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the numbers of the examples to learn from and to score, k times.
+
+    Each example is scored once; each part has its share of every class.
+    """
+    order = np.random.default_rng(seed).permutation(len(classes))
+    order = order[np.argsort(np.array(classes)[order], kind="stable")]
+    for first in range(k):
+        test = np.sort(order[first::k])
+        yield np.setdiff1d(order, test), test
+
+
+def validation_part(train: np.ndarray, classes: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return a tenth of the training part in place of the part to score, and the rest of it."""
+    inner, held_out = next(folds([classes[number] for number in train], 10))
+    return train[inner], train[held_out]
+
+
+def take(items: Sequence[Any], numbers: np.ndarray) -> list[Any]:
+    """Return the items of these numbers."""
+    return [items[number] for number in numbers]
+
+
+class Clock:
+    """CPU seconds since it was made: what a run costs, however busy the machine is."""
+
+    def __init__(self) -> None:
+        self._began = time.process_time()
+
+    def __str__(self) -> str:
+        return (
+            f"{time.process_time() - self._began:.0f} CPU seconds, {rf.get_num_threads()} thread(s)"
+        )
