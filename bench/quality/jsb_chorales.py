@@ -12,16 +12,11 @@ scored once, at the end.
 
 from __future__ import annotations
 
-import argparse
-import time
-from pathlib import Path
-
 import numpy as np
 import scipy.io
+from common import Clock, make_parser
 
 import rnnfast as rf
-
-DATA = Path(__file__).parents[3] / "shared" / "data" / "jsb-chorales" / "JSB_Chorales.mat"
 
 
 def pairs(pieces: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -31,20 +26,15 @@ def pairs(pieces: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", nargs="?", type=Path, default=DATA, help="a .mat file")
-    parser.add_argument("--cell", default="lstm")
-    parser.add_argument("--hidden-size", type=int, default=200)
-    parser.add_argument("--layers", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--dropout", type=float, default=0.5)
-    parser.add_argument("--lr", type=float, default=0.003)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--no-test", action="store_true", help="leave the test part alone")
+    parser = make_parser(
+        __doc__, "jsb-chorales", cell="lstm", epochs=120, hidden_size=200, layers=1, dropout=0.5,
+        batch_size=8, lr=0.003, clip=1.0,
+    )  # fmt: skip
     arguments = parser.parse_args()
 
-    parts = scipy.io.loadmat(arguments.data)
+    parts = scipy.io.loadmat(arguments.data / "JSB_Chorales.mat")
+    valid = pairs(parts["validdata"])
+    clock = Clock()
     model = rf.MultiLabelTagger(
         standardize=False,
         cell=arguments.cell,
@@ -52,26 +42,20 @@ def main() -> None:
         num_layers=arguments.layers,
         dropout=arguments.dropout,
         learning_rate=arguments.lr,
-        epochs=arguments.epochs,
+        clip_norm=arguments.clip,
         batch_size=arguments.batch_size,
-        clip_norm=1.0,
+        epochs=arguments.epochs,
         seed=arguments.seed,
         verbose=2,
-    )
-    began = time.process_time()
-    model.fit(*pairs(parts["traindata"]), valid=pairs(parts["validdata"]))
-    seconds = time.process_time() - began
+    ).fit(*pairs(parts["traindata"]), valid=valid)
+    X, y = valid if arguments.validate else pairs(parts["testdata"])
+    figures = model.evaluate(X, y)
     print(model)
-    best = model.history_[model.best_epoch_ - 1]
-    print(f"validation part: {best['valid_loss']:.3f} nats a step, epoch {best['epoch']}")
-    if not arguments.no_test:
-        X, y = pairs(parts["testdata"])
-        figures = model.evaluate(X, y)
-        print(
-            f"test part: {figures['loss']:.3f} nats a step, mean of {sum(map(len, y))} steps "
-            f"(keys: F1 {100 * figures['f1']:.1f} %); {seconds:.0f} CPU seconds, "
-            f"{model.num_parameters} numbers, seed {arguments.seed}"
-        )
+    print(
+        f"{'validation' if arguments.validate else 'held out'}: {figures['loss']:.3f} nats a step, "
+        f"the mean of {sum(map(len, y))} steps (keys: F1 {100 * figures['f1']:.1f} %); epoch "
+        f"{model.best_epoch_}, {clock}, {model.num_parameters} numbers, seed {arguments.seed}"
+    )
 
 
 if __name__ == "__main__":

@@ -7,13 +7,11 @@ at the end.
 
 from __future__ import annotations
 
-import argparse
-import time
 from pathlib import Path
 
-import rnnfast as rf
+from common import Clock, make_parser
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "ud-english-ewt"
+import rnnfast as rf
 
 
 def read(path: Path) -> tuple[list[list[str]], list[list[str]]]:
@@ -29,51 +27,41 @@ def read(path: Path) -> tuple[list[list[str]], list[list[str]]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", nargs="?", type=Path, default=DATA, help="a folder")
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--hidden-size", type=int, default=128)
-    parser.add_argument("--layers", type=int, default=1)
-    parser.add_argument("--dropout", type=float, default=0.4)
-    parser.add_argument("--word-dropout", type=float, default=0.15)
-    parser.add_argument("--lr", type=float, default=0.003)
+    parser = make_parser(
+        __doc__, "ud-english-ewt", epochs=12, hidden_size=128, layers=1, embedding_size=100,
+        char_embedding_size=32, char_hidden_size=64, dropout=0.4, word_dropout=0.15,
+        batch_size=32, lr=0.003,
+    )  # fmt: skip
     parser.add_argument("--crf", action="store_true")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--no-test", action="store_true", help="leave the test part alone")
     arguments = parser.parse_args()
 
+    valid = read(arguments.data / "ewt.dev.tsv")
+    clock = Clock()
     tagger = rf.SequenceTagger(
+        crf=arguments.crf,
         char_encoder=True,
-        char_embedding_size=32,
-        char_hidden_size=64,
+        char_embedding_size=arguments.char_embedding_size,
+        char_hidden_size=arguments.char_hidden_size,
         shape_features=True,
         lowercase=True,
-        embedding_size=100,
+        embedding_size=arguments.embedding_size,
         hidden_size=arguments.hidden_size,
         num_layers=arguments.layers,
         dropout=arguments.dropout,
         word_dropout=arguments.word_dropout,
-        crf=arguments.crf,
         learning_rate=arguments.lr,
+        batch_size=arguments.batch_size,
         epochs=arguments.epochs,
-        batch_size=32,
         seed=arguments.seed,
         verbose=2,
-    )
-    began = time.process_time()
-    tagger.fit(
-        *read(arguments.data / "ewt.train.tsv"), valid=read(arguments.data / "ewt.dev.tsv")
-    )
-    seconds = time.process_time() - began
+    ).fit(*read(arguments.data / "ewt.train.tsv"), valid=valid)
+    X, y = valid if arguments.validate else read(arguments.data / "ewt.test.tsv")
     print(tagger)
-    best = tagger.history_[tagger.best_epoch_ - 1]
-    print(f"development part: UPOS {100 * best['valid_accuracy']:.2f} %, epoch {best['epoch']}")
-    if not arguments.no_test:
-        X, y = read(arguments.data / "ewt.test.tsv")
-        print(
-            f"test part: UPOS {100 * tagger.score(X, y):.2f} % of {sum(map(len, y))} words; "
-            f"{seconds:.0f} CPU seconds, {tagger.num_parameters} numbers, seed {arguments.seed}"
-        )
+    print(
+        f"{'validation' if arguments.validate else 'held out'}: UPOS "
+        f"{100 * tagger.score(X, y):.2f} % of {sum(map(len, y))} words; epoch "
+        f"{tagger.best_epoch_}, {clock}, {tagger.num_parameters} numbers, seed {arguments.seed}"
+    )
 
 
 if __name__ == "__main__":
