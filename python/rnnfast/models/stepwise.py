@@ -26,6 +26,7 @@ from rnnfast.models.word_features import WordFeatures
 from rnnfast.models.word_layers import WordLayers
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent_base import check_bool
+from rnnfast.text.tokenizers import CharTokenizer
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -177,7 +178,10 @@ class Stepwise(Estimator):
 
     def _read_pair(self, X: Any, y: Any, of: str = "") -> tuple[Sequences, list[Array]]:
         """Read sequences and targets to score on, of the kinds of training."""
-        sequences, targets = self._read(f"X{of}", X), self._read_targets(f"y{of}", y)
+        known = self.inputs_
+        tokenizer = known.tokenizer if isinstance(known, TokenInputs) else CharTokenizer()
+        sequences = read_sequences(f"X{of}", X, tokenizer)
+        targets = self._read_targets(f"y{of}", y)
         check_same_lengths(sequences, targets, of)
         self._check_targets(f"y{of}", targets)
         return sequences, targets

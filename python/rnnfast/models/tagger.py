@@ -11,6 +11,7 @@ import numpy as np
 from rnnfast._checks import check_int, check_real
 from rnnfast.metrics import entity_scores
 from rnnfast.models._labels import class_weights, find_classes, read_label_lists
+from rnnfast.models._tag_set import TagSet
 from rnnfast.models.estimator import Examples
 from rnnfast.models.feedback_head import FeedbackHead
 from rnnfast.models.step_heads import CrfHead, SoftmaxHead, StepHead
@@ -242,51 +243,23 @@ class SequenceTagger(Stepwise):
         )
         if self.scheme and self.classes_.dtype.kind != "U":
             raise TypeError(f"y: expected BIO labels, got {self.classes_.tolist()[0]!r}")
+        self._tags = self._make_tags()
+        self._tags.require_allowed("y", targets)
+        numbers = np.concatenate(self._tags.numbers(targets))
+        self.class_weights_ = class_weights(self.class_weight, self.classes_, numbers, self.dtype)
+
+    def _make_tags(self) -> TagSet:
         rules = Constraints.bio(self.classes_.tolist()) if self.scheme else None
-        self._rules = rules if self.crf else None
-        numbers = self._encode_targets(targets)
-        for number, tags in enumerate(numbers if self._rules else ()):
-            place = self._forbidden(tags)
-            if place is not None:
-                before = targets[number][place - 1] if place else "the start"
-                raise ValueError(
-                    f"y: expected labels that BIO allows, got {targets[number][place]} after "
-                    f"{before}, in {' '.join(targets[number])}"
-                )
-        self.class_weights_ = class_weights(
-            self.class_weight, self.classes_, np.concatenate(numbers), self.dtype
-        )
+        return TagSet(self.classes_, rules if self.crf else None)
 
     def _encode_targets(self, targets: list[Array]) -> list[Array]:
-        """Return the place of each label among `classes_`; -1 for one that is not there."""
-        last = len(self.classes_) - 1
-        places = [np.minimum(np.searchsorted(self.classes_, labels), last) for labels in targets]
-        return [
-            np.where(self.classes_[place] == labels, place, -1)
-            for place, labels in zip(places, targets, strict=True)
-        ]
-
-    def _forbidden(self, tags: Array) -> int | None:
-        """Return the first place where the rules forbid a tag."""
-        if self._rules is None or len(tags) == 0:
-            return None
-        allowed = self._rules.transitions[tags[:-1], tags[1:]]
-        allowed = np.concatenate([self._rules.start[tags[:1]], allowed])
-        return None if allowed.all() else int(allowed.argmin())
-
-    def _possible(self, numbers: list[Array]) -> list[int]:
-        """Return which sequences the network can make: of labels that are known and allowed."""
-        return [
-            place
-            for place, tags in enumerate(numbers)
-            if (tags >= 0).all() and self._forbidden(tags) is None
-        ]
+        return self._tags.numbers(targets)
 
     def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
         train, held_out = super()._prepare(X, y, valid)
         if held_out is not None:
-            numbers = self._encode_targets(held_out.y)
-            if not sum(len(numbers[place]) for place in self._possible(numbers)):
+            numbers = self._tags.numbers(held_out.y)
+            if not sum(len(numbers[place]) for place in self._tags.possible(numbers)):
                 raise ValueError(
                     f"{'y' if valid is None else 'y of valid'}: expected a sequence to validate "
                     "on of labels that are learned, got none"
@@ -295,8 +268,8 @@ class SequenceTagger(Stepwise):
 
     def _figures(self, examples: Examples) -> dict[str, float]:
         figures = self._compare(examples.y, self._labels(examples.x))
-        numbers = self._encode_targets(examples.y)
-        possible = self._possible(numbers)
+        numbers = self._tags.numbers(examples.y)
+        possible = self._tags.possible(numbers)
         loss = self._mean_loss(
             Examples([examples.x[n] for n in possible], [numbers[n] for n in possible])
         )
@@ -306,7 +279,7 @@ class SequenceTagger(Stepwise):
         num_tags = len(self.classes_)
         if self.crf:
             return CrfHead(
-                in_features, num_tags, constraints=self._rules, dtype=self.dtype, rng=rng
+                in_features, num_tags, constraints=self._tags.rules, dtype=self.dtype, rng=rng
             )
         if not self.feed_labels:
             return SoftmaxHead(
@@ -338,7 +311,5 @@ class SequenceTagger(Stepwise):
         weights = learned["class_weights"]
         self.classes_ = np.array(learned["classes"])
         self.class_weights_ = None if weights is None else np.array(weights, self.dtype)
-        self._rules = None
-        if self.crf and self.scheme:
-            self._rules = Constraints.bio(self.classes_.tolist())
+        self._tags = self._make_tags()
         super()._restore(learned)
