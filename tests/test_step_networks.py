@@ -38,7 +38,7 @@ def make_words(**options: Any) -> tuple[WordLayers, Array]:
     x = np.zeros((6, 3, 2 + MOST_CHARACTERS), np.int32)
     for column, words in enumerate(SENTENCES):
         ids = np.array([1 + keys.index(key) for key in features.keys(words)])
-        x[: len(words), column] = features.encode(words, ids)
+        x[: len(words), column] = features.encode([words], [ids])[0]
     arguments: dict[str, Any] = {
         "embedding_size": 3,
         "char_embedding_size": 2,
@@ -202,7 +202,10 @@ def test_word_features() -> None:
     features = WordFeatures.learn([["abc", "Ab"]], lowercase=True, shapes=False, characters=True)
     assert features.characters is not None
     long = "a" * 20 + "b" * 20
-    encoded = features.encode(["Ab", "zb", long], np.array([3, 1, 2]))
+    (encoded, nothing) = features.encode(
+        [["Ab", "zb", long], []], [np.array([3, 1, 2]), np.empty(0, np.int64)]
+    )
+    assert nothing.shape == (0, 2 + MOST_CHARACTERS)
     known = features.characters
     assert encoded.dtype == np.int32
     assert encoded[:, 0].tolist() == [3, 1, 2]
@@ -213,7 +216,7 @@ def test_word_features() -> None:
     assert WordFeatures.from_dict(features.to_dict()) == features
     plain = WordFeatures.learn([["abc"]], lowercase=False, shapes=False, characters=False)
     ids = np.array([5])
-    assert plain.encode(["abc"], ids) is ids
+    assert plain.encode([["abc"]], [ids])[0] is ids
     assert WordFeatures.from_dict(plain.to_dict()) == plain
 
 

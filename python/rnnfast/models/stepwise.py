@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -65,6 +65,8 @@ class Stepwise(Estimator):
     shape_features: bool = False
 
     network_: StepNetwork = field(init=False)
+
+    _unit: ClassVar[str] = "step"
 
     # What a subclass fills in
 
@@ -172,7 +174,7 @@ class Stepwise(Estimator):
             raise TypeError(f"{name}: expected text or tokens as in training, got arrays")
         words = [list(item) for item in sequences]
         ids = self.inputs_.encode(name, [self.words_.keys(item) for item in words])
-        return [self.words_.encode(*pair) for pair in zip(words, ids, strict=True)]
+        return self.words_.encode(words, ids)
 
     # Examples
 

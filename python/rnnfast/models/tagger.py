@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -112,8 +112,6 @@ class SequenceTagger(Stepwise):
     class_weight: Literal["balanced"] | Mapping[Any, float] | None = None
     label_smoothing: float = 0.0
 
-    _unit: ClassVar[str] = "sentence"
-
     # Asking
 
     def predict(self, X: Any) -> list[list[Any]]:
@@ -195,7 +193,9 @@ class SequenceTagger(Stepwise):
         return self._compare(labels, self._labels(self._encode("X", sequences)))
 
     def _labels(self, x: list[Array]) -> list[Array]:
-        options = {"beam_size": self.beam_size} if self.feed_labels else {}
+        options = {}
+        if isinstance(self.network_.head, FeedbackHead):
+            options["beam_size"] = self.beam_size
         numbers = self._outputs(
             x, lambda batch, lengths: self.network_.predict(batch, lengths, **options)
         )

@@ -57,35 +57,42 @@ class WordFeatures:
         """Return what to look words up by."""
         return [word.lower() for word in words] if self.lowercase else list(words)
 
-    def encode(self, words: Sequence[str], ids: Array) -> Array:
-        """Return what the network reads of a sentence.
+    def encode(self, sentences: Sequence[Sequence[str]], ids: Sequence[Array]) -> list[Array]:
+        """Return what the network reads of sentences.
 
         Parameters
         ----------
-        words : sequence of str
-            T words.
-        ids : ndarray of int64, shape (T,)
-            Their ids.
+        sentences : list of list of str
+            Their words, T_i each.
+        ids : list of ndarray of int64, shapes (T_i,)
+            The ids of these.
 
         Returns
         -------
-        ndarray of int32, shape (T, 2 + MOST_CHARACTERS) or (T, 2)
+        list of ndarray of int32, shapes (T_i, 2 + MOST_CHARACTERS) or (T_i, 2)
             The id, the place in `SHAPES`, and the ids of the characters, filled up with 0. If a
             word is not more than its id, ``ids`` itself.
         """
         if not self.wide:
-            return ids
-        width = 2 if self.characters is None else 2 + MOST_CHARACTERS
-        encoded = np.zeros((len(words), width), np.int32)
-        encoded[:, 0] = ids
-        if self.shapes:
-            encoded[:, 1] = [word_shape(word) for word in words]
-        if self.characters is not None:
-            for row, word in zip(encoded, words, strict=True):
+            return list(ids)
+        words = list(dict.fromkeys(word for sentence in sentences for word in sentence))
+        place = {word: number for number, word in enumerate(words)}
+        table = np.zeros(
+            (len(words), 2 + (0 if self.characters is None else MOST_CHARACTERS)), "i4"
+        )
+        for row, word in zip(table, words, strict=True):
+            if self.shapes:
+                row[1] = word_shape(word)
+            if self.characters is not None:
                 letters = word
                 if len(word) > MOST_CHARACTERS:
                     letters = word[: MOST_CHARACTERS // 2] + word[-MOST_CHARACTERS // 2 :]
                 row[2 : 2 + len(letters)] = self.characters.encode(list(letters))
+        encoded = []
+        for sentence, numbers in zip(sentences, ids, strict=True):
+            rows = table[[place[word] for word in sentence]]
+            rows[:, 0] = numbers
+            encoded.append(rows)
         return encoded
 
     def to_dict(self) -> dict[str, Any]:
