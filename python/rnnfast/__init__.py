@@ -17,7 +17,6 @@ from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
-    binary_cross_entropy_with_logits,
     cross_entropy,
     l1,
     linear_cross_entropy,
@@ -26,6 +25,7 @@ from rnnfast.nn.losses import (
     softmax,
 )
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
+from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.schedules import ChainLR, CosineLR, ExponentialLR, ReduceOnPlateau, StepLR, WarmupLR
 from rnnfast.text.vocabulary import Vocabulary

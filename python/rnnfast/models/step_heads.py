@@ -10,13 +10,13 @@ from rnnfast.data.batches import Ints
 from rnnfast.nn.crf import CRF, Constraints
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
-    binary_cross_entropy_with_logits,
     l1,
     linear_cross_entropy,
     mse,
     softmax,
 )
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 
 # The target that `linear_cross_entropy` ignores by default.
 _IGNORED = -100
