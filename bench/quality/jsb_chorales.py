@@ -27,7 +27,7 @@ def pairs(pieces: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "jsb-chorales", cell="lstm", epochs=120, hidden_size=200, layers=1, dropout=0.5,
+        __doc__, "jsb-chorales", cell="lstm", epochs=80, hidden_size=200, layers=1, dropout=0.5,
         batch_size=8, lr=0.003, clip=1.0,
     )  # fmt: skip
     arguments = parser.parse_args()
