@@ -10,13 +10,16 @@ from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.models.multilabel_tagger import MultiLabelTagger
 from rnnfast.models.regressor import SequenceRegressor
+from rnnfast.models.step_regressor import StepRegressor
+from rnnfast.models.tagger import SequenceTagger
+from rnnfast.nn.crf import CRF
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
-    binary_cross_entropy_with_logits,
     cross_entropy,
     l1,
     linear_cross_entropy,
@@ -26,6 +29,7 @@ from rnnfast.nn.losses import (
 )
 from rnnfast.nn.penalties import activation_penalty, slowness_penalty
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
+from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
 from rnnfast.nn.tied import TiedEmbedding
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
@@ -33,6 +37,7 @@ from rnnfast.schedules import ChainLR, CosineLR, ExponentialLR, ReduceOnPlateau,
 from rnnfast.text.vocabulary import Vocabulary
 
 __all__ = [
+    "CRF",
     "GRU",
     "LSTM",
     "RNN",
@@ -53,12 +58,15 @@ __all__ = [
     "LayerNormLSTM",
     "Linear",
     "MeanAverage",
+    "MultiLabelTagger",
     "Optimizer",
     "RMSprop",
     "ReduceOnPlateau",
     "SequenceClassifier",
     "SequenceRegressor",
+    "SequenceTagger",
     "StepLR",
+    "StepRegressor",
     "TiedEmbedding",
     "VariationalDropout",
     "Vocabulary",

@@ -164,6 +164,19 @@ def binary_cross_entropy(
 def squared_error(
     x: Array, targets: Array, weights: Array | None, scale: float, backward: bool
 ) -> tuple[float, Array | None]: ...
+def crf_sums(
+    emissions: Array,
+    start: Array,
+    transitions: Array,
+    end: Array,
+    lengths: Array | None,
+    targets: Array | None,
+    weights: Array | None,
+    backward: bool,
+) -> tuple[Array, Array | None, tuple[Array, Array, Array, Array] | None]: ...
+def crf_decode(
+    emissions: Array, start: Array, transitions: Array, end: Array, lengths: Array | None
+) -> tuple[Array, Array]: ...
 def activation(name: str, x: Array) -> Array: ...
 def sgd(
     buffer: ParameterBuffer,

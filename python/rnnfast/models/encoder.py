@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnfast.models.condition import ConditionInput
 from rnnfast.models.parts import make_recurrent
+from rnnfast.models.word_layers import WordLayers
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout
 from rnnfast.nn.embedding import Embedding
@@ -28,6 +29,7 @@ class EncoderLayers:
         ids (T, B)         -> embedding -> dropout -> recurrent layers -> dropout -> h (T, B, D*H)
         ids (T, B)         ->        one-hot       -> recurrent layers -> dropout -> h
         features (T, B, F) ->                         recurrent layers -> dropout -> h
+        words (T, B, W)    -> vectors   -> dropout -> recurrent layers -> dropout -> h
 
     With a condition, its vector stands beside the input of every step, ``[x<t>, v]``: so it cannot
     be forgotten, as an initial state can.
@@ -56,6 +58,10 @@ class EncoderLayers:
         An id whose vector begins as zeros, so that it says nothing until it was learned from.
     word_dropout : float
         Probability with which, in training, an id becomes `unknown`. Of no effect on features.
+    words : WordLayers, optional
+        What makes the vectors of words in place of an embedding; then inputs are ``(T, B, W)``
+        as it takes them, and ``size``, ``embedding_size``, ``blank``, ``unknown`` and
+        ``word_dropout`` are of no effect.
     variational : bool
         Whether dropout has one mask for all steps of a sequence.
     embedding_dropout : float
@@ -91,17 +97,20 @@ class EncoderLayers:
         blank: int | None = None,
         unknown: int | None = None,
         word_dropout: float = 0.0,
+        words: WordLayers | None = None,
         variational: bool = False,
         embedding_dropout: float = 0.0,
         tied: int | None = None,
         condition: ConditionInput | None = None,
     ) -> None:
         self.blank, self.unknown = blank, unknown
-        self._word_dropout = word_dropout if tokens else 0.0
+        self._word_dropout = word_dropout if tokens and words is None else 0.0
         self._rng = rng
         self.condition = condition
         self.embedding: Embedding | None = None
-        if tokens and embedding_size is not None:
+        if words is not None:
+            size = words.output_size
+        elif tokens and embedding_size is not None:
             options: dict[str, Any] = {"padding_idx": blank, "dtype": dtype, "seed": rng}
             self.embedding = (
                 Embedding(size, embedding_size, **options)
@@ -109,10 +118,12 @@ class EncoderLayers:
                 else TiedEmbedding(size, embedding_size, out_features=tied, **options)
             )
         self._size = size
-        width = size if self.embedding is None else self.embedding.embedding_dim
+        if self.embedding is not None:
+            size = self.embedding.embedding_dim
+        self._reader = self.embedding if words is None else words
         self.recurrent = make_recurrent(
             cell,
-            width if condition is None else width + condition.size,
+            size if condition is None else size + condition.size,
             hidden_size,
             num_layers,
             options=cell_options,
@@ -132,11 +143,13 @@ class EncoderLayers:
             for name, parameter in self.recurrent.parameters().items()
             if name in ("weight_ih_l0", "weight_ih_l0_reverse")
         ]
-        for number in {blank, unknown} - {None} if tokens else ():
+        for number in {blank, unknown} - {None} if tokens and words is None else ():
             self._set_zero(number)
         self.modules: dict[str, Module] = {"recurrent": self.recurrent}
         if self.embedding is not None:
             self.modules = {"embedding": self.embedding, **self.modules}
+        elif words is not None:
+            self.modules = {**words.modules, **self.modules}
         if condition is not None:
             self.modules["condition"] = condition.layer
 
@@ -171,8 +184,8 @@ class EncoderLayers:
 
     def inputs(self, x: Array, condition: Array | None = None) -> Array:
         """Return what the recurrent layers take: vectors ``(T, B, F)``, or the ids themselves."""
-        if self.embedding is not None:
-            x = self.embedding(x)
+        if self._reader is not None:
+            x = self._reader(x)
         if self.condition is None:
             return x
         return _beside(self._as_vectors(x), self.condition(condition))
@@ -220,8 +233,8 @@ class EncoderLayers:
     ) -> tuple[Array, InputBackprop | None]:
         """Return what the recurrent layers take, and what takes the gradient of that, if any."""
         vectors, to_embedding = x, None
-        if self.embedding is not None:
-            vectors, to_embedding = self._embed(self.embedding, x)
+        if self._reader is not None:
+            vectors, to_embedding = self._read(self._reader, x)
         if self.condition is None:
             return vectors, to_embedding
         vectors = self._as_vectors(vectors)
@@ -235,11 +248,14 @@ class EncoderLayers:
 
         return _beside(vectors, beside), to_both
 
-    def _embed(self, embedding: Embedding, x: Array) -> tuple[Array, InputBackprop]:
-        embedded, to_table = embedding.forward(x)
-        kept, to_embedded = self._embedding_dropout.forward(embedded, x)
+    def _read(self, reader: Embedding | WordLayers, x: Array) -> tuple[Array, InputBackprop]:
+        vectors, to_reader = reader.forward(x)
+        if isinstance(reader, WordLayers):
+            dropped, to_vectors = self._dropout.forward(vectors)
+            return dropped, lambda dx: to_reader(to_vectors(dx))
+        kept, to_embedded = self._embedding_dropout.forward(vectors, x)
         dropped, to_kept = self._dropout.forward(kept)
-        return dropped, lambda dx: to_table(to_embedded(to_kept(dx)))
+        return dropped, lambda dx: to_reader(to_embedded(to_kept(dx)))
 
     def _as_vectors(self, x: Array) -> Array:
         """Return ``x``, or one-hot vectors of ids; zeros for `blank`."""

@@ -241,6 +241,10 @@ class Estimator(Model):
         """Return figures of the network on examples: ``valid_loss`` and others."""
         raise NotImplementedError
 
+    def _choice(self) -> tuple[str, bool]:
+        """Return the figure that tells which epoch is the best, and whether more is better."""
+        return self._monitor, self._maximize
+
     def _make_batch(self, examples: Examples, chosen: Ints) -> Any:
         """Return the batch of the examples of these numbers."""
         x, lengths = pad_batch(examples.x, chosen)
@@ -303,6 +307,7 @@ class Estimator(Model):
         rng = make_generator("seed", self.seed)
         network = fresh.network_ = fresh._make_network(rng)
         lengths = lengths_of(train.x)
+        monitor, maximize = self._choice()
         trainer = make_trainer(
             self,
             network.modules,
@@ -315,8 +320,8 @@ class Estimator(Model):
             checkpoint=checkpoint,
             data=lambda: {"data": _fingerprint(train, held_out)},
             validate=None if held_out is None else lambda: self._figures(held_out),
-            monitor=self._monitor,
-            maximize=self._maximize,
+            monitor=monitor,
+            maximize=maximize,
             callbacks=callbacks,
             reporter=Reporter(self.verbose, unit=self._unit),
         )
