@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "kernels/crf_table.h"
 #include "kernels/recurrent_table.h"
 
 namespace rnnfast {
@@ -168,6 +169,12 @@ struct HeadsTable {
   // Rows (R, V) to their softmax, or its logarithm; y contiguous.
   void (*softmax)(std::int64_t R, std::int64_t V, Matrix<const Scalar> x, bool logarithm, Scalar* y,
                   int threads);
+
+  // Conditional random fields. `crf_decode` writes the best tags (T, B) within the lengths and
+  // their scores (B), -inf for a sequence without a path that is allowed.
+  Status (*crf_sums)(const CrfChains<Scalar>& chains, const CrfSums<Scalar>& sums, int threads);
+  Status (*crf_decode)(const CrfChains<Scalar>& chains, std::int64_t* tags, double* scores,
+                       int threads);
 
   // Embedding: rows of a table (tokens, E), and gradients added to the rows they came from.
   // Rows of index `padding` get none.

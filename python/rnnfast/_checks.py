@@ -32,6 +32,19 @@ def check_int(name: str, value: Any, minimum: int) -> int:
     return number
 
 
+def check_bool(name: str, value: Any) -> bool:
+    """Return ``value`` as a bool.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected a bool, got {type(value).__name__}")
+    return bool(value)
+
+
 def check_probability(name: str, value: Any) -> float:
     """Return ``value`` as a float from 0 to 1.
 
@@ -93,7 +106,8 @@ def check_real(
         bounds.append(f"{'above' if above else 'of at least'} {low:g}")
     if high != math.inf:
         bounds.append(f"{'below' if below else 'of at most'} {high:g}")
-    raise ValueError(f"{name}: expected a finite number {' and '.join(bounds)}, got {value}")
+    which = f" {' and '.join(bounds)}" if bounds else ""
+    raise ValueError(f"{name}: expected a finite number{which}, got {value}")
 
 
 def check_array(name: str, value: Any) -> Any:

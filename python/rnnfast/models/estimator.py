@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import check_int, check_real, make_generator
 from rnnfast._progress import Reporter
 from rnnfast.data.batches import Ints, bucket_by_length, pad_sequences
 from rnnfast.models._fitting import check_shared, digest, make_trainer, run_trainer
@@ -241,6 +241,10 @@ class Estimator(Model):
         """Return figures of the network on examples: ``valid_loss`` and others."""
         raise NotImplementedError
 
+    def _choice(self) -> tuple[str, bool]:
+        """Return the figure that tells which epoch is the best, and whether more is better."""
+        return self._monitor, self._maximize
+
     def _make_batch(self, examples: Examples, chosen: Ints) -> Any:
         """Return the batch of the examples of these numbers."""
         x, lengths = pad_batch(examples.x, chosen)
@@ -307,10 +311,11 @@ class Estimator(Model):
         self._check_hyperparameters()
         fresh = copy.copy(self)
         train, held_out = fresh._prepare(X, y, valid)
-        rng = np.random.default_rng(self.seed)
+        rng = make_generator("seed", self.seed)
         network = fresh.network_ = fresh._make_network(rng)
         lengths = lengths_of(train.x)
         total_steps = self.epochs * -(-len(lengths) // self.batch_size)
+        monitor, maximize = self._choice()
         trainer = make_trainer(
             self,
             network.modules,
@@ -323,8 +328,8 @@ class Estimator(Model):
             checkpoint=checkpoint,
             data=lambda: {"data": _fingerprint(train, held_out)},
             validate=None if held_out is None else lambda: self._figures(held_out),
-            monitor=self._monitor,
-            maximize=self._maximize,
+            monitor=monitor,
+            maximize=maximize,
             callbacks=callbacks,
             reporter=Reporter(self.verbose, unit=self._unit),
         )
