@@ -14,6 +14,7 @@ import numpy as np
 
 import rnnfast as rf
 from rnnfast.data import load_dinosaurs, split_items
+from rnnfast.plotting import plot_history
 
 names = load_dinosaurs()
 train, held_out = split_items(names, 0.1, np.random.default_rng(0))
@@ -43,11 +44,7 @@ for epoch, samples in written:
 print(f"kept: epoch {lm.best_epoch_}, perplexity {lm.perplexity(held_out):.2f} on names held out")
 
 figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
-epochs = [record["epoch"] for record in lm.history_]
-axes.plot(epochs, [record["loss"] for record in lm.history_], label="learned from")
-axes.plot(epochs, [record["valid_loss"] for record in lm.history_], label="held out")
-axes.set(xlabel="epoch", ylabel="loss, nats a character")
-axes.legend()
+plot_history(lm, ax=axes)
 
 # %%
 # New names

@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import rnnfast as rf
+from rnnfast.plotting import plot_attention
 
 rng = np.random.default_rng(0)
 FORMATS = (
@@ -96,8 +97,4 @@ for spelled in ("12 August 1988", "Tuesday nov 5 2024", "1.2.2003"):
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
 for ax, spelled in zip(axes, ("wednesday, 29 october 1969", "20 Jul 1969"), strict=True):
     seen = model.attention_weights(spelled)
-    rows = [token if len(token) == 1 else "end" for token in seen.target]
-    ax.imshow(seen.weights, cmap="Blues", aspect="auto", vmin=0)
-    ax.set_xticks(range(len(seen.source)), seen.source)
-    ax.set_yticks(range(len(rows)), rows)
-    ax.set(xlabel="read", ylabel="written")
+    plot_attention(seen.weights, seen.source, seen.target, ax=ax)
