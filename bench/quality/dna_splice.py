@@ -11,15 +11,16 @@ import rnnfast as rf
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "dna-splice", folds=10, epochs=30, hidden_size=64, layers=2, dropout=0.4,
-        batch_size=32, lr=0.003, cell="gru", pooling="concat", smoothing=0.1,
+        __doc__, "dna-splice", folds=10, epochs=30, hidden_size=64, layers=1, dropout=0.5,
+        embedding_size=32,        batch_size=32, lr=0.003, cell="gru", pooling="concat", smoothing=0.1,
     )  # fmt: skip
     arguments = parser.parse_args()
 
     sequences, labels = [], []
     for line in (arguments.data / "splice.data").read_text("ascii").splitlines():
         label, _, bases = (part.strip() for part in line.split(","))
-        sequences.append(bases)
+        # Each base with its place: what matters is how far from the middle a motif stands.
+        sequences.append([f"{base}{place}" for place, base in enumerate(bases)])
         labels.append(label)
 
     clock = Clock()
@@ -30,12 +31,11 @@ def main() -> None:
         if arguments.validate:
             train, test = validation_part(train, labels)
         model = rf.SequenceClassifier(
-            level="char",
             cell=arguments.cell,
             hidden_size=arguments.hidden_size,
             num_layers=arguments.layers,
             bidirectional=True,
-            embedding_size=8,
+            embedding_size=arguments.embedding_size,
             dropout=arguments.dropout,
             pooling=arguments.pooling,
             label_smoothing=arguments.smoothing,

@@ -8,7 +8,9 @@ from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.ctc_recognizer import CTCRecognizer
+from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.models.regressor import SequenceRegressor
 from rnnfast.models.seq2seq import Seq2Seq
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.ctc import ctc_loss
@@ -18,6 +20,7 @@ from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
+    l1,
     linear_cross_entropy,
     log_softmax,
     mse,
@@ -44,6 +47,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "ExponentialLR",
+    "Forecaster",
     "LanguageModel",
     "Linear",
     "Optimizer",
@@ -51,6 +55,7 @@ __all__ = [
     "ReduceOnPlateau",
     "Seq2Seq",
     "SequenceClassifier",
+    "SequenceRegressor",
     "StepLR",
     "Vocabulary",
     "WarmupLR",
@@ -65,6 +70,7 @@ __all__ = [
     "ctc_loss",
     "draw",
     "get_num_threads",
+    "l1",
     "linear_cross_entropy",
     "load",
     "log_softmax",

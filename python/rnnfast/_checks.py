@@ -93,7 +93,8 @@ def check_real(
         bounds.append(f"{'above' if above else 'of at least'} {low:g}")
     if high != math.inf:
         bounds.append(f"{'below' if below else 'of at most'} {high:g}")
-    raise ValueError(f"{name}: expected a finite number {' and '.join(bounds)}, got {value}")
+    which = f" {' and '.join(bounds)}" if bounds else ""
+    raise ValueError(f"{name}: expected a finite number{which}, got {value}")
 
 
 def check_array(name: str, value: Any) -> Any:

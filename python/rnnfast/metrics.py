@@ -239,7 +239,7 @@ def bleu(true: Sequence[str], predicted: Sequence[str], **options: Any) -> float
         import sacrebleu
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "bleu needs the package sacrebleu: pip install sacrebleu"
+            "bleu needs the package sacrebleu; pip install sacrebleu"
         ) from None
     score = sacrebleu.corpus_bleu([p for _, p in pairs], [[t for t, _ in pairs]], **options)
     return float(score.score)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rnnfast.data.batches import Ints
 from rnnfast.models.encoder import EncoderLayers
 from rnnfast.models.estimator import (
     Estimator,
@@ -142,7 +143,7 @@ class ManyToOne(Estimator):
         """
         train, held_out = np.arange(len(sequences)), np.arange(0)
         if valid is None:
-            train, held_out = hold_out(len(sequences), self.validation_fraction, classes)
+            train, held_out = self._hold_out(len(sequences), classes)
         learned_from = [sequences[number] for number in train]
         self.inputs_ = self._learn_inputs(learned_from)
         examples = Examples(self.inputs_.encode("X", learned_from), targets[train])
@@ -155,6 +156,9 @@ class ManyToOne(Estimator):
             return examples, None
         kept = self.inputs_.encode("X", [sequences[number] for number in held_out])
         return examples, Examples(kept, targets[held_out])
+
+    def _hold_out(self, count: int, classes: Array | None) -> tuple[Ints, Ints]:
+        return hold_out(count, self.validation_fraction, classes)
 
     def _make_many_to_one(
         self, num_outputs: int, loss: Loss, rng: np.random.Generator

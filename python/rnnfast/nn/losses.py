@@ -12,6 +12,7 @@ Each returns ``(loss, gradient)``; the gradient is None with ``backward=False``.
 
 from __future__ import annotations
 
+import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
@@ -245,6 +246,39 @@ def mse(
     )
     loss, gradient = _core.squared_error(predictions, targets, weights, factor, backward)
     return checked_loss(loss * factor), gradient
+
+
+def l1(
+    predictions: Array,
+    targets: Array,
+    *,
+    weights: Array | None = None,
+    reduction: Reduction = "mean",
+    scale: float = 1.0,
+    backward: bool = True,
+) -> tuple[float, Array | None]:
+    """Absolute error, ``sum of w |x - t|``.
+
+    Takes what `mse` takes, gives what it gives and raises what it raises. Where ``x = t`` the
+    gradient is 0.
+    """
+    require_scores("predictions", predictions, 0)
+    targets = np.asarray(targets)
+    if targets.dtype != predictions.dtype:
+        raise TypeError(f"targets: expected dtype {predictions.dtype}, got {targets.dtype}")
+    if targets.shape != predictions.shape:
+        raise ValueError(f"targets: expected shape {predictions.shape}, got {targets.shape}")
+    weights = element_weights(predictions, weights)
+    factor = loss_factor(
+        reduction, scale, predictions.size if weights is None else float(weights.sum())
+    )
+    difference = predictions - targets
+    sizes = np.abs(difference) if weights is None else np.abs(difference) * weights
+    loss = checked_loss(float(sizes.sum(dtype=np.float64)) * factor)
+    if not backward:
+        return loss, None
+    signs = np.sign(difference) if weights is None else np.sign(difference) * weights
+    return loss, signs * predictions.dtype.type(factor)
 
 
 def softmax(x: Array) -> Array:

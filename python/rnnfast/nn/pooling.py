@@ -24,8 +24,8 @@ def pool(
     h : ndarray
         Outputs ``(T, B, D*H)``.
     lengths : ndarray of int
-        ``(B,)``, from 0 to T. What lies past a length is not read. A sequence of length 0 has a
-        vector of zeros.
+        ``(B,)``, from 0 to T. Past a length ``h`` is 0, as recurrent layers leave it. A sequence
+        of length 0 has a vector of zeros.
     how : {"last", "mean", "max", "concat"}
         What each direction has when it has read all: of the forward one the output of the last
         step, of the reverse one that of the first; the mean over the steps; the largest of each

@@ -1,0 +1,76 @@
+"""Sentiment of 3,000 sentences about products, films and places. Accuracy, five-fold.
+
+Several models, which differ in their seeds alone, vote with the mean of their probabilities.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from common import Clock, folds, make_parser, take, validation_part
+
+import rnnfast as rf
+
+
+def main() -> None:
+    parser = make_parser(
+        __doc__, "uci-sentiment-sentences", folds=5, members=5, epochs=12, hidden_size=64,
+        layers=1, dropout=0.6, word_dropout=0.2, embedding_size=100, batch_size=16, lr=0.002,
+        cell="lstm", pooling="concat", smoothing=0.1, weight_decay=0.0, min_count=2,
+    )  # fmt: skip
+    arguments = parser.parse_args()
+
+    texts, labels = [], []
+    for path in sorted(arguments.data.glob("*_labelled.txt")):
+        for line in path.read_text("utf-8").split("\n"):
+            if line:
+                text, label = line.rsplit("\t", 1)
+                texts.append(text.strip())
+                labels.append(int(label))
+
+    clock = Clock()
+    right: list[float] = []
+    alone: list[float] = []
+    for number, (train, test) in enumerate(folds(labels, 5)):
+        if number == arguments.folds:
+            break
+        if arguments.validate:
+            train, test = validation_part(train, labels)
+        X, y = take(texts, test), np.array(take(labels, test))
+        probabilities = 0
+        for member in range(arguments.members):
+            model = rf.SequenceClassifier(
+                tokenizer_options={"lower": True},
+                min_count=arguments.min_count,
+                cell=arguments.cell,
+                hidden_size=arguments.hidden_size,
+                num_layers=arguments.layers,
+                bidirectional=True,
+                embedding_size=arguments.embedding_size,
+                word_dropout=arguments.word_dropout,
+                dropout=arguments.dropout,
+                pooling=arguments.pooling,
+                label_smoothing=arguments.smoothing,
+                optimizer="adamw",
+                optimizer_options={"weight_decay": arguments.weight_decay},
+                learning_rate=arguments.lr,
+                batch_size=arguments.batch_size,
+                epochs=arguments.epochs,
+                validation_fraction=0,
+                seed=100 * arguments.seed + member,
+                verbose=0,
+            ).fit(take(texts, train), take(labels, train))
+            each = model.predict_proba(X)
+            alone.append(float((each.argmax(axis=1) == y).mean()))
+            probabilities = probabilities + each
+        right.append(float((probabilities.argmax(axis=1) == y).mean()))
+        print(f"fold {number + 1}: {100 * right[-1]:.2f} % of {len(test)}, {clock}", flush=True)
+    print(model)
+    print(
+        f"{'validation' if arguments.validate else 'held out'}: {100 * np.mean(right):.2f} % "
+        f"({len(right)} folds, {arguments.members} models each; a single one "
+        f"{100 * np.mean(alone):.2f} %); {clock}, seed {arguments.seed}"
+    )
+
+
+if __name__ == "__main__":
+    main()

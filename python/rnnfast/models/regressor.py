@@ -1,0 +1,242 @@
+"""Numbers from whole sequences: many to one, and what forecasting shares with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast import metrics
+from rnnfast.models.estimator import Examples, check_same_length
+from rnnfast.models.inputs import Sequences
+from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
+from rnnfast.nn.linear import Linear
+from rnnfast.nn.losses import l1, mse
+from rnnfast.nn.module import Array
+
+_LOSSES = {"mse": mse, "mae": l1}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Regression(ManyToOne):
+    """Base of the models that predict numbers; the network predicts them standardised.
+
+    Parameters
+    ----------
+    loss : {"mse", "mae"}
+        Mean squared or mean absolute error.
+    """
+
+    loss: Literal["mse", "mae"] = "mse"
+
+    _estimator_type: ClassVar[str | None] = "regressor"
+
+    def _check_hyperparameters(self) -> None:
+        super()._check_hyperparameters()
+        if self.loss not in _LOSSES:
+            known = ", ".join(_LOSSES)
+            raise ValueError(f"loss: expected one of {known}, got {self.loss!r}")
+
+    def _prepare_numbers(
+        self,
+        sequences: Sequences,
+        targets: Array,
+        valid: Any,
+        read_targets: Callable[[str, Any], Array],
+    ) -> tuple[Examples, Examples | None]:
+        """Divide and encode as `_prepare_parts`; set `target_mean_` and `target_scale_`.
+
+        Targets are ``(N, k)`` of float64.
+        """
+        train, held_out = self._prepare_parts(sequences, targets, valid, read_targets)
+        features = targets.shape[1]
+        self.target_mean_, self.target_scale_ = np.zeros(features), np.ones(features)
+        if self.standardize:
+            self.target_mean_, deviation = train.y.mean(axis=0), train.y.std(axis=0)
+            constant = deviation <= 1e-12 * np.abs(self.target_mean_)
+            self.target_scale_ = np.where(constant, 1.0, deviation)
+        return self._standardized(train), None if held_out is None else self._standardized(held_out)
+
+    def _standardized(self, examples: Examples) -> Examples:
+        y = (examples.y - self.target_mean_) / self.target_scale_
+        return examples._replace(y=y.astype(self.dtype))
+
+    def _make_network(self, rng: np.random.Generator) -> ManyToOneNetwork:
+        error = _LOSSES[self.loss]
+
+        def loss(linear: Linear, v: Array, y: Array) -> tuple[float, Array | None]:
+            scores, backprop = linear.forward(v)
+            value, gradient = error(scores, y, reduction="sum")
+            assert gradient is not None
+            return value, backprop(gradient)
+
+        return self._make_many_to_one(len(self.target_mean_), loss, rng)
+
+    def _figures(self, examples: Examples) -> dict[str, float]:
+        scores = self._scores(examples.x)
+        loss, _ = _LOSSES[self.loss](scores, examples.y, backward=False)
+        missed = (scores - examples.y) * self.target_scale_
+        return {"valid_loss": loss, "valid_rmse": float(np.sqrt(np.mean(missed**2)))}
+
+    def _predict_encoded(self, x: list[Array]) -> npt.NDArray[np.float64]:
+        """Return the numbers ``(N, k)`` for encoded sequences."""
+        return self._scores(x) * self.target_scale_ + self.target_mean_
+
+    def _learned(self) -> dict[str, Any]:
+        return {
+            **super()._learned(),
+            "target_mean": self.target_mean_.tolist(),
+            "target_scale": self.target_scale_.tolist(),
+        }
+
+    def _restore(self, learned: Mapping[str, Any]) -> None:
+        self.target_mean_ = np.array(learned["target_mean"], np.float64)
+        self.target_scale_ = np.array(learned["target_scale"], np.float64)
+        super()._restore(learned)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SequenceRegressor(Regression):
+    """Predicts a number, or several, from a sequence: a quantity from a series, a grade of a text.
+
+    The picture of the course is *many to one*, ``T_y = 1``: T_x inputs, one output after the last,
+    which is a number and no class.
+
+    ::
+
+        a<t>    = cell(a<t-1>, x<t>),  t = 1 ... T_x       a<0> = 0
+        v       = pool(a<1>, ..., a<T_x>)
+        y_hat   = W_y v + b_y
+        loss    = mean of (y_hat - y)^2, or of |y_hat - y|
+
+    with x and y standardised. For what follows a series, `Forecaster` makes the sequences.
+
+    Parameters
+    ----------
+    loss : {"mse", "mae"}
+        Mean squared error, whose best answer is the mean; or mean absolute error, whose best one is
+        the median, which single large misses hardly move.
+    pooling : {"last", "mean", "max", "concat"}
+        What becomes of the layers' outputs over time: what each direction has when it has read
+        all, as the course draws it; their mean; the largest of each number; or all three one after
+        another.
+    standardize : bool
+        Whether the features of series, and the numbers to predict, have their mean taken off and
+        are divided by their standard deviation, of the part that is learned from.
+    **others
+        The hyperparameters that all supervised models have; see
+        `rnnfast.models.estimator.Estimator`.
+
+    Attributes
+    ----------
+    target_mean_, target_scale_ : ndarray of float64, shape (k,)
+        ``y = target_mean_ + target_scale_ * y_hat``.
+    inputs_, network_, history_, best_epoch_, stopped_
+        As every supervised model has them. Of each epoch the history has ``valid_loss``, of
+        standardised numbers, which tells the best epoch, and ``valid_rmse``, of those given.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> series = [rng.normal(size=(length, 1)) for length in rng.integers(5, 10, 200)]
+    >>> sums = [x.sum() for x in series]
+    >>> model = SequenceRegressor(cell="gru", hidden_size=16, learning_rate=0.01, seed=1, verbose=0)
+    >>> model.fit(series, sums).score(series, sums) > 0.95
+    True
+    """
+
+    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the numbers of each sequence.
+
+        Parameters
+        ----------
+        X : list of str, list of list of str, list of ndarray, or ndarray
+            Sequences of the kind that `fit` was given.
+
+        Returns
+        -------
+        ndarray of float64, shape (N,) or (N, k)
+            As the ``y`` of `fit` was.
+
+        Raises
+        ------
+        ValueError
+            If there is no sequence, a shape does not fit, or a number is not finite.
+        TypeError
+            If the sequences are of another kind than in training.
+        """
+        self._require_fitted()
+        predicted = self._predict_encoded(self.inputs_.encode("X", X))
+        return predicted[:, 0] if self._single else predicted
+
+    def score(self, X: Any, y: npt.ArrayLike) -> float:
+        """Return R^2, the share of the variance that the predictions explain; see `metrics.r2`.
+
+        Parameters
+        ----------
+        X : list of str, list of list of str, list of ndarray, or ndarray
+            Sequences.
+        y : array_like, shape (N,) or (N, k)
+            The numbers of each.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `predict`; also if ``y`` does not fit.
+        """
+        predicted = self.predict(X)
+        numbers = read_numbers("y", y)
+        check_same_length(predicted, numbers)
+        if numbers.shape != predicted.shape:
+            raise ValueError(f"y: expected shape {predicted.shape}, got {numbers.shape}")
+        return metrics.r2(numbers, predicted)
+
+    def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
+        sequences, numbers = self._read("X", X), read_numbers("y", y)
+        check_same_length(sequences, numbers)
+        self._single = numbers.ndim == 1
+
+        def read_targets(name: str, y: Any) -> Array:
+            others = read_numbers(name, y)
+            if others.shape[1:] != numbers.shape[1:]:
+                expected = ", ".join(["N", *map(str, numbers.shape[1:])])
+                raise ValueError(f"{name}: expected shape ({expected}), got {others.shape}")
+            return others.reshape(len(others), -1)
+
+        return self._prepare_numbers(
+            sequences, numbers.reshape(len(numbers), -1), valid, read_targets
+        )
+
+    def _learned(self) -> dict[str, Any]:
+        return {**super()._learned(), "single": self._single}
+
+    def _restore(self, learned: Mapping[str, Any]) -> None:
+        self._single = learned["single"]
+        super()._restore(learned)
+
+
+def read_numbers(name: str, y: Any) -> npt.NDArray[np.float64]:
+    """Return what is to be predicted as ``(N,)`` or ``(N, k)``.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold real numbers.
+    ValueError
+        If it has other axes, no number, or one that is not finite.
+    """
+    try:
+        array = np.asarray(y)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name}: expected shape (N,) or (N, k), got a ragged list") from None
+    if array.dtype.kind not in "fiu" and array.size:
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    if array.ndim not in (1, 2) or array.shape[-1] == 0:
+        raise ValueError(f"{name}: expected shape (N,) or (N, k), got {array.shape}")
+    if not np.isfinite(array).all():
+        bad = array[~np.isfinite(array)][0]
+        raise ValueError(f"{name}: expected finite numbers, got {bad}")
+    return array.astype(np.float64)
