@@ -215,8 +215,9 @@ class GradientProducts {
     });
   }
 
+  // Not inlined: beside the rest of `weights` the compiler keeps no accumulator in a register.
   template <int Count, int MR, int U>
-  void product_tile(const Scalar* left, std::int64_t K, const Operand& right, std::int64_t block,
+  __attribute__((noinline)) void product_tile(const Scalar* left, std::int64_t K, const Operand& right, std::int64_t block,
                     std::int64_t k, Scalar* to, Range rows) {
     const std::int64_t n = rows.end - rows.begin;
     const Scalar* b[U];
