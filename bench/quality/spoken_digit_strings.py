@@ -55,7 +55,7 @@ def make_strings(
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "fsdd-mini", strings=3000, epochs=12, hidden_size=96, layers=2, dropout=0.3,
+        __doc__, "fsdd-mini", strings=3000, epochs=10, hidden_size=96, layers=2, dropout=0.3,
         batch_size=32, lr=0.003, beam_size=1, cell="lstm",
     )  # fmt: skip
     arguments = parser.parse_args()
