@@ -75,12 +75,11 @@ def main() -> None:
         learning_rate=arguments.lr,
         batch_size=arguments.batch_size,
         epochs=arguments.epochs,
-        beam_size=arguments.beam_size,
         seed=arguments.seed,
         verbose=2,
     ).fit(*train, valid=valid)
     print(model)
-    found = model.predict(X)
+    found = model.predict(X, beam_size=arguments.beam_size)
     whole = np.mean([one == other for one, other in zip(y, found, strict=True)])
     print(
         f"{'validation' if arguments.validate else 'held out'}: {error_rate(y, found):.2%} digit "
