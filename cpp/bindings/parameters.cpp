@@ -59,6 +59,10 @@ void ParameterBuffer::assign(std::int64_t offset, const py::array& source) {
   changed();
 }
 
+void ParameterBuffer::zero_grads() {
+  std::memset(grads_.get(), 0, static_cast<std::size_t>(size_) * item_size(*this));
+}
+
 void bind_parameters(py::module_& m) {
   py::class_<ParameterBuffer, std::shared_ptr<ParameterBuffer>>(m, "ParameterBuffer")
       .def(py::init([](std::int64_t size, const std::string& dtype) {
@@ -73,7 +77,8 @@ void bind_parameters(py::module_& m) {
       .def_property_readonly("version", &ParameterBuffer::version)
       .def_property_readonly("values", [](const py::object& self) { return view(self, false); })
       .def_property_readonly("grads", [](const py::object& self) { return view(self, true); })
-      .def("assign", &ParameterBuffer::assign, py::arg("offset"), py::arg("source"));
+      .def("assign", &ParameterBuffer::assign, py::arg("offset"), py::arg("source"))
+      .def("zero_grads", &ParameterBuffer::zero_grads);
 }
 
 }  // namespace rnnfast

@@ -31,6 +31,7 @@ class ParameterBuffer {
   }
   // Copies a contiguous array of the buffer's dtype to [offset, offset + size).
   void assign(std::int64_t offset, const py::array& source);
+  void zero_grads();
 
  private:
   struct Free {

@@ -65,16 +65,17 @@ class BackwardLayer {
     const std::int64_t later = s + 1 < schedule.steps ? schedule.active[s + 1] : 0;
     for (const bool ends : {false, true})
       for_tiles<Shape>(worker_, outputs_, ends ? Range{later, n} : Range{0, later}, batch,
-                       [&](auto block, auto blocks, auto b, auto rows) {
+                       [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
                          output_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
-                                                                                     ends);
+                                                                                     ends, turn);
                        });
     if constexpr (Cell::may_project) project(s, n);
     if constexpr (Cell::second_product) {
       worker_.step_barrier();
       for_tiles<Shape>(worker_, blocks_, {0, n}, batch,
-                       [&](auto block, auto blocks, auto b, auto rows) {
-                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+                       [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
+                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
+                                                                                     turn);
                        });
     }
     worker_.step_barrier();
@@ -84,21 +85,23 @@ class BackwardLayer {
     if (!w_.projection) return;
     worker_.step_barrier();
     for_tiles<Shape>(worker_, blocks_, {0, n}, p_.schedule->B,
-                     [&](auto block, auto blocks, auto b, auto rows) {
+                     [&](auto block, auto blocks, auto b, auto rows, const Turn&) {
                        projection_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
                      });
   }
 
   // dh<t> = dy<t> + W_hh^T dG<t+1> for sequences that go on, + dh_n for those that end here.
   template <int MR, int U>
-  void output_tile(std::int64_t s, std::int64_t block, std::int64_t b, bool ends) {
+  void output_tile(std::int64_t s, std::int64_t block, std::int64_t b, bool ends,
+                   const Turn& turn) {
     const Schedule& schedule = *p_.schedule;
     const std::int64_t row = schedule.first[s] + b;
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
     const std::int64_t next = schedule.first[s + 1] + b;
     if (!ends)
-      accumulate_slots<Scalar, MR, U>(acc, p_, next, Cell::h_first, w_.h_width(), w_.w_hh_t, block);
+      accumulate_slots<Scalar, MR, U>(acc, p_, next, Cell::h_first, w_.h_width(), w_.w_hh_t,
+                                      outputs_, block, turn);
     Scalar product[U][MR][V];
     spill(acc, product);
     for (int u = 0; u < U; ++u) {
@@ -179,11 +182,11 @@ class BackwardLayer {
 
   // Through the product whose input was a gate times h<t-1>.
   template <int MR, int U>
-  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b) {
+  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn) {
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
-    accumulate_slots<Scalar, MR, U>(acc, p_, row, 0, V, w_.w_second_t, block);
+    accumulate_slots<Scalar, MR, U>(acc, p_, row, 0, V, w_.w_second_t, blocks_, block, turn);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Scalar* gate = p_.slots_at(block + u, row + m) + V;
@@ -211,9 +214,10 @@ class BackwardLayer {
     const Range outputs = share(w_.outputs, worker_.member, worker_.members);
     for_block_groups<Shape::blocks>(outputs, [&](std::int64_t block, auto blocks) {
       constexpr int U = decltype(blocks)::value;
-      for_row_tiles<Shape::rows>(Worker{}, {0, begun}, 0, [&](std::int64_t b, auto rows) {
-        initial_tile<decltype(rows)::value, U>(block, b);
-      });
+      for_row_tiles<Shape::rows>(Worker{}, {0, begun}, 0,
+                                 [&](std::int64_t b, auto rows, const Turn& turn) {
+                                   initial_tile<decltype(rows)::value, U>(outputs, block, b, turn);
+                                 });
       for (std::int64_t b = begun; b < schedule.B; ++b)
         for (int u = 0; u < U; ++u) {
           const std::int64_t at = schedule.order[b] * w_.P + (block + u) * V;
@@ -226,13 +230,17 @@ class BackwardLayer {
   }
 
   template <int MR, int U>
-  void initial_tile(std::int64_t block, std::int64_t b) {
+  void initial_tile(Range outputs, std::int64_t block, std::int64_t b, const Turn& turn) {
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
-    accumulate_slots<Scalar, MR, U>(acc, p_, b, Cell::h_first, w_.h_width(), w_.w_hh_t, block);
+    accumulate_slots<Scalar, MR, U>(acc, p_, b, Cell::h_first, w_.h_width(), w_.w_hh_t, outputs,
+                                    block, turn);
+    Scalar product[U][MR][V];
+    spill(acc, product);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
-        Vec<Scalar> dh = is_cut(b + m) ? zeros<Scalar>() : acc[m][u][0];
+        Vec<Scalar> dh = load(static_cast<const Scalar*>(product[u][m]));
+        if (is_cut(b + m)) dh = zeros<Scalar>();
         if constexpr (Cell::carry_is_output)
           dh = add(dh, load(static_cast<const Scalar*>(dcarry_at(block + u, b + m))));
         const std::int64_t column = (block + u) * V;

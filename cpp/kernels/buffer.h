@@ -2,54 +2,45 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
-#if defined(__linux__)
-  #include <sys/mman.h>
-#endif
+#include "kernels/memory.h"
 
 namespace rnnfast {
 
-// `count` values of T, aligned to a cache line (large ones to huge pages); not initialised.
-// Allocation reports failure, it does not throw.
+// `count` values of T, aligned to a cache line; not initialised. Allocation reports failure, it
+// does not throw.
 template <class T>
 class Buffer {
   static_assert(std::is_trivially_copyable_v<T>, "raw memory only");
 
  public:
   Buffer() = default;
-  Buffer(Buffer&& other) noexcept : data_(other.data_), count_(other.count_) {
-    other.data_ = nullptr;
-    other.count_ = 0;
-  }
+  Buffer(Buffer&& other) noexcept { *this = std::move(other); }
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(count_, other.count_);
+    std::swap(taken_, other.taken_);
     return *this;
   }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { std::free(data_); }
+  ~Buffer() { Memory::give(data_, taken_); }
 
   // At least `count` values; what was there is lost unless it already fits.
   bool reserve(std::int64_t count) {
     if (count <= count_) return true;
-    std::free(data_);
+    Memory::give(data_, taken_);
     data_ = nullptr;
     count_ = 0;
     const auto bytes = static_cast<std::uint64_t>(count) * sizeof(T);
     if (bytes / sizeof(T) != static_cast<std::uint64_t>(count) || bytes > (1ull << 47))
       return false;
-    constexpr std::size_t huge = std::size_t(2) << 20;
-    const std::size_t alignment = bytes >= 2 * huge ? huge : 64;
-    const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-    data_ = static_cast<T*>(std::aligned_alloc(alignment, rounded));
+    taken_ = static_cast<std::size_t>(bytes);
+    data_ = static_cast<T*>(Memory::take(taken_));
     if (data_ == nullptr) return false;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (alignment == huge) madvise(data_, rounded, MADV_HUGEPAGE);
-#endif
     count_ = count;
     return true;
   }
@@ -68,6 +59,7 @@ class Buffer {
  private:
   T* data_ = nullptr;
   std::int64_t count_ = 0;
+  std::size_t taken_ = 0;  // bytes
 };
 
 }  // namespace rnnfast

@@ -71,10 +71,18 @@ template <class Scalar>
 Scalar exp_sum(const Scalar* x, std::int64_t V, Scalar shift, Scalar* to) {
   const auto s = broadcast(shift);
   auto sum = zeros<Scalar>();
-  for (std::int64_t v = 0; v < V; v += lanes<Scalar>) {
-    const auto raw = load_filled(x + v, V - v, -std::numeric_limits<Scalar>::infinity());
+  const auto term = [&](const auto& raw) {
     const auto e = exp_nonpositive<Scalar>(sub(raw, s));
     sum = add(sum, e);
+    return e;
+  };
+  std::int64_t v = 0;
+  for (; v + lanes<Scalar> <= V; v += lanes<Scalar>) {
+    const auto e = term(load(x + v));
+    if (to != nullptr) store(to + v, e);
+  }
+  if (v < V) {
+    const auto e = term(load_filled(x + v, V - v, -std::numeric_limits<Scalar>::infinity()));
     if (to != nullptr) store_first(to + v, e, V - v);
   }
   return Eigen::internal::predux(sum);

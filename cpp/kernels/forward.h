@@ -41,15 +41,17 @@ class ForwardLayer {
   void step(std::int64_t s) {
     const std::int64_t n = p_.schedule->active[s];
     const Range all{0, n};
-    for_tiles<Recurrent>(
-        worker_, blocks_, all, p_.schedule->B, [&](auto block, auto blocks, auto b, auto rows) {
-          recurrent_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-        });
+    for_tiles<Recurrent>(worker_, blocks_, all, p_.schedule->B,
+                         [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
+                           recurrent_tile<decltype(rows)::value, decltype(blocks)::value>(s, block,
+                                                                                          b, turn);
+                         });
     if constexpr (Cell::second_product) {
       worker_.step_barrier();
       for_tiles<Plain>(worker_, blocks_, all, p_.schedule->B,
-                       [&](auto block, auto blocks, auto b, auto rows) {
-                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
+                       [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
+                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
+                                                                                     turn);
                        });
     }
     if (Cell::may_project && w_.projection) {
@@ -61,7 +63,7 @@ class ForwardLayer {
 
   // One step of MR sequences and U unit blocks: the recurrent product and the pointwise part.
   template <int MR, int U>
-  void recurrent_tile(std::int64_t s, std::int64_t block, std::int64_t b) {
+  void recurrent_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn) {
     constexpr int G = Cell::h_count;
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][G];
@@ -69,10 +71,7 @@ class ForwardLayer {
     Rows<Scalar, MR> left;
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) left.row[m] = p_.h_prev[row + m];
-    const Scalar* right[U];
-#pragma GCC unroll 8
-    for (int u = 0; u < U; ++u) right[u] = w_.w_hh + (block + u) * w_.P * G * V;
-    accumulate_rows<Scalar, MR, U, G>(acc, left, right, G * V, w_.P);
+    accumulate_panels<Scalar, MR, U, G>(acc, left, w_.w_hh, w_.P, blocks_, block, turn);
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
@@ -128,12 +127,12 @@ class ForwardLayer {
 
   // Second half: n's product with r h<t-1>, and the rest of the step.
   template <int MR, int U>
-  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b) {
+  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn) {
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
-    accumulate_panel<Scalar, MR, U>(acc, inner_rows<Scalar, MR>(p_, row, b), w_.w_second, w_.H,
-                                    block);
+    accumulate_panels<Scalar, MR, U, 1>(acc, inner_rows<Scalar, MR>(p_, row, b), w_.w_second, w_.H,
+                                        blocks_, block, turn);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Scalar* slots = p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_));

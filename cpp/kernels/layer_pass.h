@@ -50,14 +50,15 @@ struct LayerPass {
   }
 };
 
-// Cuts rows [begin, end) in tiles of nearly the same height: f(first row, integral_constant rows).
+// Cuts rows [begin, end) in tiles of nearly the same height: f(first row, integral_constant rows,
+// turn).
 template <int Max, class F>
 RNNFAST_INLINE void cut_rows(Range range, const F& f) {
   const std::int64_t n = range.end - range.begin, tiles = (n + Max - 1) / Max;
   std::int64_t row = range.begin;
   for (std::int64_t t = 0; t < tiles; ++t) {
     const std::int64_t end = range.begin + n * (t + 1) / tiles;
-    with_rows<Max>(static_cast<int>(end - row), [&](auto rows) { f(row, rows); });
+    with_rows<Max>(static_cast<int>(end - row), [&](auto rows) { f(row, rows, Turn{t, tiles}); });
     row = end;
   }
 }
@@ -90,30 +91,45 @@ RNNFAST_INLINE void for_block_groups(Range range, const F& f) {
 }
 
 // Visits this worker's tiles of one step: f(block, integral_constant blocks, row,
-// integral_constant rows), for blocks in `blocks` and rows in `rows`.
+// integral_constant rows, turn), for blocks in `blocks` and rows in `rows`.
 template <class Shape, class F>
 RNNFAST_INLINE void for_tiles(const Worker& worker, Range blocks, Range rows, std::int64_t batch,
                               const F& f) {
   if (rows.begin >= rows.end) return;
   if (batch == 1) {
     for_block_groups<Shape::wide>(blocks, [&](std::int64_t block, auto count) {
-      f(block, count, rows.begin, std::integral_constant<int, 1>());
+      f(block, count, rows.begin, std::integral_constant<int, 1>(), Turn{});
     });
     return;
   }
   for_block_groups<Shape::blocks>(blocks, [&](std::int64_t block, auto count) {
-    for_row_tiles<Shape::rows>(
-        worker, rows, batch, [&](std::int64_t row, auto height) { f(block, count, row, height); });
+    for_row_tiles<Shape::rows>(worker, rows, batch,
+                               [&](std::int64_t row, auto height, const Turn& turn) {
+                                 f(block, count, row, height, turn);
+                               });
   });
 }
 
-// acc += A W for a plain weight panel [block][k][V]: rows at `left`, U blocks from `block` on.
-template <class Scalar, int MR, int U>
-RNNFAST_INLINE void accumulate_panel(Tile<Scalar, MR, U, 1>& acc, const Rows<Scalar, MR>& left,
-                                     const Scalar* panels, std::int64_t K, std::int64_t block) {
+// The panels of the blocks that this worker visits after `block`, the first ones after the last,
+// to be fetched while the U panels of `size` values from `block` on are multiplied in K steps.
+template <int U, class Scalar>
+RNNFAST_INLINE Ahead next_panels(const Scalar* panels, std::int64_t size, Range blocks,
+                                 std::int64_t block, const Turn& turn, std::int64_t K) {
+  const std::int64_t next = block + U < blocks.end ? block + U : blocks.begin;
+  return {panels + next * size, U * size * static_cast<std::int64_t>(sizeof(Scalar)), turn, K};
+}
+
+// acc += A W for weight panels [block][k][G][V]: rows at `left`, U blocks from `block` on.
+template <class Scalar, int MR, int U, int G>
+RNNFAST_INLINE void accumulate_panels(Tile<Scalar, MR, U, G>& acc, const Rows<Scalar, MR>& left,
+                                      const Scalar* panels, std::int64_t K, Range blocks,
+                                      std::int64_t block, const Turn& turn) {
+  constexpr int width = G * lanes<Scalar>;
   const Scalar* right[U];
-  for (int u = 0; u < U; ++u) right[u] = panels + (block + u) * K * lanes<Scalar>;
-  accumulate_rows<Scalar, MR, U, 1>(acc, left, right, lanes<Scalar>, K);
+#pragma GCC unroll 8
+  for (int u = 0; u < U; ++u) right[u] = panels + (block + u) * K * width;
+  Ahead ahead = next_panels<U>(panels, K * width, blocks, block, turn, K);
+  accumulate_rows<Scalar, MR, U, G>(acc, left, right, width, K, ahead);
 }
 
 // Rows of what enters a second product.
@@ -130,11 +146,13 @@ RNNFAST_INLINE Rows<Scalar, MR> inner_rows(const LayerPass<Scalar>& p, std::int6
 template <class Scalar, int MR, int U>
 RNNFAST_INLINE void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, const LayerPass<Scalar>& p,
                                      std::int64_t row, int slot, std::int64_t width,
-                                     const Scalar* panels, std::int64_t block) {
+                                     const Scalar* panels, Range blocks, std::int64_t block,
+                                     const Turn& turn) {
   constexpr int V = lanes<Scalar>;
   const std::int64_t units = p.weights->units;
   // A part covers whole blocks, and about half the longest chain: gates differ in size.
   const std::int64_t part = std::max<std::int64_t>(1, kLongestChain / 2 / width);
+  Ahead ahead = next_panels<U>(panels, units * width * V, blocks, block, turn, units * width);
   Total<Scalar, MR, U, 1> total;
   for (std::int64_t unit = 0; unit < units; ++unit) {
     if (unit > 0 && unit % part == 0) total.absorb(acc);
@@ -144,7 +162,7 @@ RNNFAST_INLINE void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, const LayerPas
     const Scalar* right[U];
 #pragma GCC unroll 8
     for (int u = 0; u < U; ++u) right[u] = panels + ((block + u) * units + unit) * width * V;
-    accumulate<Scalar, MR, U, 1>(acc, left, right, V, width);
+    accumulate<Scalar, MR, U, 1>(acc, left, right, V, width, ahead);
   }
   total.give(acc);
 }

@@ -6,8 +6,8 @@ namespace {
 
 // One tile of the input product: MR rows from `row` on, U unit blocks of Count slots each.
 template <class Scalar, int Count, int MR, int U>
-void input_tile(const LayerPass<Scalar>& p, std::int64_t chunk_first, std::int64_t block,
-                std::int64_t row) {
+void input_tile(const LayerPass<Scalar>& p, std::int64_t chunk_first, Range blocks,
+                std::int64_t block, std::int64_t row, const Turn& turn) {
   constexpr int V = lanes<Scalar>;
   const PackedLayer<Scalar>& w = *p.weights;
   Vec<Scalar> acc[MR][U][Count];
@@ -32,10 +32,7 @@ void input_tile(const LayerPass<Scalar>& p, std::int64_t chunk_first, std::int64
     Rows<Scalar, MR> left;
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) left.row[m] = p.x[row + m];
-    const Scalar* right[U];
-#pragma GCC unroll 8
-    for (int u = 0; u < U; ++u) right[u] = w.w_ih + (block + u) * w.I * Count * V;
-    accumulate_rows<Scalar, MR, U, Count>(acc, left, right, Count * V, w.I);
+    accumulate_panels<Scalar, MR, U, Count>(acc, left, w.w_ih, w.I, blocks, block, turn);
   }
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
@@ -48,14 +45,15 @@ void input_tile(const LayerPass<Scalar>& p, std::int64_t chunk_first, std::int64
 }
 
 template <class Scalar, int MR, int U>
-void projection_tile(const LayerPass<Scalar>& p, std::int64_t s, std::int64_t block,
-                     std::int64_t b) {
+void projection_tile(const LayerPass<Scalar>& p, std::int64_t s, Range blocks, std::int64_t block,
+                     std::int64_t b, const Turn& turn) {
   constexpr int V = lanes<Scalar>;
   const PackedLayer<Scalar>& w = *p.weights;
   const std::int64_t row = p.schedule->first[s] + b;
   Vec<Scalar> acc[MR][U][1];
   clear<Scalar, MR, U, 1>(acc);
-  accumulate_panel<Scalar, MR, U>(acc, inner_rows<Scalar, MR>(p, row, b), w.w_hr, w.H, block);
+  accumulate_panels<Scalar, MR, U, 1>(acc, inner_rows<Scalar, MR>(p, row, b), w.w_hr, w.H, blocks,
+                                      block, turn);
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
@@ -64,13 +62,13 @@ void projection_tile(const LayerPass<Scalar>& p, std::int64_t s, std::int64_t bl
 }
 
 template <class Scalar, int MR, int U>
-void input_gradient_tile(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to,
-                         std::int64_t block, std::int64_t row) {
+void input_gradient_tile(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to, Range blocks,
+                         std::int64_t block, std::int64_t row, const Turn& turn) {
   constexpr int V = lanes<Scalar>;
   const PackedLayer<Scalar>& w = *p.weights;
   Vec<Scalar> acc[MR][U][1];
   clear<Scalar, MR, U, 1>(acc);
-  accumulate_slots<Scalar, MR, U>(acc, p, row, 0, w.x_width(), w.w_ih_t, block);
+  accumulate_slots<Scalar, MR, U>(acc, p, row, 0, w.x_width(), w.w_ih_t, blocks, block, turn);
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
@@ -98,15 +96,17 @@ void input_product(const LayerPass<Scalar>& p, const Worker& worker, std::int64_
       constexpr int U = decltype(blocks)::value;
       if (!worker.split_rows) {
         // All rows of the chunk, as if it were one tall step.
-        for_row_tiles<Shape::rows>(worker, {0, chunk}, chunk, [&](std::int64_t row, auto rows) {
-          input_tile<Scalar, Count, decltype(rows)::value, U>(p, first, block, first + row);
-        });
+        for_row_tiles<Shape::rows>(worker, {0, chunk}, chunk,
+                                   [&](std::int64_t row, auto rows, const Turn& turn) {
+                                     input_tile<Scalar, Count, decltype(rows)::value, U>(
+                                         p, first, mine, block, first + row, turn);
+                                   });
       } else {
         for (std::int64_t s = begin; s < end; ++s)
           for_row_tiles<Shape::rows>(worker, {0, schedule.active[s]}, schedule.B,
-                                     [&](std::int64_t b, auto rows) {
+                                     [&](std::int64_t b, auto rows, const Turn& turn) {
                                        input_tile<Scalar, Count, decltype(rows)::value, U>(
-                                           p, first, block, schedule.first[s] + b);
+                                           p, first, mine, block, schedule.first[s] + b, turn);
                                      });
       }
     });
@@ -118,9 +118,9 @@ void projection_product(const LayerPass<Scalar>& p, const Worker& worker, std::i
   using Shape = BlockTile<1>;
   const Range mine = worker.my_blocks(p.weights->outputs);
   for_tiles<Shape>(worker, mine, {0, p.schedule->active[s]}, p.schedule->B,
-                   [&](auto block, auto blocks, auto b, auto rows) {
+                   [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
                      projection_tile<Scalar, decltype(rows)::value, decltype(blocks)::value>(
-                         p, s, block, b);
+                         p, s, mine, block, b, turn);
                    });
 }
 
@@ -138,9 +138,9 @@ void input_gradient(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to, 
     mine = {rows.begin + part.begin, rows.begin + part.end};
   }
   for_block_groups<Shape::blocks>(blocks, [&](std::int64_t block, auto n) {
-    for_row_tiles<Shape::rows>(Worker{}, mine, 0, [&](std::int64_t row, auto m) {
-      input_gradient_tile<Scalar, decltype(m)::value, decltype(n)::value>(p, dx, add_to, block,
-                                                                          row);
+    for_row_tiles<Shape::rows>(Worker{}, mine, 0, [&](std::int64_t row, auto m, const Turn& turn) {
+      input_gradient_tile<Scalar, decltype(m)::value, decltype(n)::value>(p, dx, add_to, blocks,
+                                                                          block, row, turn);
     });
   });
 }

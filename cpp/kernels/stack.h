@@ -105,6 +105,9 @@ struct StackCache {
   std::int64_t width() const { return shape.D * shape.P; }
   bool drops() const { return keep && dropout.probability > 0; }
   Layer& layer(int l, int d) { return layers[keep ? l * shape.D + d : d]; }
+  // Rows that a unit block has room for: odd, as blocks whole pages apart would share cache sets.
+  std::int64_t slot_rows() const { return (keep ? schedule.rows : chunk_rows(schedule)) | 1; }
+  std::int64_t carry_rows() const { return ((keep ? schedule.rows : 0) + schedule.B) | 1; }
 
   std::int64_t bytes() const {
     std::int64_t total = h0.bytes();
@@ -150,11 +153,10 @@ bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed) {
   dropped.reset(new (std::nothrow) Buffer<Scalar>[shape.L]);
   if (!layers || !y || !dropped) return false;
   const std::int64_t units = packed.layers[0].units;
-  const std::int64_t slot_rows = keep ? R : chunk_rows(schedule);
   for (int i = 0; i < count; ++i) {
     Layer& one = layers[i];
-    if (!one.slots.reserve(units * slot_rows * cell.slots * V)) return false;
-    if (cell.carries && !one.carry.reserve(units * (keep ? B + R : B) * V)) return false;
+    if (!one.slots.reserve(units * slot_rows() * cell.slots * V)) return false;
+    if (cell.carries && !one.carry.reserve(units * carry_rows() * V)) return false;
     if ((cell.second_product || shape.projection) && !one.inner.reserve((keep ? R : B) * shape.H))
       return false;
   }
@@ -249,9 +251,9 @@ LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, in
   p.y = y_rows[d].data();
   p.cut = input.reset != nullptr ? cut[d].data() : nullptr;
   p.slots = own.slots.data();
-  p.slot_rows = keep ? schedule.rows : chunk_rows(schedule);
+  p.slot_rows = slot_rows();
   p.carry = own.carry.data();
-  p.carry_rows = keep ? schedule.B + schedule.rows : schedule.B;
+  p.carry_rows = carry_rows();
   p.inner = own.inner.data();
   p.inner_stride = shape.H;
   return p;

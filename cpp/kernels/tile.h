@@ -7,6 +7,8 @@
 // K alone, so that a result's bits depend neither on the tile's height nor on its neighbours.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/simd.h"
 
 namespace rnnfast {
@@ -26,14 +28,53 @@ struct Interleaved {
   RNNFAST_INLINE Scalar operator()(int m, std::int64_t k) const { return panel[k * MR + m]; }
 };
 
-template <class Scalar, int MR, int U, int G, class Left>
+// Which of the `count` tiles that read the same panel one is.
+struct Turn {
+  std::int64_t index = 0, count = 1;
+};
+
+// What a product fetches into the L2 cache meanwhile: one of `turn.count` parts of the `bytes` at
+// `next`, which later tiles will read, spread over K steps.
+class Ahead {
+ public:
+  Ahead(const void* next, std::int64_t bytes, const Turn& turn, std::int64_t K)
+      : at_(static_cast<const char*>(next) + bytes * turn.index / turn.count),
+        step_(std::min(kLine, bytes / (turn.count * K) + 1)) {}
+  RNNFAST_INLINE void fetch() {
+    __builtin_prefetch(at_, 0, 2);
+    at_ += step_;
+  }
+  static constexpr std::int64_t kLine = 64;  // bytes
+
+ private:
+  const char* at_;
+  std::int64_t step_;
+};
+struct Nothing {
+  RNNFAST_INLINE void fetch() {}
+};
+
+// Tiles of so many rows read their panel from L2 slowly enough for it to be fetched in time.
+constexpr int kFetchingRows = kRegisters >= 32 ? 4 : 3;
+constexpr int kFetchedSteps = 8;
+
+template <class Scalar, int MR, int U, int G, class Left, class Later = Nothing>
 RNNFAST_INLINE void accumulate(Tile<Scalar, MR, U, G>& acc, const Left& a,
-                               const Scalar* const (&b)[U], std::int64_t ldb, std::int64_t K) {
+                               const Scalar* const (&b)[U], std::int64_t ldb, std::int64_t K,
+                               Later&& later = {}) {
   constexpr int V = lanes<Scalar>;
   const Scalar* p[U];
 #pragma GCC unroll 8
   for (int u = 0; u < U; ++u) p[u] = b[u];
   for (std::int64_t k = 0; k < K; ++k) {
+    if constexpr (MR >= kFetchingRows) {
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u)
+#pragma GCC unroll 8
+        for (int at = 0; at < G * V; at += static_cast<int>(Ahead::kLine / sizeof(Scalar)))
+          __builtin_prefetch(p[u] + kFetchedSteps * ldb + at, 0, 3);
+      later.fetch();
+    }
     if constexpr (kRegisters >= 32 || MR > U * G) {
       // The right operand's vectors stay in registers, the left's are broadcast one at a time.
       Vec<Scalar> right[U][G];
@@ -120,16 +161,17 @@ class Total {
 constexpr std::int64_t kLongestChain = 256;
 
 // `accumulate` over rows of any length.
-template <class Scalar, int MR, int U, int G>
+template <class Scalar, int MR, int U, int G, class Later>
 RNNFAST_INLINE void accumulate_rows(Tile<Scalar, MR, U, G>& acc, Rows<Scalar, MR> left,
-                                    const Scalar* const (&b)[U], std::int64_t ldb, std::int64_t K) {
-  if (K <= kLongestChain) return accumulate<Scalar, MR, U, G>(acc, left, b, ldb, K);
+                                    const Scalar* const (&b)[U], std::int64_t ldb, std::int64_t K,
+                                    Later& later) {
+  if (K <= kLongestChain) return accumulate<Scalar, MR, U, G>(acc, left, b, ldb, K, later);
   Total<Scalar, MR, U, G> total;
   const Scalar* right[U];
   for (int u = 0; u < U; ++u) right[u] = b[u];
   for (;;) {
     const std::int64_t part = K < kLongestChain ? K : kLongestChain;
-    accumulate<Scalar, MR, U, G>(acc, left, right, ldb, part);
+    accumulate<Scalar, MR, U, G>(acc, left, right, ldb, part, later);
     K -= part;
     if (K == 0) break;
     total.absorb(acc);

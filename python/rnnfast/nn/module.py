@@ -130,7 +130,7 @@ class Module:
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
-        self.buffer.grads[...] = 0
+        self.buffer.zero_grads()
 
     def state_dict(self) -> dict[str, Array]:
         """Return a copy of every parameter by name."""

@@ -1,0 +1,107 @@
+// Large pieces of memory, kept for the next pass: a kernel call would otherwise wait for the system
+// to clear the same pages again.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <mutex>
+
+#if defined(__linux__)
+  #include <sys/mman.h>
+#endif
+
+namespace rnnfast {
+
+class Memory {
+ public:
+  // At least `bytes`, aligned to a cache line, or to a huge page where that is worth it; null if
+  // there is not so much. `bytes` becomes what was given.
+  static void* take(std::size_t& bytes) {
+    const std::size_t alignment = bytes >= 2 * kHuge ? kHuge : kLine;
+    bytes = (bytes + alignment - 1) / alignment * alignment;
+    if (void* kept = reuse(bytes)) return kept;
+    void* fresh = std::aligned_alloc(alignment, bytes);
+    if (fresh == nullptr) {  // perhaps there is enough without what is kept
+      release();
+      fresh = std::aligned_alloc(alignment, bytes);
+    }
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (fresh != nullptr && alignment == kHuge) madvise(fresh, bytes, MADV_HUGEPAGE);
+#endif
+    return fresh;
+  }
+
+  static void give(void* data, std::size_t bytes) {
+    if (data == nullptr) return;
+    if (bytes < kLeast || bytes > kMost) return std::free(data);
+    const Lock lock;
+    if (!lock.held()) return std::free(data);
+    while (count_ == kPieces || total_ + bytes > kMost) drop(0);
+    pieces_[count_++] = {data, bytes};
+    total_ += bytes;
+  }
+
+ private:
+  static constexpr std::size_t kLine = 64, kHuge = std::size_t(2) << 20;
+  // Sizes of pieces that are kept, and of all together.
+  static constexpr std::size_t kLeast = 256 << 10, kMost = std::size_t(64) << 20;
+  static constexpr int kPieces = 32;
+
+  struct Piece {
+    void* data;
+    std::size_t bytes;
+  };
+
+  // Never waits: another thread, or a parent process when it forked, may be inside.
+  class Lock {
+   public:
+    Lock() : held_(mutex_.try_lock()) {}
+    ~Lock() {
+      if (held_) mutex_.unlock();
+    }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+    bool held() const { return held_; }
+
+   private:
+    bool held_;
+  };
+
+  // The smallest piece that is large enough, unless much of it would lie idle.
+  static void* reuse(std::size_t& bytes) {
+    if (bytes < kLeast) return nullptr;
+    const Lock lock;
+    if (!lock.held()) return nullptr;
+    int best = -1;
+    for (int i = 0; i < count_; ++i)
+      if (pieces_[i].bytes >= bytes && pieces_[i].bytes <= bytes + bytes / 4 &&
+          (best < 0 || pieces_[i].bytes < pieces_[best].bytes))
+        best = i;
+    if (best < 0) return nullptr;
+    const Piece piece = pieces_[best];
+    remove(best);
+    bytes = piece.bytes;
+    return piece.data;
+  }
+  static void release() {
+    const Lock lock;
+    while (lock.held() && count_ > 0) drop(0);
+  }
+  static void drop(int i) {
+    std::free(pieces_[i].data);
+    remove(i);
+  }
+  static void remove(int i) {
+    total_ -= pieces_[i].bytes;
+    --count_;
+    for (; i < count_; ++i) pieces_[i] = pieces_[i + 1];
+  }
+
+  // The oldest first.
+  inline static Piece pieces_[kPieces] = {};
+  inline static int count_ = 0;
+  inline static std::size_t total_ = 0;
+  inline static std::mutex mutex_;
+};
+
+}  // namespace rnnfast
