@@ -84,8 +84,8 @@ def bleu(translations: list[str], part: dict[str, list[str]]) -> tuple[float, fl
 def main() -> None:
     parser = make_parser(
         __doc__, "tatoeba-eng-fra", attention="general", hidden_size=128, layers=1,
-        embedding_size=192, vocabulary=8000, epochs=6, lr=0.002, dropout=0.2, smoothing=0.1,
-        batch_size=128, beam_size=5,
+        embedding_size=128, vocabulary=6000, epochs=3, lr=0.002, dropout=0.1, smoothing=0.1,
+        batch_size=64, beam_size=5,
     )  # fmt: skip
     arguments = parser.parse_args()
 
