@@ -1,37 +1,31 @@
 """Exact answers to sums of three-digit numbers, "123+456" to "975": the digits from the last on.
 
-Generated: of the million sums some are drawn, without repetition, to learn from, to validate on,
-and to be held out.
+Generated: sums of the million are drawn, none twice, to learn from, to validate on and to hold out.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-
 import numpy as np
+from common import Clock, make_parser
 
 import rnnfast as rf
 
+HELD_OUT = 5000
+
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sums", type=int, default=20000, help="how many to learn from")
-    parser.add_argument("--held-out", type=int, default=5000)
-    parser.add_argument("--attention", default="general", help="or dot, additive, none")
-    parser.add_argument("--hidden-size", type=int, default=128)
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--lr", type=float, default=0.005)
-    parser.add_argument("--seed", type=int, default=1)
+    parser = make_parser(
+        __doc__, "", sums=20000, epochs=25, hidden_size=128, lr=0.005, attention="general"
+    )
     arguments = parser.parse_args()
 
-    rng = np.random.default_rng(arguments.seed)
-    drawn = rng.choice(10**6, arguments.sums + 1000 + arguments.held_out, replace=False)
-    X = [f"{a:03d}+{b:03d}" for a, b in zip(*np.divmod(drawn, 1000), strict=True)]
-    y = [str(a + b)[::-1] for a, b in zip(*np.divmod(drawn, 1000), strict=True)]
-    train, test = slice(0, arguments.sums), slice(arguments.sums + 1000, None)
-    valid = slice(arguments.sums, arguments.sums + 1000)
-
+    drawn = np.random.default_rng(0).choice(10**6, arguments.sums + 2 * HELD_OUT, replace=False)
+    numbers = list(zip(*np.divmod(drawn, 1000), strict=True))
+    X = [f"{a:03d}+{b:03d}" for a, b in numbers]
+    y = [str(a + b)[::-1] for a, b in numbers]
+    held_out = X[:HELD_OUT], y[:HELD_OUT]
+    valid = X[HELD_OUT : 2 * HELD_OUT], y[HELD_OUT : 2 * HELD_OUT]
+    clock = Clock()
     model = rf.Seq2Seq(
         level="char",
         attention=None if arguments.attention == "none" else arguments.attention,
@@ -42,16 +36,14 @@ def main() -> None:
         learning_rate=arguments.lr,
         seed=arguments.seed,
         verbose=2,
-    )
-    began = time.process_time()
-    model.fit(X[train], y[train], valid=(X[valid], y[valid]))
-    seconds = time.process_time() - began
+    ).fit(X[2 * HELD_OUT :], y[2 * HELD_OUT :], valid=valid)
     print(model)
+    X, y = valid if arguments.validate else held_out
     print(
-        f"held out: {model.score(X[test], y[test]):.2%} exact of {len(X[test])} sums; validation "
-        f"{model.score(X[valid], y[valid]):.2%}; {seconds:.0f} CPU seconds, seed {arguments.seed}"
+        f"{'validation' if arguments.validate else 'held out'}: {model.score(X, y):.2%} of "
+        f"{len(X)} sums exact; {clock}, seed {arguments.seed}"
     )
-    for x, found, true in list(zip(X[test], model.predict(X[test]), y[test], strict=True))[:5]:
+    for x, found, true in list(zip(X, model.predict(X[:5]), y, strict=False)):
         print(f"  {x} = {found[::-1]} ({'right' if found == true else 'wrong'})")
 
 

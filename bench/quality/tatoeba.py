@@ -8,18 +8,16 @@ sentence (the usual figure of such data), and against the first one alone.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import random
 import re
-import time
 from pathlib import Path
 
 import sacrebleu
+from common import Clock, make_parser
 
 import rnnfast as rf
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "tatoeba-eng-fra" / "fra.txt.gz"
 LONGEST = 12
 HELD_OUT = 2000
 # A word with the apostrophe that ties it to the next (j', don'), what a hyphen ties to the word
@@ -84,27 +82,16 @@ def bleu(translations: list[str], part: dict[str, list[str]]) -> tuple[float, fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", nargs="?", type=Path, default=DATA)
-    parser.add_argument("--attention", default="general", help="or dot, additive, none")
-    parser.add_argument("--hidden-size", type=int, default=128, help="in each direction")
-    parser.add_argument("--layers", type=int, default=1)
-    parser.add_argument("--embedding-size", type=int, default=192)
-    parser.add_argument("--vocabulary", type=int, default=8000)
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--lr", type=float, default=0.002)
-    parser.add_argument("--dropout", type=float, default=0.2)
-    parser.add_argument("--smoothing", type=float, default=0.1)
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--beam-size", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--limit", type=int, help="learn from so many pairs only")
-    parser.add_argument("--skip-test", action="store_true", help="validate only")
-    parser.add_argument("--save", type=Path, help="where to save the model")
+    parser = make_parser(
+        __doc__, "tatoeba-eng-fra", attention="general", hidden_size=128, layers=1,
+        embedding_size=128, vocabulary=6000, epochs=3, lr=0.002, dropout=0.1, smoothing=0.1,
+        batch_size=64, beam_size=5,
+    )  # fmt: skip
     arguments = parser.parse_args()
 
-    train, valid, held_out = read_parts(arguments.data)
+    train, valid, held_out = read_parts(arguments.data / "fra.txt.gz")
     X, y = pairs(train)
+    clock = Clock()
     model = rf.Seq2Seq(
         attention=None if arguments.attention == "none" else arguments.attention,
         bidirectional=True,
@@ -119,31 +106,20 @@ def main() -> None:
         learning_rate=arguments.lr,
         seed=arguments.seed,
         verbose=2,
-    )
-    began = time.process_time()
-    model.fit(X[: arguments.limit], y[: arguments.limit], valid=pairs(valid))
-    seconds = time.process_time() - began
+    ).fit(X, y, valid=pairs(valid))
     print(model)
-    print(f"{len(X)} pairs, {model.num_parameters} parameters, {seconds:.0f} CPU seconds")
-    if arguments.save:
-        model.save(arguments.save)
-    parts = (
-        {"validation": valid}
-        if arguments.skip_test
-        else {"validation": valid, "held out": held_out}
-    )
-    for name, part in parts.items():
-        sentences = [tokenize(english) for english in part]
-        for beam_size in dict.fromkeys((1, arguments.beam_size)):
-            began = time.process_time()
-            found = [detokenize(each) for each in model.predict(sentences, beam_size=beam_size)]
-            seconds = time.process_time() - began
-            best, first = bleu(found, part)
-            print(
-                f"{name}: BLEU {best:.2f} against all references, {first:.2f} against the first; "
-                f"{len(part)} sentences, beam {beam_size}, {seconds:.0f} CPU seconds, "
-                f"seed {arguments.seed}"
-            )
+    print(f"{len(X)} pairs, {model.num_parameters} parameters, {clock}")
+    part = valid if arguments.validate else held_out
+    sentences = [tokenize(english) for english in part]
+    for beam_size in dict.fromkeys((1, arguments.beam_size)):
+        clock = Clock()
+        found = [detokenize(each) for each in model.predict(sentences, beam_size=beam_size)]
+        best, first = bleu(found, part)
+        print(
+            f"{'validation' if arguments.validate else 'held out'}: BLEU {best:.2f} against all "
+            f"references, {first:.2f} against the first; {len(part)} sentences, beam {beam_size}, "
+            f"{clock}, seed {arguments.seed}"
+        )
     for english, translation in list(zip(part, found, strict=True))[:10]:
         print(f"  {english}  ->  {translation}")
 

@@ -77,10 +77,12 @@ class CtcSequence {
  private:
   static constexpr double kLogZero = -std::numeric_limits<double>::infinity();
 
+  // log(exp(a) + exp(b) + exp(c))
   static double log_add(double a, double b, double c) {
-    const double most = std::max(a, std::max(b, c));
+    const double larger = std::max(a, b), most = std::max(larger, c);
     if (most == kLogZero) return most;
-    return most + std::log(std::exp(a - most) + std::exp(b - most) + std::exp(c - most));
+    const double others = std::exp(std::min(a, b) - most) + std::exp(std::min(larger, c) - most);
+    return most + std::log(1 + others);
   }
 
   const Scalar* row(std::int64_t t) const { return p_.logits + (t * p_.B + b_) * p_.V; }

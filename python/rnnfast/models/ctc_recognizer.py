@@ -82,9 +82,6 @@ class CTCRecognizer(ManyToMany):
 
     Parameters
     ----------
-    beam_size : int
-        How `predict` searches: 1 takes the best class of each step; more keep so many prefixes,
-        see `ctc_beam`.
     **others
         The hyperparameters that all supervised models have; see
         `rnnfast.models.estimator.Estimator`. ``bidirectional`` is True if not set. Those of tokens
@@ -96,6 +93,8 @@ class CTCRecognizer(ManyToMany):
         The symbols, sorted.
     inputs_ : TokenInputs or SeriesInputs
         How ``X`` is encoded.
+    writes_text_ : bool
+        Whether y was text in training, and predictions are.
     network_ : CTCNetwork
         The layers.
     history_, best_epoch_, stopped_
@@ -112,7 +111,6 @@ class CTCRecognizer(ManyToMany):
     True
     """
 
-    beam_size: int = 1
     # Others than those of `Estimator`.
     level: Literal["word", "char"] = "char"
     bidirectional: bool = True
@@ -121,13 +119,15 @@ class CTCRecognizer(ManyToMany):
 
     # Asking
 
-    def predict(self, X: Any) -> list[Any]:
+    def predict(self, X: Any, *, beam_size: int = 1) -> list[Any]:
         """Return the symbols that each sequence says.
 
         Parameters
         ----------
         X : list of ndarray, ndarray, list of str or list of list of str
             Sequences of the kind that `fit` was given.
+        beam_size : int
+            1 takes the best class of each step; more keep so many prefixes, see `ctc_beam`.
 
         Returns
         -------
@@ -137,15 +137,16 @@ class CTCRecognizer(ManyToMany):
         Raises
         ------
         ValueError
-            If there is no sequence, a shape does not fit, or a number is not finite.
+            If there is no sequence, a shape does not fit, or a number is not finite or out of its
+            range.
         TypeError
             If the sequences are of another kind than in training.
         """
         self._require_fitted()
-        found = self._predict_symbols(self.inputs_.encode("X", X))
+        found = self._predict_symbols(self.inputs_.encode("X", X), beam_size)
         return self._written(found)
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, *, beam_size: int = 1) -> float:
         """Return 1 less the symbol error rate; see `rnnfast.metrics.error_rate`.
 
         Parameters
@@ -154,6 +155,8 @@ class CTCRecognizer(ManyToMany):
             Sequences.
         y : list of str or list of list of str
             What each says.
+        beam_size : int
+            As `predict` takes it.
 
         Raises
         ------
@@ -164,27 +167,24 @@ class CTCRecognizer(ManyToMany):
         true = self._read_targets("y", y)
         x = self.inputs_.encode("X", X)
         check_same_length(x, true)
-        return 1.0 - error_rate(true, self._predict_symbols(x))
+        return 1.0 - error_rate(true, self._predict_symbols(x, beam_size))
 
-    def _predict_symbols(self, x: list[Array]) -> list[list[str]]:
+    def _predict_symbols(self, x: list[Array], beam_size: int) -> list[list[str]]:
+        check_int("beam_size", beam_size, 1)
         found: list[list[str]] = [[]] * len(x)
         blank = self.network_.blank
         for chosen, padded, lengths in self._scoring_batches(x):
             scores = self.network_.scores(padded, lengths)
-            if self.beam_size == 1:
+            if beam_size == 1:
                 each = ctc_greedy(scores, lengths, blank=blank)
             else:
-                beams = ctc_beam(scores, lengths, blank=blank, beam_size=self.beam_size)
+                beams = ctc_beam(scores, lengths, blank=blank, beam_size=beam_size)
                 each = [best.symbols for best, *_ in beams]
             for number, symbols in zip(chosen, each, strict=True):
                 found[number] = [self.symbols_[k] for k in symbols]
         return found
 
     # Training
-
-    def _check_hyperparameters(self) -> None:
-        super()._check_hyperparameters()
-        check_int("beam_size", self.beam_size, 1)
 
     def _learn_targets(self, train: list[list[str]], everything: list[list[str]]) -> None:
         symbols = sorted({symbol for tokens in everything for symbol in tokens})

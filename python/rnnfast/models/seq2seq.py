@@ -100,6 +100,8 @@ class Seq2Seq(ManyToMany):
         How ``X`` is encoded.
     targets_ : TokenInputs
         How ``y`` is, with its ``vocabulary``.
+    writes_text_ : bool
+        Whether y was text in training, and predictions are.
     network_ : Seq2SeqNetwork
         The layers.
     max_length_ : int

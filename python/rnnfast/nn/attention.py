@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -122,27 +121,27 @@ class Attention(Module):
         shape = context.shape
         return (context, weights.transpose(1, 0, 2)), backprop
 
-    @abstractmethod
     def keys(self, memory: Array) -> Array:
         """Return what the queries are compared with, ``(S, B, ...)``."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _queries(self, query: Array) -> Array:
         """Return what is compared with the keys, ``(T, B, ...)``."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _scores(self, queries: Array, keys: Array) -> Array:
         """Return e, ``(B, T, S)``."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _scores_backward(self, dscores: Array, queries: Array, keys: Array) -> tuple[Array, Array]:
         """Undo `_scores`: return the gradients of queries and keys."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _inputs_backward(
         self, dqueries: Array, dkeys: Array, query: Array, memory: Array
     ) -> tuple[Array, Array]:
         """Undo `_queries` and `keys`: return the gradients of query and memory."""
+        raise NotImplementedError
 
     def _check(self, query: Any, memory: Any, lengths: Any) -> npt.NDArray[np.bool_] | None:
         """Return where the memory counts, ``(B, 1, S)``; None: everywhere."""
