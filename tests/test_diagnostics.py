@@ -11,6 +11,7 @@ import pytest
 
 import rnnfast as rf
 from rnnfast import diagnostics as diag
+from rnnfast.diagnostics._single_layers import layer_alone, state_of
 
 LAYERS: list[Any] = [
     rf.RNN(3, 4, 2, dtype="float64", seed=1),
@@ -92,13 +93,13 @@ def test_gradient_norms(layer: Any, with_state: bool) -> None:
     norms = diag.gradient_norms(layer, x, dy, state=state)
     assert norms.shape == (layer.num_layers, 6)
     np.testing.assert_allclose(norms[-1, -1], np.linalg.norm(dy[-1]), rtol=1e-12)
-    alone = [diag._layer_alone(layer, k) for k in range(layer.num_layers)]
+    alone = [layer_alone(layer, k) for k in range(layer.num_layers)]
 
     def loss(k: int, t: int, move: Any) -> float:
         """The loss with layer k's output at step t moved, state and output alike."""
         h = x
         for number, one in enumerate(alone):
-            part = diag._state_of(state, number)
+            part = state_of(state, number)
             if number != k:
                 h = one(h, part)[0]
                 continue

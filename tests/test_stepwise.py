@@ -368,6 +368,16 @@ def test_bad_arguments(call: Any, error: type[Exception], message: str) -> None:
         call()
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("shape", [(0, B, N), (T, 0, N)])
+def test_nothing_to_do(cell: Any, shape: tuple[int, ...]) -> None:
+    layer = cell(N, H, 2, bidirectional=True, seed=1)
+    (y, state), backprop = layer.forward(np.zeros(shape, "float32"))
+    dx, _ = backprop(y)
+    assert y.shape == (*shape[:2], 2 * H) and dx.shape == shape
+    assert not np.any(pair(state)[0]) and not any(g.any() for g in layer.grads.values())
+
+
 def test_backprop_runs_once() -> None:
     (y, _), backprop = LAYER.forward(X)
     backprop(y)

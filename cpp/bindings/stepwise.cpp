@@ -1,5 +1,7 @@
 #include <pybind11/stl.h>
 
+#include <array>
+#include <cstring>
 #include <memory>
 #include <mutex>
 

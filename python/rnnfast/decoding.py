@@ -13,7 +13,7 @@ from rnnfast._checks import check_indices, check_int, check_real
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array
-from rnnfast.nn.stepwise import StepwiseStream
+from rnnfast.nn.stepwise_stream import StepwiseStream
 from rnnfast.nn.stream import Stream
 
 

@@ -37,6 +37,7 @@ from rnnfast.models.inputs import (
     make_tokenizer,
     read_sequences,
 )
+from rnnfast.models.parts import Cell
 from rnnfast.nn.module import Array, Module
 from rnnfast.training import Callback
 
@@ -92,7 +93,7 @@ class Estimator(Model):
     standardize : bool
         Whether each feature of a series has its mean taken off and is divided by its standard
         deviation; both of the part that is learned from, over all steps.
-    cell : {"lstm", "gru", "rnn"}
+    cell : {"lstm", "gru", "rnn", "layer_norm_lstm", "layer_norm_gru"}
         The recurrent cell.
     hidden_size, num_layers : int
         Units of a layer in each direction, and how many layers.
@@ -151,7 +152,7 @@ class Estimator(Model):
     max_vocabulary_size: int | None = None
     min_count: int = 1
     standardize: bool = True
-    cell: Literal["lstm", "gru", "rnn"] = "lstm"
+    cell: Cell = "lstm"
     hidden_size: int = 64
     num_layers: int = 1
     bidirectional: bool = False

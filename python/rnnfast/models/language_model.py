@@ -25,6 +25,7 @@ from rnnfast.models._scoring import Evaluation, score
 from rnnfast.models.base import Model
 from rnnfast.models.condition import Condition, ConditionInput
 from rnnfast.models.inputs import make_tokenizer
+from rnnfast.models.parts import Cell
 from rnnfast.models.token_network import TokenNetwork
 from rnnfast.nn.module import Array, Module
 from rnnfast.text.tokenizers import tokenizer_from_dict
@@ -54,7 +55,7 @@ class LanguageModel(Model):
         False: the corpus is one running text, learned in windows of ``sequence_length`` steps with
         the state carried from one to the next (truncated backpropagation through time). True: each
         line is a text of its own, learned as a whole, and ends with the token ``<EOS>``.
-    cell : {"lstm", "gru", "rnn"}
+    cell : {"lstm", "gru", "rnn", "layer_norm_lstm", "layer_norm_gru"}
         The recurrent cell.
     hidden_size, num_layers : int
         Units of a layer, and how many layers.
@@ -137,7 +138,7 @@ class LanguageModel(Model):
         *,
         level: Literal["char", "word"] = "char",
         lines: bool = False,
-        cell: Literal["lstm", "gru", "rnn"] = "lstm",
+        cell: Cell = "lstm",
         hidden_size: int = 128,
         num_layers: int = 1,
         embedding_size: int | None = None,

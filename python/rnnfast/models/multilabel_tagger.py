@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._checks import check_int
+from rnnfast.models._generation import draw_steps
 from rnnfast.models.estimator import Examples
 from rnnfast.models.inputs import as_list
 from rnnfast.models.step_heads import SigmoidHead, StepHead
@@ -28,7 +30,7 @@ class MultiLabelTagger(Stepwise):
         loss     = - sum_t sum_k y<t>_k log(y_hat<t>_k) + (1 - y<t>_k) log(1 - y_hat<t>_k)
 
     To model music, ``x<t> = y<t-1>`` and ``bidirectional=False``: every step is predicted from all
-    before it (Boulanger-Lewandowski et al. 2012).
+    before it (Boulanger-Lewandowski et al. 2012), and `generate` goes on.
 
     Parameters
     ----------
@@ -90,6 +92,60 @@ class MultiLabelTagger(Stepwise):
         """Return arrays of bool ``(T_i, K)``, True where a label is likelier than not."""
         self._require_fitted()
         return self._outputs(self._encode("X", X), self.network_.predict)
+
+    def generate(
+        self,
+        steps: int,
+        prefix: Any = None,
+        *,
+        n: int = 1,
+        temperature: float = 1.0,
+        seed: int | np.random.Generator | None = None,
+    ) -> list[Array]:
+        """Write new steps, or go on from given ones: one-to-many, for music.
+
+        For a model of ``x<t> = y<t-1>`` with ``x<1> = 0``, as music is modelled. Each label of a
+        step is drawn by itself from its probability, given all steps before, and what was drawn is
+        the next input.
+
+        Parameters
+        ----------
+        steps : int
+            How many steps to write.
+        prefix : list of ndarray, shapes (T_i, K), optional
+            What to go on from, one or more sequences of 0 and 1, such as the beginning of a
+            chorale; None: nothing.
+        n : int
+            How many sequences to write from nothing; of no effect with a prefix.
+        temperature : float
+            Below 1 likely labels become likelier and others less so; 0 takes those likelier than
+            not.
+        seed : int or numpy.random.Generator, optional
+            The same seed draws the same steps.
+
+        Returns
+        -------
+        list of ndarray of bool, shape (steps, K)
+            For each sequence what follows its prefix.
+
+        Raises
+        ------
+        ValueError
+            If the model does not read what it predicts or is bidirectional, a number is out of its
+            range, or a prefix has another shape.
+        TypeError
+            If something is of a wrong type.
+        """
+        self._require_fitted()
+        if prefix is None:
+            given = [np.zeros((0, self.num_labels_))] * check_int("n", n, 1)
+        else:
+            given = self._read_targets("prefix", prefix)
+            given = [p if p.size else np.zeros((0, self.num_labels_)) for p in given]
+            require_columns("prefix", given, self.num_labels_)
+        return draw_steps(
+            self.network_, self.inputs_, self.num_labels_, steps, given, temperature, seed
+        )
 
     def score(self, X: Any, y: Any) -> float:
         """Return the F1 of labels over all steps together, ``2 P R / (P + R)``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.schedules import CosineLR, ReduceOnPlateau, Schedule
 
+Cell: TypeAlias = Literal["lstm", "gru", "rnn", "layer_norm_lstm", "layer_norm_gru"]
 CELLS: dict[str, Callable[..., Recurrent]] = {
     "rnn": RNN,
     "gru": GRU,

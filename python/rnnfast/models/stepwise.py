@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rnnfast._checks import check_int
+from rnnfast._checks import check_bool, check_int
 from rnnfast.data.batches import Ints
 from rnnfast.models.estimator import (
     Estimator,
@@ -25,7 +25,6 @@ from rnnfast.models.step_network import StepNetwork
 from rnnfast.models.word_features import WordFeatures
 from rnnfast.models.word_layers import WordLayers
 from rnnfast.nn.module import Array
-from rnnfast.nn.recurrent_base import check_bool
 from rnnfast.text.tokenizers import CharTokenizer
 
 

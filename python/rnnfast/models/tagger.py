@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import check_bool, check_int, check_real
 from rnnfast.metrics import entity_scores
 from rnnfast.models._labels import class_weights, find_classes, read_label_lists
 from rnnfast.models._tag_set import TagSet
@@ -18,7 +18,6 @@ from rnnfast.models.step_heads import CrfHead, SoftmaxHead, StepHead
 from rnnfast.models.stepwise import Stepwise
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.module import Array
-from rnnfast.nn.recurrent_base import check_bool
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -79,7 +79,7 @@ class SingleLayer:
         steps, batch = order.shape
         rows = order.sort(x, self._backward)
         kept: dict[str, Array] = {"active": order.active}
-        kept["x"] = self._times_input(rows).reshape(steps, batch, -1)
+        kept["x"] = self._times_input(rows).reshape(steps, batch, self._weight.shape[0])
         for name, first in (("h", h0), ("c", c0))[: 2 if self._lstm else 1]:
             kept[name] = np.empty((steps + 1, batch, self._hidden_size), self._dtype)
             kept[name][0] = 0 if first is None else first[order.rows]
@@ -111,9 +111,8 @@ class SingleLayer:
         if self._lstm:
             gradients["dc"] = np.zeros(shape, self._dtype) if dc is None else dc[order.rows]
         dgates, dproduct = self._steps.backward(done.kept, *done.rates, gradients)
-        flat = (steps * batch, -1)
-        h_before = done.kept["h"][:-1].reshape(flat)
-        self._recurrent.backward(dproduct.reshape(flat), h_before, False)
+        h_before = _as_rows(done.kept["h"][:-1])
+        self._recurrent.backward(_as_rows(dproduct), h_before, False)
         dx = self._input_gradient(dgates, done.x, need_dx)
         return (
             None if dx is None else order.unsort(dx, self._backward),
@@ -140,7 +139,7 @@ class SingleLayer:
         if x.dtype.kind in "iu":
             gathered: Array = np.ascontiguousarray(self._weight.data.T)[x]
             return gathered
-        return self._input.forward(x.reshape(-1, x.shape[-1]))
+        return self._input.forward(_as_rows(x))
 
     def _input_gradient(self, dgates: Array, x: Array, need_dx: bool) -> Array | None:
         if x.dtype.kind in "iu":
@@ -148,8 +147,7 @@ class SingleLayer:
             np.add.at(table, x, dgates)
             self._weight.grad[...] += table.T
             return None
-        rows = (x.shape[0] * x.shape[1], -1)
-        dx = self._input.backward(dgates.reshape(rows), x.reshape(rows), need_dx)
+        dx = self._input.backward(_as_rows(dgates), _as_rows(x), need_dx)
         return None if dx is None else dx.reshape(x.shape)
 
 
@@ -217,6 +215,11 @@ class Pass:
     kept: dict[str, Array]
     rates: tuple[float, float]
     order: Order
+
+
+def _as_rows(x: Array) -> Array:
+    """Return ``x`` (T, B, F) as ``(T * B, F)``."""
+    return x.reshape(x.shape[0] * x.shape[1], x.shape[2])
 
 
 def between_layers(p: float, variational: bool, seed: int) -> Dropout:
