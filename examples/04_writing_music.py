@@ -96,25 +96,11 @@ print(f"the network: {model.evaluate(*pair(held_out))['loss']:.2f} nats a step")
 # Playing on
 # ----------
 # It hears sixteen steps of a chorale that it does not know, draws keys from its probabilities,
-# hears them as the next input, and so on.
-
-
-def continue_roll(roll, steps, seed):
-    """Draw further steps of a roll."""
-    rng = np.random.default_rng(seed)
-    heard = [np.zeros(KEYS), *roll.astype(float)]
-    for _ in range(steps):
-        chances = model.predict_proba([np.array(heard)])[0][-1]
-        drawn = rng.random(KEYS) < chances
-        heard.append(drawn.astype(float))
-    return np.array(heard[1:]) > 0
-
-
+# hears them as the next input, and so on. A temperature below 1 makes likely keys likelier.
 begun, length = 16, 64
-rolls = {
-    "as composed": held_out[0],
-    "as played on": continue_roll(held_out[0][:begun], length - begun, seed=3),
-}
+begin = held_out[0][:begun]
+(played,) = model.generate(length - begun, [begin], temperature=0.8, seed=3)
+rolls = {"as composed": held_out[0], "as played on": np.concatenate([begin, played])}
 figure, axes = plt.subplots(2, figsize=(8, 5.5), sharex=True, layout="constrained")
 for ax, (name, roll) in zip(axes, rolls.items(), strict=True):
     ax.imshow(roll.T, origin="lower", aspect="auto", cmap="Greys", interpolation="nearest")
