@@ -473,7 +473,7 @@ def test_bad_validation_text(valid: str, message: str) -> None:
         ({"dropout": 1.0}, ValueError, "^dropout: expected a finite number of at least 0 and bel"),
         ({"dropout": math.nan}, ValueError, "^dropout: .*, got nan$"),
         ({"cell_options": {"peephole": True}, "cell": "gru"}, ValueError,
-         "^cell_options: expected some of bias, reset_after, reset_gate with 'gru', got 'p"),
+         "^cell_options: expected some of bias, reset_after, reset_gate, .*'peephole'$"),
         ({"cell_options": {"hidden_size": 3}}, ValueError, "^cell_options: .* got 'hidden_size'$"),
         ({"tokenizer_options": {"upper": True}}, ValueError, "^tokenizer_options: .*'upper'"),
         ({"max_vocabulary_size": 0}, ValueError, "^max_vocabulary_size: expected at least 1"),

@@ -271,6 +271,25 @@ def test_binary_cross_entropy(
     assert wrong == 1e4
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_binary_cross_entropy_of_classes(dtype: str) -> None:
+    rng = np.random.default_rng(1)
+    x, t = rng.normal(size=(5, 4, 3)).astype(dtype), rng.random((5, 4, 3)) < 0.5
+    c = np.array([0.5, 2.0, 0.0], dtype)
+    mask = rng.random((5, 4)) < 0.7
+    loss, gradient = rf.binary_cross_entropy_with_logits(
+        x, t, weights=mask, class_weights=c, label_smoothing=0.2
+    )
+    each = mask[..., None] * c.astype("float64")
+    smooth = np.where(t, 0.9, 0.1)
+    x64 = x.astype("float64")
+    want = each * (smooth * np.logaddexp(0, -x64) + (1 - smooth) * np.logaddexp(0, x64))
+    eps = float(np.finfo(dtype).eps)
+    assert loss == pytest.approx(want.sum() / each.sum(), rel=4 * eps)
+    sigmoid = 1 / (1 + np.exp(-x64))
+    np.testing.assert_allclose(gradient, each * (sigmoid - smooth) / each.sum(), atol=4 * eps)
+
+
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_mse(dtype: str) -> None:
@@ -354,6 +373,12 @@ LINEAR = rf.Linear(3, 4, seed=1)
          "linear: expected a Linear, got NoneType"),
         (lambda: rf.binary_cross_entropy_with_logits(LOGITS, LOGITS[:1]), ValueError,
          r"targets: expected shape \(2, 3\), got \(1, 3\)"),
+        (lambda: rf.binary_cross_entropy_with_logits(LOGITS, LOGITS, class_weights=LOGITS[0, :2]),
+         ValueError, r"class_weights: expected shape \(3,\), got \(2,\)"),
+        (lambda: rf.binary_cross_entropy_with_logits(LOGITS, LOGITS, class_weights=np.ones(3)),
+         TypeError, "class_weights: expected dtype float32, got float64"),
+        (lambda: rf.binary_cross_entropy_with_logits(LOGITS, LOGITS, label_smoothing=1.0),
+         ValueError, "label_smoothing: expected a finite number of at least 0 and below 1, got"),
         (lambda: rf.mse(LOGITS, LOGITS.astype(float)), TypeError,
          "targets: expected dtype float32, got float64"),
         (lambda: rf.mse(LOGITS, LOGITS, weights=np.ones(3, "float32")), ValueError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import os
 import re
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from rnnfast._progress import InterruptFlag, Reporter, perplexity_of
+from rnnfast.averaging import ExponentialAverage, MeanAverage
 from rnnfast.nn.module import Module
 from rnnfast.optim import SGD, Adam
 from rnnfast.schedules import CosineLR, ReduceOnPlateau
@@ -247,8 +249,10 @@ def test_clipping(max_norm: float | None, max_value: float | None) -> None:
 def test_infinite_loss_stops() -> None:
     problem = Problem(lr=0.25)
     problem.trainer.step = lambda rows: (math.inf, 8)
+    problem.layer.parameters()["w"].assign([1.0, -2.0, 0.0])
     message = (
-        r"^step 1, epoch 1: the loss is inf; "
+        r"^step 1, epoch 1: the loss is inf "
+        r"\(all weights are finite, the largest is 2 in layer\.w\); "
         r"lower the learning rate, 0\.25 now, or cut gradients harder$"
     )
     with pytest.raises(FloatingPointError, match=message):
@@ -443,7 +447,7 @@ def test_one_line_an_epoch_where_there_is_no_terminal() -> None:
         for number, line in enumerate(lines[:3]):
             assert line.startswith(f"epoch {number + 1}/3: loss ")
             assert ", perplexity " in line and ", valid " in line and " char/s, " in line
-            assert line.endswith(" s")
+            assert re.search(r", \d+\.\d s, 00:0\d left$" if number < 2 else r", \d+\.\d s$", line)
         assert lines[3].startswith("3 epochs made, 15 steps; weights of epoch 3 kept (valid_loss ")
 
 
@@ -456,6 +460,21 @@ def test_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         r"epoch 3/3: loss \S+, perplexity \S+, valid \S+, \S+ char/s, 00:00 left", text
     )
     assert "<5>" in text and "<15>" in text
+
+
+def test_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of 90 seconds: 2 epochs of 3, the first resumed after its first step."""
+    now = itertools.count(0.0, 90.0)
+    monkeypatch.setattr("rnnfast._progress.time.perf_counter", lambda: next(now))
+    stream = io.StringIO()
+    reporter = Reporter(2, unit="word", stream=stream)
+    reporter.start_epoch(0, 2, 1, 3)
+    reporter.update(2.0, 900)
+    assert stream.getvalue() == "epoch 1/2: loss 2, 10 word/s, 06:00 left\n"
+    reporter.update(2.0, 900)
+    reporter.start_epoch(1, 2, 0, 60)
+    reporter.update(1.0, 900)
+    assert stream.getvalue().endswith("epoch 2/2: loss 1, 10 word/s, 1:28:30 left\n")
 
 
 def test_silence() -> None:
@@ -477,3 +496,40 @@ def test_batches_without_a_length_are_shown_too() -> None:
 def test_perplexity_does_not_overflow() -> None:
     assert perplexity_of(0.0) == 1.0
     assert perplexity_of(1e6) == math.inf
+
+
+# --- averages of the weights ------------------------------------------------------------------
+
+
+def test_average_is_validated_kept_and_resumed(tmp_path: Path) -> None:
+    def make(**options: Any) -> Problem:
+        problem = Problem(validated=True, **options)
+        problem.trainer.average = ExponentialAverage(problem.layer, 0.9)
+        return problem
+
+    whole = make()
+    weights: list[np.ndarray] = []
+    whole.trainer.callbacks = [lambda p: None if p.epoch_ended else weights.append(whole.w.copy())]
+    whole.trainer.run(3)
+    shares = 0.9 ** np.arange(3 * EPOCH - 1, -1, -1)
+    expected = np.tensordot(shares / shares.sum(), weights, 1)
+    assert whole.trainer.best_epoch == 3
+    np.testing.assert_allclose(whole.w, expected, rtol=1e-12)
+    assert whole.trainer.history[-1]["valid_loss"] == whole.validate()["valid_loss"]
+    path = tmp_path / "c"
+    make(checkpoint=path, callbacks=[lambda p: p.step == EPOCH + 2]).trainer.run(3)
+    resumed = make(seed=8, checkpoint=path)
+    resumed.trainer.run(3, resume=True)
+    np.testing.assert_array_equal(resumed.w, whole.w)
+
+
+def test_average_without_validation_is_what_remains() -> None:
+    problem = Problem()
+    problem.trainer.average = MeanAverage(problem.layer, start=EPOCH)
+    weights: list[np.ndarray] = []
+    problem.trainer.callbacks = [lambda p: None if p.epoch_ended else weights.append(problem.w + 0)]
+    problem.trainer.run(2)
+    np.testing.assert_allclose(problem.w, np.mean(weights[EPOCH:], axis=0), rtol=1e-12)
+    problem.trainer.run(3)  # goes on from the weights in training
+    np.testing.assert_allclose(problem.w, np.mean(weights[EPOCH:], axis=0), rtol=1e-12)
+    assert len(weights) == 3 * EPOCH

@@ -139,7 +139,7 @@ void check_sequence(const Recurrent& self, const char* name, const py::array& gi
 template <class Scalar>
 py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h0,
                   const py::object& c0, const py::object& lengths, const py::object& reset,
-                  bool batch_first, bool keep, double dropout, std::uint64_t seed) {
+                  bool batch_first, bool keep, const Dropout& dropout) {
   const StackShape& shape = self.shape();
   const bool indices = x_given.ndim() == 2;
   if (!indices) require_dtype<Scalar>("x", x_given);
@@ -200,9 +200,9 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   {
     const int threads = thread_count();
     const py::gil_scoped_release release;
-    status = recurrent<Scalar>(self.table())
-                 .forward(weights->packed, in, out, Dropout{dropout, seed},
-                          cache ? &cache->cache : nullptr, threads);
+    status =
+        recurrent<Scalar>(self.table())
+            .forward(weights->packed, in, out, dropout, cache ? &cache->cache : nullptr, threads);
   }
   require_ok(status);
   if (cache) {
@@ -367,14 +367,15 @@ void bind_recurrent(py::module_& m) {
           "forward",
           [](Recurrent& self, const py::array& x, const py::object& h0, const py::object& c0,
              const py::object& lengths, const py::object& reset, bool batch_first, bool keep,
-             double dropout, std::uint64_t seed) {
+             double dropout, std::uint64_t seed, bool every_step_alike) {
             return with_scalar(self.is_double(), [&](auto scalar) {
               return forward<decltype(scalar)>(self, x, h0, c0, lengths, reset, batch_first, keep,
-                                               dropout, seed);
+                                               Dropout{dropout, seed, every_step_alike});
             });
           },
           py::arg("x"), py::arg("h0"), py::arg("c0"), py::arg("lengths"), py::arg("reset"),
-          py::arg("batch_first"), py::arg("keep"), py::arg("dropout"), py::arg("seed"))
+          py::arg("batch_first"), py::arg("keep"), py::arg("dropout"), py::arg("seed"),
+          py::arg("every_step_alike"))
       .def(
           "backward",
           [](Recurrent& self, ForwardCache& cache, const py::object& dy, const py::object& dh_n,
@@ -396,17 +397,19 @@ void bind_recurrent(py::module_& m) {
       .def(
           "dropout_mask",
           [](const Recurrent& self, double dropout, std::uint64_t seed, int layer, std::int64_t T,
-             std::int64_t B) {
+             std::int64_t B, bool every_step_alike) {
             return with_scalar(self.is_double(), [&](auto scalar) -> py::array {
               using Scalar = decltype(scalar);
               const std::int64_t width = self.shape().D * self.shape().P;
               auto mask = new_array<Scalar>({T, B, width});
               recurrent<Scalar>(self.table())
-                  .dropout_mask(Dropout{dropout, seed}, layer, T, B, width, mask.mutable_data());
+                  .dropout_mask(Dropout{dropout, seed, every_step_alike}, layer, T, B, width,
+                                mask.mutable_data());
               return mask;
             });
           },
-          py::arg("dropout"), py::arg("seed"), py::arg("layer"), py::arg("T"), py::arg("B"));
+          py::arg("dropout"), py::arg("seed"), py::arg("layer"), py::arg("T"), py::arg("B"),
+          py::arg("every_step_alike") = false);
   bind_stream(m);
 }
 

@@ -41,7 +41,7 @@ void embedding_scatter(std::int64_t R, std::int64_t E, Matrix<const Scalar> dy,
 template <class Scalar>
 void dropout(std::int64_t n, double probability, std::uint64_t seed, const Scalar* x, Scalar* y,
              int threads) {
-  const DropoutFactors<Scalar> factor(Dropout{probability, seed}, 0);
+  const DropoutFactors<Scalar> factor(Dropout{probability, seed, false}, 0);
   parallel(useful_threads(threads, n, 1 << 14), [&](int rank, int size) {
     const Range mine = share(n, 64, rank, size);
     for (std::int64_t i = mine.begin; i < mine.end; ++i) y[i] = x[i] * factor(i);

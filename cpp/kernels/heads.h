@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include "kernels/crf.h"
+#include "kernels/ctc.h"
 #include "kernels/decode.h"
 #include "kernels/embedding.h"
 #include "kernels/linear_softmax.h"
@@ -51,7 +53,10 @@ HeadsTable<Scalar> make_heads_table() {
   t.cross_entropy = cross_entropy<Scalar>;
   t.binary_cross_entropy = binary_cross_entropy<Scalar>;
   t.squared_error = squared_error<Scalar>;
+  t.ctc = ctc<Scalar>;
   t.softmax = softmax<Scalar>;
+  t.crf_sums = crf_sums<Scalar>;
+  t.crf_decode = crf_decode<Scalar>;
   t.embedding_gather = embedding_gather<Scalar>;
   t.embedding_scatter = embedding_scatter<Scalar>;
   t.dropout = dropout<Scalar>;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "kernels/crf_table.h"
 #include "kernels/recurrent_table.h"
 
 namespace rnnfast {
@@ -60,6 +61,21 @@ struct LinearCrossEntropy {
   Matrix<Scalar> dh;  // (R, I) overwritten; or null
   Scalar* dweight;    // (O, I) added to; or null
   Scalar* dbias;      // (O) added to; or null
+};
+
+// Scores of B sequences, and the symbols that each is to give, in this order, at steps that are not
+// known: loss = sum over b of weight[b] * -log P(target b | logits b), Graves et al. (2006).
+template <class Scalar>
+struct CtcProblem {
+  std::int64_t T, B, V;
+  std::int64_t blank;    // the class that stands for no symbol
+  const Scalar* logits;  // (T, B, V)
+  const std::int64_t*
+      lengths;  // (B) steps of each sequence, from 0 to T; further ones are not read
+  const std::int64_t* targets;  // the symbols of all sequences one after the other, none the blank
+  const std::int64_t* offsets;  // (B + 1) where each sequence's symbols begin
+  const Scalar* weights;        // (B) or null: 1; sequences of weight 0 are not looked at
+  double scale;                 // factor of all gradients, not of the loss
 };
 
 // One optimizer's step; the equations are those of torch.optim.
@@ -145,9 +161,20 @@ struct HeadsTable {
                           double scale, double* loss,
                           Scalar* dx,  // (n) overwritten; or null
                           int threads);
+  // not_finite where a score is, or where a target has no alignment: more symbols, and blanks
+  // between equal neighbours, than steps.
+  Status (*ctc)(const CtcProblem<Scalar>& problem, double* loss,
+                Scalar* dlogits,  // (T, B, V) overwritten, 0 past a length; or null
+                int threads);
   // Rows (R, V) to their softmax, or its logarithm; y contiguous.
   void (*softmax)(std::int64_t R, std::int64_t V, Matrix<const Scalar> x, bool logarithm, Scalar* y,
                   int threads);
+
+  // Conditional random fields. `crf_decode` writes the best tags (T, B) within the lengths and
+  // their scores (B), -inf for a sequence without a path that is allowed.
+  Status (*crf_sums)(const CrfChains<Scalar>& chains, const CrfSums<Scalar>& sums, int threads);
+  Status (*crf_decode)(const CrfChains<Scalar>& chains, std::int64_t* tags, double* scores,
+                       int threads);
 
   // Embedding: rows of a table (tokens, E), and gradients added to the rows they came from.
   // Rows of index `padding` get none.

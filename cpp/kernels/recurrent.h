@@ -176,7 +176,8 @@ RecurrentTable<Scalar> make_recurrent_table() {
   t.dropout_mask = [](Dropout dropout, int layer, std::int64_t T, std::int64_t B,
                       std::int64_t width, Scalar* mask) {
     const DropoutFactors<Scalar> factor(dropout, layer);
-    for (std::int64_t i = 0; i < T * B * width; ++i) mask[i] = factor(i);
+    const std::int64_t drawn = (dropout.every_step_alike ? 1 : T) * B * width;
+    for (std::int64_t i = 0; i < T * B * width; ++i) mask[i] = factor(i % drawn);
   };
   t.stream_create = [](const Packed* packed, std::int64_t B) {
     return reinterpret_cast<Stream*>(Steps::create(*reinterpret_cast<const Stack*>(packed), B));

@@ -79,10 +79,12 @@ struct SequenceOutput {
   Scalar* c_n;  // (L*D, B, H) contiguous; LSTM only
 };
 
-// Inverted dropout on the outputs of every layer but the last, one draw per element and step.
+// Inverted dropout on the outputs of every layer but the last, one draw per element and step, or
+// one per element for all steps of a sequence.
 struct Dropout {
   double probability;
   std::uint64_t seed;
+  bool every_step_alike;
 };
 
 // Gradients that come in (null: zero) and go out (null: not wanted; else overwritten).

@@ -309,7 +309,8 @@ void StackCache<Scalar>::apply_dropout(int l, const Scalar* from, Scalar* to,
   for (std::int64_t t = steps.begin; t < steps.end; ++t)
     for (std::int64_t b = 0; b < schedule.active[t]; ++b) {
       const std::int64_t row = (schedule.first[t] + b) * wide;
-      const std::int64_t position = (t * schedule.B + schedule.order[b]) * wide;
+      const std::int64_t step = dropout.every_step_alike ? 0 : t;
+      const std::int64_t position = (step * schedule.B + schedule.order[b]) * wide;
       for (std::int64_t j = 0; j < wide; ++j) to[row + j] = from[row + j] * factor(position + j);
     }
 }

@@ -9,6 +9,8 @@ extern const RecurrentTable<float> recurrent_table_f32;
 extern const RecurrentTable<double> recurrent_table_f64;
 extern const HeadsTable<float> heads_table_f32;
 extern const HeadsTable<double> heads_table_f64;
+extern const StepwiseTable<float> stepwise_table_f32;
+extern const StepwiseTable<double> stepwise_table_f64;
 extern const ProbeTable probe_table;
 
 namespace {
@@ -23,8 +25,12 @@ constexpr const char* kLevel = "v1";
 
 extern const KernelTable kernel_table;
 const KernelTable kernel_table = {
-    kTableVersion,        kLevel,           lanes<float>,     lanes<double>, &recurrent_table_f32,
-    &recurrent_table_f64, &heads_table_f32, &heads_table_f64, &probe_table,
+    kTableVersion,        kLevel,
+    lanes<float>,         lanes<double>,
+    &recurrent_table_f32, &recurrent_table_f64,
+    &heads_table_f32,     &heads_table_f64,
+    &stepwise_table_f32,  &stepwise_table_f64,
+    &probe_table,
 };
 
 }  // namespace rnnfast

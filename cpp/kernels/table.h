@@ -6,11 +6,12 @@
 #include "kernels/heads_table.h"
 #include "kernels/probe_table.h"
 #include "kernels/recurrent_table.h"
+#include "kernels/stepwise_table.h"
 
 namespace rnnfast {
 
 // Raised whenever a struct below or in the included tables changes.
-constexpr int kTableVersion = 3;
+constexpr int kTableVersion = 6;
 
 struct KernelTable {
   int version;               // kTableVersion
@@ -20,6 +21,8 @@ struct KernelTable {
   const RecurrentTable<double>* recurrent_f64;
   const HeadsTable<float>* heads_f32;
   const HeadsTable<double>* heads_f64;
+  const StepwiseTable<float>* stepwise_f32;
+  const StepwiseTable<double>* stepwise_f64;
   const ProbeTable* probe;
 };
 
@@ -43,6 +46,17 @@ inline const HeadsTable<float>& heads(const KernelTable& table) {
 template <>
 inline const HeadsTable<double>& heads(const KernelTable& table) {
   return *table.heads_f64;
+}
+
+template <class Scalar>
+const StepwiseTable<Scalar>& stepwise(const KernelTable& table);
+template <>
+inline const StepwiseTable<float>& stepwise(const KernelTable& table) {
+  return *table.stepwise_f32;
+}
+template <>
+inline const StepwiseTable<double>& stepwise(const KernelTable& table) {
+  return *table.stepwise_f64;
 }
 
 // The name of the PyCapsule through which a kernels module hands over its table.

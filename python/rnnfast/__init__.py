@@ -1,19 +1,30 @@
 """Recurrent networks on a CPU: RNN, GRU and LSTM, training and inference."""
 
+from rnnfast import diagnostics, init, plotting
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
+from rnnfast.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
+from rnnfast.models.ctc_recognizer import CTCRecognizer
 from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.models.multilabel_tagger import MultiLabelTagger
 from rnnfast.models.regressor import SequenceRegressor
+from rnnfast.models.seq2seq import Seq2Seq
+from rnnfast.models.step_regressor import StepRegressor
+from rnnfast.models.tagger import SequenceTagger
+from rnnfast.nn.attention import AdditiveAttention, DotAttention
+from rnnfast.nn.crf import CRF
+from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.dropout import Dropout
+from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
-    binary_cross_entropy_with_logits,
     cross_entropy,
     l1,
     linear_cross_entropy,
@@ -21,12 +32,17 @@ from rnnfast.nn.losses import (
     mse,
     softmax,
 )
+from rnnfast.nn.penalties import activation_penalty, slowness_penalty
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
+from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
+from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
+from rnnfast.nn.tied import TiedEmbedding
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.schedules import ChainLR, CosineLR, ExponentialLR, ReduceOnPlateau, StepLR, WarmupLR
 from rnnfast.text.vocabulary import Vocabulary
 
 __all__ = [
+    "CRF",
     "GRU",
     "LSTM",
     "RNN",
@@ -34,37 +50,61 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "AdditiveAttention",
+    "CTCRecognizer",
     "ChainLR",
     "CosineLR",
+    "DotAttention",
     "Dropout",
     "Embedding",
+    "EmbeddingDropout",
+    "ExponentialAverage",
     "ExponentialLR",
     "Forecaster",
     "LanguageModel",
+    "LayerNormGRU",
+    "LayerNormLSTM",
     "Linear",
+    "MeanAverage",
+    "MultiLabelTagger",
     "Optimizer",
     "RMSprop",
     "ReduceOnPlateau",
+    "Seq2Seq",
     "SequenceClassifier",
     "SequenceRegressor",
+    "SequenceTagger",
     "StepLR",
+    "StepRegressor",
+    "TiedEmbedding",
+    "VariationalDropout",
     "Vocabulary",
     "WarmupLR",
+    "WeightAverage",
+    "WeightDrop",
     "__version__",
+    "activation_penalty",
     "binary_cross_entropy_with_logits",
     "clip_grad_norm",
     "clip_grad_value",
     "cpu_info",
     "cross_entropy",
+    "ctc_beam",
+    "ctc_greedy",
+    "ctc_loss",
+    "diagnostics",
     "draw",
     "get_num_threads",
+    "init",
     "l1",
     "linear_cross_entropy",
     "load",
     "log_softmax",
     "mse",
+    "plotting",
     "sample",
     "scale_grad",
     "set_num_threads",
+    "slowness_penalty",
     "softmax",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 from rnnfast._tensors import Array, read_tensors, to_json, write_tensors
 
 Record = dict[str, float]
-_GROUPS = ("weights", "best", "optimizer", "carry")
+_GROUPS = ("weights", "best", "optimizer", "carry", "average")
 
 
 @dataclass
@@ -62,7 +62,7 @@ def write_checkpoint(
     position : Position
         Where training stands.
     arrays : mapping of str to mapping of str to ndarray
-        ``weights``, ``best`` weights, ``optimizer`` state and ``carry``.
+        ``weights``, ``best`` weights, ``optimizer`` state, ``carry`` and ``average`` weights.
     rng : numpy.random.Generator
         Its state is kept.
     schedule : mapping

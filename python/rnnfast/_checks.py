@@ -32,6 +32,19 @@ def check_int(name: str, value: Any, minimum: int) -> int:
     return number
 
 
+def check_bool(name: str, value: Any) -> bool:
+    """Return ``value`` as a bool.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected a bool, got {type(value).__name__}")
+    return bool(value)
+
+
 def check_probability(name: str, value: Any) -> float:
     """Return ``value`` as a float from 0 to 1.
 

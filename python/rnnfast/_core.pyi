@@ -64,6 +64,7 @@ class Recurrent:
         keep: bool,
         dropout: float,
         seed: int,
+        every_step_alike: bool,
     ) -> tuple[Array, Array, Array, ForwardCache | None]: ...
     def backward(
         self,
@@ -76,7 +77,34 @@ class Recurrent:
     def check_sequence(
         self, name: str, array: Array, lengths: Array | None, batch_first: bool
     ) -> None: ...
-    def dropout_mask(self, dropout: float, seed: int, layer: int, T: int, B: int) -> Array: ...
+    def dropout_mask(
+        self,
+        dropout: float,
+        seed: int,
+        layer: int,
+        T: int,
+        B: int,
+        every_step_alike: bool = False,
+    ) -> Array: ...
+
+class Stepwise:
+    def __init__(
+        self,
+        *,
+        lstm: bool,
+        normalised: bool,
+        hidden_size: int,
+        buffer: ParameterBuffer,
+        offsets: list[int],
+    ) -> None: ...
+    def forward(self, kept: dict[str, Array], rate_h: float, rate_c: float) -> None: ...
+    def backward(
+        self,
+        kept: dict[str, Array],
+        rate_h: float,
+        rate_c: float,
+        gradients: dict[str, Array],
+    ) -> tuple[Array, Array]: ...
 
 class Stream:
     def __init__(self, layer: Recurrent, batch_size: int) -> None: ...
@@ -124,6 +152,16 @@ class Targets:
 def cross_entropy(
     logits: Array, targets: Targets, backward: bool
 ) -> tuple[float, Array | None]: ...
+def ctc(
+    logits: Array,
+    targets: Array,
+    offsets: Array,
+    lengths: Array,
+    weights: Array | None,
+    blank: int,
+    scale: float,
+    backward: bool,
+) -> tuple[float, Array | None]: ...
 def softmax(x: Array, logarithm: bool) -> Array: ...
 def binary_cross_entropy(
     logits: Array,
@@ -136,6 +174,19 @@ def binary_cross_entropy(
 def squared_error(
     x: Array, targets: Array, weights: Array | None, scale: float, backward: bool
 ) -> tuple[float, Array | None]: ...
+def crf_sums(
+    emissions: Array,
+    start: Array,
+    transitions: Array,
+    end: Array,
+    lengths: Array | None,
+    targets: Array | None,
+    weights: Array | None,
+    backward: bool,
+) -> tuple[Array, Array | None, tuple[Array, Array, Array, Array] | None]: ...
+def crf_decode(
+    emissions: Array, start: Array, transitions: Array, end: Array, lengths: Array | None
+) -> tuple[Array, Array]: ...
 def activation(name: str, x: Array) -> Array: ...
 def sgd(
     buffer: ParameterBuffer,

@@ -84,6 +84,8 @@ class Reporter:
         self._bar: Any = None
         self._count = 0
         self._training_seconds = 0.0
+        self._steps = 0  # made while this reporter looked on
+        self._steps_left: int | None = None
         self._title = ""
         self._figures = ""  # of the last epoch's validation
         self._since = self._shown = time.perf_counter()
@@ -96,6 +98,7 @@ class Reporter:
         """
         self._title = f"epoch {epoch + 1}/{epochs}"
         self._since = self._shown = time.perf_counter()
+        self._steps_left = None if batches is None else batches * (epochs - epoch) - batch
         if self._bar is None and self.verbose == 1 and self.stream.isatty():
             import tqdm  # here, to keep `import rnnfast` short
 
@@ -115,6 +118,9 @@ class Reporter:
         self._training_seconds += now - self._since
         self._since = now
         self._count += count
+        self._steps += 1
+        if self._steps_left is not None:
+            self._steps_left -= 1
         if self._bar is not None:
             if now - self._shown >= _BAR_EVERY:
                 self._shown = now
@@ -122,7 +128,7 @@ class Reporter:
             self._bar.update()
         elif self.verbose and now - self._shown >= _LINE_EVERY:
             self._shown = now
-            self._line(f"{self._title}: {self._numbers(loss)}")
+            self._line(f"{self._title}: {self._numbers(loss)}{self._time_left()}")
 
     def end_epoch(self, record: Record) -> None:
         """Show what an epoch came to."""
@@ -135,7 +141,8 @@ class Reporter:
             self._describe(record["loss"])
             self._bar.refresh()
         elif self.verbose:
-            self._line(f"{self._title}: {self._numbers(record['loss'])}, {record['seconds']:.1f} s")
+            text = f"{self._title}: {self._numbers(record['loss'])}, {record['seconds']:.1f} s"
+            self._line(text + self._time_left())
 
     def write(self, text: str) -> None:
         """Show a text between two updates; nothing with ``verbose=0``."""
@@ -154,6 +161,12 @@ class Reporter:
         else:
             print(text, file=self.stream, flush=True)
 
+    def _time_left(self) -> str:
+        """How long the rest will take, as far as that can be told; nothing at the end."""
+        if not self._steps_left or not self._steps:
+            return ""
+        return f", {_clock(self._training_seconds / self._steps * self._steps_left)} left"
+
     def _describe(self, loss: float) -> None:
         self._bar.set_description_str(f"{self._title}: {self._numbers(loss)}", refresh=False)
 
@@ -163,6 +176,13 @@ class Reporter:
             text += f", perplexity {perplexity_of(loss):.3g}"
         rate = self._count / self._training_seconds if self._training_seconds > 0 else 0.0
         return f"{text}{self._figures}, {_compact(rate)} {self.unit}/s"
+
+
+def _clock(seconds: float) -> str:
+    """``1:02:03`` or ``02:03``, as the bar writes time."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
 def _width(stream: TextIO) -> dict[str, Any]:

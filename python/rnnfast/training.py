@@ -8,6 +8,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -17,13 +18,15 @@ import numpy as np
 from rnnfast._checkpoints import Position, Record, read_checkpoint, write_checkpoint
 from rnnfast._checks import check_int
 from rnnfast._progress import Callback, InterruptFlag, Progress, Reporter
+from rnnfast._tensorboard import tensorboard
 from rnnfast._tensors import Array, collect_arrays, spread_arrays
+from rnnfast.averaging import WeightAverage
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.nn.module import Module
 from rnnfast.optim import Optimizer
 from rnnfast.schedules import ReduceOnPlateau, Schedule
 
-__all__ = ["Callback", "Progress", "Trainer"]
+__all__ = ["Callback", "Progress", "Trainer", "tensorboard"]
 
 Batch = TypeVar("Batch")
 
@@ -60,6 +63,9 @@ class Trainer(Generic[Batch]):
         The largest size of a single gradient; cut to it before the norm is taken.
     validate : callable, optional
         Returns figures by name, measured on the layers as they are; called after every epoch.
+    average : WeightAverage, optional
+        Of the same layers; updated after each step. Validation measures the average weights, and
+        those are what the layers have after training.
     monitor : str
         The figure of `validate` that tells which epoch is the best.
     maximize : bool
@@ -97,6 +103,7 @@ class Trainer(Generic[Batch]):
     max_norm: float | None = None
     max_value: float | None = None
     validate: Callable[[], Mapping[str, float]] | None = None
+    average: WeightAverage | None = None
     monitor: str = "valid_loss"
     maximize: bool = False
     patience: int | None = None
@@ -127,6 +134,11 @@ class Trainer(Generic[Batch]):
         return self._at.history
 
     @property
+    def steps(self) -> int:
+        """How many steps were made so far, those before a resumption counted."""
+        return self._at.step
+
+    @property
     def best_epoch(self) -> int:
         """The epoch whose weights the layers have after `run`; 0: those of the last step."""
         return self._at.best_epoch
@@ -154,6 +166,8 @@ class Trainer(Generic[Batch]):
             If the checkpoint cannot be read or written.
         """
         epochs = check_int("epochs", epochs, 1)
+        if self.average is not None:
+            self.average.restore()
         if resume:
             self._resume()
         # A training that had run out of patience may be resumed with that much, or with more.
@@ -170,6 +184,8 @@ class Trainer(Generic[Batch]):
                 self.reporter.close()
                 if self._best:
                     spread_arrays(self.modules, self._best)
+                elif self.average is not None and self.stopped != "error":
+                    self.average.apply()
         self._tell_end(epochs)
 
     def _run_epoch(self, epochs: int, interrupt: InterruptFlag) -> None:
@@ -225,6 +241,8 @@ class Trainer(Generic[Batch]):
             raise FloatingPointError(self._blame(str(error))) from error
         if count:
             self.optimizer.step()
+            if self.average is not None:
+                self.average.update()
             if isinstance(self.schedule, Schedule):
                 self.schedule.step()
         at.batch += 1
@@ -243,10 +261,11 @@ class Trainer(Generic[Batch]):
     def _end_epoch(self, began: float) -> None:
         """Validate, and enter the epoch in the history."""
         at = self._at
-        arrays = collect_arrays(self.modules)
-        if not all(np.isfinite(array).all() for array in arrays.values()):
-            raise FloatingPointError(self._blame("a weight is not finite"))
-        figures = dict(self.validate()) if self.validate is not None else {}
+        with nullcontext() if self.average is None else self.average.applied():
+            arrays = collect_arrays(self.modules)
+            if not all(np.isfinite(array).all() for array in arrays.values()):
+                raise FloatingPointError(self._blame("a weight is not finite"))
+            figures = dict(self.validate()) if self.validate is not None else {}
         for name, value in figures.items():
             if not math.isfinite(value):
                 raise FloatingPointError(f"epoch {at.epoch + 1}: {name} is {value}")
@@ -295,9 +314,18 @@ class Trainer(Generic[Batch]):
             for kind, array in (("weight", parameter.data), ("gradient of", parameter.grad))
             if not np.isfinite(array).all()
         ]
-        where = f" (not finite: {', '.join(bad)})" if bad else ""
+        if bad:
+            where = f"not finite: {', '.join(bad)}"
+        else:
+            sizes = {
+                f"{prefix}.{name}": float(np.abs(parameter.data).max(initial=0.0))
+                for prefix, module in self.modules.items()
+                for name, parameter in module.parameters().items()
+            }
+            largest = max(sizes, key=sizes.__getitem__)
+            where = f"all weights are finite, the largest is {sizes[largest]:.3g} in {largest}"
         return (
-            f"step {self._at.step + 1}, epoch {self._at.epoch + 1}: {what}{where}; lower the "
+            f"step {self._at.step + 1}, epoch {self._at.epoch + 1}: {what} ({where}); lower the "
             f"learning rate, {self.optimizer.lr:g} now, or cut gradients harder"
         )
 
@@ -333,6 +361,7 @@ class Trainer(Generic[Batch]):
                 "best": self._best,
                 "optimizer": self.optimizer.state_dict(),
                 "carry": self.carry,
+                "average": {} if self.average is None else self.average.state_dict(),
             },
             self.rng,
             {} if self.schedule is None else self.schedule.state_dict(),
@@ -348,6 +377,8 @@ class Trainer(Generic[Batch]):
                 self.schedule.load_state_dict(schedule)
             spread_arrays(self.modules, arrays["weights"])
             self.optimizer.load_state_dict(arrays["optimizer"])
+            if self.average is not None:
+                self.average.load_state_dict(arrays["average"])
         except (TypeError, ValueError) as error:
             raise ValueError(f"{os.fspath(self.checkpoint)}: {error}") from None
         self._best = arrays["best"]

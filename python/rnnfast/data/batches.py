@@ -42,6 +42,18 @@ class Batch(NamedTuple):
         return int(self.lengths.sum())
 
 
+class SentenceBatch(Batch):
+    """A batch of whole sentences.
+
+    Attributes
+    ----------
+    sentences : ndarray of int, shape (B,)
+        The number of each column's sentence.
+    """
+
+    sentences: npt.NDArray[np.intp]
+
+
 class StreamBatches:
     """A long text, cut in parallel streams that are read window by window.
 
@@ -162,7 +174,7 @@ class SentenceBatches:
     def __len__(self) -> int:
         return -(-len(self._sentences) // self.batch_size)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[SentenceBatch]:
         for chosen in bucket_by_length(self._lengths, self.batch_size, self._rng):
             lengths = self._lengths[chosen]
             inputs = np.full((lengths.max(), len(chosen)), self.eos_id, np.int64)
@@ -171,7 +183,9 @@ class SentenceBatches:
                 ids = self._sentences[number]
                 inputs[1 : len(ids) + 1, column] = ids
                 targets[: len(ids), column] = ids
-            yield Batch(inputs, targets, lengths)
+            batch = SentenceBatch(inputs, targets, lengths)
+            batch.sentences = chosen
+            yield batch
 
 
 def bucket_by_length(

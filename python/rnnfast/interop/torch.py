@@ -42,7 +42,7 @@ class _Pass(torch.autograd.Function):
         seed = int(torch.randint(2**62, ())) if dropout else 0
         y, h_n, c_n, cache = layer._native.forward(
             _array(x), _array(h0), _array(c0), lengths, None,
-            module.batch_first, keep, dropout, seed,
+            module.batch_first, keep, dropout, seed, False,
         )  # fmt: skip
         ctx.layer, ctx.cache, ctx.names = layer, cache, module._weight_names()
         ctx.needs = (h0 is not None, c0 is not None)

@@ -37,6 +37,34 @@ def read_labels(name: str, y: Any) -> list[Any]:
     return plain
 
 
+def read_label_lists(name: str, y: Any) -> list[Array]:
+    """Return the labels of sequences as arrays ``(T_i,)`` of str, of int or of bool.
+
+    Raises
+    ------
+    TypeError
+        If a sequence has something else, or they are a mixture.
+    ValueError
+        If there is no sequence, or no label at all.
+    """
+    items = as_list(name, y, "a list of label lists")
+    lists = [
+        as_list(f"{name}[{number}]", item, "a list of labels") for number, item in enumerate(items)
+    ]
+    read = [read_labels(f"{name}[{n}]", labels) if labels else [] for n, labels in enumerate(lists)]
+    first = next((number for number, labels in enumerate(read) if labels), None)
+    if first is None:
+        raise ValueError(f"{name}: expected at least one label, got none")
+    kind = type(read[first][0])
+    for number, labels in enumerate(read):
+        if labels and type(labels[0]) is not kind:
+            raise TypeError(
+                f"{name}[{number}]: expected {_an(kind)} as {name}[{first}] has, "
+                f"got {_an(type(labels[0]))}"
+            )
+    return [np.array(labels, dtype=kind) for labels in read]
+
+
 def find_classes(name: str, labels: Sequence[Any]) -> Array:
     """Return the classes ``(K,)``, sorted.
 

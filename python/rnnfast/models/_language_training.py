@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import check_bool, check_int, check_real
 from rnnfast.data.batches import Batch, Ints
 from rnnfast.models._corpus import CorpusBatches, CorpusReader
 from rnnfast.models._fitting import check_shared, digest, make_trainer
-from rnnfast.models._scoring import score
-from rnnfast.models.parts import pack_state, unpack_state
+from rnnfast.models._scoring import condition_of, score
+from rnnfast.models.condition import Condition
+from rnnfast.models.parts import make_average, pack_state, unpack_state
 from rnnfast.models.token_network import TokenNetwork
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
@@ -29,11 +30,17 @@ _MOST_EPOCHS = 30
 
 @dataclass(frozen=True)
 class Corpus:
-    """An encoded corpus: what to learn from, what to validate on (maybe nothing)."""
+    """An encoded corpus: what to learn from, what to validate on (maybe nothing).
+
+    With a condition, what each line of either part is conditioned on.
+    """
 
     train: list[Ints]
     valid: list[Ints]
     vocabulary: Vocabulary
+    condition: Condition | None = None
+    train_condition: Array | None = None
+    valid_condition: Array | None = None
 
 
 def check_hyperparameters(model: LanguageModel) -> None:
@@ -43,16 +50,39 @@ def check_hyperparameters(model: LanguageModel) -> None:
     check_int("sequence_length", model.sequence_length, 1)
     if model.clip_value is not None:
         check_real("clip_value", model.clip_value, 0, above=True)
+    for name in ("embedding_dropout", "weight_drop"):
+        check_real(name, getattr(model, name), 0, 1, below=True)
+    for name in ("activation_penalty", "slowness_penalty"):
+        check_real(name, getattr(model, name), 0)
+    for name in ("tie_weights", "variational"):
+        check_bool(name, getattr(model, name))
+    check_int("condition_size", model.condition_size, 1)
     check_shared(model)
 
 
-def prepare_corpus(model: LanguageModel, reader: CorpusReader, text: Any, valid: Any) -> Corpus:
+def prepare_corpus(
+    model: LanguageModel,
+    reader: CorpusReader,
+    text: Any,
+    valid: Any,
+    conditions: tuple[Any, Any] = (None, None),
+) -> Corpus:
     """Read, divide and encode what `LanguageModel.fit` was given."""
     sequences = reader.read("text", text)
+    condition, given = _learn_condition(model, text, len(sequences), conditions[0])
+    valid_given = None
     if valid is None:
+        if given is not None:
+            given, valid_given = _split_condition(reader, given, model.validation_fraction)
         sequences, held_out = reader.split(sequences, model.validation_fraction)
     else:
         held_out = reader.read("valid", valid)
+        if condition is not None:
+            valid_given = condition.encode(
+                "valid_condition", conditions[1], len(held_out), model.dtype
+            )
+    if conditions[1] is not None and (valid is None or condition is None):
+        raise ValueError("valid_condition: expected None without valid and condition, got some")
     vocabulary = Vocabulary.from_tokens(
         (token for tokens in sequences for token in tokens),
         max_size=model.max_vocabulary_size,
@@ -69,7 +99,33 @@ def prepare_corpus(model: LanguageModel, reader: CorpusReader, text: Any, valid:
         reader.encode("text", sequences, vocabulary),
         reader.encode("valid", held_out, vocabulary),
         vocabulary,
+        condition,
+        given,
+        valid_given,
     )
+
+
+def _learn_condition(
+    model: LanguageModel, text: Any, count: int, values: Any
+) -> tuple[Condition | None, Array | None]:
+    """Return the kind of condition that there is for lines, and that of each line."""
+    if values is None:
+        return None, None
+    if not model.lines or isinstance(text, str):
+        raise ValueError("condition: expected a list of lines with lines=True, got a running text")
+    condition = Condition.learned_from(values)
+    return condition, condition.encode("condition", values, count, model.dtype)
+
+
+def _split_condition(
+    reader: CorpusReader, given: Array, fraction: float
+) -> tuple[Array, Array | None]:
+    """Divide what lines are conditioned on as `CorpusReader.split` divides the lines."""
+    if fraction == 0:
+        return given, None
+    numbers: list[Any] = list(range(len(given)))
+    parts: tuple[Any, Any] = reader.split(numbers, fraction)
+    return given[parts[0]], given[parts[1]]
 
 
 def choose_epochs(steps: int) -> int:
@@ -104,14 +160,21 @@ def make_language_trainer(
     carry: dict[str, Array] = {}
 
     def step(batch: Batch) -> tuple[float, int]:
-        loss, state = network.add_gradients(batch, unpack_state(carry))
+        given = condition_of(batch, corpus.train_condition)
+        loss, state = network.add_gradients(batch, unpack_state(carry), given)
         if not model.lines:
             carry.update(pack_state(state))
         return loss, batch.num_targets
 
     def validate() -> dict[str, float]:
         held_out = CorpusBatches.to_validate(corpus.valid, start, eos, model.batch_size)
-        return {"valid_loss": score(network, held_out, carry_state=not model.lines).loss}
+        result = score(network, held_out, not model.lines, corpus.valid_condition)
+        return {"valid_loss": result.loss}
+
+    def fingerprint() -> dict[str, str]:
+        conditions = [c for c in (corpus.train_condition, corpus.valid_condition) if c is not None]
+        parts = (corpus.train, corpus.valid, corpus.vocabulary.to_json(), conditions)
+        return {"corpus": digest(*parts)}
 
     return make_trainer(
         model,
@@ -121,7 +184,8 @@ def make_language_trainer(
         batches=lambda rng: make_batches(model, corpus, start, rng),
         total_steps=total_steps,
         checkpoint=checkpoint,
-        data=lambda: {"corpus": digest(corpus.train, corpus.valid, corpus.vocabulary.to_json())},
+        data=fingerprint,
         validate=validate if corpus.valid else None,
         carry=carry,
+        average=make_average(model.averaging, network.modules, model.averaging_options),
     )

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from rnnfast._progress import perplexity_of
-from rnnfast.data.batches import Batch
+from rnnfast.data.batches import Batch, SentenceBatch
 from rnnfast.models.token_network import TokenNetwork
+from rnnfast.nn.module import Array
 
 
 class Evaluation(NamedTuple):
@@ -35,12 +36,28 @@ class Evaluation(NamedTuple):
         return perplexity_of(self.loss)
 
 
-def score(network: TokenNetwork, batches: Iterable[Batch], carry_state: bool) -> Evaluation:
-    """Score batches, each from a zero state or with ``carry_state`` from where the last ended."""
+def score(
+    network: TokenNetwork,
+    batches: Iterable[Batch],
+    carry_state: bool,
+    condition: Array | None = None,
+) -> Evaluation:
+    """Score batches, each from a zero state or with ``carry_state`` from where the last ended.
+
+    ``condition`` holds what each sentence is conditioned on, by its number.
+    """
     log_prob, count, state = 0.0, 0, None
     for batch in batches:
-        loss, after = network.loss(batch, state)
+        loss, after = network.loss(batch, state, condition_of(batch, condition))
         state = after if carry_state else None
         log_prob -= loss
         count += batch.num_targets
     return Evaluation(log_prob, count)
+
+
+def condition_of(batch: Batch, condition: Array | None) -> Array | None:
+    """Return what the sentences of a batch are conditioned on."""
+    if condition is None:
+        return None
+    assert isinstance(batch, SentenceBatch)
+    return condition[batch.sentences]

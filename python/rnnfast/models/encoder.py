@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.models.condition import ConditionInput
 from rnnfast.models.parts import make_recurrent
+from rnnfast.models.word_layers import WordLayers
 from rnnfast.nn.dropout import Dropout
+from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent_base import State
+from rnnfast.nn.tied import TiedEmbedding
 
 EncoderBackprop = Callable[..., State]
+InputBackprop = Callable[[Array], None]
 
 
 class EncoderLayers:
@@ -24,6 +29,10 @@ class EncoderLayers:
         ids (T, B)         -> embedding -> dropout -> recurrent layers -> dropout -> h (T, B, D*H)
         ids (T, B)         ->        one-hot       -> recurrent layers -> dropout -> h
         features (T, B, F) ->                         recurrent layers -> dropout -> h
+        words (T, B, W)    -> vectors   -> dropout -> recurrent layers -> dropout -> h
+
+    With a condition, its vector stands beside the input of every step, ``[x<t>, v]``: so it cannot
+    be forgotten, as an initial state can.
 
     Parameters
     ----------
@@ -49,6 +58,18 @@ class EncoderLayers:
         An id whose vector begins as zeros, so that it says nothing until it was learned from.
     word_dropout : float
         Probability with which, in training, an id becomes `unknown`. Of no effect on features.
+    words : WordLayers, optional
+        What makes the vectors of words in place of an embedding; then inputs are ``(T, B, W)``
+        as it takes them, and ``size``, ``embedding_size``, ``blank``, ``unknown`` and
+        ``word_dropout`` are of no effect.
+    variational : bool
+        Whether dropout has one mask for all steps of a sequence.
+    embedding_dropout : float
+        Probability with which `EmbeddingDropout` drops an id.
+    tied : int, optional
+        Make the embedding a `TiedEmbedding` whose ``linear`` scores so many ids.
+    condition : ConditionInput, optional
+        Makes a vector of what sequences are conditioned on; it is part of `modules` then.
     embedding_scale : float
         Standard deviation of the initial embeddings.
 
@@ -78,45 +99,71 @@ class EncoderLayers:
         blank: int | None = None,
         unknown: int | None = None,
         word_dropout: float = 0.0,
+        words: WordLayers | None = None,
+        variational: bool = False,
+        embedding_dropout: float = 0.0,
+        tied: int | None = None,
+        condition: ConditionInput | None = None,
         embedding_scale: float = 1.0,
     ) -> None:
         self.blank, self.unknown = blank, unknown
-        self._word_dropout = word_dropout if tokens else 0.0
+        self._word_dropout = word_dropout if tokens and words is None else 0.0
         self._rng = rng
+        self.condition = condition
         self.embedding: Embedding | None = None
-        if tokens and embedding_size is not None:
-            self.embedding = Embedding(
-                size, embedding_size, padding_idx=blank, dtype=dtype, seed=rng
+        if words is not None:
+            size = words.output_size
+        elif tokens and embedding_size is not None:
+            options: dict[str, Any] = {"padding_idx": blank, "dtype": dtype, "seed": rng}
+            self.embedding = (
+                Embedding(size, embedding_size, **options)
+                if tied is None
+                else TiedEmbedding(size, embedding_size, out_features=tied, **options)
             )
+        self._size = size
+        if self.embedding is not None:
+            size = self.embedding.embedding_dim
             table = self.embedding.parameters()["weight"]
             table.assign(embedding_scale * table.data)
+        self._reader = self.embedding if words is None else words
         self.recurrent = make_recurrent(
             cell,
-            size if self.embedding is None else self.embedding.embedding_dim,
+            size if condition is None else size + condition.size,
             hidden_size,
             num_layers,
             options=cell_options,
             bidirectional=bidirectional,
             dropout=dropout,
+            variational=variational,
             dtype=dtype,
             rng=rng,
         )
         self.output_size = self.recurrent.num_directions * self.recurrent.output_size
-        self._dropout = Dropout(dropout, seed=rng)
-        self._output_dropout = Dropout(dropout if drop_outputs else 0.0, seed=rng)
+        kind = VariationalDropout if variational else Dropout
+        self._dropout = kind(dropout, seed=rng)
+        self._output_dropout = kind(dropout if drop_outputs else 0.0, seed=rng)
+        self._embedding_dropout = EmbeddingDropout(embedding_dropout, seed=rng)
         self._columns = [
             parameter
             for name, parameter in self.recurrent.parameters().items()
             if name in ("weight_ih_l0", "weight_ih_l0_reverse")
         ]
-        for number in {blank, unknown} - {None} if tokens else ():
+        for number in {blank, unknown} - {None} if tokens and words is None else ():
             self._set_zero(number)
         self.modules: dict[str, Module] = {"recurrent": self.recurrent}
         if self.embedding is not None:
             self.modules = {"embedding": self.embedding, **self.modules}
+        elif words is not None:
+            self.modules = {**words.modules, **self.modules}
+        if condition is not None:
+            self.modules["condition"] = condition.layer
 
     def __call__(
-        self, x: Array, lengths: Array | None = None, state: State = None
+        self,
+        x: Array,
+        lengths: Array | None = None,
+        state: State = None,
+        condition: Array | None = None,
     ) -> tuple[Array, State]:
         """Read a batch without dropout.
 
@@ -128,6 +175,8 @@ class EncoderLayers:
             ``(B,)``.
         state : ndarray or pair of ndarray, optional
             The recurrent layers' initial state; None: zero.
+        condition : ndarray, optional
+            What `ConditionInput` takes, for each sequence.
 
         Returns
         -------
@@ -136,10 +185,22 @@ class EncoderLayers:
         state : ndarray or pair of ndarray
             The final state.
         """
-        return self.recurrent(x if self.embedding is None else self.embedding(x), state, lengths)
+        return self.recurrent(self.inputs(x, condition), state, lengths)
+
+    def inputs(self, x: Array, condition: Array | None = None) -> Array:
+        """Return what the recurrent layers take: vectors ``(T, B, F)``, or the ids themselves."""
+        if self._reader is not None:
+            x = self._reader(x)
+        if self.condition is None:
+            return x
+        return _beside(self._as_vectors(x), self.condition(condition))
 
     def forward(
-        self, x: Array, lengths: Array | None = None, state: State = None
+        self,
+        x: Array,
+        lengths: Array | None = None,
+        state: State = None,
+        condition: Array | None = None,
     ) -> tuple[tuple[Array, State], EncoderBackprop]:
         """Read a batch, with dropout, and keep what backpropagation needs.
 
@@ -155,25 +216,61 @@ class EncoderLayers:
         """
         if self._word_dropout > 0 and self.unknown is not None:
             x = np.where(self._rng.random(x.shape) < self._word_dropout, self.unknown, x)
-        vectors, to_embedding = x, None
-        if self.embedding is not None:
-            embedded, to_embedding = self.embedding.forward(x)
-            vectors, to_embedded = self._dropout.forward(embedded)
+        vectors, to_inputs = self._forward_inputs(x, condition)
         (h, state), to_vectors = self.recurrent.forward(vectors, state, lengths=lengths)
         dropped, to_h = self._output_dropout.forward(h)
 
         def backprop(dh: Array | None, dstate: State = None) -> State:
             dy = None if dh is None else to_h(dh)
-            dx, dstate0 = to_vectors(dy, dstate, need_dx=to_embedding is not None)
-            if to_embedding is not None:
+            dx, dstate0 = to_vectors(dy, dstate, need_dx=to_inputs is not None)
+            if to_inputs is not None:
                 assert dx is not None
-                to_embedding(to_embedded(dx))
+                to_inputs(dx)
             elif self.blank is not None:
                 for parameter in self._columns:
                     parameter.grad[:, self.blank] = 0
             return dstate0
 
         return (dropped, state), backprop
+
+    def _forward_inputs(
+        self, x: Array, condition: Array | None
+    ) -> tuple[Array, InputBackprop | None]:
+        """Return what the recurrent layers take, and what takes the gradient of that, if any."""
+        vectors, to_embedding = x, None
+        if self._reader is not None:
+            vectors, to_embedding = self._read(self._reader, x)
+        if self.condition is None:
+            return vectors, to_embedding
+        vectors = self._as_vectors(vectors)
+        beside, to_condition = self.condition.forward(condition)
+        width = vectors.shape[-1]
+
+        def to_both(dx: Array) -> None:
+            if to_embedding is not None:
+                to_embedding(np.ascontiguousarray(dx[..., :width]))
+            to_condition(dx[..., width:].sum(axis=0))
+
+        return _beside(vectors, beside), to_both
+
+    def _read(self, reader: Embedding | WordLayers, x: Array) -> tuple[Array, InputBackprop]:
+        vectors, to_reader = reader.forward(x)
+        if isinstance(reader, WordLayers):
+            dropped, to_vectors = self._dropout.forward(vectors)
+            return dropped, lambda dx: to_reader(to_vectors(dx))
+        kept, to_embedded = self._embedding_dropout.forward(vectors, x)
+        dropped, to_kept = self._dropout.forward(kept)
+        return dropped, lambda dx: to_reader(to_embedded(to_kept(dx)))
+
+    def _as_vectors(self, x: Array) -> Array:
+        """Return ``x``, or one-hot vectors of ids; zeros for `blank`."""
+        if x.dtype.kind == "f":
+            return x
+        vectors = np.zeros((*x.shape, self._size), self.recurrent.dtype)
+        np.put_along_axis(vectors, x[..., np.newaxis], 1, axis=-1)
+        if self.blank is not None:
+            vectors[..., self.blank] = 0
+        return vectors
 
     def _set_zero(self, number: int | None) -> None:
         if self.embedding is not None:
@@ -186,3 +283,9 @@ class EncoderLayers:
             weight = parameter.data.copy()
             weight[:, number] = 0
             parameter.assign(weight)
+
+
+def _beside(x: Array, vectors: Array) -> Array:
+    """Return ``x`` (T, B, E) and at each step the vectors (B, C), side by side."""
+    at_each = np.broadcast_to(vectors, (len(x), *vectors.shape))
+    return np.concatenate([x, at_each], axis=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -37,6 +37,7 @@ from rnnfast.models.inputs import (
     make_tokenizer,
     read_sequences,
 )
+from rnnfast.models.parts import Cell
 from rnnfast.nn.module import Array, Module
 from rnnfast.training import Callback
 
@@ -92,7 +93,7 @@ class Estimator(Model):
     standardize : bool
         Whether each feature of a series has its mean taken off and is divided by its standard
         deviation; both of the part that is learned from, over all steps.
-    cell : {"lstm", "gru", "rnn"}
+    cell : {"lstm", "gru", "rnn", "layer_norm_lstm", "layer_norm_gru"}
         The recurrent cell.
     hidden_size, num_layers : int
         Units of a layer in each direction, and how many layers.
@@ -151,7 +152,7 @@ class Estimator(Model):
     max_vocabulary_size: int | None = None
     min_count: int = 1
     standardize: bool = True
-    cell: Literal["lstm", "gru", "rnn"] = "lstm"
+    cell: Cell = "lstm"
     hidden_size: int = 64
     num_layers: int = 1
     bidirectional: bool = False
@@ -199,10 +200,21 @@ class Estimator(Model):
         """Return figures of the network on examples: ``valid_loss`` and others."""
         raise NotImplementedError
 
+    def _choice(self) -> tuple[str, bool]:
+        """Return the figure that tells which epoch is the best, and whether more is better."""
+        return self._monitor, self._maximize
+
     def _make_batch(self, examples: Examples, chosen: Ints) -> Any:
         """Return the batch of the examples of these numbers."""
         x, lengths = pad_batch(examples.x, chosen)
         return ExampleBatch(x, lengths, examples.y[chosen])
+
+    def _make_step(
+        self, network: Any, progress: Callable[[], float]
+    ) -> Callable[[Any], tuple[float, int]]:
+        """Return what adds a batch's gradients; `progress` tells how much of training is over."""
+        step: Callable[[Any], tuple[float, int]] = network.add_gradients
+        return step
 
     # Training
 
@@ -262,20 +274,22 @@ class Estimator(Model):
         network = fresh.network_ = fresh._make_network(rng)
         fresh.history_, fresh.best_epoch_, fresh.stopped_ = [], 0, ""
         lengths = lengths_of(train.x)
+        total_steps = self.epochs * -(-len(lengths) // self.batch_size)
+        monitor, maximize = self._choice()
         trainer = make_trainer(
             self,
             network.modules,
             rng,
-            step=network.add_gradients,
+            step=self._make_step(network, lambda: trainer.steps / total_steps),
             batches=lambda rng: ExampleBatches(
                 lengths, lambda chosen: self._make_batch(train, chosen), self.batch_size, rng
             ),
-            total_steps=self.epochs * -(-len(lengths) // self.batch_size),
+            total_steps=total_steps,
             checkpoint=checkpoint,
             data=lambda: {"data": fingerprint(train, held_out, to_json(fresh._learned()))},
             validate=None if held_out is None else lambda: self._figures(held_out),
-            monitor=self._monitor,
-            maximize=self._maximize,
+            monitor=monitor,
+            maximize=maximize,
             callbacks=callbacks,
             reporter=Reporter(self.verbose, unit=self._unit),
         )

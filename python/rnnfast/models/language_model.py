@@ -23,9 +23,11 @@ from rnnfast.models._language_training import (
 )
 from rnnfast.models._scoring import Evaluation, score
 from rnnfast.models.base import Model
+from rnnfast.models.condition import Condition, ConditionInput
 from rnnfast.models.inputs import make_tokenizer
+from rnnfast.models.parts import Cell
 from rnnfast.models.token_network import TokenNetwork
-from rnnfast.nn.module import Module
+from rnnfast.nn.module import Array, Module
 from rnnfast.text.tokenizers import tokenizer_from_dict
 from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training import Callback
@@ -40,6 +42,11 @@ class LanguageModel(Model):
     Every text, in training, scoring and sampling alike, starts from a zero state and a zero vector
     as the first input ``x<1>``; each further input is the token before, ``x<t> = y<t-1>``.
 
+    In the course's pictures writing is one-to-many: from nothing, or from a label or a vector that
+    `fit` was given for every line as its ``condition``. Its vector v, learned too, then stands
+    beside the input of every step, ``x<t> = [y<t-1>, v]``: so it reaches the last token as well as
+    the first, where an initial state made of it would fade.
+
     Parameters
     ----------
     level : {"char", "word"}
@@ -48,17 +55,34 @@ class LanguageModel(Model):
         False: the corpus is one running text, learned in windows of ``sequence_length`` steps with
         the state carried from one to the next (truncated backpropagation through time). True: each
         line is a text of its own, learned as a whole, and ends with the token ``<EOS>``.
-    cell : {"lstm", "gru", "rnn"}
+    cell : {"lstm", "gru", "rnn", "layer_norm_lstm", "layer_norm_gru"}
         The recurrent cell.
     hidden_size, num_layers : int
         Units of a layer, and how many layers.
     embedding_size : int, optional
         Learned vectors of so many numbers as inputs; None: one-hot vectors (by their index).
+    tie_weights : bool
+        Whether the embeddings are the weights of the output layer too (Press and Wolf 2017);
+        ``embedding_size`` must be the size of the layers' outputs.
+    condition_size : int
+        Numbers of the vector that is learned for a condition.
     dropout : float
         Probability with which, in training, embeddings and the layers' outputs are set to zero.
+    variational : bool
+        Whether dropout has one mask for all steps (`VariationalDropout`).
+    embedding_dropout : float
+        Probability with which a token's embedding is zero in a whole batch (`EmbeddingDropout`).
+    weight_drop : float
+        Probability with which a recurrent weight is zero in a batch (`WeightDrop`).
+    activation_penalty, slowness_penalty : float
+        Weights of the mean square of the last layer's outputs, and of their change from step to
+        step, in what is minimised ("AR" and "TAR", Merity et al. 2018). Both are of the outputs
+        that dropout has left, so that the second wants ``variational``. The loss that is shown is
+        without them.
     cell_options : dict, optional
         What is particular to the cell, such as ``{"peephole": True}`` or
-        ``{"reset_gate": False}``; see `make_recurrent`.
+        ``{"reset_gate": False}``, and how its weights begin, ``{"orthogonal": True,
+        "forget_bias": 1.0}``; see `make_recurrent`.
     tokenizer_options : dict, optional
         What `CharTokenizer` or `WordTokenizer` take, such as ``{"lower": True}``.
     max_vocabulary_size : int, optional
@@ -78,6 +102,9 @@ class LanguageModel(Model):
         not at all; or by half whenever two epochs on end were no better on the text held out.
     clip_norm, clip_value : float, optional
         Bounds for the norm of all gradients together, and for each gradient.
+    averaging : {"ema", "mean"}, optional
+        Validate and keep an average of the weights (`ExponentialAverage`, `MeanAverage`), with
+        ``averaging_options``, a dict, as its further arguments.
     validation_fraction : float
         The part of the corpus to hold out where `fit` is given no other text to validate on: the
         end of a text, or lines from all over, the same ones for any seed. 0: none.
@@ -96,6 +123,8 @@ class LanguageModel(Model):
         What splits text.
     network_ : TokenNetwork
         The layers.
+    condition_ : Condition or None
+        The labels, or the size of the vectors, that lines are conditioned on.
     history_ : list of dict
         One record an epoch; see `rnnfast.training.Trainer`. Losses are in nats a token.
     best_epoch_ : int
@@ -109,11 +138,18 @@ class LanguageModel(Model):
         *,
         level: Literal["char", "word"] = "char",
         lines: bool = False,
-        cell: Literal["lstm", "gru", "rnn"] = "lstm",
+        cell: Cell = "lstm",
         hidden_size: int = 128,
         num_layers: int = 1,
         embedding_size: int | None = None,
+        tie_weights: bool = False,
+        condition_size: int = 16,
         dropout: float = 0.0,
+        variational: bool = False,
+        embedding_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        activation_penalty: float = 0.0,
+        slowness_penalty: float = 0.0,
         cell_options: Mapping[str, Any] | None = None,
         tokenizer_options: Mapping[str, Any] | None = None,
         max_vocabulary_size: int | None = None,
@@ -126,6 +162,8 @@ class LanguageModel(Model):
         schedule: Literal["constant", "cosine", "plateau"] = "cosine",
         clip_norm: float | None = 5.0,
         clip_value: float | None = None,
+        averaging: Literal["ema", "mean"] | None = None,
+        averaging_options: Mapping[str, Any] | None = None,
         validation_fraction: float = 0.1,
         patience: int | None = None,
         seed: int | None = None,
@@ -137,7 +175,14 @@ class LanguageModel(Model):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.embedding_size = embedding_size
+        self.tie_weights = tie_weights
+        self.condition_size = condition_size
         self.dropout = dropout
+        self.variational = variational
+        self.embedding_dropout = embedding_dropout
+        self.weight_drop = weight_drop
+        self.activation_penalty = activation_penalty
+        self.slowness_penalty = slowness_penalty
         self.cell_options = cell_options
         self.tokenizer_options = tokenizer_options
         self.max_vocabulary_size = max_vocabulary_size
@@ -150,6 +195,8 @@ class LanguageModel(Model):
         self.schedule = schedule
         self.clip_norm = clip_norm
         self.clip_value = clip_value
+        self.averaging = averaging
+        self.averaging_options = averaging_options
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.seed = seed
@@ -162,6 +209,8 @@ class LanguageModel(Model):
         text: str | Sequence[str],
         valid: str | Sequence[str] | None = None,
         *,
+        condition: Sequence[str] | Array | None = None,
+        valid_condition: Sequence[str] | Array | None = None,
         epochs: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
@@ -179,6 +228,11 @@ class LanguageModel(Model):
             The corpus; with ``lines`` its lines, blank ones left out, or a list of them.
         valid : str or list of str, optional
             What to measure after each epoch; without it a part of ``text``.
+        condition : list of str or ndarray, optional
+            A label or a vector, ``(N, F)``, for each of a list of N lines. All further calls then
+            want one.
+        valid_condition : list of str or ndarray, optional
+            The same for ``valid``.
         epochs : int, optional
             How many times to go through the corpus; None: as often as makes about 4,000 steps, at
             most 30 times. The weights of the best epoch are kept.
@@ -212,9 +266,9 @@ class LanguageModel(Model):
             epochs = check_int("epochs", epochs, 1)
         check_hyperparameters(self)
         reader = CorpusReader(make_tokenizer(self.level, self.tokenizer_options), self.lines)
-        corpus = prepare_corpus(self, reader, text, valid)
+        corpus = prepare_corpus(self, reader, text, valid, (condition, valid_condition))
         rng = make_generator("seed", self.seed)
-        network = self._make_network(corpus.vocabulary, rng)
+        network = self._make_network(corpus.vocabulary, corpus.condition, rng)
         steps = len(make_batches(self, corpus, network.start, None))
         epochs = epochs or choose_epochs(steps)
         trainer = make_language_trainer(self, network, corpus, rng, epochs * steps, checkpoint)
@@ -222,19 +276,23 @@ class LanguageModel(Model):
         trainer.reporter = Reporter(verbose, unit=self.level, perplexity=True)
         # Callbacks may already ask the model.
         self.vocabulary_, self.tokenizer_ = corpus.vocabulary, reader.tokenizer
-        self.network_ = network
+        self.network_, self.condition_ = network, corpus.condition
         run_trainer(self, trainer, epochs, resume)
         return self
 
     # Asking
 
-    def evaluate(self, text: str | Sequence[str]) -> Evaluation:
+    def evaluate(
+        self, text: str | Sequence[str], condition: Sequence[str] | Array | None = None
+    ) -> Evaluation:
         """Score a text, or with ``lines`` each of its lines.
 
         Parameters
         ----------
         text : str or list of str
             As `fit` takes it. A running text is scored as one, from a zero state.
+        condition : list of str or ndarray, optional
+            What each line is conditioned on, if the model was trained so.
 
         Returns
         -------
@@ -251,18 +309,26 @@ class LanguageModel(Model):
         self._require_fitted()
         reader = CorpusReader(self.tokenizer_, self.lines)
         sequences = reader.encode("text", reader.read("text", text), self.vocabulary_)
-        return self._score_sequences(sequences)
+        given = None
+        if self.condition_ is not None:
+            given = self.condition_.encode("condition", condition, len(sequences), self.dtype)
+        else:
+            self._require_no_condition(condition)
+        return self._score_sequences(sequences, given)
 
-    def perplexity(self, text: str | Sequence[str]) -> float:
+    def perplexity(
+        self, text: str | Sequence[str], condition: Sequence[str] | Array | None = None
+    ) -> float:
         """Return the perplexity of a text, ``exp(-log P / number of tokens)``; see `evaluate`."""
-        return self.evaluate(text).perplexity
+        return self.evaluate(text, condition).perplexity
 
-    def log_prob(self, sentence: str) -> float:
+    def log_prob(self, sentence: str, condition: str | Array | None = None) -> float:
         """Return ``log P(sentence)``, the sum of ``log P(y<t> | y<1> ... y<t-1>)``, in nats.
 
         It starts from a zero state and a zero input. With ``lines`` the probability that the
         sentence ends, P(<EOS> | y<1> ... y<T>), is part of it, so that the probabilities of all
-        sentences add up to 1. An unknown token counts as ``<UNK>``.
+        sentences add up to 1. An unknown token counts as ``<UNK>``. Under a ``condition``, if the
+        model was trained so, it is ``log P(sentence | condition)``.
 
         Raises
         ------
@@ -274,9 +340,11 @@ class LanguageModel(Model):
         ids = self._encode("sentence", sentence)[1]
         if len(ids) == 0 and not self.lines:
             return 0.0
-        return self._score_sequences([ids]).log_prob
+        return self._score_sequences([ids], self._given(condition)).log_prob
 
-    def next_tokens(self, prefix: str = "", k: int = 5) -> list[tuple[str, float]]:
+    def next_tokens(
+        self, prefix: str = "", k: int = 5, condition: str | Array | None = None
+    ) -> list[tuple[str, float]]:
         """Return the k tokens that most likely follow a prefix, with their probabilities.
 
         Parameters
@@ -285,6 +353,8 @@ class LanguageModel(Model):
             What stands before; empty: the start of a text or line.
         k : int
             How many; all of the vocabulary if that has fewer.
+        condition : str or ndarray, optional
+            The label or the vector ``(F,)``, if the model was trained so.
 
         Returns
         -------
@@ -293,7 +363,7 @@ class LanguageModel(Model):
         """
         k = check_int("k", k, 1)
         ids = self._encode("prefix", prefix)[1]
-        probabilities = self.network_.next_probabilities(ids)
+        probabilities = self.network_.next_probabilities(ids, self._given(condition))
         best = np.argsort(-probabilities, kind="stable")[:k]
         return [(self.vocabulary_.tokens[i], float(probabilities[i])) for i in best]
 
@@ -307,6 +377,7 @@ class LanguageModel(Model):
         top_p: float | None = None,
         allow_unknown: bool = False,
         seed: int | None = None,
+        condition: str | Array | None = None,
     ) -> str | list[str]:
         """Write new text: draw a token, feed it back, draw the next, and so on.
 
@@ -328,6 +399,9 @@ class LanguageModel(Model):
             Whether ``<UNK>`` may be drawn. It is drawn again otherwise.
         seed : int, optional
             The same seed draws the same text.
+        condition : str or ndarray, optional
+            The label or the vector ``(F,)`` that all of them are to have, if the model was trained
+            so.
 
         Returns
         -------
@@ -343,12 +417,20 @@ class LanguageModel(Model):
         tokens, ids = self._encode("prefix", prefix)
         network, vocabulary = self.network_, self.vocabulary_
         unknown, end = vocabulary.unk_id, vocabulary.eos_id
+        given = self._given(condition)
+        if given is None:
+            start: dict[str, Any] = {"embedding": network.embedding, "prefix": ids}
+        else:  # the first input is no vector of zeros: the condition stands in it
+            start = {
+                "embedding": network.input_table(given),
+                "prefix": np.concatenate([[network.start], ids]),
+                "zero_first": False,
+            }
         drawn = decoding.sample(
             network.recurrent.stream(n),
             network.output,
             max_length=max_length,
-            embedding=network.embedding,
-            prefix=ids,
+            **start,
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
@@ -370,13 +452,30 @@ class LanguageModel(Model):
         tokens = self.tokenizer_.tokenize(text)
         return tokens, reader.encode(name, [tokens], self.vocabulary_)[0]
 
-    def _score_sequences(self, sequences: list[Ints]) -> Evaluation:
+    def _given(self, condition: Any) -> Array | None:
+        """Return one condition as a batch of one; None if the model has none."""
+        self._require_fitted()
+        if self.condition_ is not None:
+            return self.condition_.encode_one(condition, self.dtype)
+        self._require_no_condition(condition)
+        return None
+
+    def _require_no_condition(self, condition: Any) -> None:
+        if condition is not None:
+            raise ValueError("condition: expected None, the model was trained without, got some")
+
+    def _score_sequences(self, sequences: list[Ints], condition: Array | None = None) -> Evaluation:
         batches = CorpusBatches.to_score(sequences, self.network_.start, self.vocabulary_.eos_id)
-        return score(self.network_, batches, carry_state=not self.lines)
+        return score(self.network_, batches, not self.lines, condition)
 
     # Making and files
 
-    def _make_network(self, vocabulary: Vocabulary, rng: np.random.Generator) -> TokenNetwork:
+    def _make_network(
+        self, vocabulary: Vocabulary, condition: Condition | None, rng: np.random.Generator
+    ) -> TokenNetwork:
+        given = None
+        if condition is not None:
+            given = ConditionInput(condition, self.condition_size, self.dtype, rng)
         return TokenNetwork(
             len(vocabulary),
             cell=self.cell,
@@ -387,6 +486,13 @@ class LanguageModel(Model):
             cell_options=self.cell_options,
             dtype=self.dtype,
             rng=rng,
+            variational=self.variational,
+            embedding_dropout=self.embedding_dropout,
+            weight_drop=self.weight_drop,
+            activation_penalty=self.activation_penalty,
+            slowness_penalty=self.slowness_penalty,
+            tie_weights=self.tie_weights,
+            condition=given,
         )
 
     @property
@@ -405,10 +511,15 @@ class LanguageModel(Model):
             **super()._learned(),
             "vocabulary": self.vocabulary_.to_json(),
             "tokenizer": self.tokenizer_.to_dict(),
+            "condition": None if self.condition_ is None else self.condition_.to_json(),
         }
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
         super()._restore(learned)
         self.vocabulary_ = Vocabulary.from_json(learned["vocabulary"])
         self.tokenizer_ = tokenizer_from_dict(learned["tokenizer"])
-        self.network_ = self._make_network(self.vocabulary_, np.random.default_rng(0))
+        saved = learned["condition"]
+        self.condition_ = None if saved is None else Condition.from_json(saved)
+        self.network_ = self._make_network(
+            self.vocabulary_, self.condition_, np.random.default_rng(0)
+        )

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from rnnfast.data.batches import Batch
+from rnnfast.models.condition import ConditionInput
 from rnnfast.models.encoder import EncoderLayers
+from rnnfast.nn import penalties
+from rnnfast.nn.dropout_masks import WeightDrop
+from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import linear_cross_entropy, softmax
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent_base import State
+from rnnfast.nn.tied import TiedEmbedding
 
 # The target that `linear_cross_entropy` ignores by default.
 _IGNORED = -100
@@ -29,22 +35,24 @@ class TokenNetwork:
     ----------
     num_tokens : int
         V, how many tokens there are.
-    embedding_size : int or None
-        Numbers of a token's embedding; None: one-hot vectors, by their index.
-    dropout : float
-        Probability with which embeddings, the outputs between layers and those of the last one
-        are set to zero in training.
-    cell, hidden_size, num_layers, cell_options, dtype
-        As `make_recurrent` takes them.
-    rng : numpy.random.Generator
-        Draws the initial weights and dropout.
+    embedding_size, dropout, cell, hidden_size, num_layers, cell_options, dtype, rng
+        As `EncoderLayers` takes them.
+    variational, embedding_dropout, condition
+        As `EncoderLayers` takes them.
+    weight_drop : float
+        Probability of `WeightDrop` on the recurrent weights.
+    activation_penalty, slowness_penalty : float
+        The weights of those, on the last layer's outputs.
+    tie_weights : bool
+        Whether the embeddings are the weights of the output layer too; see `TiedEmbedding`.
 
     Attributes
     ----------
     start : int
         The id that stands for no token, V.
     modules : dict of str to Module
-        The trained layers: ``embedding`` if there is one, ``recurrent``, ``output``.
+        The trained layers: ``embedding`` and ``condition`` if there is one, ``recurrent``,
+        ``output`` if it is not tied to the embedding.
     """
 
     def __init__(
@@ -59,7 +67,16 @@ class TokenNetwork:
         cell_options: Mapping[str, Any] | None,
         dtype: str,
         rng: np.random.Generator,
+        variational: bool = False,
+        embedding_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        activation_penalty: float = 0.0,
+        slowness_penalty: float = 0.0,
+        tie_weights: bool = False,
+        condition: ConditionInput | None = None,
     ) -> None:
+        if tie_weights and embedding_size is None:
+            raise ValueError("tie_weights: expected an embedding_size with it, got None")
         self.start = num_tokens
         self.encoder = EncoderLayers(
             num_tokens + 1,
@@ -73,13 +90,30 @@ class TokenNetwork:
             dtype=dtype,
             rng=rng,
             blank=self.start,
+            variational=variational,
+            embedding_dropout=embedding_dropout,
+            tied=num_tokens if tie_weights else None,
+            condition=condition,
         )
         self.embedding, self.recurrent = self.encoder.embedding, self.encoder.recurrent
-        self.output = Linear(self.encoder.output_size, num_tokens, dtype=dtype, seed=rng)
-        self.modules: dict[str, Module] = {**self.encoder.modules, "output": self.output}
+        self.modules: dict[str, Module] = dict(self.encoder.modules)
+        size = self.encoder.output_size
+        if isinstance(self.embedding, TiedEmbedding):
+            if size != embedding_size:
+                raise ValueError(
+                    f"tie_weights: expected embedding_size {size}, the size of the layers' "
+                    f"outputs, got {embedding_size}"
+                )
+            self.output: Linear = self.embedding.linear
+        else:
+            self.output = self.modules["output"] = Linear(size, num_tokens, dtype=dtype, seed=rng)
+        self._weight_drop = WeightDrop(self.recurrent, weight_drop, seed=rng)
+        self._activation_penalty, self._slowness_penalty = activation_penalty, slowness_penalty
 
-    def add_gradients(self, batch: Batch, state: State) -> tuple[float, State]:
-        """Add the gradients of the summed loss of one batch.
+    def add_gradients(
+        self, batch: Batch, state: State, condition: Array | None = None
+    ) -> tuple[float, State]:
+        """Add the gradients of the summed loss of one batch, and of the penalties.
 
         Parameters
         ----------
@@ -87,33 +121,51 @@ class TokenNetwork:
             Ids; the inputs may be `start`.
         state : ndarray or pair of ndarray, optional
             The recurrent layers' initial state, to which no gradient flows; None: zero.
+        condition : ndarray, optional
+            What each column of the batch is conditioned on, as `ConditionInput` takes it.
 
         Returns
         -------
         loss : float
-            The sum of ``-log P(target)`` in nats.
+            The sum of ``-log P(target)`` in nats, without the penalties.
         state
             The final state.
         """
         inputs, targets, lengths = _effective(batch)
-        (h, state), backprop = self.encoder.forward(inputs, lengths, state)
-        loss, dh = linear_cross_entropy(self.output, h, targets, reduction="sum")
-        backprop(dh)
+        with self._weight_drop if self._weight_drop.p else nullcontext():
+            (h, state), backprop = self.encoder.forward(inputs, lengths, state, condition)
+            loss, dh = linear_cross_entropy(self.output, h, targets, reduction="sum")
+            assert dh is not None
+            if self._activation_penalty:
+                dh += penalties.activation_penalty(h, self._activation_penalty, lengths)[1]
+            if self._slowness_penalty:
+                dh += penalties.slowness_penalty(h, self._slowness_penalty, lengths)[1]
+            backprop(dh)
         return loss, state
 
-    def loss(self, batch: Batch, state: State) -> tuple[float, State]:
+    def loss(
+        self, batch: Batch, state: State, condition: Array | None = None
+    ) -> tuple[float, State]:
         """Return what `add_gradients` does, without gradients and dropout."""
         inputs, targets, lengths = _effective(batch)
-        h, state = self.encoder(inputs, lengths, state)
+        h, state = self.encoder(inputs, lengths, state, condition)
         loss, _ = linear_cross_entropy(self.output, h, targets, reduction="sum", backward=False)
         return loss, state
 
-    def next_probabilities(self, ids: Array) -> Array:
+    def next_probabilities(self, ids: Array, condition: Array | None = None) -> Array:
         """Return the probability of each token after ``ids`` (T,), from zero state and input."""
         inputs = np.concatenate([[self.start], ids])[:, np.newaxis]
-        h, _ = self.encoder(inputs)
+        h, _ = self.encoder(inputs, condition=condition)
         probabilities: Array = softmax(self.output(h[-1]))[0]
         return probabilities
+
+    def input_table(self, condition: Array) -> Embedding:
+        """Return an embedding that gives the whole input of each token under one condition."""
+        tokens = np.arange(self.start + 1)[:, np.newaxis]
+        rows = self.encoder.inputs(tokens, condition)[:, 0]
+        table = Embedding(*rows.shape, dtype=str(rows.dtype))
+        table.parameters()["weight"].assign(rows)
+        return table
 
 
 def _effective(batch: Batch) -> tuple[Array, Array, Array | None]:

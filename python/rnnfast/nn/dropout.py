@@ -11,7 +11,35 @@ from rnnfast._checks import check_probability, make_generator
 from rnnfast.nn.module import Array
 
 
-class Dropout:
+class RandomDrop:
+    """Base of all that drops numbers while training: a probability, a switch, a generator.
+
+    Parameters
+    ----------
+    p : float
+        The probability, from 0 to 1.
+    seed : int or numpy.random.Generator, optional
+        Of what is dropped.
+    """
+
+    def __init__(self, p: float = 0.5, *, seed: int | np.random.Generator | None = None) -> None:
+        self.p = check_probability("p", p)
+        self.training = True
+        self._rng = make_generator("seed", seed)
+
+    def train(self, mode: bool = True) -> None:
+        """Drop numbers in training passes (the default), or not."""
+        self.training = bool(mode)
+
+    def eval(self) -> None:
+        """Drop nothing."""
+        self.train(False)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(p={self.p})"
+
+
+class Dropout(RandomDrop):
     """Sets each number to zero with probability ``p`` and divides the others by ``1 - p``.
 
     The mask is drawn by position from a seed, so that no mask is kept: backpropagation draws the
@@ -24,19 +52,6 @@ class Dropout:
     seed : int or numpy.random.Generator, optional
         Gives each forward pass its seed.
     """
-
-    def __init__(self, p: float = 0.5, *, seed: int | np.random.Generator | None = None) -> None:
-        self.p = check_probability("p", p)
-        self.training = True
-        self._rng = make_generator("seed", seed)
-
-    def train(self, mode: bool = True) -> None:
-        """Let `forward` drop numbers (the default), or not."""
-        self.training = bool(mode)
-
-    def eval(self) -> None:
-        """Let `forward` drop nothing. A plain call never does."""
-        self.train(False)
 
     def __call__(self, x: Array) -> Array:
         """Return ``x`` itself: inference drops nothing."""
@@ -68,6 +83,3 @@ class Dropout:
 
         shape = x.shape
         return _core.dropout(x, self.p, seed), backprop
-
-    def __repr__(self) -> str:
-        return f"Dropout(p={self.p})"

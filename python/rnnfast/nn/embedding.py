@@ -51,11 +51,8 @@ class Embedding(Module):
                 f"padding_idx: expected less than num_embeddings {num_embeddings}, "
                 f"got {padding_idx}"
             )
-        super().__init__({"weight": (self.num_embeddings, self.embedding_dim)}, dtype)
-        table = make_generator("seed", seed).normal(size=self._parameters["weight"].shape)
-        if self.padding_idx is not None:
-            table[self.padding_idx] = 0.0
-        self._parameters["weight"].assign(table)
+        super().__init__(self._shapes(), dtype)
+        self._initialise(make_generator("seed", seed))
         self._native = _core.Embedding(
             self.num_embeddings,
             self.embedding_dim,
@@ -63,6 +60,20 @@ class Embedding(Module):
             self._parameters["weight"].offset,
             -1 if self.padding_idx is None else self.padding_idx,
         )
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"weight": (self.num_embeddings, self.embedding_dim)}
+
+    def _initialise(self, rng: np.random.Generator) -> None:
+        weight = self._parameters["weight"]
+        weight.assign(rng.normal(size=weight.shape))
+        self._clear_padding()
+
+    def _clear_padding(self) -> None:
+        if self.padding_idx is not None:
+            table = self._parameters["weight"].data.copy()
+            table[self.padding_idx] = 0.0
+            self._parameters["weight"].assign(table)
 
     def __call__(self, indices: Any) -> Array:
         """Look up rows.

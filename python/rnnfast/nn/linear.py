@@ -51,12 +51,17 @@ class Linear(Module):
         bound = self.in_features**-0.5
         for parameter in self._parameters.values():
             parameter.assign(rng.uniform(-bound, bound, parameter.shape))
+        self._bind()
+
+    def _bind(self) -> None:
+        """Make the native side of the layer, over its parameters."""
+        bias = self._parameters.get("bias")
         self._native = _core.Linear(
             self.in_features,
             self.out_features,
             self.buffer,
             self._parameters["weight"].offset,
-            self._parameters["bias"].offset if bias else -1,
+            -1 if bias is None else bias.offset,
         )
 
     def __call__(self, x: Array) -> Array:

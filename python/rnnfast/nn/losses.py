@@ -20,7 +20,6 @@ from rnnfast.nn._loss_arguments import (
     Reduction,
     checked_loss,
     element_weights,
-    from_bool,
     loss_factor,
     native_targets,
     require_scores,
@@ -144,61 +143,6 @@ def linear_cross_entropy(
     )  # fmt: skip
     loss, dh = linear._native.cross_entropy(rows, native, backward)
     return checked_loss(loss * factor), None if dh is None else dh.reshape(h.shape)
-
-
-def binary_cross_entropy_with_logits(
-    logits: Array,
-    targets: Array,
-    *,
-    weights: Array | None = None,
-    pos_weight: Array | None = None,
-    reduction: Reduction = "mean",
-    scale: float = 1.0,
-    backward: bool = True,
-) -> tuple[float, Array | None]:
-    """Cross-entropy of independent yes-or-no scores, stable for scores of any size.
-
-    ::
-
-        loss = - sum of w (p t log(sigmoid(x)) + (1 - t) log(1 - sigmoid(x)))
-
-    Parameters
-    ----------
-    logits : ndarray
-        Scores x, any shape, float32 or float64.
-    targets : ndarray
-        t from 0 to 1, of the same shape and dtype, or of bool.
-    weights : ndarray, optional
-        w, of the shape of ``logits`` or without its last axis.
-    pos_weight : ndarray, optional
-        p, along the last axis.
-    reduction, scale, backward
-        As all losses here have them. ``"mean"`` divides by the sum of the weights, where PyTorch
-        divides by the number of scores.
-
-    Returns
-    -------
-    loss : float
-        In nats.
-    dlogits : ndarray or None
-        Gradient, shape of ``logits``.
-
-    Raises
-    ------
-    TypeError
-        If a dtype differs.
-    ValueError
-        If a shape differs, or nothing counts with ``"mean"``.
-    FloatingPointError
-        If the loss is NaN.
-    """
-    require_scores("logits", logits, 0)
-    weights = element_weights(logits, weights)
-    factor = loss_factor(reduction, scale, logits.size if weights is None else float(weights.sum()))
-    loss, gradient = _core.binary_cross_entropy(
-        logits, from_bool(targets, logits.dtype), weights, pos_weight, factor, backward
-    )
-    return checked_loss(loss * factor), gradient
 
 
 def mse(

@@ -108,12 +108,20 @@ class Module:
         for shape in shapes.values():
             offsets.append(total)
             total = Parameter.aligned(total + int(np.prod(shape, dtype=np.int64)))
-        self.buffer = _core.ParameterBuffer(total, dtype)
-        self._parameters = {
-            name: Parameter(self.buffer, offset, shape)
-            for (name, shape), offset in zip(shapes.items(), offsets, strict=True)
-        }
-        self.grads: dict[str, Array] = {n: p.grad for n, p in self._parameters.items()}
+        buffer = _core.ParameterBuffer(total, dtype)
+        self._share(
+            buffer,
+            {
+                name: Parameter(buffer, offset, shape)
+                for (name, shape), offset in zip(shapes.items(), offsets, strict=True)
+            },
+        )
+
+    def _share(self, buffer: _core.ParameterBuffer, parameters: dict[str, Parameter]) -> None:
+        """Take parameters that stand in a buffer."""
+        self.buffer = buffer
+        self._parameters = parameters
+        self.grads: dict[str, Array] = {n: p.grad for n, p in parameters.items()}
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -74,9 +74,11 @@ def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Arra
     parts: list[tuple[Call, int | None]] = []
     outputs: list[Array] = []
     h, c = call.h0, call.c0
+    seed = layer._dropout_seed()
     for begin in borders:
         part = call.part(begin, min(begin + size, steps), time, h, c)
-        seed = layer._dropout_seed()
+        if begin and not layer.variational:  # whose draw holds for all parts
+            seed = layer._dropout_seed()
         # Dropout belongs to training passes only; what such a pass keeps is dropped at once.
         y, h, c, _ = layer._pass(part, keep=seed is not None, seed=seed)
         c = c if c.shape[0] else None  # there is none without an LSTM

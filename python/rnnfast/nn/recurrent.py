@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._checks import check_bool
 from rnnfast.nn.module import Array
-from rnnfast.nn.recurrent_base import Backprop, Recurrent, State, check_bool
+from rnnfast.nn.recurrent_base import Backprop, Recurrent, State
 
 
 class RNN(Recurrent):
@@ -29,6 +30,8 @@ class RNN(Recurrent):
     dropout : float
         Probability with which `forward` sets outputs of each layer but the last to zero (and
         scales the others up), one draw per element and step.
+    variational : bool
+        True: one draw per element for all steps of a sequence (Gal and Ghahramani 2016, section 4).
     bidirectional : bool
         True: a second direction runs from each sequence's end; outputs are side by side.
     dtype : {"float32", "float64"}
@@ -60,6 +63,7 @@ class RNN(Recurrent):
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
+        variational: bool = False,
         bidirectional: bool = False,
         dtype: str = "float32",
         seed: int | np.random.Generator | None = None,
@@ -75,6 +79,7 @@ class RNN(Recurrent):
             bias=bias,
             batch_first=batch_first,
             dropout=dropout,
+            variational=variational,
             bidirectional=bidirectional,
             dtype=dtype,
             seed=seed,
@@ -90,7 +95,8 @@ class GRU(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, variational, bidirectional, \
+    dtype, seed
         See `RNN`.
     reset_after : bool
         False: the reset gate acts before the product, ``n = tanh(W_in x + b_in + W_hn (r * h') +
@@ -118,6 +124,7 @@ class GRU(Recurrent):
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
+        variational: bool = False,
         bidirectional: bool = False,
         dtype: str = "float32",
         seed: int | np.random.Generator | None = None,
@@ -137,73 +144,15 @@ class GRU(Recurrent):
             bias=bias,
             batch_first=batch_first,
             dropout=dropout,
+            variational=variational,
             bidirectional=bidirectional,
             dtype=dtype,
             seed=seed,
         )
 
 
-class LSTM(Recurrent):
-    """Long short-term memory.
-
-    ``i = sigmoid(W_ii x + b_ii + W_hi h' + b_hi)``, f and o likewise, ``g = tanh(W_ig x + b_ig +
-    W_hg h' + b_hg)``, ``c = f * c' + i * g``, ``h = o * tanh(c)``, with h' and c' the states of the
-    step before (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000).
-
-    Parameters
-    ----------
-    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed
-        See `RNN`.
-    proj_size : int
-        P > 0: ``h = W_hr (o * tanh(c))`` of P units (Sak et al. 2014).
-    peephole : bool or "previous"
-        True: ``p_i * c'`` and ``p_f * c'`` enter the input and forget gate, ``p_o * c`` the output
-        gate (Gers and Schmidhuber 2000; ONNX, oneDNN). ``"previous"``: all three see c', as the
-        course notes have it.
-
-    Notes
-    -----
-    Parameters have PyTorch's names and shapes, with the gates i, f, g, o one below the other:
-    ``weight_ih_l0`` (4H, I), ``weight_hh_l0`` (4H, H or P), ``weight_hr_l0`` (P, H). Peepholes:
-    ``weight_peephole_l0`` (3H,), the gates i, f, o one after the other. In the course's notation
-    i, f, o and g are Gamma_u, Gamma_f, Gamma_o and c~.
-    """
-
-    _gates = 4
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        *,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        dtype: str = "float32",
-        seed: int | np.random.Generator | None = None,
-        proj_size: int = 0,
-        peephole: bool | Literal["previous"] = False,
-    ) -> None:
-        kernels = {False: "lstm", True: "lstm_peephole", "previous": "lstm_peephole_previous"}
-        if not isinstance(peephole, (bool, str)) or peephole not in kernels:
-            raise ValueError(f"peephole: expected False, True or 'previous', got {peephole!r}")
-        self.peephole = peephole
-        super().__init__(
-            kernels[peephole],
-            input_size,
-            hidden_size,
-            num_layers,
-            bias=bias,
-            batch_first=batch_first,
-            dropout=dropout,
-            bidirectional=bidirectional,
-            dtype=dtype,
-            seed=seed,
-            proj_size=proj_size,
-            peephole=bool(peephole),
-        )
+class RecurrentWithCell(Recurrent):
+    """Base of layers whose state is a pair (h, c)."""
 
     def _states(self, state: State) -> tuple[Any, Any]:
         if state is None:
@@ -241,3 +190,69 @@ class LSTM(Recurrent):
     ) -> tuple[tuple[Array, State], Backprop]:
         """Run the network over a batch and keep what backpropagation needs; see `RNN`."""
         return super().forward(x, state, lengths, reset, recompute=recompute)
+
+
+class LSTM(RecurrentWithCell):
+    """Long short-term memory.
+
+    ``i = sigmoid(W_ii x + b_ii + W_hi h' + b_hi)``, f and o likewise, ``g = tanh(W_ig x + b_ig +
+    W_hg h' + b_hg)``, ``c = f * c' + i * g``, ``h = o * tanh(c)``, with h' and c' the states of the
+    step before (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000).
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, variational, bidirectional, \
+    dtype, seed
+        See `RNN`.
+    proj_size : int
+        P > 0: ``h = W_hr (o * tanh(c))`` of P units (Sak et al. 2014).
+    peephole : bool or "previous"
+        True: ``p_i * c'`` and ``p_f * c'`` enter the input and forget gate, ``p_o * c`` the output
+        gate (Gers and Schmidhuber 2000; ONNX, oneDNN). ``"previous"``: all three see c', as the
+        course notes have it.
+
+    Notes
+    -----
+    Parameters have PyTorch's names and shapes, with the gates i, f, g, o one below the other:
+    ``weight_ih_l0`` (4H, I), ``weight_hh_l0`` (4H, H or P), ``weight_hr_l0`` (P, H). Peepholes:
+    ``weight_peephole_l0`` (3H,), the gates i, f, o one after the other. In the course's notation
+    i, f, o and g are Gamma_u, Gamma_f, Gamma_o and c~.
+    """
+
+    _gates = 4
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        variational: bool = False,
+        bidirectional: bool = False,
+        dtype: str = "float32",
+        seed: int | np.random.Generator | None = None,
+        proj_size: int = 0,
+        peephole: bool | Literal["previous"] = False,
+    ) -> None:
+        kernels = {False: "lstm", True: "lstm_peephole", "previous": "lstm_peephole_previous"}
+        if not isinstance(peephole, (bool, str)) or peephole not in kernels:
+            raise ValueError(f"peephole: expected False, True or 'previous', got {peephole!r}")
+        self.peephole = peephole
+        super().__init__(
+            kernels[peephole],
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            variational=variational,
+            bidirectional=bidirectional,
+            dtype=dtype,
+            seed=seed,
+            proj_size=proj_size,
+            peephole=bool(peephole),
+        )

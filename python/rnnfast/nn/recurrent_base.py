@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_array, check_int, check_probability, make_generator
+from rnnfast._checks import check_array, check_bool, check_int, check_probability, make_generator
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recompute import Call, NativeBackprop, recomputed_forward
 
@@ -36,6 +36,7 @@ class Recurrent(Module):
         bias: bool,
         batch_first: bool,
         dropout: float,
+        variational: bool,
         bidirectional: bool,
         dtype: str,
         seed: int | np.random.Generator | None,
@@ -54,11 +55,16 @@ class Recurrent(Module):
                 f"proj_size: expected less than hidden_size {hidden_size}, got {proj_size}"
             )
         self.dropout = check_probability("dropout", dropout)
+        self.variational = check_bool("variational", variational)
         self.training = True
         self._rng = make_generator("seed", seed)
         super().__init__(self._shapes(peephole), dtype)
         self._initialise()
-        self._native = _core.Recurrent(
+        self._native: Any = self._make_native(kernel)
+
+    def _make_native(self, kernel: str) -> Any:
+        """Make what runs the passes."""
+        return _core.Recurrent(
             cell=kernel,
             input_size=self.input_size,
             hidden_size=self.hidden_size,
@@ -170,10 +176,11 @@ class Recurrent(Module):
     ) -> tuple[Array, Array, Array, _core.ForwardCache | None]:
         """Run the kernels forward over a checked call."""
         dropout = 0.0 if seed is None else self.dropout
-        return self._native.forward(
+        results: tuple[Array, Array, Array, _core.ForwardCache | None] = self._native.forward(
             call.x, call.h0, call.c0, call.lengths, call.reset,
-            self.batch_first, keep, dropout, seed or 0,
+            self.batch_first, keep, dropout, seed or 0, self.variational,
         )  # fmt: skip
+        return results
 
     def _results(self, call: Call, y: Array, h_n: Array, c_n: Array) -> tuple[Array, State]:
         if call.unbatched:
@@ -332,12 +339,6 @@ class Recurrent(Module):
             for name in ("num_layers", "bidirectional", "batch_first", "dropout")
         )
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size}, {options})"
-
-
-def check_bool(name: str, value: Any) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected a bool, got {type(value).__name__}")
-    return bool(value)
 
 
 def _add_batch(name: str, array: Any, axis: int = 1) -> Any:

@@ -1,0 +1,20 @@
+"""Seeing inside recurrent layers: how far gradients reach, and what gates and states do.
+
+All functions return plain arrays and records; `rnnfast.plotting` draws them.
+"""
+
+from rnnfast.diagnostics.activations import TextActivations, gate_activations, text_activations
+from rnnfast.diagnostics.gradients import gradient_norms, text_gradient_norms
+from rnnfast.diagnostics.units import UnitCorrelation, find_units, gate_summary, inside_quotes
+
+__all__ = [
+    "TextActivations",
+    "UnitCorrelation",
+    "find_units",
+    "gate_activations",
+    "gate_summary",
+    "gradient_norms",
+    "inside_quotes",
+    "text_activations",
+    "text_gradient_norms",
+]

@@ -1,0 +1,68 @@
+"""The layers of a network, one by one."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from rnnfast.nn.module import Array
+from rnnfast.nn.recurrent_base import Recurrent, State
+
+
+def require_one_direction(layer: Any) -> None:
+    if not isinstance(layer, Recurrent):
+        raise TypeError(f"layer: expected an RNN, GRU or LSTM, got {type(layer).__name__}")
+    if layer.bidirectional:
+        raise ValueError("layer: expected one direction, got a bidirectional layer")
+
+
+def batch_shape(x: Any) -> tuple[int, int]:
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
+    if x.ndim != (2 if x.dtype.kind in "iu" else 3):
+        raise ValueError(f"x: expected shape (T, B, I) or indices (T, B), got {x.shape}")
+    if 0 in x.shape:
+        raise ValueError(f"x: expected at least one step and sequence, got shape {x.shape}")
+    return x.shape[0], x.shape[1]
+
+
+def run_alone(layer: Recurrent, x: Array, state: State) -> tuple[list[Array], list[Recurrent]]:
+    """Return the input of each layer and the output of the last; and the layers, one by one."""
+    batch_shape(x)
+    inputs, alone = [x], []
+    for k in range(layer.num_layers):
+        alone.append(layer_alone(layer, k))
+        y, _ = alone[k](inputs[k], state_of(state, k))
+        inputs.append(y)
+    return inputs, alone
+
+
+def layer_alone(layer: Recurrent, k: int) -> Recurrent:
+    """Return a network of layer k alone, with copies of its parameters."""
+    options = {
+        name: getattr(layer, name)
+        for name in inspect.signature(type(layer)).parameters
+        if name not in ("dtype", "seed")
+    }
+    options.update(num_layers=1, batch_first=False, dropout=0.0)
+    if k:
+        options["input_size"] = layer.output_size
+    made = type(layer)(**options, dtype=str(layer.dtype), seed=0)
+    suffix = f"_l{k}"
+    parameters = layer.state_dict()
+    made.load_state_dict(
+        {n.removesuffix(suffix) + "_l0": p for n, p in parameters.items() if n.endswith(suffix)}
+    )
+    made.eval()
+    return made
+
+
+def state_of(state: State, k: int) -> State:
+    """Return the part of a state that belongs to layer k."""
+    if state is None:
+        return None
+    if isinstance(state, (tuple, list)):
+        return tuple(part[k : k + 1] for part in state)
+    return state[k : k + 1]

@@ -1,0 +1,64 @@
+"""The labels of a tagger as numbers, and which of them may follow each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnfast.data.batches import Ints
+from rnnfast.nn.crf import Constraints
+from rnnfast.nn.module import Array
+
+
+@dataclass(frozen=True)
+class TagSet:
+    """Labels by number.
+
+    Attributes
+    ----------
+    classes : ndarray, shape (K,)
+        The labels, sorted.
+    rules : Constraints, optional
+        What a sequence may be.
+    """
+
+    classes: Array
+    rules: Constraints | None = None
+
+    def numbers(self, sequences: Sequence[Array]) -> list[Ints]:
+        """Return the place of each label among the classes; -1 for one that is not there."""
+        last = len(self.classes) - 1
+        places = [np.minimum(np.searchsorted(self.classes, labels), last) for labels in sequences]
+        return [
+            np.where(self.classes[place] == labels, place, -1)
+            for place, labels in zip(places, sequences, strict=True)
+        ]
+
+    def first_forbidden(self, numbers: Ints) -> int | None:
+        """Return the first place of a sequence where the rules forbid its label."""
+        if self.rules is None or len(numbers) == 0:
+            return None
+        allowed = self.rules.transitions[numbers[:-1], numbers[1:]]
+        allowed = np.concatenate([self.rules.start[numbers[:1]], allowed])
+        return None if allowed.all() else int(allowed.argmin())
+
+    def possible(self, numbers: Sequence[Ints]) -> list[int]:
+        """Return which sequences are of labels that are known and in an order that is allowed."""
+        return [
+            place
+            for place, one in enumerate(numbers)
+            if (one >= 0).all() and self.first_forbidden(one) is None
+        ]
+
+    def require_allowed(self, name: str, sequences: Sequence[Array]) -> None:
+        """Raise ValueError, naming the argument, if the rules forbid a sequence of known labels."""
+        for labels, numbers in zip(sequences, self.numbers(sequences), strict=True):
+            place = self.first_forbidden(numbers)
+            if place is not None:
+                before = labels[place - 1] if place else "the start"
+                raise ValueError(
+                    f"{name}: expected labels that BIO allows, got {labels[place]} after {before}, "
+                    f"in {' '.join(labels)}"
+                )

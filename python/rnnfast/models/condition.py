@@ -1,0 +1,176 @@
+"""What a sequence is conditioned on: a label or a vector, as a part of the network's input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnnfast._checks import check_int
+from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.linear import Linear
+from rnnfast.nn.module import Array
+
+
+class Condition:
+    """Labels or vectors of one width, checked and encoded.
+
+    Attributes
+    ----------
+    labels : list of str, optional
+        The labels known, sorted; None with vectors.
+    width : int, optional
+        Numbers of a vector; None with labels.
+    """
+
+    def __init__(self, labels: Sequence[str] | None = None, width: int | None = None) -> None:
+        self.labels = None if labels is None else list(labels)
+        self.width = width
+        self._ids = {label: i for i, label in enumerate(self.labels or [])}
+
+    @classmethod
+    def learned_from(cls, values: Any) -> Condition:
+        """Return the condition that a model's training data has.
+
+        Raises
+        ------
+        TypeError
+            If the values are neither labels (str) nor an array of numbers.
+        ValueError
+            If there are none, or vectors have not two axes.
+        """
+        if _holds_labels(values):
+            for number, label in enumerate(values):
+                if not isinstance(label, str):
+                    raise TypeError(
+                        f"condition[{number}]: expected a str, got {type(label).__name__}"
+                    )
+            return cls(labels=sorted(set(values)))
+        array = _number_array("condition", values)
+        if array.ndim != 2 or 0 in array.shape:
+            raise ValueError(f"condition: expected shape (N, F), got {array.shape}")
+        return cls(width=array.shape[1])
+
+    def encode(self, name: str, values: Any, count: int, dtype: Any) -> Array:
+        """Return ids ``(count,)`` or vectors ``(count, F)``.
+
+        Raises
+        ------
+        TypeError
+            If values are of another kind than those of training.
+        ValueError
+            If there are not ``count``, a label is unknown, or vectors have another width or a
+            number is not finite.
+        """
+        if values is None:
+            raise ValueError(f"{name}: expected {self}, which the model was trained with, got None")
+        if self.labels is not None:
+            if not _holds_labels(values):
+                raise TypeError(f"{name}: expected {self}, got {type(values).__name__}")
+            _require_count(name, len(values), count)
+            for label in values:
+                if not isinstance(label, str) or label not in self._ids:
+                    raise ValueError(f"{name}: expected {self}, got {label!r}")
+            return np.array([self._ids[label] for label in values], np.int64)
+        array = _number_array(name, values)
+        if array.ndim != 2 or array.shape[1] != self.width:
+            raise ValueError(f"{name}: expected shape ({count}, {self.width}), got {array.shape}")
+        _require_count(name, len(array), count)
+        vectors = np.ascontiguousarray(array, dtype)
+        if not np.isfinite(vectors).all():
+            raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+        return vectors
+
+    def encode_one(self, value: Any, dtype: Any) -> Array:
+        """Return one label or vector as a batch of one."""
+        if value is None:
+            return self.encode("condition", None, 1, dtype)
+        if self.labels is not None:
+            if not isinstance(value, str):
+                raise TypeError(f"condition: expected {self}, got {type(value).__name__}")
+            return self.encode("condition", [value], 1, dtype)
+        array = _number_array("condition", value)
+        if array.shape != (self.width,):
+            raise ValueError(f"condition: expected shape ({self.width},), got {array.shape}")
+        return self.encode("condition", array[np.newaxis], 1, dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        return {"labels": self.labels, "width": self.width}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Condition:
+        """Return the condition that `to_json` described."""
+        return cls(saved["labels"], saved["width"])
+
+    def __str__(self) -> str:
+        if self.labels is None:
+            return f"vectors of {self.width} numbers"
+        shown = ", ".join(map(repr, self.labels[:20]))
+        return f"one of {shown}{', ...' if len(self.labels) > 20 else ''}"
+
+
+class ConditionInput:
+    """The trained layer that makes a vector of a condition.
+
+    An embedding of each label, or a linear map of given vectors.
+
+    Parameters
+    ----------
+    condition : Condition
+        What there is.
+    size : int
+        Numbers of the vector.
+    dtype : str
+        Of the layer.
+    rng : numpy.random.Generator
+        Draws its weights.
+    """
+
+    def __init__(
+        self, condition: Condition, size: int, dtype: str, rng: np.random.Generator
+    ) -> None:
+        self.size = check_int("condition_size", size, 1)
+        if condition.labels is not None:
+            self.layer: Embedding | Linear = Embedding(
+                len(condition.labels), size, dtype=dtype, seed=rng
+            )
+        else:
+            assert condition.width is not None
+            self.layer = Linear(condition.width, size, dtype=dtype, seed=rng)
+
+    def __call__(self, values: Array | None) -> Array:
+        """Return the vectors ``(B, size)`` of ids ``(B,)`` or vectors ``(B, F)``."""
+        assert values is not None
+        return self.layer(values)
+
+    def forward(self, values: Array | None) -> tuple[Array, Callable[[Array], Any]]:
+        """Return the vectors, and what takes their gradient."""
+        assert values is not None
+        return self.layer.forward(values)
+
+
+def _holds_labels(values: Any) -> bool:
+    """Whether values are a sequence whose first is a str."""
+    if isinstance(values, np.ndarray):
+        return bool(values.dtype.kind == "U")
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        return False
+    return len(values) > 0 and isinstance(values[0], str)
+
+
+def _number_array(name: str, values: Any) -> Array:
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name}: expected an array of numbers, got a ragged list") from None
+    if isinstance(values, str) or array.dtype.kind not in "fiu":
+        kind = type(values).__name__
+        raise TypeError(f"{name}: expected labels (str) or an array of numbers, got {kind}")
+    return array
+
+
+def _require_count(name: str, got: int, count: int) -> None:
+    if got != count:
+        raise ValueError(f"{name}: expected one for each of {count} lines, got {got}")

@@ -1,0 +1,164 @@
+"""Tags that depend on the tags before: the previous label fed back as an input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnnfast.data.batches import Ints
+from rnnfast.models.parts import make_recurrent
+from rnnfast.models.step_heads import SoftmaxHead
+from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.losses import log_softmax, softmax
+from rnnfast.nn.module import Array, Module
+from rnnfast.nn.recurrent_base import State
+
+
+class FeedbackHead:
+    """A second recurrent layer, from left to right, that reads the label before.
+
+    ::
+
+        s<t>     = cell(s<t-1>, [h<t>, E y<t-1>])        y<0>: no label
+        y_hat<t> = softmax(W_y s<t> + b_y)
+        P(y)     = product over t of y_hat<t>[y<t>]
+
+    In training ``y<t-1>`` is the true label (teacher forcing); after it, what was predicted.
+
+    Parameters
+    ----------
+    in_features, num_tags : int
+        Sizes of h<t> and of y_hat<t>.
+    label_embedding_size : int
+        Numbers of ``E y``.
+    cell, hidden_size, cell_options, dtype
+        As `make_recurrent` takes them.
+    rng : numpy.random.Generator
+        Draws the initial weights.
+    class_weights, label_smoothing
+        As `SoftmaxHead` takes them.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_tags: int,
+        *,
+        label_embedding_size: int,
+        cell: str,
+        hidden_size: int,
+        cell_options: Mapping[str, Any] | None,
+        class_weights: Array | None,
+        label_smoothing: float,
+        dtype: str,
+        rng: np.random.Generator,
+    ) -> None:
+        self._start = num_tags
+        self._labels = Embedding(
+            num_tags + 1, label_embedding_size, padding_idx=self._start, dtype=dtype, seed=rng
+        )
+        self._decoder = make_recurrent(
+            cell,
+            in_features + label_embedding_size,
+            hidden_size,
+            1,
+            options=cell_options,
+            dtype=dtype,
+            rng=rng,
+        )
+        self._softmax = SoftmaxHead(
+            self._decoder.output_size,
+            num_tags,
+            class_weights=class_weights,
+            label_smoothing=label_smoothing,
+            dtype=dtype,
+            rng=rng,
+        )
+        self.modules: dict[str, Module] = {
+            "label_embedding": self._labels,
+            "decoder": self._decoder,
+            **self._softmax.modules,
+        }
+
+    def loss(
+        self, h: Array, y: Array, lengths: Ints, *, backward: bool
+    ) -> tuple[float, Array | None]:
+        """Return ``-log P(y<1> ... y<T>)``, each step given the true label before."""
+        vectors, to_labels = self._labels.forward(self._before(y, lengths))
+        inputs = np.concatenate([h, vectors], axis=-1)
+        (s, _), to_inputs = self._decoder.forward(inputs, lengths=lengths)
+        loss, ds = self._softmax.loss(s, y, lengths, backward=backward)
+        if ds is None:
+            return loss, None
+        dx, _ = to_inputs(ds)
+        assert dx is not None
+        to_labels(np.ascontiguousarray(dx[..., h.shape[-1] :]))
+        return loss, np.ascontiguousarray(dx[..., : h.shape[-1]])
+
+    def probabilities(self, h: Array, lengths: Ints) -> Array:
+        """Return ``y_hat<t>`` given the labels that greedy decoding found before."""
+        return self._given(h, self.predict(h, lengths), lengths)
+
+    def predict(self, h: Array, lengths: Ints, beam_size: int = 1) -> Array:
+        """Search for the likeliest sequence of tags from left to right.
+
+        Parameters
+        ----------
+        h : ndarray
+            ``(T, B, W)``.
+        lengths : ndarray of int
+            ``(B,)``.
+        beam_size : int
+            How many of the likeliest beginnings are kept at each step; 1: greedy search.
+
+        Returns
+        -------
+        ndarray of int
+            ``(T, B)``; the tags past a length have no meaning.
+        """
+        T, B, _ = h.shape
+        rows = np.arange(B)[:, np.newaxis]
+        before = np.full(B * beam_size, self._start)
+        scores = np.full((B, beam_size), -np.inf)
+        scores[:, 0] = 0
+        tags = np.zeros((T, B, beam_size), np.int64)
+        parents = np.zeros_like(tags)
+        state: State = None
+        for t in range(T):
+            x = np.concatenate([np.repeat(h[t], beam_size, axis=0), self._labels(before)], axis=-1)
+            s, state = self._decoder(x[np.newaxis], state)
+            log_p = log_softmax(self._softmax.output(s[0])).reshape(B, beam_size, -1)
+            num_tags = log_p.shape[-1]
+            total = (scores[..., np.newaxis] + log_p).reshape(B, -1)
+            best = np.argsort(-total, axis=1, kind="stable")[:, :beam_size]
+            parents[t], tags[t] = np.divmod(best, num_tags)
+            going = (t < lengths)[:, np.newaxis]
+            parents[t] = np.where(going, parents[t], np.arange(beam_size))
+            scores = np.where(going, np.take_along_axis(total, best, axis=1), scores)
+            state = _reorder(state, (rows * beam_size + parents[t]).reshape(-1))
+            before = tags[t].reshape(-1)
+        result = np.zeros((T, B), np.int64)
+        place = scores.argmax(axis=1)
+        for t in range(T - 1, -1, -1):
+            result[t] = tags[t, rows[:, 0], place]
+            place = parents[t, rows[:, 0], place]
+        return result
+
+    def _given(self, h: Array, y: Array, lengths: Ints) -> Array:
+        inputs = np.concatenate([h, self._labels(self._before(y, lengths))], axis=-1)
+        s, _ = self._decoder(inputs, lengths=lengths)
+        return softmax(self._softmax.output(s))
+
+    def _before(self, y: Array, lengths: Ints) -> Array:
+        """Return the label before each step, `_start` at the first and past a length."""
+        before = np.full_like(y, self._start)
+        before[1:] = y[:-1]
+        return np.where(np.arange(len(y))[:, np.newaxis] < lengths, before, self._start)
+
+
+def _reorder(state: State, rows: Array) -> State:
+    if isinstance(state, tuple):
+        return tuple(np.ascontiguousarray(part[:, rows]) for part in state)
+    return np.ascontiguousarray(state[:, rows])

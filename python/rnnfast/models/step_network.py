@@ -1,0 +1,65 @@
+"""The network of the models with an output at every step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rnnfast.data.batches import Ints
+from rnnfast.models.encoder import EncoderLayers
+from rnnfast.models.estimator import ExampleBatch
+from rnnfast.models.step_heads import StepHead
+from rnnfast.nn.module import Array, Module
+
+
+class StepNetwork:
+    """Layers that read a sequence, and a head that has an output at every step.
+
+    Parameters
+    ----------
+    encoder : EncoderLayers
+        Reads sequences.
+    head : StepHead
+        Makes outputs, and knows their loss.
+
+    Attributes
+    ----------
+    modules : dict of str to Module
+        The trained layers of both.
+    """
+
+    def __init__(self, encoder: EncoderLayers, head: StepHead) -> None:
+        self.encoder, self.head = encoder, head
+        self.modules: dict[str, Module] = {**encoder.modules, **head.modules}
+
+    def add_gradients(self, batch: ExampleBatch) -> tuple[float, int]:
+        """Add the gradients of the summed loss of one batch.
+
+        Returns
+        -------
+        loss : float
+            The sum.
+        count : int
+            How many steps it is of.
+        """
+        count = int(batch.lengths.sum())
+        if count == 0:
+            return 0.0, 0
+        (h, _), backprop = self.encoder.forward(batch.x, batch.lengths)
+        loss, dh = self.head.loss(h, batch.y, batch.lengths, backward=True)
+        backprop(dh)
+        return loss, count
+
+    def loss(self, batch: ExampleBatch) -> float:
+        """Return the summed loss of a batch, without dropout."""
+        h, _ = self.encoder(batch.x, batch.lengths)
+        return self.head.loss(h, batch.y, batch.lengths, backward=False)[0]
+
+    def predict(self, x: Array, lengths: Ints, **options: Any) -> Array:
+        """Return what the head predicts for a batch; options as it takes them."""
+        h, _ = self.encoder(x, lengths)
+        return self.head.predict(h, lengths, **options)
+
+    def probabilities(self, x: Array, lengths: Ints) -> Array:
+        """Return the head's probabilities for a batch."""
+        h, _ = self.encoder(x, lengths)
+        return self.head.probabilities(h, lengths)

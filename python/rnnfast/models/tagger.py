@@ -1,0 +1,314 @@
+"""A label for every step of a sequence: many to many of equal lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from rnnfast._checks import check_bool, check_int, check_real
+from rnnfast.metrics import entity_scores
+from rnnfast.models._labels import class_weights, find_classes, read_label_lists
+from rnnfast.models._tag_set import TagSet
+from rnnfast.models.estimator import Examples
+from rnnfast.models.feedback_head import FeedbackHead
+from rnnfast.models.step_heads import CrfHead, SoftmaxHead, StepHead
+from rnnfast.models.stepwise import Stepwise
+from rnnfast.nn.crf import Constraints
+from rnnfast.nn.module import Array
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SequenceTagger(Stepwise):
+    """Gives every step of a sequence a label: part of speech, named entity, slot.
+
+    The picture of the course is *many to many* with ``T_x = T_y``: an output at every step, here
+    by default of a bidirectional network, which has seen the whole sentence at each.
+
+    ::
+
+        h<t>     = [a_forward<t>, a_backward<t>]
+        y_hat<t> = softmax(W_y h<t> + b_y)
+        loss     = - sum over t of log y_hat<t>[y<t>]
+
+    With ``crf`` the labels of a sentence are one output, which has one probability
+    (`rnnfast.CRF`):
+
+    ::
+
+        P(y) = exp(sum_t (W_y h<t> + b_y)[y<t>] + A[y<t-1>, y<t>]) / Z,     loss = - log P(y)
+
+    With ``feed_labels`` a second recurrent layer reads the label before as well, in training the
+    true one (teacher forcing), after it the one that was predicted:
+
+    ::
+
+        s<t>     = cell(s<t-1>, [h<t>, E y<t-1>]),    y_hat<t> = softmax(W_y s<t> + b_y)
+
+    Parameters
+    ----------
+    crf : bool
+        Whether labels are scored as a sequence, by a conditional random field.
+    feed_labels : bool
+        Whether the label before is fed back as an input.
+    beam_size : int
+        With ``feed_labels``, how many of the likeliest beginnings `predict` keeps; 1: greedy
+        search. May be set after training.
+    label_embedding_size : int
+        With ``feed_labels``, numbers of a label's embedding.
+    scheme : {None, "bio"}
+        ``"bio"``: labels are ``O``, ``B-type`` and ``I-type``; `score` is the F1 of entities, and
+        ``crf`` forbids an ``I-x`` that follows neither ``B-x`` nor ``I-x``.
+    class_weight : None, "balanced" or dict
+        How much each label weighs in the loss, as `rnnfast.SequenceClassifier` has it. Not with
+        ``crf``.
+    label_smoothing : float
+        s in [0, 1): in training s of the probability is spread over all labels. Not with ``crf``.
+    lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
+        What is read of a word; see `rnnfast.models.stepwise.Stepwise`. With ``char_encoder`` the
+        characters of a word are read by layers of their own, so that one that training has not
+        seen is told by its spelling; ``word_dropout`` teaches the network to make use of that.
+    **others
+        The hyperparameters that all supervised models have; see
+        `rnnfast.models.estimator.Estimator`. ``bidirectional`` is True by default.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (K,)
+        The labels, sorted.
+    class_weights_ : ndarray, shape (K,), or None
+        How much each weighs in the loss.
+    inputs_, network_, history_, best_epoch_, stopped_
+        As every supervised model has them. Of each epoch the history has ``valid_loss``, the mean
+        of a step, ``valid_accuracy`` and with a scheme ``valid_f1``, which tells the best epoch;
+        without a scheme the accuracy does.
+
+    Notes
+    -----
+    A word that training has not seen reads as ``<UNK>``, of which ``char_encoder`` and
+    ``shape_features`` still see the spelling. An empty sentence has no labels; it may stand
+    anywhere. Labels that training has not seen are never predicted and count as errors; a sentence
+    that has one is left out of the loss.
+
+    Examples
+    --------
+    >>> X = [["Ann", "sees", "Rome"], ["Bo", "likes", "Ann"], ["Rome", "sleeps"]] * 4
+    >>> y = [["B-PER", "O", "B-LOC"], ["B-PER", "O", "B-PER"], ["B-LOC", "O"]] * 4
+    >>> tagger = SequenceTagger(crf=True, scheme="bio", hidden_size=8, learning_rate=0.05,
+    ...                         seed=1, verbose=0)
+    >>> tagger.fit(X, y).predict([["Bo", "sees", "Rome"]])
+    [['B-PER', 'O', 'B-LOC']]
+    """
+
+    bidirectional: bool = True
+    crf: bool = False
+    feed_labels: bool = False
+    beam_size: int = 1
+    label_embedding_size: int = 16
+    scheme: Literal["bio"] | None = None
+    class_weight: Literal["balanced"] | Mapping[Any, float] | None = None
+    label_smoothing: float = 0.0
+
+    # Asking
+
+    def predict(self, X: Any) -> list[list[Any]]:
+        """Return the likeliest labels of every sequence.
+
+        Parameters
+        ----------
+        X : list of str, list of list of str, list of ndarray, or ndarray
+            Sequences of the kind that `fit` was given.
+
+        Returns
+        -------
+        list of list
+            As many labels as steps.
+
+        Raises
+        ------
+        ValueError
+            If there is no sequence, a shape does not fit, or a number is not finite.
+        TypeError
+            If the sequences are of another kind than in training.
+        """
+        self._require_fitted()
+        return [labels.tolist() for labels in self._labels(self._encode("X", X))]
+
+    def predict_proba(self, X: Any) -> list[Array]:
+        """Return the probability of each label at each step.
+
+        With ``crf`` that over all label sequences together; with ``feed_labels`` given the labels
+        that greedy search found before.
+
+        Parameters
+        ----------
+        X
+            As `predict` takes it.
+
+        Returns
+        -------
+        list of ndarray, shapes (T_i, K)
+            Of the model's dtype; the columns in the order of ``classes_``.
+        """
+        self._require_fitted()
+        return self._outputs(self._encode("X", X), self.network_.probabilities)
+
+    def score(self, X: Any, y: Any) -> float:
+        """Return the F1 of entities with a scheme, else the share of labels that are right.
+
+        Parameters
+        ----------
+        X : list of str, list of list of str, list of ndarray, or ndarray
+            Sequences.
+        y : list of list
+            A label for every step.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `predict`; also if there is not one label for each step.
+        """
+        figures = self.evaluate(X, y)
+        return figures["f1" if self.scheme else "accuracy"]
+
+    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+        """Return how well labels are predicted, by name.
+
+        Parameters
+        ----------
+        X, y
+            As `score` takes them.
+
+        Returns
+        -------
+        dict
+            ``accuracy``, the share of labels that are right, and with a scheme ``precision``,
+            ``recall`` and ``f1`` of entities, as `rnnfast.metrics.entity_scores` counts them.
+        """
+        self._require_fitted()
+        sequences, labels = self._read_pair(X, y)
+        return self._compare(labels, self._labels(self._encode("X", sequences)))
+
+    def _labels(self, x: list[Array]) -> list[Array]:
+        options = {}
+        if isinstance(self.network_.head, FeedbackHead):
+            options["beam_size"] = self.beam_size
+        numbers = self._outputs(
+            x, lambda batch, lengths: self.network_.predict(batch, lengths, **options)
+        )
+        return [self.classes_[row] for row in numbers]
+
+    def _compare(self, true: list[Array], predicted: list[Array]) -> dict[str, float]:
+        steps = sum(map(len, true))
+        if steps == 0:
+            raise ValueError("y: expected sequences with something in them, got empty ones only")
+        right = sum(int((t == p).sum()) for t, p in zip(true, predicted, strict=True))
+        figures = {"accuracy": right / steps}
+        if self.scheme:
+            entities = entity_scores([t.tolist() for t in true], [p.tolist() for p in predicted])
+            figures["precision"], figures["recall"] = entities.precision, entities.recall
+            figures["f1"] = entities.f1
+        return figures
+
+    # What `Stepwise` asks for
+
+    def _check_hyperparameters(self) -> None:
+        super()._check_hyperparameters()
+        check_bool("crf", self.crf)
+        check_bool("feed_labels", self.feed_labels)
+        if self.crf and self.feed_labels:
+            raise ValueError("feed_labels: expected False with crf=True, got True")
+        check_int("beam_size", self.beam_size, 1)
+        check_int("label_embedding_size", self.label_embedding_size, 1)
+        if self.scheme not in (None, "bio"):
+            raise ValueError(f"scheme: expected None or 'bio', got {self.scheme!r}")
+        smoothing = check_real("label_smoothing", self.label_smoothing, 0, 1, below=True)
+        if self.crf and smoothing > 0:
+            raise ValueError(f"label_smoothing: expected 0 with crf=True, got {smoothing:g}")
+        if self.crf and self.class_weight is not None:
+            raise ValueError(f"class_weight: expected None with crf=True, got {self.class_weight}")
+
+    def _choice(self) -> tuple[str, bool]:
+        return "valid_f1" if self.scheme else "valid_accuracy", True
+
+    def _read_targets(self, name: str, y: Any) -> list[Array]:
+        return read_label_lists(name, y)
+
+    def _learn_targets(self, targets: list[Array]) -> None:
+        self.classes_ = find_classes(
+            "y", [label for labels in targets for label in labels.tolist()]
+        )
+        if self.scheme and self.classes_.dtype.kind != "U":
+            raise TypeError(f"y: expected BIO labels, got {self.classes_.tolist()[0]!r}")
+        self._tags = self._make_tags()
+        self._tags.require_allowed("y", targets)
+        numbers = np.concatenate(self._tags.numbers(targets))
+        self.class_weights_ = class_weights(self.class_weight, self.classes_, numbers, self.dtype)
+
+    def _make_tags(self) -> TagSet:
+        rules = Constraints.bio(self.classes_.tolist()) if self.scheme else None
+        return TagSet(self.classes_, rules if self.crf else None)
+
+    def _encode_targets(self, targets: list[Array]) -> list[Array]:
+        return self._tags.numbers(targets)
+
+    def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
+        train, held_out = super()._prepare(X, y, valid)
+        if held_out is not None:
+            numbers = self._tags.numbers(held_out.y)
+            if not sum(len(numbers[place]) for place in self._tags.possible(numbers)):
+                raise ValueError(
+                    f"{'y' if valid is None else 'y of valid'}: expected a sequence to validate "
+                    "on of labels that are learned, got none"
+                )
+        return train, held_out
+
+    def _figures(self, examples: Examples) -> dict[str, float]:
+        figures = self._compare(examples.y, self._labels(examples.x))
+        numbers = self._tags.numbers(examples.y)
+        possible = self._tags.possible(numbers)
+        loss = self._mean_loss(
+            Examples([examples.x[n] for n in possible], [numbers[n] for n in possible])
+        )
+        return {"valid_loss": loss, **{f"valid_{name}": v for name, v in figures.items()}}
+
+    def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:
+        num_tags = len(self.classes_)
+        if self.crf:
+            return CrfHead(
+                in_features, num_tags, constraints=self._tags.rules, dtype=self.dtype, rng=rng
+            )
+        if not self.feed_labels:
+            return SoftmaxHead(
+                in_features,
+                num_tags,
+                class_weights=self.class_weights_,
+                label_smoothing=self.label_smoothing,
+                dtype=self.dtype,
+                rng=rng,
+            )
+        return FeedbackHead(
+            in_features,
+            num_tags,
+            label_embedding_size=self.label_embedding_size,
+            cell=self.cell,
+            hidden_size=self.hidden_size,
+            cell_options=self.cell_options,
+            class_weights=self.class_weights_,
+            label_smoothing=self.label_smoothing,
+            dtype=self.dtype,
+            rng=rng,
+        )
+
+    def _learned(self) -> dict[str, Any]:
+        weights = None if self.class_weights_ is None else self.class_weights_.tolist()
+        return {**super()._learned(), "classes": self.classes_.tolist(), "class_weights": weights}
+
+    def _restore(self, learned: Mapping[str, Any]) -> None:
+        weights = learned["class_weights"]
+        self.classes_ = np.array(learned["classes"])
+        self.class_weights_ = None if weights is None else np.array(weights, self.dtype)
+        self._tags = self._make_tags()
+        super()._restore(learned)

@@ -1,0 +1,317 @@
+"""A linear-chain conditional random field: the probability of a whole sequence of tags."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast import _core
+from rnnfast._checks import check_int, make_generator
+from rnnfast.nn._loss_arguments import (
+    Reduction,
+    checked_loss,
+    from_bool,
+    loss_factor,
+    require_scores,
+)
+from rnnfast.nn.module import Array, Module
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Which tags may begin a sequence, follow each other, and end it.
+
+    Parameters
+    ----------
+    start, end : ndarray of bool, shape (K,)
+        True for tags that a sequence may begin or end with.
+    transitions : ndarray of bool, shape (K, K)
+        True where the tag of the column may follow that of the row.
+    """
+
+    start: Bools
+    transitions: Bools
+    end: Bools
+
+    @classmethod
+    def bio(cls, labels: Sequence[str]) -> Constraints:
+        """Return the rules of the BIO scheme: ``I-X`` only after ``B-X`` or ``I-X``.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            The labels by tag number, such as ``["O", "B-PER", "I-PER"]``.
+
+        Raises
+        ------
+        ValueError
+            If a label is neither ``O`` nor begins with ``B-`` or ``I-``.
+        """
+        for label in labels:
+            if label != "O" and label[:2] not in ("B-", "I-"):
+                raise ValueError(f"labels: expected O, B-... or I-..., got {label!r}")
+        inside = np.array([label.startswith("I-") for label in labels], np.bool_)
+        kinds = np.array([label[2:] for label in labels])
+        of_entity = np.array([label != "O" for label in labels], np.bool_)
+        same = (kinds[:, np.newaxis] == kinds) & of_entity[:, np.newaxis]
+        return cls(~inside, ~inside | same, np.ones(len(kinds), np.bool_))
+
+    def check(self, num_tags: int) -> None:
+        """Raise unless all three are arrays of bool for so many tags."""
+        shapes = {
+            "start": (num_tags,),
+            "transitions": (num_tags, num_tags),
+            "end": (num_tags,),
+        }
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray) or array.dtype != np.bool_:
+                kind = getattr(array, "dtype", type(array).__name__)
+                raise TypeError(f"constraints.{name}: expected an array of bool, got {kind}")
+            if array.shape != shape:
+                raise ValueError(f"constraints.{name}: expected shape {shape}, got {array.shape}")
+
+
+class CRF(Module):
+    """A conditional random field over tags: a score for each tag, and for each pair in a row.
+
+    ::
+
+        s(y) = start[y<1>] + sum_t e<t>[y<t>] + sum_{t > 1} transitions[y<t-1>, y<t>] + end[y<T>]
+        P(y) = exp(s(y)) / sum over all y' of exp(s(y'))
+
+    with the emissions e<t>, the scores that a network gives the tags at a step (Lafferty, McCallum
+    and Pereira 2001; on recurrent layers Lample et al. 2016, section 2.2). It stands where a
+    softmax at each step would: the loss is that of the sequence, and `decode` finds its likeliest
+    tags.
+
+    Parameters
+    ----------
+    num_tags : int
+        K.
+    constraints : Constraints, optional
+        What is forbidden has probability 0, whatever the parameters say.
+    dtype : {"float32", "float64"}
+        Type of the parameters and of the emissions. All sums are in double precision.
+    seed : int or numpy.random.Generator, optional
+        Draws the initial parameters, from U(-0.1, 0.1).
+
+    Attributes
+    ----------
+    grads : dict of str to ndarray
+        Gradients of ``start`` (K,), ``transitions`` (K, K), from the tag of the row to that of the
+        column, and ``end`` (K,).
+    """
+
+    def __init__(
+        self,
+        num_tags: int,
+        *,
+        constraints: Constraints | None = None,
+        dtype: str = "float32",
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        self.num_tags = check_int("num_tags", num_tags, 1)
+        if constraints is not None:
+            if not isinstance(constraints, Constraints):
+                raise TypeError(
+                    f"constraints: expected Constraints or None, got {type(constraints).__name__}"
+                )
+            constraints.check(self.num_tags)
+        self.constraints = constraints
+        k = self.num_tags
+        super().__init__({"start": (k,), "transitions": (k, k), "end": (k,)}, dtype)
+        rng = make_generator("seed", seed)
+        for parameter in self._parameters.values():
+            parameter.assign(rng.uniform(-0.1, 0.1, parameter.shape))
+
+    def loss(
+        self,
+        emissions: Array,
+        targets: npt.ArrayLike,
+        lengths: npt.ArrayLike | None = None,
+        *,
+        weights: Array | None = None,
+        reduction: Reduction = "mean",
+        scale: float = 1.0,
+        backward: bool = True,
+    ) -> tuple[float, Array | None]:
+        """Negative log-likelihood ``-log P(y) = log Z - s(y)`` of tags, summed over sequences.
+
+        With ``backward``, adds to `grads`.
+
+        Parameters
+        ----------
+        emissions : ndarray
+            ``(T, B, K)``, or ``(T, K)`` for a single sequence, of the layer's dtype.
+        targets : array_like of int
+            ``(T, B)``, or ``(T,)``: tags from 0 to K - 1.
+        lengths : array_like of int, optional
+            ``(B,)``, each from 0 to T. What lies past a length is never read, its gradient is 0.
+        weights : ndarray, optional
+            ``(B,)``: how much each sequence counts, of the layer's dtype or of bool.
+        reduction : {"mean", "sum"}
+            ``"mean"`` divides by the number of steps that count, times their weights.
+        scale : float
+            A factor of the loss and of all gradients.
+        backward : bool
+            Whether gradients are wanted.
+
+        Returns
+        -------
+        loss : float
+            In nats.
+        demissions : ndarray or None
+            Gradient, shape of ``emissions``.
+
+        Raises
+        ------
+        TypeError
+            If a dtype differs.
+        ValueError
+            If a shape differs, a tag or length is out of range, an emission is not finite, tags
+            are forbidden, or no step counts with ``"mean"``. Nothing is changed then.
+        FloatingPointError
+            If a parameter is not finite, or the loss is NaN: one is too large.
+        """
+        e, counts = self._checked(emissions, lengths)
+        tags = _integers("targets", targets)
+        if tags.shape != emissions.shape[:-1]:
+            raise ValueError(f"targets: expected shape {emissions.shape[:-1]}, got {tags.shape}")
+        tags = np.ascontiguousarray(tags, np.int64).reshape(e.shape[:2])
+        w = np.ones(e.shape[1])
+        if weights is not None:
+            given = from_bool(weights, self.dtype)
+            if given.dtype != self.dtype:
+                raise TypeError(f"weights: expected dtype {self.dtype}, got {given.dtype}")
+            if given.shape != emissions.shape[1:-1]:
+                raise ValueError(
+                    f"weights: expected shape {emissions.shape[1:-1]}, got {given.shape}"
+                )
+            w = given.astype(np.float64).reshape(e.shape[1])
+        steps = float(w.sum() * len(e) if counts is None else w @ counts)
+        factor = loss_factor(reduction, scale, steps)
+        log_z, scores, gradients = _core.crf_sums(
+            e, *self._scores(), counts, tags, w * factor, backward
+        )
+        self._require_path(log_z, counts, len(e))
+        assert scores is not None
+        for b in np.flatnonzero(np.isneginf(scores)).tolist():
+            raise ValueError(f"targets: expected allowed tags, sequence {b} breaks the constraints")
+        loss = checked_loss(float(w @ (log_z - scores)) * factor)
+        if gradients is None:
+            return loss, None
+        for name, gradient in zip(self.grads, gradients[1:], strict=True):
+            self.grads[name] += gradient
+        return loss, gradients[0].reshape(emissions.shape)
+
+    def decode(self, emissions: Array, lengths: npt.ArrayLike | None = None) -> Ints:
+        """Return the likeliest tags of every sequence, by the Viterbi algorithm.
+
+        Parameters
+        ----------
+        emissions, lengths
+            As `loss` takes them.
+
+        Returns
+        -------
+        ndarray of int64
+            ``(T, B)``, or ``(T,)`` for a single sequence; -1 past a length.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss`; also if the constraints leave no tags for a length.
+        """
+        e, counts = self._checked(emissions, lengths)
+        tags, scores = _core.crf_decode(e, *self._scores(), counts)
+        self._require_path(scores, counts, len(e))
+        return tags.reshape(emissions.shape[:-1])
+
+    def marginals(self, emissions: Array, lengths: npt.ArrayLike | None = None) -> Array:
+        """Return the probability ``P(y<t> = j)`` of each tag at each step, over all sequences.
+
+        Parameters
+        ----------
+        emissions, lengths
+            As `loss` takes them.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of ``emissions``; 0 past a length.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `decode`.
+        """
+        e, counts = self._checked(emissions, lengths)
+        log_z, _, gradients = _core.crf_sums(e, *self._scores(), counts, None, None, True)
+        self._require_path(log_z, counts, len(e))
+        assert gradients is not None
+        return gradients[0].reshape(emissions.shape)
+
+    def _checked(self, emissions: Any, lengths: Any) -> tuple[Array, Ints | None]:
+        """Return emissions ``(T, B, K)`` and lengths."""
+        require_scores("emissions", emissions, 1)
+        if emissions.dtype != self.dtype:
+            raise TypeError(f"emissions: expected dtype {self.dtype}, got {emissions.dtype}")
+        if emissions.ndim not in (2, 3) or emissions.shape[-1] != self.num_tags:
+            raise ValueError(
+                f"emissions: expected shape (T, B, {self.num_tags}) or (T, {self.num_tags}), "
+                f"got {emissions.shape}"
+            )
+        e = emissions if emissions.ndim == 3 else emissions[:, np.newaxis]
+        counts = None
+        if lengths is not None:
+            if emissions.ndim == 2:
+                raise ValueError("lengths: expected None for a single sequence, got an array")
+            counts = _integers("lengths", lengths).astype(np.int64, copy=False)
+            if counts.shape != e.shape[1:2]:
+                raise ValueError(f"lengths: expected shape {e.shape[1:2]}, got {counts.shape}")
+        finite = np.isfinite(e)
+        if not finite.all():
+            within = np.arange(len(e))[:, np.newaxis] < (len(e) if counts is None else counts)
+            if not finite[np.broadcast_to(within, e.shape[:2])].all():
+                raise ValueError("emissions: expected finite numbers, got NaN or infinity")
+        return e, counts
+
+    def _scores(self) -> tuple[Array, Array, Array]:
+        """Return start, transitions and end, minus infinity for what is forbidden."""
+        values = {name: parameter.data for name, parameter in self._parameters.items()}
+        for name, value in values.items():
+            if not np.isfinite(value).all():
+                raise FloatingPointError(f"{name}: expected finite numbers, got NaN or infinity")
+        if self.constraints is not None:
+            forbid = self.dtype.type(-math.inf)
+            for name, value in values.items():
+                values[name] = np.where(getattr(self.constraints, name), value, forbid)
+        return values["start"], values["transitions"], values["end"]
+
+    def _require_path(self, scores: Array, counts: Ints | None, steps: int) -> None:
+        for b in np.flatnonzero(np.isneginf(scores)).tolist():
+            length = steps if counts is None else int(counts[b])
+            raise ValueError(f"constraints: expected tags for {length} steps, they leave none")
+
+    def __repr__(self) -> str:
+        constrained = "" if self.constraints is None else ", constrained"
+        return f"CRF({self.num_tags}{constrained}, dtype={self.dtype})"
+
+
+def _integers(name: str, values: Any) -> npt.NDArray[np.integer[Any]]:
+    """Return an array of integers, an empty list too; negative ones may stand past a length."""
+    array = np.asarray(values)
+    if array.size == 0 and not isinstance(values, np.ndarray):
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+    return array

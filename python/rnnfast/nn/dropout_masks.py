@@ -1,0 +1,234 @@
+"""Dropout made for sequences: one mask for all steps, whole rows of a table, recurrent weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from rnnfast._checks import check_indices
+from rnnfast.nn.dropout import Dropout, RandomDrop
+from rnnfast.nn.module import Array, Module
+
+
+class VariationalDropout(Dropout):
+    """Dropout with one mask for all time steps of a sequence.
+
+    ``y<t> = m * x<t>`` with the same m at every t: what a sequence does not see at one step, it
+    does not see at any (Gal and Ghahramani 2016, section 4; "locked" dropout in Merity et al.
+    2018). Each sequence of a batch has a mask of its own.
+
+    Between the layers of a network, ``rf.LSTM(..., dropout=p, variational=True)`` does the same in
+    the kernels.
+
+    Parameters
+    ----------
+    p : float
+        Probability of a zero, from 0 to 1; the other numbers are divided by ``1 - p``.
+    time_axis : int
+        The axis of ``x`` along which the mask is the same.
+    seed : int or numpy.random.Generator, optional
+        Draws the masks.
+    """
+
+    def __init__(
+        self,
+        p: float = 0.5,
+        *,
+        time_axis: int = 0,
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        super().__init__(p, seed=seed)
+        if isinstance(time_axis, bool) or not isinstance(time_axis, (int, np.integer)):
+            raise TypeError(f"time_axis: expected an integer, got {type(time_axis).__name__}")
+        self.time_axis = int(time_axis)
+
+    def forward(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Drop numbers of ``x``, an array of float32 or float64 with an axis of time.
+
+        Returns
+        -------
+        y : ndarray
+            ``x`` times 0 or ``1 / (1 - p)``; ``x`` itself if nothing can be dropped.
+        backprop : callable
+            ``dx = backprop(dy)``: the same factors on the gradient.
+
+        Raises
+        ------
+        TypeError
+            If ``x`` is of another dtype.
+        ValueError
+            If it has no such axis.
+        """
+        _require_float("x", x)
+        if not -x.ndim <= self.time_axis < x.ndim:
+            raise ValueError(f"x: expected an axis {self.time_axis} for time, got shape {x.shape}")
+        if self.p == 0.0 or not self.training:
+            return x, lambda dy: dy
+        shape = list(x.shape)
+        shape[self.time_axis] = 1
+        return _multiplied(x, _mask(self._rng, shape, self.p, x.dtype))
+
+    def __repr__(self) -> str:
+        return f"VariationalDropout(p={self.p}, time_axis={self.time_axis})"
+
+
+class EmbeddingDropout(RandomDrop):
+    """Drops whole rows of a table: a token that is dropped is so at every place of the batch.
+
+    The embeddings of a share ``p`` of the tokens, drawn anew for each batch, are set to zero, the
+    others divided by ``1 - p`` (Gal and Ghahramani 2016, section 4.2; Merity et al. 2018,
+    section 4.3).
+
+    Parameters
+    ----------
+    p : float
+        Probability with which a token is dropped, from 0 to 1.
+    seed : int or numpy.random.Generator, optional
+        Draws the tokens.
+    """
+
+    def forward(self, x: Array, indices: Any) -> tuple[Array, Callable[[Array], Array]]:
+        """Drop rows.
+
+        Parameters
+        ----------
+        x : ndarray
+            Embeddings, ``(*indices.shape, E)``, float32 or float64.
+        indices : array_like of int
+            Which token each belongs to.
+
+        Returns
+        -------
+        y : ndarray
+            ``x`` times 0 or ``1 / (1 - p)`` by token; ``x`` itself if nothing can be dropped.
+        backprop : callable
+            ``dx = backprop(dy)``: the same factors on the gradient.
+
+        Raises
+        ------
+        TypeError
+            If a dtype is another one.
+        ValueError
+            If the shapes do not fit together.
+        """
+        _require_float("x", x)
+        ids = check_indices("indices", indices)
+        if x.shape[:-1] != ids.shape:
+            raise ValueError(f"indices: expected shape {x.shape[:-1]}, got {ids.shape}")
+        if self.p == 0.0 or not self.training:
+            return x, lambda dy: dy
+        tokens, place = np.unique(ids, return_inverse=True)
+        factors = _mask(self._rng, [len(tokens)], self.p, x.dtype)
+        return _multiplied(x, factors[place.reshape(ids.shape)][..., np.newaxis])
+
+
+class WeightDrop(RandomDrop):
+    """Drops recurrent weights for one pass: DropConnect on ``weight_hh`` (Merity et al. 2018).
+
+    A context: while it is entered, a share ``p`` of the weights is zero and the others are divided
+    by ``1 - p``; when it is left, the weights are what they were, and the gradients that were added
+    inside are those of the weights, masked and divided alike. Since the mask is that of a whole
+    pass, all steps and sequences share it, and the kernels run as they always do (section 2 of the
+    paper, after Wan et al. 2013).
+
+    ::
+
+        with drop:
+            (y, state), backprop = lstm.forward(x)
+            backprop(dy)
+
+    Parameters
+    ----------
+    layer : Module
+        A recurrent layer.
+    p : float
+        Probability of a zero, from 0 to 1.
+    seed : int or numpy.random.Generator, optional
+        Draws the masks.
+    prefix : str
+        Parameters whose names begin so are dropped.
+
+    Raises
+    ------
+    ValueError
+        If no parameter's name begins so.
+    """
+
+    def __init__(
+        self,
+        layer: Module,
+        p: float = 0.5,
+        *,
+        seed: int | np.random.Generator | None = None,
+        prefix: str = "weight_hh",
+    ) -> None:
+        super().__init__(p, seed=seed)
+        self._parameters = {
+            name: parameter
+            for name, parameter in layer.parameters().items()
+            if name.startswith(prefix)
+        }
+        if not self._parameters:
+            known = ", ".join(layer.parameters())
+            raise ValueError(f"prefix: expected the beginning of one of {known}, got {prefix!r}")
+        self._kept: dict[str, tuple[Array, Array, Array]] = {}
+
+    def __enter__(self) -> WeightDrop:
+        if self._kept:
+            raise RuntimeError("WeightDrop: expected to be left before it is entered again")
+        if self.p > 0.0 and self.training:
+            for name, parameter in self._parameters.items():
+                weight, mask = parameter.data.copy(), self._draw(parameter.data)
+                self._kept[name] = (weight, mask, parameter.grad.copy())
+                parameter.assign(weight * mask)
+                parameter.grad[...] = 0
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for name, (weight, mask, before) in self._kept.items():
+            parameter = self._parameters[name]
+            parameter.assign(weight)
+            parameter.grad[...] *= mask
+            parameter.grad[...] += before
+        self._kept = {}
+
+    def _draw(self, weight: Array) -> Array:
+        return _mask(self._rng, weight.shape, self.p, weight.dtype)
+
+    def __repr__(self) -> str:
+        return f"WeightDrop({', '.join(self._parameters)}, p={self.p})"
+
+
+def _mask(rng: np.random.Generator, shape: Any, p: float, dtype: np.dtype[Any]) -> Array:
+    """Draw factors: 0 with probability ``p``, else ``1 / (1 - p)``."""
+    kept = rng.random(shape) >= p
+    factors: Array = kept.astype(dtype) * dtype.type(1 / (1 - p) if p < 1 else 0)
+    return factors
+
+
+def _multiplied(x: Array, factors: Array) -> tuple[Array, Callable[[Array], Array]]:
+    shape = x.shape
+
+    def backprop(dy: Array) -> Array:
+        if dy.shape != shape:
+            raise ValueError(f"dy: expected shape {shape}, got {dy.shape}")
+        dx: Array = dy * factors
+        return dx
+
+    y: Array = x * factors
+    return y, backprop
+
+
+def _require_float(name: str, x: Any) -> None:
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"{name}: expected a NumPy array, got {type(x).__name__}")
+    if x.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"{name}: expected dtype float32 or float64, got {x.dtype}")

@@ -1,0 +1,107 @@
+"""Penalties on a recurrent layer's outputs: how large they are, and how fast they change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast._checks import check_real
+from rnnfast.nn.module import Array
+
+
+def activation_penalty(
+    h: Array, weight: float, lengths: npt.ArrayLike | None = None
+) -> tuple[float, Array]:
+    """Activation regularisation: ``weight / H`` times the sum of the squares of ``h``.
+
+    Merity, McCann and Socher (2018, section 4.6) call it AR; divided by the number of steps it is
+    ``weight`` times the mean square.
+
+    Parameters
+    ----------
+    h : ndarray
+        Outputs, ``(T, B, H)``, float32 or float64, as dropout has left them.
+    weight : float
+        alpha, at least 0.
+    lengths : array_like of int, optional
+        ``(B,)``: only so many steps of a sequence count.
+
+    Returns
+    -------
+    penalty : float
+        The sum over all steps.
+    dh : ndarray
+        Its gradient, of the shape of ``h``.
+
+    Raises
+    ------
+    TypeError
+        If ``h`` is no array of float32 or float64.
+    ValueError
+        If a shape is another one, or ``weight`` is negative.
+    """
+    factor, valid = _checked(h, weight, lengths)
+    counted = h if valid is None else h * valid
+    dh: Array = h.dtype.type(2 * factor) * counted
+    return factor * float(np.vdot(counted, counted)), dh
+
+
+def slowness_penalty(
+    h: Array, weight: float, lengths: npt.ArrayLike | None = None
+) -> tuple[float, Array]:
+    """Temporal activation regularisation: ``weight / H`` times the sum of (h<t> - h<t-1>)^2.
+
+    Merity, McCann and Socher (2018, section 4.6) call it TAR. The first step has none before it.
+
+    Parameters
+    ----------
+    h : ndarray
+        Outputs, ``(T, B, H)``, float32 or float64, before dropout.
+    weight : float
+        beta, at least 0.
+    lengths : array_like of int, optional
+        ``(B,)``: only so many steps of a sequence count.
+
+    Returns
+    -------
+    penalty : float
+        The sum over all steps.
+    dh : ndarray
+        Its gradient, of the shape of ``h``.
+
+    Raises
+    ------
+    TypeError
+        If ``h`` is no array of float32 or float64.
+    ValueError
+        If a shape is another one, or ``weight`` is negative.
+    """
+    factor, valid = _checked(h, weight, lengths)
+    change = np.diff(h, axis=0)
+    if valid is not None:
+        change *= valid[1:]
+    dh = np.zeros_like(h)
+    dh[1:] = change
+    dh[:-1] -= change
+    dh *= h.dtype.type(2 * factor)
+    return factor * float(np.vdot(change, change)), dh
+
+
+def _checked(h: Any, weight: float, lengths: Any) -> tuple[float, Array | None]:
+    """Return ``weight / H`` and a mask (T, B, 1) of the steps that count."""
+    weight = check_real("weight", weight, 0.0)
+    if not isinstance(h, np.ndarray) or h.dtype.kind != "f":
+        kind = h.dtype if isinstance(h, np.ndarray) else type(h).__name__
+        raise TypeError(f"h: expected an array of float32 or float64, got {kind}")
+    if h.ndim != 3:
+        raise ValueError(f"h: expected shape (T, B, H), got {h.shape}")
+    factor = weight / max(h.shape[2], 1)
+    if lengths is None:
+        return factor, None
+    ends = np.asarray(lengths)
+    if ends.shape != h.shape[1:2]:
+        raise ValueError(f"lengths: expected shape {h.shape[1:2]}, got {ends.shape}")
+    valid: Array = (np.arange(len(h))[:, np.newaxis] < ends)[..., np.newaxis]
+    return factor, valid

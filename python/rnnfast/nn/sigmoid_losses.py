@@ -1,0 +1,97 @@
+"""Losses of yes-or-no scores, with their gradients; see `rnnfast.nn.losses` for what they share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rnnfast import _core
+from rnnfast._checks import check_real
+from rnnfast.nn._loss_arguments import (
+    Reduction,
+    checked_loss,
+    element_weights,
+    from_bool,
+    loss_factor,
+    require_scores,
+)
+from rnnfast.nn.module import Array
+
+
+def binary_cross_entropy_with_logits(
+    logits: Array,
+    targets: Array,
+    *,
+    weights: Array | None = None,
+    class_weights: Array | None = None,
+    pos_weight: Array | None = None,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    scale: float = 1.0,
+    backward: bool = True,
+) -> tuple[float, Array | None]:
+    """Cross-entropy of independent yes-or-no scores, stable for scores of any size.
+
+    ::
+
+        loss = - sum of w c (p t log(sigmoid(x)) + (1 - t) log(1 - sigmoid(x)))
+
+    Parameters
+    ----------
+    logits : ndarray
+        Scores x, any shape, float32 or float64.
+    targets : ndarray
+        t from 0 to 1, of the same shape and dtype, or of bool.
+    weights : ndarray, optional
+        w, of the shape of ``logits`` or without its last axis.
+    class_weights : ndarray, optional
+        c, along the last axis: how much each label counts.
+    pos_weight : ndarray, optional
+        p, along the last axis: how much more a label counts where it is true.
+    label_smoothing : float
+        s in [0, 1): targets are ``(1 - s) t + s / 2``.
+    reduction, scale, backward
+        As all losses here have them. ``"mean"`` divides by the sum of the weights w c, where
+        PyTorch divides by the number of scores.
+
+    Returns
+    -------
+    loss : float
+        In nats.
+    dlogits : ndarray or None
+        Gradient, shape of ``logits``.
+
+    Raises
+    ------
+    TypeError
+        If a dtype differs.
+    ValueError
+        If a shape differs, or nothing counts with ``"mean"``.
+    FloatingPointError
+        If the loss is NaN.
+    """
+    require_scores("logits", logits, 0)
+    weights = _with_classes(logits, element_weights(logits, weights), class_weights)
+    factor = loss_factor(reduction, scale, logits.size if weights is None else float(weights.sum()))
+    smoothing = check_real("label_smoothing", label_smoothing, 0.0, 1.0, below=True)
+    wanted = from_bool(targets, logits.dtype)
+    if smoothing > 0.0 and wanted.dtype == logits.dtype:
+        wanted = (1 - smoothing) * wanted + smoothing / 2
+    loss, gradient = _core.binary_cross_entropy(
+        logits, wanted, weights, pos_weight, factor, backward
+    )
+    return checked_loss(loss * factor), gradient
+
+
+def _with_classes(scores: Array, weights: Array | None, class_weights: Any) -> Array | None:
+    """Return the weights of every score times those of the classes."""
+    if class_weights is None:
+        return weights
+    array = np.asarray(class_weights)
+    if array.dtype != scores.dtype:
+        raise TypeError(f"class_weights: expected dtype {scores.dtype}, got {array.dtype}")
+    if array.shape != scores.shape[-1:]:
+        raise ValueError(f"class_weights: expected shape {scores.shape[-1:]}, got {array.shape}")
+    of_classes: Array = np.broadcast_to(array, scores.shape)
+    return of_classes if weights is None else weights * of_classes

@@ -1,0 +1,77 @@
+"""One table as the embedding of a network's inputs and the weight of its output layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnfast._checks import check_int
+from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.linear import Linear
+from rnnfast.nn.module import Parameter
+
+
+class TiedEmbedding(Embedding):
+    """An embedding that shares its table with an output layer (Press and Wolf 2017).
+
+    ``x = weight[token]`` goes in and ``scores = h weight^T + bias`` come out: fewer parameters, and
+    each token's vector learns from every place where it is predicted too. h must have as many
+    numbers as an embedding.
+
+    Parameters
+    ----------
+    num_embeddings, embedding_dim, padding_idx, dtype
+        As `Embedding` takes them.
+    out_features : int, optional
+        How many tokens are scored: the first so many rows of the table; None: all.
+    seed : int or numpy.random.Generator, optional
+        Draws table and bias from U(-1/sqrt(E), 1/sqrt(E)), E numbers an embedding.
+
+    Attributes
+    ----------
+    linear : Linear
+        The output layer. Its parameters are views of those here, ``weight`` and ``bias``: to train
+        or to save them once, leave it out.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        out_features: int | None = None,
+        dtype: str = "float32",
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        outputs = num_embeddings if out_features is None else out_features
+        self._outputs = check_int("out_features", outputs, 1)
+        if self._outputs > num_embeddings:
+            raise ValueError(
+                f"out_features: expected at most num_embeddings {num_embeddings}, got {outputs}"
+            )
+        super().__init__(num_embeddings, embedding_dim, padding_idx, dtype=dtype, seed=seed)
+        self.linear = _SharingLinear(self._parameters["weight"], self._parameters["bias"])
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {**super()._shapes(), "bias": (self._outputs,)}
+
+    def _initialise(self, rng: np.random.Generator) -> None:
+        bound = self.embedding_dim**-0.5
+        for parameter in self._parameters.values():
+            parameter.assign(rng.uniform(-bound, bound, parameter.shape))
+        self._clear_padding()
+
+
+class _SharingLinear(Linear):
+    """A linear layer over the first rows of a table, with a bias for each."""
+
+    def __init__(self, table: Parameter, bias: Parameter) -> None:
+        self.in_features, self.out_features = table.shape[1], bias.shape[0]
+        self._share(
+            table.buffer,
+            {
+                "weight": Parameter(table.buffer, table.offset, (bias.shape[0], table.shape[1])),
+                "bias": bias,
+            },
+        )
+        self._bind()
