@@ -140,8 +140,12 @@ def test_resuming_with_something_else_is_refused(name: str, tmp_path: Path) -> N
         fit(name, make(name, hidden_size=6), checkpoint=path, resume=True)
     X, y = CASES[name][2]
     shorter = (X[:-1], None if y is None else y[:-1])
-    with pytest.raises(ValueError, match=r"checkpoint: cannot resume with another data: expected"):
-        make(name).fit(*shorter, checkpoint=path, resume=True)
+    others = [shorter]
+    if name == "words":  # the same numbers, other names
+        others += [([text.replace("good", "fine") for text in X], y), (X, ["?" + m for m in y])]
+    for other in others:
+        with pytest.raises(ValueError, match=r"checkpoint: cannot resume with another data: expec"):
+            make(name).fit(*other, checkpoint=path, resume=True)
 
 
 def test_early_stopping_and_best_weights() -> None:
@@ -268,7 +272,7 @@ def test_scikit_learn_forecasts() -> None:
     [
         ({"level": "letter"}, ValueError, "^level: expected 'char' or 'word', got 'letter'$"),
         ({"tokenizer_options": {"x": 1}}, ValueError, "^tokenizer_options: .*'x'"),
-        ({"max_vocabulary_size": 0}, ValueError, "^max_vocabulary_size: expected at least 1, got 0"),
+        ({"max_vocabulary_size": 0}, ValueError, "^max_vocabulary_size: expected at least"),
         ({"min_count": 0}, ValueError, "^min_count: expected at least 1, got 0$"),
         ({"standardize": 1}, TypeError, "^standardize: expected True or False, got int$"),
         ({"cell": "cnn"}, ValueError, "^cell: expected one of rnn, gru, lstm, got 'cnn'$"),
@@ -340,13 +344,9 @@ def test_hold_out() -> None:
     assert set(classes[train]) == {0, 1, 2, 3} and len(valid) == 20
     assert [len(part) for part in hold_out(5, 0)] == [5, 0]
     assert [len(part) for part in hold_out(2, 0.9)] == [1, 1]
-    with pytest.raises(
-        ValueError, match=r"^X: expected at least 2 examples, to hold one out, got 1"
-    ):
+    with pytest.raises(ValueError, match=r"^X: expected at least 2 examples, to hold one out, g"):
         hold_out(1, 0.1)
-    with pytest.raises(
-        ValueError, match=r"^X: expected at least 2 examples of a class, to hold one"
-    ):
+    with pytest.raises(ValueError, match=r"^X: expected at least 2 examples of a class, to hold"):
         hold_out(3, 0.1, np.arange(3))
 
 

@@ -288,6 +288,28 @@ def test_mse(dtype: str) -> None:
     assert none is None
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("weights", [None, "mask", "numbers"])
+def test_l1(dtype: str, weights: str | None) -> None:
+    rng = np.random.default_rng(0)
+    x, t = (rng.normal(size=(9, 6)).astype(dtype) for _ in range(2))
+    x[0, 0] = t[0, 0]
+    given = {"mask": rng.random(9) < 0.5, "numbers": rng.random((9, 6)).astype(dtype)}.get(
+        weights or ""
+    )
+    w = np.ones((9, 6)) if given is None else given[:, None] if given.ndim == 1 else given
+    w = w * np.ones((9, 6))
+    loss, dx = rf.l1(x, t, weights=given, scale=3.0)
+    difference = x.astype("float64") - t
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(loss, 3 * (w * np.abs(difference)).sum() / w.sum(), rtol=8 * eps)
+    assert dx is not None and dx.dtype == dtype and dx[0, 0] == 0
+    np.testing.assert_allclose(dx, 3 * w * np.sign(difference) / w.sum(), rtol=4 * eps)
+    plain, none = rf.l1(x, t, reduction="sum", backward=False)
+    np.testing.assert_allclose(plain, np.abs(difference).sum(), rtol=8 * eps)
+    assert none is None
+
+
 LOGITS = np.zeros((2, 3), "float32")
 LINEAR = rf.Linear(3, 4, seed=1)
 
@@ -337,6 +359,16 @@ LINEAR = rf.Linear(3, 4, seed=1)
         (lambda: rf.mse(LOGITS, LOGITS, weights=np.ones(3, "float32")), ValueError,
          r"weights: expected shape \(2, 3\), got \(3,\)"),
         (lambda: rf.mse(LOGITS * np.nan, LOGITS), FloatingPointError,
+         "loss: expected a number, got NaN"),
+        (lambda: rf.l1(LOGITS, LOGITS.astype(float)), TypeError,
+         "targets: expected dtype float32, got float64"),
+        (lambda: rf.l1(LOGITS, LOGITS[:1]), ValueError,
+         r"targets: expected shape \(2, 3\), got \(1, 3\)"),
+        (lambda: rf.l1(LOGITS, LOGITS, weights=np.ones(3, "float32")), ValueError,
+         r"weights: expected shape \(2, 3\), got \(3,\)"),
+        (lambda: rf.l1(LOGITS, LOGITS, weights=np.ones((2, 3))), TypeError,
+         "weights: expected dtype float32, got float64"),
+        (lambda: rf.l1(LOGITS * np.nan, LOGITS), FloatingPointError,
          "loss: expected a number, got NaN"),
     ],
 )  # fmt: skip

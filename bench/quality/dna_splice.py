@@ -11,8 +11,9 @@ import rnnfast as rf
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "dna-splice", folds=10, epochs=30, hidden_size=64, layers=1, dropout=0.5,
-        embedding_size=32,        batch_size=32, lr=0.003, cell="gru", pooling="concat", smoothing=0.1,
+        __doc__, "dna-splice", folds=10, epochs=20, hidden_size=64, layers=1, dropout=0.5,
+        word_dropout=0.3, embedding_size=16, batch_size=32, lr=0.003, cell="gru", pooling="mean",
+        smoothing=0.1,
     )  # fmt: skip
     arguments = parser.parse_args()
 
@@ -36,6 +37,7 @@ def main() -> None:
             num_layers=arguments.layers,
             bidirectional=True,
             embedding_size=arguments.embedding_size,
+            word_dropout=arguments.word_dropout,
             dropout=arguments.dropout,
             pooling=arguments.pooling,
             label_smoothing=arguments.smoothing,

@@ -49,6 +49,8 @@ class EncoderLayers:
         An id whose vector begins as zeros, so that it says nothing until it was learned from.
     word_dropout : float
         Probability with which, in training, an id becomes `unknown`. Of no effect on features.
+    embedding_scale : float
+        Standard deviation of the initial embeddings.
 
     Attributes
     ----------
@@ -76,6 +78,7 @@ class EncoderLayers:
         blank: int | None = None,
         unknown: int | None = None,
         word_dropout: float = 0.0,
+        embedding_scale: float = 1.0,
     ) -> None:
         self.blank, self.unknown = blank, unknown
         self._word_dropout = word_dropout if tokens else 0.0
@@ -85,6 +88,8 @@ class EncoderLayers:
             self.embedding = Embedding(
                 size, embedding_size, padding_idx=blank, dtype=dtype, seed=rng
             )
+            table = self.embedding.parameters()["weight"]
+            table.assign(embedding_scale * table.data)
         self.recurrent = make_recurrent(
             cell,
             size if self.embedding is None else self.embedding.embedding_dim,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rnnfast import decoding
-from rnnfast._checks import check_int
+from rnnfast._checks import check_int, make_generator
 from rnnfast._progress import Reporter
 from rnnfast.data.batches import Ints
 from rnnfast.models._corpus import CorpusBatches, CorpusReader
@@ -213,7 +213,7 @@ class LanguageModel(Model):
         check_hyperparameters(self)
         reader = CorpusReader(make_tokenizer(self.level, self.tokenizer_options), self.lines)
         corpus = prepare_corpus(self, reader, text, valid)
-        rng = np.random.default_rng(self.seed)
+        rng = make_generator("seed", self.seed)
         network = self._make_network(corpus.vocabulary, rng)
         steps = len(make_batches(self, corpus, network.start, None))
         epochs = epochs or choose_epochs(steps)

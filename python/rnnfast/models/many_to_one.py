@@ -10,15 +10,15 @@ import numpy as np
 
 from rnnfast.data.batches import Ints
 from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.estimator import (
-    Estimator,
+from rnnfast.models.estimator import Estimator
+from rnnfast.models.examples import (
     ExampleBatch,
     Examples,
     check_same_length,
     hold_out,
     split_valid,
 )
-from rnnfast.models.inputs import Sequences
+from rnnfast.models.sequences import Sequences
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
@@ -109,6 +109,7 @@ class ManyToOne(Estimator):
     """
 
     pooling: Literal["last", "mean", "max", "concat"] = "last"
+    embedding_scale: float = 0.1
 
     network_: ManyToOneNetwork = field(init=False)
 
