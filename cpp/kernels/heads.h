@@ -31,6 +31,7 @@ bool all_finite(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x, in
 
 template <class Scalar>
 void activation(Activation which, std::int64_t n, const Scalar* x, Scalar* y) {
+  const FlushSubnormals flush;
   for (std::int64_t i = 0; i < n; i += lanes<Scalar>) {
     const auto value = load_first(x + i, n - i);
     store_first(y + i,

@@ -13,7 +13,7 @@ from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
 from rnnfast.data.batches import Ints
 from rnnfast.metrics import edit_distance, error_rate
 from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.estimator import ExampleBatch, Examples, check_same_length, pad_batch
+from rnnfast.models.examples import ExampleBatch, Examples, check_same_length, pad_batch
 from rnnfast.models.many_to_many import ManyToMany
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.linear import Linear

@@ -8,14 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.models.estimator import (
-    Estimator,
-    Examples,
-    check_same_length,
-    hold_out,
-    split_valid,
-)
-from rnnfast.models.inputs import Sequences, as_list, make_tokenizer, read_sequences
+from rnnfast.models.estimator import Estimator
+from rnnfast.models.examples import Examples, check_same_length, hold_out, split_valid
+from rnnfast.models.inputs import make_tokenizer
+from rnnfast.models.sequences import Sequences, as_list, read_sequences
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 

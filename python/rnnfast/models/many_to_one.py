@@ -106,6 +106,8 @@ class ManyToOne(Estimator):
     ----------
     pooling : {"last", "mean", "max", "concat"}
         As `rnnfast.nn.pooling.pool` takes it.
+    embedding_scale : float
+        As `Estimator` has it; smaller here, since there is one label to a sequence to learn from.
     """
 
     pooling: Literal["last", "mean", "max", "concat"] = "last"

@@ -13,10 +13,11 @@ from rnnfast._checks import check_int, check_real
 from rnnfast.data.batches import Ints
 from rnnfast.metrics import accuracy
 from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.estimator import Examples, check_same_length, pad_batch
-from rnnfast.models.inputs import TokenInputs, inputs_from_dict, learn_inputs, read_sequences
+from rnnfast.models.examples import Examples, check_same_length, pad_batch
+from rnnfast.models.inputs import TokenInputs, inputs_from_dict, learn_inputs
 from rnnfast.models.many_to_many import ManyToMany
 from rnnfast.models.seq2seq_network import PairBatch, Seq2SeqNetwork
+from rnnfast.models.sequences import read_sequences
 from rnnfast.nn.attention import AdditiveAttention, Attention, DotAttention
 from rnnfast.nn.module import Array
 from rnnfast.search import beam_search
@@ -316,6 +317,7 @@ class Seq2Seq(ManyToMany):
             num_tokens + 1,
             tokens=True,
             embedding_size=self.embedding_size,
+            embedding_scale=self.embedding_scale,
             cell=self.cell,
             hidden_size=directions * self.hidden_size,
             num_layers=self.num_layers,
