@@ -107,7 +107,7 @@ struct StepwiseRow {
   }
   // keep * before + (1 - keep) * now
   static Vector mix(const Vector& keep, const Vector& before, const Vector& now) {
-    return madd(keep, sub(before, now), now);
+    return madd(keep, before, mul(sub(broadcast(Scalar(1)), keep), now));
   }
 };
 
