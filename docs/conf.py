@@ -13,8 +13,9 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "numpydoc",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "tutorials/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 
 html_theme = "furo"
@@ -31,3 +32,15 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it, in words
 autodoc_mock_imports = [] if importlib.util.find_spec("torch") else ["torch"]
 numpydoc_show_class_members = False
+
+# The scripts of examples/ are run; one that fails, fails the build.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "tutorials",
+    "filename_pattern": r"\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "capture_repr": (),
+    "download_all_examples": False,
+    "min_reported_time": 10**9,
+    "write_computation_times": False,
+}

@@ -203,6 +203,23 @@ def test_bad_lengths():
         bucket_by_length([2], 0)
     with pytest.raises(TypeError, match=r"^rng: expected a numpy.random.Generator, got RandomSt"):
         bucket_by_length([2], 1, np.random.RandomState(0))
+    with pytest.raises(ValueError, match=r"^jitter: .*of at least 0 and of at most 1, got 2$"):
+        bucket_by_length([2], 1, jitter=2)
+
+
+def test_jitter_lets_different_lengths_meet():
+    lengths = np.arange(100, 200)
+    seen = set()
+    for seed in range(20):
+        buckets = bucket_by_length(lengths, 10, np.random.default_rng(seed), jitter=0.1)
+        assert sorted(np.concatenate(buckets)) == list(range(100))
+        for bucket in buckets:
+            assert lengths[bucket].max() * 0.9 <= lengths[bucket].min() * 1.1 + 10
+            seen |= {frozenset(pair) for pair in pairwise(sorted(bucket.tolist()))}
+    assert len(seen) > 500  # without jitter 90
+    exact = bucket_by_length(lengths, 10, np.random.default_rng(0), jitter=0.0)
+    plain = bucket_by_length(lengths, 10, np.random.default_rng(0))
+    assert [b.tolist() for b in exact] == [b.tolist() for b in plain]
 
 
 # --- padding ----------------------------------------------------------------------------------

@@ -273,6 +273,8 @@ def test_strided_emissions() -> None:
 def test_empty_batches_and_sequences() -> None:
     crf, _ = make(3)
     assert crf.decode(np.zeros((4, 0, 3))).shape == (4, 0)
+    assert crf.decode(np.zeros((0, 2, 3))).shape == (0, 2)
+    assert crf.marginals(np.zeros((0, 2, 3))).shape == (0, 2, 3)
     loss, demissions = crf.loss(
         np.zeros((2, 1, 3)), np.zeros((2, 1), int), np.array([0]), reduction="sum"
     )

@@ -140,8 +140,12 @@ def test_resuming_with_something_else_is_refused(name: str, tmp_path: Path) -> N
         fit(name, make(name, hidden_size=6), checkpoint=path, resume=True)
     X, y = CASES[name][2]
     shorter = (X[:-1], None if y is None else y[:-1])
-    with pytest.raises(ValueError, match=r"checkpoint: cannot resume with another data: expected"):
-        make(name).fit(*shorter, checkpoint=path, resume=True)
+    others = [shorter]
+    if name == "words":  # the same numbers, other names
+        others += [([text.replace("good", "fine") for text in X], y), (X, ["?" + m for m in y])]
+    for other in others:
+        with pytest.raises(ValueError, match=r"checkpoint: cannot resume with another data: expec"):
+            make(name).fit(*other, checkpoint=path, resume=True)
 
 
 def test_early_stopping_and_best_weights() -> None:
@@ -271,7 +275,7 @@ def test_scikit_learn_forecasts() -> None:
         ({"max_vocabulary_size": 0}, ValueError, "^max_vocabulary_size: expected at least"),
         ({"min_count": 0}, ValueError, "^min_count: expected at least 1, got 0$"),
         ({"standardize": 1}, TypeError, "^standardize: expected True or False, got int$"),
-        ({"cell": "cnn"}, ValueError, "^cell: expected one of rnn, gru, lstm, got 'cnn'$"),
+        ({"cell": "cnn"}, ValueError, "^cell: expected one of rnn, gru, lstm, .*, got 'cnn'$"),
         ({"hidden_size": 0}, ValueError, "^hidden_size: expected at least 1, got 0$"),
         ({"num_layers": 1.0}, TypeError, "^num_layers: expected an integer, got float$"),
         ({"bidirectional": 1}, TypeError, "^bidirectional: expected a bool, got int$"),

@@ -98,6 +98,7 @@ def test_standardised(dtype: str) -> None:
         (np.array([[1.0, 2.0, 3.0]]) - all_steps.mean(axis=0)) / [*all_steps.std(axis=0)[:2], 1],
         rtol=1e-5,
     )
+    assert [array.shape for array in inputs.encode("X", [[], ()])] == [(0, 3), (0, 3)]
     plain = learn(X, dtype=dtype, standardize=False)
     np.testing.assert_array_equal(plain.encode("X", X)[1], X[1].astype(dtype))
 

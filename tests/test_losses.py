@@ -391,6 +391,8 @@ LINEAR = rf.Linear(3, 4, seed=1)
          r"targets: expected shape \(2, 3\), got \(1, 3\)"),
         (lambda: rf.l1(LOGITS, LOGITS, weights=np.ones(3, "float32")), ValueError,
          r"weights: expected shape \(2, 3\), got \(3,\)"),
+        (lambda: rf.l1(LOGITS, LOGITS, weights=np.ones((2, 3))), TypeError,
+         "weights: expected dtype float32, got float64"),
         (lambda: rf.l1(LOGITS * np.nan, LOGITS), FloatingPointError,
          "loss: expected a number, got NaN"),
     ],

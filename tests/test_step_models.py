@@ -251,3 +251,8 @@ def test_bad_input_later(tagger: rf.MultiLabelTagger, regressor: rf.StepRegresso
     ):
         fresh.fit(X, LABELS, valid=(ONE, ONE))
     assert not hasattr(fresh, "network_")
+    nothing = [np.empty((0, 2))]
+    with pytest.raises(ValueError, match=r"^X of valid: expected sequences with something in them"):
+        rf.StepRegressor(**QUICK).fit(X, NUMBERS, valid=(nothing, nothing))
+    with pytest.raises(ValueError, match=r"^X: expected sequences with something in them, got"):
+        tagger.score(nothing, [np.empty((0, 3))])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import rnnfast as rf
+from rnnfast.metrics import rmse
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -71,5 +72,41 @@ class Clock:
 
     def __str__(self) -> str:
         return (
-            f"{time.process_time() - self._began:.0f} CPU seconds, {rf.get_num_threads()} thread(s)"
+            f"{time.process_time() - self._began:.1f} CPU seconds, {rf.get_num_threads()} thread(s)"
         )
+
+
+def compare_forecasts(
+    model: rf.Forecaster, series: np.ndarray, start: int, column: int, period: int
+) -> None:
+    """Print the root mean squared error of forecasts, and of two that need no model.
+
+    Parameters
+    ----------
+    model : Forecaster
+        Fitted on what stands before ``start``.
+    series : ndarray, shape (T,) or (T, F)
+        The whole series.
+    start : int
+        The first step that is scored; every forecast that foretells none before it counts.
+    column : int
+        The channel that is foretold.
+    period : int
+        Steps of a season, at least the horizon.
+    """
+    reach = model.lags + sum(model.differences)
+    true, predicted = model.backtest(series[start - reach :])
+    true, predicted = (array.reshape(*array.shape[:2]) for array in (true, predicted))
+    values = series.reshape(len(series), -1)[:, column]
+    places = np.arange(start, start + len(true))[:, np.newaxis]
+    ahead = np.arange(model.horizon)
+    rows = {
+        "model": predicted,
+        "persistence (the last value)": np.broadcast_to(values[places - 1], true.shape),
+        f"seasonal (the value {period} steps before)": values[places + ahead - period],
+    }
+    print(f"RMSE of {len(true)} forecasts, {model.horizon} steps each:")
+    for name, forecast in rows.items():
+        each = np.sqrt(((forecast - true) ** 2).mean(axis=0))
+        steps = " ".join(f"{error:.2f}" for error in each)
+        print(f"  {name}: {rmse(true, forecast):.2f} (by step: {steps})")

@@ -26,7 +26,7 @@ def read(folder: Path) -> tuple[list[list[str]], list[list[str]]]:
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "snips", head="crf", epochs=15, hidden_size=128, embedding_size=100,
+        __doc__, "snips", head="crf", epochs=12, hidden_size=128, embedding_size=100,
         char_hidden_size=32, dropout=0.4, word_dropout=0.1, batch_size=32, lr=0.003,
     )  # fmt: skip
     arguments = parser.parse_args()

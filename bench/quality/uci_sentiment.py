@@ -13,9 +13,9 @@ import rnnfast as rf
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "uci-sentiment-sentences", folds=5, members=5, epochs=12, hidden_size=64,
-        layers=1, dropout=0.6, word_dropout=0.2, embedding_size=100, batch_size=16, lr=0.002,
-        cell="lstm", pooling="concat", smoothing=0.1, weight_decay=0.0, min_count=2,
+        __doc__, "uci-sentiment-sentences", folds=5, members=3, epochs=10, hidden_size=32,
+        layers=1, dropout=0.5, word_dropout=0.3, embedding_size=64, embedding_scale=0.1,
+        batch_size=32, lr=0.005, cell="gru", pooling="mean", smoothing=0.1, min_count=2,
     )  # fmt: skip
     arguments = parser.parse_args()
 
@@ -46,12 +46,11 @@ def main() -> None:
                 num_layers=arguments.layers,
                 bidirectional=True,
                 embedding_size=arguments.embedding_size,
+                embedding_scale=arguments.embedding_scale,
                 word_dropout=arguments.word_dropout,
                 dropout=arguments.dropout,
                 pooling=arguments.pooling,
                 label_smoothing=arguments.smoothing,
-                optimizer="adamw",
-                optimizer_options={"weight_decay": arguments.weight_decay},
                 learning_rate=arguments.lr,
                 batch_size=arguments.batch_size,
                 epochs=arguments.epochs,

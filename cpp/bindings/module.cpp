@@ -74,6 +74,7 @@ PYBIND11_MODULE(_core, m) {
   bind_recurrent(m);
   bind_linear(m);
   bind_losses(m);
+  bind_ctc(m);
   bind_crf(m);
   bind_embedding(m);
   bind_optimizers(m);

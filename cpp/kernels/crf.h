@@ -276,7 +276,7 @@ Status crf_sums(const CrfChains<Scalar>& chains, const CrfSums<Scalar>& sums, in
         if (sums.targets != nullptr) sums.scores[b] = chain.score(b, sums.targets);
         if (sums.demissions == nullptr || log_z == transitions.none) return;
         chain.backward(b, log_z, sums.weights != nullptr ? sums.weights[b] : 1.0, sums.targets,
-                       sums.demissions, blocks > 0 ? &parts[b / block * part] : nullptr);
+                       sums.demissions, blocks > 0 ? parts.data() + b / block * part : nullptr);
       });
   if (status != Status::ok || sums.dtransitions == nullptr) return status;
   const auto total = [&](std::int64_t row, std::int64_t j) {
@@ -301,7 +301,7 @@ Status crf_decode(const CrfChains<Scalar>& chains, std::int64_t* tags, double* s
       !from.reserve(chains.B * chains.T * chains.K))
     return Status::out_of_memory;
   return over_chains(chains, transitions, 1, threads, [&](CrfChain<Scalar>& chain, std::int64_t b) {
-    scores[b] = chain.decode(b, &from[b * chains.T * chains.K], tags);
+    scores[b] = chain.decode(b, from.data() + b * chains.T * chains.K, tags);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "kernels/crf.h"
+#include "kernels/ctc.h"
 #include "kernels/decode.h"
 #include "kernels/embedding.h"
 #include "kernels/linear_softmax.h"
@@ -30,6 +31,7 @@ bool all_finite(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x, in
 
 template <class Scalar>
 void activation(Activation which, std::int64_t n, const Scalar* x, Scalar* y) {
+  const FlushSubnormals flush;
   for (std::int64_t i = 0; i < n; i += lanes<Scalar>) {
     const auto value = load_first(x + i, n - i);
     store_first(y + i,
@@ -51,6 +53,7 @@ HeadsTable<Scalar> make_heads_table() {
   t.cross_entropy = cross_entropy<Scalar>;
   t.binary_cross_entropy = binary_cross_entropy<Scalar>;
   t.squared_error = squared_error<Scalar>;
+  t.ctc = ctc<Scalar>;
   t.softmax = softmax<Scalar>;
   t.crf_sums = crf_sums<Scalar>;
   t.crf_decode = crf_decode<Scalar>;

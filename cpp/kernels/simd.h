@@ -84,11 +84,60 @@ RNNFAST_INLINE V madd(const V& a, const V& b, const V& c) {
   return Eigen::internal::pmadd(a, b, c);
 }
 
-// The larger of x and bound, NaN where x is: of two operands with a NaN, x86 returns the one that
-// Eigen's order of arguments makes x.
+// a * b - c and c - a * b, which Eigen 3.4 does not name.
+template <class V>
+RNNFAST_INLINE V msub(const V& a, const V& b, const V& c) {
+  return madd(a, b, V(Eigen::internal::pnegate(c)));
+}
+template <class V>
+RNNFAST_INLINE V nmadd(const V& a, const V& b, const V& c) {
+  return madd(V(Eigen::internal::pnegate(a)), b, c);
+}
+#if defined(__AVX512F__)
+template <>
+RNNFAST_INLINE Vec<float> msub(const Vec<float>& a, const Vec<float>& b, const Vec<float>& c) {
+  return _mm512_fmsub_ps(a, b, c);
+}
+template <>
+RNNFAST_INLINE Vec<double> msub(const Vec<double>& a, const Vec<double>& b, const Vec<double>& c) {
+  return _mm512_fmsub_pd(a, b, c);
+}
+template <>
+RNNFAST_INLINE Vec<float> nmadd(const Vec<float>& a, const Vec<float>& b, const Vec<float>& c) {
+  return _mm512_fnmadd_ps(a, b, c);
+}
+template <>
+RNNFAST_INLINE Vec<double> nmadd(const Vec<double>& a, const Vec<double>& b, const Vec<double>& c) {
+  return _mm512_fnmadd_pd(a, b, c);
+}
+#elif defined(__FMA__)
+template <>
+RNNFAST_INLINE Vec<float> msub(const Vec<float>& a, const Vec<float>& b, const Vec<float>& c) {
+  return _mm256_fmsub_ps(a, b, c);
+}
+template <>
+RNNFAST_INLINE Vec<double> msub(const Vec<double>& a, const Vec<double>& b, const Vec<double>& c) {
+  return _mm256_fmsub_pd(a, b, c);
+}
+template <>
+RNNFAST_INLINE Vec<float> nmadd(const Vec<float>& a, const Vec<float>& b, const Vec<float>& c) {
+  return _mm256_fnmadd_ps(a, b, c);
+}
+template <>
+RNNFAST_INLINE Vec<double> nmadd(const Vec<double>& a, const Vec<double>& b, const Vec<double>& c) {
+  return _mm256_fnmadd_pd(a, b, c);
+}
+#endif
+
+// The larger and the smaller of x and bound, NaN where x is: of two operands with a NaN, x86
+// returns the one that Eigen's order of arguments makes x.
 template <class V>
 RNNFAST_INLINE V keep_nan_max(const V& x, const V& bound) {
   return Eigen::internal::pmax(x, bound);
+}
+template <class V>
+RNNFAST_INLINE V keep_nan_min(const V& x, const V& bound) {
+  return Eigen::internal::pmin(x, bound);
 }
 
 namespace detail {
@@ -104,6 +153,7 @@ struct ExpConstants<float> {
   static constexpr float ln2_low = 1.42860682030941723e-6f;
   static constexpr float round = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   static constexpr float least = -87.0f;       // exp of less counts as 0 (all but subnormal)
+  static constexpr float most = 88.0f;         // exp of more is not finite, or nearly
   static constexpr int count = 5;
   static constexpr float q[count] = {0.500000005867f, 0.166665450098f, 0.0416662889925f,
                                      0.00836640713726f, 0.00139461085778f};
@@ -115,6 +165,7 @@ struct ExpConstants<double> {
   static constexpr double ln2_low = 1.90821492927058770002e-10;
   static constexpr double round = 6755399441055744.0;  // 1.5 * 2^52
   static constexpr double least = -708.0;
+  static constexpr double most = 709.0;
   static constexpr int count = 10;
   static constexpr double q[count] = {0.50000000000000046201,     0.16666666666666684337,
                                       0.041666666666581445625,    0.0083333333333155520571,
@@ -123,7 +174,8 @@ struct ExpConstants<double> {
                                       2.7625668596358070782e-7,   2.5114032453832693529e-8};
 };
 
-// 2^n for an n that came from adding ExpConstants::round (`shifted`), n in [-126, 1].
+// 2^n for an n that came from adding ExpConstants::round (`shifted`), n at least -126 and
+// less than 128 (of a double -1022 and 1024).
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> power_of_two(const Vec<Scalar>& n, const Vec<Scalar>& shifted);
 
@@ -167,26 +219,48 @@ RNNFAST_INLINE Vec<Scalar> power_of_two(const Vec<Scalar>& n, const Vec<Scalar>&
 }
 #endif
 
-// num / den for den in [1, 2]. AVX-512 divides slowly but has a good first guess.
+// 1 / den, and num / den, for den >= 1. AVX-512 divides slowly but has a good first guess.
+template <class V>
+RNNFAST_INLINE V reciprocal(const V& den) {
+  return Eigen::internal::pdiv(Eigen::internal::pset1<V>(1), den);
+}
 template <class V>
 RNNFAST_INLINE V quotient(const V& num, const V& den) {
   return Eigen::internal::pdiv(num, den);
 }
 #if defined(__AVX512F__)
 template <>
-RNNFAST_INLINE Vec<float> quotient<Vec<float>>(const Vec<float>& num, const Vec<float>& den) {
-  __m512 r = _mm512_rcp14_ps(den);
-  r = _mm512_fmadd_ps(_mm512_fnmadd_ps(den, r, _mm512_set1_ps(1.0f)), r, r);
-  const __m512 q = _mm512_mul_ps(num, r);
-  return _mm512_fmadd_ps(_mm512_fnmadd_ps(den, q, num), r, q);
+RNNFAST_INLINE Vec<float> reciprocal(const Vec<float>& den) {
+  const Vec<float> r = _mm512_rcp14_ps(den);
+  return madd(nmadd(den, r, broadcast<float>(1)), r, r);
+}
+template <>
+RNNFAST_INLINE Vec<double> reciprocal(const Vec<double>& den) {
+  Vec<double> r = _mm512_rcp14_pd(den);
+  r = madd(nmadd(den, r, broadcast<double>(1)), r, r);
+  return madd(nmadd(den, r, broadcast<double>(1)), r, r);
+}
+template <>
+RNNFAST_INLINE Vec<float> quotient(const Vec<float>& num, const Vec<float>& den) {
+  return mul(num, reciprocal(den));
+}
+template <>
+RNNFAST_INLINE Vec<double> quotient(const Vec<double>& num, const Vec<double>& den) {
+  const auto r = reciprocal(den), q = mul(num, r);
+  return madd(nmadd(den, q, num), r, q);
 }
 #endif
 
-// q(r) by Estrin's scheme in pairs: short chains, so that neighbours overlap.
-template <class Scalar>
+// F^2 q(F r), so that expm1(F r) = F r + r^2 times it. By Estrin's scheme in pairs: short chains,
+// so that neighbours overlap.
+template <class Scalar, int F>
 RNNFAST_INLINE Vec<Scalar> exp_q(const Vec<Scalar>& r, const Vec<Scalar>& r2) {
   using C = ExpConstants<Scalar>;
-  const auto c = [](int i) { return broadcast<Scalar>(C::q[i]); };
+  const auto c = [](int i) {
+    Scalar factor = F * F;
+    for (int k = 0; k < i; ++k) factor *= F;
+    return broadcast<Scalar>(C::q[i] * factor);
+  };
   if constexpr (C::count == 5) {
     const auto low = madd(c(1), r, c(0));
     const auto high = madd(madd(c(4), r, c(3)), r, c(2));
@@ -200,26 +274,30 @@ RNNFAST_INLINE Vec<Scalar> exp_q(const Vec<Scalar>& r, const Vec<Scalar>& r2) {
   }
 }
 
-// x = n log(2) + r for x <= 0: returns 2^n and expm1(r).
+// F x = n log(2) + F r: returns 2^n, r and r^2.
 template <class Scalar>
-struct ExpParts {
-  Vec<Scalar> scale, expm1;
+struct Reduced {
+  Vec<Scalar> scale, r, r2;
 };
-template <class Scalar>
-RNNFAST_INLINE ExpParts<Scalar> exp_parts(const Vec<Scalar>& x) {
+template <class Scalar, int F>
+RNNFAST_INLINE Reduced<Scalar> reduce(const Vec<Scalar>& x) {
   using C = ExpConstants<Scalar>;
   const auto magic = broadcast<Scalar>(C::round);
-  const auto shifted = madd(x, broadcast<Scalar>(C::log2e), magic);
+  const auto shifted = madd(x, broadcast<Scalar>(F * C::log2e), magic);
   const auto n = sub(shifted, magic);
-  auto r = madd(n, broadcast<Scalar>(-C::ln2_high), x);
-  r = madd(n, broadcast<Scalar>(-C::ln2_low), r);
-  const auto r2 = mul(r, r);
-  return {power_of_two<Scalar>(n, shifted), madd(exp_q<Scalar>(r, r2), r2, r)};
+  auto r = madd(n, broadcast<Scalar>(C::ln2_high / -F), x);
+  r = madd(n, broadcast<Scalar>(C::ln2_low / -F), r);
+  return {power_of_two<Scalar>(n, shifted), r, mul(r, r)};
 }
 
-template <class Scalar>
-RNNFAST_INLINE Vec<Scalar> at_least(const Vec<Scalar>& x) {
-  return keep_nan_max<Vec<Scalar>>(x, broadcast<Scalar>(ExpConstants<Scalar>::least));
+// scale (1 + expm1). Rounded twice, a small product of the two would be flushed to zero.
+template <class V>
+RNNFAST_INLINE V scaled_exp(const V& scale, const V& expm1) {
+#if defined(__FMA__)
+  return madd(scale, expm1, scale);
+#else
+  return mul(scale, add(Eigen::internal::pset1<V>(1), expm1));
+#endif
 }
 
 }  // namespace detail
@@ -227,21 +305,23 @@ RNNFAST_INLINE Vec<Scalar> at_least(const Vec<Scalar>& x) {
 // exp(x) for x <= 0.
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> exp_nonpositive(const Vec<Scalar>& x) {
-  using C = detail::ExpConstants<Scalar>;
   namespace ei = Eigen::internal;
-  const auto parts = detail::exp_parts<Scalar>(detail::at_least<Scalar>(x));
-  const auto value = madd(parts.scale, parts.expm1, parts.scale);
-  return ei::pandnot(value, ei::pcmp_lt(x, broadcast<Scalar>(C::least)));
+  const auto least = broadcast<Scalar>(detail::ExpConstants<Scalar>::least);
+  const auto [scale, r, r2] = detail::reduce<Scalar, 1>(keep_nan_max<Vec<Scalar>>(x, least));
+  const auto expm1 = madd(detail::exp_q<Scalar, 1>(r, r2), r2, r);
+  return ei::pandnot(detail::scaled_exp(scale, expm1), ei::pcmp_lt(x, least));
 }
 
-// 1 / (1 + exp(-x)) = (x < 0 ? e : 1) / (1 + e) with e = exp(-|x|).
+// 1 / (1 + exp(-x)). The largest exp makes it subnormal, which kernels flush to zero.
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> sigmoid(const Vec<Scalar>& x) {
-  namespace ei = Eigen::internal;
-  const auto one = broadcast<Scalar>(Scalar(1));
-  const auto e = exp_nonpositive<Scalar>(ei::pnegate(ei::pabs(x)));
-  const auto numerator = ei::pselect(ei::pcmp_lt(x, zeros<Scalar>()), e, one);
-  return detail::quotient(numerator, add(one, e));
+  using C = detail::ExpConstants<Scalar>;
+  const auto least = broadcast<Scalar>(-C::most), most = broadcast<Scalar>(-C::least);
+  const auto [scale, r, r2] = detail::reduce<Scalar, -1>(
+      keep_nan_min<Vec<Scalar>>(keep_nan_max<Vec<Scalar>>(x, least), most));
+  const auto expm1 = msub(detail::exp_q<Scalar, -1>(r, r2), r2, r);
+  const auto e = detail::scaled_exp(scale, expm1);
+  return detail::reciprocal(add(broadcast<Scalar>(Scalar(1)), e));
 }
 
 // tanh(x) = sign(x) m / (2 - m) with m = 1 - exp(-2|x|), formed without cancellation near 0.
@@ -249,12 +329,13 @@ template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> tanh(const Vec<Scalar>& x) {
   namespace ei = Eigen::internal;
   const auto one = broadcast<Scalar>(Scalar(1)), two = broadcast<Scalar>(Scalar(2));
-  const auto argument = mul(ei::pabs(x), broadcast<Scalar>(Scalar(-2)));
-  const auto parts = detail::exp_parts<Scalar>(detail::at_least<Scalar>(argument));
-  const auto expm1 = madd(parts.scale, parts.expm1, sub(parts.scale, one));
-  const auto size = detail::quotient(sub(zeros<Scalar>(), expm1), add(two, expm1));
+  const auto most = broadcast<Scalar>(detail::ExpConstants<Scalar>::least / -2);
+  const auto [scale, r, r2] =
+      detail::reduce<Scalar, -2>(keep_nan_min<Vec<Scalar>>(ei::pabs(x), most));
+  const auto part = nmadd(detail::exp_q<Scalar, -2>(r, r2), r2, add(r, r));  // 1 - exp(-2r)
+  const auto m = madd(scale, part, sub(one, scale));
   const auto sign = ei::pand(x, broadcast<Scalar>(Scalar(-0.0)));
-  return ei::por(size, sign);
+  return ei::por(detail::quotient(m, sub(two, m)), sign);
 }
 
 // Derivatives in terms of the outputs.

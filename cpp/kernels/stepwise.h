@@ -105,9 +105,10 @@ struct StepwiseRow {
         gain == nullptr ? get(value + at, j) : mul(get(gain + at, j), get(value + at, j));
     return bias == nullptr ? scaled : add(scaled, get(bias + at, j));
   }
-  // keep * before + (1 - keep) * now
+  // keep * before + (1 - keep) * now, which is exact for 0 and 1.
   static Vector mix(const Vector& keep, const Vector& before, const Vector& now) {
-    return madd(keep, before, mul(sub(broadcast(Scalar(1)), keep), now));
+    const auto one = broadcast(Scalar(1));
+    return madd(keep, before, mul(sub(one, keep), now));
   }
 };
 

@@ -68,11 +68,14 @@ RNNFAST_INLINE void accumulate(Tile<Scalar, MR, U, G>& acc, const Left& a,
   for (int u = 0; u < U; ++u) p[u] = b[u];
   for (std::int64_t k = 0; k < K; ++k) {
     if constexpr (MR >= kFetchingRows) {
+      constexpr int line = static_cast<int>(Ahead::kLine / sizeof(Scalar));
+      if constexpr (G * V >= line) {
 #pragma GCC unroll 8
-      for (int u = 0; u < U; ++u)
+        for (int u = 0; u < U; ++u)
 #pragma GCC unroll 8
-        for (int at = 0; at < G * V; at += static_cast<int>(Ahead::kLine / sizeof(Scalar)))
-          __builtin_prefetch(p[u] + kFetchedSteps * ldb + at, 0, 3);
+          for (int at = 0; at < G * V; at += line)
+            __builtin_prefetch(p[u] + kFetchedSteps * ldb + at, 0, 3);
+      }
       later.fetch();
     }
     if constexpr (kRegisters >= 32 || MR > U * G) {

@@ -5,16 +5,21 @@ from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
 from rnnfast.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
 from rnnfast.decoding import draw, sample
 from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
+from rnnfast.models.ctc_recognizer import CTCRecognizer
 from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.models.multilabel_tagger import MultiLabelTagger
 from rnnfast.models.regressor import SequenceRegressor
+from rnnfast.models.seq2seq import Seq2Seq
 from rnnfast.models.step_regressor import StepRegressor
 from rnnfast.models.tagger import SequenceTagger
+from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.crf import CRF
+from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.embedding import Embedding
@@ -45,8 +50,11 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "AdditiveAttention",
+    "CTCRecognizer",
     "ChainLR",
     "CosineLR",
+    "DotAttention",
     "Dropout",
     "Embedding",
     "EmbeddingDropout",
@@ -62,6 +70,7 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "ReduceOnPlateau",
+    "Seq2Seq",
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
@@ -80,6 +89,9 @@ __all__ = [
     "clip_grad_value",
     "cpu_info",
     "cross_entropy",
+    "ctc_beam",
+    "ctc_greedy",
+    "ctc_loss",
     "diagnostics",
     "draw",
     "get_num_threads",

@@ -152,6 +152,16 @@ class Targets:
 def cross_entropy(
     logits: Array, targets: Targets, backward: bool
 ) -> tuple[float, Array | None]: ...
+def ctc(
+    logits: Array,
+    targets: Array,
+    offsets: Array,
+    lengths: Array,
+    weights: Array | None,
+    blank: int,
+    scale: float,
+    backward: bool,
+) -> tuple[float, Array | None]: ...
 def softmax(x: Array, logarithm: bool) -> Array: ...
 def binary_cross_entropy(
     logits: Array,

@@ -18,8 +18,10 @@ __all__ = [
     "bits_per_character",
     "bleu",
     "confusion",
+    "edit_distance",
     "entities",
     "entity_scores",
+    "error_rate",
     "macro_f1",
     "mae",
     "perplexity",
@@ -241,6 +243,55 @@ def bleu(true: Sequence[str], predicted: Sequence[str], **options: Any) -> float
         ) from None
     score = sacrebleu.corpus_bleu([p for _, p in pairs], [[t for t, _ in pairs]], **options)
     return float(score.score)
+
+
+def edit_distance(true: Sequence[Any], predicted: Sequence[Any]) -> int:
+    """Return how many symbols to insert, delete or replace to get from one sequence to the other.
+
+    The distance of Levenshtein.
+
+    Examples
+    --------
+    >>> edit_distance("kitten", "sitting")
+    3
+    """
+    row = list(range(len(predicted) + 1))
+    for i, wanted in enumerate(true):
+        previous, row[0] = row[0], i + 1
+        for j, found in enumerate(predicted):
+            previous, row[j + 1] = (
+                row[j + 1],
+                min(row[j] + 1, row[j + 1] + 1, previous + (not _same(wanted, found))),
+            )
+    return row[-1]
+
+
+def error_rate(true: Sequence[Sequence[Any]], predicted: Sequence[Sequence[Any]]) -> float:
+    """Return the edits that predictions need, divided by the number of true symbols.
+
+    The word, character or digit error rate of recognised speech, over all sequences together; above
+    1 where much too much is predicted.
+
+    Parameters
+    ----------
+    true, predicted : sequence of sequence
+        Symbols, such as strings or lists of words.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing, lengths differ, or there is no true symbol.
+
+    Examples
+    --------
+    >>> error_rate(["123", "45"], ["13", "45"])
+    0.2
+    """
+    pairs = _pairs(true, predicted)
+    symbols = sum(len(t) for t, _ in pairs)
+    if symbols == 0:
+        raise ValueError("true: expected at least one symbol, got none")
+    return sum(edit_distance(t, p) for t, p in pairs) / symbols
 
 
 def rmse(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:

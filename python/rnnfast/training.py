@@ -134,6 +134,11 @@ class Trainer(Generic[Batch]):
         return self._at.history
 
     @property
+    def steps(self) -> int:
+        """How many steps were made so far, those before a resumption counted."""
+        return self._at.step
+
+    @property
     def best_epoch(self) -> int:
         """The epoch whose weights the layers have after `run`; 0: those of the last step."""
         return self._at.best_epoch

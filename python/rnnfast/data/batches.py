@@ -218,16 +218,18 @@ def bucket_by_length(
     Raises
     ------
     ValueError
-        If a length is negative, ``lengths`` has not one axis, or ``batch_size`` is below 1.
+        If a length is negative, ``lengths`` has not one axis, ``batch_size`` is below 1, or
+        ``jitter`` is not from 0 to 1.
     TypeError
         If a length is not an integer, or ``rng`` is not a generator.
     """
     lengths = check_indices("lengths", lengths, ndim=1)
     batch_size = check_int("batch_size", batch_size, 1)
     rng = check_generator("rng", rng)
+    jitter = check_real("jitter", jitter, 0.0, 1.0)
     order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
     keys: npt.NDArray[Any] = lengths[order]
-    if rng is not None and check_real("jitter", jitter, 0.0, 1.0) > 0.0:
+    if rng is not None and jitter > 0.0:
         keys = keys * rng.uniform(1 - jitter, 1 + jitter, len(keys))
     order = order[np.argsort(keys, kind="stable")]
     batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]

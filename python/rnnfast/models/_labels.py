@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast._checks import check_real
 from rnnfast.data.batches import Ints
-from rnnfast.models.inputs import as_list
+from rnnfast.models.sequences import as_list
 from rnnfast.nn.module import Array
 
 

@@ -12,7 +12,7 @@ from rnnfast.nn.crf import Constraints
 from rnnfast.nn.module import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TagSet:
     """Labels by number.
 

@@ -11,7 +11,7 @@ import numpy as np
 from rnnfast._checks import check_real
 from rnnfast.metrics import accuracy
 from rnnfast.models._labels import class_numbers, class_weights, find_classes, read_labels
-from rnnfast.models.estimator import Examples, check_same_length
+from rnnfast.models.examples import Examples, check_same_length
 from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import cross_entropy, linear_cross_entropy, softmax

@@ -70,6 +70,8 @@ class EncoderLayers:
         Make the embedding a `TiedEmbedding` whose ``linear`` scores so many ids.
     condition : ConditionInput, optional
         Makes a vector of what sequences are conditioned on; it is part of `modules` then.
+    embedding_scale : float
+        Standard deviation of the initial embeddings.
 
     Attributes
     ----------
@@ -102,6 +104,7 @@ class EncoderLayers:
         embedding_dropout: float = 0.0,
         tied: int | None = None,
         condition: ConditionInput | None = None,
+        embedding_scale: float = 1.0,
     ) -> None:
         self.blank, self.unknown = blank, unknown
         self._word_dropout = word_dropout if tokens and words is None else 0.0
@@ -120,6 +123,8 @@ class EncoderLayers:
         self._size = size
         if self.embedding is not None:
             size = self.embedding.embedding_dim
+            table = self.embedding.parameters()["weight"]
+            table.assign(embedding_scale * table.data)
         self._reader = self.embedding if words is None else words
         self.recurrent = make_recurrent(
             cell,

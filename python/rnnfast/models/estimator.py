@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from rnnfast._checks import check_int, check_real, make_generator
 from rnnfast._progress import Reporter
-from rnnfast.data.batches import Ints, bucket_by_length, pad_sequences
-from rnnfast.models._fitting import check_shared, digest, make_trainer, run_trainer
+from rnnfast._tensors import to_json
+from rnnfast.data.batches import Ints, bucket_by_length
+from rnnfast.models._fitting import check_shared, make_trainer, run_trainer
 from rnnfast.models.base import Model
 from rnnfast.models.encoder import EncoderLayers
+from rnnfast.models.examples import (
+    ExampleBatch,
+    ExampleBatches,
+    Examples,
+    check_same_length,
+    fingerprint,
+    hold_out,
+    pad_batch,
+    split_valid,
+)
 from rnnfast.models.inputs import (
     Inputs,
     Sequences,
@@ -30,10 +41,20 @@ from rnnfast.models.parts import Cell
 from rnnfast.nn.module import Array, Module
 from rnnfast.training import Callback
 
+__all__ = [
+    "Estimator",
+    "ExampleBatch",
+    "ExampleBatches",
+    "Examples",
+    "Network",
+    "check_same_length",
+    "hold_out",
+    "pad_batch",
+    "split_valid",
+]
+
 Self = TypeVar("Self", bound="Estimator")
 
-# By how much lengths may differ in a batch: so much that every epoch has other batches.
-_LENGTH_JITTER = 0.1
 # Sequences side by side where no gradient is needed; the result does not depend on it.
 _SCORED_SEQUENCES = 128
 
@@ -49,73 +70,6 @@ class Network(Protocol):
     def add_gradients(self, batch: Any) -> tuple[float, int]:
         """Add the gradients of the summed loss; return it and how many terms it has."""
         ...
-
-
-class Examples(NamedTuple):
-    """Encoded examples.
-
-    Attributes
-    ----------
-    x : list of ndarray
-        Ids ``(T_i,)`` or series ``(T_i, F)``.
-    y : ndarray or list of ndarray
-        What belongs to each; its first axis is that of the examples.
-    """
-
-    x: list[Array]
-    y: Any
-
-
-class ExampleBatch(NamedTuple):
-    """Some examples side by side.
-
-    Attributes
-    ----------
-    x : ndarray
-        Ids ``(T, B)`` or series ``(T, B, F)``, padded with zeros; T is at least 1.
-    lengths : ndarray of int64, shape (B,)
-        The steps of each that count.
-    y : ndarray
-        What belongs to each: ``(B, ...)``, or as the model's batches have it.
-    """
-
-    x: Array
-    lengths: Ints
-    y: Any
-
-
-class ExampleBatches:
-    """The batches of an epoch: sequences of similar length together, in a random order.
-
-    Parameters
-    ----------
-    lengths : ndarray of int, shape (N,)
-        Of all sequences.
-    make : callable
-        Returns the batch of the examples of some numbers ``(B,)``.
-    batch_size : int
-        B; one batch may be smaller.
-    rng : numpy.random.Generator, optional
-        Shuffles; None: the shortest first.
-    """
-
-    def __init__(
-        self,
-        lengths: Ints,
-        make: Callable[[Ints], Any],
-        batch_size: int,
-        rng: np.random.Generator | None = None,
-    ) -> None:
-        self._make = make
-        self._buckets = bucket_by_length(
-            lengths, batch_size, rng, jitter=0.0 if rng is None else _LENGTH_JITTER
-        )
-
-    def __len__(self) -> int:
-        return len(self._buckets)
-
-    def __iter__(self) -> Iterator[Any]:
-        return map(self._make, self._buckets)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -148,6 +102,9 @@ class Estimator(Model):
     embedding_size : int, optional
         Learned vectors of so many numbers as inputs; None: one-hot vectors (by their index). Of no
         effect on series.
+    embedding_scale : float
+        Standard deviation of the initial embeddings. Small ones leave more to what is learned,
+        which helps where examples are few.
     dropout : float
         Probability with which, in training, embeddings and the layers' outputs are set to zero.
     word_dropout : float
@@ -200,6 +157,7 @@ class Estimator(Model):
     num_layers: int = 1
     bidirectional: bool = False
     embedding_size: int | None = 64
+    embedding_scale: float = 1.0
     dropout: float = 0.0
     word_dropout: float = 0.0
     cell_options: Mapping[str, Any] | None = None
@@ -250,6 +208,13 @@ class Estimator(Model):
         """Return the batch of the examples of these numbers."""
         x, lengths = pad_batch(examples.x, chosen)
         return ExampleBatch(x, lengths, examples.y[chosen])
+
+    def _make_step(
+        self, network: Any, progress: Callable[[], float]
+    ) -> Callable[[Any], tuple[float, int]]:
+        """Return what adds a batch's gradients; `progress` tells how much of training is over."""
+        step: Callable[[Any], tuple[float, int]] = network.add_gradients
+        return step
 
     # Training
 
@@ -307,19 +272,21 @@ class Estimator(Model):
         train, held_out = fresh._prepare(X, y, valid)
         rng = make_generator("seed", self.seed)
         network = fresh.network_ = fresh._make_network(rng)
+        fresh.history_, fresh.best_epoch_, fresh.stopped_ = [], 0, ""
         lengths = lengths_of(train.x)
+        total_steps = self.epochs * -(-len(lengths) // self.batch_size)
         monitor, maximize = self._choice()
         trainer = make_trainer(
             self,
             network.modules,
             rng,
-            step=network.add_gradients,
+            step=self._make_step(network, lambda: trainer.steps / total_steps),
             batches=lambda rng: ExampleBatches(
                 lengths, lambda chosen: self._make_batch(train, chosen), self.batch_size, rng
             ),
-            total_steps=self.epochs * -(-len(lengths) // self.batch_size),
+            total_steps=total_steps,
             checkpoint=checkpoint,
-            data=lambda: {"data": _fingerprint(train, held_out)},
+            data=lambda: {"data": fingerprint(train, held_out, to_json(fresh._learned()))},
             validate=None if held_out is None else lambda: self._figures(held_out),
             monitor=monitor,
             maximize=maximize,
@@ -333,6 +300,7 @@ class Estimator(Model):
     def _check_hyperparameters(self) -> None:
         """Raise for those that no part checks; a subclass adds its own."""
         check_shared(self)
+        check_real("embedding_scale", self.embedding_scale, 0, above=True)
         check_real("word_dropout", self.word_dropout, 0, 1, below=True)
         check_int("epochs", self.epochs, 1)
         check_int("verbose", self.verbose, 0)
@@ -375,6 +343,7 @@ class Estimator(Model):
             rng=rng,
             unknown=inputs.vocabulary.unk_id if isinstance(inputs, TokenInputs) else None,
             word_dropout=self.word_dropout,
+            embedding_scale=self.embedding_scale,
             **options,
         )
 
@@ -412,81 +381,3 @@ class Estimator(Model):
         super()._restore(learned)
         self.inputs_ = inputs_from_dict(learned["inputs"])
         self.network_ = self._make_network(np.random.default_rng(0))
-
-
-def pad_batch(sequences: Sequence[Array], chosen: Ints) -> tuple[Array, Ints]:
-    """Return the sequences of some numbers padded, ``(T, B, ...)`` with T at least 1, and lengths.
-
-    Parameters
-    ----------
-    sequences : list of ndarray
-        Of any lengths.
-    chosen : ndarray of int, shape (B,)
-        Which.
-    """
-    x, lengths = pad_sequences([sequences[number] for number in chosen])
-    if len(x) == 0:
-        x = np.zeros((1, *x.shape[1:]), x.dtype)
-    return x, lengths
-
-
-def hold_out(count: int, fraction: float, classes: Array | None = None) -> tuple[Ints, Ints]:
-    """Return the numbers of the examples to learn from, and of those to validate on.
-
-    Always the same ones, in order.
-
-    Parameters
-    ----------
-    count : int
-        How many examples there are.
-    fraction : float
-        The share to hold out.
-    classes : ndarray of int, optional
-        ``(count,)``: each class has its share of both parts, and at least one example to learn
-        from.
-
-    Raises
-    ------
-    ValueError
-        If there is too little to divide.
-    """
-    if fraction == 0:
-        return np.arange(count), np.arange(0)
-    if classes is None:
-        classes = np.zeros(count, np.int64)
-    order = np.random.default_rng(0).permutation(count)
-    order = order[np.argsort(classes[order], kind="stable")]
-    # The first of each class stays; from the rest, class after class, every so-manieth is taken.
-    rest = order[1:][classes[order[1:]] == classes[order[:-1]]]
-    if len(rest) == 0:
-        raise ValueError(
-            f"X: expected at least 2 examples{' of a class' if count > 1 else ''}, to hold one "
-            f"out, got {count}; or set validation_fraction=0"
-        )
-    number = min(max(round(count * fraction), 1), len(rest))
-    taken = rest[np.arange(number) * len(rest) // number]
-    return np.setdiff1d(np.arange(count), taken), np.sort(taken)
-
-
-def split_valid(valid: Any) -> tuple[Any, Any]:
-    """Return the X and y of what `fit` was given to validate on.
-
-    Raises
-    ------
-    TypeError
-        If it is not a pair.
-    """
-    if not isinstance(valid, (tuple, list)) or len(valid) != 2:
-        raise TypeError(f"valid: expected a pair (X, y), got {type(valid).__name__}")
-    return valid[0], valid[1]
-
-
-def check_same_length(X: Sized, y: Sized, suffix: str = "") -> None:
-    """Raise ValueError unless there is one y for every X."""
-    if len(X) != len(y):
-        raise ValueError(f"y{suffix}: expected one for each of the {len(X)} in X, got {len(y)}")
-
-
-def _fingerprint(train: Examples, held_out: Examples | None) -> str:
-    parts = [part for examples in (train, held_out) if examples is not None for part in examples]
-    return digest(*[[np.asarray(array) for array in part] for part in parts])

@@ -14,7 +14,7 @@ from rnnfast import metrics
 from rnnfast._checks import check_int
 from rnnfast.data.batches import Ints
 from rnnfast.models._windows import Windows
-from rnnfast.models.estimator import Examples
+from rnnfast.models.examples import Examples
 from rnnfast.models.regressor import Regression, read_numbers
 from rnnfast.nn.module import Array
 from rnnfast.training import Callback

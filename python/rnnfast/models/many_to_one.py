@@ -10,15 +10,15 @@ import numpy as np
 
 from rnnfast.data.batches import Ints
 from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.estimator import (
-    Estimator,
+from rnnfast.models.estimator import Estimator
+from rnnfast.models.examples import (
     ExampleBatch,
     Examples,
     check_same_length,
     hold_out,
     split_valid,
 )
-from rnnfast.models.inputs import Sequences
+from rnnfast.models.sequences import Sequences
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
@@ -106,9 +106,12 @@ class ManyToOne(Estimator):
     ----------
     pooling : {"last", "mean", "max", "concat"}
         As `rnnfast.nn.pooling.pool` takes it.
+    embedding_scale : float
+        As `Estimator` has it; smaller here, since there is one label to a sequence to learn from.
     """
 
     pooling: Literal["last", "mean", "max", "concat"] = "last"
+    embedding_scale: float = 0.1
 
     network_: ManyToOneNetwork = field(init=False)
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import metrics
-from rnnfast.models.estimator import Examples, check_same_length
-from rnnfast.models.inputs import Sequences
+from rnnfast.models.examples import Examples, check_same_length
 from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
+from rnnfast.models.sequences import Sequences
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import l1, mse
 from rnnfast.nn.module import Array

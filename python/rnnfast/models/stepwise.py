@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -108,12 +108,15 @@ class Stepwise(Estimator):
         self._learn_targets(known)
         examples = Examples(self._encode("X", learned_from), self._encode_targets(known))
         if valid is not None:
-            X_valid, y_valid = self._read_pair(*split_valid(valid), of=" of valid")
-            return examples, Examples(self._encode("X of valid", X_valid), y_valid)
-        if len(held_out) == 0:
+            others, y_others = self._read_pair(*split_valid(valid), of=" of valid")
+        elif len(held_out):
+            others = [sequences[number] for number in held_out]
+            y_others = [targets[number] for number in held_out]
+        else:
             return examples, None
-        kept = self._encode("X", [sequences[number] for number in held_out])
-        return examples, Examples(kept, [targets[number] for number in held_out])
+        name = "X" if valid is None else "X of valid"
+        require_steps(name, others)
+        return examples, Examples(self._encode(name, others), y_others)
 
     def _make_network(self, rng: np.random.Generator) -> StepNetwork:
         encoder = self._make_encoder(self.inputs_, rng, words=self._make_words(rng))
@@ -189,14 +192,12 @@ class Stepwise(Estimator):
 
     def _mean_loss(self, examples: Examples) -> float:
         """Return the mean loss of a step of encoded examples."""
-        steps = int(lengths_of(examples.x).sum())
-        if steps == 0:
-            raise ValueError("X: expected sequences with something in them, got empty ones only")
+        require_steps("X", examples.x)
         loss = 0.0
         for chosen, x, lengths in self._scoring_batches(examples.x):
             y = pad_batch(examples.y, chosen)[0]
             loss += self.network_.loss(ExampleBatch(x, lengths, y))
-        return loss / steps
+        return loss / int(lengths_of(examples.x).sum())
 
     def _outputs(self, x: list[Array], of_batch: Callable[..., Array]) -> list[Array]:
         """Return what a method of the network gives for each sequence, ``(T_i, ...)``."""
@@ -217,6 +218,12 @@ class Stepwise(Estimator):
         words = learned["words"]
         self.words_ = None if words is None else WordFeatures.from_dict(words)
         super()._restore(learned)
+
+
+def require_steps(name: str, sequences: Sequence[Any]) -> None:
+    """Raise ValueError if all sequences are empty: there is nothing to measure then."""
+    if not any(len(sequence) for sequence in sequences):
+        raise ValueError(f"{name}: expected sequences with something in them, got empty ones only")
 
 
 def check_same_lengths(X: Sequences, y: list[Array], suffix: str = "") -> None:

@@ -216,6 +216,8 @@ def l1(
     factor = loss_factor(
         reduction, scale, predictions.size if weights is None else float(weights.sum())
     )
+    if weights is not None and weights.dtype != predictions.dtype:
+        raise TypeError(f"weights: expected dtype {predictions.dtype}, got {weights.dtype}")
     difference = predictions - targets
     sizes = np.abs(difference) if weights is None else np.abs(difference) * weights
     loss = checked_loss(float(sizes.sum(dtype=np.float64)) * factor)

@@ -6,15 +6,21 @@ in float64, depends on NumPy only, and the library never imports it at run time.
 
 One room per subject: `rnn`, `gru` and `lstm` define one step of a cell and its backward step;
 `layer_norm` one step of the layer-normalised cells, whose gradients central differences judge;
-`heads` the outputs and losses, `crf` the loss of a whole sequence of classes; `sequences` runs a
-cell over a sequence in the layout of the notes; `conversion` takes the notes' parameters to the
-library's and back; `spec` and `network` define what the library's layers compute, with layers,
-directions, lengths and resets. The others serve these: `activations`, `gates` and `arrays` the
-cells, `step` and `checks` the network.
+`heads` and `ctc` the outputs and losses, `crf` the loss of a whole sequence of classes; `attention`
+what a decoder reads of its encoder; `sequences` runs a cell over a sequence in the layout of the
+notes; `conversion` takes the notes' parameters to the library's and back; `spec` and `network`
+define what the library's layers compute, with layers, directions, lengths and resets. The others
+serve these: `activations`, `gates` and `arrays` the cells, `step` and `checks` the network.
 """
 
 from .activations import activate, activate_backward, log_softmax, sigmoid, softmax
 from .arrays import one_hot
+from .attention import (
+    additive_attention,
+    additive_attention_backward,
+    dot_attention,
+    dot_attention_backward,
+)
 from .conversion import (
     gru_parameters,
     gru_state_dict,
@@ -25,6 +31,7 @@ from .conversion import (
     state_dict_gradients,
 )
 from .crf import crf_loss, crf_loss_backward, crf_marginals, crf_score, crf_viterbi
+from .ctc import ctc
 from .gru import (
     gru_step,
     gru_step_backward,
@@ -54,6 +61,8 @@ __all__ = [
     "NetworkSpec",
     "activate",
     "activate_backward",
+    "additive_attention",
+    "additive_attention_backward",
     "bidirectional_head_step",
     "bidirectional_head_step_backward",
     "crf_loss",
@@ -62,6 +71,9 @@ __all__ = [
     "crf_score",
     "crf_viterbi",
     "cross_entropy_backward",
+    "ctc",
+    "dot_attention",
+    "dot_attention_backward",
     "gru_forward",
     "gru_parameters",
     "gru_state_dict",

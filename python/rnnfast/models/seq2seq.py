@@ -1,0 +1,406 @@
+"""Sequence to sequence: an encoder reads the one, a decoder writes the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from rnnfast._checks import check_int, check_real
+from rnnfast.data.batches import Ints
+from rnnfast.metrics import accuracy
+from rnnfast.models.encoder import EncoderLayers
+from rnnfast.models.examples import Examples, check_same_length, pad_batch
+from rnnfast.models.inputs import TokenInputs, inputs_from_dict, learn_inputs
+from rnnfast.models.many_to_many import ManyToMany
+from rnnfast.models.seq2seq_network import PairBatch, Seq2SeqNetwork
+from rnnfast.models.sequences import read_sequences
+from rnnfast.nn.attention import AdditiveAttention, Attention, DotAttention
+from rnnfast.nn.module import Array
+from rnnfast.search import beam_search
+
+# The exponent that the course suggests.
+_LENGTH_PENALTY = 0.7
+# From the part of training that is over to the part of the final probability of sampling.
+_SAMPLING_SCHEDULES: dict[str, Callable[[float], float]] = {
+    "linear": lambda progress: progress,
+    "sigmoid": lambda progress: 1 / (1 + math.exp(-12 * (progress - 0.5))),
+    "constant": lambda progress: 1.0,
+}
+
+
+class Alignment(NamedTuple):
+    """How much each step of an output reads of each step of its input.
+
+    Attributes
+    ----------
+    source : list of str
+        The tokens of x, the columns; empty for a series.
+    target : list of str
+        The tokens of y and the end, the rows.
+    weights : ndarray, shape (len(target), T)
+        Each row has the sum 1.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights: Array
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Seq2Seq(ManyToMany):
+    """Sequences from sequences of other lengths: translation, commands, arithmetic.
+
+    The course's many-to-many picture with T_x != T_y. An encoder reads x and its final state begins
+    a decoder, which has weights of its own and writes y token by token until ``<EOS>`` (Cho et al.
+    2014; Sutskever et al. 2014):
+
+    ::
+
+        memory<t>, state = encoder(x<1> ... x<T_x>)
+        s<u>  = decoder(y<u-1>, s<u-1>),   s<0> = state,  y<0> = 0
+        h<u>  = s<u>                       without attention
+        h<u>  = tanh(W_c [context<u>; s<u>]),   context<u> = sum over t of alpha<u,t> memory<t>
+        P(y<u> | y<1> ... y<u-1>, x) = softmax(W_y h<u> + b_y)
+
+    alpha<u,t> is a softmax over t of scores of s<u> and memory<t>. Attention reads the decoder's
+    outputs and feeds nothing back (Luong et al. 2015, section 3.1), so that in training, with the
+    true y<u-1> as inputs (teacher forcing), the recurrent layers run over a whole target in one
+    call.
+
+    With ``bidirectional`` the encoder has two chains of states, and the decoder as many units as
+    both together.
+
+    Parameters
+    ----------
+    attention : {"general", "dot", "additive"}, optional
+        How alpha is scored: see `DotAttention` with and without a weight, and `AdditiveAttention`.
+        None: the decoder knows of x only what the encoder's final state holds.
+    reverse_source : bool
+        Whether the encoder reads x from its end (Sutskever et al. 2014, section 3.3).
+    label_smoothing : float
+        The share of a target's probability that is spread over all tokens in training.
+    sampling : float
+        The probability, at the end of training, with which an input of the decoder is what it
+        would have said itself, in place of the true token (scheduled sampling, Bengio et al.
+        2015). 0: teacher forcing throughout. Training takes about half as long again.
+    sampling_schedule : {"linear", "sigmoid", "constant"}
+        How that probability rises from 0 over training: evenly, slowly at first and at last (the
+        inverse sigmoid of section 2.4), or not at all.
+    **others
+        The hyperparameters that all supervised models have; see
+        `rnnfast.models.estimator.Estimator`. Those of tokens and vocabularies hold for ``X`` and
+        for ``y``, each of which has a vocabulary of its own.
+
+    Attributes
+    ----------
+    inputs_ : TokenInputs or SeriesInputs
+        How ``X`` is encoded.
+    targets_ : TokenInputs
+        How ``y`` is, with its ``vocabulary``.
+    writes_text_ : bool
+        Whether y was text in training, and predictions are.
+    network_ : Seq2SeqNetwork
+        The layers.
+    max_length_ : int
+        Most tokens that `predict` writes if it is not told.
+    history_, best_epoch_, stopped_
+        As every model has them.
+
+    Examples
+    --------
+    >>> words = ["abc", "bca", "cab", "acb", "bac", "cba"] * 20
+    >>> model = Seq2Seq(level="char", hidden_size=32, epochs=40, seed=0, verbose=0)
+    >>> model = model.fit(words, [word.upper()[::-1] for word in words])
+    >>> model.predict(["abc", "cab"])
+    ['CBA', 'BAC']
+    """
+
+    attention: Literal["general", "dot", "additive"] | None = "general"
+    reverse_source: bool = False
+    label_smoothing: float = 0.0
+    sampling: float = 0.0
+    sampling_schedule: Literal["linear", "sigmoid", "constant"] = "linear"
+    # Others than those of `Estimator`: a whole output has to fit into a state.
+    hidden_size: int = 128
+    embedding_size: int | None = 64
+    batch_size: int = 64
+
+    network_: Seq2SeqNetwork = field(init=False)
+
+    _unit: ClassVar[str] = "token"
+
+    # Asking
+
+    def predict(
+        self,
+        X: Any,
+        *,
+        beam_size: int = 1,
+        length_penalty: float = _LENGTH_PENALTY,
+        max_length: int | None = None,
+    ) -> list[Any]:
+        """Return the likeliest y of each x that a search finds.
+
+        Parameters
+        ----------
+        X : list of str, list of list of str, list of ndarray, or ndarray
+            As `fit` takes it.
+        beam_size : int
+            How many hypotheses are kept at each step; 1 takes the likeliest token each time.
+        length_penalty : float
+            a of `rnnfast.search.beam_search`: hypotheses are compared by ``log P(y) / |y|^a``.
+        max_length : int, optional
+            Most tokens; None: twice as many as the longest y of training has.
+
+        Returns
+        -------
+        list of str or list of list of str
+            As y was in training. No token is ``<UNK>``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`, for ``X``; or if an option is out of range.
+        """
+        self._require_fitted()
+        found = self._predict_ids(self._encode_x("X", X), beam_size, length_penalty, max_length)
+        return self._written([self.targets_.vocabulary.decode(ids) for ids in found])
+
+    def score(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        beam_size: int = 1,
+        length_penalty: float = _LENGTH_PENALTY,
+        max_length: int | None = None,
+    ) -> float:
+        """Return the share of ``X`` whose whole y is predicted, token by token.
+
+        Parameters
+        ----------
+        X, y
+            As `fit` takes them.
+        beam_size, length_penalty, max_length
+            As `predict` takes them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`.
+        """
+        self._require_fitted()
+        true = self._read_targets("y", y)
+        x = self._encode_x("X", X)
+        check_same_length(x, true)
+        found = self._predict_ids(x, beam_size, length_penalty, max_length)
+        return accuracy(true, [self.targets_.vocabulary.decode(ids) for ids in found])
+
+    def attention_weights(self, x: Any, y: Any = None) -> Alignment:
+        """Return how much each step of an output reads of each step of its input.
+
+        Parameters
+        ----------
+        x : str, list of str or ndarray
+            One sequence.
+        y : str or list of str, optional
+            Its output; None: what `predict` gives.
+
+        Returns
+        -------
+        Alignment
+            ``source`` and ``target`` tokens, and ``weights``, one row a target token.
+
+        Raises
+        ------
+        ValueError
+            If the model has no attention.
+        TypeError, ValueError
+            As `fit`, for ``x`` and ``y``.
+        """
+        self._require_fitted()
+        if self.network_.attention is None:
+            raise ValueError("attention: expected a model with attention, got None")
+        (ids,) = self._encode_x("x", [x])
+        if y is None:
+            (target,) = self._predict_ids([ids])
+        else:
+            (target,) = self._encode_targets("y", self._read_targets("y", [y]), [ids])
+        batch = self._pair_batch([ids], [target])
+        weights = self.network_.attention_weights(batch)[:, 0, : len(ids)]
+        source: list[str] = []
+        if isinstance(self.inputs_, TokenInputs):
+            (tokens,) = read_sequences("x", [x], self.inputs_.tokenizer)
+            source = list(tokens)
+        vocabulary = self.targets_.vocabulary
+        shown = vocabulary.decode(batch.targets[:, 0])
+        return Alignment(source, shown, weights[:, ::-1] if self.reverse_source else weights)
+
+    def _predict_ids(
+        self,
+        x: list[Array],
+        beam_size: int = 1,
+        length_penalty: float = _LENGTH_PENALTY,
+        max_length: int | None = None,
+    ) -> list[Ints]:
+        vocabulary, network = self.targets_.vocabulary, self.network_
+        assert vocabulary.eos_id is not None
+        results: list[Ints] = [np.zeros(0, np.int64)] * len(x)
+        for chosen, padded, lengths in self._scoring_batches(x):
+            found = beam_search(
+                network.decode(network.encode(padded, lengths)),
+                len(chosen),
+                start=len(vocabulary),
+                end=vocabulary.eos_id,
+                beam_size=beam_size,
+                max_length=self.max_length_ if max_length is None else max_length,
+                length_penalty=length_penalty,
+                forbidden=[] if vocabulary.unk_id is None else [vocabulary.unk_id],
+            )
+            for number, hypotheses in zip(chosen, found, strict=True):
+                results[number] = hypotheses[0].tokens
+        return results
+
+    # Training
+
+    def _check_hyperparameters(self) -> None:
+        super()._check_hyperparameters()
+        if self.attention not in (None, "general", "dot", "additive"):
+            raise ValueError(
+                f"attention: expected 'general', 'dot', 'additive' or None, got {self.attention!r}"
+            )
+        if not isinstance(self.reverse_source, bool):
+            got = type(self.reverse_source).__name__
+            raise TypeError(f"reverse_source: expected True or False, got {got}")
+        check_real("label_smoothing", self.label_smoothing, 0, 1, below=True)
+        check_real("sampling", self.sampling, 0, 1)
+        if self.sampling_schedule not in _SAMPLING_SCHEDULES:
+            known = ", ".join(_SAMPLING_SCHEDULES)
+            raise ValueError(
+                f"sampling_schedule: expected one of {known}, got {self.sampling_schedule!r}"
+            )
+
+    def _learn_targets(self, train: list[list[str]], everything: list[list[str]]) -> None:
+        learned = learn_inputs(
+            "y",
+            [*train],
+            self._tokenizer(),
+            max_vocabulary_size=self.max_vocabulary_size,
+            min_count=self.min_count,
+            eos="<EOS>",
+        )
+        assert isinstance(learned, TokenInputs)
+        self.targets_ = learned
+        self.max_length_ = 2 * max(map(len, train))
+
+    def _encode_targets(self, name: str, targets: list[list[str]], x: list[Array]) -> list[Array]:
+        vocabulary = self.targets_.vocabulary
+        for number, tokens in enumerate(targets):
+            if vocabulary.eos in tokens:
+                raise ValueError(
+                    f"{name}[{number}]: expected no {vocabulary.eos!r}, which ends a sequence"
+                )
+        return [vocabulary.encode(tokens) for tokens in targets]
+
+    def _make_network(self, rng: np.random.Generator) -> Seq2SeqNetwork:
+        encoder = self._make_encoder(self.inputs_, rng)
+        directions = encoder.recurrent.num_directions
+        options = dict(self.cell_options or {})
+        if "proj_size" in options:
+            options["proj_size"] *= directions
+        num_tokens = self.targets_.size
+        decoder = EncoderLayers(
+            num_tokens + 1,
+            tokens=True,
+            embedding_size=self.embedding_size,
+            embedding_scale=self.embedding_scale,
+            cell=self.cell,
+            hidden_size=directions * self.hidden_size,
+            num_layers=self.num_layers,
+            dropout=self.dropout,
+            cell_options=options,
+            dtype=self.dtype,
+            rng=rng,
+            drop_outputs=False,
+            blank=num_tokens,
+        )
+        return Seq2SeqNetwork(
+            encoder,
+            decoder,
+            self._make_attention(decoder.output_size, encoder.output_size, rng),
+            num_tokens,
+            dropout=self.dropout,
+            label_smoothing=self.label_smoothing,
+            rng=rng,
+        )
+
+    def _make_attention(
+        self, query_size: int, memory_size: int, rng: np.random.Generator
+    ) -> Attention | None:
+        if self.attention is None:
+            return None
+        if self.attention == "additive":
+            return AdditiveAttention(
+                query_size, memory_size, query_size, dtype=self.dtype, seed=rng
+            )
+        general = self.attention == "general"
+        return DotAttention(query_size, memory_size, general=general, dtype=self.dtype, seed=rng)
+
+    def _make_step(
+        self, network: Seq2SeqNetwork, progress: Callable[[], float]
+    ) -> Callable[[PairBatch], tuple[float, int]]:
+        rise = _SAMPLING_SCHEDULES[self.sampling_schedule]
+
+        def step(batch: PairBatch) -> tuple[float, int]:
+            network.sampling = self.sampling * rise(progress())
+            return network.add_gradients(batch)
+
+        return step
+
+    def _make_batch(self, examples: Examples, chosen: Ints) -> PairBatch:
+        return self._pair_batch([examples.x[i] for i in chosen], [examples.y[i] for i in chosen])
+
+    def _pair_batch(self, x: list[Array], y: list[Array]) -> PairBatch:
+        end = self.targets_.vocabulary.eos_id
+        assert end is not None
+        padded, lengths = pad_batch(x, np.arange(len(x)))
+        target_lengths = np.array([len(ids) + 1 for ids in y], np.int64)
+        targets = np.full((int(target_lengths.max()), len(y)), end, np.int64)
+        for column, ids in enumerate(y):
+            targets[: len(ids), column] = ids
+        start = np.full((1, len(y)), self.targets_.size, np.int64)
+        inputs = np.concatenate([start, targets[:-1]])
+        return PairBatch(padded, lengths, inputs, targets, target_lengths)
+
+    def _figures(self, examples: Examples) -> dict[str, float]:
+        loss, count = 0.0, 0
+        for chosen, _, _ in self._scoring_batches(examples.x):
+            part, terms = self.network_.loss(self._make_batch(examples, chosen))
+            loss, count = loss + part, count + terms
+        return {"valid_loss": loss / count}
+
+    def _encode_x(self, name: str, X: Any) -> list[Array]:
+        encoded = super()._encode_x(name, X)
+        if not self.reverse_source:
+            return encoded
+        return [np.ascontiguousarray(sequence[::-1]) for sequence in encoded]
+
+    # Files
+
+    def _learned(self) -> dict[str, Any]:
+        return {
+            **super()._learned(),
+            "targets": self.targets_.to_dict(),
+            "max_length": self.max_length_,
+        }
+
+    def _restore(self, learned: Mapping[str, Any]) -> None:
+        targets = inputs_from_dict(learned["targets"])
+        assert isinstance(targets, TokenInputs)
+        self.targets_ = targets
+        self.max_length_ = check_int("max_length", learned["max_length"], 0)
+        super()._restore(learned)

@@ -1,0 +1,297 @@
+"""The network of `Seq2Seq`: an encoder, a decoder with weights of its own, perhaps attention."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnfast.data.batches import Ints
+from rnnfast.models.encoder import EncoderLayers
+from rnnfast.nn.attention import Attention
+from rnnfast.nn.dropout import Dropout
+from rnnfast.nn.linear import Linear
+from rnnfast.nn.losses import linear_cross_entropy
+from rnnfast.nn.module import Array, Module
+from rnnfast.nn.recurrent_base import State
+
+
+class PairBatch(NamedTuple):
+    """Pairs of sequences side by side.
+
+    Attributes
+    ----------
+    x : ndarray
+        What the encoder reads, ids ``(T, B)`` or series ``(T, B, F)``.
+    lengths : ndarray of int64, shape (B,)
+        Its steps that count.
+    inputs, targets : ndarray of int64, shape (U, B)
+        What the decoder is fed with teacher forcing, ``start, y<1> ... y<n>``, and what it is to
+        predict, ``y<1> ... y<n>, end``.
+    target_lengths : ndarray of int64, shape (B,)
+        n + 1.
+    """
+
+    x: Array
+    lengths: Ints
+    inputs: Ints
+    targets: Ints
+    target_lengths: Ints
+
+    @property
+    def mask(self) -> Array:
+        """True where a target counts, ``(U, B)``."""
+        return np.arange(len(self.inputs))[:, np.newaxis] < self.target_lengths
+
+
+class Encoded(NamedTuple):
+    """Sequences that the encoder has read.
+
+    Attributes
+    ----------
+    memory : ndarray
+        Its outputs, ``(T, B, M)``.
+    keys : ndarray or None
+        What attention compares with.
+    lengths : ndarray of int64, shape (B,)
+    state : ndarray or pair of ndarray
+        Where the decoder begins, ``(L, B, M)``.
+    """
+
+    memory: Array
+    keys: Array | None
+    lengths: Ints
+    state: State
+
+
+class Seq2SeqNetwork:
+    """An encoder whose final state begins the decoder.
+
+    ::
+
+        memory, state = encoder(x)
+        s<u>  = decoder(y<u-1>, s<u-1>),  s<0> = state
+        h<u>  = s<u>                                       without attention
+        h<u>  = tanh(W_c [context<u>; s<u>])               with (Luong et al. 2015, eq. 5)
+        P(y<u> | y<1> ... y<u-1>, x) = softmax(W_y h<u> + b_y)
+
+    The states of both directions of an encoder stand side by side in the decoder's.
+
+    Parameters
+    ----------
+    encoder : EncoderLayers
+        Reads x.
+    decoder : EncoderLayers
+        Reads tokens; its ``blank`` is the first input, which stands for no token.
+    attention : Attention or None
+        From the decoder's outputs to the encoder's.
+    num_tokens : int
+        How many tokens there are to choose from.
+    dropout : float
+        Of h.
+    label_smoothing : float
+        As `cross_entropy` takes it.
+    rng : numpy.random.Generator
+        Draws the initial weights, then dropout and which inputs are the network's own.
+
+    Attributes
+    ----------
+    modules : dict of str to Module
+        The trained layers.
+    sampling : float
+        The probability with which `add_gradients` feeds the decoder what it would itself have said
+        in place of the true token (scheduled sampling, Bengio et al. 2015).
+    """
+
+    def __init__(
+        self,
+        encoder: EncoderLayers,
+        decoder: EncoderLayers,
+        attention: Attention | None,
+        num_tokens: int,
+        *,
+        dropout: float,
+        label_smoothing: float,
+        rng: np.random.Generator,
+    ) -> None:
+        self.encoder, self.decoder, self.attention = encoder, decoder, attention
+        dtype = decoder.recurrent.dtype.name
+        size = decoder.output_size
+        self.output = Linear(size, num_tokens, dtype=dtype, seed=rng)
+        self.modules: dict[str, Module] = {
+            **{f"encoder_{name}": module for name, module in encoder.modules.items()},
+            **{f"decoder_{name}": module for name, module in decoder.modules.items()},
+            "output": self.output,
+        }
+        if attention is not None:
+            self._combine = Linear(
+                attention.memory_size + size, size, bias=False, dtype=dtype, seed=rng
+            )
+            self.modules |= {"attention": attention, "combine": self._combine}
+        self._dropout = Dropout(dropout, seed=rng)
+        self._label_smoothing = label_smoothing
+        self._rng = rng
+        self.sampling = 0.0
+
+    def add_gradients(self, batch: PairBatch) -> tuple[float, int]:
+        """Add the gradients of the summed loss of one batch, with dropout.
+
+        Returns
+        -------
+        loss : float
+            The sum of ``-log P(y<u>)`` in nats, smoothed.
+        count : int
+            How many tokens that were, the ends counted.
+        """
+        inputs = self._inputs(batch)
+        (memory, state), to_encoder = self.encoder.forward(batch.x, batch.lengths)
+        (s, _), to_decoder = self.decoder.forward(
+            inputs, batch.target_lengths, self._join_directions(state)
+        )
+        mask = batch.mask
+        ds, dmemory = np.zeros_like(s), None
+        if self.attention is None:
+            h = s[mask]
+        else:
+            (context, _), to_attention = self.attention.forward(s, memory, batch.lengths)
+            both = np.concatenate([context, s], axis=2)
+            z, to_both = self._combine.forward(both[mask])
+            h = np.tanh(z)
+        dropped, to_h = self._dropout.forward(h)
+        loss, dh = linear_cross_entropy(
+            self.output,
+            dropped,
+            batch.targets[mask],
+            label_smoothing=self._label_smoothing,
+            reduction="sum",
+        )
+        assert dh is not None
+        dh = to_h(dh)
+        if self.attention is None:
+            ds[mask] = dh
+        else:
+            dboth = np.zeros_like(both)
+            dboth[mask] = to_both(dh * (1 - h * h))  # d tanh
+            size = context.shape[2]
+            dquery, dmemory = to_attention(dboth[:, :, :size])
+            np.add(dboth[:, :, size:], dquery, out=ds)
+        to_encoder(dmemory, self._split_directions(to_decoder(ds)))
+        return loss, len(h)
+
+    def loss(self, batch: PairBatch) -> tuple[float, int]:
+        """Return what `add_gradients` does, with the true inputs and without dropout."""
+        encoded = self.encode(batch.x, batch.lengths)
+        s, _ = self.decoder(batch.inputs, batch.target_lengths, encoded.state)
+        h = self._read(s, encoded)[0][batch.mask]
+        loss, _ = linear_cross_entropy(
+            self.output, h, batch.targets[batch.mask], reduction="sum", backward=False
+        )
+        return loss, len(h)
+
+    def encode(self, x: Array, lengths: Ints) -> Encoded:
+        """Return what the encoder makes of a batch."""
+        memory, state = self.encoder(x, lengths)
+        keys = None if self.attention is None else self.attention.keys(memory)
+        return Encoded(memory, keys, lengths, self._join_directions(state))
+
+    def attention_weights(self, batch: PairBatch) -> Array:
+        """Return ``(U, B, T)``: how much each step of the output reads of each of the input."""
+        encoded = self.encode(batch.x, batch.lengths)
+        s, _ = self.decoder(batch.inputs, batch.target_lengths, encoded.state)
+        return self._read(s, encoded)[1]
+
+    def decode(self, encoded: Encoded) -> Hypotheses:
+        """Return what a search goes through."""
+        return Hypotheses(self, encoded)
+
+    def step(self, tokens: Ints, encoded: Encoded, state: State) -> tuple[Array, State]:
+        """Take one step with K hypotheses of each sequence.
+
+        Parameters
+        ----------
+        tokens : ndarray of int64, shape (K, B)
+            The tokens before.
+        encoded : Encoded
+            The B sequences.
+        state : ndarray or pair of ndarray
+            The hypotheses', ``(L, K*B, M)``.
+
+        Returns
+        -------
+        scores : ndarray
+            ``(K, B, V)``.
+        state
+            After the step.
+        """
+        s, state = self.decoder(tokens.reshape(1, -1), None, state)
+        # The hypotheses are to attention as the steps of one sequence.
+        h, _ = self._read(s.reshape(*tokens.shape, -1), encoded)
+        return self.output(h), state
+
+    def _read(self, s: Array, encoded: Encoded) -> tuple[Array, Array]:
+        """Return h of the decoder's outputs, and the weights of attention (empty without)."""
+        if self.attention is None:
+            return s, np.empty((*s.shape[:2], 0))
+        context, weights = self.attention(s, encoded.memory, encoded.lengths, encoded.keys)
+        return np.tanh(self._combine(np.concatenate([context, s], axis=2))), weights
+
+    def _inputs(self, batch: PairBatch) -> Ints:
+        """Return the decoder's inputs: true tokens, or with `sampling` some of its own."""
+        if self.sampling == 0.0:
+            return batch.inputs
+        encoded = self.encode(batch.x, batch.lengths)
+        own = self._rng.random(batch.inputs.shape) < self.sampling
+        inputs, state = batch.inputs.copy(), encoded.state
+        for u in range(len(inputs) - 1):
+            scores, state = self.step(inputs[u : u + 1], encoded, state)
+            inputs[u + 1] = np.where(own[u + 1], scores[0].argmax(axis=1), inputs[u + 1])
+        return inputs
+
+    def _join_directions(self, state: State) -> State:
+        """From the encoder's state ``(L*D, B, H)`` to the decoder's ``(L, B, D*H)``."""
+        if isinstance(state, tuple):
+            return tuple(self._join_directions(part) for part in state)
+        directions = self.encoder.recurrent.num_directions
+        if directions == 1:
+            return state
+        _, batch_size, size = state.shape
+        parts = state.reshape(-1, directions, batch_size, size).transpose(0, 2, 1, 3)
+        return np.ascontiguousarray(parts).reshape(-1, batch_size, directions * size)
+
+    def _split_directions(self, state: State) -> State:
+        """Undo `_join_directions`."""
+        if isinstance(state, tuple):
+            return tuple(self._split_directions(part) for part in state)
+        directions = self.encoder.recurrent.num_directions
+        if directions == 1:
+            return state
+        layers, batch_size, _ = state.shape
+        parts = state.reshape(layers, batch_size, directions, -1).transpose(0, 2, 1, 3)
+        return np.ascontiguousarray(parts).reshape(layers * directions, batch_size, -1)
+
+
+class Hypotheses:
+    """Hypotheses on the outputs of some sequences, as `rnnfast.search.beam_search` wants them."""
+
+    def __init__(self, network: Seq2SeqNetwork, encoded: Encoded) -> None:
+        self._network, self._encoded, self._state = network, encoded, encoded.state
+
+    def step(self, tokens: Ints) -> Array:
+        """Feed a token to each; see `rnnfast.search.Decoder`."""
+        scores, self._state = self._network.step(tokens, self._encoded, self._state)
+        return scores
+
+    def select(self, parents: Ints, sequences: Ints) -> None:
+        """Go on with other ones; see `rnnfast.search.Decoder`."""
+        memory, keys, lengths, _ = self._encoded
+        rows = (parents * len(lengths) + sequences).reshape(-1)
+        self._state = _take(self._state, rows)
+        if len(sequences) < len(lengths):
+            keys = None if keys is None else keys[:, sequences]
+            self._encoded = Encoded(memory[:, sequences], keys, lengths[sequences], None)
+
+
+def _take(state: State, rows: Ints) -> State:
+    if isinstance(state, tuple):
+        return tuple(part[:, rows] for part in state)
+    return state[:, rows]

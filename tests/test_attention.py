@@ -1,0 +1,168 @@
+"""Attention against its definition, by central differences, and on wrong arguments."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import rnnfast as rf
+from gradcheck import assert_gradients
+from rnnfast import reference
+
+KINDS = ["dot", "general", "additive"]
+LENGTHS = np.array([5, 2, 0, 4, 1])
+
+
+def make(kind, query_size=4, memory_size=4, dtype="float64"):
+    if kind == "additive":
+        return rf.AdditiveAttention(query_size, memory_size, 3, dtype=dtype, seed=1)
+    return rf.DotAttention(query_size, memory_size, general=kind == "general", dtype=dtype, seed=1)
+
+
+def example(dtype="float64", memory_size=4):
+    rng = np.random.default_rng(0)
+    query = rng.normal(size=(3, 5, 4)).astype(dtype)
+    memory = rng.normal(size=(5, 5, memory_size)).astype(dtype)
+    return query, memory, rng.normal(size=(3, 5, memory_size)).astype(dtype)
+
+
+def definition(kind, attention):
+    """The reference's functions and parameters for the same attention."""
+    state = {name: array.astype("float64") for name, array in attention.state_dict().items()}
+    if kind == "additive":
+        parameters = {
+            "W_s": state["weight_query"],
+            "W_e": state["weight_memory"],
+            "v": state["weight_score"][:, np.newaxis],
+        }
+        return reference.additive_attention, reference.additive_attention_backward, parameters
+    parameters = {"W_e": state["weight"]} if kind == "general" else {}
+    return reference.dot_attention, reference.dot_attention_backward, parameters
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_against_the_definition(kind, dtype):
+    memory_size = 4 if kind == "dot" else 6
+    attention = make(kind, memory_size=memory_size, dtype=dtype)
+    query, memory, dcontext = example(dtype, memory_size)
+    forward, backward, parameters = definition(kind, attention)
+    (context, weights), backprop = attention.forward(query, memory, LENGTHS)
+    dquery, dmemory = backprop(dcontext)
+    tolerance = 2e-6 if dtype == "float32" else 1e-14
+    grads = {name: 0.0 for name in parameters}
+    for b, steps in enumerate(LENGTHS):
+        if steps == 0:
+            for array in (context[:, b], weights[:, b], dquery[:, b], dmemory[:, b]):
+                np.testing.assert_array_equal(array, 0.0)
+            continue
+        s, a = query[:, b].T.astype("float64"), memory[:steps, b].T.astype("float64")
+        want, cache = forward(s, a, parameters)
+        ds, da, some = backward(dcontext[:, b].T.astype("float64"), cache)
+        for name, array in some.items():
+            grads[name] = grads[name] + array
+        np.testing.assert_allclose(context[:, b], want.T, atol=tolerance, rtol=0.0)
+        np.testing.assert_allclose(weights[:, b, :steps], cache.alpha, atol=tolerance, rtol=0.0)
+        np.testing.assert_array_equal(weights[:, b, steps:], 0.0)
+        np.testing.assert_allclose(dquery[:, b], ds.T, atol=tolerance, rtol=0.0)
+        np.testing.assert_allclose(dmemory[:steps, b], da.T, atol=tolerance, rtol=0.0)
+        np.testing.assert_array_equal(dmemory[steps:, b], 0.0)
+    names = {"weight_query": "W_s", "weight_memory": "W_e", "weight_score": "v", "weight": "W_e"}
+    for name, gradient in attention.grads.items():
+        want = np.reshape(grads[names[name]], gradient.shape)
+        np.testing.assert_allclose(gradient, want, atol=10 * tolerance, rtol=0.0)
+    for array in (context, weights, dquery, dmemory):
+        assert array.dtype == dtype
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients(kind):
+    attention = make(kind)
+    query, memory, dcontext = example()
+    state = attention.state_dict()
+
+    def value():
+        attention.load_state_dict(state)
+        return float((attention(query, memory, LENGTHS)[0] * dcontext).sum())
+
+    _, backprop = attention.forward(query, memory, LENGTHS)
+    dquery, dmemory = backprop(dcontext)
+    assert_gradients(
+        value,
+        {"query": query, "memory": memory, **state},
+        {"query": dquery, "memory": dmemory, **{n: g.copy() for n, g in attention.grads.items()}},
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_call_is_forward_and_takes_keys(kind):
+    attention = make(kind, dtype="float32")
+    query, memory, _ = example("float32")
+    (context, weights), _ = attention.forward(query, memory)
+    for keys in (None, attention.keys(memory)):
+        again, weights_again = attention(query, memory, keys=keys)
+        np.testing.assert_array_equal(again, context)
+        np.testing.assert_array_equal(weights_again, weights)
+    np.testing.assert_allclose(weights.sum(axis=2), 1.0, rtol=1e-6)
+
+
+def test_large_scores_do_not_overflow():
+    attention = make("dot", dtype="float32")
+    query = np.full((1, 1, 4), 1e4, "float32")
+    memory = np.array([[[1e4] * 4], [[-1e4] * 4]], "float32")
+    context, weights = attention(query, memory)
+    np.testing.assert_array_equal(weights[0, 0], [1.0, 0.0])
+    np.testing.assert_array_equal(context[0, 0], memory[0, 0])
+
+
+def test_no_steps():
+    for kind in KINDS:
+        context, weights = make(kind)(np.ones((2, 3, 4)), np.ones((0, 3, 4)))
+        np.testing.assert_array_equal(context, np.zeros((2, 3, 4)))
+        assert weights.shape == (2, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"query": [1.0]}, TypeError, "query: expected a NumPy array, got list"),
+        (
+            {"memory": np.zeros((5, 2, 4), "float32")},
+            TypeError,
+            "memory: expected dtype float64, got float32",
+        ),
+        (
+            {"query": np.zeros((3, 2, 5))},
+            ValueError,
+            "query: expected shape (T, B, 4), got (3, 2, 5)",
+        ),
+        (
+            {"memory": np.zeros((5, 4))},
+            ValueError,
+            "memory: expected shape (S, B, 4), got (5, 4)",
+        ),
+        (
+            {"memory": np.zeros((5, 3, 4))},
+            ValueError,
+            "memory: expected as many sequences as query, 2, got 3",
+        ),
+        ({"lengths": [1]}, ValueError, "lengths: expected shape (2,), got (1,)"),
+        ({"lengths": [1, 6]}, ValueError, "lengths: expected numbers from 0 to 5, got 6"),
+    ],
+)
+def test_wrong_arguments(changed, error, message):
+    arguments = {"query": np.zeros((3, 2, 4)), "memory": np.zeros((5, 2, 4)), **changed}
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        make("general")(**arguments)
+
+
+def test_wrong_gradient_and_sizes():
+    _, backprop = make("dot").forward(np.zeros((3, 2, 4)), np.zeros((5, 2, 4)))
+    message = "dcontext: expected shape (3, 2, 4), got (3, 2, 5)"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        backprop(np.zeros((3, 2, 5)))
+    message = "memory_size: expected query_size 4 without a weight, got 6"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        rf.DotAttention(4, 6, general=False)
