@@ -174,8 +174,8 @@ axes.legend(fontsize=8)
 
 # %%
 # A short distance is learned by all of them, in all of their trainings; at longer ones it becomes a
-# matter of luck. Gates as they are drawn are of no help, as the first figure has told: what helps is
-# a gate that starts by keeping its memory.
+# matter of luck. Gates as they are drawn are of no help, as the first figure has told: what helps
+# is a gate that starts by keeping its memory.
 #
 # Short ones first
 # ----------------
