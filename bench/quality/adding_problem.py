@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--examples", type=int, default=20_000)
     parser.add_argument("--hidden-size", type=int, default=32)
+    parser.add_argument("--forget-bias", type=float, default=5.0, help="of the LSTM")
     parser.add_argument("--batch-size", type=int, default=50)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--lr", type=float, default=0.003)
@@ -50,6 +51,9 @@ def main() -> None:
         model = rf.SequenceRegressor(
             cell=cell,
             hidden_size=arguments.hidden_size,
+            # The state begins to fade over 1 / (1 - sigmoid(5)), about 150 steps, not over two
+            # (Jozefowicz et al. 2015; Tallec & Ollivier 2018).
+            cell_options={"forget_bias": arguments.forget_bias} if cell == "lstm" else None,
             learning_rate=arguments.lr,
             batch_size=arguments.batch_size,
             epochs=arguments.epochs,

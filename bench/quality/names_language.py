@@ -18,7 +18,8 @@ from rnnfast.metrics import macro_f1
 def main() -> None:
     parser = make_parser(
         __doc__, "names-18-languages", epochs=20, hidden_size=128, layers=1, dropout=0.4,
-        embedding_size=32, batch_size=32, lr=0.003, cell="lstm", pooling="concat", smoothing=0.1,
+        embedding_size=32, embedding_scale=1.0, batch_size=32, lr=0.003, cell="lstm",
+        pooling="concat", smoothing=0.1,
     )  # fmt: skip
     arguments = parser.parse_args()
 
@@ -39,6 +40,7 @@ def main() -> None:
         num_layers=arguments.layers,
         bidirectional=True,
         embedding_size=arguments.embedding_size,
+        embedding_scale=arguments.embedding_scale,
         dropout=arguments.dropout,
         pooling=arguments.pooling,
         label_smoothing=arguments.smoothing,
