@@ -21,11 +21,12 @@ from rnnfast.nn.losses import softmax
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", nargs="+", default=["rnn", "gru", "lstm"])
-    parser.add_argument("--sentences", type=int, default=6000)
-    parser.add_argument("--longest", type=int, default=24)
+    parser.add_argument("--sentences", type=int, default=12000)
+    parser.add_argument("--longest", type=int, default=12)
     parser.add_argument("--hidden-size", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--lr", type=float, default=0.005)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--forget-bias", type=float, default=1.0, help="of GRU and LSTM")
+    parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
 
@@ -44,9 +45,10 @@ def main() -> None:
             cell=cell,
             hidden_size=arguments.hidden_size,
             embedding_size=16,
+            cell_options=None if cell == "rnn" else {"forget_bias": arguments.forget_bias},
             tokenizer_options={"mode": "whitespace"},
             learning_rate=arguments.lr,
-            batch_size=64,
+            batch_size=16,
             seed=arguments.seed,
         ).fit(sentences, epochs=arguments.epochs, verbose=0)
         seconds = time.process_time() - began
