@@ -31,7 +31,7 @@ def read(path: Path) -> tuple[list[list[str]], list[list[str]]]:
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "wnut17", epochs=12, hidden_size=100, embedding_size=64, char_hidden_size=50,
+        __doc__, "wnut17", epochs=15, hidden_size=100, embedding_size=64, char_hidden_size=50,
         dropout=0.5, word_dropout=0.3, batch_size=16, lr=0.002,
     )  # fmt: skip
     arguments = parser.parse_args()
