@@ -15,7 +15,7 @@ HELD_OUT = 5000
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "", sums=20000, epochs=25, hidden_size=128, lr=0.005, attention="general"
+        __doc__, "", sums=20000, epochs=45, hidden_size=128, lr=0.005, attention="general"
     )
     arguments = parser.parse_args()
 

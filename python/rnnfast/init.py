@@ -15,6 +15,16 @@ import numpy as np
 from rnnfast._checks import check_int, check_real, make_generator
 from rnnfast.nn.module import Array, Module, Parameter
 
+__all__ = [
+    "constant",
+    "forget_bias",
+    "glorot_uniform",
+    "normal",
+    "orthogonal",
+    "recurrent",
+    "uniform",
+]
+
 Seed: TypeAlias = int | np.random.Generator | None
 
 

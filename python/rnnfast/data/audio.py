@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from rnnfast._checks import check_int, check_real
 
+__all__ = ["deltas", "log_mel", "mel_filters", "mfcc", "read_wav"]
+
 Floats = npt.NDArray[np.float64]
 
 # Below the power of the quantisation of 16 bits: silence has a logarithm too.

@@ -61,7 +61,8 @@ class StepRegressor(Stepwise):
     The sum of all numbers so far:
 
     >>> x = np.random.default_rng(0).normal(size=(64, 10, 1))
-    >>> model = StepRegressor(cell="rnn", hidden_size=8, learning_rate=0.01, seed=1, verbose=0)
+    >>> model = StepRegressor(cell="gru", hidden_size=8, learning_rate=0.02, batch_size=8, seed=1,
+    ...                       verbose=0)
     >>> model.fit(x, x.cumsum(axis=1)).score(x, x.cumsum(axis=1)) > 0.9
     True
     """
