@@ -21,8 +21,8 @@ import rnnfast as rf
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "names-18-languages", epochs=30, hidden_size=128, condition_size=32,
-        embedding_size=32, dropout=0.3, batch_size=64, lr=0.005, samples=200, temperature=0.3,
+        __doc__, "names-18-languages", epochs=30, hidden_size=256, condition_size=32,
+        embedding_size=32, dropout=0.4, batch_size=64, lr=0.003, samples=200, temperature=0.3,
         judge_epochs=20,
     )  # fmt: skip
     arguments = parser.parse_args()
