@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/activations.h"
 #include "kernels/heads_table.h"
 #include "kernels/parallel.h"
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "kernels/activations.h"
 #include "kernels/crf.h"
 #include "kernels/ctc.h"
 #include "kernels/decode.h"

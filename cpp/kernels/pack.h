@@ -175,12 +175,8 @@ struct PackedLayer {
   void pack_forward(const LayerParameters<const Scalar*>& p, Range blocks) {
     for (std::int64_t u = blocks.begin; u < blocks.end; ++u) {
       const std::int64_t n = H - u * V;  // units from this block's first on
-      for (int s = 0; s < layout.x_count; ++s)
-        detail::pack_lanes(p.w_ih + (layout.x_gate[s] * H + u * V) * I, I, n, I,
-                           w_ih + u * I * x_width() + s * V, x_width());
-      for (int s = 0; s < layout.h_count; ++s)
-        detail::pack_lanes(p.w_hh + (layout.h_gate[s] * H + u * V) * P, P, n, P,
-                           w_hh + u * P * h_width() + s * V, h_width());
+      pack_slots(p.w_ih + u * V * I, I, n, layout.x_gate, layout.x_count, w_ih + u * I * x_width());
+      pack_slots(p.w_hh + u * V * P, P, n, layout.h_gate, layout.h_count, w_hh + u * P * h_width());
       if (layout.second_product)
         detail::pack_lanes(p.w_hh + (layout.second_gate * H + u * V) * P, P, n, P,
                            w_second + u * H * V, V);
@@ -211,6 +207,17 @@ struct PackedLayer {
   }
 
  private:
+  // to[k][slot][V]: the gates' rows of V units, for a few k of each in turn, so that the panel is
+  // written from front to back.
+  void pack_slots(const Scalar* from, std::int64_t K, std::int64_t units, const int* gate,
+                  int count, Scalar* to) const {
+    constexpr std::int64_t part = 2 * V;
+    for (std::int64_t k = 0; k < K; k += part)
+      for (int s = 0; s < count; ++s)
+        detail::pack_lanes(from + gate[s] * H * K + k, K, units, std::min(part, K - k),
+                           to + (k * count + s) * V, count * V);
+  }
+
   static void place(Scalar* memory, const std::int64_t* sizes, Scalar** const* parts, int count) {
     for (int i = 0; i < count; ++i) {
       *parts[i] = sizes[i] > 0 ? memory : nullptr;

@@ -11,6 +11,7 @@
 
 #include <cmath>
 
+#include "kernels/activations.h"
 #include "kernels/buffer.h"
 #include "kernels/linear.h"
 #include "kernels/stepwise_table.h"

@@ -11,7 +11,7 @@
 // through a product.
 #pragma once
 
-#include "kernels/simd.h"
+#include "kernels/activations.h"
 
 namespace rnnfast {
 

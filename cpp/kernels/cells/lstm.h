@@ -11,6 +11,7 @@
 // Slots: i, f, g, o; after backpropagation the gradients of their pre-activations.
 #pragma once
 
+#include "kernels/activations.h"
 #include "kernels/pack.h"
 
 namespace rnnfast {

@@ -3,7 +3,7 @@
 // Slot: the pre-activation; then h<t>; after backpropagation its gradient.
 #pragma once
 
-#include "kernels/simd.h"
+#include "kernels/activations.h"
 
 namespace rnnfast {
 
