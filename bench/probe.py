@@ -41,11 +41,12 @@ class Machine:
         return rate >= CLEAN * self.best_fma[dtype, threads]
 
     def settle(self, dtype: str, threads: int, patience: float) -> float:
-        """Probe until the machine is quiet or `patience` seconds are over; return the last probe.
+        """Wait `patience` seconds, and up to as long again for a clean probe; return the last one.
 
-        A pool of threads spins for some milliseconds after its last work before it sleeps, and
-        would take a core from the next library.
+        A pool of threads spins for some tens of milliseconds after its last work before it sleeps,
+        and takes a core from the next library, slice by slice: a short probe may not meet it.
         """
+        time.sleep(patience)
         end = time.perf_counter() + patience
         while True:
             rate = self.fma(dtype, threads)

@@ -30,7 +30,8 @@ Answer = dict[str, npt.NDArray[np.floating]]
 
 BLOCK_SECONDS = 50e-6  # calls shorter than this are timed several at once
 SLICE_SECONDS = 10e-3
-SETTLE_SECONDS = 40e-3  # how long another library's idle threads may go on spinning
+WARM_SECONDS = 6e-3  # until woken threads are on cores of their own
+SETTLE_SECONDS = 0.1  # how long another library's idle threads may go on spinning
 FEWEST_ROUNDS = 5
 ENOUGH_CLEAN = 3
 MOST_WAITED = 0.05  # of a clean slice's time, in a queue for a CPU
@@ -139,6 +140,7 @@ class Timing:
 @dataclass
 class _Pace:
     calls: int  # in a block
+    warming: int  # blocks before those that count
     blocks: int  # in a slice
     rounds: int
 
@@ -153,8 +155,9 @@ def _pace(candidate: Candidate, budget: float, clock: str) -> _Pace:
     once = min(candidate.time(1, 2, clock).seconds)
     calls = max(1, round(BLOCK_SECONDS / once))
     blocks = max(1, round(SLICE_SECONDS / (calls * once)))
+    warming = max(1, round(WARM_SECONDS / (calls * once)))
     rounds = round(budget / (blocks * calls * once))
-    return _Pace(calls, blocks, max(FEWEST_ROUNDS, min(rounds, 40)))
+    return _Pace(calls, warming, blocks, max(FEWEST_ROUNDS, min(rounds, 40)))
 
 
 def time_in_turns(
@@ -196,8 +199,8 @@ def time_in_turns(
             if not pace.goes_on(turn, timings[k]):
                 continue
             before = machine.settle(dtype, threads, SETTLE_SECONDS if threads > 1 else 0.0)
-            # A call wakes its threads and fills the caches: it is not counted.
-            candidate.time(pace.calls, 1, clock)
+            # The first calls wake threads and fill caches: they are not counted.
+            candidate.time(pace.calls, pace.warming, clock)
             timed = candidate.time(pace.calls, pace.blocks, clock)
             after = machine.fma(dtype, threads)
             clean = machine.is_clean(min(before, after), dtype, threads)
