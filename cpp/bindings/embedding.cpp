@@ -8,7 +8,7 @@ namespace rnnfast {
 
 namespace {
 
-// A table (N, E) in a flat buffer.
+// A table (N, E) in a flat buffer; the whole buffer if that keeps gradients by row.
 class Embedding {
  public:
   Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim,
@@ -23,6 +23,9 @@ class Embedding {
     if (N_ < 1 || E_ < 1 || weight_ < 0 || N_ > size / E_ || weight_ > size - N_ * E_)
       throw py::value_error("weight: expected an offset within the buffer of " +
                             std::to_string(size));
+    const RowGradients* const by_row = parameters_->row_grads();
+    if (by_row != nullptr && (weight_ != 0 || N_ * E_ != size || by_row->width() != E_))
+      throw py::value_error("buffer: expected its gradients by rows of this table");
   }
 
   bool is_double() const { return parameters_->is_double(); }
@@ -50,10 +53,15 @@ class Embedding {
     if (dy.R != indices.size()) require_shape("dy", dy.held, {indices.size(), E_});
     const int threads = thread_count();
     const py::gil_scoped_release release;
+    const auto* const to = static_cast<const std::int64_t*>(indices.data());
+    const auto scatter = heads<Scalar>(*table_).embedding_scatter;
+    if (RowGradients* const by_row = parameters_->row_grads()) {
+      const std::lock_guard lock(by_row->mutex());
+      const auto places = by_row->place(to, dy.R, padding_);
+      return scatter(dy.R, E_, dy.matrix, places.data(), -1, by_row->data<Scalar>(), threads);
+    }
     const std::lock_guard lock(gradient_mutex_);
-    heads<Scalar>(*table_).embedding_scatter(
-        dy.R, E_, dy.matrix, static_cast<const std::int64_t*>(indices.data()), padding_,
-        parameters_->grads<Scalar>() + weight_, threads);
+    scatter(dy.R, E_, dy.matrix, to, padding_, parameters_->grads<Scalar>() + weight_, threads);
   }
 
  private:

@@ -6,39 +6,47 @@ namespace rnnfast {
 
 namespace {
 
-// A part of a flat buffer: what one call works on.
+// A part of a flat buffer: what one call works on. A buffer that keeps gradients by row is taken
+// as a whole.
 template <class Scalar>
 struct Part {
-  std::int64_t n;
-  Scalar *values, *grads;
+  const ParameterBuffer& buffer;
+  std::int64_t begin, end;
+  Scalar* values;
 
-  Part(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end) {
-    if (begin < 0 || begin > end || end > buffer.size())
+  Part(const ParameterBuffer& all, std::int64_t first, std::int64_t last)
+      : buffer(all), begin(first), end(last) {
+    const bool whole = buffer.row_grads() == nullptr || (begin == 0 && end == buffer.size());
+    if (begin < 0 || begin > end || end > buffer.size() || !whole)
       throw py::value_error("end: expected 0 <= begin <= end <= " + std::to_string(buffer.size()) +
-                            ", got " + std::to_string(begin) + " and " + std::to_string(end));
-    n = end - begin;
+                            (whole ? "" : " and all of it") + ", got " + std::to_string(begin) +
+                            " and " + std::to_string(end));
     values = buffer.values<Scalar>() + begin;
-    grads = buffer.grads<Scalar>() + begin;
   }
 
-  // What the optimizer remembers: an array of n values that it may write; null for None.
+  // What the optimizer remembers: an array for the values that it may write; null for None.
   Scalar* memory(const char* name, const py::object& given) const {
     if (given.is_none()) return nullptr;
     auto array = py::cast<py::array>(given);
     require_dtype<Scalar>(name, array);
-    require_shape(name, array, {n});
+    require_shape(name, array, {end - begin});
     if (!(array.flags() & py::array::c_style) || !array.writeable())
       throw py::value_error(std::string(name) + ": expected a writeable contiguous array");
     return static_cast<Scalar*>(array.mutable_data());
   }
 
-  // Calls f(kernels, threads) without the GIL.
+  // Calls f(kernels, touched, gradients, threads) without the GIL.
   template <class F>
   void run(const F& f) const {
     const auto& table = heads<Scalar>(kernels());
     const int threads = thread_count();
     const py::gil_scoped_release release;
-    f(table, threads);
+    RowGradients* const by_row = buffer.row_grads();
+    if (by_row == nullptr)
+      return f(table, Touched{end - begin}, buffer.grads<Scalar>() + begin, threads);
+    const std::lock_guard lock(by_row->mutex());
+    f(table, Touched{by_row->size(), by_row->rows().data(), by_row->width()},
+      by_row->data<Scalar>(), threads);
   }
 };
 
@@ -54,8 +62,8 @@ void sgd(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const py
   const SgdStep step = {lr, mu, dampening, weight_decay, nesterov, first};
   with_part(buffer, begin, end, [&](const auto& part) {
     auto* const b = part.memory("momentum_buffer", momentum);
-    part.run([&](const auto& table, int threads) {
-      table.sgd(part.n, part.values, part.grads, b, step, threads);
+    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+      table.sgd(touched, part.values, grads, b, step, threads);
     });
   });
   buffer.changed();
@@ -67,8 +75,8 @@ void adam(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const p
   const AdamStep step = {lr, beta1, beta2, eps, weight_decay, decoupled, number};
   with_part(buffer, begin, end, [&](const auto& part) {
     auto *const m = part.memory("exp_avg", mean), *const v = part.memory("exp_avg_sq", square);
-    part.run([&](const auto& table, int threads) {
-      table.adam(part.n, part.values, part.grads, m, v, step, threads);
+    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+      table.adam(touched, part.values, grads, m, v, step, threads);
     });
   });
   buffer.changed();
@@ -82,8 +90,8 @@ void rmsprop(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end,
     auto* const v = part.memory("square_avg", square);
     auto* const m = part.memory("grad_avg", mean);
     auto* const b = part.memory("momentum_buffer", momentum);
-    part.run([&](const auto& table, int threads) {
-      table.rmsprop(part.n, part.values, part.grads, v, m, b, step, threads);
+    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+      table.rmsprop(touched, part.values, grads, v, m, b, step, threads);
     });
   });
   buffer.changed();
@@ -94,8 +102,8 @@ void adagrad(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, cons
   const AdagradStep step = {lr, eps, weight_decay};
   with_part(buffer, begin, end, [&](const auto& part) {
     auto* const s = part.memory("sum", sum);
-    part.run([&](const auto& table, int threads) {
-      table.adagrad(part.n, part.values, part.grads, s, step, threads);
+    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+      table.adagrad(touched, part.values, grads, s, step, threads);
     });
   });
   buffer.changed();
@@ -105,8 +113,8 @@ double squared_norm(const ParameterBuffer& buffer, std::int64_t begin, std::int6
   double sum = 0;
   with_part(buffer, begin, end, [&](const auto& part) {
     Status status = Status::ok;
-    part.run([&](const auto& table, int threads) {
-      status = table.squared_norm(part.n, part.grads, &sum, threads);
+    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+      status = table.squared_norm(touched.n, grads, &sum, threads);
     });
     require_ok(status);
   });
@@ -116,15 +124,17 @@ double squared_norm(const ParameterBuffer& buffer, std::int64_t begin, std::int6
 void scale_grads(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end,
                  double factor) {
   with_part(buffer, begin, end, [&](const auto& part) {
-    part.run(
-        [&](const auto& table, int threads) { table.scale(part.n, part.grads, factor, threads); });
+    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+      table.scale(touched.n, grads, factor, threads);
+    });
   });
 }
 
 void clip_grads(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, double bound) {
   with_part(buffer, begin, end, [&](const auto& part) {
-    part.run(
-        [&](const auto& table, int threads) { table.clip(part.n, part.grads, bound, threads); });
+    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+      table.clip(touched.n, grads, bound, threads);
+    });
   });
 }
 

@@ -21,27 +21,58 @@ std::size_t item_size(const ParameterBuffer& buffer) {
   return buffer.is_double() ? sizeof(double) : sizeof(float);
 }
 
+py::dtype dtype_of(const ParameterBuffer& buffer) {
+  return buffer.is_double() ? py::dtype::of<double>() : py::dtype::of<float>();
+}
+
 // A flat view of the buffer's memory that keeps the buffer alive.
 py::array view(const py::object& self, bool grads) {
   auto& buffer = self.cast<ParameterBuffer&>();
-  const auto dtype = buffer.is_double() ? py::dtype::of<double>() : py::dtype::of<float>();
+  if (grads && buffer.row_grads() != nullptr)
+    throw py::value_error(
+        "grads: expected a buffer that keeps all, got one that keeps them by row");
   const void* data = grads ? buffer.grads<char>() : buffer.values<char>();
   // A capsule as the base: NumPy then refuses to make the read-only view writeable again.
   auto* owner = new py::object(self);
   const py::capsule base(owner, [](void* p) { delete static_cast<py::object*>(p); });
-  py::array array(dtype, {buffer.size()}, data, base);
+  py::array array(dtype_of(buffer), {buffer.size()}, data, base);
   if (!grads) array.attr("setflags")(py::arg("write") = false);
   return array;
 }
 
+// The rows that have gradients (K), and those (K, row_size): copies.
+py::tuple sparse_grads(const ParameterBuffer& buffer) {
+  RowGradients* const grads = buffer.row_grads();
+  if (grads == nullptr)
+    throw py::value_error(
+        "grads: expected a buffer that keeps them by row, got one that keeps all");
+  std::vector<std::int64_t> rows;
+  std::vector<std::byte> block;
+  {
+    const py::gil_scoped_release release;
+    const std::lock_guard lock(grads->mutex());
+    rows = grads->rows();
+    block.assign(grads->data<std::byte>(), grads->data<std::byte>() + grads->bytes());
+  }
+  const auto K = static_cast<std::int64_t>(rows.size());
+  return py::make_tuple(py::array_t<std::int64_t>(K, rows.data()),
+                        py::array(dtype_of(buffer), {K, grads->width()}, block.data()));
+}
+
 }  // namespace
 
-ParameterBuffer::ParameterBuffer(std::int64_t size, bool is_double)
+ParameterBuffer::ParameterBuffer(std::int64_t size, bool is_double, std::int64_t row_size)
     : size_(size), is_double_(is_double) {
   if (size < 0) throw py::value_error("size: expected at least 0, got " + std::to_string(size));
+  if (row_size < 0 || (row_size > 0 && size % row_size != 0))
+    throw py::value_error("row_size: expected a divisor of " + std::to_string(size) + ", got " +
+                          std::to_string(row_size));
   const std::size_t bytes = static_cast<std::size_t>(size) * item_size(*this);
   values_.reset(zeroed(bytes));
-  grads_.reset(zeroed(bytes));
+  if (row_size > 0)
+    row_grads_ = std::make_unique<RowGradients>(row_size, item_size(*this));
+  else
+    grads_.reset(zeroed(bytes));
 }
 
 void ParameterBuffer::assign(std::int64_t offset, const py::array& source) {
@@ -60,23 +91,30 @@ void ParameterBuffer::assign(std::int64_t offset, const py::array& source) {
 }
 
 void ParameterBuffer::zero_grads() {
+  if (row_grads_ != nullptr) {
+    const std::lock_guard lock(row_grads_->mutex());
+    return row_grads_->clear();
+  }
   std::memset(grads_.get(), 0, static_cast<std::size_t>(size_) * item_size(*this));
 }
 
 void bind_parameters(py::module_& m) {
   py::class_<ParameterBuffer, std::shared_ptr<ParameterBuffer>>(m, "ParameterBuffer")
-      .def(py::init([](std::int64_t size, const std::string& dtype) {
+      .def(py::init([](std::int64_t size, const std::string& dtype, std::int64_t row_size) {
              if (dtype != "float32" && dtype != "float64")
                throw py::value_error("dtype: expected 'float32' or 'float64', got '" + dtype + "'");
-             return std::make_shared<ParameterBuffer>(size, dtype == "float64");
+             return std::make_shared<ParameterBuffer>(size, dtype == "float64", row_size);
            }),
-           py::arg("size"), py::arg("dtype"))
+           py::arg("size"), py::arg("dtype"), py::arg("row_size") = 0)
       .def_property_readonly("size", &ParameterBuffer::size)
       .def_property_readonly(
           "dtype", [](const ParameterBuffer& b) { return b.is_double() ? "float64" : "float32"; })
+      .def_property_readonly("is_sparse",
+                             [](const ParameterBuffer& b) { return b.row_grads() != nullptr; })
       .def_property_readonly("version", &ParameterBuffer::version)
       .def_property_readonly("values", [](const py::object& self) { return view(self, false); })
       .def_property_readonly("grads", [](const py::object& self) { return view(self, true); })
+      .def("sparse_grads", &sparse_grads)
       .def("assign", &ParameterBuffer::assign, py::arg("offset"), py::arg("source"))
       .def("zero_grads", &ParameterBuffer::zero_grads);
 }

@@ -7,14 +7,18 @@
 #include <stdexcept>
 
 #include "bindings/arrays.h"
+#include "bindings/row_gradients.h"
 
 namespace rnnfast {
 
 // One flat run of values and one of gradients, 64-byte aligned. Python sees the values read-only,
 // so that each change passes through `changed()` and no packed copy can go stale unnoticed.
+//
+// A buffer that is one table may keep the gradients of those rows alone that were used.
 class ParameterBuffer {
  public:
-  ParameterBuffer(std::int64_t size, bool is_double);
+  // `row_size` numbers are a row of a table whose gradients are kept by row; 0: all are kept.
+  ParameterBuffer(std::int64_t size, bool is_double, std::int64_t row_size);
 
   std::int64_t size() const { return size_; }
   bool is_double() const { return is_double_; }
@@ -25,10 +29,12 @@ class ParameterBuffer {
   Scalar* values() const {
     return static_cast<Scalar*>(values_.get());
   }
+  // Null if gradients are kept by row, and the other way round.
   template <class Scalar>
   Scalar* grads() const {
     return static_cast<Scalar*>(grads_.get());
   }
+  RowGradients* row_grads() const { return row_grads_.get(); }
   // Copies a contiguous array of the buffer's dtype to [offset, offset + size).
   void assign(std::int64_t offset, const py::array& source);
   void zero_grads();
@@ -41,6 +47,7 @@ class ParameterBuffer {
   bool is_double_;
   std::int64_t version_ = 0;
   std::unique_ptr<void, Free> values_, grads_;
+  std::unique_ptr<RowGradients> row_grads_;
 };
 
 }  // namespace rnnfast

@@ -78,6 +78,14 @@ struct CtcProblem {
   double scale;                 // factor of all gradients, not of the loss
 };
 
+// Which values an optimizer changes: all n, or some rows of a table, each once, whose gradients lie
+// one after the other.
+struct Touched {
+  std::int64_t n;                      // gradients
+  const std::int64_t* rows = nullptr;  // (n / width), or null: all values
+  std::int64_t width = 0;              // numbers of a row
+};
+
 // One optimizer's step; the equations are those of torch.optim.
 struct SgdStep {
   double lr, momentum, dampening, weight_decay;
@@ -188,16 +196,16 @@ struct HeadsTable {
   void (*dropout)(std::int64_t n, double probability, std::uint64_t seed, const Scalar* x,
                   Scalar* y, int threads);
 
-  // Optimizers: n values p, their gradients g, and the optimizer's memory.
-  void (*sgd)(std::int64_t n, Scalar* p, const Scalar* g, Scalar* momentum /* or null */,
+  // Optimizers: values p, the gradients g of those that are touched, and the optimizer's memory.
+  void (*sgd)(const Touched& touched, Scalar* p, const Scalar* g, Scalar* momentum /* or null */,
               const SgdStep& step, int threads);
-  void (*adam)(std::int64_t n, Scalar* p, const Scalar* g, Scalar* mean, Scalar* square,
+  void (*adam)(const Touched& touched, Scalar* p, const Scalar* g, Scalar* mean, Scalar* square,
                const AdamStep& step, int threads);
-  void (*rmsprop)(std::int64_t n, Scalar* p, const Scalar* g, Scalar* square,
+  void (*rmsprop)(const Touched& touched, Scalar* p, const Scalar* g, Scalar* square,
                   Scalar* mean /* centred, or null */, Scalar* momentum /* or null */,
                   const RmspropStep& step, int threads);
-  void (*adagrad)(std::int64_t n, Scalar* p, const Scalar* g, Scalar* sum, const AdagradStep& step,
-                  int threads);
+  void (*adagrad)(const Touched& touched, Scalar* p, const Scalar* g, Scalar* sum,
+                  const AdagradStep& step, int threads);
   Status (*squared_norm)(std::int64_t n, const Scalar* x, double* sum, int threads);
   void (*scale)(std::int64_t n, Scalar* x, double factor, int threads);
   void (*clip)(std::int64_t n, Scalar* x, double bound, int threads);  // to [-bound, bound]

@@ -11,25 +11,41 @@ namespace rnnfast {
 
 namespace detail {
 
-// Reads and writes a vector at a place of the pass, or the part of one at its end.
+// Reads and writes a vector at a place of the pass, or the part of one at its end. Gradients of
+// rows lie closer together than the rows.
 template <class Scalar>
 struct Place {
-  std::int64_t at, count;
+  std::int64_t at, count, gradient_at;
   RNNFAST_INLINE Vec<Scalar> operator()(const Scalar* from) const {
     return load_first(from + at, count);
+  }
+  RNNFAST_INLINE Vec<Scalar> gradient(const Scalar* from) const {
+    return load_first(from + gradient_at, count);
   }
   RNNFAST_INLINE void set(Scalar* to, const Vec<Scalar>& value) const {
     store_first(to + at, value, count);
   }
 };
 
-// Calls f(place) for every vector of n values; elements must not depend on each other.
+// Calls f(place) for every vector of what is touched; elements must not depend on each other.
 template <class Scalar, class F>
-void for_each_vector(std::int64_t n, int threads, const F& f) {
+void for_each_vector(const Touched& touched, int threads, const F& f) {
+  const std::int64_t n = touched.n, width = touched.width;
+  const std::int64_t* const rows = touched.rows;
   parallel(useful_threads(threads, n, 1 << 14), [&](int rank, int size) {
-    const Range mine = share(n, 64, rank, size);
-    for (std::int64_t i = mine.begin; i < mine.end; i += lanes<Scalar>)
-      f(Place<Scalar>{i, mine.end - i});
+    const Range mine = rows == nullptr ? share(n, 64, rank, size) : share(n / width, rank, size);
+    const std::int64_t stretches = rows == nullptr ? 1 : mine.end - mine.begin;
+    for (std::int64_t k = 0; k < stretches; ++k) {
+      Range stretch = mine;
+      std::int64_t before = 0;  // values up to it that are not touched
+      if (rows != nullptr) {
+        const std::int64_t number = mine.begin + k, begin = rows[number] * width;
+        stretch = {begin, begin + width};
+        before = begin - number * width;
+      }
+      for (std::int64_t i = stretch.begin; i < stretch.end; i += lanes<Scalar>)
+        f(Place<Scalar>{i, stretch.end - i, i - before});
+    }
   });
 }
 
@@ -43,15 +59,15 @@ Vec<Scalar> constant(double value) {
 // g += weight_decay p; b = momentum b + (1 - dampening) g (b = g at first);
 // g = g + momentum b (Nesterov) or b; p -= lr g
 template <class Scalar>
-void sgd(std::int64_t n, Scalar* p, const Scalar* g, Scalar* momentum, const SgdStep& step,
+void sgd(const Touched& touched, Scalar* p, const Scalar* g, Scalar* momentum, const SgdStep& step,
          int threads) {
   const auto lr = detail::constant<Scalar>(-step.lr);
   const auto decay = detail::constant<Scalar>(step.weight_decay);
   const auto mu = detail::constant<Scalar>(step.momentum);
   const auto fresh = detail::constant<Scalar>(1 - step.dampening);
-  detail::for_each_vector<Scalar>(n, threads, [=](const detail::Place<Scalar>& at) {
+  detail::for_each_vector<Scalar>(touched, threads, [=](const detail::Place<Scalar>& at) {
     const auto value = at(p);
-    auto gradient = madd(decay, value, at(g));
+    auto gradient = madd(decay, value, at.gradient(g));
     if (momentum != nullptr) {
       const auto b = step.first ? gradient : madd(mu, at(momentum), mul(fresh, gradient));
       at.set(momentum, b);
@@ -65,7 +81,7 @@ void sgd(std::int64_t n, Scalar* p, const Scalar* g, Scalar* momentum, const Sgd
 // p -= lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 // with g += weight_decay p before (Adam) or p *= 1 - lr weight_decay (AdamW)
 template <class Scalar>
-void adam(std::int64_t n, Scalar* p, const Scalar* g, Scalar* mean, Scalar* square,
+void adam(const Touched& touched, Scalar* p, const Scalar* g, Scalar* mean, Scalar* square,
           const AdamStep& step, int threads) {
   namespace ei = Eigen::internal;
   const double t = static_cast<double>(step.step);
@@ -79,9 +95,9 @@ void adam(std::int64_t n, Scalar* p, const Scalar* g, Scalar* mean, Scalar* squa
   const auto rest1 = detail::constant<Scalar>(1 - step.beta1);
   const auto beta2 = detail::constant<Scalar>(step.beta2);
   const auto rest2 = detail::constant<Scalar>(1 - step.beta2);
-  detail::for_each_vector<Scalar>(n, threads, [=](const detail::Place<Scalar>& at) {
+  detail::for_each_vector<Scalar>(touched, threads, [=](const detail::Place<Scalar>& at) {
     const auto value = mul(at(p), shrink);
-    const auto gradient = madd(decay, value, at(g));
+    const auto gradient = madd(decay, value, at.gradient(g));
     const auto old = at(mean);
     const auto m = madd(rest1, sub(gradient, old), old);
     const auto v = madd(beta2, at(square), mul(rest2, mul(gradient, gradient)));
@@ -95,7 +111,7 @@ void adam(std::int64_t n, Scalar* p, const Scalar* g, Scalar* mean, Scalar* squa
 // v = alpha v + (1 - alpha) g^2; centred: m = alpha m + (1 - alpha) g, v' = v - m^2;
 // b = momentum b + g / (sqrt(v') + eps); p -= lr b
 template <class Scalar>
-void rmsprop(std::int64_t n, Scalar* p, const Scalar* g, Scalar* square, Scalar* mean,
+void rmsprop(const Touched& touched, Scalar* p, const Scalar* g, Scalar* square, Scalar* mean,
              Scalar* momentum, const RmspropStep& step, int threads) {
   namespace ei = Eigen::internal;
   const auto lr = detail::constant<Scalar>(-step.lr);
@@ -104,9 +120,9 @@ void rmsprop(std::int64_t n, Scalar* p, const Scalar* g, Scalar* square, Scalar*
   const auto eps = detail::constant<Scalar>(step.eps);
   const auto decay = detail::constant<Scalar>(step.weight_decay);
   const auto mu = detail::constant<Scalar>(step.momentum);
-  detail::for_each_vector<Scalar>(n, threads, [=](const detail::Place<Scalar>& at) {
+  detail::for_each_vector<Scalar>(touched, threads, [=](const detail::Place<Scalar>& at) {
     const auto value = at(p);
-    const auto gradient = madd(decay, value, at(g));
+    const auto gradient = madd(decay, value, at.gradient(g));
     auto v = madd(alpha, at(square), mul(rest, mul(gradient, gradient)));
     at.set(square, v);
     if (mean != nullptr) {
@@ -126,15 +142,15 @@ void rmsprop(std::int64_t n, Scalar* p, const Scalar* g, Scalar* square, Scalar*
 
 // s += g^2; p -= lr g / (sqrt(s) + eps)
 template <class Scalar>
-void adagrad(std::int64_t n, Scalar* p, const Scalar* g, Scalar* sum, const AdagradStep& step,
-             int threads) {
+void adagrad(const Touched& touched, Scalar* p, const Scalar* g, Scalar* sum,
+             const AdagradStep& step, int threads) {
   namespace ei = Eigen::internal;
   const auto lr = detail::constant<Scalar>(-step.lr);
   const auto eps = detail::constant<Scalar>(step.eps);
   const auto decay = detail::constant<Scalar>(step.weight_decay);
-  detail::for_each_vector<Scalar>(n, threads, [=](const detail::Place<Scalar>& at) {
+  detail::for_each_vector<Scalar>(touched, threads, [=](const detail::Place<Scalar>& at) {
     const auto value = at(p);
-    const auto gradient = madd(decay, value, at(g));
+    const auto gradient = madd(decay, value, at.gradient(g));
     const auto s = madd(gradient, gradient, at(sum));
     at.set(sum, s);
     at.set(p, madd(lr, ei::pdiv(gradient, add(ei::psqrt(s), eps)), value));
@@ -161,14 +177,14 @@ template <class Scalar>
 void scale(std::int64_t n, Scalar* x, double factor, int threads) {
   const auto f = detail::constant<Scalar>(factor);
   detail::for_each_vector<Scalar>(
-      n, threads, [=](const detail::Place<Scalar>& at) { at.set(x, mul(at(x), f)); });
+      {n}, threads, [=](const detail::Place<Scalar>& at) { at.set(x, mul(at(x), f)); });
 }
 
 // NaN stays NaN.
 template <class Scalar>
 void clip(std::int64_t n, Scalar* x, double bound, int threads) {
   const auto low = detail::constant<Scalar>(-bound), high = detail::constant<Scalar>(bound);
-  detail::for_each_vector<Scalar>(n, threads, [=](const detail::Place<Scalar>& at) {
+  detail::for_each_vector<Scalar>({n}, threads, [=](const detail::Place<Scalar>& at) {
     at.set(x, Eigen::internal::pmin(keep_nan_max(at(x), low), high));
   });
 }

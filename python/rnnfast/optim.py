@@ -41,9 +41,11 @@ class Optimizer:
 
     def _remember(self, *names: str, value: float = 0.0) -> None:
         for name in names:
-            self._memory[name] = [
-                np.full(run.end - run.begin, value, dtype=run.buffer.dtype) for run in self._runs
-            ]
+            # Pages of zeros take no memory until they are written.
+            arrays = [np.zeros(run.end - run.begin, run.buffer.dtype) for run in self._runs]
+            for array in arrays if value else ():
+                array[...] = value
+            self._memory[name] = arrays
 
     @property
     def lr(self) -> float:
@@ -71,7 +73,10 @@ class Optimizer:
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
         for run in self._runs:
-            run.buffer.grads[run.begin : run.end] = 0
+            if run.buffer.is_sparse:  # one table, all of it
+                run.buffer.zero_grads()
+            else:
+                run.buffer.grads[run.begin : run.end] = 0
 
     def state_dict(self) -> dict[str, Array]:
         """Return a copy of what the optimizer remembers, by name, for a checkpoint.
@@ -132,6 +137,13 @@ class SGD(Optimizer):
         As in the equations.
     nesterov : bool
         Look ahead along the momentum.
+
+    Notes
+    -----
+    Of an ``Embedding(sparse=True)`` a step changes the rows that were used; to these alone
+    ``weight_decay`` applies, and without it the step is that of dense gradients. Momentum would
+    move every row that was ever used, at each step (as it does in `torch.optim.SGD`): it is
+    refused.
     """
 
     def __init__(
@@ -154,6 +166,10 @@ class SGD(Optimizer):
                 f"and {dampening}"
             )
         if momentum:
+            if any(run.buffer.is_sparse for run in self._runs):
+                raise ValueError(
+                    f"momentum: expected 0 with an Embedding of sparse=True, got {momentum}"
+                )
             self._remember("momentum_buffer")
 
     def _update(self, run: Run, memory: Mapping[str, Array]) -> None:
@@ -189,6 +205,15 @@ class Adam(Optimizer):
         beta1 and beta2, in [0, 1).
     eps, weight_decay : float
         As in the equations.
+
+    Notes
+    -----
+    Of an ``Embedding(sparse=True)`` a step changes the rows that were used since `zero_grad`, their
+    values and their m and v alone ("lazy" Adam, as `torch.optim.SparseAdam`). That is not what
+    dense gradients give, where a row that was not used has a gradient of 0: its m and v do not
+    decay, it does not go on along its m, and ``weight_decay`` does not touch it. t counts all
+    steps, for every row. `torch.optim.SparseAdam` adds ``eps`` to ``sqrt(v)`` before the division
+    by ``sqrt(1 - beta2^t)``, and knows no weight decay.
     """
 
     _decoupled = False
@@ -269,6 +294,11 @@ class RMSprop(Optimizer):
         As in the equations.
     centered : bool
         Divide by an estimate of the deviation, not of the mean square.
+
+    Notes
+    -----
+    Of an ``Embedding(sparse=True)`` a step changes the rows that were used, their values and their
+    v, m and b alone: those of other rows do not decay, and ``weight_decay`` does not touch them.
     """
 
     def __init__(
@@ -323,6 +353,11 @@ class Adagrad(Optimizer):
         As in the equations.
     initial_accumulator_value : float
         What s begins with.
+
+    Notes
+    -----
+    Of an ``Embedding(sparse=True)`` a step changes the rows that were used. Without
+    ``weight_decay``, which touches these alone, that is the step of dense gradients.
     """
 
     def __init__(

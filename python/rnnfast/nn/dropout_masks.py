@@ -154,7 +154,7 @@ class WeightDrop(RandomDrop):
     Raises
     ------
     ValueError
-        If no parameter's name begins so.
+        If no parameter's name begins so, or gradients are kept by row, ``Embedding(sparse=True)``.
     """
 
     def __init__(
@@ -174,6 +174,8 @@ class WeightDrop(RandomDrop):
         if not self._parameters:
             known = ", ".join(layer.parameters())
             raise ValueError(f"prefix: expected the beginning of one of {known}, got {prefix!r}")
+        if any(parameter.buffer.is_sparse for parameter in self._parameters.values()):
+            raise ValueError(f"layer: expected one with dense gradients, got {layer!r}")
         self._kept: dict[str, tuple[Array, Array, Array]] = {}
 
     def __enter__(self) -> WeightDrop:

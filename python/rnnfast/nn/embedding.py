@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_indices, check_int, make_generator
+from rnnfast._checks import check_bool, check_indices, check_int, make_generator
 from rnnfast.nn.module import Array, Module
 
 
@@ -23,6 +23,10 @@ class Embedding(Module):
         Length of a row.
     padding_idx : int, optional
         A row that begins as zeros and gets no gradient.
+    sparse : bool
+        Keep gradients of those rows alone that were used since `zero_grad`, and let optimizers
+        change these alone, as ``torch.nn.Embedding(sparse=True)``. A step then costs as much as
+        the rows that it uses, not as the table: for tens of thousands of rows.
     dtype : {"float32", "float64"}
         Type of the table.
     seed : int or numpy.random.Generator, optional
@@ -31,7 +35,21 @@ class Embedding(Module):
     Attributes
     ----------
     grads : dict of str to ndarray
-        Gradient of ``weight``, (num_embeddings, embedding_dim).
+        Gradient of ``weight``, (num_embeddings, embedding_dim). With ``sparse`` a read-only copy,
+        made at each access; `sparse_grads` gives what is kept.
+
+    Notes
+    -----
+    The gradients themselves, their norm, clipping and scaling do not depend on ``sparse``. The
+    steps of optimizers do, where a row that was not used would change in spite of its gradient
+    being 0:
+
+    - `Adam`, `AdamW` and `RMSprop`: its moments do not decay, and it does not move along them.
+    - ``weight_decay``, of all optimizers: it does not decay.
+    - `SGD` with momentum is refused.
+
+    `SGD` and `Adagrad` without weight decay give the same numbers. Optimizers and averages of
+    weights still remember as many numbers as the table has, and an average passes over them all.
     """
 
     def __init__(
@@ -40,6 +58,7 @@ class Embedding(Module):
         embedding_dim: int,
         padding_idx: int | None = None,
         *,
+        sparse: bool = False,
         dtype: str = "float32",
         seed: int | np.random.Generator | None = None,
     ) -> None:
@@ -51,7 +70,8 @@ class Embedding(Module):
                 f"padding_idx: expected less than num_embeddings {num_embeddings}, "
                 f"got {padding_idx}"
             )
-        super().__init__(self._shapes(), dtype)
+        self.sparse = check_bool("sparse", sparse)
+        super().__init__(self._shapes(), dtype, sparse=self.sparse)
         self._initialise(make_generator("seed", seed))
         self._native = _core.Embedding(
             self.num_embeddings,
@@ -121,6 +141,25 @@ class Embedding(Module):
 
         return y, backprop
 
+    def sparse_grads(self) -> tuple[Array, Array]:
+        """Return the gradients as they are kept with ``sparse``.
+
+        Returns
+        -------
+        rows : ndarray of int64, shape (K,)
+            The distinct rows that were used since `zero_grad`, ascending, without ``padding_idx``.
+        values : ndarray, shape (K, embedding_dim)
+            The gradient of each; copies, as the rows are.
+
+        Raises
+        ------
+        ValueError
+            If the layer was not made with ``sparse=True``.
+        """
+        if not self.sparse:
+            raise ValueError("sparse: expected an Embedding made with True, got False")
+        return self.buffer.sparse_grads()
+
     def _look_up(self, indices: Array) -> Array:
         y = self._native.forward(indices.reshape(-1))
         return y.reshape(*indices.shape, self.embedding_dim)
@@ -128,5 +167,5 @@ class Embedding(Module):
     def __repr__(self) -> str:
         return (
             f"Embedding({self.num_embeddings}, {self.embedding_dim}, "
-            f"padding_idx={self.padding_idx}, dtype={self.dtype})"
+            f"padding_idx={self.padding_idx}, sparse={self.sparse}, dtype={self.dtype})"
         )

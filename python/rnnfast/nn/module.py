@@ -22,8 +22,6 @@ class Parameter:
     data : ndarray
         The values, read-only: they change through `assign`, `Module.load_state_dict` and the
         optimizers only, so that packed copies of them cannot go stale.
-    grad : ndarray
-        The gradient, of the same shape, writeable. Backpropagation adds to it.
     """
 
     def __init__(self, buffer: _core.ParameterBuffer, offset: int, shape: Sequence[int]) -> None:
@@ -31,7 +29,24 @@ class Parameter:
         self.buffer = buffer
         self.offset = offset
         self.data: Array = buffer.values[offset : offset + size].reshape(shape)
-        self.grad: Array = buffer.grads[offset : offset + size].reshape(shape)
+        self._grad: Array | None = None
+        if not buffer.is_sparse:
+            self._grad = buffer.grads[offset : offset + size].reshape(shape)
+
+    @property
+    def grad(self) -> Array:
+        """The gradient, of the same shape, writeable. Backpropagation adds to it.
+
+        Where gradients are kept by row, in ``Embedding(sparse=True)``: a read-only copy, made at
+        each access.
+        """
+        if self._grad is not None:
+            return self._grad
+        dense = np.zeros(self.shape, self.dtype)
+        rows, values = self.buffer.sparse_grads()
+        dense[rows] = values
+        dense.setflags(write=False)
+        return dense
 
     @staticmethod
     def aligned(offset: int) -> int:
@@ -93,22 +108,23 @@ class Module:
         Name and shape of each parameter, in the order of the state dictionary.
     dtype : {"float32", "float64"}
         Type of every parameter.
-
-    Attributes
-    ----------
-    grads : dict of str to ndarray
-        The gradients by name, views that backpropagation adds to.
+    sparse : bool
+        Whether the gradient of the one parameter, a table, is kept for those rows alone that are
+        used.
     """
 
-    def __init__(self, shapes: Mapping[str, Sequence[int]], dtype: str) -> None:
+    def __init__(
+        self, shapes: Mapping[str, Sequence[int]], dtype: str, *, sparse: bool = False
+    ) -> None:
         if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
             raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
         # Each parameter starts on a cache line of its own.
         offsets, total = [], 0
         for shape in shapes.values():
-            offsets.append(total)
-            total = Parameter.aligned(total + int(np.prod(shape, dtype=np.int64)))
-        buffer = _core.ParameterBuffer(total, dtype)
+            offsets.append(Parameter.aligned(total))
+            total = offsets[-1] + int(np.prod(shape, dtype=np.int64))
+        row_size = next(iter(shapes.values()))[1] if sparse else 0
+        buffer = _core.ParameterBuffer(total, dtype, row_size)
         self._share(
             buffer,
             {
@@ -121,7 +137,11 @@ class Module:
         """Take parameters that stand in a buffer."""
         self.buffer = buffer
         self._parameters = parameters
-        self.grads: dict[str, Array] = {n: p.grad for n, p in parameters.items()}
+
+    @property
+    def grads(self) -> dict[str, Array]:
+        """The gradients by name, arrays that backpropagation adds to; see `Parameter`."""
+        return {name: parameter.grad for name, parameter in self._parameters.items()}
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -21,6 +21,8 @@ class TiedEmbedding(Embedding):
     ----------
     num_embeddings, embedding_dim, padding_idx, dtype
         As `Embedding` takes them.
+    sparse : bool
+        False: the output layer gives every row a gradient.
     out_features : int, optional
         How many tokens are scored: the first so many rows of the table; None: all.
     seed : int or numpy.random.Generator, optional
@@ -39,10 +41,16 @@ class TiedEmbedding(Embedding):
         embedding_dim: int,
         padding_idx: int | None = None,
         *,
+        sparse: bool = False,
         out_features: int | None = None,
         dtype: str = "float32",
         seed: int | np.random.Generator | None = None,
     ) -> None:
+        if sparse:
+            raise ValueError(
+                f"sparse: expected False with tied weights, whose output layer gives every row a "
+                f"gradient, got {sparse!r}"
+            )
         outputs = num_embeddings if out_features is None else out_features
         self._outputs = check_int("out_features", outputs, 1)
         if self._outputs > num_embeddings:
