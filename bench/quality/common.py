@@ -100,9 +100,7 @@ def naive_forecasts(
     last = np.broadcast_to(values[places - 1], (count, horizon))
     return {
         "persistence (the last value)": last,
-        f"seasonal (the value {period} steps before)": values[
-            places + np.arange(horizon) - period
-        ],
+        f"seasonal (the value {period} steps before)": values[places + np.arange(horizon) - period],
     }
 
 
