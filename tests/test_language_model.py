@@ -465,7 +465,7 @@ def test_bad_validation_text(valid: str, message: str) -> None:
     ("options", "error", "message"),
     [
         ({"level": "letter"}, ValueError, "^level: expected 'char' or 'word', got 'letter'$"),
-        ({"lines": 1}, TypeError, "^lines: expected True or False, got int$"),
+        ({"lines": 1}, TypeError, "^lines: expected a bool, got int$"),
         ({"cell": "cnn"}, ValueError, "^cell: expected one of rnn, gru, lstm, .*, got 'cnn'$"),
         ({"hidden_size": 0}, ValueError, "^hidden_size: expected at least 1, got 0$"),
         ({"num_layers": 1.0}, TypeError, "^num_layers: expected an integer, got float$"),

@@ -301,7 +301,7 @@ def test_wrong_examples(X: Any, y: Any, error: type[Exception], message: str) ->
             {"attention": "soft"}, ValueError,
             "attention: expected 'general', 'dot', 'additive' or None, got 'soft'",
         ),
-        ({"reverse_source": 1}, TypeError, "reverse_source: expected True or False, got int"),
+        ({"reverse_source": 1}, TypeError, "reverse_source: expected a bool, got int"),
         (
             {"sampling": 1.5}, ValueError,
             "sampling: expected a finite number of at least 0 and of at most 1, got 1.5",

@@ -1,15 +1,16 @@
-"""Held-out loss of a character model on tiny-shakespeare, 90 % to learn from and 10 % held out.
+"""Held-out loss of a character model on tiny-shakespeare, whose last tenth is held out.
 
-2 layers of 128 LSTM units, windows of 50 characters, 50 at a time. The weights of the best epoch
-are kept by the loss on the part held out, and the loss is measured on it as one text, from a zero
-state.
+2 layers of 128 LSTM units, windows of 50 characters, 50 at a time. It learns from the first 85 % of
+the text; the 5 % after them tell the best epoch, whose weights are kept. The loss on the last 10 %
+is measured once, as that of one text, from a zero state.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
+
+from common import Clock
 
 import rnnfast as rf
 
@@ -30,7 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     text = arguments.data.read_text(encoding="utf-8")
-    cut = len(text) * 9 // 10
+    first, cut = len(text) * 85 // 100, len(text) * 9 // 10
     lm = rf.LanguageModel(
         cell=arguments.cell,
         hidden_size=128,
@@ -43,15 +44,14 @@ def main() -> None:
         schedule=arguments.schedule,
         seed=arguments.seed,
     )
-    began = time.perf_counter()
-    lm.fit(text[:cut], text[cut:], epochs=arguments.epochs, verbose=2)
-    seconds = time.perf_counter() - began
+    clock = Clock()
+    lm.fit(text[:first], text[first:cut], epochs=arguments.epochs, verbose=2)
     result = lm.evaluate(text[cut:])
     print(lm)
     print(
         f"held out: {result.loss:.4f} nats a character, perplexity {result.perplexity:.3f} "
         f"({result.num_tokens} characters); epoch {lm.best_epoch_} of {arguments.epochs}, "
-        f"{seconds:.0f} s with {rf.get_num_threads()} threads, seed {arguments.seed}"
+        f"{clock}, seed {arguments.seed}"
     )
     print(lm.sample(max_length=400, seed=arguments.seed))
     if arguments.save:

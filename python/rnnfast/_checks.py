@@ -161,6 +161,30 @@ def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArra
     return array
 
 
+def check_lengths(name: str, lengths: Any, batch: int, steps: int) -> npt.NDArray[np.int64]:
+    """Return the lengths ``(batch,)`` of sequences as a contiguous array, each from 0 to ``steps``.
+
+    Raises
+    ------
+    TypeError
+        If they are not integers.
+    ValueError
+        If the shape differs, or a length is out of range.
+    """
+    try:
+        array = np.asarray(lengths)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name}: expected shape ({batch},), got a ragged list") from None
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+    if array.shape != (batch,):
+        raise ValueError(f"{name}: expected shape ({batch},), got {array.shape}")
+    if array.size and (array.min() < 0 or array.max() > steps):
+        wrong = array[(array < 0) | (array > steps)][0]
+        raise ValueError(f"{name}: expected numbers from 0 to {steps}, got {wrong}")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
 def check_generator(name: str, rng: Any) -> np.random.Generator | None:
     """Return ``rng`` if it is a NumPy generator or None.
 

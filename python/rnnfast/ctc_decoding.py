@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_indices, check_int
+from rnnfast._checks import check_int, check_lengths
 from rnnfast.nn._loss_arguments import require_scores
 from rnnfast.nn.losses import log_softmax
 from rnnfast.nn.module import Array
@@ -193,11 +193,9 @@ def _check(logits: Array, lengths: Any, blank: int) -> Ints:
     steps, batch_size, classes = logits.shape
     if check_int("blank", blank, 0) >= classes:
         raise ValueError(f"blank: expected a class from 0 to {classes - 1}, got {blank}")
-    array = check_indices("lengths", np.full(batch_size, steps) if lengths is None else lengths)
-    if array.shape != (batch_size,):
-        raise ValueError(f"lengths: expected shape ({batch_size},), got {array.shape}")
-    if array.size and array.max() > steps:
-        raise ValueError(f"lengths: expected numbers from 0 to {steps}, got {array.max()}")
+    if lengths is None:
+        lengths = np.full(batch_size, steps)
+    array = check_lengths("lengths", lengths, batch_size, steps)
     if not np.isfinite(logits[np.arange(steps)[:, np.newaxis] < array]).all():
         raise ValueError("logits: expected finite numbers, got NaN or infinity")
-    return array.astype(np.int64)
+    return array

@@ -8,23 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnnfast.models.sequences import Sequences, as_list, lengths_of, read_sequences
+from rnnfast.models.sequences import Sequences, read_sequences
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer, tokenizer_from_dict
 from rnnfast.text.vocabulary import Vocabulary
-
-__all__ = [
-    "Inputs",
-    "Sequences",
-    "SeriesInputs",
-    "TokenInputs",
-    "as_list",
-    "inputs_from_dict",
-    "learn_inputs",
-    "lengths_of",
-    "make_tokenizer",
-    "read_sequences",
-]
 
 
 def make_tokenizer(

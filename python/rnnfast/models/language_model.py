@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from rnnfast import decoding
-from rnnfast._checks import check_int, make_generator
+from rnnfast._checks import check_bool, check_int, check_real, make_generator
 from rnnfast._progress import Reporter
 from rnnfast.data.batches import Ints
 from rnnfast.models._corpus import CorpusBatches, CorpusReader
 from rnnfast.models._fitting import run_trainer
 from rnnfast.models._language_training import (
-    check_hyperparameters,
     choose_epochs,
     make_batches,
     make_language_trainer,
     prepare_corpus,
 )
 from rnnfast.models._scoring import Evaluation, score
-from rnnfast.models.base import Model
-from rnnfast.models.condition import Condition, ConditionInput
-from rnnfast.models.inputs import make_tokenizer
-from rnnfast.models.parts import Cell
+from rnnfast.models.condition import Condition, ConditionInput, encode_given
+from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.models.token_network import TokenNetwork
-from rnnfast.nn.module import Array, Module
+from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import tokenizer_from_dict
 from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training import Callback
 
 
-class LanguageModel(Model):
+@dataclass(kw_only=True, eq=False, repr=False)
+class LanguageModel(RecurrentModel):
     """A recurrent network that predicts the next character or word.
 
     It learns ``P(y<t> | y<1> ... y<t-1>)`` from text, and so tells how likely a sentence is, what
@@ -55,19 +53,14 @@ class LanguageModel(Model):
         False: the corpus is one running text, learned in windows of ``sequence_length`` steps with
         the state carried from one to the next (truncated backpropagation through time). True: each
         line is a text of its own, learned as a whole, and ends with the token ``<EOS>``.
-    cell : {"lstm", "gru", "rnn", "layer_norm_lstm", "layer_norm_gru"}
-        The recurrent cell.
-    hidden_size, num_layers : int
-        Units of a layer, and how many layers.
-    embedding_size : int, optional
-        Learned vectors of so many numbers as inputs; None: one-hot vectors (by their index).
+    sequence_length : int
+        Steps of a window of a running text; ``batch_size`` of them, or of lines, are learned from
+        at once.
     tie_weights : bool
         Whether the embeddings are the weights of the output layer too (Press and Wolf 2017);
         ``embedding_size`` must be the size of the layers' outputs.
     condition_size : int
         Numbers of the vector that is learned for a condition.
-    dropout : float
-        Probability with which, in training, embeddings and the layers' outputs are set to zero.
     variational : bool
         Whether dropout has one mask for all steps (`VariationalDropout`).
     embedding_dropout : float
@@ -79,41 +72,14 @@ class LanguageModel(Model):
         step, in what is minimised ("AR" and "TAR", Merity et al. 2018). Both are of the outputs
         that dropout has left, so that the second wants ``variational``. The loss that is shown is
         without them.
-    cell_options : dict, optional
-        What is particular to the cell, such as ``{"peephole": True}`` or
-        ``{"reset_gate": False}``, and how its weights begin, ``{"orthogonal": True,
-        "forget_bias": 1.0}``; see `make_recurrent`.
-    tokenizer_options : dict, optional
-        What `CharTokenizer` or `WordTokenizer` take, such as ``{"lower": True}``.
-    max_vocabulary_size : int, optional
-        Only so many of the most frequent tokens get an id of their own; the others are ``<UNK>``.
-    min_count : int
-        Only tokens that occur at least so often do.
-    sequence_length : int
-        Steps of a window of a running text.
-    batch_size : int
-        Windows or lines that are learned from at once.
-    optimizer : {"adam", "adamw", "sgd", "rmsprop", "adagrad"}
-        Which, with ``optimizer_options``, a dict, as its further arguments.
-    learning_rate : float
-        The first learning rate.
-    schedule : {"cosine", "constant", "plateau"}
-        How the learning rate falls: to a hundredth over the epochs asked for, along half a cosine;
-        not at all; or by half whenever two epochs on end were no better on the text held out.
-    clip_norm, clip_value : float, optional
-        Bounds for the norm of all gradients together, and for each gradient.
+    clip_value : float, optional
+        Bound for each gradient, beside ``clip_norm``.
     averaging : {"ema", "mean"}, optional
         Validate and keep an average of the weights (`ExponentialAverage`, `MeanAverage`), with
         ``averaging_options``, a dict, as its further arguments.
-    validation_fraction : float
-        The part of the corpus to hold out where `fit` is given no other text to validate on: the
-        end of a text, or lines from all over, the same ones for any seed. 0: none.
-    patience : int, optional
-        Stop after so many epochs that are no better, on the text held out, than the best one.
-    seed : int, optional
-        Of initial weights, order of lines and dropout: the same seed, the same model.
-    dtype : {"float32", "float64"}
-        Of the weights.
+    **others
+        The hyperparameters that all models have, of vocabulary, layers and training; see
+        `rnnfast.models.recurrent_model.RecurrentModel`.
 
     Attributes
     ----------
@@ -133,74 +99,25 @@ class LanguageModel(Model):
         Why training ended.
     """
 
-    def __init__(
-        self,
-        *,
-        level: Literal["char", "word"] = "char",
-        lines: bool = False,
-        cell: Cell = "lstm",
-        hidden_size: int = 128,
-        num_layers: int = 1,
-        embedding_size: int | None = None,
-        tie_weights: bool = False,
-        condition_size: int = 16,
-        dropout: float = 0.0,
-        variational: bool = False,
-        embedding_dropout: float = 0.0,
-        weight_drop: float = 0.0,
-        activation_penalty: float = 0.0,
-        slowness_penalty: float = 0.0,
-        cell_options: Mapping[str, Any] | None = None,
-        tokenizer_options: Mapping[str, Any] | None = None,
-        max_vocabulary_size: int | None = None,
-        min_count: int = 1,
-        sequence_length: int = 50,
-        batch_size: int = 32,
-        optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = "adam",
-        optimizer_options: Mapping[str, Any] | None = None,
-        learning_rate: float = 0.005,
-        schedule: Literal["constant", "cosine", "plateau"] = "cosine",
-        clip_norm: float | None = 5.0,
-        clip_value: float | None = None,
-        averaging: Literal["ema", "mean"] | None = None,
-        averaging_options: Mapping[str, Any] | None = None,
-        validation_fraction: float = 0.1,
-        patience: int | None = None,
-        seed: int | None = None,
-        dtype: Literal["float32", "float64"] = "float32",
-    ) -> None:
-        self.level = level
-        self.lines = lines
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.embedding_size = embedding_size
-        self.tie_weights = tie_weights
-        self.condition_size = condition_size
-        self.dropout = dropout
-        self.variational = variational
-        self.embedding_dropout = embedding_dropout
-        self.weight_drop = weight_drop
-        self.activation_penalty = activation_penalty
-        self.slowness_penalty = slowness_penalty
-        self.cell_options = cell_options
-        self.tokenizer_options = tokenizer_options
-        self.max_vocabulary_size = max_vocabulary_size
-        self.min_count = min_count
-        self.sequence_length = sequence_length
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.optimizer_options = optimizer_options
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.clip_norm = clip_norm
-        self.clip_value = clip_value
-        self.averaging = averaging
-        self.averaging_options = averaging_options
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.seed = seed
-        self.dtype = dtype
+    lines: bool = False
+    sequence_length: int = 50
+    tie_weights: bool = False
+    condition_size: int = 16
+    variational: bool = False
+    embedding_dropout: float = 0.0
+    weight_drop: float = 0.0
+    activation_penalty: float = 0.0
+    slowness_penalty: float = 0.0
+    clip_value: float | None = None
+    averaging: Literal["ema", "mean"] | None = None
+    averaging_options: Mapping[str, Any] | None = None
+    # Other defaults than those of `RecurrentModel`, for characters.
+    level: Literal["word", "char"] = "char"
+    hidden_size: int = 128
+    embedding_size: int | None = None
+    learning_rate: float = 0.005
+
+    network_: TokenNetwork = field(init=False)
 
     # Training
 
@@ -264,8 +181,8 @@ class LanguageModel(Model):
         """
         if epochs is not None:
             epochs = check_int("epochs", epochs, 1)
-        check_hyperparameters(self)
-        reader = CorpusReader(make_tokenizer(self.level, self.tokenizer_options), self.lines)
+        self._check_hyperparameters()
+        reader = CorpusReader(self._tokenizer(), self.lines)
         corpus = prepare_corpus(self, reader, text, valid, (condition, valid_condition))
         rng = make_generator("seed", self.seed)
         network = self._make_network(corpus.vocabulary, corpus.condition, rng)
@@ -309,11 +226,7 @@ class LanguageModel(Model):
         self._require_fitted()
         reader = CorpusReader(self.tokenizer_, self.lines)
         sequences = reader.encode("text", reader.read("text", text), self.vocabulary_)
-        given = None
-        if self.condition_ is not None:
-            given = self.condition_.encode("condition", condition, len(sequences), self.dtype)
-        else:
-            self._require_no_condition(condition)
+        given = encode_given(self.condition_, condition, len(sequences), self.dtype)
         return self._score_sequences(sequences, given)
 
     def perplexity(
@@ -415,22 +328,13 @@ class LanguageModel(Model):
         """
         n = check_int("n", n, 1)
         tokens, ids = self._encode("prefix", prefix)
-        network, vocabulary = self.network_, self.vocabulary_
+        vocabulary = self.vocabulary_
         unknown, end = vocabulary.unk_id, vocabulary.eos_id
-        given = self._given(condition)
-        if given is None:
-            start: dict[str, Any] = {"embedding": network.embedding, "prefix": ids}
-        else:  # the first input is no vector of zeros: the condition stands in it
-            start = {
-                "embedding": network.input_table(given),
-                "prefix": np.concatenate([[network.start], ids]),
-                "zero_first": False,
-            }
-        drawn = decoding.sample(
-            network.recurrent.stream(n),
-            network.output,
+        drawn = self.network_.sample(
+            n,
+            ids,
+            self._given(condition),
             max_length=max_length,
-            **start,
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
@@ -454,21 +358,26 @@ class LanguageModel(Model):
 
     def _given(self, condition: Any) -> Array | None:
         """Return one condition as a batch of one; None if the model has none."""
-        self._require_fitted()
-        if self.condition_ is not None:
-            return self.condition_.encode_one(condition, self.dtype)
-        self._require_no_condition(condition)
-        return None
-
-    def _require_no_condition(self, condition: Any) -> None:
-        if condition is not None:
-            raise ValueError("condition: expected None, the model was trained without, got some")
+        return encode_given(self.condition_, condition, None, self.dtype)
 
     def _score_sequences(self, sequences: list[Ints], condition: Array | None = None) -> Evaluation:
         batches = CorpusBatches.to_score(sequences, self.network_.start, self.vocabulary_.eos_id)
         return score(self.network_, batches, not self.lines, condition)
 
     # Making and files
+
+    def _check_hyperparameters(self) -> None:
+        super()._check_hyperparameters()
+        for name in ("lines", "tie_weights", "variational"):
+            check_bool(name, getattr(self, name))
+        for name in ("sequence_length", "condition_size"):
+            check_int(name, getattr(self, name), 1)
+        if self.clip_value is not None:
+            check_real("clip_value", self.clip_value, 0, above=True)
+        for name in ("embedding_dropout", "weight_drop"):
+            check_real(name, getattr(self, name), 0, 1, below=True)
+        for name in ("activation_penalty", "slowness_penalty"):
+            check_real(name, getattr(self, name), 0)
 
     def _make_network(
         self, vocabulary: Vocabulary, condition: Condition | None, rng: np.random.Generator
@@ -499,12 +408,6 @@ class LanguageModel(Model):
     def unit(self) -> str:
         """What a token is called: ``"character"`` or ``"word"``."""
         return "character" if self.level == "char" else "word"
-
-    def _is_fitted(self) -> bool:
-        return hasattr(self, "network_")
-
-    def _modules(self) -> dict[str, Module]:
-        return self.network_.modules
 
     def _learned(self) -> dict[str, Any]:
         return {

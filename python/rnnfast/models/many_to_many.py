@@ -10,10 +10,8 @@ import numpy as np
 
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.examples import Examples, check_same_length, hold_out, split_valid
-from rnnfast.models.inputs import make_tokenizer
 from rnnfast.models.sequences import Sequences, as_list, read_sequences
 from rnnfast.nn.module import Array
-from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 
 # What y may be, for messages.
 _WHAT = "a list of str or of token lists"
@@ -67,9 +65,6 @@ class ManyToMany(Estimator):
             for part in (train, held_out)
         ]
         return parts[0], parts[1] if len(held_out) else None
-
-    def _tokenizer(self) -> CharTokenizer | WordTokenizer:
-        return make_tokenizer(self.level, self.tokenizer_options)
 
     def _read_targets(self, name: str, y: Any) -> list[list[str]]:
         """Return the tokens of each y.

@@ -10,8 +10,8 @@ import numpy as np
 
 from rnnfast._checks import check_int
 from rnnfast.models._generation import draw_steps
-from rnnfast.models.estimator import Examples
-from rnnfast.models.inputs import as_list
+from rnnfast.models.examples import Examples
+from rnnfast.models.sequences import as_list
 from rnnfast.models.step_heads import SigmoidHead, StepHead
 from rnnfast.models.stepwise import Stepwise
 from rnnfast.nn.module import Array

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import check_bool, check_int, check_real
 from rnnfast.data.batches import Ints
 from rnnfast.metrics import accuracy
 from rnnfast.models.encoder import EncoderLayers
@@ -273,9 +273,7 @@ class Seq2Seq(ManyToMany):
             raise ValueError(
                 f"attention: expected 'general', 'dot', 'additive' or None, got {self.attention!r}"
             )
-        if not isinstance(self.reverse_source, bool):
-            got = type(self.reverse_source).__name__
-            raise TypeError(f"reverse_source: expected True or False, got {got}")
+        check_bool("reverse_source", self.reverse_source)
         check_real("label_smoothing", self.label_smoothing, 0, 1, below=True)
         check_real("sampling", self.sampling, 0, 1)
         if self.sampling_schedule not in _SAMPLING_SCHEDULES:

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from rnnfast.metrics import mae, r2, rmse
-from rnnfast.models.estimator import Examples
-from rnnfast.models.inputs import SeriesInputs, as_list
+from rnnfast.models.examples import Examples
+from rnnfast.models.inputs import SeriesInputs
 from rnnfast.models.multilabel_tagger import read_rows, require_columns
+from rnnfast.models.sequences import as_list
 from rnnfast.models.step_heads import NUMBER_LOSSES, NumberHead, StepHead
 from rnnfast.models.stepwise import Stepwise
 from rnnfast.nn.module import Array

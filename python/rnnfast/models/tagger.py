@@ -12,7 +12,7 @@ from rnnfast._checks import check_bool, check_int, check_real
 from rnnfast.metrics import entity_scores
 from rnnfast.models._labels import class_weights, find_classes, read_label_lists
 from rnnfast.models._tag_set import TagSet
-from rnnfast.models.estimator import Examples
+from rnnfast.models.examples import Examples
 from rnnfast.models.feedback_head import FeedbackHead
 from rnnfast.models.step_heads import CrfHead, SoftmaxHead, StepHead
 from rnnfast.models.stepwise import Stepwise

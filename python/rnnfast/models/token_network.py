@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.data.batches import Batch
+from rnnfast import decoding
+from rnnfast.data.batches import Batch, Ints
 from rnnfast.models.condition import ConditionInput
 from rnnfast.models.encoder import EncoderLayers
 from rnnfast.nn import penalties
@@ -158,6 +159,32 @@ class TokenNetwork:
         h, _ = self.encoder(inputs, condition=condition)
         probabilities: Array = softmax(self.output(h[-1]))[0]
         return probabilities
+
+    def sample(
+        self, n: int, prefix: Ints, condition: Array | None = None, **options: Any
+    ) -> list[Ints]:
+        """Draw n sequences that begin with a prefix ``(T,)`` of ids, from zero state and input.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        prefix : ndarray of int
+            Ids; it is not part of what is returned.
+        condition : ndarray, optional
+            What all of them are conditioned on, a batch of one.
+        **options
+            Further arguments of `rnnfast.decoding.sample`.
+        """
+        if condition is None:
+            start: dict[str, Any] = {"embedding": self.embedding, "prefix": prefix}
+        else:  # the first input is no vector of zeros: the condition stands in it
+            start = {
+                "embedding": self.input_table(condition),
+                "prefix": np.concatenate([[self.start], prefix]),
+                "zero_first": False,
+            }
+        return decoding.sample(self.recurrent.stream(n), self.output, **start, **options)
 
     def input_table(self, condition: Array) -> Embedding:
         """Return an embedding that gives the whole input of each token under one condition."""

@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_array, check_bool, check_int, check_probability, make_generator
+from rnnfast._checks import (
+    check_array,
+    check_bool,
+    check_int,
+    check_lengths,
+    check_probability,
+    make_generator,
+)
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recompute import Call, NativeBackprop, recomputed_forward
 
@@ -160,7 +167,7 @@ class Recurrent(Module):
             array,
             check_array("h0", h0),
             check_array("c0", c0),
-            _check_lengths(lengths, steps, batch),
+            None if lengths is None else check_lengths("lengths", lengths, batch, steps),
             _check_reset(reset, array.shape[:2]),
             unbatched,
         )
@@ -348,20 +355,6 @@ def _add_batch(name: str, array: Any, axis: int = 1) -> Any:
     if array.ndim != 2:
         raise ValueError(f"{name}: expected 2 axes for a single sequence, got shape {array.shape}")
     return np.expand_dims(array, axis)
-
-
-def _check_lengths(lengths: Any, steps: int, batch: int) -> npt.NDArray[np.int64] | None:
-    if lengths is None:
-        return None
-    array = np.asarray(lengths)
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"lengths: expected integers, got dtype {array.dtype}")
-    if array.shape != (batch,):
-        raise ValueError(f"lengths: expected shape ({batch},), got {array.shape}")
-    if array.size and (array.min() < 0 or array.max() > steps):
-        wrong = array[(array < 0) | (array > steps)][0]
-        raise ValueError(f"lengths: expected numbers from 0 to {steps}, got {wrong}")
-    return np.ascontiguousarray(array, dtype=np.int64)
 
 
 def _check_reset(reset: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:
