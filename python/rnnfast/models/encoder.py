@@ -66,6 +66,8 @@ class EncoderLayers:
         Whether dropout has one mask for all steps of a sequence.
     embedding_dropout : float
         Probability with which `EmbeddingDropout` drops an id.
+    sparse_embedding : bool
+        Whether gradients of an embedding are kept by row.
     tied : int, optional
         Make the embedding a `TiedEmbedding` whose ``linear`` scores so many ids.
     condition : ConditionInput, optional
@@ -102,6 +104,7 @@ class EncoderLayers:
         words: WordLayers | None = None,
         variational: bool = False,
         embedding_dropout: float = 0.0,
+        sparse_embedding: bool = False,
         tied: int | None = None,
         condition: ConditionInput | None = None,
         embedding_scale: float = 1.0,
@@ -114,7 +117,12 @@ class EncoderLayers:
         if words is not None:
             size = words.output_size
         elif tokens and embedding_size is not None:
-            options: dict[str, Any] = {"padding_idx": blank, "dtype": dtype, "seed": rng}
+            options: dict[str, Any] = {
+                "padding_idx": blank,
+                "sparse": sparse_embedding,
+                "dtype": dtype,
+                "seed": rng,
+            }
             self.embedding = (
                 Embedding(size, embedding_size, **options)
                 if tied is None

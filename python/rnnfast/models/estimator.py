@@ -250,6 +250,7 @@ class Estimator(RecurrentModel):
             inputs.size,
             tokens=is_tokens,
             embedding_size=self.embedding_size,
+            sparse_embedding=self.sparse_embedding,
             cell=self.cell,
             hidden_size=self.hidden_size,
             num_layers=self.num_layers,

@@ -58,7 +58,7 @@ class LanguageModel(RecurrentModel):
         at once.
     tie_weights : bool
         Whether the embeddings are the weights of the output layer too (Press and Wolf 2017);
-        ``embedding_size`` must be the size of the layers' outputs.
+        ``embedding_size`` must be the size of the layers' outputs, ``sparse_embedding`` False.
     condition_size : int
         Numbers of the vector that is learned for a condition.
     variational : bool
@@ -370,6 +370,11 @@ class LanguageModel(RecurrentModel):
         super()._check_hyperparameters()
         for name in ("lines", "tie_weights", "variational"):
             check_bool(name, getattr(self, name))
+        if self.tie_weights and self.sparse_embedding:
+            raise ValueError(
+                "sparse_embedding: expected False with tie_weights, whose output layer gives every "
+                "row a gradient, got True"
+            )
         for name in ("sequence_length", "condition_size"):
             check_int(name, getattr(self, name), 1)
         if self.clip_value is not None:
@@ -400,6 +405,7 @@ class LanguageModel(RecurrentModel):
             weight_drop=self.weight_drop,
             activation_penalty=self.activation_penalty,
             slowness_penalty=self.slowness_penalty,
+            sparse_embedding=self.sparse_embedding,
             tie_weights=self.tie_weights,
             condition=given,
         )

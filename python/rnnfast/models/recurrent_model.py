@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import check_bool, check_int, check_real
 from rnnfast.models.base import Model
 from rnnfast.models.inputs import make_tokenizer
 from rnnfast.models.parts import Cell
@@ -38,6 +38,10 @@ class RecurrentModel(Model):
     embedding_size : int, optional
         Learned vectors of so many numbers as inputs; None: one-hot vectors (by their index). Of no
         effect on series.
+    sparse_embedding : bool
+        Whether a step changes the embeddings of its batch's tokens alone: for vocabularies of tens
+        of thousands, where all of them cost more time than the other layers. With ``"adam"`` and
+        others it is not quite the same step; see `Embedding`.
     dropout : float
         Probability with which, in training, embeddings and the layers' outputs are set to zero.
     cell_options : dict, optional
@@ -83,6 +87,7 @@ class RecurrentModel(Model):
     hidden_size: int = 64
     num_layers: int = 1
     embedding_size: int | None = 64
+    sparse_embedding: bool = False
     dropout: float = 0.0
     cell_options: Mapping[str, Any] | None = None
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = "adam"
@@ -107,6 +112,7 @@ class RecurrentModel(Model):
             value = getattr(self, name)
             if value is not None:
                 check_int(name, value, 1)
+        check_bool("sparse_embedding", self.sparse_embedding)
         check_int("min_count", self.min_count, 1)
         check_int("batch_size", self.batch_size, 1)
         check_real("dropout", self.dropout, 0, 1, below=True)

@@ -315,6 +315,7 @@ class Seq2Seq(ManyToMany):
             num_tokens + 1,
             tokens=True,
             embedding_size=self.embedding_size,
+            sparse_embedding=self.sparse_embedding,
             embedding_scale=self.embedding_scale,
             cell=self.cell,
             hidden_size=directions * self.hidden_size,

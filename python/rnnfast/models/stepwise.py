@@ -157,6 +157,7 @@ class Stepwise(Estimator):
             self.words_,
             self.inputs_.size,
             embedding_size=self.embedding_size,
+            sparse_embedding=self.sparse_embedding,
             char_embedding_size=self.char_embedding_size,
             char_hidden_size=self.char_hidden_size,
             cell=self.cell,

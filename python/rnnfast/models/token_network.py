@@ -38,7 +38,7 @@ class TokenNetwork:
         V, how many tokens there are.
     embedding_size, dropout, cell, hidden_size, num_layers, cell_options, dtype, rng
         As `EncoderLayers` takes them.
-    variational, embedding_dropout, condition
+    variational, embedding_dropout, sparse_embedding, condition
         As `EncoderLayers` takes them.
     weight_drop : float
         Probability of `WeightDrop` on the recurrent weights.
@@ -73,6 +73,7 @@ class TokenNetwork:
         weight_drop: float = 0.0,
         activation_penalty: float = 0.0,
         slowness_penalty: float = 0.0,
+        sparse_embedding: bool = False,
         tie_weights: bool = False,
         condition: ConditionInput | None = None,
     ) -> None:
@@ -93,6 +94,7 @@ class TokenNetwork:
             blank=self.start,
             variational=variational,
             embedding_dropout=embedding_dropout,
+            sparse_embedding=sparse_embedding,
             tied=num_tokens if tie_weights else None,
             condition=condition,
         )

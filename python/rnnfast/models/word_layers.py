@@ -40,6 +40,8 @@ class WordLayers:
         The id of unknown words: its embedding begins as zeros.
     word_dropout : float
         Probability with which, in training, an id becomes `unknown`; the characters stay.
+    sparse_embedding : bool
+        Whether the gradients of ``E_w`` are kept by row.
 
     Attributes
     ----------
@@ -63,6 +65,7 @@ class WordLayers:
         rng: np.random.Generator,
         unknown: int,
         word_dropout: float,
+        sparse_embedding: bool = False,
     ) -> None:
         self.modules: dict[str, Module] = {}
         self._unknown, self._word_dropout, self._rng = unknown, word_dropout, rng
@@ -70,7 +73,9 @@ class WordLayers:
         self._embedding = self._char_embedding = None
         sizes = [len(SHAPES) if features.shapes else 0]
         if embedding_size is not None:
-            self._embedding = Embedding(num_words, embedding_size, dtype=dtype, seed=rng)
+            self._embedding = Embedding(
+                num_words, embedding_size, sparse=sparse_embedding, dtype=dtype, seed=rng
+            )
             set_row_to_zero(self._embedding, unknown)
             self.modules["embedding"] = self._embedding
             sizes.append(embedding_size)
