@@ -38,9 +38,9 @@ def make_problem(V: int, E: int, H: int, T: int, B: int) -> Problem:
     """Draw a problem: the word of rank r with a probability as 1 / r."""
     rng = np.random.default_rng(0)
     p = 1 / np.arange(1, V + 1)
-    words = [rng.permutation(V)[rng.choice(V, (T, B), p=p / p.sum())] for _ in range(BATCHES)]
+    word_of_rank = rng.permutation(V)
     return Problem(
-        words,
+        [word_of_rank[rng.choice(V, (T, B), p=p / p.sum())] for _ in range(BATCHES)],
         [rng.integers(2, size=B) for _ in range(BATCHES)],
         rng.normal(size=(V, E)).astype(np.float32),
         rf.LSTM(E, H, seed=1).state_dict(),
@@ -85,7 +85,7 @@ def with_torch(problem: Problem, sparse: bool, threads: int) -> tuple[Callable[[
     torch.set_num_threads(threads)
     torch.sparse.check_sparse_tensor_invariants.disable()
     H = problem.state["weight_hh_l0"].shape[1]
-    embedding = torch.nn.Embedding(
+    embedding: Any = torch.nn.Embedding(
         *problem.table.shape, sparse=sparse, _weight=torch.from_numpy(problem.table.copy())
     )
     lstm, output = torch.nn.LSTM(problem.table.shape[1], H), torch.nn.Linear(H, 2)
@@ -136,13 +136,13 @@ def make(way: str, problem: Problem, threads: int) -> Local:
 
 
 def child(way: str, shape: tuple[int, ...], threads: int) -> None:
-    """Print the bytes that eight steps added, at their peak, to a warm process."""
+    """Print the bytes that a step with each batch added, at their peak, to a warm process."""
     small = make_problem(9, 4, 4, 3, 2)
     make(way, small, threads).time(1, 3)
     problem = make_problem(*shape)
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before = status("VmRSS")
-    make(way, problem, threads).time(1, 8)
+    make(way, problem, threads).time(1, BATCHES)
     print(json.dumps(status("VmHWM") - before))
 
 

@@ -53,6 +53,12 @@ def test_padding() -> None:
 
 def test_initial_table() -> None:
     table = rf.Embedding(300, 100, seed=3).parameters()["weight"].data
+    drawn = np.random.default_rng(3).normal(size=(300, 100)).astype("float32")
+    np.testing.assert_array_equal(table, drawn)
+    large = rf.Embedding(2100, 1000, padding_idx=7, dtype="float64", seed=3)  # drawn in parts
+    drawn = np.random.default_rng(3).normal(size=(2100, 1000))
+    drawn[7] = 0.0
+    np.testing.assert_array_equal(large.parameters()["weight"].data, drawn)
     np.testing.assert_array_equal(table, rf.Embedding(300, 100, seed=3).state_dict()["weight"])
     assert abs(table.mean()) < 0.02
     assert abs(table.std() - 1.0) < 0.02

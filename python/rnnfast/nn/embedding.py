@@ -85,15 +85,20 @@ class Embedding(Module):
         return {"weight": (self.num_embeddings, self.embedding_dim)}
 
     def _initialise(self, rng: np.random.Generator) -> None:
-        weight = self._parameters["weight"]
-        weight.assign(rng.normal(size=weight.shape))
+        # In parts: drawn at once, in float64, a large table would take three times its memory.
+        rows = max(1, 2**20 // self.embedding_dim)
+        for begin in range(0, self.num_embeddings, rows):
+            count = min(rows, self.num_embeddings - begin)
+            self._assign_rows(begin, rng.normal(size=(count, self.embedding_dim)))
         self._clear_padding()
 
     def _clear_padding(self) -> None:
         if self.padding_idx is not None:
-            table = self._parameters["weight"].data.copy()
-            table[self.padding_idx] = 0.0
-            self._parameters["weight"].assign(table)
+            self._assign_rows(self.padding_idx, np.zeros((1, self.embedding_dim)))
+
+    def _assign_rows(self, begin: int, values: Array) -> None:
+        offset = self._parameters["weight"].offset + begin * self.embedding_dim
+        self.buffer.assign(offset, values.astype(self.dtype))
 
     def __call__(self, indices: Any) -> Array:
         """Look up rows.

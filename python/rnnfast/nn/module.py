@@ -87,9 +87,11 @@ class Parameter:
             raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
         with np.errstate(over="ignore"):
             cast = np.ascontiguousarray(array, dtype=self.dtype)
-        lost = np.isinf(cast) & np.isfinite(array)
-        if lost.any():
-            raise ValueError(f"{name}: expected numbers within {self.dtype}, got {array[lost][0]}")
+        if cast.dtype != array.dtype:
+            lost = np.isinf(cast) & np.isfinite(array)
+            if lost.any():
+                number = array[lost][0]
+                raise ValueError(f"{name}: expected numbers within {self.dtype}, got {number}")
         return cast
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
