@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -183,6 +184,25 @@ def check_lengths(name: str, lengths: Any, batch: int, steps: int) -> npt.NDArra
         wrong = array[(array < 0) | (array > steps)][0]
         raise ValueError(f"{name}: expected numbers from 0 to {steps}, got {wrong}")
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def check_state(own: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of ``state``, which must have the names and shapes of ``own``.
+
+    Raises
+    ------
+    ValueError
+        If a name is missing or unknown, or a shape differs.
+    """
+    if state.keys() != own.keys():
+        raise ValueError(
+            f"state: expected the names {', '.join(own)}; got {', '.join(map(str, state))}"
+        )
+    arrays = {name: np.asarray(state[name]) for name in own}
+    for name, array in arrays.items():
+        if array.shape != own[name].shape:
+            raise ValueError(f"{name}: expected shape {own[name].shape}, got {array.shape}")
+    return arrays
 
 
 def check_generator(name: str, rng: Any) -> np.random.Generator | None:
