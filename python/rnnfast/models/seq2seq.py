@@ -320,6 +320,7 @@ class Seq2Seq(ManyToMany):
             hidden_size=directions * self.hidden_size,
             num_layers=self.num_layers,
             dropout=self.dropout,
+            variational=self.variational,
             cell_options=options,
             dtype=self.dtype,
             rng=rng,
@@ -332,6 +333,7 @@ class Seq2Seq(ManyToMany):
             self._make_attention(decoder.output_size, encoder.output_size, rng),
             num_tokens,
             dropout=self.dropout,
+            variational=self.variational,
             label_smoothing=self.label_smoothing,
             rng=rng,
         )
