@@ -197,6 +197,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise TypeError(f"betas: expected a pair of numbers, got {betas!r}")
         self._betas = (
             check_real("betas", betas[0], 0.0, 1.0, below=True),
             check_real("betas", betas[1], 0.0, 1.0, below=True),

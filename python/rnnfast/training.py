@@ -16,7 +16,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from rnnfast._checkpoints import Position, Record, read_checkpoint, write_checkpoint
-from rnnfast._checks import check_int
+from rnnfast._checks import check_functions, check_int
+from rnnfast._files import require_folder_of
 from rnnfast._progress import Callback, InterruptFlag, Progress, Reporter
 from rnnfast._tensorboard import tensorboard
 from rnnfast._tensors import Array, collect_arrays, spread_arrays
@@ -115,6 +116,11 @@ class Trainer(Generic[Batch]):
     callbacks: Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
+        check_functions("callbacks", self.callbacks)
+        if self.checkpoint is not None:
+            require_folder_of("checkpoint", self.checkpoint)
+        if self.validate is None and isinstance(self.schedule, ReduceOnPlateau):
+            raise ValueError("schedule: expected no plateau without validation, which it watches")
         if self.patience is not None:
             check_int("patience", self.patience, 1)
             if self.validate is None:

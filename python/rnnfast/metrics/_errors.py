@@ -14,7 +14,7 @@ def rmse(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If there is nothing, or shapes differ.
+        If there is nothing, shapes differ, or a number is not finite.
     """
     t, p = _numbers(true, predicted)
     return float(np.sqrt(np.mean((p - t) ** 2)))
@@ -26,7 +26,7 @@ def mae(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If there is nothing, or shapes differ.
+        If there is nothing, shapes differ, or a number is not finite.
     """
     t, p = _numbers(true, predicted)
     return float(np.mean(np.abs(p - t)))
@@ -41,7 +41,7 @@ def r2(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If there is nothing, or shapes differ.
+        If there is nothing, shapes differ, or a number is not finite.
     """
     t, p = _numbers(true, predicted)
     t, p = t.reshape(len(t), -1), p.reshape(len(t), -1)
@@ -59,4 +59,8 @@ def _numbers(true: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Any, Any]:
         raise ValueError(f"predicted: expected shape {t.shape}, got {p.shape}")
     if t.size == 0:
         raise ValueError("true: expected at least one number, got none")
+    for name, array in (("true", t), ("predicted", p)):
+        if not np.isfinite(array).all():
+            bad = array[~np.isfinite(array)][0]
+            raise ValueError(f"{name}: expected finite numbers, got {bad}")
     return t, p

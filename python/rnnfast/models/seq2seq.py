@@ -320,6 +320,7 @@ class Seq2Seq(ManyToMany):
             hidden_size=directions * self.hidden_size,
             num_layers=self.num_layers,
             dropout=self.dropout,
+            variational=self.variational,
             cell_options=options,
             dtype=self.dtype,
             rng=rng,
@@ -334,6 +335,7 @@ class Seq2Seq(ManyToMany):
             ),
             num_tokens,
             dropout=self.dropout,
+            variational=self.variational,
             label_smoothing=self.label_smoothing,
             rng=rng,
         )

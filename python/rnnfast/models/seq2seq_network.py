@@ -11,6 +11,7 @@ from rnnfast.models.encoder import EncoderLayers
 from rnnfast.models.pairs import PairBatch
 from rnnfast.nn.attention import AdditiveAttention, Attention, DotAttention
 from rnnfast.nn.dropout import Dropout
+from rnnfast.nn.dropout_masks import VariationalDropout
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import linear_cross_entropy
 from rnnfast.nn.module import Array, Module
@@ -60,8 +61,8 @@ class Seq2SeqNetwork:
         From the decoder's outputs to the encoder's.
     num_tokens : int
         How many tokens there are to choose from.
-    dropout : float
-        Of h.
+    dropout, variational
+        Of h, as `EncoderLayers` takes them.
     label_smoothing : float
         As `cross_entropy` takes it.
     rng : numpy.random.Generator
@@ -84,6 +85,7 @@ class Seq2SeqNetwork:
         num_tokens: int,
         *,
         dropout: float,
+        variational: bool = False,
         label_smoothing: float,
         rng: np.random.Generator,
     ) -> None:
@@ -101,7 +103,7 @@ class Seq2SeqNetwork:
                 attention.memory_size + size, size, bias=False, dtype=dtype, seed=rng
             )
             self.modules |= {"attention": attention, "combine": self._combine}
-        self._dropout = Dropout(dropout, seed=rng)
+        self._dropout = (VariationalDropout if variational else Dropout)(dropout, seed=rng)
         self._label_smoothing = label_smoothing
         self._rng = rng
         self.sampling = 0.0
