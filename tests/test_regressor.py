@@ -129,7 +129,7 @@ def test_bad_examples(X: Any, y: Any, error: type, message: str) -> None:
 def test_other_bad_input() -> None:
     with pytest.raises(ValueError, match=r"^loss: expected one of mse, mae, got 'huber'$"):
         small(loss="huber").fit(SERIES, SUMS)
-    with pytest.raises(ValueError, match=r"^y of valid: expected shape \(N\), got \(120, 2\)$"):
+    with pytest.raises(ValueError, match=r"^y of valid: expected shape \(N,\), got \(120, 2\)$"):
         small().fit(SERIES, SUMS, valid=(SERIES, BOTH))
     model = small().fit(SERIES, BOTH)
     with pytest.raises(ValueError, match=r"^y: expected shape \(120, 2\), got \(120,\)$"):

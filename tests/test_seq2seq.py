@@ -259,15 +259,12 @@ def test_validation_of_given_pairs() -> None:
         (["a", "b"], ["c"], ValueError, "y: expected one for each of the 2 in X, got 1"),
         (["a", ["b"]], ["c", "d"], TypeError, "X[1]: expected a str as X[0] is, got list"),
         (["a", "b"], ["c", ["d"]], TypeError, "y[1]: expected a str as y[0] is, got list"),
-        (["a", "b"], ["c", 1], TypeError, "y[1]: expected a str, tokens or an array, got int"),
+        (["a", "b"], ["c", 1], TypeError, "y[1]: expected a str or a list of str, got int"),
         (
             ["a", "b"], np.zeros(2), TypeError,
             "y: expected a list of str or of token lists, got numbers",
         ),
-        (
-            ["a"] * 9, [np.zeros((2, 2))] * 9, TypeError,
-            "y: expected a list of str or of token lists, got numbers",
-        ),
+        (["a"] * 9, [np.zeros((2, 2))] * 9, TypeError, "y[0][0]: expected a str, got ndarray"),
         (
             "ab", ["c", "d"], TypeError,
             "X: expected a list of str, of token lists or of arrays, got str",

@@ -6,12 +6,15 @@ import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 import rnnfast as rf
 from rnnfast.metrics import rmse
+from rnnfast.models.base import Model
+
+M = TypeVar("M", bound=Model)
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -26,7 +29,8 @@ def make_parser(description: str | None, data: str, **defaults: Any) -> argparse
     data : str
         The folder under ``DATA``.
     **defaults
-        Further options by name, with their defaults, whose type they take.
+        Further options by name, with their defaults, whose type they take; ``none`` says None where
+        a text is wanted. Hyperparameters have the models' names, by which `make_model` finds them.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("data", nargs="?", type=Path, default=DATA / data, help="folder of data")
@@ -37,8 +41,25 @@ def make_parser(description: str | None, data: str, **defaults: Any) -> argparse
         help="score on a tenth of the training part, to choose hyperparameters",
     )
     for name, default in defaults.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+        kind = _text if isinstance(default, str) else type(default)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default)
     return parser
+
+
+def _text(argument: str) -> str | None:
+    return None if argument == "none" else argument
+
+
+def make_model(kind: type[M], arguments: argparse.Namespace, **options: Any) -> M:
+    """Return a model with the hyperparameters that the command line names, and with ``options``."""
+    known = kind().get_params()
+    named = {name: value for name, value in vars(arguments).items() if name in known}
+    return kind(**{**named, **options})
+
+
+def scored_part(arguments: argparse.Namespace) -> str:
+    """Return what is scored, for messages."""
+    return "validation" if arguments.validate else "held out"
 
 
 def folds(classes: Sequence[Any], k: int, seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 import numpy as np
-from common import Clock, make_parser, naive_forecasts, print_errors
+from common import Clock, make_model, make_parser, naive_forecasts, print_errors, scored_part
 
 import rnnfast as rf
 from rnnfast.metrics import rmse
@@ -38,17 +38,12 @@ def foretell(
     for power in (1, 2):
         scaled = series ** (1 / power)
         for number in range(arguments.networks):
-            model = rf.Forecaster(
-                lags=arguments.lags,
+            model = make_model(
+                rf.Forecaster,
+                arguments,
                 horizon=horizon,
-                cell=arguments.cell,
-                hidden_size=arguments.hidden_size,
-                dropout=arguments.dropout,
                 optimizer="adamw",
                 optimizer_options={"weight_decay": arguments.weight_decay},
-                learning_rate=arguments.lr,
-                batch_size=arguments.batch_size,
-                epochs=arguments.epochs,
                 validation_fraction=0,
                 seed=arguments.networks * arguments.seed + number,
                 verbose=0,
@@ -75,7 +70,7 @@ def choose_share(series: np.ndarray, horizon: int, arguments: Namespace) -> floa
 def main() -> None:
     parser = make_parser(
         __doc__, "timeseries-pd", lags=22, epochs=60, hidden_size=16, dropout=0.2, batch_size=16,
-        lr=0.003, weight_decay=0.1, cell="gru", networks=5,
+        learning_rate=0.003, weight_decay=0.1, cell="gru", networks=5,
     )  # fmt: skip
     parser.add_argument("--horizons", type=int, nargs="+", default=[1, 5, 11])
     arguments = parser.parse_args()
@@ -96,7 +91,7 @@ def main() -> None:
         }
         naive = naive_forecasts(series, start, *true.shape, CYCLE)
         print_errors(true, {**forecasts, **naive})
-    print(f"{'validation' if arguments.validate else 'held out'}; {clock}, seed {arguments.seed}")
+    print(f"{scored_part(arguments)}; {clock}, seed {arguments.seed}")
 
 
 if __name__ == "__main__":

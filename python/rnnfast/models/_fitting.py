@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rnnfast.models.parts import make_optimizer, make_schedule
+from rnnfast.models.parts import make_average, make_optimizer, make_schedule
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array, Module
 from rnnfast.training import Trainer
@@ -63,9 +63,15 @@ def make_trainer(
         optimizer,
         rng,
         schedule=make_schedule(
-            model.schedule, optimizer, total_steps, maximize=options.get("maximize", False)
+            model.schedule,
+            optimizer,
+            total_steps,
+            model.schedule_options,
+            maximize=options.get("maximize", False),
         ),
         max_norm=model.clip_norm,
+        max_value=model.clip_value,
+        average=make_average(model.averaging, modules, model.averaging_options),
         patience=model.patience,
         checkpoint=checkpoint,
         identity=identity,

@@ -13,7 +13,7 @@ from rnnfast.models._corpus import CorpusBatches, CorpusReader
 from rnnfast.models._fitting import digest, make_trainer
 from rnnfast.models._scoring import condition_of, score
 from rnnfast.models.condition import Condition
-from rnnfast.models.parts import make_average, pack_state, unpack_state
+from rnnfast.models.parts import pack_state, unpack_state
 from rnnfast.models.token_network import TokenNetwork
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
@@ -136,8 +136,9 @@ def make_language_trainer(
     rng: np.random.Generator,
     total_steps: int,
     checkpoint: str | os.PathLike[str] | None,
+    **options: Any,
 ) -> Trainer[Batch]:
-    """Return a trainer of a model's network for one corpus."""
+    """Return a trainer of a model's network for one corpus; options as `Trainer` takes them."""
     start, eos = network.start, corpus.vocabulary.eos_id
     carry: dict[str, Array] = {}
 
@@ -167,8 +168,7 @@ def make_language_trainer(
         total_steps=total_steps,
         checkpoint=checkpoint,
         data=fingerprint,
-        max_value=model.clip_value,
         validate=validate if corpus.valid else None,
         carry=carry,
-        average=make_average(model.averaging, network.modules, model.averaging_options),
+        **options,
     )

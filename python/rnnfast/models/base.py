@@ -127,6 +127,28 @@ class Model:
             for parameter in module.parameters().values()
         )
 
+    # Copies, and what other processes are sent: hyperparameters and, once fitted, what a file would
+    # hold. `copy.copy` stays shallow.
+
+    def __copy__(self: Self) -> Self:
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = {"parameters": self.get_params(deep=False)}
+        if self._is_fitted():
+            state["learned"] = json.loads(to_json(self._learned()))
+            arrays = collect_arrays(self._modules())
+            state["arrays"] = {name: array.copy() for name, array in arrays.items()}
+        return state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.set_params(**state["parameters"])
+        if "learned" in state:
+            self._restore(state["learned"])
+            spread_arrays(self._modules(), state["arrays"])
+
     def __repr__(self) -> str:
         defaults = self._defaults()
         changed = {

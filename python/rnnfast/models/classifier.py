@@ -111,7 +111,8 @@ class SequenceClassifier(ManyToOne):
 
     def predict(self, X: Any) -> Array:
         """Return the likeliest class of each sequence, ``(N,)``; see `predict_proba`."""
-        best: Array = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probabilities = self.predict_proba(X)
+        best: Array = self.classes_[probabilities.argmax(axis=1)]
         return best
 
     def score(self, X: Any, y: Any) -> float:

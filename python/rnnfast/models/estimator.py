@@ -256,6 +256,7 @@ class Estimator(RecurrentModel):
             num_layers=self.num_layers,
             bidirectional=self.bidirectional,
             dropout=self.dropout,
+            variational=self.variational,
             cell_options=self.cell_options,
             dtype=self.dtype,
             rng=rng,

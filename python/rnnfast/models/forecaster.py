@@ -22,6 +22,9 @@ from rnnfast.training import Callback
 Self = TypeVar("Self", bound="Forecaster")
 Floats = npt.NDArray[np.float64]
 
+# What a series may be, for messages.
+_SHAPE = "(T,) or (T, F)"
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Forecaster(Regression):
@@ -215,7 +218,7 @@ class Forecaster(Regression):
 
     def _series(self, name: str, X: Any, minimum: int) -> Floats:
         """Return a series like that of `fit` as ``(T, F)``."""
-        series = read_numbers(name, X)
+        series = read_numbers(name, X, _SHAPE)
         axes, channels = (1, 1) if self._single else (2, self._tail.shape[1])
         if series.ndim != axes or (axes == 2 and series.shape[1] != channels):
             expected = "(T,)" if self._single else f"(T, {channels})"
@@ -241,7 +244,7 @@ class Forecaster(Regression):
                 check_int(f"{name}[{place}]", number, minimum)
 
     def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
-        series = read_numbers("X", X)
+        series = read_numbers("X", X, _SHAPE)
         self._single = series.ndim == 1
         series = series.reshape(len(series), -1)
         channels = series.shape[1]

@@ -37,6 +37,12 @@ class LanguageModel(RecurrentModel):
     It learns ``P(y<t> | y<1> ... y<t-1>)`` from text, and so tells how likely a sentence is, what
     may follow a prefix, and writes new text.
 
+    ::
+
+        a<t>  = cell(a<t-1>, x<t>),    x<t> = y<t-1>,    a<0> = x<1> = 0
+        P(y<t> | y<1> ... y<t-1>) = softmax(W_y a<t> + b_y)
+        loss  = - sum over t of log P(y<t> | y<1> ... y<t-1>)
+
     Every text, in training, scoring and sampling alike, starts from a zero state and a zero vector
     as the first input ``x<1>``; each further input is the token before, ``x<t> = y<t-1>``.
 
@@ -61,8 +67,6 @@ class LanguageModel(RecurrentModel):
         ``embedding_size`` must be the size of the layers' outputs, ``sparse_embedding`` False.
     condition_size : int
         Numbers of the vector that is learned for a condition.
-    variational : bool
-        Whether dropout has one mask for all steps (`VariationalDropout`).
     embedding_dropout : float
         Probability with which a token's embedding is zero in a whole batch (`EmbeddingDropout`).
     weight_drop : float
@@ -72,11 +76,9 @@ class LanguageModel(RecurrentModel):
         step, in what is minimised ("AR" and "TAR", Merity et al. 2018). Both are of the outputs
         that dropout has left, so that the second wants ``variational``. The loss that is shown is
         without them.
-    clip_value : float, optional
-        Bound for each gradient, beside ``clip_norm``.
-    averaging : {"ema", "mean"}, optional
-        Validate and keep an average of the weights (`ExponentialAverage`, `MeanAverage`), with
-        ``averaging_options``, a dict, as its further arguments.
+    label_smoothing : float
+        s in [0, 1): in training s of the probability is spread over all tokens, and the training's
+        loss is of that. What is validated and scored is not.
     **others
         The hyperparameters that all models have, of vocabulary, layers and training; see
         `rnnfast.models.recurrent_model.RecurrentModel`.
@@ -103,14 +105,11 @@ class LanguageModel(RecurrentModel):
     sequence_length: int = 50
     tie_weights: bool = False
     condition_size: int = 16
-    variational: bool = False
     embedding_dropout: float = 0.0
     weight_drop: float = 0.0
     activation_penalty: float = 0.0
     slowness_penalty: float = 0.0
-    clip_value: float | None = None
-    averaging: Literal["ema", "mean"] | None = None
-    averaging_options: Mapping[str, Any] | None = None
+    label_smoothing: float = 0.0
     # Other defaults than those of `RecurrentModel`, for characters.
     level: Literal["word", "char"] = "char"
     hidden_size: int = 128
@@ -181,6 +180,7 @@ class LanguageModel(RecurrentModel):
         """
         if epochs is not None:
             epochs = check_int("epochs", epochs, 1)
+        verbose = check_int("verbose", verbose, 0)
         self._check_hyperparameters()
         reader = CorpusReader(self._tokenizer(), self.lines)
         corpus = prepare_corpus(self, reader, text, valid, (condition, valid_condition))
@@ -188,9 +188,16 @@ class LanguageModel(RecurrentModel):
         network = self._make_network(corpus.vocabulary, corpus.condition, rng)
         steps = len(make_batches(self, corpus, network.start, None))
         epochs = epochs or choose_epochs(steps)
-        trainer = make_language_trainer(self, network, corpus, rng, epochs * steps, checkpoint)
-        trainer.callbacks = callbacks
-        trainer.reporter = Reporter(verbose, unit=self.level, perplexity=True)
+        trainer = make_language_trainer(
+            self,
+            network,
+            corpus,
+            rng,
+            epochs * steps,
+            checkpoint,
+            callbacks=callbacks,
+            reporter=Reporter(verbose, unit=self.level, perplexity=True),
+        )
         # Callbacks may already ask the model.
         self.vocabulary_, self.tokenizer_ = corpus.vocabulary, reader.tokenizer
         self.network_, self.condition_ = network, corpus.condition
@@ -326,7 +333,7 @@ class LanguageModel(RecurrentModel):
         ValueError
             If an argument is out of its range.
         """
-        n = check_int("n", n, 1)
+        n, allow_unknown = check_int("n", n, 1), check_bool("allow_unknown", allow_unknown)
         tokens, ids = self._encode("prefix", prefix)
         vocabulary = self.vocabulary_
         unknown, end = vocabulary.unk_id, vocabulary.eos_id
@@ -368,7 +375,7 @@ class LanguageModel(RecurrentModel):
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
-        for name in ("lines", "tie_weights", "variational"):
+        for name in ("lines", "tie_weights"):
             check_bool(name, getattr(self, name))
         if self.tie_weights and self.sparse_embedding:
             raise ValueError(
@@ -377,9 +384,7 @@ class LanguageModel(RecurrentModel):
             )
         for name in ("sequence_length", "condition_size"):
             check_int(name, getattr(self, name), 1)
-        if self.clip_value is not None:
-            check_real("clip_value", self.clip_value, 0, above=True)
-        for name in ("embedding_dropout", "weight_drop"):
+        for name in ("embedding_dropout", "weight_drop", "label_smoothing"):
             check_real(name, getattr(self, name), 0, 1, below=True)
         for name in ("activation_penalty", "slowness_penalty"):
             check_real(name, getattr(self, name), 0)
@@ -402,10 +407,11 @@ class LanguageModel(RecurrentModel):
             rng=rng,
             variational=self.variational,
             embedding_dropout=self.embedding_dropout,
+            sparse_embedding=self.sparse_embedding,
             weight_drop=self.weight_drop,
             activation_penalty=self.activation_penalty,
             slowness_penalty=self.slowness_penalty,
-            sparse_embedding=self.sparse_embedding,
+            label_smoothing=self.label_smoothing,
             tie_weights=self.tie_weights,
             condition=given,
         )

@@ -78,9 +78,14 @@ class ManyToMany(Estimator):
         """
         if isinstance(y, np.ndarray) and y.dtype.kind in "biuf":
             raise TypeError(f"{name}: expected {_WHAT}, got numbers")
+        for number, item in enumerate(as_list(name, y, _WHAT)):
+            if not isinstance(item, str) and np.ndim(item) == 0:
+                got = type(item).__name__
+                raise TypeError(f"{name}[{number}]: expected a str or a list of str, got {got}")
+            if len(item) and not isinstance(item[0], str):
+                got = type(item[0]).__name__
+                raise TypeError(f"{name}[{number}][0]: expected a str, got {got}")
         sequences = read_sequences(name, y, self._tokenizer())
-        if isinstance(sequences[0], np.ndarray):
-            raise TypeError(f"{name}: expected {_WHAT}, got numbers")
         return [list(tokens) for tokens in sequences]
 
     def _written(self, sequences: list[list[str]]) -> list[Any]:

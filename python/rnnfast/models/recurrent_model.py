@@ -44,6 +44,8 @@ class RecurrentModel(Model):
         others it is not quite the same step; see `Embedding`.
     dropout : float
         Probability with which, in training, embeddings and the layers' outputs are set to zero.
+    variational : bool
+        Whether dropout has one mask for all steps of a sequence (`VariationalDropout`).
     cell_options : dict, optional
         What is particular to the cell: ``nonlinearity`` of an RNN (``"tanh"`` or ``"relu"``);
         ``reset_after`` and ``reset_gate`` of a GRU; ``peephole`` and ``proj_size`` of an LSTM;
@@ -54,11 +56,18 @@ class RecurrentModel(Model):
         Which, with ``optimizer_options``, a dict, as its further arguments.
     learning_rate : float
         The first learning rate.
-    schedule : {"cosine", "constant", "plateau"}
+    schedule : {"cosine", "constant", "step", "plateau"}
         How the learning rate falls: to a hundredth over the epochs asked for, along half a cosine;
-        not at all; or by half whenever two epochs on end were no better on what is held out.
-    clip_norm : float, optional
-        Bound for the norm of all gradients together.
+        not at all; to a tenth after each third of them; or by half whenever two epochs on end were
+        no better on what is held out. With ``schedule_options``, a dict, as further arguments:
+        ``min_factor`` of the cosine, ``step_size`` (in batches) and ``gamma`` of the steps,
+        ``factor``, ``patience``, ``threshold``, ``cooldown`` and ``min_lr`` of the plateau, and of
+        all but that ``warmup_steps``, over which the rate rises first, from ``start_factor``.
+    clip_norm, clip_value : float, optional
+        Bounds for the norm of all gradients together, and for each gradient.
+    averaging : {"ema", "mean"}, optional
+        Validate and keep an average of the weights (`ExponentialAverage`, `MeanAverage`), with
+        ``averaging_options``, a dict, as its further arguments.
     batch_size : int
         Sequences that are learned from at once.
     validation_fraction : float
@@ -89,12 +98,17 @@ class RecurrentModel(Model):
     embedding_size: int | None = 64
     sparse_embedding: bool = False
     dropout: float = 0.0
+    variational: bool = False
     cell_options: Mapping[str, Any] | None = None
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = "adam"
     optimizer_options: Mapping[str, Any] | None = None
     learning_rate: float = 0.003
-    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
+    schedule_options: Mapping[str, Any] | None = None
     clip_norm: float | None = 5.0
+    clip_value: float | None = None
+    averaging: Literal["ema", "mean"] | None = None
+    averaging_options: Mapping[str, Any] | None = None
     batch_size: int = 32
     validation_fraction: float = 0.1
     patience: int | None = None
@@ -116,9 +130,12 @@ class RecurrentModel(Model):
         check_int("min_count", self.min_count, 1)
         check_int("batch_size", self.batch_size, 1)
         check_real("dropout", self.dropout, 0, 1, below=True)
+        check_bool("variational", self.variational)
         check_real("learning_rate", self.learning_rate, 0, above=True)
-        if self.clip_norm is not None:
-            check_real("clip_norm", self.clip_norm, 0, above=True)
+        for name in ("clip_norm", "clip_value"):
+            value = getattr(self, name)
+            if value is not None:
+                check_real(name, value, 0, above=True)
         check_real("validation_fraction", self.validation_fraction, 0, 1, below=True)
 
     def _tokenizer(self) -> CharTokenizer | WordTokenizer:

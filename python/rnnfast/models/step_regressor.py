@@ -147,7 +147,7 @@ class StepRegressor(Stepwise):
         return read_rows(name, [_as_column(item) for item in as_list(name, y, "a list of arrays")])
 
     def _learn_targets(self, targets: list[Array]) -> None:
-        self.outputs_ = SeriesInputs.learn(targets, self.standardize, self.dtype)
+        self.outputs_ = SeriesInputs.learn("y", targets, self.standardize, self.dtype)
 
     def _check_targets(self, name: str, targets: list[Array]) -> None:
         require_columns(name, targets, self.outputs_.size)

@@ -242,7 +242,10 @@ class SequenceTagger(Stepwise):
         )
         if self.scheme and self.classes_.dtype.kind != "U":
             raise TypeError(f"y: expected BIO labels, got {self.classes_.tolist()[0]!r}")
-        self._tags = self._make_tags()
+        try:
+            self._tags = self._make_tags()
+        except ValueError as error:  # labels that are not of the scheme
+            raise ValueError(f"y: {error}") from None
         self._tags.require_allowed("y", targets)
         numbers = np.concatenate(self._tags.numbers(targets))
         self.class_weights_ = class_weights(self.class_weight, self.classes_, numbers, self.dtype)

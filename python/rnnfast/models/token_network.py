@@ -44,6 +44,8 @@ class TokenNetwork:
         Probability of `WeightDrop` on the recurrent weights.
     activation_penalty, slowness_penalty : float
         The weights of those, on the last layer's outputs.
+    label_smoothing : float
+        Of the loss of `add_gradients`, as `linear_cross_entropy` takes it.
     tie_weights : bool
         Whether the embeddings are the weights of the output layer too; see `TiedEmbedding`.
 
@@ -70,10 +72,11 @@ class TokenNetwork:
         rng: np.random.Generator,
         variational: bool = False,
         embedding_dropout: float = 0.0,
+        sparse_embedding: bool = False,
         weight_drop: float = 0.0,
         activation_penalty: float = 0.0,
         slowness_penalty: float = 0.0,
-        sparse_embedding: bool = False,
+        label_smoothing: float = 0.0,
         tie_weights: bool = False,
         condition: ConditionInput | None = None,
     ) -> None:
@@ -112,6 +115,7 @@ class TokenNetwork:
             self.output = self.modules["output"] = Linear(size, num_tokens, dtype=dtype, seed=rng)
         self._weight_drop = WeightDrop(self.recurrent, weight_drop, seed=rng)
         self._activation_penalty, self._slowness_penalty = activation_penalty, slowness_penalty
+        self._label_smoothing = label_smoothing
 
     def add_gradients(
         self, batch: Batch, state: State, condition: Array | None = None
@@ -137,7 +141,9 @@ class TokenNetwork:
         inputs, targets, lengths = _effective(batch)
         with self._weight_drop if self._weight_drop.p else nullcontext():
             (h, state), backprop = self.encoder.forward(inputs, lengths, state, condition)
-            loss, dh = linear_cross_entropy(self.output, h, targets, reduction="sum")
+            loss, dh = linear_cross_entropy(
+                self.output, h, targets, label_smoothing=self._label_smoothing, reduction="sum"
+            )
             assert dh is not None
             if self._activation_penalty:
                 dh += penalties.activation_penalty(h, self._activation_penalty, lengths)[1]
