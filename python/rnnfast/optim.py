@@ -134,10 +134,10 @@ class SGD(Optimizer):
 
     Notes
     -----
-    Of an ``Embedding(sparse=True)`` a step changes the rows that were used; to these alone
-    ``weight_decay`` applies, and without it the step is that of dense gradients. Momentum would
-    move every row that was ever used, at each step (as it does in `torch.optim.SGD`): it is
-    refused.
+    Of an ``Embedding(sparse=True)`` a step changes the rows that were used since `zero_grad`:
+    ``weight_decay`` touches these alone, and without it the step is that of dense gradients.
+    Momentum would move every row that was ever used, at each step (as it does in
+    `torch.optim.SGD`): it is refused.
     """
 
     def __init__(
@@ -203,11 +203,11 @@ class Adam(Optimizer):
     Notes
     -----
     Of an ``Embedding(sparse=True)`` a step changes the rows that were used since `zero_grad`, their
-    values and their m and v alone ("lazy" Adam, as `torch.optim.SparseAdam`). That is not what
-    dense gradients give, where a row that was not used has a gradient of 0: its m and v do not
-    decay, it does not go on along its m, and ``weight_decay`` does not touch it. t counts all
-    steps, for every row. `torch.optim.SparseAdam` adds ``eps`` to ``sqrt(v)`` before the division
-    by ``sqrt(1 - beta2^t)``, and knows no weight decay.
+    values and their m and v alone ("lazy" Adam, as `torch.optim.SparseAdam`). With dense gradients
+    a row that was not used has the gradient 0: its m and v decay, it goes on along its m, and
+    ``weight_decay`` shrinks it. Here nothing of it changes. t counts all steps, whatever rows they
+    used. `torch.optim.SparseAdam` divides by ``sqrt(v) + eps`` and multiplies by
+    ``sqrt(1 - beta2^t)``, so that its ``eps`` weighs more at first; it knows no weight decay.
     """
 
     _decoupled = False
@@ -293,8 +293,9 @@ class RMSprop(Optimizer):
 
     Notes
     -----
-    Of an ``Embedding(sparse=True)`` a step changes the rows that were used, their values and their
-    v, m and b alone: those of other rows do not decay, and ``weight_decay`` does not touch them.
+    Of an ``Embedding(sparse=True)`` a step changes the rows that were used since `zero_grad`, their
+    values and their v, m and b alone: those of other rows do not decay, they do not go on along
+    their b, and ``weight_decay`` does not touch them.
     """
 
     def __init__(
@@ -352,8 +353,8 @@ class Adagrad(Optimizer):
 
     Notes
     -----
-    Of an ``Embedding(sparse=True)`` a step changes the rows that were used. Without
-    ``weight_decay``, which touches these alone, that is the step of dense gradients.
+    Of an ``Embedding(sparse=True)`` a step changes the rows that were used since `zero_grad`.
+    Without ``weight_decay``, which touches these alone, that is the step of dense gradients.
     """
 
     def __init__(
