@@ -28,11 +28,14 @@ class ForwardLayer {
     const bool meets =
         worker_.split_rows && !p_.keep && schedule.rows < schedule.B * schedule.steps;
     for (std::int64_t begin = 0; begin < schedule.steps;) {
-      const std::int64_t end = chunk_end(schedule, begin);
+      const std::int64_t rows = p_.observer != nullptr ? p_.observer->rows() : kChunkRows;
+      const std::int64_t end = chunk_end(schedule, begin, rows);
       if (meets && begin > 0) worker_.own->wait();
+      if (p_.observer != nullptr) p_.observer->before({begin, end});
       chunk_first_ = schedule.first[begin];
       input_product(p_, worker_, begin, end);
       for (std::int64_t s = begin; s < end; ++s) step(s);
+      if (p_.observer != nullptr) p_.observer->after({begin, end});
       begin = end;
     }
   }

@@ -8,6 +8,27 @@
 
 namespace rnnfast {
 
+// Rows of a chunk of steps in the forward pass: enough to read W_ih rarely, few enough for their
+// slots to stay in cache.
+constexpr std::int64_t kChunkRows = 96;
+
+// Told of each part of a layer's pass before it begins and after it ends, so that layers can follow
+// each other side by side. Parts are ranges of steps.
+class PartObserver {
+ public:
+  explicit PartObserver(std::int64_t rows) : rows_(rows) {}
+  virtual void before(Range steps) = 0;
+  virtual void after(Range steps) = 0;
+  // Rows that a part may have; it has one step at least.
+  std::int64_t rows() const { return rows_; }
+
+ protected:
+  ~PartObserver() = default;
+
+ private:
+  std::int64_t rows_;
+};
+
 template <class Scalar>
 struct LayerPass {
   const Schedule* schedule;
@@ -32,6 +53,7 @@ struct LayerPass {
   // or o tanh(c) of a layer with a projection. All rows if kept, else B.
   Scalar* inner;
   std::int64_t inner_stride;
+  PartObserver* observer;  // or null
 
   std::int64_t slot_row(std::int64_t row, std::int64_t chunk_first) const {
     return keep ? row : row - chunk_first;

@@ -5,14 +5,10 @@
 
 namespace rnnfast {
 
-// Rows of a chunk of steps in the forward pass: enough to read W_ih rarely, few enough for their
-// slots to stay in cache.
-constexpr std::int64_t kChunkRows = 96;
-
-// Steps [s, result) make a chunk.
-inline std::int64_t chunk_end(const Schedule& schedule, std::int64_t s) {
+// Steps [s, result) make a chunk of at most so many rows, and of one step at least.
+inline std::int64_t chunk_end(const Schedule& schedule, std::int64_t s, std::int64_t rows) {
   std::int64_t end = s + 1;
-  while (end < schedule.steps && schedule.first[end + 1] - schedule.first[s] <= kChunkRows) ++end;
+  while (end < schedule.steps && schedule.first[end + 1] - schedule.first[s] <= rows) ++end;
   return end;
 }
 // Rows of slots that a pass needs which keeps nothing.
