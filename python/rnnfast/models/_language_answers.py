@@ -50,10 +50,13 @@ class LanguageAnswers(RecurrentModel):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
-            If the text is empty, or has no token of the vocabulary.
+            If the text is empty, or has no token of the vocabulary, or there is not one known
+            condition for each line.
         TypeError
-            If it is not text.
+            If something is of a wrong type.
         """
         self._require_fitted()
         reader = CorpusReader(self.tokenizer_, self.lines)
@@ -75,12 +78,21 @@ class LanguageAnswers(RecurrentModel):
         sentences add up to 1. An unknown token counts as ``<UNK>``. Under a ``condition``, if the
         model was trained so, it is ``log P(sentence | condition)``.
 
+        Parameters
+        ----------
+        sentence : str
+            May be empty.
+        condition : str or ndarray, optional
+            The label or the vector ``(F,)``, if the model was trained so.
+
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
-            If the sentence has tokens, but none of the vocabulary.
+            If the sentence has tokens, but none of the vocabulary, or the condition does not fit.
         TypeError
-            If it is not a str.
+            If something is of a wrong type.
         """
         ids = self._encode("sentence", sentence)[1]
         if len(ids) == 0 and not self.lines:
@@ -105,6 +117,11 @@ class LanguageAnswers(RecurrentModel):
         -------
         list of (str, float)
             The likeliest first, ``<EOS>`` and ``<UNK>`` among them.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As `log_prob`, for ``prefix`` and ``condition``; or if ``k`` is no integer from 1 on.
         """
         k = check_int("k", k, 1)
         ids = self._encode("prefix", prefix)[1]
@@ -155,8 +172,13 @@ class LanguageAnswers(RecurrentModel):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
-            If an argument is out of its range.
+            If an argument is out of its range, a prefix has no token of the vocabulary, or the
+            condition does not fit.
+        TypeError
+            If something is of a wrong type.
         """
         n, allow_unknown = check_int("n", n, 1), check_bool("allow_unknown", allow_unknown)
         tokens, ids = self._encode("prefix", prefix)
