@@ -172,7 +172,8 @@ struct PackedLayer {
     return true;
   }
 
-  void pack_forward(const LayerParameters<const Scalar*>& p, Range blocks) {
+  // Packs the weights of some unit blocks: forward, and for backpropagation while they are in cache.
+  void pack(const LayerParameters<const Scalar*>& p, Range blocks, bool backward) {
     for (std::int64_t u = blocks.begin; u < blocks.end; ++u) {
       const std::int64_t n = H - u * V;  // units from this block's first on
       pack_slots(p.w_ih + u * V * I, I, n, layout.x_gate, layout.x_count, w_ih + u * I * x_width());
@@ -184,25 +185,19 @@ struct PackedLayer {
       if (layout.peephole != Peephole::none)
         for (int g = 0; g < 3; ++g)
           store(peephole + (u * 3 + g) * V, load_first(p.peephole + g * H + u * V, n));
+      if (!backward) continue;
+      spread(p.w_ih, I, layout.x_gate, layout.x_count, u, w_ih_t);
+      spread(p.w_hh, P, layout.h_gate, layout.h_count, u, w_hh_t);
+      if (layout.second_product) spread(p.w_hh, P, &layout.second_gate, 1, u, w_second_t);
     }
   }
-  void pack_projection(const LayerParameters<const Scalar*>& p, Range blocks) {
-    for (std::int64_t o = blocks.begin; o < blocks.end; ++o)
-      detail::pack_lanes(p.w_hr + o * V * H, H, P - o * V, H, w_hr + o * H * V, V);
-  }
-
-  void pack_backward(const LayerParameters<const Scalar*>& p, Range input_blocks,
-                     Range output_blocks, Range unit_blocks) {
-    for (std::int64_t i = input_blocks.begin; i < input_blocks.end; ++i)
-      pack_transposed(p.w_ih, I, layout.x_gate, layout.x_count, i, w_ih_t);
-    for (std::int64_t o = output_blocks.begin; o < output_blocks.end; ++o)
-      pack_transposed(p.w_hh, P, layout.h_gate, layout.h_count, o, w_hh_t);
-    for (std::int64_t u = unit_blocks.begin; u < unit_blocks.end; ++u) {
-      if (layout.second_product) pack_transposed(p.w_hh, P, &layout.second_gate, 1, u, w_second_t);
-      if (projection)
-        for (std::int64_t o = 0; o < outputs; ++o)
-          detail::pack_rows(p.w_hr + o * V * H + u * V, H, P - o * V, H - u * V,
-                            w_hr_t + (u * outputs + o) * V * V);
+  void pack_projection(const LayerParameters<const Scalar*>& p, Range blocks, bool backward) {
+    for (std::int64_t o = blocks.begin; o < blocks.end; ++o) {
+      const Scalar* rows = p.w_hr + o * V * H;
+      detail::pack_lanes(rows, H, P - o * V, H, w_hr + o * H * V, V);
+      if (!backward) continue;
+      for (std::int64_t u = 0; u < units; ++u)
+        detail::pack_rows(rows + u * V, H, P - o * V, H - u * V, w_hr_t + (u * outputs + o) * V * V);
     }
   }
 
@@ -240,14 +235,16 @@ struct PackedLayer {
     }
   }
 
-  // Block c of `columns` of a (G*H, columns) matrix, rows in the order (unit block, gate, lane).
-  void pack_transposed(const Scalar* w, std::int64_t columns, const int* gates, int count,
-                       std::int64_t c, Scalar* to) {
-    to += c * units * count * V * V;
-    for (std::int64_t u = 0; u < units; ++u)
-      for (int g = 0; g < count; ++g, to += V * V)
-        detail::pack_rows(w + (gates[g] * H + u * V) * columns + c * V, columns, H - u * V,
-                          columns - c * V, to);
+  // The gates' rows of unit block u of a (G*H, columns) matrix, V columns at a time, each to its
+  // panel of [column block][unit block][gate][lane][V].
+  void spread(const Scalar* w, std::int64_t columns, const int* gates, int count, std::int64_t u,
+              Scalar* to) const {
+    for (int g = 0; g < count; ++g) {
+      const Scalar* rows = w + (gates[g] * H + u * V) * columns;
+      for (std::int64_t c = 0; c * V < columns; ++c)
+        detail::pack_rows(rows + c * V, columns, H - u * V, columns - c * V,
+                          to + ((c * units + u) * count + g) * V * V);
+    }
   }
 };
 

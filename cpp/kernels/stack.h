@@ -39,12 +39,10 @@ struct PackedStack {
     run_team(plan, [&](const Worker& worker) {
       for (int i = 0; i < count; ++i) {
         auto& layer = layers[i];
-        const auto part = [&](std::int64_t n) { return share(n, worker.rank, worker.size); };
-        layer.pack_forward(parameters[i], part(layer.units));
-        if (layer.projection) layer.pack_projection(parameters[i], part(layer.outputs));
-        if (backward)
-          layer.pack_backward(parameters[i], part(layer.inputs), part(layer.outputs),
-                              part(layer.units));
+        layer.pack(parameters[i], share(layer.units, worker.rank, worker.size), backward);
+        if (layer.projection)
+          layer.pack_projection(parameters[i], share(layer.outputs, worker.rank, worker.size),
+                                backward);
       }
     });
     return Status::ok;

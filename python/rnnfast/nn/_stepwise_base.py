@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks import check_bool, check_probability
+from rnnfast.nn._calls import Call
 from rnnfast.nn._stepwise_passes import (
     Noise,
     Order,
@@ -18,7 +19,6 @@ from rnnfast.nn._stepwise_passes import (
     require_indices,
 )
 from rnnfast.nn.module import Array
-from rnnfast.nn.recompute import Call
 from rnnfast.nn.recurrent_base import Backprop, Recurrent, State
 from rnnfast.nn.stepwise_stream import StepwiseStream
 
