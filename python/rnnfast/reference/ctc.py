@@ -115,9 +115,8 @@ def ctc_beam(
     beam_size : int
         How many prefixes are kept.
     """
-    beam = {
-        (): (0.0, -np.inf)
-    }  # prefix: log p of its paths that end in a blank, in its last symbol
+    # Of each prefix log p of its paths that end in a blank, and in its last symbol.
+    beam: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -np.inf)}
     for step in log_yhat.T:
         stay: dict[tuple[int, ...], tuple[float, float]] = {}
         grown: dict[tuple[int, ...], float] = {}
