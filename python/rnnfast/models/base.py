@@ -59,11 +59,25 @@ class Model:
         ----------
         deep : bool
             Of no effect, no hyperparameter is a model; here because scikit-learn passes it.
+
+        Returns
+        -------
+        dict
+            The objects that the constructor was given, or that were set since.
         """
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self: Self, **params: Any) -> Self:
         """Set hyperparameters; `fit` checks and uses them.
+
+        Parameters
+        ----------
+        **params
+            Values by name.
+
+        Returns
+        -------
+        self
 
         Raises
         ------
@@ -83,6 +97,11 @@ class Model:
 
         The hyperparameters and all else that was learned stand in its metadata as JSON. `rf.load`
         reads it.
+
+        Parameters
+        ----------
+        path : path-like
+            The file, which is replaced if it stands there.
 
         Raises
         ------

@@ -159,7 +159,7 @@ class Estimator(RecurrentModel):
             Sequences: text, tokens, series ``(T_i, F)`` of different lengths, or an array
             ``(N, T, F)``.
         y : sequence
-            What belongs to each.
+            What belongs to each, as `score` takes it.
         valid : (X, y), optional
             What to measure after each epoch; without it a part of the examples. The weights of the
             best epoch are kept.
@@ -174,6 +174,7 @@ class Estimator(RecurrentModel):
         Returns
         -------
         self
+            This model, fitted.
 
         Raises
         ------

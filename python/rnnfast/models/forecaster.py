@@ -62,7 +62,8 @@ class Forecaster(Regression):
     pooling : {"last", "mean", "max", "concat"}
         What becomes of the layers' outputs over time.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`.
 
     Attributes
@@ -110,11 +111,13 @@ class Forecaster(Regression):
             Another series to measure on after each epoch; to measure on what follows ``X``, begin
             it with the last steps of ``X`` that a forecast reads.
         checkpoint, resume, callbacks
-            As every supervised model's `fit` takes them.
+            As every supervised model's `fit` takes them; see
+            `rnnfast.models.estimator.Estimator`.
 
         Returns
         -------
         self
+            This model, fitted.
 
         Raises
         ------
@@ -153,6 +156,8 @@ class Forecaster(Regression):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
             If ``after`` is too short or does not fit, or ``steps`` is above the horizon and some
             channels are not foretold.
@@ -206,7 +211,20 @@ class Forecaster(Regression):
         return (true[..., 0], predicted[..., 0]) if self._single else (true, predicted)
 
     def score(self, X: npt.ArrayLike, y: None = None) -> float:
-        """Return R^2 of `backtest`, the mean over steps of the horizon and channels."""
+        """Return R^2 of `backtest`, the mean over steps of the horizon and channels.
+
+        Parameters
+        ----------
+        X : array_like
+            A series, as `backtest` takes it.
+        y : None
+            Nothing. Here because scikit-learn passes it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `backtest`.
+        """
         return metrics.r2(*self.backtest(X))
 
     def _forecast(self, series: Floats, places: Ints) -> Floats:

@@ -129,7 +129,8 @@ class SequenceRegressor(Regression):
         Whether the features of series, and the numbers to predict, have their mean taken off and
         are divided by their standard deviation, of the part that is learned from.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`.
 
     Attributes
@@ -165,6 +166,8 @@ class SequenceRegressor(Regression):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
             If there is no sequence, a shape does not fit, or a number is not finite.
         TypeError

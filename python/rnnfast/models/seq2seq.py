@@ -91,7 +91,8 @@ class Seq2Seq(ManyToMany):
         How that probability rises from 0 over training: evenly, slowly at first and at last (the
         inverse sigmoid of section 2.4), or not at all.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`. Those of tokens and vocabularies hold for ``X`` and
         for ``y``, each of which has a vocabulary of its own.
 
@@ -163,6 +164,8 @@ class Seq2Seq(ManyToMany):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         TypeError, ValueError
             As `fit`, for ``X``; or if an option is out of range.
         """

@@ -41,7 +41,8 @@ class StepRegressor(Stepwise):
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
         What is read of a word; see `rnnfast.models.stepwise.Stepwise`.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`.
 
     Attributes
@@ -89,6 +90,8 @@ class StepRegressor(Stepwise):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
             If there is no sequence, a shape does not fit, or a number is not finite.
         TypeError
@@ -116,7 +119,23 @@ class StepRegressor(Stepwise):
         return self.evaluate(X, y)["r2"]
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
-        """Return ``rmse``, ``mae`` and ``r2`` over all steps together; X and y as `score`."""
+        """Return how far off predictions are, by name.
+
+        Parameters
+        ----------
+        X, y
+            As `score` takes them.
+
+        Returns
+        -------
+        dict
+            ``rmse`` and ``mae`` over all numbers, in the units of ``y``, and ``r2``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `score`.
+        """
         self._require_fitted()
         sequences, targets = self._read_pair(X, y)
         return self._compare(targets, self._encode("X", sequences))

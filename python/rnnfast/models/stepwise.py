@@ -49,7 +49,8 @@ class Stepwise(Estimator):
     shape_features : bool
         Whether the network is told a word's shape: lower case, capital, number and so on.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`.
 
     Attributes

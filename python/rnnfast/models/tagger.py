@@ -71,7 +71,8 @@ class SequenceTagger(Stepwise):
         characters of a word are read by layers of their own, so that one that training has not
         seen is told by its spelling; ``word_dropout`` teaches the network to make use of that.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`. ``bidirectional`` is True by default.
 
     Attributes
@@ -128,6 +129,8 @@ class SequenceTagger(Stepwise):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
             If there is no sequence, a shape does not fit, or a number is not finite.
         TypeError
@@ -144,13 +147,18 @@ class SequenceTagger(Stepwise):
 
         Parameters
         ----------
-        X
+        X : list of str, list of list of str, list of ndarray, or ndarray
             As `predict` takes it.
 
         Returns
         -------
         list of ndarray, shapes (T_i, K)
             Of the model's dtype; the columns in the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As `predict`.
         """
         self._require_fitted()
         return self._outputs(self._encode("X", X), self.network_.probabilities)
@@ -186,6 +194,11 @@ class SequenceTagger(Stepwise):
         dict
             ``accuracy``, the share of labels that are right, and with a scheme ``precision``,
             ``recall`` and ``f1`` of entities, as `rnnfast.metrics.entity_scores` counts them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `score`.
         """
         self._require_fitted()
         sequences, labels = self._read_pair(X, y)

@@ -78,6 +78,7 @@ class StepwiseStream(Stream):
 
     @property
     def state(self) -> Any:
+        """A copy of the state, ``(L, B, H)`` or the pair (h, c); may be set."""
         state = self._state
         return tuple(s.copy() for s in state) if isinstance(state, tuple) else state.copy()
 

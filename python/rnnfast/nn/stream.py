@@ -104,6 +104,7 @@ class Stream:
 
     @property
     def state(self) -> Any:
+        """A copy of the state, ``(L, B, H)`` or the pair (h, c); may be set."""
         h, c = self._native.state()
         return self._layer._pack_state(h, c)
 
