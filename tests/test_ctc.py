@@ -235,6 +235,25 @@ def test_beam_beats_the_best_path():
     assert best.log_prob == pytest.approx(np.log(0.64))
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_beam_against_the_definition(seed):
+    rng = np.random.default_rng(seed)
+    steps, count, classes = (int(n) for n in rng.integers([1, 1, 2], [25, 4, 9]))
+    blank, size = int(rng.integers(classes)), int(rng.integers(1, 12))
+    logits = rng.normal(size=(steps, count, classes)) * rng.choice([0.1, 1.0, 4.0])
+    if seed % 3 == 0:  # many prefixes are equally likely
+        logits = np.round(logits)
+    lengths = rng.integers(0, steps + 1, count)
+    found = rf.ctc_beam(logits, lengths, blank=blank, beam_size=size, num_best=size)
+    for b, length in enumerate(lengths):
+        log_yhat = rf.log_softmax(logits)[:length, b].T
+        want = reference.ctc_beam(log_yhat, blank, size)
+        assert [tuple(symbols.tolist()) for symbols, _ in found[b]] == [label for label, _ in want]
+        np.testing.assert_allclose(
+            [log_p for _, log_p in found[b]], [log_p for _, log_p in want], rtol=1e-12, atol=1e-12
+        )
+
+
 def test_narrow_beam_on_ragged_sequences():
     rng = np.random.default_rng(5)
     logits, _, lengths = ragged_batch(rng, "float32")

@@ -127,7 +127,7 @@ def test_with_scikit_learn() -> None:
         (X[:3], Y[:2], ValueError, "y: expected one for each of the 3 in X, got 2"),
         ([], [], ValueError, "X: expected at least one sequence, got none"),
         (
-            X[:3], [1, 2, 3], TypeError, "y[0]: expected a str, tokens or an array, got int",
+            X[:3], [1, 2, 3], TypeError, "y[0]: expected a str or a list of str, got int",
         ),
         (
             X[:9], [""] * 9, ValueError,

@@ -278,3 +278,11 @@ def test_bad_texts(lm: rf.LanguageModel) -> None:
         diag.text_gradient_norms(lm, "a")
     with pytest.raises(ValueError, match=r"^text: expected at least 1 token, got 0$"):
         diag.text_activations(lm, "")
+
+
+def test_things_that_are_no_language_model() -> None:
+    for ask in (diag.text_activations, diag.text_gradient_norms):
+        with pytest.raises(TypeError, match=r"^lm: expected a LanguageModel, got SequenceTagger$"):
+            ask(rf.SequenceTagger(), "a text")
+    with pytest.raises(TypeError, match=r"^activations: expected what text_activations gave, got "):
+        diag.find_units(np.zeros((3, 2)), [0, 1, 0])

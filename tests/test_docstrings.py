@@ -5,17 +5,22 @@ from __future__ import annotations
 import doctest
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-MODULES = [
-    "metrics",
-    "models.classifier",
-    "models.forecaster",
-    "models.regressor",
-    "text.tokenizers",
-    "text.vocabulary",
-]
+import rnnfast
+
+ROOT = Path(rnnfast.__file__).parent
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in ROOT.rglob("*.py")
+    if "\n    >>> " in path.read_text(encoding="utf-8")
+)
+
+
+def test_modules_with_examples_are_found() -> None:
+    assert {"metrics._labels", "models.classifier", "text.vocabulary"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", MODULES)

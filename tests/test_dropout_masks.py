@@ -272,7 +272,22 @@ ONES = np.ones((2, 3, 4))
         (
             lambda: rf.activation_penalty([1.0], 1.0),
             TypeError,
-            "h: expected an array of float32 or float64, got list",
+            "h: expected a NumPy array, got list",
+        ),
+        (
+            lambda: rf.activation_penalty(ONES.astype(np.float16), 1.0),
+            TypeError,
+            "h: expected dtype float32 or float64, got float16",
+        ),
+        (
+            lambda: rf.activation_penalty(ONES, 1.0, [1.0, 2.0, 2.0]),
+            TypeError,
+            "lengths: expected integers, got dtype float64",
+        ),
+        (
+            lambda: rf.slowness_penalty(ONES, 1.0, [1, 2, 3]),
+            ValueError,
+            "lengths: expected numbers from 0 to 2, got 3",
         ),
         (lambda: rf.LSTM(2, 3, variational=1), TypeError, "variational: expected a bool, got int"),
     ],

@@ -128,7 +128,7 @@ def test_the_end_is_held_out() -> None:
 @pytest.mark.parametrize(
     ("options", "X", "error", "message"),
     [
-        ({}, [], ValueError, r"^X: expected shape \(N,\) or \(N, k\), got \(0,\)$"),
+        ({}, [], ValueError, r"^X: expected shape \(T,\) or \(T, F\), got \(0,\)$"),
         ({}, "wave", TypeError, "^X: expected real numbers, got dtype <U4$"),
         ({}, WAVE[:16], ValueError, r"^X: expected at least 17 steps, lags \+ horizon \+ differen"),
         ({"validation_fraction": 0}, WAVE[:15], ValueError, "^X: expected at least 16 steps, .*"),

@@ -15,8 +15,8 @@ from rnnfast.models.inputs import (
     inputs_from_dict,
     learn_inputs,
     make_tokenizer,
-    read_sequences,
 )
+from rnnfast.models.sequences import read_sequences
 from rnnfast.text import CharTokenizer, WordTokenizer
 
 WORDS, CHARS = WordTokenizer(), CharTokenizer()

@@ -349,6 +349,8 @@ LINEAR = rf.Linear(3, 4, seed=1)
          "weights: expected dtype float32, got float64"),
         (lambda: rf.cross_entropy(LOGITS, [0, 1], weights=np.ones(3, "float32")), ValueError,
          r"weights: expected shape \(2,\), got \(3,\)"),
+        (lambda: rf.cross_entropy(LOGITS, [0, 1], class_weights=[1.0, 1.0, 1.0]), TypeError,
+         "class_weights: expected dtype float32, got float64"),
         (lambda: rf.cross_entropy(LOGITS, [0, 1], class_weights=np.ones(2, "float32")), ValueError,
          r"class_weights: expected shape \(3,\), got \(2,\)"),
         (lambda: rf.cross_entropy(LOGITS, [0, 1], label_smoothing=1.0), ValueError,

@@ -129,6 +129,8 @@ def test_bleu_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda: metrics.entities([""]), ValueError, "^labels: .*, got '' at 0$"),
         (lambda: metrics.entity_scores([["O"]], [["O", "O"]]), ValueError,
          r"^predicted\[0\]: expected 1 labels, got 2$"),
+        (lambda: metrics.mae([1.0], [math.nan]), ValueError,
+         r"^predicted: expected finite numbers, got nan$"),
         (lambda: metrics.rmse([1.0], [1.0, 2.0]), ValueError,
          r"^predicted: expected shape \(1,\), got \(2,\)$"),
         (lambda: metrics.mae([], []), ValueError, "^true: expected at least one number, got none$"),

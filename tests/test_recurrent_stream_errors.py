@@ -12,6 +12,7 @@ import rnnfast as rf
 from layer_cases import assert_same_bits, named
 
 I, H = 3, 5  # noqa: E741
+KINDS = [rf.LSTM, rf.LayerNormLSTM]
 NAN, INF = float("nan"), float("inf")
 
 
@@ -68,7 +69,19 @@ STEPS: list[tuple[int, Any, type[Exception], str]] = [
     (2, np.array([-1, 0], np.int8), ValueError, "x: expected indices from 0 to 2, got -1"),
     (1, 3, ValueError, "x: expected indices from 0 to 2, got 3"),
     (1, -1, ValueError, "x: expected indices from 0 to 2, got -1"),
-    (1, 2**80, ValueError, f"x: expected indices from 0 to 2, got {2**63 - 1}"),
+    (2, np.array([0, 2**63], "u8"), ValueError, f"x: expected indices from 0 to 2, got {-(2**63)}"),
+    (1, ones(I, dtype="f8"), TypeError, "x: expected dtype float32, got float64"),
+    (1, ones(I, dtype="f2"), TypeError, "x: expected dtype float32, got float16"),
+    (1, ones(I, dtype=">f4"), TypeError, "x: expected dtype float32, got >f4"),
+    (1, ones(I, dtype=complex), TypeError, "x: expected dtype float32, got complex128"),
+    (1, ones(dtype=float), TypeError, "x: expected dtype float32, got float64"),
+    (1, ones(dtype=bool), TypeError, "x: expected dtype float32, got bool"),
+    (2, ones(2), ValueError, "x: expected shape (2, 3), got (2,)"),
+    (2, ones(2, dtype="f8"), TypeError, "x: expected dtype float32, got float64"),
+    (2, ones(2, dtype=bool), TypeError, "x: expected dtype float32, got bool"),
+    (2, ones(2, dtype="m8[s]"), TypeError, "x: expected dtype float32, got timedelta64[s]"),
+    (2, np.array(["a", "b"]), TypeError, "x: expected dtype float32, got <U1"),
+    (2, np.array([0, None]), TypeError, "x: expected dtype float32, got object"),
     (
         2,
         1,
@@ -102,13 +115,32 @@ STEPS: list[tuple[int, Any, type[Exception], str]] = [
 ]
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("batch", "x", "error", "message"), STEPS)
-def test_step(batch: int, x: Any, error: type[Exception], message: str) -> None:
-    stream = stream_of(batch)
+def test_step(kind: Any, batch: int, x: Any, error: type[Exception], message: str) -> None:
+    stream = stream_of(batch, kind)
     before = named(None, stream.state)
-    with raises(error, message):
+    where = r"( at time 0 of sequence \d)?"  # which some layers say too
+    with pytest.raises(error, match=f"^{re.escape(message)}{where}$"):
         stream(x)
     assert_same_bits(named(None, stream.state), before)
+
+
+@pytest.mark.parametrize(("kind", "got"), [(rf.LSTM, 2**63 - 1), (rf.LayerNormLSTM, 2**80)])
+def test_index_beyond_64_bits(kind: Any, got: int) -> None:
+    with raises(ValueError, f"x: expected indices from 0 to 2, got {got}"):
+        stream_of(1, kind)(2**80)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("index", [2, np.int64(2), np.uint8(2), np.array(2), np.array(2, ">i2")])
+def test_integers_of_any_kind_are_indices(kind: Any, index: Any) -> None:
+    one_hot = np.eye(I, dtype="float32")[2]
+    np.testing.assert_array_equal(stream_of(1, kind)(index), stream_of(1, kind)(one_hot))
+    several = np.array([index, index]).astype(">u8")
+    np.testing.assert_array_equal(
+        stream_of(2, kind)(several), stream_of(2, kind)(np.stack([one_hot, one_hot]))
+    )
 
 
 READONLY = ones(2, H)
@@ -127,9 +159,10 @@ OUTPUTS: list[tuple[Any, type[Exception], str]] = [
 ]
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("out", "error", "message"), OUTPUTS)
-def test_output(out: Any, error: type[Exception], message: str) -> None:
-    stream = stream_of(2)
+def test_output(kind: Any, out: Any, error: type[Exception], message: str) -> None:
+    stream = stream_of(2, kind)
     before, given = named(None, stream.state), np.array(out)
     with raises(error, message):
         stream(ones(2, I), out=out)
@@ -137,9 +170,10 @@ def test_output(out: Any, error: type[Exception], message: str) -> None:
     np.testing.assert_array_equal(out, given)
 
 
-def test_output_of_one_sequence() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_output_of_one_sequence(kind: Any) -> None:
     with raises(ValueError, "out: expected shape (5,), got (1, 5)"):
-        stream_of(1)(ones(I), out=ones(1, H))
+        stream_of(1, kind)(ones(I), out=ones(1, H))
 
 
 RUNS: list[tuple[Any, type[Exception], str]] = [
@@ -167,10 +201,11 @@ RUNS: list[tuple[Any, type[Exception], str]] = [
 ]
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize(("x", "error", "message"), RUNS)
-def test_run(x: Any, error: type[Exception], message: str, batch_first: bool) -> None:
-    stream = rf.LSTM(I, H, batch_first=batch_first).stream(2)
+def test_run(kind: Any, x: Any, error: type[Exception], message: str, batch_first: bool) -> None:
+    stream = kind(I, H, batch_first=batch_first).stream(2)
     stream(ones(2, I))
     before = named(None, stream.state)
     with raises(error, message):

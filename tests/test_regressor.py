@@ -11,7 +11,7 @@ import pytest
 
 import rnnfast as rf
 from gradcheck import assert_gradients
-from rnnfast.models.estimator import ExampleBatch
+from rnnfast.models.examples import ExampleBatch
 
 RNG = np.random.default_rng(0)
 SERIES = [RNG.normal(3, 2, size=(length, 2)) for length in RNG.integers(2, 8, 120)]
@@ -129,7 +129,7 @@ def test_bad_examples(X: Any, y: Any, error: type, message: str) -> None:
 def test_other_bad_input() -> None:
     with pytest.raises(ValueError, match=r"^loss: expected one of mse, mae, got 'huber'$"):
         small(loss="huber").fit(SERIES, SUMS)
-    with pytest.raises(ValueError, match=r"^y of valid: expected shape \(N\), got \(120, 2\)$"):
+    with pytest.raises(ValueError, match=r"^y of valid: expected shape \(N,\), got \(120, 2\)$"):
         small().fit(SERIES, SUMS, valid=(SERIES, BOTH))
     model = small().fit(SERIES, BOTH)
     with pytest.raises(ValueError, match=r"^y: expected shape \(120, 2\), got \(120,\)$"):

@@ -259,15 +259,12 @@ def test_validation_of_given_pairs() -> None:
         (["a", "b"], ["c"], ValueError, "y: expected one for each of the 2 in X, got 1"),
         (["a", ["b"]], ["c", "d"], TypeError, "X[1]: expected a str as X[0] is, got list"),
         (["a", "b"], ["c", ["d"]], TypeError, "y[1]: expected a str as y[0] is, got list"),
-        (["a", "b"], ["c", 1], TypeError, "y[1]: expected a str, tokens or an array, got int"),
+        (["a", "b"], ["c", 1], TypeError, "y[1]: expected a str or a list of str, got int"),
         (
             ["a", "b"], np.zeros(2), TypeError,
             "y: expected a list of str or of token lists, got numbers",
         ),
-        (
-            ["a"] * 9, [np.zeros((2, 2))] * 9, TypeError,
-            "y: expected a list of str or of token lists, got numbers",
-        ),
+        (["a"] * 9, [np.zeros((2, 2))] * 9, TypeError, "y[0][0]: expected a str, got ndarray"),
         (
             "ab", ["c", "d"], TypeError,
             "X: expected a list of str, of token lists or of arrays, got str",
@@ -301,7 +298,7 @@ def test_wrong_examples(X: Any, y: Any, error: type[Exception], message: str) ->
             {"attention": "soft"}, ValueError,
             "attention: expected 'general', 'dot', 'additive' or None, got 'soft'",
         ),
-        ({"reverse_source": 1}, TypeError, "reverse_source: expected True or False, got int"),
+        ({"reverse_source": 1}, TypeError, "reverse_source: expected a bool, got int"),
         (
             {"sampling": 1.5}, ValueError,
             "sampling: expected a finite number of at least 0 and of at most 1, got 1.5",

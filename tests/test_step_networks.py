@@ -11,7 +11,7 @@ import pytest
 
 from gradcheck import assert_gradients
 from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.estimator import ExampleBatch
+from rnnfast.models.examples import ExampleBatch
 from rnnfast.models.feedback_head import FeedbackHead
 from rnnfast.models.step_heads import CrfHead, NumberHead, SigmoidHead, SoftmaxHead, StepHead
 from rnnfast.models.step_network import StepNetwork

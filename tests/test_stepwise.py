@@ -257,6 +257,9 @@ def test_indices_single_sequences_and_streams(cell: Any) -> None:
     np.testing.assert_array_equal(step(one_hot[5]), after)
     step.reset()
     np.testing.assert_allclose(step(ids[0]), y[0], rtol=1e-12, atol=1e-14)
+    step.reset()
+    np.testing.assert_allclose(step.run(one_hot[:5]), y[:5], rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(step(one_hot[5]), after)
     alone = layer.stream()
     assert alone(one_hot[0, 1]).shape == (H,) and alone(1).shape == (H,)
 
@@ -357,7 +360,7 @@ STATE = np.zeros((1, B, H), "float32")
          "recompute: expected False for a LayerNormLSTM, got True"),
         (lambda: LAYER.forward(X)[1](X), ValueError,
          "dy: expected shape (7, 5, 6), got (7, 5, 3)"),
-        (lambda: LAYER.stream(2)(X[0]), ValueError, "x: expected 2 rows, got shape (5, 3)"),
+        (lambda: LAYER.stream(2)(X[0]), ValueError, "x: expected shape (2, 3), got (5, 3)"),
         (lambda: rf.LayerNormGRU(N, H, bidirectional=True).stream(), ValueError,
          "stream: expected a network in one direction, got a bidirectional one, whose reverse "
          "direction begins at an end that a stream has not seen"),

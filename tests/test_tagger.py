@@ -274,7 +274,7 @@ BAD: list[tuple[dict[str, Any], Any, Any, type[Exception], str]] = [
         [["a", "b"]] * 9,
         [["NOUN", "VERB"]] * 9,
         ValueError,
-        "labels: expected O, B-... or I-..., got 'NOUN'",
+        "y: labels: expected O, B-... or I-..., got 'NOUN'",
     ),
     ({"scheme": "bio"}, [["a", "b"]] * 9, [[1, 2]] * 9, TypeError, "y: expected BIO labels, got 1"),
     (

@@ -144,7 +144,7 @@ def test_settings_round_trip(tokenizer):
             {"type": "word", "mode": "words", "lower": True, "x": 1},
             "tokenizer: expected the settings type, mode, lower, got .*'x': 1",
         ),
-        ({"type": "char", "nfc": 1}, "tokenizer: nfc: expected True or False, got int"),
+        ({"type": "char", "nfc": 1}, "tokenizer: nfc: expected a bool, got int"),
         (
             {"type": "word", "mode": "bytes", "lower": True},
             "mode: expected 'words' or 'whitespace', got 'bytes'",

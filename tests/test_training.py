@@ -185,8 +185,14 @@ def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
 
 
 def test_checkpoint_that_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "c"
+    with pytest.raises(FileNotFoundError, match=r"checkpoint: its folder does not exist"):
+        Problem(checkpoint=path)  # before any training
+    path.parent.mkdir()
+    trainer = Problem(checkpoint=path).trainer
+    path.parent.rmdir()
     with pytest.raises(FileNotFoundError, match=r"not written"):
-        Problem(checkpoint=tmp_path / "no" / "c").trainer.run(1)
+        trainer.run(1)
 
 
 def test_early_stopping_keeps_the_best() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 import rnnfast as rf
 from rnnfast.metrics import rmse
+from rnnfast.models.base import Model
+
+M = TypeVar("M", bound=Model)
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -26,7 +29,8 @@ def make_parser(description: str | None, data: str, **defaults: Any) -> argparse
     data : str
         The folder under ``DATA``.
     **defaults
-        Further options by name, with their defaults, whose type they take.
+        Further options by name, with their defaults, whose type they take; ``none`` says None where
+        a text is wanted. Hyperparameters have the models' names, by which `make_model` finds them.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("data", nargs="?", type=Path, default=DATA / data, help="folder of data")
@@ -37,8 +41,25 @@ def make_parser(description: str | None, data: str, **defaults: Any) -> argparse
         help="score on a tenth of the training part, to choose hyperparameters",
     )
     for name, default in defaults.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+        kind = _text if isinstance(default, str) else type(default)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default)
     return parser
+
+
+def _text(argument: str) -> str | None:
+    return None if argument == "none" else argument
+
+
+def make_model(kind: type[M], arguments: argparse.Namespace, **options: Any) -> M:
+    """Return a model with the hyperparameters that the command line names, and with ``options``."""
+    known = kind().get_params()
+    named = {name: value for name, value in vars(arguments).items() if name in known}
+    return kind(**{**named, **options})
+
+
+def scored_part(arguments: argparse.Namespace) -> str:
+    """Return what is scored, for messages."""
+    return "validation" if arguments.validate else "held out"
 
 
 def folds(classes: Sequence[Any], k: int, seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -76,6 +97,43 @@ class Clock:
         )
 
 
+def naive_forecasts(
+    values: np.ndarray, start: int, count: int, horizon: int, period: int
+) -> dict[str, np.ndarray]:
+    """Return forecasts that need no model, by what they are.
+
+    Parameters
+    ----------
+    values : ndarray, shape (T,)
+        The whole series.
+    start : int
+        The first step that is foretold.
+    count, horizon : int
+        How many forecasts, each one step later than the one before, of how many steps.
+    period : int
+        Steps of a season, at least the horizon.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (count, horizon)
+    """
+    places = np.arange(start, start + count)[:, np.newaxis]
+    last = np.broadcast_to(values[places - 1], (count, horizon))
+    return {
+        "persistence (the last value)": last,
+        f"seasonal (the value {period} steps before)": values[places + np.arange(horizon) - period],
+    }
+
+
+def print_errors(true: np.ndarray, forecasts: Mapping[str, np.ndarray]) -> None:
+    """Print the root mean squared error of forecasts ``(N, horizon)`` by name."""
+    print(f"RMSE of {len(true)} forecasts, {true.shape[1]} steps each:")
+    for name, forecast in forecasts.items():
+        each = np.sqrt(((forecast - true) ** 2).mean(axis=0))
+        steps = " ".join(f"{error:.2f}" for error in each)
+        print(f"  {name}: {rmse(true, forecast):.2f} (by step: {steps})")
+
+
 def compare_forecasts(
     model: rf.Forecaster, series: np.ndarray, start: int, column: int, period: int
 ) -> None:
@@ -98,15 +156,5 @@ def compare_forecasts(
     true, predicted = model.backtest(series[start - reach :])
     true, predicted = (array.reshape(*array.shape[:2]) for array in (true, predicted))
     values = series.reshape(len(series), -1)[:, column]
-    places = np.arange(start, start + len(true))[:, np.newaxis]
-    ahead = np.arange(model.horizon)
-    rows = {
-        "model": predicted,
-        "persistence (the last value)": np.broadcast_to(values[places - 1], true.shape),
-        f"seasonal (the value {period} steps before)": values[places + ahead - period],
-    }
-    print(f"RMSE of {len(true)} forecasts, {model.horizon} steps each:")
-    for name, forecast in rows.items():
-        each = np.sqrt(((forecast - true) ** 2).mean(axis=0))
-        steps = " ".join(f"{error:.2f}" for error in each)
-        print(f"  {name}: {rmse(true, forecast):.2f} (by step: {steps})")
+    naive = naive_forecasts(values, start, *true.shape, period)
+    print_errors(true, {"model": predicted, **naive})

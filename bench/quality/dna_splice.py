@@ -4,16 +4,16 @@ intron and an exon, or neither? Accuracy in ten-fold cross-validation."""
 from __future__ import annotations
 
 import numpy as np
-from common import Clock, folds, make_parser, take, validation_part
+from common import Clock, folds, make_model, make_parser, scored_part, take, validation_part
 
 import rnnfast as rf
 
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "dna-splice", folds=10, epochs=20, hidden_size=64, layers=1, dropout=0.5,
-        word_dropout=0.3, embedding_size=16, batch_size=32, lr=0.003, cell="gru", pooling="mean",
-        smoothing=0.1,
+        __doc__, "dna-splice", folds=10, epochs=20, hidden_size=64, num_layers=1, dropout=0.5,
+        word_dropout=0.3, embedding_size=16, batch_size=32, learning_rate=0.003, cell="gru",
+        pooling="mean", label_smoothing=0.1,
     )  # fmt: skip
     arguments = parser.parse_args()
 
@@ -31,29 +31,15 @@ def main() -> None:
             break
         if arguments.validate:
             train, test = validation_part(train, labels)
-        model = rf.SequenceClassifier(
-            cell=arguments.cell,
-            hidden_size=arguments.hidden_size,
-            num_layers=arguments.layers,
-            bidirectional=True,
-            embedding_size=arguments.embedding_size,
-            word_dropout=arguments.word_dropout,
-            dropout=arguments.dropout,
-            pooling=arguments.pooling,
-            label_smoothing=arguments.smoothing,
-            learning_rate=arguments.lr,
-            batch_size=arguments.batch_size,
-            epochs=arguments.epochs,
-            validation_fraction=0,
-            seed=arguments.seed,
-            verbose=0,
+        model = make_model(
+            rf.SequenceClassifier, arguments, bidirectional=True, validation_fraction=0, verbose=0
         )
         model.fit(take(sequences, train), take(labels, train))
         right.append(model.score(take(sequences, test), take(labels, test)))
         print(f"fold {number + 1}: {100 * right[-1]:.2f} % of {len(test)}, {clock}", flush=True)
     print(model)
     print(
-        f"{'validation' if arguments.validate else 'held out'}: {100 * np.mean(right):.2f} % "
+        f"{scored_part(arguments)}: {100 * np.mean(right):.2f} % "
         f"(mean of {len(right)} folds, from {100 * min(right):.2f} to {100 * max(right):.2f}); "
         f"{clock}, seed {arguments.seed}"
     )

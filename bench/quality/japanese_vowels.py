@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from common import Clock, make_parser, take, validation_part
+from common import Clock, make_model, make_parser, scored_part, take, validation_part
 
 import rnnfast as rf
 
@@ -23,8 +23,8 @@ def read(path: Path) -> tuple[list[np.ndarray], list[str]]:
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "japanese-vowels", epochs=60, hidden_size=64, layers=2, dropout=0.5,
-        batch_size=16, lr=0.003, cell="gru", pooling="mean", smoothing=0.1,
+        __doc__, "japanese-vowels", epochs=60, hidden_size=64, num_layers=2, dropout=0.5,
+        batch_size=16, learning_rate=0.003, cell="gru", pooling="mean", label_smoothing=0.1,
     )  # fmt: skip
     arguments = parser.parse_args()
 
@@ -36,24 +36,12 @@ def main() -> None:
     else:
         parts = read(arguments.data / "JapaneseVowels_TEST.ts")
     clock = Clock()
-    model = rf.SequenceClassifier(
-        cell=arguments.cell,
-        hidden_size=arguments.hidden_size,
-        num_layers=arguments.layers,
-        bidirectional=True,
-        dropout=arguments.dropout,
-        pooling=arguments.pooling,
-        label_smoothing=arguments.smoothing,
-        learning_rate=arguments.lr,
-        batch_size=arguments.batch_size,
-        epochs=arguments.epochs,
-        validation_fraction=0,
-        seed=arguments.seed,
-        verbose=0,
+    model = make_model(
+        rf.SequenceClassifier, arguments, bidirectional=True, validation_fraction=0, verbose=0
     ).fit(X, y)
     print(model)
     print(
-        f"{'validation' if arguments.validate else 'held out'}: {100 * model.score(*parts):.2f} % "
+        f"{scored_part(arguments)}: {100 * model.score(*parts):.2f} % "
         f"of {len(parts[1])}; {clock}, seed {arguments.seed}"
     )
 

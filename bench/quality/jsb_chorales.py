@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.io
-from common import Clock, make_parser
+from common import Clock, make_model, make_parser, scored_part
 
 import rnnfast as rf
 
@@ -27,32 +27,22 @@ def pairs(pieces: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "jsb-chorales", cell="lstm", epochs=80, hidden_size=200, layers=1, dropout=0.5,
-        batch_size=8, lr=0.003, clip=1.0,
+        __doc__, "jsb-chorales", cell="lstm", epochs=80, hidden_size=200, num_layers=1, dropout=0.5,
+        batch_size=8, learning_rate=0.003, clip_norm=1.0,
     )  # fmt: skip
     arguments = parser.parse_args()
 
     parts = scipy.io.loadmat(arguments.data / "JSB_Chorales.mat")
     valid = pairs(parts["validdata"])
     clock = Clock()
-    model = rf.MultiLabelTagger(
-        standardize=False,
-        cell=arguments.cell,
-        hidden_size=arguments.hidden_size,
-        num_layers=arguments.layers,
-        dropout=arguments.dropout,
-        learning_rate=arguments.lr,
-        clip_norm=arguments.clip,
-        batch_size=arguments.batch_size,
-        epochs=arguments.epochs,
-        seed=arguments.seed,
-        verbose=2,
-    ).fit(*pairs(parts["traindata"]), valid=valid)
+    model = make_model(rf.MultiLabelTagger, arguments, standardize=False, verbose=2).fit(
+        *pairs(parts["traindata"]), valid=valid
+    )
     X, y = valid if arguments.validate else pairs(parts["testdata"])
     figures = model.evaluate(X, y)
     print(model)
     print(
-        f"{'validation' if arguments.validate else 'held out'}: {figures['loss']:.3f} nats a step, "
+        f"{scored_part(arguments)}: {figures['loss']:.3f} nats a step, "
         f"the mean of {sum(map(len, y))} steps (keys: F1 {100 * figures['f1']:.1f} %); epoch "
         f"{model.best_epoch_}, {clock}, {model.num_parameters} numbers, seed {arguments.seed}"
     )

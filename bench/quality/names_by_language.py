@@ -11,10 +11,10 @@ as often as they stand in the data.
 from __future__ import annotations
 
 import argparse
-import unicodedata
 
 import numpy as np
-from common import Clock, folds, make_parser, take, validation_part
+from common import Clock, folds, make_model, make_parser, take, validation_part
+from names_language import read
 
 import rnnfast as rf
 
@@ -22,17 +22,12 @@ import rnnfast as rf
 def main() -> None:
     parser = make_parser(
         __doc__, "names-18-languages", epochs=30, hidden_size=256, condition_size=32,
-        embedding_size=32, dropout=0.4, batch_size=64, lr=0.003, samples=200, temperature=0.3,
-        judge_epochs=20,
+        embedding_size=32, dropout=0.4, batch_size=64, learning_rate=0.003, samples=200,
+        temperature=0.3, judge_epochs=20,
     )  # fmt: skip
     arguments = parser.parse_args()
 
-    names, languages = [], []
-    for path in sorted(arguments.data.glob("*.txt")):
-        lines = unicodedata.normalize("NFC", path.read_text("utf-8")).split("\n")
-        found = sorted({line.strip() for line in lines} - {""})
-        names += found
-        languages += [path.stem] * len(found)
+    names, languages = read(arguments.data)
     train, test = next(folds(languages, 10))
     if arguments.validate:
         train, test = validation_part(train, languages)
@@ -52,16 +47,7 @@ def main() -> None:
         verbose=2,
     )
     judge.fit(take(names, train), take(languages, train))
-    writer = rf.LanguageModel(
-        lines=True,
-        hidden_size=arguments.hidden_size,
-        embedding_size=arguments.embedding_size,
-        condition_size=arguments.condition_size,
-        dropout=arguments.dropout,
-        learning_rate=arguments.lr,
-        batch_size=arguments.batch_size,
-        seed=arguments.seed,
-    )
+    writer = make_model(rf.LanguageModel, arguments, lines=True)
     writer.fit(
         take(names, inner),
         take(names, valid),

@@ -6,7 +6,7 @@ Generated: sums of the million are drawn, none twice, to learn from, to validate
 from __future__ import annotations
 
 import numpy as np
-from common import Clock, make_parser
+from common import Clock, make_model, make_parser, scored_part
 
 import rnnfast as rf
 
@@ -15,8 +15,9 @@ HELD_OUT = 5000
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "", sums=20000, epochs=45, hidden_size=128, lr=0.005, attention="general"
-    )
+        __doc__, "", sums=20000, epochs=45, hidden_size=128, learning_rate=0.005,
+        attention="general",
+    )  # fmt: skip
     arguments = parser.parse_args()
 
     drawn = np.random.default_rng(0).choice(10**6, arguments.sums + 2 * HELD_OUT, replace=False)
@@ -26,21 +27,13 @@ def main() -> None:
     held_out = X[:HELD_OUT], y[:HELD_OUT]
     valid = X[HELD_OUT : 2 * HELD_OUT], y[HELD_OUT : 2 * HELD_OUT]
     clock = Clock()
-    model = rf.Seq2Seq(
-        level="char",
-        attention=None if arguments.attention == "none" else arguments.attention,
-        hidden_size=arguments.hidden_size,
-        embedding_size=32,
-        batch_size=128,
-        epochs=arguments.epochs,
-        learning_rate=arguments.lr,
-        seed=arguments.seed,
-        verbose=2,
+    model = make_model(
+        rf.Seq2Seq, arguments, level="char", embedding_size=32, batch_size=128, verbose=2
     ).fit(X[2 * HELD_OUT :], y[2 * HELD_OUT :], valid=valid)
     print(model)
     X, y = valid if arguments.validate else held_out
     print(
-        f"{'validation' if arguments.validate else 'held out'}: {model.score(X, y):.2%} of "
+        f"{scored_part(arguments)}: {model.score(X, y):.2%} of "
         f"{len(X)} sums exact; {clock}, seed {arguments.seed}"
     )
     for x, found, true in list(zip(X, model.predict(X[:5]), y, strict=False)):

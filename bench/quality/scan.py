@@ -9,7 +9,7 @@ import gzip
 from pathlib import Path
 
 import numpy as np
-from common import Clock, make_parser
+from common import Clock, make_model, make_parser, scored_part
 
 import rnnfast as rf
 from rnnfast.data import split_items
@@ -24,8 +24,8 @@ def read(path: Path) -> list[tuple[list[str], list[str]]]:
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "scan", split="simple", epochs=15, hidden_size=100, layers=1, dropout=0.2,
-        lr=0.003, attention="general",
+        __doc__, "scan", split="simple", epochs=15, hidden_size=100, num_layers=1, dropout=0.2,
+        learning_rate=0.003, attention="general",
     )  # fmt: skip
     arguments = parser.parse_args()
 
@@ -35,21 +35,13 @@ def main() -> None:
     if not arguments.validate:
         test = read(arguments.data / f"tasks_test_{arguments.split}.txt.gz")
     clock = Clock()
-    model = rf.Seq2Seq(
-        attention=None if arguments.attention == "none" else arguments.attention,
-        bidirectional=True,
-        hidden_size=arguments.hidden_size,
-        num_layers=arguments.layers,
-        dropout=arguments.dropout,
-        epochs=arguments.epochs,
-        learning_rate=arguments.lr,
-        seed=arguments.seed,
-        verbose=2,
-    ).fit(*zip(*train, strict=True), valid=tuple(zip(*valid, strict=True)))
+    model = make_model(rf.Seq2Seq, arguments, bidirectional=True, verbose=2).fit(
+        *zip(*train, strict=True), valid=tuple(zip(*valid, strict=True))
+    )
     print(model)
     score = model.score(*zip(*test, strict=True), max_length=60)
     print(
-        f"{'validation' if arguments.validate else 'held out'}, split {arguments.split}: "
+        f"{scored_part(arguments)}, split {arguments.split}: "
         f"{score:.2%} of {len(test)} commands exact; {clock}, seed {arguments.seed}"
     )
 

@@ -6,7 +6,7 @@ import csv
 from datetime import date
 
 import numpy as np
-from common import Clock, compare_forecasts, make_parser
+from common import Clock, compare_forecasts, make_model, make_parser, scored_part
 
 import rnnfast as rf
 
@@ -17,7 +17,7 @@ WEEK = 7
 def main() -> None:
     parser = make_parser(
         __doc__, "timeseries-pd", lags=14, epochs=25, hidden_size=32, dropout=0.3, batch_size=32,
-        lr=0.003, cell="gru",
+        learning_rate=0.003, cell="gru",
     )  # fmt: skip
     arguments = parser.parse_args()
 
@@ -32,23 +32,12 @@ def main() -> None:
         series = series[:-YEAR]
     start = len(series) - YEAR
     clock = Clock()
-    model = rf.Forecaster(
-        lags=arguments.lags,
-        horizon=WEEK,
-        targets=[0],
-        cell=arguments.cell,
-        hidden_size=arguments.hidden_size,
-        dropout=arguments.dropout,
-        learning_rate=arguments.lr,
-        batch_size=arguments.batch_size,
-        epochs=arguments.epochs,
-        validation_fraction=0,
-        seed=arguments.seed,
-        verbose=0,
+    model = make_model(
+        rf.Forecaster, arguments, horizon=WEEK, targets=[0], validation_fraction=0, verbose=0
     ).fit(series[:start])
     print(model)
     compare_forecasts(model, series, start, 0, YEAR)
-    print(f"{'validation' if arguments.validate else 'held out'}; {clock}, seed {arguments.seed}")
+    print(f"{scored_part(arguments)}; {clock}, seed {arguments.seed}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common import Clock, make_parser
+from common import Clock, make_model, make_parser, scored_part
 
 import rnnfast as rf
 
@@ -18,35 +18,21 @@ def read(folder: Path) -> tuple[list[list[str]], list[str]]:
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "snips", epochs=10, hidden_size=128, layers=1, dropout=0.4, word_dropout=0.1,
-        embedding_size=100, batch_size=32, lr=0.002, cell="lstm", pooling="concat",
-        smoothing=0.1, min_count=2,
+        __doc__, "snips", epochs=10, hidden_size=128, num_layers=1, dropout=0.4, word_dropout=0.1,
+        embedding_size=100, batch_size=32, learning_rate=0.002, cell="lstm", pooling="concat",
+        label_smoothing=0.1, min_count=2,
     )  # fmt: skip
     arguments = parser.parse_args()
 
     valid = read(arguments.data / "valid")
     clock = Clock()
-    model = rf.SequenceClassifier(
-        cell=arguments.cell,
-        hidden_size=arguments.hidden_size,
-        num_layers=arguments.layers,
-        bidirectional=True,
-        embedding_size=arguments.embedding_size,
-        min_count=arguments.min_count,
-        word_dropout=arguments.word_dropout,
-        dropout=arguments.dropout,
-        pooling=arguments.pooling,
-        label_smoothing=arguments.smoothing,
-        learning_rate=arguments.lr,
-        batch_size=arguments.batch_size,
-        epochs=arguments.epochs,
-        seed=arguments.seed,
-        verbose=2,
-    ).fit(*read(arguments.data / "train"), valid=valid)
+    model = make_model(rf.SequenceClassifier, arguments, bidirectional=True, verbose=2).fit(
+        *read(arguments.data / "train"), valid=valid
+    )
     parts = valid if arguments.validate else read(arguments.data / "test")
     print(model)
     print(
-        f"{'validation' if arguments.validate else 'held out'}: {100 * model.score(*parts):.2f} % "
+        f"{scored_part(arguments)}: {100 * model.score(*parts):.2f} % "
         f"of {len(parts[1])}; epoch {model.best_epoch_}, {clock}, seed {arguments.seed}"
     )
 

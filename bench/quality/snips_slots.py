@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common import Clock, make_parser
+from common import Clock, make_model, make_parser, scored_part
 
 import rnnfast as rf
 
@@ -27,33 +27,26 @@ def read(folder: Path) -> tuple[list[list[str]], list[list[str]]]:
 def main() -> None:
     parser = make_parser(
         __doc__, "snips", head="crf", epochs=12, hidden_size=128, embedding_size=100,
-        char_hidden_size=32, dropout=0.4, word_dropout=0.1, batch_size=32, lr=0.003,
+        char_hidden_size=32, dropout=0.4, word_dropout=0.1, batch_size=32, learning_rate=0.003,
     )  # fmt: skip
     arguments = parser.parse_args()
 
     valid = read(arguments.data / "valid")
     clock = Clock()
-    tagger = rf.SequenceTagger(
+    tagger = make_model(
+        rf.SequenceTagger,
+        arguments,
         scheme="bio",
         crf=arguments.head == "crf",
         feed_labels=arguments.head == "feed",
         char_encoder=True,
-        char_hidden_size=arguments.char_hidden_size,
-        embedding_size=arguments.embedding_size,
-        hidden_size=arguments.hidden_size,
-        dropout=arguments.dropout,
-        word_dropout=arguments.word_dropout,
-        learning_rate=arguments.lr,
-        batch_size=arguments.batch_size,
-        epochs=arguments.epochs,
-        seed=arguments.seed,
         verbose=2,
     ).fit(*read(arguments.data / "train"), valid=valid)
     parts = valid if arguments.validate else read(arguments.data / "test")
     figures = tagger.evaluate(*parts)
     print(tagger)
     print(
-        f"{'validation' if arguments.validate else 'held out'}: slot F1 "
+        f"{scored_part(arguments)}: slot F1 "
         f"{100 * figures['f1']:.2f} (precision {100 * figures['precision']:.2f}, recall "
         f"{100 * figures['recall']:.2f}, labels {100 * figures['accuracy']:.2f} %) of "
         f"{len(parts[0])} commands; epoch {tagger.best_epoch_}, {clock}, "

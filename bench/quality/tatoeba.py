@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 import sacrebleu
-from common import Clock, make_parser
+from common import Clock, make_model, make_parser, scored_part
 
 import rnnfast as rf
 
@@ -83,30 +83,18 @@ def bleu(translations: list[str], part: dict[str, list[str]]) -> tuple[float, fl
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "tatoeba-eng-fra", attention="general", hidden_size=128, layers=1,
-        embedding_size=128, vocabulary=6000, epochs=3, lr=0.002, dropout=0.1, smoothing=0.1,
-        batch_size=64, beam_size=5,
+        __doc__, "tatoeba-eng-fra", attention="general", hidden_size=128, num_layers=1,
+        embedding_size=128, max_vocabulary_size=6000, epochs=3, learning_rate=0.002, dropout=0.1,
+        label_smoothing=0.1, batch_size=64, beam_size=5,
     )  # fmt: skip
     arguments = parser.parse_args()
 
     train, valid, held_out = read_parts(arguments.data / "fra.txt.gz")
     X, y = pairs(train)
     clock = Clock()
-    model = rf.Seq2Seq(
-        attention=None if arguments.attention == "none" else arguments.attention,
-        bidirectional=True,
-        hidden_size=arguments.hidden_size,
-        num_layers=arguments.layers,
-        embedding_size=arguments.embedding_size,
-        max_vocabulary_size=arguments.vocabulary,
-        dropout=arguments.dropout,
-        label_smoothing=arguments.smoothing,
-        batch_size=arguments.batch_size,
-        epochs=arguments.epochs,
-        learning_rate=arguments.lr,
-        seed=arguments.seed,
-        verbose=2,
-    ).fit(X, y, valid=pairs(valid))
+    model = make_model(rf.Seq2Seq, arguments, bidirectional=True, verbose=2).fit(
+        X, y, valid=pairs(valid)
+    )
     print(model)
     print(f"{len(X)} pairs, {model.num_parameters} parameters, {clock}")
     part = valid if arguments.validate else held_out
@@ -116,7 +104,7 @@ def main() -> None:
         found = [detokenize(each) for each in model.predict(sentences, beam_size=beam_size)]
         best, first = bleu(found, part)
         print(
-            f"{'validation' if arguments.validate else 'held out'}: BLEU {best:.2f} against all "
+            f"{scored_part(arguments)}: BLEU {best:.2f} against all "
             f"references, {first:.2f} against the first; {len(part)} sentences, beam {beam_size}, "
             f"{clock}, seed {arguments.seed}"
         )

@@ -6,7 +6,7 @@ Several models, which differ in their seeds alone, vote with the mean of their p
 from __future__ import annotations
 
 import numpy as np
-from common import Clock, folds, make_parser, take, validation_part
+from common import Clock, folds, make_model, make_parser, scored_part, take, validation_part
 
 import rnnfast as rf
 
@@ -14,8 +14,9 @@ import rnnfast as rf
 def main() -> None:
     parser = make_parser(
         __doc__, "uci-sentiment-sentences", folds=5, members=3, epochs=10, hidden_size=32,
-        layers=1, dropout=0.5, word_dropout=0.3, embedding_size=64, embedding_scale=0.1,
-        batch_size=32, lr=0.005, cell="gru", pooling="mean", smoothing=0.1, min_count=2,
+        num_layers=1, dropout=0.5, word_dropout=0.3, embedding_size=64, embedding_scale=0.1,
+        batch_size=32, learning_rate=0.005, cell="gru", pooling="mean", label_smoothing=0.1,
+        min_count=2,
     )  # fmt: skip
     arguments = parser.parse_args()
 
@@ -38,22 +39,11 @@ def main() -> None:
         X, y = take(texts, test), np.array(take(labels, test))
         probabilities = 0
         for member in range(arguments.members):
-            model = rf.SequenceClassifier(
+            model = make_model(
+                rf.SequenceClassifier,
+                arguments,
                 tokenizer_options={"lower": True},
-                min_count=arguments.min_count,
-                cell=arguments.cell,
-                hidden_size=arguments.hidden_size,
-                num_layers=arguments.layers,
                 bidirectional=True,
-                embedding_size=arguments.embedding_size,
-                embedding_scale=arguments.embedding_scale,
-                word_dropout=arguments.word_dropout,
-                dropout=arguments.dropout,
-                pooling=arguments.pooling,
-                label_smoothing=arguments.smoothing,
-                learning_rate=arguments.lr,
-                batch_size=arguments.batch_size,
-                epochs=arguments.epochs,
                 validation_fraction=0,
                 seed=100 * arguments.seed + member,
                 verbose=0,
@@ -65,7 +55,7 @@ def main() -> None:
         print(f"fold {number + 1}: {100 * right[-1]:.2f} % of {len(test)}, {clock}", flush=True)
     print(model)
     print(
-        f"{'validation' if arguments.validate else 'held out'}: {100 * np.mean(right):.2f} % "
+        f"{scored_part(arguments)}: {100 * np.mean(right):.2f} % "
         f"({len(right)} folds, {arguments.members} models each; a single one "
         f"{100 * np.mean(alone):.2f} %); {clock}, seed {arguments.seed}"
     )

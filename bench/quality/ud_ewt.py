@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common import Clock, make_parser
+from common import Clock, make_model, make_parser, scored_part
 
 import rnnfast as rf
 
@@ -28,37 +28,27 @@ def read(path: Path) -> tuple[list[list[str]], list[list[str]]]:
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "ud-english-ewt", epochs=12, hidden_size=128, layers=1, embedding_size=100,
-        char_embedding_size=32, char_hidden_size=64, dropout=0.4, word_dropout=0.15,
-        batch_size=32, lr=0.003,
+        __doc__, "ud-english-ewt", epochs=12, hidden_size=128, num_layers=1, embedding_size=100,
+        char_embedding_size=32, char_hidden_size=64, dropout=0.4, word_dropout=0.15, batch_size=32,
+        learning_rate=0.003,
     )  # fmt: skip
     parser.add_argument("--crf", action="store_true")
     arguments = parser.parse_args()
 
     valid = read(arguments.data / "ewt.dev.tsv")
     clock = Clock()
-    tagger = rf.SequenceTagger(
-        crf=arguments.crf,
+    tagger = make_model(
+        rf.SequenceTagger,
+        arguments,
         char_encoder=True,
-        char_embedding_size=arguments.char_embedding_size,
-        char_hidden_size=arguments.char_hidden_size,
         shape_features=True,
         lowercase=True,
-        embedding_size=arguments.embedding_size,
-        hidden_size=arguments.hidden_size,
-        num_layers=arguments.layers,
-        dropout=arguments.dropout,
-        word_dropout=arguments.word_dropout,
-        learning_rate=arguments.lr,
-        batch_size=arguments.batch_size,
-        epochs=arguments.epochs,
-        seed=arguments.seed,
         verbose=2,
     ).fit(*read(arguments.data / "ewt.train.tsv"), valid=valid)
     X, y = valid if arguments.validate else read(arguments.data / "ewt.test.tsv")
     print(tagger)
     print(
-        f"{'validation' if arguments.validate else 'held out'}: UPOS "
+        f"{scored_part(arguments)}: UPOS "
         f"{100 * tagger.score(X, y):.2f} % of {sum(map(len, y))} words; epoch "
         f"{tagger.best_epoch_}, {clock}, {tagger.num_parameters} numbers, seed {arguments.seed}"
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common import Clock, make_parser
+from common import Clock, make_model, make_parser, scored_part
 
 import rnnfast as rf
 
@@ -32,34 +32,27 @@ def read(path: Path) -> tuple[list[list[str]], list[list[str]]]:
 def main() -> None:
     parser = make_parser(
         __doc__, "wnut17", epochs=15, hidden_size=100, embedding_size=64, char_hidden_size=50,
-        dropout=0.5, word_dropout=0.3, batch_size=16, lr=0.002,
+        dropout=0.5, word_dropout=0.3, batch_size=16, learning_rate=0.002,
     )  # fmt: skip
     arguments = parser.parse_args()
 
     valid = read(arguments.data / "emerging.dev.conll")
     clock = Clock()
-    tagger = rf.SequenceTagger(
+    tagger = make_model(
+        rf.SequenceTagger,
+        arguments,
         scheme="bio",
         crf=True,
         char_encoder=True,
-        char_hidden_size=arguments.char_hidden_size,
         shape_features=True,
         lowercase=True,
-        embedding_size=arguments.embedding_size,
-        hidden_size=arguments.hidden_size,
-        dropout=arguments.dropout,
-        word_dropout=arguments.word_dropout,
-        learning_rate=arguments.lr,
-        batch_size=arguments.batch_size,
-        epochs=arguments.epochs,
-        seed=arguments.seed,
         verbose=2,
     ).fit(*read(arguments.data / "wnut17train.conll"), valid=valid)
     parts = valid if arguments.validate else read(arguments.data / "emerging.test.annotated")
     figures = tagger.evaluate(*parts)
     print(tagger)
     print(
-        f"{'validation' if arguments.validate else 'held out'}: entity F1 "
+        f"{scored_part(arguments)}: entity F1 "
         f"{100 * figures['f1']:.2f} (precision {100 * figures['precision']:.2f}, recall "
         f"{100 * figures['recall']:.2f}) of {len(parts[0])} sentences; epoch "
         f"{tagger.best_epoch_}, {clock}, {tagger.num_parameters} numbers, seed {arguments.seed}"

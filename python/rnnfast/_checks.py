@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,49 @@ def check_real(
     raise ValueError(f"{name}: expected a finite number{which}, got {value}")
 
 
+def check_options(name: str, options: Any, allowed: Sequence[str], of: str) -> dict[str, Any]:
+    """Return further arguments by name as a dict of its own.
+
+    Parameters
+    ----------
+    name : str
+        The argument that holds them, for messages.
+    options : mapping of str, optional
+        None: there are none.
+    allowed : sequence of str
+        The names that they may have.
+    of : str
+        What takes them, for messages.
+
+    Raises
+    ------
+    TypeError
+        If it is no mapping.
+    ValueError
+        If a name is none of those allowed.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise TypeError(f"{name}: expected a dict or None, got {type(options).__name__}")
+    for option in options:
+        if option not in allowed:
+            raise ValueError(
+                f"{name}: expected some of {', '.join(allowed)} with {of!r}, got {option!r}"
+            )
+    return dict(options)
+
+
+def check_functions(name: str, functions: Any) -> None:
+    """Raise TypeError unless it is a list or tuple of functions."""
+    if not isinstance(functions, Sequence) or isinstance(functions, str):
+        raise TypeError(f"{name}: expected a list of functions, got {type(functions).__name__}")
+    for number, function in enumerate(functions):
+        if not callable(function):
+            got = type(function).__name__
+            raise TypeError(f"{name}[{number}]: expected a function, got {got}")
+
+
 def check_array(name: str, value: Any) -> Any:
     """Return ``value`` if it is a NumPy array or None.
 
@@ -159,6 +203,49 @@ def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArra
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{name}: expected 64-bit signed integers, got {array.max()}")
     return array
+
+
+def check_lengths(name: str, lengths: Any, batch: int, steps: int) -> npt.NDArray[np.int64]:
+    """Return the lengths ``(batch,)`` of sequences as a contiguous array, each from 0 to ``steps``.
+
+    Raises
+    ------
+    TypeError
+        If they are not integers.
+    ValueError
+        If the shape differs, or a length is out of range.
+    """
+    try:
+        array = np.asarray(lengths)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name}: expected shape ({batch},), got a ragged list") from None
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+    if array.shape != (batch,):
+        raise ValueError(f"{name}: expected shape ({batch},), got {array.shape}")
+    if array.size and (array.min() < 0 or array.max() > steps):
+        wrong = array[(array < 0) | (array > steps)][0]
+        raise ValueError(f"{name}: expected numbers from 0 to {steps}, got {wrong}")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def check_state(own: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of ``state``, which must have the names and shapes of ``own``.
+
+    Raises
+    ------
+    ValueError
+        If a name is missing or unknown, or a shape differs.
+    """
+    if state.keys() != own.keys():
+        raise ValueError(
+            f"state: expected the names {', '.join(own)}; got {', '.join(map(str, state))}"
+        )
+    arrays = {name: np.asarray(state[name]) for name in own}
+    for name, array in arrays.items():
+        if array.shape != own[name].shape:
+            raise ValueError(f"{name}: expected shape {own[name].shape}, got {array.shape}")
+    return arrays
 
 
 def check_generator(name: str, rng: Any) -> np.random.Generator | None:

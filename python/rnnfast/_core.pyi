@@ -162,6 +162,9 @@ def ctc(
     scale: float,
     backward: bool,
 ) -> tuple[float, Array | None]: ...
+def ctc_beam(
+    log_probs: Array, lengths: Array, blank: int, beam_size: int, num_best: int
+) -> list[list[tuple[Array, float]]]: ...
 def softmax(x: Array, logarithm: bool) -> Array: ...
 def binary_cross_entropy(
     logits: Array,

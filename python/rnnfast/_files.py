@@ -65,6 +65,27 @@ def write_atomically(path: FilePath, content: bytes | Callable[[BinaryIO], objec
     _sync_folder(folder)
 
 
+def require_folder_of(name: str, path: FilePath) -> None:
+    """Raise unless ``path`` may become a file: its folder exists, and it is none itself.
+
+    For what is written late, so that it does not fail then.
+
+    Raises
+    ------
+    TypeError
+        If it is no path.
+    OSError
+        Of the subclass of the cause, with ``path`` as its ``filename``.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name}: expected a path, got {type(path).__name__}")
+    shown = os.fsdecode(path)
+    if os.path.isdir(shown):
+        raise IsADirectoryError(errno.EISDIR, f"{name}: expected a file, got a folder", shown)
+    if not os.path.isdir(os.path.dirname(os.path.realpath(shown))):
+        raise FileNotFoundError(errno.ENOENT, f"{name}: its folder does not exist", shown)
+
+
 def read_utf8(path: FilePath) -> str:
     """Read a UTF-8 file, without a byte order mark and with ``\\n`` for every kind of line end.
 

@@ -39,12 +39,16 @@ def tensorboard(
     ------
     ValueError
         If there is neither a folder nor a writer, or both; or ``every`` is below 1.
+    TypeError
+        If ``log_dir`` is no path.
     ImportError
         If neither tensorboardX nor PyTorch with tensorboard is installed.
     """
     every = check_int("every", every, 1)
     if (log_dir is None) == (writer is None):
         raise ValueError("log_dir: expected either a folder or a writer, got both or none")
+    if log_dir is not None and not isinstance(log_dir, (str, os.PathLike)):
+        raise TypeError(f"log_dir: expected a path, got {type(log_dir).__name__}")
     to = _writer_class()(os.fspath(log_dir)) if log_dir is not None else writer
 
     def write(progress: Progress) -> None:

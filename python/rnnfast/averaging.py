@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import check_int, check_real, check_state
 from rnnfast._runs import Parameters, collect
 from rnnfast.nn.module import Array
 
@@ -107,15 +107,7 @@ class WeightAverage:
         ValueError
             If a name is missing or unknown, or a shape differs; nothing is changed then.
         """
-        own = self.state_dict()
-        if state.keys() != own.keys():
-            raise ValueError(
-                f"state: expected the names {', '.join(own)}; got {', '.join(map(str, state))}"
-            )
-        arrays = {name: np.asarray(state[name]) for name in own}
-        for name, array in arrays.items():
-            if array.shape != own[name].shape:
-                raise ValueError(f"{name}: expected shape {own[name].shape}, got {array.shape}")
+        arrays = check_state(self.state_dict(), state)
         self._steps, self.count = int(arrays["step"]), int(arrays["count"])
         self._averages = [
             arrays[f"average.{i}"].astype(np.float64) for i in range(len(self._averages))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_real
+from rnnfast._checks import check_real, check_state
 from rnnfast._runs import Parameters, Run, collect
 from rnnfast.nn.module import Array
 
@@ -92,14 +92,8 @@ class Optimizer:
             If a name is missing or unknown, or a shape or dtype differs; nothing is changed then.
         """
         own = self.state_dict()
-        if state.keys() != own.keys():
-            raise ValueError(
-                f"state: expected the names {', '.join(own)}; got {', '.join(map(str, state))}"
-            )
-        arrays = {name: np.asarray(state[name]) for name in own}
+        arrays = check_state(own, state)
         for name, array in arrays.items():
-            if array.shape != own[name].shape:
-                raise ValueError(f"{name}: expected shape {own[name].shape}, got {array.shape}")
             kinds = {"step": "iu", "lr": "f"}.get(name)
             if array.dtype.kind not in kinds if kinds else array.dtype != own[name].dtype:
                 raise ValueError(f"{name}: expected dtype {own[name].dtype}, got {array.dtype}")
@@ -203,6 +197,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise TypeError(f"betas: expected a pair of numbers, got {betas!r}")
         self._betas = (
             check_real("betas", betas[0], 0.0, 1.0, below=True),
             check_real("betas", betas[1], 0.0, 1.0, below=True),

@@ -48,10 +48,15 @@ def plot_history(
     ------
     ValueError
         If there is no epoch, or none of the figures.
+    TypeError
+        If it is no history, or the model has not been fitted.
     ImportError
         If matplotlib is not installed.
     """
-    records = list(getattr(history, "history_", history))
+    records = getattr(history, "history_", history)
+    if not isinstance(records, list):
+        got = type(history).__name__
+        raise TypeError(f"history: expected a fitted model or its history_, got {got}")
     if not records:
         raise ValueError("history: expected at least one epoch, got none")
     names = [name for name in figures if any(name in record for record in records)]

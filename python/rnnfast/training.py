@@ -16,10 +16,12 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from rnnfast._checkpoints import Position, Record, read_checkpoint, write_checkpoint
-from rnnfast._checks import check_int
+from rnnfast._checks import check_functions, check_int
+from rnnfast._files import require_folder_of
 from rnnfast._progress import Callback, InterruptFlag, Progress, Reporter
 from rnnfast._tensorboard import tensorboard
 from rnnfast._tensors import Array, collect_arrays, spread_arrays
+from rnnfast._training_messages import describe_divergence, describe_end
 from rnnfast.averaging import WeightAverage
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.nn.module import Module
@@ -114,6 +116,11 @@ class Trainer(Generic[Batch]):
     callbacks: Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
+        check_functions("callbacks", self.callbacks)
+        if self.checkpoint is not None:
+            require_folder_of("checkpoint", self.checkpoint)
+        if self.validate is None and isinstance(self.schedule, ReduceOnPlateau):
+            raise ValueError("schedule: expected no plateau without validation, which it watches")
         if self.patience is not None:
             check_int("patience", self.patience, 1)
             if self.validate is None:
@@ -306,45 +313,11 @@ class Trainer(Generic[Batch]):
         return any([callback(progress) for callback in self.callbacks])
 
     def _blame(self, what: str) -> str:
-        """Say where numbers that are not finite stand, and what helps."""
-        bad = [
-            f"{kind} {prefix}.{name}"
-            for prefix, module in self.modules.items()
-            for name, parameter in module.parameters().items()
-            for kind, array in (("weight", parameter.data), ("gradient of", parameter.grad))
-            if not np.isfinite(array).all()
-        ]
-        if bad:
-            where = f"not finite: {', '.join(bad)}"
-        else:
-            sizes = {
-                f"{prefix}.{name}": float(np.abs(parameter.data).max(initial=0.0))
-                for prefix, module in self.modules.items()
-                for name, parameter in module.parameters().items()
-            }
-            largest = max(sizes, key=sizes.__getitem__)
-            where = f"all weights are finite, the largest is {sizes[largest]:.3g} in {largest}"
-        return (
-            f"step {self._at.step + 1}, epoch {self._at.epoch + 1}: {what} ({where}); lower the "
-            f"learning rate, {self.optimizer.lr:g} now, or cut gradients harder"
-        )
+        at = self._at
+        return describe_divergence(self.modules, what, at.step + 1, at.epoch + 1, self.optimizer.lr)
 
     def _tell_end(self, epochs: int) -> None:
-        at = self._at
-        kept = (
-            f"weights of epoch {at.best_epoch} kept ({self.monitor} {at.best_value:.4f})"
-            if at.best_epoch
-            else "weights of the last step kept"
-        )
-        if self.stopped == "patience":
-            why = f"stopped after epoch {at.epoch}, no better one in {self.patience}"
-        elif self.stopped == "finished":
-            why = f"{epochs} epochs made"
-        else:
-            by = "Ctrl-C" if self.stopped == "interrupt" else "a callback"
-            place = f"in epoch {at.epoch + 1}" if at.batch else f"after epoch {at.epoch}"
-            why = f"stopped by {by} {place} of {epochs}"
-        message = f"{why}, {at.step} steps; {kept}"
+        message = describe_end(self._at, self.stopped, epochs, self.patience, self.monitor)
         if self.stopped == "interrupt" and self.reporter.verbose == 0:
             warnings.warn(message, RuntimeWarning, stacklevel=4)
         self.reporter.write(message)

@@ -138,7 +138,7 @@ def agreement_sentences(
     Examples
     --------
     >>> data = agreement_sentences(1, 3, seed=1)
-    >>> data.sentences[0].split()[data.verb] == data.verbs[data.plural[0]]
+    >>> data.sentences[0].split()[data.verb] == data.verbs[int(data.plural[0])]
     True
     """
     n, clause = check_int("n", n, 1), check_int("clause", clause, 1)

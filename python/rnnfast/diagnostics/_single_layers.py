@@ -11,6 +11,13 @@ from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent_base import Recurrent, State
 
 
+def require_language_model(lm: Any) -> None:
+    from rnnfast.models.language_model import LanguageModel  # models are imported after this
+
+    if not isinstance(lm, LanguageModel):
+        raise TypeError(f"lm: expected a LanguageModel, got {type(lm).__name__}")
+
+
 def require_one_direction(layer: Any) -> None:
     if not isinstance(layer, Recurrent):
         raise TypeError(f"layer: expected an RNN, GRU or LSTM, got {type(layer).__name__}")

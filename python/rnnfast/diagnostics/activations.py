@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rnnfast.diagnostics._gates import Gates, gates_of
-from rnnfast.diagnostics._single_layers import require_one_direction, run_alone, state_of
+from rnnfast.diagnostics._single_layers import (
+    require_language_model,
+    require_one_direction,
+    run_alone,
+    state_of,
+)
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent_base import Recurrent, State
 
@@ -86,7 +91,10 @@ def text_activations(lm: LanguageModel, text: str, condition: Any = None) -> Tex
     ------
     ValueError
         If the text is empty or wholly unknown.
+    TypeError
+        If it is no str, or the model is another one.
     """
+    require_language_model(lm)
     tokens, ids = lm._encode("text", text)
     if len(ids) == 0:
         raise ValueError("text: expected at least 1 token, got 0")

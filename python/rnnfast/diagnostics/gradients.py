@@ -9,6 +9,7 @@ import numpy as np
 from rnnfast._checks import check_array
 from rnnfast.diagnostics._single_layers import (
     batch_shape,
+    require_language_model,
     require_one_direction,
     run_alone,
     state_of,
@@ -93,7 +94,10 @@ def text_gradient_norms(lm: LanguageModel, text: str, condition: Any = None) -> 
     ------
     ValueError
         If the text is too short or wholly unknown.
+    TypeError
+        If it is no str, or the model is another one.
     """
+    require_language_model(lm)
     _, ids = lm._encode("text", text)
     if len(ids) < 2:
         raise ValueError(f"text: expected at least 2 tokens, got {len(ids)}")

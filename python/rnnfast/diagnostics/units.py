@@ -49,8 +49,13 @@ def find_units(
     ------
     ValueError
         If there is no such gate, the property has another length, or it never changes.
+    TypeError
+        If the activations are something else.
     """
     k = check_int("k", k, 1)
+    if not isinstance(activations, TextActivations):
+        got = type(activations).__name__
+        raise TypeError(f"activations: expected what text_activations gave, got {got}")
     wanted = np.asarray(values)
     count = len(activations.tokens)
     if wanted.shape != (count,):

@@ -1,4 +1,4 @@
-"""What `fit` of every model does alike: checks, the trainer, and a checkpoint's identity."""
+"""What `fit` of every model does alike: the trainer, and a checkpoint's identity."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_real
-from rnnfast.models.base import Model
-from rnnfast.models.parts import make_optimizer, make_schedule
+from rnnfast.models.parts import make_average, make_optimizer, make_schedule
+from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array, Module
 from rnnfast.training import Trainer
 
@@ -21,29 +20,8 @@ Batch = TypeVar("Batch")
 _FREE_ON_RESUMPTION = ("epochs", "patience", "verbose")
 
 
-def check_shared(model: Model) -> None:
-    """Raise for hyperparameters that all models have and no layer, optimizer or trainer checks.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the hyperparameter.
-    """
-    params = model.get_params(deep=False)
-    for name in ("embedding_size", "max_vocabulary_size"):
-        if params[name] is not None:
-            check_int(name, params[name], 1)
-    check_int("min_count", params["min_count"], 1)
-    check_int("batch_size", params["batch_size"], 1)
-    check_real("dropout", params["dropout"], 0, 1, below=True)
-    check_real("learning_rate", params["learning_rate"], 0, above=True)
-    if params["clip_norm"] is not None:
-        check_real("clip_norm", params["clip_norm"], 0, above=True)
-    check_real("validation_fraction", params["validation_fraction"], 0, 1, below=True)
-
-
 def make_trainer(
-    model: Model,
+    model: RecurrentModel,
     modules: Mapping[str, Module],
     rng: np.random.Generator,
     *,
@@ -58,7 +36,7 @@ def make_trainer(
 
     Parameters
     ----------
-    model : Model
+    model : RecurrentModel
         Whose hyperparameters.
     modules, rng, step, batches, checkpoint
         As `Trainer` takes them.
@@ -70,9 +48,8 @@ def make_trainer(
     **options
         Further arguments of `Trainer`.
     """
-    params = model.get_params(deep=False)
     optimizer = make_optimizer(
-        params["optimizer"], modules, params["learning_rate"], params["optimizer_options"]
+        model.optimizer, modules, model.learning_rate, model.optimizer_options
     )
     identity: dict[str, Any] = {}
     if checkpoint is not None:
@@ -86,18 +63,23 @@ def make_trainer(
         optimizer,
         rng,
         schedule=make_schedule(
-            params["schedule"], optimizer, total_steps, maximize=options.get("maximize", False)
+            model.schedule,
+            optimizer,
+            total_steps,
+            model.schedule_options,
+            maximize=options.get("maximize", False),
         ),
-        max_norm=params["clip_norm"],
-        max_value=params.get("clip_value"),
-        patience=params["patience"],
+        max_norm=model.clip_norm,
+        max_value=model.clip_value,
+        average=make_average(model.averaging, modules, model.averaging_options),
+        patience=model.patience,
         checkpoint=checkpoint,
         identity=identity,
         **options,
     )
 
 
-def run_trainer(model: Model, trainer: Trainer[Any], epochs: int, resume: bool) -> None:
+def run_trainer(model: RecurrentModel, trainer: Trainer[Any], epochs: int, resume: bool) -> None:
     """Train, and set what `Model` tells of its training, however that ends."""
     model.history_ = trainer.history
     try:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_int, check_real
 from rnnfast.data.batches import Batch, Ints
 from rnnfast.models._corpus import CorpusBatches, CorpusReader
-from rnnfast.models._fitting import check_shared, digest, make_trainer
+from rnnfast.models._fitting import digest, make_trainer
 from rnnfast.models._scoring import condition_of, score
 from rnnfast.models.condition import Condition
-from rnnfast.models.parts import make_average, pack_state, unpack_state
+from rnnfast.models.parts import pack_state, unpack_state
 from rnnfast.models.token_network import TokenNetwork
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
@@ -41,23 +40,6 @@ class Corpus:
     condition: Condition | None = None
     train_condition: Array | None = None
     valid_condition: Array | None = None
-
-
-def check_hyperparameters(model: LanguageModel) -> None:
-    """Raise ValueError or TypeError for those that no layer, optimizer or tokenizer checks."""
-    if not isinstance(model.lines, bool):
-        raise TypeError(f"lines: expected True or False, got {type(model.lines).__name__}")
-    check_int("sequence_length", model.sequence_length, 1)
-    if model.clip_value is not None:
-        check_real("clip_value", model.clip_value, 0, above=True)
-    for name in ("embedding_dropout", "weight_drop"):
-        check_real(name, getattr(model, name), 0, 1, below=True)
-    for name in ("activation_penalty", "slowness_penalty"):
-        check_real(name, getattr(model, name), 0)
-    for name in ("tie_weights", "variational"):
-        check_bool(name, getattr(model, name))
-    check_int("condition_size", model.condition_size, 1)
-    check_shared(model)
 
 
 def prepare_corpus(
@@ -154,8 +136,9 @@ def make_language_trainer(
     rng: np.random.Generator,
     total_steps: int,
     checkpoint: str | os.PathLike[str] | None,
+    **options: Any,
 ) -> Trainer[Batch]:
-    """Return a trainer of a model's network for one corpus."""
+    """Return a trainer of a model's network for one corpus; options as `Trainer` takes them."""
     start, eos = network.start, corpus.vocabulary.eos_id
     carry: dict[str, Array] = {}
 
@@ -187,5 +170,5 @@ def make_language_trainer(
         data=fingerprint,
         validate=validate if corpus.valid else None,
         carry=carry,
-        average=make_average(model.averaging, network.modules, model.averaging_options),
+        **options,
     )

@@ -59,11 +59,25 @@ class Model:
         ----------
         deep : bool
             Of no effect, no hyperparameter is a model; here because scikit-learn passes it.
+
+        Returns
+        -------
+        dict
+            The objects that the constructor was given, or that were set since.
         """
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self: Self, **params: Any) -> Self:
         """Set hyperparameters; `fit` checks and uses them.
+
+        Parameters
+        ----------
+        **params
+            Values by name.
+
+        Returns
+        -------
+        self
 
         Raises
         ------
@@ -83,6 +97,11 @@ class Model:
 
         The hyperparameters and all else that was learned stand in its metadata as JSON. `rf.load`
         reads it.
+
+        Parameters
+        ----------
+        path : path-like
+            The file, which is replaced if it stands there.
 
         Raises
         ------
@@ -126,6 +145,28 @@ class Model:
             for module in self._modules().values()
             for parameter in module.parameters().values()
         )
+
+    # Copies, and what other processes are sent: hyperparameters and, once fitted, what a file would
+    # hold. `copy.copy` stays shallow.
+
+    def __copy__(self: Self) -> Self:
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = {"parameters": self.get_params(deep=False)}
+        if self._is_fitted():
+            state["learned"] = json.loads(to_json(self._learned()))
+            arrays = collect_arrays(self._modules())
+            state["arrays"] = {name: array.copy() for name, array in arrays.items()}
+        return state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.set_params(**state["parameters"])
+        if "learned" in state:
+            self._restore(state["learned"])
+            spread_arrays(self._modules(), state["arrays"])
 
     def __repr__(self) -> str:
         defaults = self._defaults()

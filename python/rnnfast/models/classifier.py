@@ -48,7 +48,8 @@ class SequenceClassifier(ManyToOne):
         s in [0, 1): in training the right class is to have the probability 1 - s, and s is
         spread over all K classes (Szegedy et al. 2016, section 7).
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`.
 
     Attributes
@@ -101,6 +102,8 @@ class SequenceClassifier(ManyToOne):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
             If there is no sequence, a shape does not fit, or a number is not finite.
         TypeError
@@ -110,8 +113,12 @@ class SequenceClassifier(ManyToOne):
         return softmax(self._scores(self.inputs_.encode("X", X)))
 
     def predict(self, X: Any) -> Array:
-        """Return the likeliest class of each sequence, ``(N,)``; see `predict_proba`."""
-        best: Array = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        """Return the likeliest class of each sequence, ``(N,)``, one of ``classes_``.
+
+        Takes what `predict_proba` takes and raises what it raises.
+        """
+        probabilities = self.predict_proba(X)
+        best: Array = self.classes_[probabilities.argmax(axis=1)]
         return best
 
     def score(self, X: Any, y: Any) -> float:

@@ -111,6 +111,36 @@ class Condition:
         return f"one of {shown}{', ...' if len(self.labels) > 20 else ''}"
 
 
+def encode_given(
+    known: Condition | None, values: Any, count: int | None, dtype: Any
+) -> Array | None:
+    """Return what a model of a known condition, or of none, was given, encoded.
+
+    Parameters
+    ----------
+    known : Condition, optional
+        That of training; None: there was none.
+    values : list of str, ndarray, str or None
+        What was given.
+    count : int, optional
+        For how many lines; None: one label or vector, which makes a batch of one.
+    dtype : str
+        Of vectors.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `Condition.encode`; also if something is given to a model that knows no condition.
+    """
+    if known is None:
+        if values is not None:
+            raise ValueError("condition: expected None, the model was trained without, got some")
+        return None
+    if count is None:
+        return known.encode_one(values, dtype)
+    return known.encode("condition", values, count, dtype)
+
+
 class ConditionInput:
     """The trained layer that makes a vector of a condition.
 

@@ -83,7 +83,8 @@ class CTCRecognizer(ManyToMany):
     Parameters
     ----------
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`. ``bidirectional`` is True if not set. Those of tokens
         hold for ``X`` where that is text, and ``level`` for text in ``y``.
 
@@ -136,6 +137,8 @@ class CTCRecognizer(ManyToMany):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
             If there is no sequence, a shape does not fit, or a number is not finite or out of its
             range.

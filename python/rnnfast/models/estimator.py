@@ -6,52 +6,28 @@ import copy
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_real, make_generator
+from rnnfast._checks import check_bool, check_int, check_real, make_generator
 from rnnfast._progress import Reporter
 from rnnfast._tensors import to_json
 from rnnfast.data.batches import Ints, bucket_by_length
-from rnnfast.models._fitting import check_shared, make_trainer, run_trainer
-from rnnfast.models.base import Model
+from rnnfast.models._fitting import make_trainer, run_trainer
 from rnnfast.models.encoder import EncoderLayers
 from rnnfast.models.examples import (
     ExampleBatch,
     ExampleBatches,
     Examples,
-    check_same_length,
     fingerprint,
-    hold_out,
     pad_batch,
-    split_valid,
 )
-from rnnfast.models.inputs import (
-    Inputs,
-    Sequences,
-    TokenInputs,
-    inputs_from_dict,
-    learn_inputs,
-    lengths_of,
-    make_tokenizer,
-    read_sequences,
-)
-from rnnfast.models.parts import Cell
+from rnnfast.models.inputs import Inputs, TokenInputs, inputs_from_dict, learn_inputs
+from rnnfast.models.recurrent_model import RecurrentModel
+from rnnfast.models.sequences import Sequences, lengths_of, read_sequences
 from rnnfast.nn.module import Array, Module
 from rnnfast.training import Callback
-
-__all__ = [
-    "Estimator",
-    "ExampleBatch",
-    "ExampleBatches",
-    "Examples",
-    "Network",
-    "check_same_length",
-    "hold_out",
-    "pad_batch",
-    "split_valid",
-]
 
 Self = TypeVar("Self", bound="Estimator")
 
@@ -73,7 +49,7 @@ class Network(Protocol):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Estimator(Model):
+class Estimator(RecurrentModel):
     """Base of the supervised models: hyperparameters that all have, and `fit`.
 
     A subclass is such a dataclass too. It adds its hyperparameters as fields and fills in
@@ -82,60 +58,24 @@ class Estimator(Model):
 
     Parameters
     ----------
-    level : {"word", "char"}
-        What a token of a text is. Of no effect on token lists and series.
-    tokenizer_options : dict, optional
-        What `WordTokenizer` or `CharTokenizer` take, such as ``{"lower": True}``.
-    max_vocabulary_size : int, optional
-        Only so many of the most frequent tokens get an id of their own; the others are ``<UNK>``.
-    min_count : int
-        Only tokens that occur at least so often do.
     standardize : bool
         Whether each feature of a series has its mean taken off and is divided by its standard
         deviation; both of the part that is learned from, over all steps.
-    cell : {"lstm", "gru", "rnn", "layer_norm_lstm", "layer_norm_gru"}
-        The recurrent cell.
-    hidden_size, num_layers : int
-        Units of a layer in each direction, and how many layers.
     bidirectional : bool
         Whether a second chain of states runs from the last step to the first.
-    embedding_size : int, optional
-        Learned vectors of so many numbers as inputs; None: one-hot vectors (by their index). Of no
-        effect on series.
     embedding_scale : float
         Standard deviation of the initial embeddings. Small ones leave more to what is learned,
         which helps where examples are few.
-    dropout : float
-        Probability with which, in training, embeddings and the layers' outputs are set to zero.
     word_dropout : float
         Probability with which, in training, a token is read as ``<UNK>``: the model learns what to
         make of unknown ones, and not to rely on single ones. Of no effect on series.
-    cell_options : dict, optional
-        What is particular to the cell; see `make_recurrent`.
-    optimizer : {"adam", "adamw", "sgd", "rmsprop", "adagrad"}
-        Which, with ``optimizer_options``, a dict, as its further arguments.
-    learning_rate : float
-        The first learning rate.
-    schedule : {"cosine", "constant", "plateau"}
-        How the learning rate falls: to a hundredth over the epochs asked for, along half a cosine;
-        not at all; or by half whenever two epochs on end were no better on the examples held out.
-    clip_norm : float, optional
-        Bound for the norm of all gradients together.
-    batch_size : int
-        Sequences that are learned from at once.
     epochs : int
         How many times to go through the examples, at most.
-    validation_fraction : float
-        The part of the examples to hold out where `fit` is given no others to validate on: some
-        from all over, the same ones for any seed. 0: none.
-    patience : int, optional
-        Stop after so many epochs that are no better, on the examples held out, than the best one.
-    seed : int, optional
-        Of initial weights, order of examples and dropout: the same seed, the same model.
-    dtype : {"float32", "float64"}
-        Of the weights.
     verbose : int
         0 shows nothing; 1 a progress bar on a terminal, elsewhere one line an epoch; 2 lines.
+    **others
+        The hyperparameters that all models have; see
+        `rnnfast.models.recurrent_model.RecurrentModel`.
 
     Attributes
     ----------
@@ -147,31 +87,11 @@ class Estimator(Model):
         As every model has them.
     """
 
-    level: Literal["word", "char"] = "word"
-    tokenizer_options: Mapping[str, Any] | None = None
-    max_vocabulary_size: int | None = None
-    min_count: int = 1
     standardize: bool = True
-    cell: Cell = "lstm"
-    hidden_size: int = 64
-    num_layers: int = 1
     bidirectional: bool = False
-    embedding_size: int | None = 64
     embedding_scale: float = 1.0
-    dropout: float = 0.0
     word_dropout: float = 0.0
-    cell_options: Mapping[str, Any] | None = None
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = "adam"
-    optimizer_options: Mapping[str, Any] | None = None
-    learning_rate: float = 0.003
-    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
-    clip_norm: float | None = 5.0
-    batch_size: int = 32
     epochs: int = 20
-    validation_fraction: float = 0.1
-    patience: int | None = None
-    seed: int | None = None
-    dtype: Literal["float32", "float64"] = "float32"
     verbose: int = 1
 
     # The figure of `_figures` that tells which epoch is the best, and whether more is better.
@@ -239,7 +159,7 @@ class Estimator(Model):
             Sequences: text, tokens, series ``(T_i, F)`` of different lengths, or an array
             ``(N, T, F)``.
         y : sequence
-            What belongs to each.
+            What belongs to each, as `score` takes it.
         valid : (X, y), optional
             What to measure after each epoch; without it a part of the examples. The weights of the
             best epoch are kept.
@@ -254,6 +174,7 @@ class Estimator(Model):
         Returns
         -------
         self
+            This model, fitted.
 
         Raises
         ------
@@ -298,26 +219,23 @@ class Estimator(Model):
         return self
 
     def _check_hyperparameters(self) -> None:
-        """Raise for those that no part checks; a subclass adds its own."""
-        check_shared(self)
+        super()._check_hyperparameters()
         check_real("embedding_scale", self.embedding_scale, 0, above=True)
         check_real("word_dropout", self.word_dropout, 0, 1, below=True)
         check_int("epochs", self.epochs, 1)
         check_int("verbose", self.verbose, 0)
-        if not isinstance(self.standardize, bool):
-            got = type(self.standardize).__name__
-            raise TypeError(f"standardize: expected True or False, got {got}")
+        check_bool("standardize", self.standardize)
 
     # Parts for subclasses
 
     def _read(self, name: str, X: Any) -> Sequences:
-        return read_sequences(name, X, make_tokenizer(self.level, self.tokenizer_options))
+        return read_sequences(name, X, self._tokenizer())
 
     def _learn_inputs(self, sequences: Sequences) -> Inputs:
         return learn_inputs(
             "X",
             sequences,
-            make_tokenizer(self.level, self.tokenizer_options),
+            self._tokenizer(),
             max_vocabulary_size=self.max_vocabulary_size,
             min_count=self.min_count,
             standardize=self.standardize,
@@ -338,6 +256,7 @@ class Estimator(Model):
             num_layers=self.num_layers,
             bidirectional=self.bidirectional,
             dropout=self.dropout,
+            variational=self.variational,
             cell_options=self.cell_options,
             dtype=self.dtype,
             rng=rng,
@@ -365,13 +284,6 @@ class Estimator(Model):
         )
 
     # Files
-
-    def _is_fitted(self) -> bool:
-        return hasattr(self, "network_")
-
-    def _modules(self) -> dict[str, Module]:
-        modules: dict[str, Module] = self.network_.modules
-        return modules
 
     def _learned(self) -> dict[str, Any]:
         return {**super()._learned(), "inputs": self.inputs_.to_dict()}

@@ -22,6 +22,9 @@ from rnnfast.training import Callback
 Self = TypeVar("Self", bound="Forecaster")
 Floats = npt.NDArray[np.float64]
 
+# What a series may be, for messages.
+_SHAPE = "(T,) or (T, F)"
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Forecaster(Regression):
@@ -59,7 +62,8 @@ class Forecaster(Regression):
     pooling : {"last", "mean", "max", "concat"}
         What becomes of the layers' outputs over time.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`.
 
     Attributes
@@ -107,11 +111,13 @@ class Forecaster(Regression):
             Another series to measure on after each epoch; to measure on what follows ``X``, begin
             it with the last steps of ``X`` that a forecast reads.
         checkpoint, resume, callbacks
-            As every supervised model's `fit` takes them.
+            As every supervised model's `fit` takes them; see
+            `rnnfast.models.estimator.Estimator`.
 
         Returns
         -------
         self
+            This model, fitted.
 
         Raises
         ------
@@ -150,6 +156,8 @@ class Forecaster(Regression):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
             If ``after`` is too short or does not fit, or ``steps`` is above the horizon and some
             channels are not foretold.
@@ -203,7 +211,20 @@ class Forecaster(Regression):
         return (true[..., 0], predicted[..., 0]) if self._single else (true, predicted)
 
     def score(self, X: npt.ArrayLike, y: None = None) -> float:
-        """Return R^2 of `backtest`, the mean over steps of the horizon and channels."""
+        """Return R^2 of `backtest`, the mean over steps of the horizon and channels.
+
+        Parameters
+        ----------
+        X : array_like
+            A series, as `backtest` takes it.
+        y : None
+            Nothing. Here because scikit-learn passes it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `backtest`.
+        """
         return metrics.r2(*self.backtest(X))
 
     def _forecast(self, series: Floats, places: Ints) -> Floats:
@@ -215,7 +236,7 @@ class Forecaster(Regression):
 
     def _series(self, name: str, X: Any, minimum: int) -> Floats:
         """Return a series like that of `fit` as ``(T, F)``."""
-        series = read_numbers(name, X)
+        series = read_numbers(name, X, _SHAPE)
         axes, channels = (1, 1) if self._single else (2, self._tail.shape[1])
         if series.ndim != axes or (axes == 2 and series.shape[1] != channels):
             expected = "(T,)" if self._single else f"(T, {channels})"
@@ -241,7 +262,7 @@ class Forecaster(Regression):
                 check_int(f"{name}[{place}]", number, minimum)
 
     def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
-        series = read_numbers("X", X)
+        series = read_numbers("X", X, _SHAPE)
         self._single = series.ndim == 1
         series = series.reshape(len(series), -1)
         channels = series.shape[1]

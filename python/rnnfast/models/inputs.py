@@ -8,23 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnnfast.models.sequences import Sequences, as_list, lengths_of, read_sequences
+from rnnfast.models.sequences import Sequences, read_sequences
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer, tokenizer_from_dict
 from rnnfast.text.vocabulary import Vocabulary
-
-__all__ = [
-    "Inputs",
-    "Sequences",
-    "SeriesInputs",
-    "TokenInputs",
-    "as_list",
-    "inputs_from_dict",
-    "learn_inputs",
-    "lengths_of",
-    "make_tokenizer",
-    "read_sequences",
-]
 
 
 def make_tokenizer(
@@ -44,6 +31,9 @@ def make_tokenizer(
     ValueError, TypeError
         If the level or an option is not one of those.
     """
+    if options is not None and not isinstance(options, Mapping):
+        got = type(options).__name__
+        raise TypeError(f"tokenizer_options: expected a dict or None, got {got}")
     if level not in ("char", "word"):
         raise ValueError(f"level: expected 'char' or 'word', got {level!r}")
     kind = CharTokenizer if level == "char" else WordTokenizer
@@ -117,10 +107,12 @@ class SeriesInputs:
         return len(self.mean)
 
     @classmethod
-    def learn(cls, arrays: Sequence[Array], standardize: bool, dtype: str) -> SeriesInputs:
-        """Take mean and deviation of every feature over all steps, if they are to be taken.
+    def learn(
+        cls, name: str, arrays: Sequence[Array], standardize: bool, dtype: str
+    ) -> SeriesInputs:
+        """Take mean and scale of every feature over all steps, if they are to be taken.
 
-        A feature that does not change is only moved to zero.
+        As `mean_and_scale` takes them, which also says what it raises.
         """
         features = arrays[0].shape[1]
         if not standardize:
@@ -128,10 +120,7 @@ class SeriesInputs:
         steps = np.concatenate([np.asarray(array, np.float64) for array in arrays])
         if not len(steps):
             return cls(np.zeros(features), np.ones(features), dtype)
-        mean, deviation = steps.mean(axis=0), steps.std(axis=0)
-        # Rounding leaves a constant feature a deviation of about eps times its size.
-        constant = deviation <= 1e-12 * np.abs(mean)
-        return cls(mean, np.where(constant, 1.0, deviation), dtype)
+        return cls(*mean_and_scale(name, steps), dtype)
 
     def encode(self, name: str, X: Any) -> list[Array]:
         """Return the arrays ``(T_i, F)`` of what `read_sequences` takes.
@@ -168,6 +157,37 @@ class SeriesInputs:
             "scale": self.scale.tolist(),
             "dtype": self.dtype,
         }
+
+
+def mean_and_scale(name: str, rows: Array) -> tuple[Array, Array]:
+    """Return what ``(rows - mean) / scale`` has the mean 0 and the deviation 1 with.
+
+    A column that does not change has the scale 1: it is only moved to zero.
+
+    Parameters
+    ----------
+    name : str
+        The argument that the rows come from, for messages.
+    rows : ndarray of float64, shape (N, F)
+        At least one.
+
+    Returns
+    -------
+    mean, scale : ndarray of float64, shape (F,)
+
+    Raises
+    ------
+    ValueError
+        If the numbers are so large that these are infinite.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+    if not (np.isfinite(mean) & np.isfinite(deviation)).all():
+        largest = np.abs(rows).max()
+        raise ValueError(f"{name}: expected numbers whose squares are finite, got {largest:g}")
+    # Rounding leaves a constant column a deviation of about eps times its size.
+    constant = deviation <= 1e-12 * np.abs(mean)
+    return mean, np.where(constant, 1.0, deviation)
 
 
 Inputs: TypeAlias = TokenInputs | SeriesInputs
@@ -210,7 +230,7 @@ def learn_inputs(
         raise ValueError(f"{name}: expected sequences with something in them, got empty ones only")
     if isinstance(sequences[0], np.ndarray):
         arrays = [array for array in sequences if isinstance(array, np.ndarray)]
-        return SeriesInputs.learn(arrays, standardize, dtype)
+        return SeriesInputs.learn(name, arrays, standardize, dtype)
     vocabulary = Vocabulary.from_tokens(
         (token for tokens in sequences for token in tokens),
         max_size=max_vocabulary_size,

@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from rnnfast import decoding
-from rnnfast._checks import check_int, make_generator
+from rnnfast._checks import check_bool, check_int, check_real, make_generator
 from rnnfast._progress import Reporter
-from rnnfast.data.batches import Ints
-from rnnfast.models._corpus import CorpusBatches, CorpusReader
+from rnnfast.models._corpus import CorpusReader
 from rnnfast.models._fitting import run_trainer
+from rnnfast.models._language_answers import LanguageAnswers
 from rnnfast.models._language_training import (
-    check_hyperparameters,
     choose_epochs,
     make_batches,
     make_language_trainer,
     prepare_corpus,
 )
-from rnnfast.models._scoring import Evaluation, score
-from rnnfast.models.base import Model
 from rnnfast.models.condition import Condition, ConditionInput
-from rnnfast.models.inputs import make_tokenizer
-from rnnfast.models.parts import Cell
 from rnnfast.models.token_network import TokenNetwork
-from rnnfast.nn.module import Array, Module
+from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import tokenizer_from_dict
 from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training import Callback
 
 
-class LanguageModel(Model):
+@dataclass(kw_only=True, eq=False, repr=False)
+class LanguageModel(LanguageAnswers):
     """A recurrent network that predicts the next character or word.
 
     It learns ``P(y<t> | y<1> ... y<t-1>)`` from text, and so tells how likely a sentence is, what
     may follow a prefix, and writes new text.
+
+    ::
+
+        a<t>  = cell(a<t-1>, x<t>),    x<t> = y<t-1>,    a<0> = x<1> = 0
+        P(y<t> | y<1> ... y<t-1>) = softmax(W_y a<t> + b_y)
+        loss  = - sum over t of log P(y<t> | y<1> ... y<t-1>)
 
     Every text, in training, scoring and sampling alike, starts from a zero state and a zero vector
     as the first input ``x<1>``; each further input is the token before, ``x<t> = y<t-1>``.
@@ -55,21 +57,14 @@ class LanguageModel(Model):
         False: the corpus is one running text, learned in windows of ``sequence_length`` steps with
         the state carried from one to the next (truncated backpropagation through time). True: each
         line is a text of its own, learned as a whole, and ends with the token ``<EOS>``.
-    cell : {"lstm", "gru", "rnn", "layer_norm_lstm", "layer_norm_gru"}
-        The recurrent cell.
-    hidden_size, num_layers : int
-        Units of a layer, and how many layers.
-    embedding_size : int, optional
-        Learned vectors of so many numbers as inputs; None: one-hot vectors (by their index).
+    sequence_length : int
+        Steps of a window of a running text; ``batch_size`` of them, or of lines, are learned from
+        at once.
     tie_weights : bool
         Whether the embeddings are the weights of the output layer too (Press and Wolf 2017);
         ``embedding_size`` must be the size of the layers' outputs.
     condition_size : int
         Numbers of the vector that is learned for a condition.
-    dropout : float
-        Probability with which, in training, embeddings and the layers' outputs are set to zero.
-    variational : bool
-        Whether dropout has one mask for all steps (`VariationalDropout`).
     embedding_dropout : float
         Probability with which a token's embedding is zero in a whole batch (`EmbeddingDropout`).
     weight_drop : float
@@ -79,41 +74,12 @@ class LanguageModel(Model):
         step, in what is minimised ("AR" and "TAR", Merity et al. 2018). Both are of the outputs
         that dropout has left, so that the second wants ``variational``. The loss that is shown is
         without them.
-    cell_options : dict, optional
-        What is particular to the cell, such as ``{"peephole": True}`` or
-        ``{"reset_gate": False}``, and how its weights begin, ``{"orthogonal": True,
-        "forget_bias": 1.0}``; see `make_recurrent`.
-    tokenizer_options : dict, optional
-        What `CharTokenizer` or `WordTokenizer` take, such as ``{"lower": True}``.
-    max_vocabulary_size : int, optional
-        Only so many of the most frequent tokens get an id of their own; the others are ``<UNK>``.
-    min_count : int
-        Only tokens that occur at least so often do.
-    sequence_length : int
-        Steps of a window of a running text.
-    batch_size : int
-        Windows or lines that are learned from at once.
-    optimizer : {"adam", "adamw", "sgd", "rmsprop", "adagrad"}
-        Which, with ``optimizer_options``, a dict, as its further arguments.
-    learning_rate : float
-        The first learning rate.
-    schedule : {"cosine", "constant", "plateau"}
-        How the learning rate falls: to a hundredth over the epochs asked for, along half a cosine;
-        not at all; or by half whenever two epochs on end were no better on the text held out.
-    clip_norm, clip_value : float, optional
-        Bounds for the norm of all gradients together, and for each gradient.
-    averaging : {"ema", "mean"}, optional
-        Validate and keep an average of the weights (`ExponentialAverage`, `MeanAverage`), with
-        ``averaging_options``, a dict, as its further arguments.
-    validation_fraction : float
-        The part of the corpus to hold out where `fit` is given no other text to validate on: the
-        end of a text, or lines from all over, the same ones for any seed. 0: none.
-    patience : int, optional
-        Stop after so many epochs that are no better, on the text held out, than the best one.
-    seed : int, optional
-        Of initial weights, order of lines and dropout: the same seed, the same model.
-    dtype : {"float32", "float64"}
-        Of the weights.
+    label_smoothing : float
+        s in [0, 1): in training s of the probability is spread over all tokens, and the training's
+        loss is of that. What is validated and scored is not.
+    **others
+        The hyperparameters that all models have, of vocabulary, layers and training; see
+        `rnnfast.models.recurrent_model.RecurrentModel`.
 
     Attributes
     ----------
@@ -133,74 +99,19 @@ class LanguageModel(Model):
         Why training ended.
     """
 
-    def __init__(
-        self,
-        *,
-        level: Literal["char", "word"] = "char",
-        lines: bool = False,
-        cell: Cell = "lstm",
-        hidden_size: int = 128,
-        num_layers: int = 1,
-        embedding_size: int | None = None,
-        tie_weights: bool = False,
-        condition_size: int = 16,
-        dropout: float = 0.0,
-        variational: bool = False,
-        embedding_dropout: float = 0.0,
-        weight_drop: float = 0.0,
-        activation_penalty: float = 0.0,
-        slowness_penalty: float = 0.0,
-        cell_options: Mapping[str, Any] | None = None,
-        tokenizer_options: Mapping[str, Any] | None = None,
-        max_vocabulary_size: int | None = None,
-        min_count: int = 1,
-        sequence_length: int = 50,
-        batch_size: int = 32,
-        optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = "adam",
-        optimizer_options: Mapping[str, Any] | None = None,
-        learning_rate: float = 0.005,
-        schedule: Literal["constant", "cosine", "plateau"] = "cosine",
-        clip_norm: float | None = 5.0,
-        clip_value: float | None = None,
-        averaging: Literal["ema", "mean"] | None = None,
-        averaging_options: Mapping[str, Any] | None = None,
-        validation_fraction: float = 0.1,
-        patience: int | None = None,
-        seed: int | None = None,
-        dtype: Literal["float32", "float64"] = "float32",
-    ) -> None:
-        self.level = level
-        self.lines = lines
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.embedding_size = embedding_size
-        self.tie_weights = tie_weights
-        self.condition_size = condition_size
-        self.dropout = dropout
-        self.variational = variational
-        self.embedding_dropout = embedding_dropout
-        self.weight_drop = weight_drop
-        self.activation_penalty = activation_penalty
-        self.slowness_penalty = slowness_penalty
-        self.cell_options = cell_options
-        self.tokenizer_options = tokenizer_options
-        self.max_vocabulary_size = max_vocabulary_size
-        self.min_count = min_count
-        self.sequence_length = sequence_length
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.optimizer_options = optimizer_options
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.clip_norm = clip_norm
-        self.clip_value = clip_value
-        self.averaging = averaging
-        self.averaging_options = averaging_options
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.seed = seed
-        self.dtype = dtype
+    sequence_length: int = 50
+    tie_weights: bool = False
+    condition_size: int = 16
+    embedding_dropout: float = 0.0
+    weight_drop: float = 0.0
+    activation_penalty: float = 0.0
+    slowness_penalty: float = 0.0
+    label_smoothing: float = 0.0
+    # Other defaults than those of `RecurrentModel`, for characters.
+    level: Literal["word", "char"] = "char"
+    hidden_size: int = 128
+    embedding_size: int | None = None
+    learning_rate: float = 0.005
 
     # Training
 
@@ -264,211 +175,42 @@ class LanguageModel(Model):
         """
         if epochs is not None:
             epochs = check_int("epochs", epochs, 1)
-        check_hyperparameters(self)
-        reader = CorpusReader(make_tokenizer(self.level, self.tokenizer_options), self.lines)
+        verbose = check_int("verbose", verbose, 0)
+        self._check_hyperparameters()
+        reader = CorpusReader(self._tokenizer(), self.lines)
         corpus = prepare_corpus(self, reader, text, valid, (condition, valid_condition))
         rng = make_generator("seed", self.seed)
         network = self._make_network(corpus.vocabulary, corpus.condition, rng)
         steps = len(make_batches(self, corpus, network.start, None))
         epochs = epochs or choose_epochs(steps)
-        trainer = make_language_trainer(self, network, corpus, rng, epochs * steps, checkpoint)
-        trainer.callbacks = callbacks
-        trainer.reporter = Reporter(verbose, unit=self.level, perplexity=True)
+        trainer = make_language_trainer(
+            self,
+            network,
+            corpus,
+            rng,
+            epochs * steps,
+            checkpoint,
+            callbacks=callbacks,
+            reporter=Reporter(verbose, unit=self.level, perplexity=True),
+        )
         # Callbacks may already ask the model.
         self.vocabulary_, self.tokenizer_ = corpus.vocabulary, reader.tokenizer
         self.network_, self.condition_ = network, corpus.condition
         run_trainer(self, trainer, epochs, resume)
         return self
 
-    # Asking
-
-    def evaluate(
-        self, text: str | Sequence[str], condition: Sequence[str] | Array | None = None
-    ) -> Evaluation:
-        """Score a text, or with ``lines`` each of its lines.
-
-        Parameters
-        ----------
-        text : str or list of str
-            As `fit` takes it. A running text is scored as one, from a zero state.
-        condition : list of str or ndarray, optional
-            What each line is conditioned on, if the model was trained so.
-
-        Returns
-        -------
-        Evaluation
-            Log-probability, number of tokens, loss and perplexity.
-
-        Raises
-        ------
-        ValueError
-            If the text is empty, or has no token of the vocabulary.
-        TypeError
-            If it is not text.
-        """
-        self._require_fitted()
-        reader = CorpusReader(self.tokenizer_, self.lines)
-        sequences = reader.encode("text", reader.read("text", text), self.vocabulary_)
-        given = None
-        if self.condition_ is not None:
-            given = self.condition_.encode("condition", condition, len(sequences), self.dtype)
-        else:
-            self._require_no_condition(condition)
-        return self._score_sequences(sequences, given)
-
-    def perplexity(
-        self, text: str | Sequence[str], condition: Sequence[str] | Array | None = None
-    ) -> float:
-        """Return the perplexity of a text, ``exp(-log P / number of tokens)``; see `evaluate`."""
-        return self.evaluate(text, condition).perplexity
-
-    def log_prob(self, sentence: str, condition: str | Array | None = None) -> float:
-        """Return ``log P(sentence)``, the sum of ``log P(y<t> | y<1> ... y<t-1>)``, in nats.
-
-        It starts from a zero state and a zero input. With ``lines`` the probability that the
-        sentence ends, P(<EOS> | y<1> ... y<T>), is part of it, so that the probabilities of all
-        sentences add up to 1. An unknown token counts as ``<UNK>``. Under a ``condition``, if the
-        model was trained so, it is ``log P(sentence | condition)``.
-
-        Raises
-        ------
-        ValueError
-            If the sentence has tokens, but none of the vocabulary.
-        TypeError
-            If it is not a str.
-        """
-        ids = self._encode("sentence", sentence)[1]
-        if len(ids) == 0 and not self.lines:
-            return 0.0
-        return self._score_sequences([ids], self._given(condition)).log_prob
-
-    def next_tokens(
-        self, prefix: str = "", k: int = 5, condition: str | Array | None = None
-    ) -> list[tuple[str, float]]:
-        """Return the k tokens that most likely follow a prefix, with their probabilities.
-
-        Parameters
-        ----------
-        prefix : str
-            What stands before; empty: the start of a text or line.
-        k : int
-            How many; all of the vocabulary if that has fewer.
-        condition : str or ndarray, optional
-            The label or the vector ``(F,)``, if the model was trained so.
-
-        Returns
-        -------
-        list of (str, float)
-            The likeliest first, ``<EOS>`` and ``<UNK>`` among them.
-        """
-        k = check_int("k", k, 1)
-        ids = self._encode("prefix", prefix)[1]
-        probabilities = self.network_.next_probabilities(ids, self._given(condition))
-        best = np.argsort(-probabilities, kind="stable")[:k]
-        return [(self.vocabulary_.tokens[i], float(probabilities[i])) for i in best]
-
-    def sample(
-        self,
-        n: int = 1,
-        prefix: str = "",
-        max_length: int = 500,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        allow_unknown: bool = False,
-        seed: int | None = None,
-        condition: str | Array | None = None,
-    ) -> str | list[str]:
-        """Write new text: draw a token, feed it back, draw the next, and so on.
-
-        Parameters
-        ----------
-        n : int
-            How many texts.
-        prefix : str
-            What each begins with; empty: they start from a zero state and a zero input.
-        max_length : int
-            At most so many tokens are drawn; with ``lines`` a text ends at ``<EOS>`` before.
-        temperature : float
-            Below 1 likely tokens become likelier, above 1 less so; 0 takes the likeliest.
-        top_k : int, optional
-            Draw among the k likeliest tokens.
-        top_p : float, optional
-            Draw among the fewest likeliest tokens that carry this probability together.
-        allow_unknown : bool
-            Whether ``<UNK>`` may be drawn. It is drawn again otherwise.
-        seed : int, optional
-            The same seed draws the same text.
-        condition : str or ndarray, optional
-            The label or the vector ``(F,)`` that all of them are to have, if the model was trained
-            so.
-
-        Returns
-        -------
-        str or list of str
-            The text, prefix included; a list of them if n is above 1.
-
-        Raises
-        ------
-        ValueError
-            If an argument is out of its range.
-        """
-        n = check_int("n", n, 1)
-        tokens, ids = self._encode("prefix", prefix)
-        network, vocabulary = self.network_, self.vocabulary_
-        unknown, end = vocabulary.unk_id, vocabulary.eos_id
-        given = self._given(condition)
-        if given is None:
-            start: dict[str, Any] = {"embedding": network.embedding, "prefix": ids}
-        else:  # the first input is no vector of zeros: the condition stands in it
-            start = {
-                "embedding": network.input_table(given),
-                "prefix": np.concatenate([[network.start], ids]),
-                "zero_first": False,
-            }
-        drawn = decoding.sample(
-            network.recurrent.stream(n),
-            network.output,
-            max_length=max_length,
-            **start,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            forbidden=[] if allow_unknown or unknown is None else [unknown],
-            stop=[] if end is None else [end],
-            seed=seed,
-        )
-        if end is not None:
-            drawn = [row[row != end] for row in drawn]
-        texts = [self.tokenizer_.detokenize(tokens + vocabulary.decode(row)) for row in drawn]
-        return texts[0] if n == 1 else texts
-
-    def _encode(self, name: str, text: str) -> tuple[list[str], Ints]:
-        """Return the tokens of one sentence or prefix, and their ids."""
-        self._require_fitted()
-        if not isinstance(text, str):
-            raise TypeError(f"{name}: expected a str, got {type(text).__name__}")
-        reader = CorpusReader(self.tokenizer_, self.lines)
-        tokens = self.tokenizer_.tokenize(text)
-        return tokens, reader.encode(name, [tokens], self.vocabulary_)[0]
-
-    def _given(self, condition: Any) -> Array | None:
-        """Return one condition as a batch of one; None if the model has none."""
-        self._require_fitted()
-        if self.condition_ is not None:
-            return self.condition_.encode_one(condition, self.dtype)
-        self._require_no_condition(condition)
-        return None
-
-    def _require_no_condition(self, condition: Any) -> None:
-        if condition is not None:
-            raise ValueError("condition: expected None, the model was trained without, got some")
-
-    def _score_sequences(self, sequences: list[Ints], condition: Array | None = None) -> Evaluation:
-        batches = CorpusBatches.to_score(sequences, self.network_.start, self.vocabulary_.eos_id)
-        return score(self.network_, batches, not self.lines, condition)
-
     # Making and files
+
+    def _check_hyperparameters(self) -> None:
+        super()._check_hyperparameters()
+        for name in ("lines", "tie_weights"):
+            check_bool(name, getattr(self, name))
+        for name in ("sequence_length", "condition_size"):
+            check_int(name, getattr(self, name), 1)
+        for name in ("embedding_dropout", "weight_drop", "label_smoothing"):
+            check_real(name, getattr(self, name), 0, 1, below=True)
+        for name in ("activation_penalty", "slowness_penalty"):
+            check_real(name, getattr(self, name), 0)
 
     def _make_network(
         self, vocabulary: Vocabulary, condition: Condition | None, rng: np.random.Generator
@@ -491,6 +233,7 @@ class LanguageModel(Model):
             weight_drop=self.weight_drop,
             activation_penalty=self.activation_penalty,
             slowness_penalty=self.slowness_penalty,
+            label_smoothing=self.label_smoothing,
             tie_weights=self.tie_weights,
             condition=given,
         )
@@ -499,12 +242,6 @@ class LanguageModel(Model):
     def unit(self) -> str:
         """What a token is called: ``"character"`` or ``"word"``."""
         return "character" if self.level == "char" else "word"
-
-    def _is_fitted(self) -> bool:
-        return hasattr(self, "network_")
-
-    def _modules(self) -> dict[str, Module]:
-        return self.network_.modules
 
     def _learned(self) -> dict[str, Any]:
         return {

@@ -10,10 +10,8 @@ import numpy as np
 
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.examples import Examples, check_same_length, hold_out, split_valid
-from rnnfast.models.inputs import make_tokenizer
 from rnnfast.models.sequences import Sequences, as_list, read_sequences
 from rnnfast.nn.module import Array
-from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 
 # What y may be, for messages.
 _WHAT = "a list of str or of token lists"
@@ -68,9 +66,6 @@ class ManyToMany(Estimator):
         ]
         return parts[0], parts[1] if len(held_out) else None
 
-    def _tokenizer(self) -> CharTokenizer | WordTokenizer:
-        return make_tokenizer(self.level, self.tokenizer_options)
-
     def _read_targets(self, name: str, y: Any) -> list[list[str]]:
         """Return the tokens of each y.
 
@@ -83,9 +78,14 @@ class ManyToMany(Estimator):
         """
         if isinstance(y, np.ndarray) and y.dtype.kind in "biuf":
             raise TypeError(f"{name}: expected {_WHAT}, got numbers")
+        for number, item in enumerate(as_list(name, y, _WHAT)):
+            if not isinstance(item, str) and np.ndim(item) == 0:
+                got = type(item).__name__
+                raise TypeError(f"{name}[{number}]: expected a str or a list of str, got {got}")
+            if len(item) and not isinstance(item[0], str):
+                got = type(item[0]).__name__
+                raise TypeError(f"{name}[{number}][0]: expected a str, got {got}")
         sequences = read_sequences(name, y, self._tokenizer())
-        if isinstance(sequences[0], np.ndarray):
-            raise TypeError(f"{name}: expected {_WHAT}, got numbers")
         return [list(tokens) for tokens in sequences]
 
     def _written(self, sequences: list[list[str]]) -> list[Any]:

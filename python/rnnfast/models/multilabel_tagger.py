@@ -10,8 +10,8 @@ import numpy as np
 
 from rnnfast._checks import check_int
 from rnnfast.models._generation import draw_steps
-from rnnfast.models.estimator import Examples
-from rnnfast.models.inputs import as_list
+from rnnfast.models.examples import Examples
+from rnnfast.models.sequences import as_list
 from rnnfast.models.step_heads import SigmoidHead, StepHead
 from rnnfast.models.stepwise import Stepwise
 from rnnfast.nn.module import Array
@@ -37,7 +37,8 @@ class MultiLabelTagger(Stepwise):
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
         What is read of a word; see `rnnfast.models.stepwise.Stepwise`.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`.
 
     Attributes
@@ -80,6 +81,8 @@ class MultiLabelTagger(Stepwise):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
             If there is no sequence, a shape does not fit, or a number is not finite.
         TypeError
@@ -89,7 +92,10 @@ class MultiLabelTagger(Stepwise):
         return self._outputs(self._encode("X", X), self.network_.probabilities)
 
     def predict(self, X: Any) -> list[Array]:
-        """Return arrays of bool ``(T_i, K)``, True where a label is likelier than not."""
+        """Return arrays of bool ``(T_i, K)``, True where a label is likelier than not.
+
+        Takes what `predict_proba` takes and raises what it raises.
+        """
         self._require_fitted()
         return self._outputs(self._encode("X", X), self.network_.predict)
 
@@ -178,6 +184,11 @@ class MultiLabelTagger(Stepwise):
             ``loss``, in nats a step, the mean over the steps of all sequences together; ``f1`` of
             labels; and ``accuracy``, the share of right ones among all that are true or predicted,
             ``TP / (TP + FP + FN)`` (Bay, Ehmann and Downie 2009).
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `score`.
         """
         self._require_fitted()
         sequences, targets = self._read_pair(X, y)

@@ -9,14 +9,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from rnnfast import init
-from rnnfast._checks import check_bool
+from rnnfast._checks import check_bool, check_options
 from rnnfast.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
 from rnnfast.nn.recurrent_base import Recurrent, State
 from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
-from rnnfast.schedules import CosineLR, ReduceOnPlateau, Schedule
+from rnnfast.schedules import ChainLR, CosineLR, ReduceOnPlateau, Schedule, StepLR, WarmupLR
 
 Cell: TypeAlias = Literal["lstm", "gru", "rnn", "layer_norm_lstm", "layer_norm_gru"]
 CELLS: dict[str, Callable[..., Recurrent]] = {
@@ -34,7 +34,7 @@ OPTIMIZERS: dict[str, Any] = {
     "adagrad": Adagrad,
 }
 AVERAGES: dict[str, Any] = {"ema": ExponentialAverage, "mean": MeanAverage}
-SCHEDULES = ("constant", "cosine", "plateau")
+SCHEDULES = ("constant", "cosine", "step", "plateau")
 
 
 def make_recurrent(
@@ -78,12 +78,7 @@ def make_recurrent(
     shared = set(inspect.signature(RNN).parameters) - {"nonlinearity", "bias"}
     allowed = [name for name in inspect.signature(layer).parameters if name not in shared]
     allowed += ["orthogonal", "forget_bias"]
-    for name in options or {}:
-        if name not in allowed:
-            raise ValueError(
-                f"cell_options: expected some of {', '.join(allowed)} with {cell!r}, got {name!r}"
-            )
-    given = dict(options or {})
+    given = check_options("cell_options", options, allowed, cell)
     orthogonal = check_bool("orthogonal", given.pop("orthogonal", False))
     forget_bias = given.pop("forget_bias", None)
     made = layer(
@@ -131,13 +126,8 @@ def make_optimizer(
     if name not in OPTIMIZERS:
         raise ValueError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {name!r}")
     allowed = list(inspect.signature(OPTIMIZERS[name]).parameters)[2:]
-    for option in options or {}:
-        if option not in allowed:
-            raise ValueError(
-                f"optimizer_options: expected some of {', '.join(allowed)} with {name!r}, "
-                f"got {option!r}"
-            )
-    optimizer: Optimizer = OPTIMIZERS[name](modules, learning_rate, **dict(options or {}))
+    given = check_options("optimizer_options", options, allowed, name)
+    optimizer: Optimizer = OPTIMIZERS[name](modules, learning_rate, **given)
     return optimizer
 
 
@@ -167,45 +157,73 @@ def make_average(
     if name not in AVERAGES:
         raise ValueError(f"averaging: expected one of {', '.join(AVERAGES)} or None, got {name!r}")
     allowed = list(inspect.signature(AVERAGES[name]).parameters)[1:]
-    for option in options or {}:
-        if option not in allowed:
-            raise ValueError(
-                f"averaging_options: expected some of {', '.join(allowed)} with {name!r}, "
-                f"got {option!r}"
-            )
-    average: WeightAverage = AVERAGES[name](modules, **dict(options or {}))
+    given = check_options("averaging_options", options, allowed, name)
+    average: WeightAverage = AVERAGES[name](modules, **given)
     return average
 
 
 def make_schedule(
-    name: str, optimizer: Optimizer, total_steps: int, *, maximize: bool = False
+    name: str,
+    optimizer: Optimizer,
+    total_steps: int,
+    options: Mapping[str, Any] | None = None,
+    *,
+    maximize: bool = False,
 ) -> Schedule | ReduceOnPlateau | None:
     """Make a learning-rate schedule from a model's hyperparameters.
 
     Parameters
     ----------
-    name : {"constant", "cosine", "plateau"}
-        Half a cosine from the optimizer's rate to a hundredth of it in ``total_steps`` steps; or
-        half the rate whenever two epochs on end were no better on the validation part.
+    name : {"constant", "cosine", "step", "plateau"}
+        `CosineLR` in ``total_steps`` steps, `StepLR`, `ReduceOnPlateau`, or none of these.
     optimizer : Optimizer
         Whose rate to set.
     total_steps : int
         Steps of the whole training.
+    options : mapping, optional
+        Further arguments, with defaults of their own: ``min_factor`` 0.01 of the cosine;
+        ``step_size``, a third of the steps, and ``gamma`` 0.1 of the steps; ``factor`` 0.5,
+        ``patience`` 1, ``threshold``, ``cooldown`` and ``min_lr`` of the plateau. With all but the
+        plateau, ``warmup_steps`` and ``start_factor`` of a `WarmupLR` before it.
     maximize : bool
         Whether more is better of the figure that ``"plateau"`` watches.
 
     Raises
     ------
     ValueError
-        If the name is not one of those.
+        If the name, an option or a number is not one of those.
+    TypeError
+        If the options are no mapping, or one of a wrong type.
     """
     if name not in SCHEDULES:
         raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {name!r}")
-    if name == "cosine":
-        return CosineLR(optimizer, total_steps, min_factor=0.01)
+    allowed = {
+        "constant": [],
+        "cosine": ["min_factor"],
+        "step": ["step_size", "gamma"],
+        "plateau": ["factor", "patience", "threshold", "cooldown", "min_lr"],
+    }[name]
+    if name != "plateau":
+        allowed += ["warmup_steps", "start_factor"]
+    given = check_options("schedule_options", options, allowed, name)
     if name == "plateau":
-        return ReduceOnPlateau(optimizer, factor=0.5, patience=1, maximize=maximize)
-    return None
+        return ReduceOnPlateau(
+            optimizer, **{"factor": 0.5, "patience": 1, "maximize": maximize, **given}
+        )
+    warmup = {key: given.pop(key) for key in ("warmup_steps", "start_factor") if key in given}
+    if "start_factor" in warmup and "warmup_steps" not in warmup:
+        raise ValueError("schedule_options: expected warmup_steps with start_factor, got none")
+    schedules: list[Schedule] = []
+    if warmup:
+        schedules.append(WarmupLR(optimizer, **warmup))
+    if name == "cosine":
+        schedules.append(CosineLR(optimizer, total_steps, **{"min_factor": 0.01, **given}))
+    elif name == "step":
+        size = max(1, -(-total_steps // 3))
+        schedules.append(StepLR(optimizer, **{"step_size": size, **given}))
+    if len(schedules) < 2:
+        return schedules[0] if schedules else None
+    return ChainLR(schedules)
 
 
 def pack_state(state: State) -> dict[str, Array]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rnnfast import metrics
 from rnnfast.models.examples import Examples, check_same_length
+from rnnfast.models.inputs import mean_and_scale
 from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
 from rnnfast.models.sequences import Sequences
 from rnnfast.nn.linear import Linear
@@ -55,14 +56,15 @@ class Regression(ManyToOne):
         features = targets.shape[1]
         self.target_mean_, self.target_scale_ = np.zeros(features), np.ones(features)
         if self.standardize:
-            self.target_mean_, deviation = train.y.mean(axis=0), train.y.std(axis=0)
-            constant = deviation <= 1e-12 * np.abs(self.target_mean_)
-            self.target_scale_ = np.where(constant, 1.0, deviation)
+            self.target_mean_, self.target_scale_ = mean_and_scale("y", train.y)
         return self._standardized(train), None if held_out is None else self._standardized(held_out)
 
     def _standardized(self, examples: Examples) -> Examples:
-        y = (examples.y - self.target_mean_) / self.target_scale_
-        return examples._replace(y=y.astype(self.dtype))
+        with np.errstate(over="ignore"):
+            y = ((examples.y - self.target_mean_) / self.target_scale_).astype(self.dtype)
+        if not np.isfinite(y).all():
+            raise ValueError(f"y: expected numbers within {self.dtype} when standardised")
+        return examples._replace(y=y)
 
     def _make_network(self, rng: np.random.Generator) -> ManyToOneNetwork:
         error = _LOSSES[self.loss]
@@ -127,7 +129,8 @@ class SequenceRegressor(Regression):
         Whether the features of series, and the numbers to predict, have their mean taken off and
         are divided by their standard deviation, of the part that is learned from.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`.
 
     Attributes
@@ -163,6 +166,8 @@ class SequenceRegressor(Regression):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
             If there is no sequence, a shape does not fit, or a number is not finite.
         TypeError
@@ -202,8 +207,8 @@ class SequenceRegressor(Regression):
         def read_targets(name: str, y: Any) -> Array:
             others = read_numbers(name, y)
             if others.shape[1:] != numbers.shape[1:]:
-                expected = ", ".join(["N", *map(str, numbers.shape[1:])])
-                raise ValueError(f"{name}: expected shape ({expected}), got {others.shape}")
+                expected = "(N,)" if self._single else f"(N, {numbers.shape[1]})"
+                raise ValueError(f"{name}: expected shape {expected}, got {others.shape}")
             return others.reshape(len(others), -1)
 
         return self._prepare_numbers(
@@ -218,8 +223,17 @@ class SequenceRegressor(Regression):
         super()._restore(learned)
 
 
-def read_numbers(name: str, y: Any) -> npt.NDArray[np.float64]:
-    """Return what is to be predicted as ``(N,)`` or ``(N, k)``.
+def read_numbers(name: str, y: Any, shape: str = "(N,) or (N, k)") -> npt.NDArray[np.float64]:
+    """Return numbers with one axis or two, such as what is to be predicted.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    y : array_like
+        The numbers.
+    shape : str
+        What its shape may be, for messages.
 
     Raises
     ------
@@ -231,11 +245,11 @@ def read_numbers(name: str, y: Any) -> npt.NDArray[np.float64]:
     try:
         array = np.asarray(y)
     except ValueError:  # rows of different lengths
-        raise ValueError(f"{name}: expected shape (N,) or (N, k), got a ragged list") from None
+        raise ValueError(f"{name}: expected shape {shape}, got a ragged list") from None
     if array.dtype.kind not in "fiu" and array.size:
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
     if array.ndim not in (1, 2) or array.shape[-1] == 0:
-        raise ValueError(f"{name}: expected shape (N,) or (N, k), got {array.shape}")
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     if not np.isfinite(array).all():
         bad = array[~np.isfinite(array)][0]
         raise ValueError(f"{name}: expected finite numbers, got {bad}")

@@ -9,16 +9,16 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import check_bool, check_int, check_real
 from rnnfast.data.batches import Ints
 from rnnfast.metrics import accuracy
 from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.examples import Examples, check_same_length, pad_batch
+from rnnfast.models.examples import Examples, check_same_length
 from rnnfast.models.inputs import TokenInputs, inputs_from_dict, learn_inputs
 from rnnfast.models.many_to_many import ManyToMany
-from rnnfast.models.seq2seq_network import PairBatch, Seq2SeqNetwork
+from rnnfast.models.pairs import PairBatch, make_pair_batch
+from rnnfast.models.seq2seq_network import Seq2SeqNetwork, make_attention
 from rnnfast.models.sequences import read_sequences
-from rnnfast.nn.attention import AdditiveAttention, Attention, DotAttention
 from rnnfast.nn.module import Array
 from rnnfast.search import beam_search
 
@@ -91,7 +91,8 @@ class Seq2Seq(ManyToMany):
         How that probability rises from 0 over training: evenly, slowly at first and at last (the
         inverse sigmoid of section 2.4), or not at all.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`. Those of tokens and vocabularies hold for ``X`` and
         for ``y``, each of which has a vocabulary of its own.
 
@@ -163,6 +164,8 @@ class Seq2Seq(ManyToMany):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         TypeError, ValueError
             As `fit`, for ``X``; or if an option is out of range.
         """
@@ -273,9 +276,7 @@ class Seq2Seq(ManyToMany):
             raise ValueError(
                 f"attention: expected 'general', 'dot', 'additive' or None, got {self.attention!r}"
             )
-        if not isinstance(self.reverse_source, bool):
-            got = type(self.reverse_source).__name__
-            raise TypeError(f"reverse_source: expected True or False, got {got}")
+        check_bool("reverse_source", self.reverse_source)
         check_real("label_smoothing", self.label_smoothing, 0, 1, below=True)
         check_real("sampling", self.sampling, 0, 1)
         if self.sampling_schedule not in _SAMPLING_SCHEDULES:
@@ -322,6 +323,7 @@ class Seq2Seq(ManyToMany):
             hidden_size=directions * self.hidden_size,
             num_layers=self.num_layers,
             dropout=self.dropout,
+            variational=self.variational,
             cell_options=options,
             dtype=self.dtype,
             rng=rng,
@@ -331,24 +333,15 @@ class Seq2Seq(ManyToMany):
         return Seq2SeqNetwork(
             encoder,
             decoder,
-            self._make_attention(decoder.output_size, encoder.output_size, rng),
+            make_attention(
+                self.attention, decoder.output_size, encoder.output_size, self.dtype, rng
+            ),
             num_tokens,
             dropout=self.dropout,
+            variational=self.variational,
             label_smoothing=self.label_smoothing,
             rng=rng,
         )
-
-    def _make_attention(
-        self, query_size: int, memory_size: int, rng: np.random.Generator
-    ) -> Attention | None:
-        if self.attention is None:
-            return None
-        if self.attention == "additive":
-            return AdditiveAttention(
-                query_size, memory_size, query_size, dtype=self.dtype, seed=rng
-            )
-        general = self.attention == "general"
-        return DotAttention(query_size, memory_size, general=general, dtype=self.dtype, seed=rng)
 
     def _make_step(
         self, network: Seq2SeqNetwork, progress: Callable[[], float]
@@ -367,14 +360,7 @@ class Seq2Seq(ManyToMany):
     def _pair_batch(self, x: list[Array], y: list[Array]) -> PairBatch:
         end = self.targets_.vocabulary.eos_id
         assert end is not None
-        padded, lengths = pad_batch(x, np.arange(len(x)))
-        target_lengths = np.array([len(ids) + 1 for ids in y], np.int64)
-        targets = np.full((int(target_lengths.max()), len(y)), end, np.int64)
-        for column, ids in enumerate(y):
-            targets[: len(ids), column] = ids
-        start = np.full((1, len(y)), self.targets_.size, np.int64)
-        inputs = np.concatenate([start, targets[:-1]])
-        return PairBatch(padded, lengths, inputs, targets, target_lengths)
+        return make_pair_batch(x, y, self.targets_.size, end)
 
     def _figures(self, examples: Examples) -> dict[str, float]:
         loss, count = 0.0, 0

@@ -8,40 +8,14 @@ import numpy as np
 
 from rnnfast.data.batches import Ints
 from rnnfast.models.encoder import EncoderLayers
-from rnnfast.nn.attention import Attention
+from rnnfast.models.pairs import PairBatch
+from rnnfast.nn.attention import AdditiveAttention, Attention, DotAttention
 from rnnfast.nn.dropout import Dropout
+from rnnfast.nn.dropout_masks import VariationalDropout
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import linear_cross_entropy
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent_base import State
-
-
-class PairBatch(NamedTuple):
-    """Pairs of sequences side by side.
-
-    Attributes
-    ----------
-    x : ndarray
-        What the encoder reads, ids ``(T, B)`` or series ``(T, B, F)``.
-    lengths : ndarray of int64, shape (B,)
-        Its steps that count.
-    inputs, targets : ndarray of int64, shape (U, B)
-        What the decoder is fed with teacher forcing, ``start, y<1> ... y<n>``, and what it is to
-        predict, ``y<1> ... y<n>, end``.
-    target_lengths : ndarray of int64, shape (B,)
-        n + 1.
-    """
-
-    x: Array
-    lengths: Ints
-    inputs: Ints
-    targets: Ints
-    target_lengths: Ints
-
-    @property
-    def mask(self) -> Array:
-        """True where a target counts, ``(U, B)``."""
-        return np.arange(len(self.inputs))[:, np.newaxis] < self.target_lengths
 
 
 class Encoded(NamedTuple):
@@ -87,8 +61,8 @@ class Seq2SeqNetwork:
         From the decoder's outputs to the encoder's.
     num_tokens : int
         How many tokens there are to choose from.
-    dropout : float
-        Of h.
+    dropout, variational
+        Of h, as `EncoderLayers` takes them.
     label_smoothing : float
         As `cross_entropy` takes it.
     rng : numpy.random.Generator
@@ -111,6 +85,7 @@ class Seq2SeqNetwork:
         num_tokens: int,
         *,
         dropout: float,
+        variational: bool = False,
         label_smoothing: float,
         rng: np.random.Generator,
     ) -> None:
@@ -128,7 +103,7 @@ class Seq2SeqNetwork:
                 attention.memory_size + size, size, bias=False, dtype=dtype, seed=rng
             )
             self.modules |= {"attention": attention, "combine": self._combine}
-        self._dropout = Dropout(dropout, seed=rng)
+        self._dropout = (VariationalDropout if variational else Dropout)(dropout, seed=rng)
         self._label_smoothing = label_smoothing
         self._rng = rng
         self.sampling = 0.0
@@ -268,6 +243,17 @@ class Seq2SeqNetwork:
         layers, batch_size, _ = state.shape
         parts = state.reshape(layers, batch_size, directions, -1).transpose(0, 2, 1, 3)
         return np.ascontiguousarray(parts).reshape(layers * directions, batch_size, -1)
+
+
+def make_attention(
+    kind: str | None, query_size: int, memory_size: int, dtype: str, rng: np.random.Generator
+) -> Attention | None:
+    """Make the layer that a model's ``attention`` names: "general", "dot", "additive" or None."""
+    if kind is None:
+        return None
+    if kind == "additive":
+        return AdditiveAttention(query_size, memory_size, query_size, dtype=dtype, seed=rng)
+    return DotAttention(query_size, memory_size, general=kind == "general", dtype=dtype, seed=rng)
 
 
 class Hypotheses:

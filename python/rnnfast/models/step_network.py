@@ -6,7 +6,7 @@ from typing import Any
 
 from rnnfast.data.batches import Ints
 from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.estimator import ExampleBatch
+from rnnfast.models.examples import ExampleBatch
 from rnnfast.models.step_heads import StepHead
 from rnnfast.nn.module import Array, Module
 

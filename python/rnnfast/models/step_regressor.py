@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from rnnfast.metrics import mae, r2, rmse
-from rnnfast.models.estimator import Examples
-from rnnfast.models.inputs import SeriesInputs, as_list
+from rnnfast.models.examples import Examples
+from rnnfast.models.inputs import SeriesInputs
 from rnnfast.models.multilabel_tagger import read_rows, require_columns
+from rnnfast.models.sequences import as_list
 from rnnfast.models.step_heads import NUMBER_LOSSES, NumberHead, StepHead
 from rnnfast.models.stepwise import Stepwise
 from rnnfast.nn.module import Array
@@ -40,7 +41,8 @@ class StepRegressor(Stepwise):
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
         What is read of a word; see `rnnfast.models.stepwise.Stepwise`.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`.
 
     Attributes
@@ -88,6 +90,8 @@ class StepRegressor(Stepwise):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
             If there is no sequence, a shape does not fit, or a number is not finite.
         TypeError
@@ -115,7 +119,23 @@ class StepRegressor(Stepwise):
         return self.evaluate(X, y)["r2"]
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
-        """Return ``rmse``, ``mae`` and ``r2`` over all steps together; X and y as `score`."""
+        """Return how far off predictions are, by name.
+
+        Parameters
+        ----------
+        X, y
+            As `score` takes them.
+
+        Returns
+        -------
+        dict
+            ``rmse`` and ``mae`` over all numbers, in the units of ``y``, and ``r2``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `score`.
+        """
         self._require_fitted()
         sequences, targets = self._read_pair(X, y)
         return self._compare(targets, self._encode("X", sequences))
@@ -146,7 +166,7 @@ class StepRegressor(Stepwise):
         return read_rows(name, [_as_column(item) for item in as_list(name, y, "a list of arrays")])
 
     def _learn_targets(self, targets: list[Array]) -> None:
-        self.outputs_ = SeriesInputs.learn(targets, self.standardize, self.dtype)
+        self.outputs_ = SeriesInputs.learn("y", targets, self.standardize, self.dtype)
 
     def _check_targets(self, name: str, targets: list[Array]) -> None:
         require_columns(name, targets, self.outputs_.size)

@@ -10,8 +10,8 @@ import numpy as np
 
 from rnnfast._checks import check_bool, check_int
 from rnnfast.data.batches import Ints
-from rnnfast.models.estimator import (
-    Estimator,
+from rnnfast.models.estimator import Estimator
+from rnnfast.models.examples import (
     ExampleBatch,
     Examples,
     check_same_length,
@@ -19,7 +19,8 @@ from rnnfast.models.estimator import (
     pad_batch,
     split_valid,
 )
-from rnnfast.models.inputs import Sequences, TokenInputs, lengths_of, read_sequences
+from rnnfast.models.inputs import TokenInputs
+from rnnfast.models.sequences import Sequences, lengths_of, read_sequences
 from rnnfast.models.step_heads import StepHead
 from rnnfast.models.step_network import StepNetwork
 from rnnfast.models.word_features import WordFeatures
@@ -48,7 +49,8 @@ class Stepwise(Estimator):
     shape_features : bool
         Whether the network is told a word's shape: lower case, capital, number and so on.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`.
 
     Attributes

@@ -12,7 +12,7 @@ from rnnfast._checks import check_bool, check_int, check_real
 from rnnfast.metrics import entity_scores
 from rnnfast.models._labels import class_weights, find_classes, read_label_lists
 from rnnfast.models._tag_set import TagSet
-from rnnfast.models.estimator import Examples
+from rnnfast.models.examples import Examples
 from rnnfast.models.feedback_head import FeedbackHead
 from rnnfast.models.step_heads import CrfHead, SoftmaxHead, StepHead
 from rnnfast.models.stepwise import Stepwise
@@ -71,7 +71,8 @@ class SequenceTagger(Stepwise):
         characters of a word are read by layers of their own, so that one that training has not
         seen is told by its spelling; ``word_dropout`` teaches the network to make use of that.
     **others
-        The hyperparameters that all supervised models have; see
+        The hyperparameters that all models have, see
+        `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
         `rnnfast.models.estimator.Estimator`. ``bidirectional`` is True by default.
 
     Attributes
@@ -128,6 +129,8 @@ class SequenceTagger(Stepwise):
 
         Raises
         ------
+        NotFittedError
+            If the model has not been fitted.
         ValueError
             If there is no sequence, a shape does not fit, or a number is not finite.
         TypeError
@@ -144,13 +147,18 @@ class SequenceTagger(Stepwise):
 
         Parameters
         ----------
-        X
+        X : list of str, list of list of str, list of ndarray, or ndarray
             As `predict` takes it.
 
         Returns
         -------
         list of ndarray, shapes (T_i, K)
             Of the model's dtype; the columns in the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As `predict`.
         """
         self._require_fitted()
         return self._outputs(self._encode("X", X), self.network_.probabilities)
@@ -186,6 +194,11 @@ class SequenceTagger(Stepwise):
         dict
             ``accuracy``, the share of labels that are right, and with a scheme ``precision``,
             ``recall`` and ``f1`` of entities, as `rnnfast.metrics.entity_scores` counts them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `score`.
         """
         self._require_fitted()
         sequences, labels = self._read_pair(X, y)
@@ -242,7 +255,10 @@ class SequenceTagger(Stepwise):
         )
         if self.scheme and self.classes_.dtype.kind != "U":
             raise TypeError(f"y: expected BIO labels, got {self.classes_.tolist()[0]!r}")
-        self._tags = self._make_tags()
+        try:
+            self._tags = self._make_tags()
+        except ValueError as error:  # labels that are not of the scheme
+            raise ValueError(f"y: {error}") from None
         self._tags.require_allowed("y", targets)
         numbers = np.concatenate(self._tags.numbers(targets))
         self.class_weights_ = class_weights(self.class_weight, self.classes_, numbers, self.dtype)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.data.batches import Batch
+from rnnfast import decoding
+from rnnfast.data.batches import Batch, Ints
 from rnnfast.models.condition import ConditionInput
 from rnnfast.models.encoder import EncoderLayers
 from rnnfast.nn import penalties
@@ -43,6 +44,8 @@ class TokenNetwork:
         Probability of `WeightDrop` on the recurrent weights.
     activation_penalty, slowness_penalty : float
         The weights of those, on the last layer's outputs.
+    label_smoothing : float
+        Of the loss of `add_gradients`, as `linear_cross_entropy` takes it.
     tie_weights : bool
         Whether the embeddings are the weights of the output layer too; see `TiedEmbedding`.
 
@@ -72,6 +75,7 @@ class TokenNetwork:
         weight_drop: float = 0.0,
         activation_penalty: float = 0.0,
         slowness_penalty: float = 0.0,
+        label_smoothing: float = 0.0,
         tie_weights: bool = False,
         condition: ConditionInput | None = None,
     ) -> None:
@@ -109,6 +113,7 @@ class TokenNetwork:
             self.output = self.modules["output"] = Linear(size, num_tokens, dtype=dtype, seed=rng)
         self._weight_drop = WeightDrop(self.recurrent, weight_drop, seed=rng)
         self._activation_penalty, self._slowness_penalty = activation_penalty, slowness_penalty
+        self._label_smoothing = label_smoothing
 
     def add_gradients(
         self, batch: Batch, state: State, condition: Array | None = None
@@ -134,7 +139,9 @@ class TokenNetwork:
         inputs, targets, lengths = _effective(batch)
         with self._weight_drop if self._weight_drop.p else nullcontext():
             (h, state), backprop = self.encoder.forward(inputs, lengths, state, condition)
-            loss, dh = linear_cross_entropy(self.output, h, targets, reduction="sum")
+            loss, dh = linear_cross_entropy(
+                self.output, h, targets, label_smoothing=self._label_smoothing, reduction="sum"
+            )
             assert dh is not None
             if self._activation_penalty:
                 dh += penalties.activation_penalty(h, self._activation_penalty, lengths)[1]
@@ -158,6 +165,32 @@ class TokenNetwork:
         h, _ = self.encoder(inputs, condition=condition)
         probabilities: Array = softmax(self.output(h[-1]))[0]
         return probabilities
+
+    def sample(
+        self, n: int, prefix: Ints, condition: Array | None = None, **options: Any
+    ) -> list[Ints]:
+        """Draw n sequences that begin with a prefix ``(T,)`` of ids, from zero state and input.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        prefix : ndarray of int
+            Ids; it is not part of what is returned.
+        condition : ndarray, optional
+            What all of them are conditioned on, a batch of one.
+        **options
+            Further arguments of `rnnfast.decoding.sample`.
+        """
+        if condition is None:
+            start: dict[str, Any] = {"embedding": self.embedding, "prefix": prefix}
+        else:  # the first input is no vector of zeros: the condition stands in it
+            start = {
+                "embedding": self.input_table(condition),
+                "prefix": np.concatenate([[self.start], prefix]),
+                "zero_first": False,
+            }
+        return decoding.sample(self.recurrent.stream(n), self.output, **start, **options)
 
     def input_table(self, condition: Array) -> Embedding:
         """Return an embedding that gives the whole input of each token under one condition."""

@@ -40,10 +40,8 @@ def native_targets(
         if weights.shape != shape:
             raise ValueError(f"weights: expected shape {shape}, got {weights.shape}")
         weights = weights.reshape(-1)
-    if class_weights is not None and np.shape(class_weights) != (classes,):
-        raise ValueError(
-            f"class_weights: expected shape {(classes,)}, got {np.shape(class_weights)}"
-        )
+    if class_weights is not None:
+        class_weights = checked_class_weights(class_weights, dtype, (classes,))
     total = 1.0
     if reduction == "mean":
         each = (array != ignore_index).astype(np.float64)
@@ -75,6 +73,23 @@ def loss_factor(reduction: str, scale: float, total: float) -> float:
     if not total > 0.0:
         raise ValueError(f"weights: expected a positive sum to divide by, got {total:g}")
     return number / total
+
+
+def checked_class_weights(
+    class_weights: Any, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> Array:
+    """Return the weights of the classes as an array."""
+    array = np.asarray(class_weights)
+    if array.dtype != dtype:
+        raise TypeError(f"class_weights: expected dtype {dtype}, got {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"class_weights: expected shape {shape}, got {array.shape}")
+    return array
+
+
+def element_factor(scores: Array, weights: Array | None, reduction: str, scale: float) -> float:
+    """Return `loss_factor` of the weights of every score, or of so many scores."""
+    return loss_factor(reduction, scale, scores.size if weights is None else float(weights.sum()))
 
 
 def element_weights(scores: Array, weights: Any) -> Array | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from rnnfast._checks import check_bool, check_probability
+from rnnfast.nn._calls import Call
 from rnnfast.nn._stepwise_passes import (
     Noise,
     Order,
@@ -17,7 +19,6 @@ from rnnfast.nn._stepwise_passes import (
     require_indices,
 )
 from rnnfast.nn.module import Array
-from rnnfast.nn.recompute import Call
 from rnnfast.nn.recurrent_base import Backprop, Recurrent, State
 from rnnfast.nn.stepwise_stream import StepwiseStream
 
@@ -240,12 +241,7 @@ class StepwiseRecurrent(Recurrent):
             raise ValueError(f"recompute: expected False for a {type(self).__name__}, got True")
         call = self._checked(x, h0, lengths, reset).copied()
         y, h_n, c_n, kept = self._pass(call, keep=True, seed=self._dropout_seed())
-
-        def native(
-            dy: Array | None, dh: Array | None, dc: Array | None, need_dx: bool
-        ) -> tuple[Array | None, Array, Array]:
-            return self._backward(kept, call, dy, dh, dc, need_dx)
-
+        native = functools.partial(self._backward, kept, call)
         return self._results(call, y, h_n, c_n), self._backprop(call, native)
 
     def gates(self, x: Array, state: State = None) -> dict[str, Array]:

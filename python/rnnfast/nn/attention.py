@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_indices, check_int, make_generator
+from rnnfast._checks import check_int, check_lengths, make_generator
 from rnnfast.nn.module import Array, Module
 
 Backprop = Callable[[Array], tuple[Array, Array]]
@@ -163,11 +163,7 @@ class Attention(Module):
             )
         if lengths is None:
             return None
-        array = check_indices("lengths", lengths)
-        if array.shape != (batch_size,):
-            raise ValueError(f"lengths: expected shape ({batch_size},), got {array.shape}")
-        if array.size and array.max() > steps:
-            raise ValueError(f"lengths: expected numbers from 0 to {steps}, got {array.max()}")
+        array = check_lengths("lengths", lengths, batch_size, steps)
         return np.arange(steps) < array[:, np.newaxis, np.newaxis]
 
 

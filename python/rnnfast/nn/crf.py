@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_int, make_generator
+from rnnfast._checks import check_int, check_lengths, make_generator
 from rnnfast.nn._loss_arguments import (
     Reduction,
     checked_loss,
@@ -275,9 +275,7 @@ class CRF(Module):
         if lengths is not None:
             if emissions.ndim == 2:
                 raise ValueError("lengths: expected None for a single sequence, got an array")
-            counts = _integers("lengths", lengths).astype(np.int64, copy=False)
-            if counts.shape != e.shape[1:2]:
-                raise ValueError(f"lengths: expected shape {e.shape[1:2]}, got {counts.shape}")
+            counts = check_lengths("lengths", lengths, e.shape[1], len(e))
         finite = np.isfinite(e)
         if not finite.all():
             within = np.arange(len(e))[:, np.newaxis] < (len(e) if counts is None else counts)

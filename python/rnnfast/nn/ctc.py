@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_indices, check_int
+from rnnfast._checks import check_indices, check_int, check_lengths
 from rnnfast.nn._loss_arguments import Reduction, from_bool, loss_factor, require_scores
 from rnnfast.nn.module import Array
 
@@ -95,7 +95,7 @@ def ctc_loss(
     flat, sizes = _flatten(targets, target_lengths, batch_size)
     if lengths is None:
         lengths = np.full(batch_size, steps)
-    checked = _check_lengths("lengths", lengths, batch_size, steps)
+    checked = check_lengths("lengths", lengths, batch_size, steps)
     if impossible not in ("error", "ignore"):
         raise ValueError(f"impossible: expected 'error' or 'ignore', got {impossible!r}")
     short = checked < needed_steps(flat, sizes)
@@ -154,7 +154,7 @@ def _flatten(targets: Any, target_lengths: Any, batch_size: int) -> tuple[Ints, 
         raise ValueError(f"targets: expected one row a sequence, {batch_size}, got {len(targets)}")
     rows = [check_indices(f"targets[{b}]", row, ndim=1) for b, row in enumerate(targets)]
     if target_lengths is not None:
-        sizes = _check_lengths(
+        sizes = check_lengths(
             "target_lengths", target_lengths, batch_size, max(map(len, rows), default=0)
         )
         for b, (row, size) in enumerate(zip(rows, sizes, strict=True)):
@@ -163,12 +163,3 @@ def _flatten(targets: Any, target_lengths: Any, batch_size: int) -> tuple[Ints, 
         rows = [row[:size] for row, size in zip(rows, sizes, strict=True)]
     flat = np.concatenate([np.zeros(0, np.int64), *rows]).astype(np.int64)
     return flat, np.array([len(row) for row in rows], np.int64)
-
-
-def _check_lengths(name: str, lengths: Any, batch_size: int, most: int) -> Ints:
-    array = check_indices(name, lengths)
-    if array.shape != (batch_size,):
-        raise ValueError(f"{name}: expected shape ({batch_size},), got {array.shape}")
-    if array.size and array.max() > most:
-        raise ValueError(f"{name}: expected numbers from 0 to {most}, got {array.max()}")
-    return array.astype(np.int64)

@@ -19,8 +19,8 @@ from rnnfast import _core
 from rnnfast.nn._loss_arguments import (
     Reduction,
     checked_loss,
+    element_factor,
     element_weights,
-    loss_factor,
     native_targets,
     require_scores,
 )
@@ -185,9 +185,7 @@ def mse(
     """
     require_scores("predictions", predictions, 0)
     weights = element_weights(predictions, weights)
-    factor = loss_factor(
-        reduction, scale, predictions.size if weights is None else float(weights.sum())
-    )
+    factor = element_factor(predictions, weights, reduction, scale)
     loss, gradient = _core.squared_error(predictions, targets, weights, factor, backward)
     return checked_loss(loss * factor), gradient
 
@@ -213,9 +211,7 @@ def l1(
     if targets.shape != predictions.shape:
         raise ValueError(f"targets: expected shape {predictions.shape}, got {targets.shape}")
     weights = element_weights(predictions, weights)
-    factor = loss_factor(
-        reduction, scale, predictions.size if weights is None else float(weights.sum())
-    )
+    factor = element_factor(predictions, weights, reduction, scale)
     if weights is not None and weights.dtype != predictions.dtype:
         raise TypeError(f"weights: expected dtype {predictions.dtype}, got {weights.dtype}")
     difference = predictions - targets

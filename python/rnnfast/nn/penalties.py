@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_real
+from rnnfast._checks import check_lengths, check_real
+from rnnfast.nn._loss_arguments import require_scores
 from rnnfast.nn.module import Array
 
 
@@ -38,9 +39,9 @@ def activation_penalty(
     Raises
     ------
     TypeError
-        If ``h`` is no array of float32 or float64.
+        If ``h`` is no array of float32 or float64, or lengths are not integers.
     ValueError
-        If a shape is another one, or ``weight`` is negative.
+        If a shape is another one, ``weight`` is negative, or a length is not from 0 to T.
     """
     factor, valid = _checked(h, weight, lengths)
     counted = h if valid is None else h * valid
@@ -55,28 +56,8 @@ def slowness_penalty(
 
     Merity, McCann and Socher (2018, section 4.6) call it TAR. The first step has none before it.
 
-    Parameters
-    ----------
-    h : ndarray
-        Outputs, ``(T, B, H)``, float32 or float64, before dropout.
-    weight : float
-        beta, at least 0.
-    lengths : array_like of int, optional
-        ``(B,)``: only so many steps of a sequence count.
-
-    Returns
-    -------
-    penalty : float
-        The sum over all steps.
-    dh : ndarray
-        Its gradient, of the shape of ``h``.
-
-    Raises
-    ------
-    TypeError
-        If ``h`` is no array of float32 or float64.
-    ValueError
-        If a shape is another one, or ``weight`` is negative.
+    Takes what `activation_penalty` takes, gives what it gives and raises what it raises; ``h`` is
+    best the outputs before dropout, or those that one mask for all steps has left.
     """
     factor, valid = _checked(h, weight, lengths)
     change = np.diff(h, axis=0)
@@ -92,16 +73,12 @@ def slowness_penalty(
 def _checked(h: Any, weight: float, lengths: Any) -> tuple[float, Array | None]:
     """Return ``weight / H`` and a mask (T, B, 1) of the steps that count."""
     weight = check_real("weight", weight, 0.0)
-    if not isinstance(h, np.ndarray) or h.dtype.kind != "f":
-        kind = h.dtype if isinstance(h, np.ndarray) else type(h).__name__
-        raise TypeError(f"h: expected an array of float32 or float64, got {kind}")
+    require_scores("h", h, 0)
     if h.ndim != 3:
         raise ValueError(f"h: expected shape (T, B, H), got {h.shape}")
     factor = weight / max(h.shape[2], 1)
     if lengths is None:
         return factor, None
-    ends = np.asarray(lengths)
-    if ends.shape != h.shape[1:2]:
-        raise ValueError(f"lengths: expected shape {h.shape[1:2]}, got {ends.shape}")
+    ends = check_lengths("lengths", lengths, h.shape[1], len(h))
     valid: Array = (np.arange(len(h))[:, np.newaxis] < ends)[..., np.newaxis]
     return factor, valid

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from rnnfast.nn._calls import Call
 from rnnfast.nn.module import Array
 
 if TYPE_CHECKING:
@@ -18,39 +18,6 @@ if TYPE_CHECKING:
 NativeBackprop: TypeAlias = Callable[
     [Array | None, Array | None, Array | None, bool], tuple[Array | None, Array, Array]
 ]
-
-
-def _copy(array: Array | None) -> Array | None:
-    return None if array is None else array.copy()
-
-
-@dataclasses.dataclass(frozen=True)
-class Call:
-    """Checked arguments of a recurrent layer, with an axis for the batch."""
-
-    x: Array
-    h0: Array | None
-    c0: Array | None
-    lengths: Array | None
-    reset: Array | None
-    unbatched: bool
-
-    def copied(self) -> Call:
-        """Return the call with copies of all but ``x``."""
-        return dataclasses.replace(
-            self,
-            h0=_copy(self.h0),
-            c0=_copy(self.c0),
-            lengths=_copy(self.lengths),
-            reset=_copy(self.reset),
-        )
-
-    def part(self, begin: int, end: int, time: int, h0: Any, c0: Any) -> Call:
-        """Return the call of steps ``begin`` to ``end``, with ``time`` the axis of time."""
-        steps = (slice(None),) * time + (slice(begin, end),)
-        lengths = None if self.lengths is None else np.clip(self.lengths - begin, 0, end - begin)
-        reset = None if self.reset is None else self.reset[steps]
-        return Call(self.x[steps], h0, c0, lengths, reset, self.unbatched)
 
 
 def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Array, NativeBackprop]:

@@ -10,9 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_array, check_bool, check_int, check_probability, make_generator
+from rnnfast._checks import (
+    check_array,
+    check_bool,
+    check_int,
+    check_probability,
+    make_generator,
+)
+from rnnfast.nn._calls import Call, add_batch, read_call
 from rnnfast.nn.module import Array, Module
-from rnnfast.nn.recompute import Call, NativeBackprop, recomputed_forward
+from rnnfast.nn.recompute import NativeBackprop, recomputed_forward
 
 if TYPE_CHECKING:
     from rnnfast.nn.stream import Stream
@@ -136,34 +143,7 @@ class Recurrent(Module):
         return state, None
 
     def _checked(self, x: Any, state: State, lengths: Any, reset: Any) -> Call:
-        """Return the arguments of a call as arrays with an axis for the batch."""
-        array = self._input(x)
-        h0, c0 = self._states(state)
-        unbatched = array.ndim == (1 if array.dtype.kind in "iu" else 2)
-        if unbatched:
-            axis = 0 if self.batch_first else 1
-            array = np.expand_dims(array, axis)
-            h0, c0 = (_add_batch(name, s) for name, s in (("h0", h0), ("c0", c0)))
-            if lengths is not None:
-                raise ValueError("lengths: expected None for a single sequence, got an array")
-            if reset is not None:
-                reset = np.asarray(reset)
-                if reset.ndim != 1:
-                    raise ValueError(
-                        f"reset: expected 1 axis for a single sequence, got shape {reset.shape}"
-                    )
-                reset = np.expand_dims(reset, axis)
-        if array.dtype.kind in "iu":
-            array = array.astype(np.int64, copy=False)
-        steps, batch = array.shape[:2][::-1] if self.batch_first else array.shape[:2]
-        return Call(
-            array,
-            check_array("h0", h0),
-            check_array("c0", c0),
-            _check_lengths(lengths, steps, batch),
-            _check_reset(reset, array.shape[:2]),
-            unbatched,
-        )
+        return read_call(self, x, *self._states(state), lengths, reset)
 
     def _dropout_seed(self) -> int | None:
         """Draw the seed of one pass's dropout; None if there is no dropout."""
@@ -197,8 +177,8 @@ class Recurrent(Module):
             dh, dc = self._states(dstate)
             dy, dh, dc = check_array("dy", dy), check_array("dstate", dh), check_array("dstate", dc)
             if call.unbatched:
-                dy = _add_batch("dy", dy, axis)
-                dh, dc = _add_batch("dstate", dh), _add_batch("dstate", dc)
+                dy = add_batch("dy", dy, axis)
+                dh, dc = add_batch("dstate", dh), add_batch("dstate", dc)
             dx, dh0, dc0 = native(dy, dh, dc, need_dx)
             if call.unbatched:
                 dx = None if dx is None else np.squeeze(dx, axis)
@@ -206,21 +186,6 @@ class Recurrent(Module):
             return dx, self._pack_state(dh0, dc0)
 
         return backprop
-
-    def _input(self, x: Any) -> Array:
-        if not isinstance(x, np.ndarray):
-            raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
-        if x.dtype.kind in "iu":
-            if x.ndim not in (1, 2):
-                raise ValueError(f"x: expected 1 or 2 axes of indices, got shape {x.shape}")
-        elif x.ndim not in (2, 3):
-            raise ValueError(f"x: expected 2 or 3 axes, got shape {x.shape}")
-        elif x.dtype != self.dtype:
-            raise TypeError(f"x: expected dtype {self.dtype} or integers, got {x.dtype}")
-        elif x.shape[-1] != self.input_size:
-            axes = ("B, T" if self.batch_first else "T, B") if x.ndim == 3 else "T"
-            raise ValueError(f"x: expected shape ({axes}, {self.input_size}), got {x.shape}")
-        return x
 
     def _pack_state(self, h: Array, c: Array) -> State:
         return h
@@ -339,37 +304,3 @@ class Recurrent(Module):
             for name in ("num_layers", "bidirectional", "batch_first", "dropout")
         )
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size}, {options})"
-
-
-def _add_batch(name: str, array: Any, axis: int = 1) -> Any:
-    """Give the array of a single sequence, with 2 axes, one of size one for the batch."""
-    if check_array(name, array) is None:
-        return None
-    if array.ndim != 2:
-        raise ValueError(f"{name}: expected 2 axes for a single sequence, got shape {array.shape}")
-    return np.expand_dims(array, axis)
-
-
-def _check_lengths(lengths: Any, steps: int, batch: int) -> npt.NDArray[np.int64] | None:
-    if lengths is None:
-        return None
-    array = np.asarray(lengths)
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"lengths: expected integers, got dtype {array.dtype}")
-    if array.shape != (batch,):
-        raise ValueError(f"lengths: expected shape ({batch},), got {array.shape}")
-    if array.size and (array.min() < 0 or array.max() > steps):
-        wrong = array[(array < 0) | (array > steps)][0]
-        raise ValueError(f"lengths: expected numbers from 0 to {steps}, got {wrong}")
-    return np.ascontiguousarray(array, dtype=np.int64)
-
-
-def _check_reset(reset: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:
-    if reset is None:
-        return None
-    array = np.asarray(reset)
-    if array.dtype != np.bool_:
-        raise TypeError(f"reset: expected bools, got dtype {array.dtype}")
-    if array.shape != shape:
-        raise ValueError(f"reset: expected shape {shape}, got {array.shape}")
-    return array

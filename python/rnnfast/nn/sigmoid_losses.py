@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from rnnfast import _core
 from rnnfast._checks import check_real
 from rnnfast.nn._loss_arguments import (
     Reduction,
+    checked_class_weights,
     checked_loss,
+    element_factor,
     element_weights,
     from_bool,
-    loss_factor,
     require_scores,
 )
 from rnnfast.nn.module import Array
@@ -72,8 +71,12 @@ def binary_cross_entropy_with_logits(
         If the loss is NaN.
     """
     require_scores("logits", logits, 0)
-    weights = _with_classes(logits, element_weights(logits, weights), class_weights)
-    factor = loss_factor(reduction, scale, logits.size if weights is None else float(weights.sum()))
+    weights = element_weights(logits, weights)
+    if class_weights is not None:
+        each = checked_class_weights(class_weights, logits.dtype, logits.shape[-1:])
+        of_classes = np.broadcast_to(each, logits.shape)
+        weights = of_classes if weights is None else weights * of_classes
+    factor = element_factor(logits, weights, reduction, scale)
     smoothing = check_real("label_smoothing", label_smoothing, 0.0, 1.0, below=True)
     wanted = from_bool(targets, logits.dtype)
     if smoothing > 0.0 and wanted.dtype == logits.dtype:
@@ -82,16 +85,3 @@ def binary_cross_entropy_with_logits(
         logits, wanted, weights, pos_weight, factor, backward
     )
     return checked_loss(loss * factor), gradient
-
-
-def _with_classes(scores: Array, weights: Array | None, class_weights: Any) -> Array | None:
-    """Return the weights of every score times those of the classes."""
-    if class_weights is None:
-        return weights
-    array = np.asarray(class_weights)
-    if array.dtype != scores.dtype:
-        raise TypeError(f"class_weights: expected dtype {scores.dtype}, got {array.dtype}")
-    if array.shape != scores.shape[-1:]:
-        raise ValueError(f"class_weights: expected shape {scores.shape[-1:]}, got {array.shape}")
-    of_classes: Array = np.broadcast_to(array, scores.shape)
-    return of_classes if weights is None else weights * of_classes

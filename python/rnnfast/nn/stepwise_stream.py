@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnfast._checks import check_array, check_int
+from rnnfast._checks import check_array
 from rnnfast.nn.module import Array
+from rnnfast.nn.stream import Stream
 
 if TYPE_CHECKING:
     from rnnfast.nn._stepwise_base import StepwiseRecurrent
 
 
-class StepwiseStream:
+class StepwiseStream(Stream):
     """Runs a `LayerNormLSTM` or `LayerNormGRU` step by step, as `Stream` does other layers.
+
+    Each step returns an array of its own.
 
     Attributes
     ----------
     state : ndarray or pair of ndarray
-        The state, ``(L, B, H)`` or the pair (h, c); may be set.
+        A copy of the state, ``(L, B, H)`` or the pair (h, c); may be set.
     batch_size : int
         B.
     """
 
-    def __init__(self, layer: StepwiseRecurrent, batch_size: int = 1) -> None:
-        if layer.bidirectional:
-            raise ValueError(
-                "stream: expected a network in one direction, got a bidirectional one, whose "
-                "reverse direction begins at an end that a stream has not seen"
-            )
-        self.batch_size = check_int("batch_size", batch_size, 1)
-        self._layer, self.input_size = layer, layer.input_size
-        self._state: Any = None
-        self._time = 1 if layer.batch_first else 0
+    _layer: StepwiseRecurrent
+    _state: Any
+
+    def _begin(self) -> None:
+        self.input_size = self._layer.input_size
+        self._time = 1 if self._layer.batch_first else 0
         self.reset()
 
     def __call__(self, x: Any, out: Array | None = None) -> Array:
-        """Take one step: ``(B, I)`` or ``(I,)``, or indices ``(B,)`` or one, to ``(B, H)``."""
-        given = np.asarray(x)
-        single = given.ndim == (0 if given.dtype.kind in "iu" else 1)
-        if single and self.batch_size == 1:
-            given = given[np.newaxis]
-        if given.shape[:1] != (self.batch_size,):
-            raise ValueError(f"x: expected {self.batch_size} rows, got shape {given.shape}")
-        y, self._state = self._layer(np.expand_dims(given, self._time), self._state)
+        """Take one step; see `Stream`."""
+        given, single = self._checked(x)
+        layer = self._layer
+        if check_array("out", out) is not None:
+            assert out is not None
+            shape = (self.batch_size, layer.hidden_size)
+            layer._require("out", out, shape[1:] if single else shape)
+            if not (out.flags.c_contiguous and out.flags.writeable):
+                raise ValueError("out: expected a writeable C-contiguous array, got another")
+        y, self._state = layer(np.expand_dims(given, self._time), self._state)
         result: Array = np.take(y, 0, axis=self._time)
         result = result[0] if single else result
         if out is None:
@@ -52,8 +54,31 @@ class StepwiseStream:
         out[...] = result
         return out
 
+    def _checked(self, x: Any) -> tuple[Array, bool]:
+        """Return ``(B, I)`` numbers or ``(B,)`` indices, and whether they came without B."""
+        batch, width = self.batch_size, self.input_size
+        if not isinstance(x, np.ndarray):
+            if batch > 1 or isinstance(x, (bool, np.bool_)) or not hasattr(x, "__index__"):
+                raise TypeError(
+                    f"x: expected an array of {(batch, width)} numbers or of {(batch,)} indices, "
+                    f"got {type(x).__name__}"
+                )
+            index = operator.index(x)
+            if not 0 <= index < width:
+                raise ValueError(f"x: expected indices from 0 to {width - 1}, got {index}")
+            return np.array([index]), True
+        shape: tuple[int, ...] = (batch,) if x.dtype.kind in "iu" else (batch, width)
+        single = batch == 1 and x.shape == shape[1:]
+        given = x[np.newaxis] if single else x
+        if x.dtype.kind not in "iu":
+            self._layer._require("x", given, shape)
+        elif given.shape != shape:
+            raise ValueError(f"x: expected shape {shape}, got {given.shape}")
+        return given, single
+
     @property
     def state(self) -> Any:
+        """A copy of the state, ``(L, B, H)`` or the pair (h, c); may be set."""
         state = self._state
         return tuple(s.copy() for s in state) if isinstance(state, tuple) else state.copy()
 

@@ -42,18 +42,35 @@ class Stream:
             )
         self.batch_size = check_int("batch_size", batch_size, 1)
         self._layer = layer
-        self._native = _core.Stream(layer._native, self.batch_size)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set the state to zero, in what takes the steps."""
+        self._native = _core.Stream(self._layer._native, self.batch_size)
         self._step = self._native.step
 
     def __call__(self, x: Any, out: Array | None = None) -> Array:
         """Take one step.
 
+        Parameters
+        ----------
+        x : ndarray or int
+            ``(B, I)`` of the layer's dtype, or indices ``(B,)`` of any integer dtype; without B for
+            a single sequence.
+        out : ndarray, optional
+            What to write to, ``(B, H)``, or ``(H,)`` where ``x`` came without B; C-contiguous.
+
+        Returns
+        -------
+        ndarray
+            ``out``, or an array that the next step writes into.
+
         Raises
         ------
         TypeError
-            If ``x`` is of another dtype.
+            If ``x`` or ``out`` is no array or of another dtype; nothing is cast.
         ValueError
-            If its shape does not fit, a number is not finite, or an index is out of range.
+            If a shape does not fit, a number is not finite, or an index is out of range.
         """
         return self._step(x, out)
 
@@ -66,6 +83,11 @@ class Stream:
         -------
         ndarray
             ``(T, B, H)``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As a step. The state has not changed then.
         """
         layer = self._layer
         if not isinstance(x, np.ndarray):
@@ -82,6 +104,7 @@ class Stream:
 
     @property
     def state(self) -> Any:
+        """A copy of the state, ``(L, B, H)`` or the pair (h, c); may be set."""
         h, c = self._native.state()
         return self._layer._pack_state(h, c)
 

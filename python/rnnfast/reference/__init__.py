@@ -31,7 +31,7 @@ from .conversion import (
     state_dict_gradients,
 )
 from .crf import crf_loss, crf_loss_backward, crf_marginals, crf_score, crf_viterbi
-from .ctc import ctc
+from .ctc import ctc, ctc_beam
 from .gru import (
     gru_step,
     gru_step_backward,
@@ -72,6 +72,7 @@ __all__ = [
     "crf_viterbi",
     "cross_entropy_backward",
     "ctc",
+    "ctc_beam",
     "dot_attention",
     "dot_attention_backward",
     "gru_forward",

@@ -94,3 +94,49 @@ def _log_sums(emission: Array, widened: npt.NDArray[np.int64], blank: int) -> Ar
                 before.append(alpha[t - 1, s - 2])
             alpha[t, s] = emission[t, s] + np.logaddexp.reduce(before)
     return alpha
+
+
+def ctc_beam(
+    log_yhat: Array, blank: int = 0, beam_size: int = 16
+) -> list[tuple[tuple[int, ...], float]]:
+    """Labellings that a beam of prefixes finds, and log p of each, the likeliest first.
+
+    Prefix search (Graves et al. 2006, section 3.2) that keeps the ``beam_size`` likeliest prefixes
+    of each step, each with the probability of its paths that end in a blank, and of those that end
+    in its last symbol. Where two prefixes are equally likely, one that stays is kept before one
+    that grew, and among those the one whose parent, then whose symbol, is the first.
+
+    Parameters
+    ----------
+    log_yhat : (n_y, T_x) array
+        Logarithms of the probabilities of one sequence, one column a step.
+    blank : int
+        The class of the blank.
+    beam_size : int
+        How many prefixes are kept.
+    """
+    # Of each prefix log p of its paths that end in a blank, and in its last symbol.
+    beam: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -np.inf)}
+    for step in log_yhat.T:
+        stay: dict[tuple[int, ...], tuple[float, float]] = {}
+        grown: dict[tuple[int, ...], float] = {}
+        for prefix, (by_blank, by_symbol) in beam.items():
+            total = float(np.logaddexp(by_blank, by_symbol))
+            again = by_symbol + step[prefix[-1]] if prefix else -np.inf
+            stay[prefix] = (total + step[blank], again)
+            for symbol, log_p in enumerate(step):
+                if symbol != blank:
+                    before = by_blank if prefix[-1:] == (symbol,) else total
+                    grown[(*prefix, symbol)] = before + log_p
+        for prefix in beam:  # what grew into a prefix that is kept already belongs to it
+            if prefix in grown:
+                by_blank, by_symbol = stay[prefix]
+                stay[prefix] = (by_blank, float(np.logaddexp(by_symbol, grown.pop(prefix))))
+        candidates = [(float(np.logaddexp(*log_ps)), prefix) for prefix, log_ps in stay.items()]
+        candidates += [(log_p, prefix) for prefix, log_p in grown.items()]
+        candidates = sorted(candidates, key=lambda one: -one[0])[:beam_size]
+        kept = [prefix for log_p, prefix in candidates if log_p > -np.inf]
+        beam = {prefix: stay[prefix] for prefix in kept if prefix in stay}
+        beam.update({p: (-np.inf, grown[p]) for p in kept if p not in stay})
+    found = [(prefix, float(np.logaddexp(*log_ps))) for prefix, log_ps in beam.items()]
+    return sorted(found, key=lambda one: -one[1])

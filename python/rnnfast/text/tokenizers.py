@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
+from rnnfast._checks import check_bool
 from rnnfast.text._tokens import require_strings
 
 _T = TypeVar("_T")
@@ -45,7 +46,7 @@ class CharTokenizer:
     """
 
     def __init__(self, *, nfc: bool = False) -> None:
-        self.nfc = _check_bool("nfc", nfc)
+        self.nfc = check_bool("nfc", nfc)
 
     def tokenize(self, text: str) -> list[str]:
         """Split a text into its characters."""
@@ -109,7 +110,7 @@ class WordTokenizer:
         if mode not in ("words", "whitespace"):
             raise ValueError(f"mode: expected 'words' or 'whitespace', got {mode!r}")
         self.mode = mode
-        self.lower = _check_bool("lower", lower)
+        self.lower = check_bool("lower", lower)
 
     def tokenize(self, text: str) -> list[str]:
         """Split a text into words, numbers and punctuation marks."""
@@ -245,12 +246,6 @@ def _make(
         return cls(**{name: settings[name] for name in names})
     except TypeError as error:
         raise ValueError(f"tokenizer: {error}") from None
-
-
-def _check_bool(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name}: expected True or False, got {type(value).__name__}")
-    return value
 
 
 def _check_text(text: Any) -> None:

@@ -1,0 +1,69 @@
+"""What to tell of a training that has ended, or whose numbers are not finite any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnnfast._checkpoints import Position
+from rnnfast.nn.module import Module
+
+
+def describe_end(
+    at: Position, stopped: str, epochs: int, patience: int | None, monitor: str
+) -> str:
+    """Say why and where a training ended, and which weights it leaves; arguments as `Trainer`'s."""
+    kept = (
+        f"weights of epoch {at.best_epoch} kept ({monitor} {at.best_value:.4f})"
+        if at.best_epoch
+        else "weights of the last step kept"
+    )
+    if stopped == "patience":
+        why = f"stopped after epoch {at.epoch}, no better one in {patience}"
+    elif stopped == "finished":
+        why = f"{epochs} epochs made"
+    else:
+        by = "Ctrl-C" if stopped == "interrupt" else "a callback"
+        place = f"in epoch {at.epoch + 1}" if at.batch else f"after epoch {at.epoch}"
+        why = f"stopped by {by} {place} of {epochs}"
+    return f"{why}, {at.step} steps; {kept}"
+
+
+def describe_divergence(
+    modules: Mapping[str, Module], what: str, step: int, epoch: int, learning_rate: float
+) -> str:
+    """Say where numbers that are not finite stand, and what helps.
+
+    Parameters
+    ----------
+    modules : mapping of str to Module
+        The layers, by the names to call them.
+    what : str
+        What was seen.
+    step, epoch : int
+        When, both counted from 1.
+    learning_rate : float
+        That of the step.
+    """
+    bad = [
+        f"{kind} {prefix}.{name}"
+        for prefix, module in modules.items()
+        for name, parameter in module.parameters().items()
+        for kind, array in (("weight", parameter.data), ("gradient of", parameter.grad))
+        if not np.isfinite(array).all()
+    ]
+    if bad:
+        where = f"not finite: {', '.join(bad)}"
+    else:
+        sizes = {
+            f"{prefix}.{name}": float(np.abs(parameter.data).max(initial=0.0))
+            for prefix, module in modules.items()
+            for name, parameter in module.parameters().items()
+        }
+        largest = max(sizes, key=sizes.__getitem__)
+        where = f"all weights are finite, the largest is {sizes[largest]:.3g} in {largest}"
+    return (
+        f"step {step}, epoch {epoch}: {what} ({where}); lower the "
+        f"learning rate, {learning_rate:g} now, or cut gradients harder"
+    )

@@ -1,0 +1,29 @@
+"""How good predictions are: plain functions of what was true and what was predicted."""
+
+from rnnfast.metrics._entities import EntityScores, entities, entity_scores
+from rnnfast.metrics._errors import mae, r2, rmse
+from rnnfast.metrics._labels import accuracy, confusion, macro_f1
+from rnnfast.metrics._texts import (
+    bits_per_character,
+    bleu,
+    edit_distance,
+    error_rate,
+    perplexity,
+)
+
+__all__ = [
+    "EntityScores",
+    "accuracy",
+    "bits_per_character",
+    "bleu",
+    "confusion",
+    "edit_distance",
+    "entities",
+    "entity_scores",
+    "error_rate",
+    "macro_f1",
+    "mae",
+    "perplexity",
+    "r2",
+    "rmse",
+]

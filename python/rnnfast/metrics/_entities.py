@@ -1,0 +1,116 @@
+"""Entities that the labels of a sentence mark: found or missed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rnnfast.metrics._pairs import make_pairs
+
+
+class EntityScores(NamedTuple):
+    """Entities found, as ``conlleval`` counts them: shares from 0 to 1.
+
+    Attributes
+    ----------
+    precision : float
+        The share of the predicted entities that are right: type, first and last token. 0 if none
+        was predicted.
+    recall : float
+        The share of the true ones that were found. 0 if there are none.
+    f1 : float
+        ``2 P R / (P + R)``, 0 if both are.
+    by_type : dict
+        The same three for the entities of each type.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    by_type: dict[str, tuple[float, float, float]]
+
+
+def entities(labels: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Return the entities that BIO labels of one sentence mark.
+
+    As ``conlleval`` (Tjong Kim Sang & Buchholz 2000) reads them: ``B-x`` begins an entity of type
+    x; so does an ``I-x`` that follows no ``B-x`` or ``I-x``: no such label is dropped or repaired
+    in another way. ``E-x`` ends one and ``S-x`` is one, so that IOBES is read too.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        ``O``, or a prefix, a hyphen and a type.
+
+    Returns
+    -------
+    list of (type, first, end)
+        The tokens from ``first`` to ``end - 1``.
+
+    Raises
+    ------
+    ValueError
+        If a label is none of these.
+
+    Examples
+    --------
+    >>> entities(["B-PER", "I-PER", "O", "I-LOC", "B-LOC"])
+    [('PER', 0, 2), ('LOC', 3, 4), ('LOC', 4, 5)]
+    """
+    found: list[tuple[str, int, int]] = []
+    begin, kind, open_ = 0, "", False
+    for place, label in enumerate(labels):
+        prefix, _, name = label.partition("-")
+        if label != "O" and (prefix not in ("B", "I", "E", "S") or not name):
+            raise ValueError(f"labels: expected O, B-type or I-type, got {label!r} at {place}")
+        if open_ and (label == "O" or prefix in ("B", "S") or name != kind):
+            found.append((kind, begin, place))
+            open_ = False
+        if label != "O" and not open_:
+            begin, kind, open_ = place, name, True
+        if open_ and prefix in ("E", "S"):
+            found.append((kind, begin, place + 1))
+            open_ = False
+    if open_:
+        found.append((kind, begin, len(labels)))
+    return found
+
+
+def entity_scores(
+    true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> EntityScores:
+    """Compare the entities of BIO labels, over all sentences together.
+
+    Parameters
+    ----------
+    true, predicted : sequence of sequence of str
+        The labels of every sentence; see `entities`.
+
+    Raises
+    ------
+    ValueError
+        If there is no sentence, lengths differ, or a label is none.
+    """
+    right: dict[str, int] = {}
+    wanted: dict[str, int] = {}
+    given: dict[str, int] = {}
+    for number, (t, p) in enumerate(make_pairs(true, predicted)):
+        if len(t) != len(p):
+            raise ValueError(f"predicted[{number}]: expected {len(t)} labels, got {len(p)}")
+        theirs, ours = set(entities(t)), set(entities(p))
+        for counter, found in ((right, theirs & ours), (wanted, theirs), (given, ours)):
+            for kind, _, _ in found:
+                counter[kind] = counter.get(kind, 0) + 1
+    return EntityScores(
+        *_f1(sum(right.values()), sum(given.values()), sum(wanted.values())),
+        {
+            kind: _f1(right.get(kind, 0), given.get(kind, 0), wanted.get(kind, 0))
+            for kind in sorted(wanted.keys() | given.keys())
+        },
+    )
+
+
+def _f1(right: int, given: int, wanted: int) -> tuple[float, float, float]:
+    precision = right / given if given else 0.0
+    recall = right / wanted if wanted else 0.0
+    return precision, recall, 2 * right / (given + wanted) if given + wanted else 0.0

@@ -1,0 +1,86 @@
+"""Labels: how many are right, and which are taken for which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast.metrics._pairs import as_python, is_same, make_pairs
+
+
+def accuracy(true: Sequence[Any], predicted: Sequence[Any]) -> float:
+    """Return the share of predictions that are right.
+
+    Parameters
+    ----------
+    true, predicted : sequence or ndarray
+        Labels, ``(N,)``; or sequences of labels, each of which counts as one.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing, or lengths differ.
+
+    Examples
+    --------
+    >>> accuracy(["a", "b", "b", "a"], ["a", "b", "a", "a"])
+    0.75
+    """
+    pairs = make_pairs(true, predicted)
+    return sum(is_same(t, p) for t, p in pairs) / len(pairs)
+
+
+def confusion(
+    true: Sequence[Any], predicted: Sequence[Any], labels: Sequence[Any] | None = None
+) -> tuple[npt.NDArray[np.int64], list[Any]]:
+    """Count which label was taken for which.
+
+    Parameters
+    ----------
+    true, predicted : sequence or ndarray
+        Labels, ``(N,)``.
+    labels : sequence, optional
+        The order of rows and columns; None: all that occur, sorted.
+
+    Returns
+    -------
+    counts : ndarray of int64, shape (K, K)
+        At ``[i, j]`` how often ``labels[i]`` was true and ``labels[j]`` predicted.
+    labels : list
+        The labels, as plain Python values.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing, lengths differ, or a label is not among ``labels``.
+    """
+    pairs = make_pairs(true, predicted)
+    names = as_python(
+        sorted({label for pair in pairs for label in pair}) if labels is None else labels
+    )
+    place = {label: number for number, label in enumerate(names)}
+    counts = np.zeros((len(names), len(names)), np.int64)
+    for pair in pairs:
+        for name, label in zip(("true", "predicted"), pair, strict=True):
+            if label not in place:
+                raise ValueError(f"{name}: expected one of the labels, got {label!r}")
+        counts[place[pair[0]], place[pair[1]]] += 1
+    return counts, names
+
+
+def macro_f1(true: Sequence[Any], predicted: Sequence[Any]) -> float:
+    """Return the mean over all labels of F1, ``2 P R / (P + R)``, that of rare ones as heavy.
+
+    A label that is never predicted rightly has 0.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing, or lengths differ.
+    """
+    counts, _ = confusion(true, predicted)
+    right = np.diag(counts)
+    return float(np.mean(2 * right / (counts.sum(axis=0) + counts.sum(axis=1))))

@@ -1,0 +1,40 @@
+"""What was true beside what was predicted, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Return a pair of plain Python values for each example.
+
+    Raises
+    ------
+    TypeError
+        If something is no list.
+    ValueError
+        If there is nothing, or lengths differ.
+    """
+    for name, items in (("true", true), ("predicted", predicted)):
+        if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Iterable):
+            raise TypeError(f"{name}: expected a list, got {type(items).__name__}")
+    if len(true) != len(predicted):
+        raise ValueError(f"predicted: expected {len(true)} as in true, got {len(predicted)}")
+    if len(true) == 0:
+        raise ValueError("true: expected at least one, got none")
+    return list(zip(as_python(true), as_python(predicted), strict=True))
+
+
+def as_python(items: Sequence[Any]) -> list[Any]:
+    """Return a list, with Python's values in place of NumPy's."""
+    return [item.item() if isinstance(item, np.generic) else item for item in items]
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two labels, or sequences of labels, are the same."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return bool(np.array_equal(one, other))
+    return bool(one == other)

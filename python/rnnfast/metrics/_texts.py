@@ -1,0 +1,98 @@
+"""Written sequences: how foreseeable, how close to the true ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from rnnfast._checks import check_real
+from rnnfast._progress import perplexity_of
+from rnnfast.metrics._pairs import is_same, make_pairs
+
+
+def perplexity(loss: float) -> float:
+    """Return ``exp(loss)`` of a mean loss in nats, infinity where that overflows."""
+    return perplexity_of(check_real("loss", loss))
+
+
+def bits_per_character(loss: float) -> float:
+    """Return ``loss / log(2)`` of a mean loss in nats a character."""
+    return check_real("loss", loss) / math.log(2)
+
+
+def bleu(true: Sequence[str], predicted: Sequence[str], **options: Any) -> float:
+    """Return the corpus BLEU of translations, from 0 to 100, as sacreBLEU computes it.
+
+    Parameters
+    ----------
+    true, predicted : sequence of str
+        One reference and one translation of each sentence, detokenized.
+    **options
+        What ``sacrebleu.corpus_bleu`` takes, such as ``lowercase=True``.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing, or lengths differ.
+    ModuleNotFoundError
+        If sacreBLEU is not installed.
+    """
+    pairs = make_pairs(true, predicted)
+    try:
+        import sacrebleu
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "bleu needs the package sacrebleu; pip install sacrebleu"
+        ) from None
+    score = sacrebleu.corpus_bleu([p for _, p in pairs], [[t for t, _ in pairs]], **options)
+    return float(score.score)
+
+
+def edit_distance(true: Sequence[Any], predicted: Sequence[Any]) -> int:
+    """Return how many symbols to insert, delete or replace to get from one sequence to the other.
+
+    The distance of Levenshtein.
+
+    Examples
+    --------
+    >>> edit_distance("kitten", "sitting")
+    3
+    """
+    row = list(range(len(predicted) + 1))
+    for i, wanted in enumerate(true):
+        previous, row[0] = row[0], i + 1
+        for j, found in enumerate(predicted):
+            previous, row[j + 1] = (
+                row[j + 1],
+                min(row[j] + 1, row[j + 1] + 1, previous + (not is_same(wanted, found))),
+            )
+    return row[-1]
+
+
+def error_rate(true: Sequence[Sequence[Any]], predicted: Sequence[Sequence[Any]]) -> float:
+    """Return the edits that predictions need, divided by the number of true symbols.
+
+    The word, character or digit error rate of recognised speech, over all sequences together; above
+    1 where much too much is predicted.
+
+    Parameters
+    ----------
+    true, predicted : sequence of sequence
+        Symbols, such as strings or lists of words.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing, lengths differ, or there is no true symbol.
+
+    Examples
+    --------
+    >>> error_rate(["123", "45"], ["13", "45"])
+    0.2
+    """
+    pairs = make_pairs(true, predicted)
+    symbols = sum(len(t) for t, _ in pairs)
+    if symbols == 0:
+        raise ValueError("true: expected at least one symbol, got none")
+    return sum(edit_distance(t, p) for t, p in pairs) / symbols

@@ -1,0 +1,120 @@
+"""The arguments of a call of a recurrent layer, checked before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast._checks import check_array, check_lengths
+from rnnfast.nn.module import Array
+
+if TYPE_CHECKING:
+    from rnnfast.nn.recurrent_base import Recurrent
+
+
+def _copy(array: Array | None) -> Array | None:
+    return None if array is None else array.copy()
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """Checked arguments of a recurrent layer, with an axis for the batch."""
+
+    x: Array
+    h0: Array | None
+    c0: Array | None
+    lengths: Array | None
+    reset: Array | None
+    unbatched: bool
+
+    def copied(self) -> Call:
+        """Return the call with copies of all but ``x``."""
+        return dataclasses.replace(
+            self,
+            h0=_copy(self.h0),
+            c0=_copy(self.c0),
+            lengths=_copy(self.lengths),
+            reset=_copy(self.reset),
+        )
+
+    def part(self, begin: int, end: int, time: int, h0: Any, c0: Any) -> Call:
+        """Return the call of steps ``begin`` to ``end``, with ``time`` the axis of time."""
+        steps = (slice(None),) * time + (slice(begin, end),)
+        lengths = None if self.lengths is None else np.clip(self.lengths - begin, 0, end - begin)
+        reset = None if self.reset is None else self.reset[steps]
+        return Call(self.x[steps], h0, c0, lengths, reset, self.unbatched)
+
+
+def read_call(layer: Recurrent, x: Any, h0: Any, c0: Any, lengths: Any, reset: Any) -> Call:
+    """Return the arguments of a call as arrays with an axis for the batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As a call of the layer, but for what the kernels check: numbers, indices and states.
+    """
+    array = _input(layer, x)
+    unbatched = array.ndim == (1 if array.dtype.kind in "iu" else 2)
+    if unbatched:
+        axis = 0 if layer.batch_first else 1
+        array = np.expand_dims(array, axis)
+        h0, c0 = (add_batch(name, s) for name, s in (("h0", h0), ("c0", c0)))
+        if lengths is not None:
+            raise ValueError("lengths: expected None for a single sequence, got an array")
+        if reset is not None:
+            reset = np.asarray(reset)
+            if reset.ndim != 1:
+                raise ValueError(
+                    f"reset: expected 1 axis for a single sequence, got shape {reset.shape}"
+                )
+            reset = np.expand_dims(reset, axis)
+    if array.dtype.kind in "iu":
+        array = array.astype(np.int64, copy=False)
+    steps, batch = array.shape[:2][::-1] if layer.batch_first else array.shape[:2]
+    return Call(
+        array,
+        check_array("h0", h0),
+        check_array("c0", c0),
+        None if lengths is None else check_lengths("lengths", lengths, batch, steps),
+        _check_reset(reset, array.shape[:2]),
+        unbatched,
+    )
+
+
+def _input(layer: Recurrent, x: Any) -> Array:
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
+    if x.dtype.kind in "iu":
+        if x.ndim not in (1, 2):
+            raise ValueError(f"x: expected 1 or 2 axes of indices, got shape {x.shape}")
+    elif x.ndim not in (2, 3):
+        raise ValueError(f"x: expected 2 or 3 axes, got shape {x.shape}")
+    elif x.dtype != layer.dtype:
+        raise TypeError(f"x: expected dtype {layer.dtype} or integers, got {x.dtype}")
+    elif x.shape[-1] != layer.input_size:
+        axes = ("B, T" if layer.batch_first else "T, B") if x.ndim == 3 else "T"
+        raise ValueError(f"x: expected shape ({axes}, {layer.input_size}), got {x.shape}")
+    return x
+
+
+def add_batch(name: str, array: Any, axis: int = 1) -> Any:
+    """Give the array of a single sequence, with 2 axes, one of size one for the batch."""
+    if check_array(name, array) is None:
+        return None
+    if array.ndim != 2:
+        raise ValueError(f"{name}: expected 2 axes for a single sequence, got shape {array.shape}")
+    return np.expand_dims(array, axis)
+
+
+def _check_reset(reset: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:
+    if reset is None:
+        return None
+    array = np.asarray(reset)
+    if array.dtype != np.bool_:
+        raise TypeError(f"reset: expected bools, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"reset: expected shape {shape}, got {array.shape}")
+    return array
