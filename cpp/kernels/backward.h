@@ -232,10 +232,9 @@ class BackwardLayer {
     const Range outputs = share(w_.outputs, worker_.member, worker_.members);
     for_block_groups<Shape::blocks>(outputs, [&](std::int64_t block, auto blocks) {
       constexpr int U = decltype(blocks)::value;
-      for_row_tiles<Shape::rows>(Worker{}, {0, begun}, 0,
-                                 [&](std::int64_t b, auto rows, const Turn& turn) {
-                                   initial_tile<decltype(rows)::value, U>(outputs, block, b, turn);
-                                 });
+      cut_rows<Shape::rows>({0, begun}, [&](std::int64_t b, auto rows, const Turn& turn) {
+        initial_tile<decltype(rows)::value, U>(outputs, block, b, turn);
+      });
       for (std::int64_t b = begun; b < schedule.B; ++b)
         for (int u = 0; u < U; ++u) {
           const std::int64_t at = schedule.order[b] * w_.P + (block + u) * V;

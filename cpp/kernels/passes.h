@@ -48,7 +48,8 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
   }
   Wave wave;
   if (plan.wave && !wave.create(shape.L)) return Status::out_of_memory;
-  run_team(plan, [&](const Worker& worker) {
+  run_team(plan, [&](Worker worker) {
+    worker.rows = c.schedule.deal(worker.member, worker.members);
     if (input.lengths != nullptr)
       clear_padding(c.schedule, input.T, output.y, output.y_time, output.y_batch, c.width(),
                     worker);
@@ -110,7 +111,8 @@ class StackBackward {
     const TeamPlan plan =
         Planner<Scalar>(shape_, c_.schedule, c_.input.indices != nullptr, threads).choose();
     if (!reserve(plan)) return Status::out_of_memory;
-    run_team(plan, [&](const Worker& worker) {
+    run_team(plan, [&](Worker worker) {
+      worker.rows = c_.schedule.deal(worker.member, worker.members);
       if (given_.dx != nullptr && c_.input.lengths != nullptr)
         clear_padding(c_.schedule, c_.input.T, given_.dx, given_.dx_time, given_.dx_batch, shape_.I,
                       worker);

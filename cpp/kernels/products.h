@@ -16,6 +16,14 @@ inline std::int64_t chunk_rows(const Schedule& schedule) {
   return std::max(schedule.B, std::min<std::int64_t>(schedule.rows, kChunkRows));
 }
 
+// The row whose slots stand first in a chunk that keeps nothing, as step s of the chunk counts.
+// Where threads own rows of the batch, each of those has places of its own, also in a ragged batch,
+// so that no thread meets slots that another still reads.
+inline std::int64_t first_slot_row(const Schedule& schedule, const Worker& worker,
+                                   std::int64_t chunk, std::int64_t s) {
+  return worker.split_rows ? schedule.first[s] - (s - chunk) * schedule.B : schedule.first[chunk];
+}
+
 // slots = bias + x W_ih for the worker's rows and unit blocks of steps [begin, end).
 template <class Scalar>
 void input_product(const LayerPass<Scalar>& pass, const Worker& worker, std::int64_t begin,

@@ -64,6 +64,7 @@ struct Worker {
   int group = 0, groups = 1;
   int member = 0, members = 1;  // in the group
   bool split_rows = false;      // rows of the batch, not unit blocks
+  Range rows = {0, 0};          // which of them, from step to step and from product to product
   Barrier* all = nullptr;
   Barrier* own = nullptr;  // the group's
 
