@@ -106,10 +106,18 @@ def big(cell: str, **options: Any) -> Case:
 
 
 # How a pass may be cut up, and with how many threads: by units, by rows, by directions, by
-# directions and either, in groups of different sizes too.
+# directions and either, in groups of different sizes too, and by layers.
 TEAMS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "units": ((2, 3), {"input_size": 40, "hidden_size": 72, "batch": 13, "num_layers": 2}),
     "rows": ((2, 3), {"input_size": 16, "hidden_size": 33, "batch": 27, "ragged": True}),
+    "layers": (
+        (2, 3),
+        {"hidden_size": 33, "batch": 2, "num_layers": 4, "ragged": True, "resets": True},
+    ),
+    "layers of indices": (
+        (2,),
+        {"input_size": 70, "hidden_size": 20, "batch": 6, "num_layers": 3, "indices": True},
+    ),
     "directions": ((2,), {"hidden_size": 48, "batch": 6, "bidirectional": True, "resets": True}),
     "directions and units": (
         (4,),

@@ -69,11 +69,18 @@ def test_dropout_is_a_mask_between_layers(level: str, cell: str, dtype: str) -> 
     assert_near(run(layer, case.inputs), reference_with(masks, case), TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("team", [{"batch": 27}, {"batch": 6, "bidirectional": True}])
+@pytest.mark.parametrize(
+    "team",
+    [
+        {"batch": 27, "num_layers": 2},
+        {"batch": 6, "num_layers": 2, "bidirectional": True},
+        {"batch": 2, "num_layers": 3, "ragged": True},  # layers side by side
+    ],
+)
 def test_dropout_of_a_team(
     level: str, set_threads: Callable[[int], None], team: dict[str, Any]
 ) -> None:
-    case = big("gru reset after", hidden_size=40, num_layers=2, **team)
+    case = big("gru reset after", hidden_size=40, **team)
     values = []
     for threads in (1, 2, 3):
         set_threads(threads)

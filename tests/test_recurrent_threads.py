@@ -22,7 +22,7 @@ import numpy as np
 import rnnfast as rf
 
 rng = np.random.default_rng(0)
-layer = rf.LSTM(40, 72, dtype="float32", bidirectional={both}, seed=0)
+layer = rf.LSTM(40, 72, {layers}, dtype="float32", bidirectional={both}, seed=0)
 x = rng.normal(size=(20, {batch}, 40)).astype(np.float32)
 
 def value():
@@ -38,8 +38,11 @@ def tasks():
 """
 
 
-def script(code: str, batch: int = 9, both: bool = False, **environment: str) -> str:
-    finished = run_python(SETUP.format(batch=batch, both=both) + code, **environment)
+def script(
+    code: str, batch: int = 9, both: bool = False, layers: int = 1, **environment: str
+) -> str:
+    setup = SETUP.format(batch=batch, both=both, layers=layers)
+    finished = run_python(setup + code, **environment)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
 
@@ -56,6 +59,17 @@ def script(code: str, batch: int = 9, both: bool = False, **environment: str) ->
 def test_as_many_threads_work_as_may(batch: int, both: bool, threads: int) -> None:
     code = f"before = tasks(); rf.set_num_threads({threads}); value(); print(tasks() - before)"
     assert script(code, batch, both) == f"{threads - 1}\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the threads in /proc")
+@pytest.mark.parametrize(("layers", "threads"), [(1, 1), (3, 3), (4, 2)])
+def test_layers_work_side_by_side(layers: int, threads: int) -> None:
+    # One sequence: its steps are too small to share, so that only layers can be dealt out.
+    code = (
+        "x = np.tile(x, (5, 1, 1)); rf.set_num_threads(1); one = value(); before = tasks()\n"
+        f"rf.set_num_threads({threads}); print(value() == one, tasks() - before)"
+    )
+    assert script(code, batch=1, layers=layers) == f"True {threads - 1}\n"
 
 
 def test_a_small_call_stays_on_one_thread() -> None:
@@ -103,7 +117,7 @@ def test_the_callers_arithmetic_keeps_its_subnormal_numbers(
         stream(inputs.x[0])
         assert_subnormal()
     with pytest.raises(ValueError, match="finite"):
-        layer(inputs.x * dtype_nan(dtype))
+        layer(inputs.x, pack([s * dtype_nan(dtype) for s in inputs.states]))
     assert_subnormal()
 
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernels/gradients.h"
-#include "kernels/layer_pass.h"
+#include "kernels/products.h"
 
 namespace rnnfast {
 
@@ -30,8 +30,11 @@ class BackwardLayer {
     begin_gradients(p_, g_, worker_);
     begin_carry();
     for (std::int64_t end = schedule.steps; end > 0;) {
-      const std::int64_t begin = gradient_chunk_begin(schedule, end);
-      for (std::int64_t s = end - 1; s >= begin; --s) step(s);
+      const std::int64_t begin = chunk_begin(schedule, end, 2 * kGradientRows);
+      if (p_.observer == nullptr)
+        for (std::int64_t s = end - 1; s >= begin; --s) step(s);
+      else
+        parts({begin, end});
       add_gradients(p_, g_, worker_, begin, end);
       end = begin;
     }
@@ -56,6 +59,21 @@ class BackwardLayer {
         }
       // Rows may belong to another thread than blocks.
       if (worker_.split_rows) worker_.own->wait();
+    }
+  }
+
+  // The same in parts, each with its gradient of the input, for which another layer waits.
+  void parts(Range steps) {
+    const Schedule& schedule = *p_.schedule;
+    for (std::int64_t end = steps.end; end > steps.begin;) {
+      const std::int64_t begin =
+          std::max(steps.begin, chunk_begin(schedule, end, p_.observer->rows()));
+      p_.observer->before({begin, end});
+      for (std::int64_t s = end - 1; s >= begin; --s) step(s);
+      if (g_.part_dx != nullptr)
+        input_gradient(p_, g_.part_dx, false, {schedule.first[begin], schedule.first[end]}, 0, 1);
+      p_.observer->after({begin, end});
+      end = begin;
     }
   }
 
@@ -214,10 +232,9 @@ class BackwardLayer {
     const Range outputs = share(w_.outputs, worker_.member, worker_.members);
     for_block_groups<Shape::blocks>(outputs, [&](std::int64_t block, auto blocks) {
       constexpr int U = decltype(blocks)::value;
-      for_row_tiles<Shape::rows>(Worker{}, {0, begun}, 0,
-                                 [&](std::int64_t b, auto rows, const Turn& turn) {
-                                   initial_tile<decltype(rows)::value, U>(outputs, block, b, turn);
-                                 });
+      cut_rows<Shape::rows>({0, begun}, [&](std::int64_t b, auto rows, const Turn& turn) {
+        initial_tile<decltype(rows)::value, U>(outputs, block, b, turn);
+      });
       for (std::int64_t b = begun; b < schedule.B; ++b)
         for (int u = 0; u < U; ++u) {
           const std::int64_t at = schedule.order[b] * w_.P + (block + u) * V;

@@ -23,21 +23,27 @@ class ForwardLayer {
 
   void run() {
     const Schedule& schedule = *p_.schedule;
-    // A chunk's slots overwrite those of the chunk before. Of a ragged batch they lie elsewhere, so
-    // that a thread that owns rows may meet slots which another still reads.
-    const bool meets =
-        worker_.split_rows && !p_.keep && schedule.rows < schedule.B * schedule.steps;
     for (std::int64_t begin = 0; begin < schedule.steps;) {
-      const std::int64_t end = chunk_end(schedule, begin);
-      if (meets && begin > 0) worker_.own->wait();
-      chunk_first_ = schedule.first[begin];
+      const std::int64_t end = chunk_end(begin);
+      if (p_.observer != nullptr) p_.observer->before({begin, end});
+      chunk_ = begin;
       input_product(p_, worker_, begin, end);
       for (std::int64_t s = begin; s < end; ++s) step(s);
+      if (p_.observer != nullptr) p_.observer->after({begin, end});
       begin = end;
     }
   }
 
  private:
+  std::int64_t chunk_end(std::int64_t begin) const {
+    const Schedule& schedule = *p_.schedule;
+    if (worker_.split_rows && !p_.keep)  // as many steps as slots have room for: first_slot_row
+      return std::min(schedule.steps,
+                      begin + std::max<std::int64_t>(1, chunk_rows(schedule) / schedule.B));
+    return rnnfast::chunk_end(schedule, begin,
+                              p_.observer != nullptr ? p_.observer->rows() : kChunkRows);
+  }
+
   void step(std::int64_t s) {
     const std::int64_t n = p_.schedule->active[s];
     const Range all{0, n};
@@ -61,6 +67,10 @@ class ForwardLayer {
     worker_.step_barrier();
   }
 
+  std::int64_t slot_row(std::int64_t s, std::int64_t row) const {
+    return p_.slot_row(row, first_slot_row(*p_.schedule, worker_, chunk_, s));
+  }
+
   // One step of MR sequences and U unit blocks: the recurrent product and the pointwise part.
   template <int MR, int U>
   void recurrent_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn) {
@@ -76,7 +86,7 @@ class ForwardLayer {
     for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
       for (int u = 0; u < U; ++u) {
-        Scalar* slots = p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_));
+        Scalar* slots = p_.slots_at(block + u, slot_row(s, row + m));
         const Scalar* bias = w_.bias + (block + u) * Cell::slots * V;
         // Two sums, of x's and of h's products, round less than one that runs through both.
         Vec<Scalar> v[Cell::slots];
@@ -135,7 +145,7 @@ class ForwardLayer {
                                         blocks_, block, turn);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
-        Scalar* slots = p_.slots_at(block + u, p_.slot_row(row + m, chunk_first_));
+        Scalar* slots = p_.slots_at(block + u, slot_row(s, row + m));
         Vec<Scalar> v[Cell::slots];
         v[0] = add(load(static_cast<const Scalar*>(slots)), acc[m][u][0]);
         for (int slot = 1; slot < Cell::slots; ++slot) v[slot] = load(slots + slot * V);
@@ -147,7 +157,7 @@ class ForwardLayer {
   const PackedLayer<Scalar>& w_;
   const Worker& worker_;
   const Range blocks_;
-  std::int64_t chunk_first_ = 0;
+  std::int64_t chunk_ = 0;  // its first step
 };
 
 }  // namespace rnnfast

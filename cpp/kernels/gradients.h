@@ -17,6 +17,7 @@ struct LayerGradients {
   Scalar* dc0;                          // (B, H)
   Scalar* const* dx;                    // per row (I); null: not wanted, or formed later
   bool dx_add;                          // add to dx rather than overwrite
+  Scalar* const* part_dx;               // as dx, but formed part by part, for a PartObserver
   LayerParameters<Scalar*> parameters;  // added to
 
   // Scratch.
@@ -29,10 +30,10 @@ struct LayerGradients {
 // Rows whose slots one product pass reads while they stay in cache.
 constexpr std::int64_t kGradientRows = 256;
 
-// Steps [result, end) make a chunk of backpropagation.
-inline std::int64_t gradient_chunk_begin(const Schedule& schedule, std::int64_t end) {
+// Steps [result, end) make a chunk of backpropagation: as few as have so many rows.
+inline std::int64_t chunk_begin(const Schedule& schedule, std::int64_t end, std::int64_t rows) {
   std::int64_t begin = end - 1;
-  while (begin > 0 && schedule.first[end] - schedule.first[begin] < 2 * kGradientRows) --begin;
+  while (begin > 0 && schedule.first[end] - schedule.first[begin] < rows) --begin;
   return begin;
 }
 

@@ -8,6 +8,27 @@
 
 namespace rnnfast {
 
+// Rows of a chunk of steps in the forward pass: enough to read W_ih rarely, few enough for their
+// slots to stay in cache.
+constexpr std::int64_t kChunkRows = 96;
+
+// Told of each part of a layer's pass before it begins and after it ends, so that layers can follow
+// each other side by side. Parts are ranges of steps.
+class PartObserver {
+ public:
+  explicit PartObserver(std::int64_t rows) : rows_(rows) {}
+  virtual void before(Range steps) = 0;
+  virtual void after(Range steps) = 0;
+  // Rows that a part may have; it has one step at least.
+  std::int64_t rows() const { return rows_; }
+
+ protected:
+  ~PartObserver() = default;
+
+ private:
+  std::int64_t rows_;
+};
+
 template <class Scalar>
 struct LayerPass {
   const Schedule* schedule;
@@ -32,9 +53,10 @@ struct LayerPass {
   // or o tanh(c) of a layer with a projection. All rows if kept, else B.
   Scalar* inner;
   std::int64_t inner_stride;
+  PartObserver* observer;  // or null
 
-  std::int64_t slot_row(std::int64_t row, std::int64_t chunk_first) const {
-    return keep ? row : row - chunk_first;
+  std::int64_t slot_row(std::int64_t row, std::int64_t first_slot) const {
+    return keep ? row : row - first_slot;
   }
   std::int64_t inner_row(std::int64_t row, std::int64_t b) const { return keep ? row : b; }
   std::int64_t carry_row(std::int64_t s, std::int64_t b) const {  // after step s; -1: before all
@@ -63,20 +85,12 @@ RNNFAST_INLINE void cut_rows(Range range, const F& f) {
   }
 }
 
-// Neighbours in the batch that one thread owns, at most: whole tiles of every shape.
-constexpr std::int64_t kOwnedRows = 24;
-
-// Visits the tiles of the rows [begin, end) of a step that fall to this worker. Threads that own
-// rows keep them from step to step and from product to product: `batch` alone says whose they are.
+// Visits the tiles of the rows [begin, end) of a step that fall to this worker.
 template <int Max, class F>
-RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, std::int64_t batch,
-                                  const F& f) {
-  if (!worker.split_rows) return cut_rows<Max>(range, f);
-  const std::int64_t members = worker.members;
-  const std::int64_t rounds = (batch + members * kOwnedRows - 1) / (members * kOwnedRows);
-  const std::int64_t height = (batch + members * rounds - 1) / (members * rounds);
-  for (std::int64_t row = worker.member * height; row < range.end; row += members * height)
-    cut_rows<Max>({std::max(row, range.begin), std::min(row + height, range.end)}, f);
+RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, const F& f) {
+  if (worker.split_rows)
+    range = {std::max(range.begin, worker.rows.begin), std::min(range.end, worker.rows.end)};
+  cut_rows<Max>(range, f);
 }
 
 // Visits blocks [begin, end) in groups of U, the rest in smaller ones: f(block,
@@ -103,10 +117,9 @@ RNNFAST_INLINE void for_tiles(const Worker& worker, Range blocks, Range rows, st
     return;
   }
   for_block_groups<Shape::blocks>(blocks, [&](std::int64_t block, auto count) {
-    for_row_tiles<Shape::rows>(worker, rows, batch,
-                               [&](std::int64_t row, auto height, const Turn& turn) {
-                                 f(block, count, row, height, turn);
-                               });
+    for_row_tiles<Shape::rows>(worker, rows, [&](std::int64_t row, auto height, const Turn& turn) {
+      f(block, count, row, height, turn);
+    });
   });
 }
 

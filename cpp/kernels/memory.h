@@ -14,10 +14,10 @@ namespace rnnfast {
 
 class Memory {
  public:
-  // At least `bytes`, aligned to a cache line, or to a huge page where that is worth it; null if
-  // there is not so much. `bytes` becomes what was given.
+  // At least `bytes`, aligned to a pair of cache lines, or to a huge page where that is worth it;
+  // null if there is not so much. `bytes` becomes what was given.
   static void* take(std::size_t& bytes) {
-    const std::size_t alignment = bytes >= 2 * kHuge ? kHuge : kLine;
+    const std::size_t alignment = bytes >= 2 * kHuge ? kHuge : kPair;
     bytes = (bytes + alignment - 1) / alignment * alignment;
     if (void* kept = reuse(bytes)) return kept;
     void* fresh = std::aligned_alloc(alignment, bytes);
@@ -42,10 +42,11 @@ class Memory {
   }
 
  private:
-  static constexpr std::size_t kLine = 64, kHuge = std::size_t(2) << 20;
+  // A core fetches lines in pairs: what another one writes must not share a pair.
+  static constexpr std::size_t kPair = 128, kHuge = std::size_t(2) << 20;
   // Sizes of pieces that are kept, and of all together.
-  static constexpr std::size_t kLeast = 256 << 10, kMost = std::size_t(64) << 20;
-  static constexpr int kPieces = 32;
+  static constexpr std::size_t kLeast = 32 << 10, kMost = std::size_t(64) << 20;
+  static constexpr int kPieces = 64;
 
   struct Piece {
     void* data;

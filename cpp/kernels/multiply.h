@@ -58,6 +58,11 @@ __attribute__((noinline)) void product_tile(const Left& left, const Scalar* pane
     fill([&](int m, int) { return broadcast<Scalar>(bias[m]); });
   else
     fill([](int, int) { return zeros<Scalar>(); });
+  if (start == Start::add)  // C is far away: on its way while the product is formed
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 4
+      for (int w = 0; w < W; ++w) __builtin_prefetch(c + m * ldc + w * V, 1, 3);
   const Scalar* const right[1] = {panel};
   accumulate<Scalar, MR, 1, W>(acc, left, right, W * V, depth);
   if (start == Start::add)
@@ -114,6 +119,20 @@ RNNFAST_INLINE Interleaved<Scalar, MR> tile_of(const LeftByColumns<Scalar>& left
   }
   return {copy};
 }
+
+// Fetches, in turns, the rows that the next tile reads. Those of columns are copied together.
+template <class Scalar>
+void fetch(const LeftByRows<Scalar>& left, Range rows, std::int64_t k0, std::int64_t depth,
+           const Turn& turn) {
+  constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(Scalar));
+  const std::int64_t begin = k0 + depth * turn.index / turn.count;
+  const std::int64_t end = k0 + depth * (turn.index + 1) / turn.count;
+  for (std::int64_t m = rows.begin; m < rows.end; ++m)
+    for (std::int64_t k = begin; k < end; k += line)
+      __builtin_prefetch(left.data + m * left.stride + k, 0, 3);
+}
+template <class Scalar>
+void fetch(const LeftByColumns<Scalar>&, Range, std::int64_t, std::int64_t, const Turn&) {}
 
 }  // namespace detail
 
@@ -172,8 +191,10 @@ void multiply_part(const Rectangle& part, std::int64_t K, const Left& left, cons
         with_rows<tile_rows<2>>(count, [&](auto mr) {
           constexpr int MR = decltype(mr)::value;
           const auto tile = detail::tile_of<Scalar, MR>(left, m, k0, depth, copy);
+          const Range next{m + count, std::min(m + 2 * count, part.rows.end)};
           for (std::int64_t p = group.begin; p < group.end; ++p) {
             const std::int64_t n = panels.begin(p);
+            detail::fetch(left, next, k0, depth, {p - group.begin, group.end - group.begin});
             const Scalar* bias = start == Start::row_bias      ? target.bias + m
                                  : start == Start::column_bias ? target.bias + n
                                                                : nullptr;

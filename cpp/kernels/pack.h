@@ -172,7 +172,8 @@ struct PackedLayer {
     return true;
   }
 
-  // Packs the weights of some unit blocks: forward, and for backpropagation while they are in cache.
+  // Packs the weights of some unit blocks: forward, and for backpropagation while they are in
+  // cache.
   void pack(const LayerParameters<const Scalar*>& p, Range blocks, bool backward) {
     for (std::int64_t u = blocks.begin; u < blocks.end; ++u) {
       const std::int64_t n = H - u * V;  // units from this block's first on
@@ -197,7 +198,8 @@ struct PackedLayer {
       detail::pack_lanes(rows, H, P - o * V, H, w_hr + o * H * V, V);
       if (!backward) continue;
       for (std::int64_t u = 0; u < units; ++u)
-        detail::pack_rows(rows + u * V, H, P - o * V, H - u * V, w_hr_t + (u * outputs + o) * V * V);
+        detail::pack_rows(rows + u * V, H, P - o * V, H - u * V,
+                          w_hr_t + (u * outputs + o) * V * V);
     }
   }
 

@@ -50,17 +50,6 @@ struct RightByColumns {
 
 // Copies rows [k0, k0 + depth) of panel p to `to`, (depth, width * V); 0 beyond the last column.
 template <class Scalar>
-void pack_panel(const RightByRows<Scalar>& right, const Panels<Scalar>& panels, std::int64_t p,
-                std::int64_t k0, std::int64_t depth, Scalar* to) {
-  const std::int64_t n0 = panels.begin(p), width = panels.begin(p + 1) - n0;
-  const std::int64_t columns = panels.columns() - n0;
-  const Scalar* from = right.data + k0 * right.stride + n0;
-  for (std::int64_t k = 0; k < depth; ++k, from += right.stride, to += width)
-    for (std::int64_t n = 0; n < width; n += lanes<Scalar>)
-      store(to + n, load_first(from + n, columns - n));
-}
-
-template <class Scalar>
 void pack_panel(const RightByColumns<Scalar>& right, const Panels<Scalar>& panels, std::int64_t p,
                 std::int64_t k0, std::int64_t depth, Scalar* to) {
   constexpr int V = lanes<Scalar>;
@@ -93,13 +82,30 @@ void gather_panels(const RightPacked<Scalar>& right, const Panels<Scalar>& panel
     *at++ = right.data + panels.begin(p) * right.K + k0 * width;
   }
 }
-template <class Scalar, class Right>
-void gather_panels(const Right& right, const Panels<Scalar>& panels, Range group, std::int64_t k0,
-                   std::int64_t depth, Scalar* scratch, const Scalar** at) {
+template <class Scalar>
+void gather_panels(const RightByColumns<Scalar>& right, const Panels<Scalar>& panels, Range group,
+                   std::int64_t k0, std::int64_t depth, Scalar* scratch, const Scalar** at) {
   for (std::int64_t p = group.begin; p < group.end; ++p) {
     pack_panel(right, panels, p, k0, depth, scratch);
     *at++ = scratch;
     scratch += depth * (panels.begin(p + 1) - panels.begin(p));
+  }
+}
+// Plain rows are read once, from end to end.
+template <class Scalar>
+void gather_panels(const RightByRows<Scalar>& right, const Panels<Scalar>& panels, Range group,
+                   std::int64_t k0, std::int64_t depth, Scalar* scratch, const Scalar** at) {
+  const std::int64_t first = panels.begin(group.begin);
+  for (std::int64_t p = group.begin; p < group.end; ++p)
+    at[p - group.begin] = scratch + depth * (panels.begin(p) - first);
+  for (std::int64_t k = 0; k < depth; ++k) {
+    const Scalar* const from = right.data + (k0 + k) * right.stride;
+    for (std::int64_t p = group.begin; p < group.end; ++p) {
+      const std::int64_t begin = panels.begin(p), width = panels.begin(p + 1) - begin;
+      Scalar* const to = scratch + depth * (begin - first) + k * width;
+      for (std::int64_t n = 0; n < width; n += lanes<Scalar>)
+        store(to + n, load_first(from + begin + n, panels.columns() - begin - n));
+    }
   }
 }
 

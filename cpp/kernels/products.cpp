@@ -6,7 +6,7 @@ namespace {
 
 // One tile of the input product: MR rows from `row` on, U unit blocks of Count slots each.
 template <class Scalar, int Count, int MR, int U>
-void input_tile(const LayerPass<Scalar>& p, std::int64_t chunk_first, Range blocks,
+void input_tile(const LayerPass<Scalar>& p, std::int64_t first_slot, Range blocks,
                 std::int64_t block, std::int64_t row, const Turn& turn) {
   constexpr int V = lanes<Scalar>;
   const PackedLayer<Scalar>& w = *p.weights;
@@ -38,7 +38,7 @@ void input_tile(const LayerPass<Scalar>& p, std::int64_t chunk_first, Range bloc
   for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
     for (int u = 0; u < U; ++u) {
-      Scalar* slots = p.slots_at(block + u, p.slot_row(row + m, chunk_first));
+      Scalar* slots = p.slots_at(block + u, p.slot_row(row + m, first_slot));
 #pragma GCC unroll 8
       for (int g = 0; g < Count; ++g) store(slots + g * V, acc[m][u][g]);
     }
@@ -96,17 +96,17 @@ void input_product(const LayerPass<Scalar>& p, const Worker& worker, std::int64_
       constexpr int U = decltype(blocks)::value;
       if (!worker.split_rows) {
         // All rows of the chunk, as if it were one tall step.
-        for_row_tiles<Shape::rows>(worker, {0, chunk}, chunk,
-                                   [&](std::int64_t row, auto rows, const Turn& turn) {
-                                     input_tile<Scalar, Count, decltype(rows)::value, U>(
-                                         p, first, mine, block, first + row, turn);
-                                   });
+        cut_rows<Shape::rows>({0, chunk}, [&](std::int64_t row, auto rows, const Turn& turn) {
+          input_tile<Scalar, Count, decltype(rows)::value, U>(p, first, mine, block, first + row,
+                                                              turn);
+        });
       } else {
         for (std::int64_t s = begin; s < end; ++s)
-          for_row_tiles<Shape::rows>(worker, {0, schedule.active[s]}, schedule.B,
+          for_row_tiles<Shape::rows>(worker, {0, schedule.active[s]},
                                      [&](std::int64_t b, auto rows, const Turn& turn) {
                                        input_tile<Scalar, Count, decltype(rows)::value, U>(
-                                           p, first, mine, block, schedule.first[s] + b, turn);
+                                           p, first_slot_row(schedule, worker, begin, s), mine,
+                                           block, schedule.first[s] + b, turn);
                                      });
       }
     });
@@ -138,7 +138,7 @@ void input_gradient(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to, 
     mine = {rows.begin + part.begin, rows.begin + part.end};
   }
   for_block_groups<Shape::blocks>(blocks, [&](std::int64_t block, auto n) {
-    for_row_tiles<Shape::rows>(Worker{}, mine, 0, [&](std::int64_t row, auto m, const Turn& turn) {
+    cut_rows<Shape::rows>(mine, [&](std::int64_t row, auto m, const Turn& turn) {
       input_gradient_tile<Scalar, decltype(m)::value, decltype(n)::value>(p, dx, add_to, blocks,
                                                                           block, row, turn);
     });

@@ -5,19 +5,23 @@
 
 namespace rnnfast {
 
-// Rows of a chunk of steps in the forward pass: enough to read W_ih rarely, few enough for their
-// slots to stay in cache.
-constexpr std::int64_t kChunkRows = 96;
-
-// Steps [s, result) make a chunk.
-inline std::int64_t chunk_end(const Schedule& schedule, std::int64_t s) {
+// Steps [s, result) make a chunk of at most so many rows, and of one step at least.
+inline std::int64_t chunk_end(const Schedule& schedule, std::int64_t s, std::int64_t rows) {
   std::int64_t end = s + 1;
-  while (end < schedule.steps && schedule.first[end + 1] - schedule.first[s] <= kChunkRows) ++end;
+  while (end < schedule.steps && schedule.first[end + 1] - schedule.first[s] <= rows) ++end;
   return end;
 }
 // Rows of slots that a pass needs which keeps nothing.
 inline std::int64_t chunk_rows(const Schedule& schedule) {
   return std::max(schedule.B, std::min<std::int64_t>(schedule.rows, kChunkRows));
+}
+
+// The row whose slots stand first in a chunk that keeps nothing, as step s of the chunk counts.
+// Where threads own rows of the batch, each of those has places of its own, also in a ragged batch,
+// so that no thread meets slots that another still reads.
+inline std::int64_t first_slot_row(const Schedule& schedule, const Worker& worker,
+                                   std::int64_t chunk, std::int64_t s) {
+  return worker.split_rows ? schedule.first[s] - (s - chunk) * schedule.B : schedule.first[chunk];
 }
 
 // slots = bias + x W_ih for the worker's rows and unit blocks of steps [begin, end).

@@ -10,6 +10,7 @@
 
 #include "kernels/buffer.h"
 #include "kernels/recurrent_table.h"
+#include "kernels/team.h"
 
 namespace rnnfast {
 
@@ -40,6 +41,16 @@ struct Schedule {
     }
     first[steps] = rows;
     return true;
+  }
+
+  // The sequences that fall to one of `size` threads: neighbours, of about equal total length.
+  Range deal(int rank, int size) const {
+    const auto border = [&](int r) {
+      std::int64_t b = 0, sum = 0;
+      while (b < B && (2 * sum + length[b]) * size <= 2 * rows * r) sum += length[b++];
+      return r == size ? B : b;
+    };
+    return {border(rank), border(rank + 1)};
   }
 
   // The caller's time of step s of sequence b.

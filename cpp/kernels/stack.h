@@ -5,6 +5,7 @@
 #include <new>
 
 #include "kernels/layer_kernel.h"
+#include "kernels/plan.h"
 #include "kernels/products.h"
 #include "kernels/random.h"
 
@@ -49,33 +50,6 @@ struct PackedStack {
   }
 };
 
-// Whether and how a pass of so many steps and rows is worth cutting up.
-inline TeamPlan plan_team(const StackShape& shape, std::int64_t B, std::int64_t steps,
-                          std::int64_t rows, std::int64_t units, int threads, std::size_t item) {
-  const double gates = gate_count(shape.cell);
-  const double recurrent = 2 * gates * static_cast<double>(shape.H * shape.P);  // flops of a row
-  double input = 2 * gates * static_cast<double>(shape.H) *
-                 static_cast<double>(shape.I + (shape.L - 1) * shape.D * shape.P) / shape.L;
-  const double row = recurrent + input;
-  TeamPlan plan;
-  // A parallel region costs about a microsecond, a barrier a tenth: of 50 flops a nanosecond.
-  if (threads <= 1 || steps == 0 || row * static_cast<double>(rows * shape.L * shape.D) < 3e6)
-    return plan;
-  plan.groups = shape.D == 2 ? 2 : 1;
-  const int members = threads / plan.groups;
-  const double weights = recurrent / 2 * static_cast<double>(item);
-  plan.split_rows = members > 1 && weights <= (512 << 10) && B >= 8 * members;
-  const double step = row * static_cast<double>(rows) / static_cast<double>(steps);
-  std::int64_t useful = threads;
-  if (!plan.split_rows) {
-    useful = plan.groups * std::min<std::int64_t>(members, units);
-    if (step < 4e4) useful = plan.groups;  // barriers would cost more than they save
-  }
-  plan.threads =
-      static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(useful, threads)));
-  return plan;
-}
-
 // What a forward pass leaves for backpropagation: the opaque Cache of the table. A pass without
 // one uses it as scratch.
 template <class Scalar>
@@ -83,26 +57,30 @@ struct StackCache {
   struct Layer {  // of one direction
     Buffer<Scalar> slots, carry, inner;
   };
+  // Where the rows of one layer's direction lie, built when its turn comes.
+  struct Tables {
+    Buffer<const Scalar*> x, h, dy;
+    Buffer<Scalar*> y, dx;
+    Buffer<std::int64_t> index;
+    Buffer<std::uint8_t> cut;
+  };
   StackShape shape;
   bool keep;
+  bool apart;  // each layer has memory of its own: what is kept, or layers run side by side
   SequenceInput<Scalar> input;
   SequenceOutput<Scalar> output;
   Dropout dropout;
   Schedule schedule;
-  std::unique_ptr<Layer[]> layers;            // L*D if kept, else D
+  std::unique_ptr<Layer[]> layers;            // L*D if apart, else D
   std::unique_ptr<Buffer<Scalar>[]> y;        // outputs of layers but the last: (rows by time, D*P)
   std::unique_ptr<Buffer<Scalar>[]> dropped;  // the same after dropout
   Buffer<Scalar> h0;                          // a copy: the caller may reuse the array
   Buffer<Scalar> zero_row;
-  Buffer<std::uint8_t> cut[2];  // per direction and row
-  // Per direction, rebuilt for each layer.
-  Buffer<const Scalar*> x_rows[2], h_rows[2], dy_rows[2];
-  Buffer<Scalar*> y_rows[2], dx_rows[2];
-  Buffer<std::int64_t> index[2];
+  std::unique_ptr<Tables[]> tables;  // of each direction, or of each thread if it has layers
 
   std::int64_t width() const { return shape.D * shape.P; }
   bool drops() const { return keep && dropout.probability > 0; }
-  Layer& layer(int l, int d) { return layers[keep ? l * shape.D + d : d]; }
+  Layer& layer(int l, int d) { return layers[apart ? l * shape.D + d : d]; }
   // Rows that a unit block has room for: odd, as blocks whole pages apart would share cache sets.
   std::int64_t slot_rows() const { return (keep ? schedule.rows : chunk_rows(schedule)) | 1; }
   std::int64_t carry_rows() const { return ((keep ? schedule.rows : 0) + schedule.B) | 1; }
@@ -118,15 +96,18 @@ struct StackCache {
     return total;
   }
 
-  bool allocate(const PackedStack<Scalar>& packed);
+  bool allocate(const PackedStack<Scalar>& packed, const TeamPlan& plan);
+  bool allocate_tables(const TeamPlan& plan, bool gradients);
   // Pointers for steps [begin, end) of one layer and direction.
-  void build_rows(int l, int d, Range steps);
-  void build_gradient_rows(int l, int d, Range steps, const SequenceGradients<Scalar>& gradients,
-                           const Scalar* dy, Scalar* dx);
-  LayerPass<Scalar> pass(const PackedStack<Scalar>& packed, int l, int d);
+  void build_rows(Tables& to, int l, int d, Range steps) const;
+  void build_gradient_rows(Tables& to, int l, int d, Range steps,
+                           const SequenceGradients<Scalar>& gradients, const Scalar* dy,
+                           Scalar* dx) const;
+  LayerPass<Scalar> pass(const PackedStack<Scalar>& packed, const Tables& rows, int l, int d);
   void begin_carry(const LayerPass<Scalar>& pass, int l, int d, const Worker& worker);
   void final_states(const LayerPass<Scalar>& pass, int l, int d, const Worker& worker);
-  void apply_dropout(int l, const Scalar* from, Scalar* to, const Worker& worker);
+  // to = from times the factors of layer l's outputs at these steps.
+  void apply_dropout(int l, const Scalar* from, Scalar* to, Range steps);
 };
 
 // Sets y (T, B, width) to zero past each length.
@@ -141,9 +122,10 @@ void clear_padding(const Schedule& schedule, std::int64_t T, Scalar* y, std::int
 }
 
 template <class Scalar>
-bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed) {
+bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed, const TeamPlan& plan) {
   constexpr int V = lanes<Scalar>;
-  const int count = keep ? shape.L * shape.D : shape.D;
+  apart = keep || plan.wave;
+  const int count = apart ? shape.L * shape.D : shape.D;
   const std::int64_t R = schedule.rows, B = schedule.B;
   const CellLayout cell = layout_of(shape.cell);
   layers.reset(new (std::nothrow) Layer[count]);
@@ -159,28 +141,36 @@ bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed) {
       return false;
   }
   for (int l = 0; l + 1 < shape.L; ++l) {
-    if (!keep && l >= 2) {
-      continue;  // two take turns
-    }
+    if (!apart && l >= 2) continue;  // two take turns
     if (!y[l].reserve(R * width())) return false;
     if (drops() && !dropped[l].reserve(R * width())) return false;
   }
-  if (!zero_row.reserve_zeroed(shape.P)) return false;
-  for (int d = 0; d < shape.D; ++d) {
-    if (!x_rows[d].reserve(R) || !h_rows[d].reserve(R) || !y_rows[d].reserve(R)) return false;
-    if (input.reset != nullptr && !cut[d].reserve(R)) return false;
-    if (input.indices != nullptr && !index[d].reserve(R)) return false;
+  return zero_row.reserve_zeroed(shape.P) && allocate_tables(plan, false);
+}
+
+template <class Scalar>
+bool StackCache<Scalar>::allocate_tables(const TeamPlan& plan, bool gradients) {
+  const int count = plan.wave ? plan.threads : shape.D;
+  const std::int64_t R = schedule.rows;
+  tables.reset(new (std::nothrow) Tables[count]);
+  if (!tables) return false;
+  for (int i = 0; i < count; ++i) {
+    Tables& t = tables[i];
+    if (!t.x.reserve(R) || !t.h.reserve(R) || !t.y.reserve(R)) return false;
+    if (input.reset != nullptr && !t.cut.reserve(R)) return false;
+    if (input.indices != nullptr && !t.index.reserve(R)) return false;
+    if (gradients && (!t.dy.reserve(R) || !t.dx.reserve(R))) return false;
   }
   return true;
 }
 
 template <class Scalar>
-void StackCache<Scalar>::build_rows(int l, int d, Range steps) {
+void StackCache<Scalar>::build_rows(Tables& to, int l, int d, Range steps) const {
   const std::int64_t P = shape.P, wide = width(), B = schedule.B;
   const Scalar* below = l == 0    ? nullptr
                         : drops() ? dropped[l - 1].data()
-                                  : y[keep ? l - 1 : (l - 1) % 2].data();
-  Scalar* above = l + 1 < shape.L ? y[keep ? l : l % 2].data() : nullptr;
+                                  : y[apart ? l - 1 : (l - 1) % 2].data();
+  Scalar* above = l + 1 < shape.L ? y[apart ? l : l % 2].data() : nullptr;
   const auto y_row = [&](std::int64_t t, std::int64_t b) {
     return (above != nullptr ? above + (schedule.first[t] + b) * wide
                              : output.y + t * output.y_time + schedule.order[b] * output.y_batch) +
@@ -196,64 +186,66 @@ void StackCache<Scalar>::build_rows(int l, int d, Range steps) {
         const std::int64_t boundary = d == 0 ? t : t + 1;
         is_cut = (d == 0 || s > 0) &&
                  input.reset[boundary * input.reset_time + place * input.reset_batch] != 0;
-        cut[d][row] = is_cut;
+        to.cut[row] = is_cut;
       }
       if (below != nullptr)
-        x_rows[d][row] = below + (schedule.first[t] + b) * wide;
+        to.x[row] = below + (schedule.first[t] + b) * wide;
       else if (input.indices != nullptr)
-        index[d][row] = input.indices[t * input.x_time + place * input.x_batch];
+        to.index[row] = input.indices[t * input.x_time + place * input.x_batch];
       else
-        x_rows[d][row] = input.x + t * input.x_time + place * input.x_batch;
-      y_rows[d][row] = y_row(t, b);
+        to.x[row] = input.x + t * input.x_time + place * input.x_batch;
+      to.y[row] = y_row(t, b);
       if (is_cut || (s == 0 && input.h0 == nullptr))
-        h_rows[d][row] = zero_row.data();
+        to.h[row] = zero_row.data();
       else if (s == 0)
-        h_rows[d][row] = input.h0 + ((l * shape.D + d) * B + place) * P;
+        to.h[row] = input.h0 + ((l * shape.D + d) * B + place) * P;
       else
-        h_rows[d][row] = y_row(schedule.time(d, s - 1, b), b);
+        to.h[row] = y_row(schedule.time(d, s - 1, b), b);
     }
 }
 
 template <class Scalar>
-void StackCache<Scalar>::build_gradient_rows(int l, int d, Range steps,
+void StackCache<Scalar>::build_gradient_rows(Tables& to, int l, int d, Range steps,
                                              const SequenceGradients<Scalar>& gradients,
-                                             const Scalar* dy, Scalar* dx) {
+                                             const Scalar* dy, Scalar* dx) const {
   const std::int64_t in = shape.input_of(l), wide = width();
   for (std::int64_t s = steps.begin; s < steps.end; ++s)
     for (std::int64_t b = 0; b < schedule.active[s]; ++b) {
       const std::int64_t t = schedule.time(d, s, b), row = schedule.first[s] + b;
       const std::int64_t by_time = schedule.first[t] + b, place = schedule.order[b];
       if (l + 1 < shape.L)
-        dy_rows[d][row] = dy + by_time * wide + d * shape.P;
+        to.dy[row] = dy + by_time * wide + d * shape.P;
       else if (gradients.dy != nullptr)
-        dy_rows[d][row] =
+        to.dy[row] =
             gradients.dy + t * gradients.dy_time + place * gradients.dy_batch + d * shape.P;
       if (l > 0)
-        dx_rows[d][row] = dx + by_time * in;
+        to.dx[row] = dx + by_time * in;
       else if (gradients.dx != nullptr)
-        dx_rows[d][row] = gradients.dx + t * gradients.dx_time + place * gradients.dx_batch;
+        to.dx[row] = gradients.dx + t * gradients.dx_time + place * gradients.dx_batch;
     }
 }
 
 template <class Scalar>
-LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, int l, int d) {
+LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, const Tables& rows,
+                                           int l, int d) {
   Layer& own = layer(l, d);
   const bool indices = l == 0 && input.indices != nullptr;
   LayerPass<Scalar> p;
   p.schedule = &schedule;
   p.weights = &packed.layers[l * shape.D + d];
   p.keep = keep;
-  p.x = indices ? nullptr : x_rows[d].data();
-  p.index = indices ? index[d].data() : nullptr;
-  p.h_prev = h_rows[d].data();
-  p.y = y_rows[d].data();
-  p.cut = input.reset != nullptr ? cut[d].data() : nullptr;
+  p.x = indices ? nullptr : rows.x.data();
+  p.index = indices ? rows.index.data() : nullptr;
+  p.h_prev = rows.h.data();
+  p.y = rows.y.data();
+  p.cut = input.reset != nullptr ? rows.cut.data() : nullptr;
   p.slots = own.slots.data();
   p.slot_rows = slot_rows();
   p.carry = own.carry.data();
   p.carry_rows = carry_rows();
   p.inner = own.inner.data();
   p.inner_stride = shape.H;
+  p.observer = nullptr;
   return p;
 }
 
@@ -299,10 +291,8 @@ void StackCache<Scalar>::final_states(const LayerPass<Scalar>& pass, int l, int 
 }
 
 template <class Scalar>
-void StackCache<Scalar>::apply_dropout(int l, const Scalar* from, Scalar* to,
-                                       const Worker& worker) {
+void StackCache<Scalar>::apply_dropout(int l, const Scalar* from, Scalar* to, Range steps) {
   const DropoutFactors<Scalar> factor(dropout, l);
-  const Range steps = share(schedule.steps, worker.rank, worker.size);
   const std::int64_t wide = width();
   for (std::int64_t t = steps.begin; t < steps.end; ++t)
     for (std::int64_t b = 0; b < schedule.active[t]; ++b) {

@@ -21,8 +21,22 @@ inline Range share(std::int64_t count, int rank, int size) {
   return {count * rank / size, count * (rank + 1) / size};
 }
 
-// All of `size` threads arrive before any goes on. Spins for a while (both cores are usually a
-// fraction of a microsecond apart), then yields, so that a busy machine makes it slow, not stuck.
+// Spins for a while (cores are usually a fraction of a microsecond apart), then yields, so that a
+// busy machine makes it slow, not stuck.
+template <class Done>
+void spin_until(const Done& done) {
+  for (int spins = 0; !done(); ++spins) {
+    if (spins < 2000) {
+#if defined(__SSE2__)
+      _mm_pause();
+#endif
+    } else {
+      sched_yield();
+    }
+  }
+}
+
+// All of `size` threads arrive before any goes on.
 class Barrier {
  public:
   void resize(int size) { size_ = size; }
@@ -34,15 +48,7 @@ class Barrier {
       phase_.store(phase + 1, std::memory_order_release);
       return;
     }
-    for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins) {
-      if (spins < 2000) {
-#if defined(__SSE2__)
-        _mm_pause();
-#endif
-      } else {
-        sched_yield();
-      }
-    }
+    spin_until([&] { return phase_.load(std::memory_order_acquire) != phase; });
   }
 
  private:
@@ -58,6 +64,7 @@ struct Worker {
   int group = 0, groups = 1;
   int member = 0, members = 1;  // in the group
   bool split_rows = false;      // rows of the batch, not unit blocks
+  Range rows = {0, 0};          // which of them, from step to step and from product to product
   Barrier* all = nullptr;
   Barrier* own = nullptr;  // the group's
 
@@ -74,6 +81,7 @@ struct Worker {
 struct TeamPlan {
   int threads = 1, groups = 1;
   bool split_rows = false;
+  bool wave = false;  // each thread takes whole layers
 };
 
 // Runs work(worker) on every thread of the plan, subnormals flushed.
