@@ -1,0 +1,260 @@
+#include "bindings/recurrent_passes.h"
+
+#include <utility>
+
+#include "bindings/finite.h"
+
+namespace rnnfast {
+
+namespace {
+
+// An array's data and its strides by time and batch, in elements.
+template <class Scalar>
+struct Strided {
+  const Scalar* data;
+  std::int64_t time, batch;
+
+  Strided(const py::array& array, bool batch_first)
+      : data(static_cast<const Scalar*>(array.data())),
+        time(array.strides(batch_first ? 1 : 0) / static_cast<py::ssize_t>(sizeof(Scalar))),
+        batch(array.strides(batch_first ? 0 : 1) / static_cast<py::ssize_t>(sizeof(Scalar))) {}
+};
+
+std::vector<std::int64_t> by_time(std::int64_t T, std::int64_t B, bool batch_first,
+                                  std::int64_t width = -1) {
+  std::vector<std::int64_t> shape = {batch_first ? B : T, batch_first ? T : B};
+  if (width >= 0) shape.push_back(width);
+  return shape;
+}
+
+// The state `array` (or none) as a contiguous (L*D, B, width) array, checked.
+template <class Scalar>
+py::array state_array(const char* name, const py::object& given, const StackShape& shape,
+                      std::int64_t B, std::int64_t width) {
+  const auto array = py::cast<py::array>(given);
+  require_dtype<Scalar>(name, array);
+  require_shape(name, array, {std::int64_t(shape.L) * shape.D, B, width});
+  auto contiguous = py::array::ensure(array, py::array::c_style);
+  if (!all_finite(static_cast<const Scalar*>(contiguous.data()), contiguous.size()))
+    throw py::value_error(std::string(name) + ": expected finite numbers, got NaN or infinity");
+  return contiguous;
+}
+
+// Rows within each length must be finite; what lies past a length is never read.
+template <class Scalar>
+void require_finite(const char* name, const Strided<Scalar>& x, std::int64_t T, std::int64_t B,
+                    std::int64_t width, const std::int64_t* lengths) {
+  for (std::int64_t b = 0; b < B; ++b)
+    for (std::int64_t t = 0; t < (lengths != nullptr ? lengths[b] : T); ++t)
+      if (!all_finite(x.data + t * x.time + b * x.batch, width))
+        throw py::value_error(std::string(name) +
+                              ": expected finite numbers, got NaN or infinity " + "at time " +
+                              std::to_string(t) + " of sequence " + std::to_string(b));
+}
+
+void require_indices(const Strided<std::int64_t>& x, std::int64_t T, std::int64_t B,
+                     std::int64_t limit, const std::int64_t* lengths) {
+  for (std::int64_t b = 0; b < B; ++b)
+    for (std::int64_t t = 0; t < (lengths != nullptr ? lengths[b] : T); ++t) {
+      const std::int64_t index = x.data[t * x.time + b * x.batch];
+      if (index < 0 || index >= limit)
+        throw py::value_error("x: expected indices from 0 to " + std::to_string(limit - 1) +
+                              ", got " + std::to_string(index) + " at time " + std::to_string(t) +
+                              " of sequence " + std::to_string(b));
+    }
+}
+
+}  // namespace
+
+void ForwardCache::release() {
+  if (cache != nullptr)
+    with_scalar(is_double, [this](auto scalar) {
+      recurrent<decltype(scalar)>(*weights->table).cache_free(cache);
+    });
+  cache = nullptr;
+  weights.reset();
+  x = y = reset = py::none();
+}
+
+std::int64_t ForwardCache::bytes() const {
+  if (cache == nullptr) return 0;
+  return with_scalar(is_double, [this](auto scalar) {
+    return recurrent<decltype(scalar)>(*weights->table).cache_bytes(cache);
+  });
+}
+
+template <class Scalar>
+void check_sequence(const Recurrent& self, const char* name, const py::array& given,
+                    const py::object& lengths, bool batch_first) {
+  const bool indices = given.ndim() == 2;
+  if (!indices) require_dtype<Scalar>(name, given);
+  const py::array array = with_contiguous_rows(given);
+  const std::int64_t T = array.shape(batch_first ? 1 : 0), B = array.shape(batch_first ? 0 : 1);
+  const std::int64_t* ends = nullptr;
+  if (!lengths.is_none())
+    ends = static_cast<const std::int64_t*>(py::cast<py::array>(lengths).data());
+  if (indices)
+    require_indices(Strided<std::int64_t>(array, batch_first), T, B, self.shape().I, ends);
+  else
+    require_finite(name, Strided<Scalar>(array, batch_first), T, B, array.shape(2), ends);
+}
+
+template <class Scalar>
+py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h0,
+                  const py::object& c0, const py::object& lengths, const py::object& reset,
+                  bool batch_first, bool keep, const Dropout& dropout) {
+  const StackShape& shape = self.shape();
+  const bool indices = x_given.ndim() == 2;
+  if (!indices) require_dtype<Scalar>("x", x_given);
+  const py::array x = with_contiguous_rows(x_given);
+  const std::int64_t T = x.shape(batch_first ? 1 : 0), B = x.shape(batch_first ? 0 : 1);
+
+  SequenceInput<Scalar> in = {};
+  in.T = T;
+  in.B = B;
+  py::array lengths_array, reset_array, h0_array, c0_array;
+  if (!lengths.is_none()) {
+    lengths_array = py::cast<py::array>(lengths);
+    in.lengths = static_cast<const std::int64_t*>(lengths_array.data());
+  }
+  if (indices) {
+    const Strided<std::int64_t> s(x, batch_first);
+    require_indices(s, T, B, shape.I, in.lengths);
+    in.indices = s.data;
+    in.x_time = s.time;
+    in.x_batch = s.batch;
+  } else {
+    require_shape("x", x, by_time(T, B, batch_first, shape.I));
+    const Strided<Scalar> s(x, batch_first);
+    require_finite("x", s, T, B, shape.I, in.lengths);
+    in.x = s.data;
+    in.x_time = s.time;
+    in.x_batch = s.batch;
+  }
+  if (!reset.is_none()) {
+    reset_array = py::cast<py::array>(reset);
+    require_shape("reset", reset_array, by_time(T, B, batch_first));
+    // Backpropagation reads it again, and the caller may reuse it.
+    if (keep) reset_array = reset_array.attr("copy")();
+    const Strided<std::uint8_t> s(reset_array, batch_first);
+    in.reset = s.data;
+    in.reset_time = s.time;
+    in.reset_batch = s.batch;
+  }
+  if (!h0.is_none()) {
+    h0_array = state_array<Scalar>("h0", h0, shape, B, shape.P);
+    in.h0 = static_cast<const Scalar*>(h0_array.data());
+  }
+  if (!c0.is_none()) {
+    c0_array = state_array<Scalar>("c0", c0, shape, B, shape.H);
+    in.c0 = static_cast<const Scalar*>(c0_array.data());
+  }
+
+  const std::int64_t states = std::int64_t(shape.L) * shape.D, width = shape.D * shape.P;
+  const auto weights = self.weights(keep);
+  auto y = new_array<Scalar>(by_time(T, B, batch_first, width));
+  auto h_n = new_array<Scalar>({states, B, shape.P});
+  auto c_n = new_array<Scalar>({is_lstm(shape.cell) ? states : 0, B, shape.H});
+  const Strided<Scalar> y_strided(y, batch_first);
+  const SequenceOutput<Scalar> out = {y.mutable_data(), y_strided.time, y_strided.batch,
+                                      h_n.mutable_data(), c_n.mutable_data()};
+  auto cache = keep ? std::make_unique<ForwardCache>() : nullptr;
+  Status status;
+  {
+    const int threads = thread_count();
+    const py::gil_scoped_release release;
+    status =
+        recurrent<Scalar>(self.table())
+            .forward(weights->packed, in, out, dropout, cache ? &cache->cache : nullptr, threads);
+  }
+  require_ok(status);
+  if (cache) {
+    cache->is_double = self.is_double();
+    cache->weights = weights;
+    cache->x = x;
+    cache->y = y;
+    cache->reset = reset_array;
+    if (in.lengths != nullptr) cache->lengths.assign(in.lengths, in.lengths + B);
+    cache->T = T;
+    cache->B = B;
+    cache->batch_first = batch_first;
+    cache->indices = indices;
+    return py::make_tuple(y, h_n, c_n, py::cast(std::move(cache)));
+  }
+  return py::make_tuple(y, h_n, c_n, py::none());
+}
+
+template <class Scalar>
+py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
+                   const py::object& dh_n, const py::object& dc_n, bool need_dx) {
+  const StackShape& shape = self.shape();
+  if (kept.cache == nullptr)
+    throw std::runtime_error(
+        "backprop: expected to be called once a forward pass, got a second call");
+  const std::int64_t T = kept.T, B = kept.B, states = std::int64_t(shape.L) * shape.D;
+  SequenceGradients<Scalar> g = {};
+  py::array dy_array, dh_array, dc_array;
+  if (!dy.is_none()) {
+    const auto given = py::cast<py::array>(dy);
+    require_dtype<Scalar>("dy", given);
+    require_shape("dy", given, by_time(T, B, kept.batch_first, shape.D * shape.P));
+    dy_array = with_contiguous_rows(given);
+    const Strided<Scalar> s(dy_array, kept.batch_first);
+    require_finite("dy", s, T, B, shape.D * shape.P,
+                   kept.lengths.empty() ? nullptr : kept.lengths.data());
+    g.dy = s.data;
+    g.dy_time = s.time;
+    g.dy_batch = s.batch;
+  }
+  if (!dh_n.is_none()) {
+    dh_array = state_array<Scalar>("dh_n", dh_n, shape, B, shape.P);
+    g.dh_n = static_cast<const Scalar*>(dh_array.data());
+  }
+  if (!dc_n.is_none()) {
+    dc_array = state_array<Scalar>("dc_n", dc_n, shape, B, shape.H);
+    g.dc_n = static_cast<const Scalar*>(dc_array.data());
+  }
+  py::object dx = py::none();
+  if (need_dx && !kept.indices) {
+    auto array = new_array<Scalar>(by_time(T, B, kept.batch_first, shape.I));
+    const Strided<Scalar> s(array, kept.batch_first);
+    g.dx = array.mutable_data();
+    g.dx_time = s.time;
+    g.dx_batch = s.batch;
+    dx = array;
+  }
+  auto dh0 = new_array<Scalar>({states, B, shape.P});
+  auto dc0 = new_array<Scalar>({is_lstm(shape.cell) ? states : 0, B, shape.H});
+  g.dh0 = dh0.mutable_data();
+  g.dc0 = is_lstm(shape.cell) ? dc0.mutable_data() : nullptr;
+  const auto parameters = self.gradients<Scalar>();
+  g.parameters = parameters.data();
+  const auto weights = kept.weights;
+  Cache* cache = std::exchange(kept.cache, nullptr);
+  Status status;
+  {
+    const int threads = thread_count();
+    const auto& table = recurrent<Scalar>(*weights->table);
+    const py::gil_scoped_release release;
+    // Two threads may share a layer: its gradients are added to one pass at a time.
+    const std::lock_guard lock(self.gradient_mutex());
+    status = table.backward(weights->packed, cache, g, threads);
+    table.cache_free(cache);
+  }
+  kept.release();
+  require_ok(status);
+  return py::make_tuple(dx, dh0, dc0);
+}
+
+#define RNNFAST_INSTANTIATE(Scalar)                                                           \
+  template py::tuple forward<Scalar>(Recurrent&, const py::array&, const py::object&,         \
+                                     const py::object&, const py::object&, const py::object&, \
+                                     bool, bool, const Dropout&);                             \
+  template py::tuple backward<Scalar>(Recurrent&, ForwardCache&, const py::object&,           \
+                                      const py::object&, const py::object&, bool);            \
+  template void check_sequence<Scalar>(const Recurrent&, const char*, const py::array&,       \
+                                       const py::object&, bool);
+RNNFAST_INSTANTIATE(float)
+RNNFAST_INSTANTIATE(double)
+
+}  // namespace rnnfast

@@ -1,0 +1,45 @@
+// The passes of a recurrent layer over NumPy arrays.
+#pragma once
+
+#include "bindings/recurrent.h"
+
+namespace rnnfast {
+
+// What a forward pass keeps, with the arrays it points into.
+class ForwardCache {
+ public:
+  ForwardCache() = default;
+  ForwardCache(const ForwardCache&) = delete;
+  ForwardCache& operator=(const ForwardCache&) = delete;
+  ~ForwardCache() { release(); }
+
+  void release();
+  std::int64_t bytes() const;
+
+  bool is_double = false;
+  Cache* cache = nullptr;
+  std::shared_ptr<const PackedWeights> weights;
+  py::object x = py::none(), y = py::none(), reset = py::none();
+  std::vector<std::int64_t> lengths;  // empty: all T
+  std::int64_t T = 0, B = 0;
+  bool batch_first = false, indices = false;
+};
+
+// y, h_n, c_n and, to `keep`, a ForwardCache or None. x (T, B, I) or indices (T, B) int64; lengths
+// (B) int64 within [0, T]; reset (T, B) bool: ranks and integer types are seen to in Python.
+template <class Scalar>
+py::tuple forward(Recurrent& self, const py::array& x, const py::object& h0, const py::object& c0,
+                  const py::object& lengths, const py::object& reset, bool batch_first, bool keep,
+                  const Dropout& dropout);
+
+// dx or None, dh0, dc0. Uses the cache up.
+template <class Scalar>
+py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
+                   const py::object& dh_n, const py::object& dc_n, bool need_dx);
+
+// What `forward` and `backward` ask of x and dy, for callers that hand those over in parts.
+template <class Scalar>
+void check_sequence(const Recurrent& self, const char* name, const py::array& given,
+                    const py::object& lengths, bool batch_first);
+
+}  // namespace rnnfast
