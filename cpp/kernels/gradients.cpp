@@ -66,10 +66,10 @@ class GradientProducts {
         units_(share(w_.units, worker.member, worker.members)),
         outputs_(share(w_.outputs, worker.member, worker.members)) {}
 
+  // Zeros what sums are added to. The first rows' products of matrices are written.
   void begin() {
-    const Range part = share(at_.total, worker_.member, worker_.members);
-    std::memset(g_.products + part.begin, 0,
-                static_cast<std::size_t>(part.end - part.begin) * sizeof(Scalar));
+    set_to_zero(p_.schedule->rows == 0 ? 0 : at_.bias, at_.total);
+    if (p_.index != nullptr) set_to_zero(at_.w_ih, at_.w_hh);
   }
 
   // Steps [begin, end): their slots hold gradients now.
@@ -80,7 +80,7 @@ class GradientProducts {
       worker_.own->wait();  // the rows are complete, the last use of `left` is over
       interleave(rows);
       worker_.own->wait();
-      weights(rows, begin);
+      weights(rows, begin, end == p_.schedule->steps && row == all.begin);
       if (g_.dx != nullptr)
         input_gradient(p_, g_.dx, g_.dx_add, rows, worker_.member, worker_.members);
     }
@@ -115,6 +115,13 @@ class GradientProducts {
   }
 
  private:
+  // The worker's share of the products [begin, end).
+  void set_to_zero(std::int64_t begin, std::int64_t end) const {
+    const Range part = share(end - begin, worker_.member, worker_.members);
+    std::memset(g_.products + begin + part.begin, 0,
+                static_cast<std::size_t>(part.end - part.begin) * sizeof(Scalar));
+  }
+
   static RNNFAST_INLINE void add_to(Scalar* to, const Vec<Scalar>& value) {
     store(to, add(load(static_cast<const Scalar*>(to)), value));
   }
@@ -169,20 +176,20 @@ class GradientProducts {
     }
   }
 
-  void weights(Range rows, std::int64_t first_step) {
+  void weights(Range rows, std::int64_t first_step, bool fresh) {
     if (p_.index != nullptr)
       scatter(rows);
     else
       product(cell_.x_count, g_.left + at_.left_x, at_.k_ih, slots_operand(0), w_.units,
-              g_.products + at_.w_ih, rows);
+              g_.products + at_.w_ih, rows, fresh);
     product(cell_.h_count, g_.left + at_.left_h, at_.k_hh, slots_operand(cell_.h_first), w_.units,
-            g_.products + at_.w_hh, rows);
+            g_.products + at_.w_hh, rows, fresh);
     if (cell_.second_product)
       product(1, g_.left + at_.left_inner, at_.k_inner, slots_operand(0), w_.units,
-              g_.products + at_.w_second, rows);
+              g_.products + at_.w_second, rows, fresh);
     if (w_.projection)
       product(1, g_.left + at_.left_inner, at_.k_inner, {g_.d_output, p_.schedule->rows * V, V},
-              w_.outputs, g_.products + at_.w_hr, rows);
+              w_.outputs, g_.products + at_.w_hr, rows, fresh);
     biases(rows);
     if (cell_.peephole != Peephole::none) peepholes(rows, first_step);
   }
@@ -196,10 +203,10 @@ class GradientProducts {
     return {p_.slots + slot * V, p_.slot_rows * cell_.slots * V, cell_.slots * V};
   }
 
-  // to[block][k][count][V] += sum over rows of left[k][row] right[block][row]. Threads own blocks,
-  // or panels of k where there are too few blocks.
+  // to[block][k][count][V] += sum over rows of left[k][row] right[block][row], or = where `fresh`.
+  // Threads own blocks, or panels of k where there are too few blocks.
   void product(int count, const Scalar* left, std::int64_t K, const Operand& right,
-               std::int64_t blocks, Scalar* to, Range rows) {
+               std::int64_t blocks, Scalar* to, Range rows, bool fresh) {
     with_rows<4>(count, [&](auto n) {
       constexpr int Count = decltype(n)::value, MR = BlockTile<Count>::rows;
       const bool by_block = blocks >= 2 * worker_.members;
@@ -210,7 +217,7 @@ class GradientProducts {
       for_block_groups<BlockTile<Count>::blocks>(mine, [&](std::int64_t block, auto group) {
         for (std::int64_t panel = panels.begin; panel < panels.end; ++panel)
           product_tile<Count, MR, decltype(group)::value>(
-              left, K, right, mine, block, panel * MR, to, rows,
+              left, K, right, mine, block, panel * MR, to, rows, fresh,
               {panel - panels.begin, panels.end - panels.begin});
       });
     });
@@ -221,7 +228,7 @@ class GradientProducts {
   __attribute__((noinline)) void product_tile(const Scalar* left, std::int64_t K,
                                               const Operand& right, Range blocks,
                                               std::int64_t block, std::int64_t k, Scalar* to,
-                                              Range rows, const Turn& turn) {
+                                              Range rows, bool fresh, const Turn& turn) {
     const std::int64_t n = rows.end - rows.begin;
     const Scalar* b[U];
 #pragma GCC unroll 8
@@ -242,7 +249,14 @@ class GradientProducts {
 #pragma GCC unroll 8
         for (int u = 0; u < U; ++u)
 #pragma GCC unroll 8
-          for (int g = 0; g < Count; ++g) add_to(c + ((u * K + m) * Count + g) * V, acc[m][u][g]);
+          for (int g = 0; g < Count; ++g) {
+            Scalar* at = c + ((u * K + m) * Count + g) * V;
+            if (fresh)
+              store(at, acc[m][u][g]);
+            else
+              add_to(at, acc[m][u][g]);
+          }
+      fresh = false;
 #pragma GCC unroll 8
       for (int u = 0; u < U; ++u) b[u] += part * right.row;
     }
