@@ -80,7 +80,7 @@ class StackStream {
   }
 
  private:
-  // Weights beyond this do not stay in one core's cache: two read them faster.
+  // More weights than this take a core longer to read than two of them need to meet.
   static constexpr std::int64_t kSharedBytes = 600 << 10;
 
   bool allocate(const PackedStack<Scalar>& packed, std::int64_t B) {
