@@ -80,17 +80,21 @@ def test_a_small_call_stays_on_one_thread() -> None:
 
 
 @pytest.mark.parametrize("limit", [{"OMP_THREAD_LIMIT": "1"}, {"OMP_THREAD_LIMIT": "2"}])
-@pytest.mark.parametrize("both", [False, True])
-@pytest.mark.parametrize("batch", [9, 40])
-def test_fewer_threads_than_were_asked_for(batch: int, both: bool, limit: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("batch", "both", "layers"),
+    [(9, False, 1), (40, False, 1), (9, True, 1), (40, True, 1), (2, False, 4)],
+)
+def test_fewer_threads_than_were_asked_for(
+    batch: int, both: bool, layers: int, limit: dict[str, str]
+) -> None:
     code = "rf.set_num_threads(1); one = value(); rf.set_num_threads(4); print(value() == one)"
-    assert script(code, batch, both, **limit) == "True\n"
+    assert script(code, batch, both, layers, **limit) == "True\n"
 
 
-@pytest.mark.parametrize("batch", [9, 40])
-def test_many_more_threads_than_cores(batch: int) -> None:
+@pytest.mark.parametrize(("batch", "layers"), [(9, 1), (40, 1), (2, 5)])
+def test_many_more_threads_than_cores(batch: int, layers: int) -> None:
     code = "rf.set_num_threads(1); one = value(); rf.set_num_threads(11)\nprint(value() == one)"
-    assert script(code, batch) == "True\n"
+    assert script(code, batch, layers=layers) == "True\n"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
