@@ -70,8 +70,8 @@ class BackwardLayer {
           std::max(steps.begin, chunk_begin(schedule, end, p_.observer->rows()));
       p_.observer->before({begin, end});
       for (std::int64_t s = end - 1; s >= begin; --s) step(s);
-      if (g_.part_dx != nullptr)
-        input_gradient(p_, g_.part_dx, false, {schedule.first[begin], schedule.first[end]}, 0, 1);
+      if (g_.dx != nullptr)
+        input_gradient(p_, g_.dx, g_.dx_add, {schedule.first[begin], schedule.first[end]}, 0, 1);
       p_.observer->after({begin, end});
       end = begin;
     }

@@ -81,7 +81,7 @@ class GradientProducts {
       interleave(rows);
       worker_.own->wait();
       weights(rows, begin, end == p_.schedule->steps && row == all.begin);
-      if (g_.dx != nullptr)
+      if (g_.dx != nullptr && p_.observer == nullptr)  // else it is there, part by part
         input_gradient(p_, g_.dx, g_.dx_add, rows, worker_.member, worker_.members);
     }
   }

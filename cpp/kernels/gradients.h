@@ -17,7 +17,6 @@ struct LayerGradients {
   Scalar* dc0;                          // (B, H)
   Scalar* const* dx;                    // per row (I); null: not wanted, or formed later
   bool dx_add;                          // add to dx rather than overwrite
-  Scalar* const* part_dx;               // as dx, but formed part by part, for a PartObserver
   LayerParameters<Scalar*> parameters;  // added to
 
   // Scratch.

@@ -49,7 +49,7 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
   Wave wave;
   if (plan.wave && !wave.create(shape.L)) return Status::out_of_memory;
   run_team(plan, [&](Worker worker) {
-    worker.rows = c.schedule.deal(worker.member, worker.members);
+    if (plan.split_rows) worker.rows = c.schedule.deal(worker.member, worker.members);
     if (input.lengths != nullptr)
       clear_padding(c.schedule, input.T, output.y, output.y_time, output.y_batch, c.width(),
                     worker);
@@ -112,7 +112,7 @@ class StackBackward {
         Planner<Scalar>(shape_, c_.schedule, c_.input.indices != nullptr, threads).choose();
     if (!reserve(plan)) return Status::out_of_memory;
     run_team(plan, [&](Worker worker) {
-      worker.rows = c_.schedule.deal(worker.member, worker.members);
+      if (plan.split_rows) worker.rows = c_.schedule.deal(worker.member, worker.members);
       if (given_.dx != nullptr && c_.input.lengths != nullptr)
         clear_padding(c_.schedule, c_.input.T, given_.dx, given_.dx_time, given_.dx_batch, shape_.I,
                       worker);
@@ -162,9 +162,7 @@ class StackBackward {
     g.dc_n = given_.dc_n ? given_.dc_n + i * B * shape_.H : nullptr;
     g.dh0 = given_.dh0 ? given_.dh0 + i * B * shape_.P : nullptr;
     g.dc0 = given_.dc0 ? given_.dc0 + i * B * shape_.H : nullptr;
-    Scalar* const* dx = wants_dx(l) && worker.groups == 1 ? rows.dx.data() : nullptr;
-    g.dx = observer == nullptr ? dx : nullptr;
-    g.part_dx = observer != nullptr ? dx : nullptr;
+    g.dx = wants_dx(l) && worker.groups == 1 ? rows.dx.data() : nullptr;
     g.dx_add = d > 0;
     g.parameters = given_.parameters[i];
     g.dcarry = scratch.dcarry.data();

@@ -73,7 +73,8 @@ class Planner {
     plan.groups = shape_.D == 2 ? 2 : 1;
     std::int64_t members = threads_ / plan.groups;
     const double weights = recurrent() / 2 * sizeof(Scalar);
-    plan.split_rows = members > 1 && weights <= (512 << 10) && schedule_.B >= 8 * members;
+    plan.split_rows = members > 1 && weights <= static_cast<double>(core_cache_bytes()) / 4 &&
+                      schedule_.B >= 8 * members;
     double gain = static_cast<double>(members);
     if (!plan.split_rows) {
       members = std::min(members, blocks_of<Scalar>(shape_.H));
