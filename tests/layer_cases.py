@@ -248,18 +248,16 @@ def reference(case: Case) -> Values:
 def assert_near(actual: Values, expected: Values, tolerance: float) -> None:
     """Agree to `tolerance` times the largest value of each array.
 
-    A parameter's gradient is measured by the largest of all parameters': the sum of an array of
-    few numbers may cancel.
+    Gradients of parameters are measured by the largest of them all, and those of states too: the
+    sum of an array of few numbers may cancel.
     """
     assert list(actual) == list(expected)
-    gradients = [v for name, v in expected.items() if name.startswith(("weight", "bias"))]
-    largest = max((np.abs(v).max(initial=0.0) for v in gradients), default=0.0)
     for name, values in expected.items():
         assert actual[name].shape == values.shape, name
         error = np.abs(actual[name] - values).max(initial=0.0)
-        scale = np.abs(values).max(initial=0.0)
-        if name.startswith(("weight", "bias")):
-            scale = largest
+        kin = next((k for k in (("weight", "bias"), ("dstate",)) if name.startswith(k)), (name,))
+        arrays = [v for other, v in expected.items() if other.startswith(kin)]
+        scale = max(np.abs(v).max(initial=0.0) for v in arrays)
         assert error <= tolerance * scale, (name, error)
 
 
