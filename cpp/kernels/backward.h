@@ -80,9 +80,10 @@ class BackwardLayer {
   void step(std::int64_t s) {
     const Schedule& schedule = *p_.schedule;
     const std::int64_t n = schedule.active[s], batch = schedule.B;
+    const bool down = p_.goes_down(s);
     const std::int64_t later = s + 1 < schedule.steps ? schedule.active[s + 1] : 0;
     for (const bool ends : {false, true})
-      for_tiles<Shape>(worker_, outputs_, ends ? Range{later, n} : Range{0, later}, batch,
+      for_tiles<Shape>(worker_, outputs_, ends ? Range{later, n} : Range{0, later}, batch, down,
                        [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
                          output_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
                                                                                      ends, turn);
@@ -90,7 +91,7 @@ class BackwardLayer {
     if constexpr (Cell::may_project) project(s, n);
     if constexpr (Cell::second_product) {
       worker_.step_barrier();
-      for_tiles<Shape>(worker_, blocks_, {0, n}, batch,
+      for_tiles<Shape>(worker_, blocks_, {0, n}, batch, down,
                        [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
                          second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
                                                                                      turn);
@@ -102,7 +103,7 @@ class BackwardLayer {
   void project(std::int64_t s, std::int64_t n) {
     if (!w_.projection) return;
     worker_.step_barrier();
-    for_tiles<Shape>(worker_, blocks_, {0, n}, p_.schedule->B,
+    for_tiles<Shape>(worker_, blocks_, {0, n}, p_.schedule->B, p_.goes_down(s),
                      [&](auto block, auto blocks, auto b, auto rows, const Turn&) {
                        projection_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
                      });
@@ -118,8 +119,8 @@ class BackwardLayer {
     clear<Scalar, MR, U, 1>(acc);
     const std::int64_t next = schedule.first[s + 1] + b;
     if (!ends)
-      accumulate_slots<Scalar, MR, U>(acc, p_, next, Cell::h_first, w_.h_width(), w_.w_hh_t,
-                                      outputs_, block, turn);
+      accumulate_slots<Scalar, MR, U>(acc, p_, next, Cell::h_first, w_.h_width(), w_.w_hh_t, block,
+                                      turn);
     Scalar product[U][MR][V];
     spill(acc, product);
     for (int u = 0; u < U; ++u) {
@@ -204,7 +205,7 @@ class BackwardLayer {
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
-    accumulate_slots<Scalar, MR, U>(acc, p_, row, 0, V, w_.w_second_t, blocks_, block, turn);
+    accumulate_slots<Scalar, MR, U>(acc, p_, row, 0, V, w_.w_second_t, block, turn);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Scalar* gate = p_.slots_at(block + u, row + m) + V;
@@ -230,28 +231,29 @@ class BackwardLayer {
                       load(static_cast<const Scalar*>(dcarry_at(block, b))), w_.H - block * V);
     if (g_.dh0 == nullptr) return;
     const Range outputs = share(w_.outputs, worker_.member, worker_.members);
-    for_block_groups<Shape::blocks>(outputs, [&](std::int64_t block, auto blocks) {
-      constexpr int U = decltype(blocks)::value;
-      cut_rows<Shape::rows>({0, begun}, [&](std::int64_t b, auto rows, const Turn& turn) {
-        initial_tile<decltype(rows)::value, U>(outputs, block, b, turn);
-      });
-      for (std::int64_t b = begun; b < schedule.B; ++b)
-        for (int u = 0; u < U; ++u) {
-          const std::int64_t at = schedule.order[b] * w_.P + (block + u) * V;
-          const std::int64_t count = w_.P - (block + u) * V;
-          store_first(g_.dh0 + at,
-                      g_.dh_n != nullptr ? load_first(g_.dh_n + at, count) : zeros<Scalar>(),
-                      count);
-        }
-    });
+    for_block_groups<Shape::blocks>(
+        outputs, false, outputs.begin, [&](std::int64_t block, auto blocks, std::int64_t next) {
+          constexpr int U = decltype(blocks)::value;
+          cut_rows<Shape::rows>({0, begun}, next, [&](std::int64_t b, auto rows, const Turn& turn) {
+            initial_tile<decltype(rows)::value, U>(block, b, turn);
+          });
+          for (std::int64_t b = begun; b < schedule.B; ++b)
+            for (int u = 0; u < U; ++u) {
+              const std::int64_t at = schedule.order[b] * w_.P + (block + u) * V;
+              const std::int64_t count = w_.P - (block + u) * V;
+              store_first(g_.dh0 + at,
+                          g_.dh_n != nullptr ? load_first(g_.dh_n + at, count) : zeros<Scalar>(),
+                          count);
+            }
+        });
   }
 
   template <int MR, int U>
-  void initial_tile(Range outputs, std::int64_t block, std::int64_t b, const Turn& turn) {
+  void initial_tile(std::int64_t block, std::int64_t b, const Turn& turn) {
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
-    accumulate_slots<Scalar, MR, U>(acc, p_, b, Cell::h_first, w_.h_width(), w_.w_hh_t, outputs,
-                                    block, turn);
+    accumulate_slots<Scalar, MR, U>(acc, p_, b, Cell::h_first, w_.h_width(), w_.w_hh_t, block,
+                                    turn);
     Scalar product[U][MR][V];
     spill(acc, product);
     for (int m = 0; m < MR; ++m)

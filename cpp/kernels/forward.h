@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "kernels/cache.h"
 #include "kernels/layer_pass.h"
 #include "kernels/products.h"
 
@@ -19,7 +20,11 @@ class ForwardLayer {
 
  public:
   ForwardLayer(const LayerPass<Scalar>& pass, const Worker& worker)
-      : p_(pass), w_(*pass.weights), worker_(worker), blocks_(worker.my_blocks(w_.units)) {}
+      : p_(pass),
+        w_(*pass.weights),
+        worker_(worker),
+        blocks_(worker.my_blocks(w_.units)),
+        long_way_(step_bytes() > core_cache_bytes() / 8 * 5) {}
 
   void run() {
     const Schedule& schedule = *p_.schedule;
@@ -27,8 +32,9 @@ class ForwardLayer {
       const std::int64_t end = chunk_end(begin);
       if (p_.observer != nullptr) p_.observer->before({begin, end});
       chunk_ = begin;
-      input_product(p_, worker_, begin, end);
-      for (std::int64_t s = begin; s < end; ++s) step(s);
+      const bool together = end - begin == 1 && long_way_;
+      if (!together) input_product(p_, worker_, blocks_, false, blocks_.begin, begin, end);
+      for (std::int64_t s = begin; s < end; ++s) step(s, together);
       if (p_.observer != nullptr) p_.observer->after({begin, end});
       begin = end;
     }
@@ -44,17 +50,24 @@ class ForwardLayer {
                               p_.observer != nullptr ? p_.observer->rows() : kChunkRows);
   }
 
-  void step(std::int64_t s) {
-    const std::int64_t n = p_.schedule->active[s];
-    const Range all{0, n};
-    for_tiles<Recurrent>(worker_, blocks_, all, p_.schedule->B,
-                         [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
-                           recurrent_tile<decltype(rows)::value, decltype(blocks)::value>(s, block,
-                                                                                          b, turn);
-                         });
+  void step(std::int64_t s, bool with_input) {
+    const std::int64_t batch = p_.schedule->B;
+    const Range all{0, p_.schedule->active[s]};
+    const bool down = long_way_ && p_.goes_down(s);
+    for_groups<Recurrent>(blocks_, batch, down, turning_block(blocks_, down),
+                          [&](std::int64_t block, auto blocks, std::int64_t next) {
+                            constexpr int U = decltype(blocks)::value;
+                            if (with_input)
+                              input_product(p_, worker_, {block, block + U}, down, next, s, s + 1);
+                            for_step_rows<Recurrent>(
+                                worker_, all, batch, next,
+                                [&](std::int64_t b, auto rows, const Turn& turn) {
+                                  recurrent_tile<decltype(rows)::value, U>(s, block, b, turn);
+                                });
+                          });
     if constexpr (Cell::second_product) {
       worker_.step_barrier();
-      for_tiles<Plain>(worker_, blocks_, all, p_.schedule->B,
+      for_tiles<Plain>(worker_, blocks_, all, batch, down,
                        [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
                          second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
                                                                                      turn);
@@ -65,6 +78,13 @@ class ForwardLayer {
       projection_product(p_, worker_, s);
     }
     worker_.step_barrier();
+  }
+
+  // Bytes of the weights that a step reads.
+  std::int64_t step_bytes() const {
+    const std::int64_t inputs = w_.P + (p_.schedule->steps == 1 ? w_.I : 0);
+    return (blocks_.end - blocks_.begin) * V * w_.layout.slots * inputs *
+           static_cast<std::int64_t>(sizeof(Scalar));
   }
 
   std::int64_t slot_row(std::int64_t s, std::int64_t row) const {
@@ -81,7 +101,7 @@ class ForwardLayer {
     Rows<Scalar, MR> left;
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) left.row[m] = p_.h_prev[row + m];
-    accumulate_panels<Scalar, MR, U, G>(acc, left, w_.w_hh, w_.P, blocks_, block, turn);
+    accumulate_panels<Scalar, MR, U, G>(acc, left, w_.w_hh, w_.P, block, turn);
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
@@ -142,7 +162,7 @@ class ForwardLayer {
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
     accumulate_panels<Scalar, MR, U, 1>(acc, inner_rows<Scalar, MR>(p_, row, b), w_.w_second, w_.H,
-                                        blocks_, block, turn);
+                                        block, turn);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Scalar* slots = p_.slots_at(block + u, slot_row(s, row + m));
@@ -157,6 +177,9 @@ class ForwardLayer {
   const PackedLayer<Scalar>& w_;
   const Worker& worker_;
   const Range blocks_;
+  // Whether a step's weights hardly fit the cache: steps then go up and down through the blocks, and
+  // where a chunk is a step, both products are made block by block.
+  const bool long_way_;
   std::int64_t chunk_ = 0;  // its first step
 };
 

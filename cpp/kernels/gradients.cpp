@@ -174,29 +174,29 @@ class GradientProducts {
           by_block ? share(blocks, worker_.member, worker_.members) : Range{0, blocks};
       const Range panels =
           by_block ? Range{0, K / MR} : share(K / MR, worker_.member, worker_.members);
-      for_block_groups<BlockTile<Count>::blocks>(mine, [&](std::int64_t block, auto group) {
-        for (std::int64_t panel = panels.begin; panel < panels.end; ++panel)
-          product_tile<Count, MR, decltype(group)::value>(
-              left, K, right, mine, block, panel * MR, to, rows, fresh,
-              {panel - panels.begin, panels.end - panels.begin});
-      });
+      for_block_groups<BlockTile<Count>::blocks>(
+          mine, false, mine.begin, [&](std::int64_t block, auto group, std::int64_t next) {
+            for (std::int64_t panel = panels.begin; panel < panels.end; ++panel)
+              product_tile<Count, MR, decltype(group)::value>(
+                  left, K, right, block, panel * MR, to, rows, fresh,
+                  {panel - panels.begin, panels.end - panels.begin, next});
+          });
     });
   }
 
   // Not inlined: beside the rest of `weights` the compiler keeps no accumulator in a register.
   template <int Count, int MR, int U>
   __attribute__((noinline)) void product_tile(const Scalar* left, std::int64_t K,
-                                              const Operand& right, Range blocks,
-                                              std::int64_t block, std::int64_t k, Scalar* to,
-                                              Range rows, bool fresh, const Turn& turn) {
+                                              const Operand& right, std::int64_t block,
+                                              std::int64_t k, Scalar* to, Range rows, bool fresh,
+                                              const Turn& turn) {
     const std::int64_t n = rows.end - rows.begin;
     const Scalar* b[U];
 #pragma GCC unroll 8
     for (int u = 0; u < U; ++u)
       b[u] = right.data + (block + u) * right.block + rows.begin * right.row;
     Scalar* c = to + (block * K + k) * Count * V;
-    const std::int64_t next = block + U < blocks.end ? block + U : blocks.begin;
-    Ahead ahead(right.data + next * right.block + rows.begin * right.row,
+    Ahead ahead(right.data + turn.next * right.block + rows.begin * right.row,
                 n * right.row * static_cast<std::int64_t>(sizeof(Scalar)), turn, n);
     for (std::int64_t r = 0; r < n; r += kChainedRows) {
       const std::int64_t part = std::min(kChainedRows, n - r);

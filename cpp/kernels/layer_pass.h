@@ -53,7 +53,12 @@ struct LayerPass {
   // or o tanh(c) of a layer with a projection. All rows if kept, else B.
   Scalar* inner;
   std::int64_t inner_stride;
-  PartObserver* observer;  // or null
+  PartObserver* observer = nullptr;  // or null
+  bool down = false;  // whether the first step goes through its blocks from the last one on
+
+  // Steps go through the blocks up and down in turns: what is read last of weights that do not fit
+  // the cache is still there for the next step.
+  bool goes_down(std::int64_t s) const { return down != ((s & 1) != 0); }
 
   std::int64_t slot_row(std::int64_t row, std::int64_t first_slot) const {
     return keep ? row : row - first_slot;
@@ -72,76 +77,101 @@ struct LayerPass {
   }
 };
 
-// Cuts rows [begin, end) in tiles of nearly the same height: f(first row, integral_constant rows,
-// turn).
+// Cuts rows [begin, end) in tiles of nearly the same height, of blocks that `next` follows: f(first
+// row, integral_constant rows, turn).
 template <int Max, class F>
-RNNFAST_INLINE void cut_rows(Range range, const F& f) {
+RNNFAST_INLINE void cut_rows(Range range, std::int64_t next, const F& f) {
   const std::int64_t n = range.end - range.begin, tiles = (n + Max - 1) / Max;
   std::int64_t row = range.begin;
   for (std::int64_t t = 0; t < tiles; ++t) {
     const std::int64_t end = range.begin + n * (t + 1) / tiles;
-    with_rows<Max>(static_cast<int>(end - row), [&](auto rows) { f(row, rows, Turn{t, tiles}); });
+    with_rows<Max>(static_cast<int>(end - row),
+                   [&](auto rows) { f(row, rows, Turn{t, tiles, next}); });
     row = end;
   }
 }
 
 // Visits the tiles of the rows [begin, end) of a step that fall to this worker.
 template <int Max, class F>
-RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, const F& f) {
+RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, std::int64_t next,
+                                  const F& f) {
   if (worker.split_rows)
     range = {std::max(range.begin, worker.rows.begin), std::min(range.end, worker.rows.end)};
-  cut_rows<Max>(range, f);
+  cut_rows<Max>(range, next, f);
 }
 
-// Visits blocks [begin, end) in groups of U, the rest in smaller ones: f(block,
-// integral_constant size).
+// Visits blocks in groups of U, the rest in smaller ones, up or down, `after` being the block that
+// is read next: f(block, integral_constant size, next block).
 template <int U, class F>
-RNNFAST_INLINE void for_block_groups(Range range, const F& f) {
-  for (; range.begin + U <= range.end; range.begin += U)
-    f(range.begin, std::integral_constant<int, U>());
-  if constexpr (U > 1) {
-    if (range.begin < range.end) for_block_groups<U / 2>(range, f);
+void for_block_groups(Range range, bool down, std::int64_t after, const F& f) {
+  const Range rest{range.end - (range.end - range.begin) % U, range.end};
+  const auto visit_rest = [&](std::int64_t then) {
+    if constexpr (U > 1) {
+      if (rest.begin < rest.end) for_block_groups<U / 2>(rest, down, then, f);
+    }
+  };
+  constexpr std::integral_constant<int, U> size;
+  if (down) {
+    visit_rest(range.begin < rest.begin ? rest.begin - U : after);
+    for (std::int64_t block = rest.begin - U; block >= range.begin; block -= U)
+      f(block, size, block > range.begin ? block - U : after);
+  } else {
+    for (std::int64_t block = range.begin; block < rest.begin; block += U)
+      f(block, size, block + U < range.end ? block + U : after);
+    visit_rest(after);
   }
+}
+
+// The same in the groups that suit a product of a Shape with so many rows.
+template <class Shape, class F>
+void for_groups(Range blocks, std::int64_t rows, bool down, std::int64_t after, const F& f) {
+  if (rows == 1)
+    for_block_groups<Shape::wide>(blocks, down, after, f);
+  else
+    for_block_groups<Shape::blocks>(blocks, down, after, f);
+}
+
+// Where a way through blocks that turns at its end goes on.
+inline std::int64_t turning_block(Range blocks, bool down) {
+  return down ? blocks.begin : blocks.end - 1;
+}
+
+// Visits this worker's tiles of one step for some blocks: f(row, integral_constant rows, turn).
+template <class Shape, class F>
+RNNFAST_INLINE void for_step_rows(const Worker& worker, Range rows, std::int64_t batch,
+                                  std::int64_t next, const F& f) {
+  if (batch > 1)
+    for_row_tiles<Shape::rows>(worker, rows, next, f);
+  else if (rows.begin < rows.end)
+    f(rows.begin, std::integral_constant<int, 1>(), Turn{0, 1, next});
 }
 
 // Visits this worker's tiles of one step: f(block, integral_constant blocks, row,
 // integral_constant rows, turn), for blocks in `blocks` and rows in `rows`.
 template <class Shape, class F>
-RNNFAST_INLINE void for_tiles(const Worker& worker, Range blocks, Range rows, std::int64_t batch,
-                              const F& f) {
+void for_tiles(const Worker& worker, Range blocks, Range rows, std::int64_t batch, bool down,
+               const F& f) {
   if (rows.begin >= rows.end) return;
-  if (batch == 1) {
-    for_block_groups<Shape::wide>(blocks, [&](std::int64_t block, auto count) {
-      f(block, count, rows.begin, std::integral_constant<int, 1>(), Turn{});
-    });
-    return;
-  }
-  for_block_groups<Shape::blocks>(blocks, [&](std::int64_t block, auto count) {
-    for_row_tiles<Shape::rows>(worker, rows, [&](std::int64_t row, auto height, const Turn& turn) {
-      f(block, count, row, height, turn);
-    });
-  });
-}
-
-// The panels of the blocks that this worker visits after `block`, the first ones after the last,
-// to be fetched while the U panels of `size` values from `block` on are multiplied in K steps.
-template <int U, class Scalar>
-RNNFAST_INLINE Ahead next_panels(const Scalar* panels, std::int64_t size, Range blocks,
-                                 std::int64_t block, const Turn& turn, std::int64_t K) {
-  const std::int64_t next = block + U < blocks.end ? block + U : blocks.begin;
-  return {panels + next * size, U * size * static_cast<std::int64_t>(sizeof(Scalar)), turn, K};
+  for_groups<Shape>(blocks, batch, down, turning_block(blocks, down),
+                    [&](std::int64_t block, auto count, std::int64_t next) {
+                      for_step_rows<Shape>(worker, rows, batch, next,
+                                           [&](std::int64_t row, auto height, const Turn& turn) {
+                                             f(block, count, row, height, turn);
+                                           });
+                    });
 }
 
 // acc += A W for weight panels [block][k][G][V]: rows at `left`, U blocks from `block` on.
 template <class Scalar, int MR, int U, int G>
 RNNFAST_INLINE void accumulate_panels(Tile<Scalar, MR, U, G>& acc, const Rows<Scalar, MR>& left,
-                                      const Scalar* panels, std::int64_t K, Range blocks,
-                                      std::int64_t block, const Turn& turn) {
+                                      const Scalar* panels, std::int64_t K, std::int64_t block,
+                                      const Turn& turn) {
   constexpr int width = G * lanes<Scalar>;
   const Scalar* right[U];
 #pragma GCC unroll 8
   for (int u = 0; u < U; ++u) right[u] = panels + (block + u) * K * width;
-  Ahead ahead = next_panels<U>(panels, K * width, blocks, block, turn, K);
+  constexpr std::int64_t bytes = U * width * static_cast<std::int64_t>(sizeof(Scalar));
+  Ahead ahead(panels + turn.next * K * width, bytes * K, turn, K);
   accumulate_rows<Scalar, MR, U, G>(acc, left, right, width, K, ahead);
 }
 
@@ -159,13 +189,14 @@ RNNFAST_INLINE Rows<Scalar, MR> inner_rows(const LayerPass<Scalar>& p, std::int6
 template <class Scalar, int MR, int U>
 RNNFAST_INLINE void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, const LayerPass<Scalar>& p,
                                      std::int64_t row, int slot, std::int64_t width,
-                                     const Scalar* panels, Range blocks, std::int64_t block,
-                                     const Turn& turn) {
+                                     const Scalar* panels, std::int64_t block, const Turn& turn) {
   constexpr int V = lanes<Scalar>;
   const std::int64_t units = p.weights->units;
   // A part covers whole blocks, and about half the longest chain: gates differ in size.
   const std::int64_t part = std::max<std::int64_t>(1, kLongestChain / 2 / width);
-  Ahead ahead = next_panels<U>(panels, units * width * V, blocks, block, turn, units * width);
+  const std::int64_t size = units * width * V;  // of a block's panels
+  constexpr std::int64_t bytes = U * static_cast<std::int64_t>(sizeof(Scalar));
+  Ahead ahead(panels + turn.next * size, bytes * size, turn, units * width);
   Total<Scalar, MR, U, 1> total;
   for (std::int64_t unit = 0; unit < units; ++unit) {
     if (unit > 0 && unit % part == 0) total.absorb(acc);

@@ -1,23 +1,10 @@
 // How a pass over a stack is cut up among threads.
 #pragma once
 
-#include <unistd.h>
-
+#include "kernels/cache.h"
 #include "kernels/layer_pass.h"
 
 namespace rnnfast {
-
-// Bytes of a core's own cache.
-inline std::int64_t core_cache_bytes() {
-  static const std::int64_t bytes = [] {
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-    const long found = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    if (found > 0) return static_cast<std::int64_t>(found);
-#endif
-    return std::int64_t(1) << 20;
-  }();
-  return bytes;
-}
 
 // Rows of a part when layers follow each other: parts enough to keep all threads at work.
 inline std::int64_t wave_rows(const Schedule& schedule) {

@@ -1,8 +1,10 @@
 // Probes of the machine's limits: a loop of multiply-adds that touches no memory, and a loop that
-// does nothing but read. A measurement beside them tells how near to the limit a kernel is, and
-// whether a neighbour was taking its share of the machine meanwhile.
+// does nothing but read, back and forth, as the kernels go through weights that do not fit a cache.
+// A measurement beside them tells how near to the limit a kernel is, and whether a neighbour was
+// taking its share of the machine meanwhile.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <system_error>
@@ -24,7 +26,7 @@ inline double seconds_since(ProbeClock::time_point start) {
 
 // Runs `block()`, which returns the work it did, for `seconds`: work per second.
 template <class Block>
-double rate(double seconds, const Block& block) {
+double rate(double seconds, Block& block) {
   const auto start = ProbeClock::now();
   double work = 0, elapsed;
   do {
@@ -44,7 +46,7 @@ double team_rate(int threads, double seconds, const Make& make) {
   std::atomic<int> expected{threads};
   std::vector<double> rates(static_cast<std::size_t>(threads), 0.0);
   const auto work = [&](int rank) {
-    const auto block = make(rank);
+    auto block = make(rank);
     rate(warm_up, block);
     ++arrived;
     // The block, not a pause: a thread that waits must not lose its warmth.
@@ -116,19 +118,29 @@ inline double read_block(const float* data, std::int64_t count) {
 
 template <class Scalar>
 double fma_probe(int threads, double seconds) {
-  return detail::team_rate(threads, seconds, [](int) { return detail::fma_block<Scalar>; });
+  return detail::team_rate(threads, seconds, [](int) { return &detail::fma_block<Scalar>; });
 }
 
 inline double read_probe(std::int64_t bytes, int threads, double seconds) {
   constexpr std::int64_t unit = kRegisters / 2 * lanes<float>;
   constexpr std::int64_t stride = unit * static_cast<std::int64_t>(sizeof(float));
   const std::int64_t count = (bytes + stride - 1) / stride * unit;
+  static constexpr std::int64_t piece = 16 * unit;  // read upwards, as processors expect it
+  const std::int64_t pieces = (count + piece - 1) / piece;
   std::vector<Buffer<float>> buffers(static_cast<std::size_t>(threads));
   for (auto& buffer : buffers)
     if (!buffer.reserve_zeroed(count)) return -1.0;
   return detail::team_rate(threads, seconds, [&](int rank) {
     const float* data = buffers[static_cast<std::size_t>(rank)].data();
-    return [data, count] { return detail::read_block(data, count); };
+    return [data, count, pieces, down = false]() mutable {
+      double work = 0;
+      for (std::int64_t i = 0; i < pieces; ++i) {
+        const std::int64_t at = (down ? pieces - 1 - i : i) * piece;
+        work += detail::read_block(data + at, std::min(piece, count - at));
+      }
+      down = !down;
+      return work;
+    };
   });
 }
 

@@ -6,8 +6,8 @@ namespace {
 
 // One tile of the input product: MR rows from `row` on, U unit blocks of Count slots each.
 template <class Scalar, int Count, int MR, int U>
-void input_tile(const LayerPass<Scalar>& p, std::int64_t first_slot, Range blocks,
-                std::int64_t block, std::int64_t row, const Turn& turn) {
+void input_tile(const LayerPass<Scalar>& p, std::int64_t first_slot, std::int64_t block,
+                std::int64_t row, const Turn& turn) {
   constexpr int V = lanes<Scalar>;
   const PackedLayer<Scalar>& w = *p.weights;
   Vec<Scalar> acc[MR][U][Count];
@@ -32,7 +32,7 @@ void input_tile(const LayerPass<Scalar>& p, std::int64_t first_slot, Range block
     Rows<Scalar, MR> left;
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) left.row[m] = p.x[row + m];
-    accumulate_panels<Scalar, MR, U, Count>(acc, left, w.w_ih, w.I, blocks, block, turn);
+    accumulate_panels<Scalar, MR, U, Count>(acc, left, w.w_ih, w.I, block, turn);
   }
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
@@ -45,15 +45,15 @@ void input_tile(const LayerPass<Scalar>& p, std::int64_t first_slot, Range block
 }
 
 template <class Scalar, int MR, int U>
-void projection_tile(const LayerPass<Scalar>& p, std::int64_t s, Range blocks, std::int64_t block,
-                     std::int64_t b, const Turn& turn) {
+void projection_tile(const LayerPass<Scalar>& p, std::int64_t s, std::int64_t block, std::int64_t b,
+                     const Turn& turn) {
   constexpr int V = lanes<Scalar>;
   const PackedLayer<Scalar>& w = *p.weights;
   const std::int64_t row = p.schedule->first[s] + b;
   Vec<Scalar> acc[MR][U][1];
   clear<Scalar, MR, U, 1>(acc);
-  accumulate_panels<Scalar, MR, U, 1>(acc, inner_rows<Scalar, MR>(p, row, b), w.w_hr, w.H, blocks,
-                                      block, turn);
+  accumulate_panels<Scalar, MR, U, 1>(acc, inner_rows<Scalar, MR>(p, row, b), w.w_hr, w.H, block,
+                                      turn);
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
@@ -62,13 +62,13 @@ void projection_tile(const LayerPass<Scalar>& p, std::int64_t s, Range blocks, s
 }
 
 template <class Scalar, int MR, int U>
-void input_gradient_tile(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to, Range blocks,
+void input_gradient_tile(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to,
                          std::int64_t block, std::int64_t row, const Turn& turn) {
   constexpr int V = lanes<Scalar>;
   const PackedLayer<Scalar>& w = *p.weights;
   Vec<Scalar> acc[MR][U][1];
   clear<Scalar, MR, U, 1>(acc);
-  accumulate_slots<Scalar, MR, U>(acc, p, row, 0, w.x_width(), w.w_ih_t, blocks, block, turn);
+  accumulate_slots<Scalar, MR, U>(acc, p, row, 0, w.x_width(), w.w_ih_t, block, turn);
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
@@ -84,43 +84,44 @@ void input_gradient_tile(const LayerPass<Scalar>& p, Scalar* const* dx, bool add
 }  // namespace
 
 template <class Scalar>
-void input_product(const LayerPass<Scalar>& p, const Worker& worker, std::int64_t begin,
-                   std::int64_t end) {
+void input_product(const LayerPass<Scalar>& p, const Worker& worker, Range blocks, bool down,
+                   std::int64_t after, std::int64_t begin, std::int64_t end) {
   const Schedule& schedule = *p.schedule;
   const std::int64_t first = schedule.first[begin], chunk = schedule.first[end] - first;
   with_rows<4>(p.weights->layout.x_count, [&](auto slots) {
     constexpr int Count = decltype(slots)::value;
     using Shape = BlockTile<Count>;
-    const Range mine = worker.my_blocks(p.weights->units);
-    for_block_groups<Shape::blocks>(mine, [&](std::int64_t block, auto blocks) {
-      constexpr int U = decltype(blocks)::value;
-      if (!worker.split_rows) {
-        // All rows of the chunk, as if it were one tall step.
-        cut_rows<Shape::rows>({0, chunk}, [&](std::int64_t row, auto rows, const Turn& turn) {
-          input_tile<Scalar, Count, decltype(rows)::value, U>(p, first, mine, block, first + row,
-                                                              turn);
+    for_block_groups<Shape::blocks>(
+        blocks, down, after, [&](std::int64_t block, auto group, std::int64_t next) {
+          constexpr int U = decltype(group)::value;
+          if (!worker.split_rows) {
+            // All rows of the chunk, as if it were one tall step.
+            cut_rows<Shape::rows>({0, chunk}, next,
+                                  [&](std::int64_t row, auto rows, const Turn& turn) {
+                                    input_tile<Scalar, Count, decltype(rows)::value, U>(
+                                        p, first, block, first + row, turn);
+                                  });
+          } else {
+            for (std::int64_t s = begin; s < end; ++s)
+              for_row_tiles<Shape::rows>(worker, {0, schedule.active[s]}, next,
+                                         [&](std::int64_t b, auto rows, const Turn& turn) {
+                                           input_tile<Scalar, Count, decltype(rows)::value, U>(
+                                               p, first_slot_row(schedule, worker, begin, s), block,
+                                               schedule.first[s] + b, turn);
+                                         });
+          }
         });
-      } else {
-        for (std::int64_t s = begin; s < end; ++s)
-          for_row_tiles<Shape::rows>(worker, {0, schedule.active[s]},
-                                     [&](std::int64_t b, auto rows, const Turn& turn) {
-                                       input_tile<Scalar, Count, decltype(rows)::value, U>(
-                                           p, first_slot_row(schedule, worker, begin, s), mine,
-                                           block, schedule.first[s] + b, turn);
-                                     });
-      }
-    });
   });
 }
 
 template <class Scalar>
 void projection_product(const LayerPass<Scalar>& p, const Worker& worker, std::int64_t s) {
   using Shape = BlockTile<1>;
-  const Range mine = worker.my_blocks(p.weights->outputs);
-  for_tiles<Shape>(worker, mine, {0, p.schedule->active[s]}, p.schedule->B,
+  for_tiles<Shape>(worker, worker.my_blocks(p.weights->outputs), {0, p.schedule->active[s]},
+                   p.schedule->B, p.goes_down(s),
                    [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
                      projection_tile<Scalar, decltype(rows)::value, decltype(blocks)::value>(
-                         p, s, mine, block, b, turn);
+                         p, s, block, b, turn);
                    });
 }
 
@@ -137,17 +138,18 @@ void input_gradient(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to, 
     const Range part = share(rows.end - rows.begin, member, members);
     mine = {rows.begin + part.begin, rows.begin + part.end};
   }
-  for_block_groups<Shape::blocks>(blocks, [&](std::int64_t block, auto n) {
-    cut_rows<Shape::rows>(mine, [&](std::int64_t row, auto m, const Turn& turn) {
-      input_gradient_tile<Scalar, decltype(m)::value, decltype(n)::value>(p, dx, add_to, blocks,
-                                                                          block, row, turn);
-    });
-  });
+  for_block_groups<Shape::blocks>(
+      blocks, false, blocks.begin, [&](std::int64_t block, auto n, std::int64_t next) {
+        cut_rows<Shape::rows>(mine, next, [&](std::int64_t row, auto m, const Turn& turn) {
+          input_gradient_tile<Scalar, decltype(m)::value, decltype(n)::value>(p, dx, add_to, block,
+                                                                              row, turn);
+        });
+      });
 }
 
 #define RNNFAST_INSTANTIATE(Scalar)                                                                \
-  template void input_product<Scalar>(const LayerPass<Scalar>&, const Worker&, std::int64_t,       \
-                                      std::int64_t);                                               \
+  template void input_product<Scalar>(const LayerPass<Scalar>&, const Worker&, Range, bool,        \
+                                      std::int64_t, std::int64_t, std::int64_t);                   \
   template void projection_product<Scalar>(const LayerPass<Scalar>&, const Worker&, std::int64_t); \
   template void input_gradient<Scalar>(const LayerPass<Scalar>&, Scalar* const*, bool, Range, int, \
                                        int);

@@ -245,7 +245,6 @@ LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, co
   p.carry_rows = carry_rows();
   p.inner = own.inner.data();
   p.inner_stride = shape.H;
-  p.observer = nullptr;
   return p;
 }
 

@@ -32,6 +32,7 @@ class StackStream {
       for (int l = 0; l < shape.L; ++l) {
         LayerPass<Scalar> pass = passes_[l];
         pass.weights = &packed.layers[l];
+        pass.down = now_ != 0;
         if (l == 0) {
           pass.x = indices != nullptr ? nullptr : x_rows_.data();
           pass.index = indices;

@@ -28,9 +28,9 @@ struct Interleaved {
   RNNFAST_INLINE Scalar operator()(int m, std::int64_t k) const { return panel[k * MR + m]; }
 };
 
-// Which of the `count` tiles that read the same panel one is.
+// Which of the `count` tiles that read the same panels one is, and the block whose panels are next.
 struct Turn {
-  std::int64_t index = 0, count = 1;
+  std::int64_t index = 0, count = 1, next = 0;
 };
 
 // What a product fetches into the L2 cache meanwhile: one of `turn.count` parts of the `bytes` at
