@@ -128,12 +128,6 @@ def test_weights_must_stay() -> None:
     assert not any(gradient.any() for gradient in layer.grads.values())
 
 
-def test_both_directions_are_refused() -> None:
-    message = "recompute: expected a layer of one direction, got a bidirectional one"
-    with raises(ValueError, message):
-        rf.RNN(3, 5, bidirectional=True).forward(np.ones((4, 2, 3), np.float32), recompute=True)
-
-
 @pytest.mark.parametrize("time", [1, 8])
 def test_a_number_that_is_not_finite_is_named_by_its_own_step(time: int) -> None:
     layer = rf.GRU(3, 5)
