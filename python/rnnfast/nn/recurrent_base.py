@@ -242,7 +242,8 @@ class Recurrent(Module):
         recompute : bool
             True: keep the states at about sqrt(T) borders in time only and run the pass between
             them again in ``backprop``: memory of the order of sqrt(T) for a third more work
-            (Chen et al. 2016). One direction only. The parameters must not change before
+            (Chen et al. 2016). In both directions each layer is gone through by itself, so that
+            the inputs of all layers are kept too. The parameters must not change before
             ``backprop`` has run; otherwise it keeps to those of this pass.
 
         Returns
@@ -259,6 +260,9 @@ class Recurrent(Module):
         A pass keeps, per step, sequence and hidden unit of a layer, in numbers of the dtype: 5 for
         an LSTM and a GRU (4 for one that resets before the product, 3 for the simplified one),
         1 for an RNN, beside the layer's output; a projection or a reset before the product 1 more.
+        With ``recompute`` it keeps none of these; if bidirectional, the output of each layer but
+        the last, and ``backprop`` needs, for one layer at a time, the gradients of its output and
+        input, and the factors of its dropout.
         """
         call = self._checked(x, h0, lengths, reset)
         if recompute:
