@@ -1,8 +1,8 @@
 """Backpropagation in little memory: keep states at borders in time, run the rest again.
 
-The networks that are run so, part by part, have one direction: all layers of a layer together, or,
-where it is bidirectional, each direction of each layer by itself, since the two meet above each
-layer over the whole of time.
+What is run so, part by part, has one direction: a stack of layers as a whole, or, if it is
+bidirectional, each direction of each layer by itself, one level after the other. There the next
+level needs both directions of a step, and they come to it in different parts.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def _check_states(
 class _Run:
     """A checked pass of a layer and its backpropagation, of arrays with an axis for the batch.
 
-    Kept are the input, that of each further level, and the states at the borders.
+    Kept are the input, that of each further level, and the states at the borders. `backward`, which
+    lets them go from the last level to the first, runs once.
     """
 
     def __init__(self, layer: Recurrent, call: Call) -> None:
@@ -86,12 +87,12 @@ class _Run:
         x, reset = self._by_time(call.x), call.reset
         reset = None if reset is None else self._by_time(reset)
         seeds = self._draw_seeds(len(part_begins(len(x))))
-        directions = [Direction(call.lengths, reverse) for reverse in (False, True)]
+        directions = [Direction(call.lengths, d > 0) for d in range(layer.num_directions)]
         finals: list[tuple[Array, Array]] = []
         for k, networks in enumerate(layer._levels):
             level: list[PartedPass] = []
             y = self._new(layer._width(k + 1))
-            for network, direction in zip(networks, directions, strict=False):
+            for network, direction in zip(networks, directions, strict=True):
                 h0, c0 = (self._rows(s, len(finals)) for s in (call.h0, call.c0))
                 one = PartedPass(
                     network,
@@ -167,7 +168,7 @@ class _Run:
         return y[..., direction * width : (direction + 1) * width]
 
     def _rows(self, state: Array | None, network: int) -> Array | None:
-        """Return the rows of states that belong to a network, counted over all levels."""
+        """Return the rows of a state that belong to a network, counted over all levels."""
         if state is None or not self._layer.bidirectional:
             return state
         return state[network : network + 1]
