@@ -151,8 +151,15 @@ class _Pace:
 
 
 def _pace(candidate: Candidate, budget: float, clock: str) -> _Pace:
-    """Choose how many calls make a block, and how many blocks a slice."""
-    once = min(candidate.time(1, 2, clock).seconds)
+    """Choose how many calls make a block, and how many blocks a slice.
+
+    From calls that are warm: a first one whose threads wake up on the same core may take a thousand
+    times as long, and would make slices of a single call, none of them warm.
+    """
+    once, spent = float("inf"), 0.0
+    while spent < 4 * WARM_SECONDS:
+        seconds = candidate.time(1, 2, clock).seconds
+        once, spent = min(once, *seconds), spent + sum(seconds)
     calls = max(1, round(BLOCK_SECONDS / once))
     blocks = max(1, round(SLICE_SECONDS / (calls * once)))
     warming = max(1, round(WARM_SECONDS / (calls * once)))
@@ -190,7 +197,11 @@ def time_in_turns(
     list of Timing
         One for each candidate.
     """
-    paces = [_pace(candidate, budget, clock) for candidate in candidates]
+    patience = SETTLE_SECONDS if threads > 1 else 0.0
+    paces = []
+    for candidate in candidates:
+        machine.settle(dtype, threads, patience)
+        paces.append(_pace(candidate, budget, clock))
     timings = [Timing() for _ in candidates]
     for turn in range(2 * max(pace.rounds for pace in paces)):
         for place in range(len(candidates)):
@@ -198,7 +209,7 @@ def time_in_turns(
             candidate, pace = candidates[k], paces[k]
             if not pace.goes_on(turn, timings[k]):
                 continue
-            before = machine.settle(dtype, threads, SETTLE_SECONDS if threads > 1 else 0.0)
+            before = machine.settle(dtype, threads, patience)
             # The first calls wake threads and fill caches: they are not counted.
             candidate.time(pace.calls, pace.warming, clock)
             timed = candidate.time(pace.calls, pace.blocks, clock)

@@ -97,6 +97,41 @@ def test_many_more_threads_than_cores(batch: int, layers: int) -> None:
     assert script(code, batch, layers=layers) == "True\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks on which cores threads may run")
+@pytest.mark.parametrize("threads", [2, 5])
+@pytest.mark.parametrize(("batch", "layers"), [(9, 1), (40, 1), (2, 3)])
+def test_threads_that_slept(threads: int, batch: int, layers: int) -> None:
+    # They may wake up on one core, and then go to another, but may run where they might before.
+    code = f"""
+import time
+rf.set_num_threads(1)
+one = value()
+rf.set_num_threads({threads})
+for _ in range(6):
+    print(value() == one)
+    time.sleep(0.03)
+masks = {{frozenset(os.sched_getaffinity(int(task))) for task in os.listdir("/proc/self/task")}}
+print(masks == {{frozenset(os.sched_getaffinity(0))}})
+"""
+    assert script(code, batch, layers=layers) == 7 * "True\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="binds a process to a core")
+@pytest.mark.parametrize(("batch", "layers"), [(9, 1), (40, 1), (2, 3)])
+def test_two_threads_on_one_core(batch: int, layers: int) -> None:
+    code = """
+import time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+rf.set_num_threads(1)
+one = value()
+rf.set_num_threads(2)
+for _ in range(3):
+    print(value() == one)
+    time.sleep(0.03)
+"""
+    assert script(code, batch, layers=layers) == 3 * "True\n"
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("team", TEAMS)
 @pytest.mark.parametrize("threads", [1, 5])

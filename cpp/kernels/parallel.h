@@ -1,4 +1,4 @@
-// Loops that need no barrier: cut by the number of threads the machine grants.
+// How loops that need no barrier are cut among threads.
 #pragma once
 
 #include "kernels/buffer.h"
@@ -11,22 +11,6 @@ inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1
 // As many of `threads` as have at least `grain` units of work each; at least one.
 inline int useful_threads(int threads, std::int64_t work, std::int64_t grain) {
   return static_cast<int>(std::clamp<std::int64_t>(work / grain, 1, threads));
-}
-
-// Calls f(rank, size) once on each thread, subnormals flushed. f cuts the work by the size it is
-// told, because the runtime may give fewer threads than were asked for.
-template <class F>
-void parallel(int threads, const F& f) {
-  if (threads <= 1) {
-    const FlushSubnormals flush;
-    f(0, 1);
-    return;
-  }
-#pragma omp parallel num_threads(threads)
-  {
-    const FlushSubnormals flush;
-    f(omp_get_thread_num(), omp_get_num_threads());
-  }
 }
 
 // The part of [0, count) that falls to `rank` of `size`, cut at multiples of `unit`.

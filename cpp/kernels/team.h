@@ -1,14 +1,9 @@
-// Threads: one parallel region per call, a barrier of our own inside, and who owns what.
+// Threads: one parallel region per call, and who owns what in it.
 #pragma once
 
 #include <omp.h>
-#include <sched.h>
 
-#include <algorithm>
-#include <atomic>
-#include <cstdint>
-
-#include "kernels/simd.h"
+#include "kernels/wait.h"
 
 namespace rnnfast {
 
@@ -20,42 +15,6 @@ struct Range {
 inline Range share(std::int64_t count, int rank, int size) {
   return {count * rank / size, count * (rank + 1) / size};
 }
-
-// Spins for a while (cores are usually a fraction of a microsecond apart), then yields, so that a
-// busy machine makes it slow, not stuck.
-template <class Done>
-void spin_until(const Done& done) {
-  for (int spins = 0; !done(); ++spins) {
-    if (spins < 2000) {
-#if defined(__SSE2__)
-      _mm_pause();
-#endif
-    } else {
-      sched_yield();
-    }
-  }
-}
-
-// All of `size` threads arrive before any goes on.
-class Barrier {
- public:
-  void resize(int size) { size_ = size; }
-  void wait() {
-    if (size_ <= 1) return;
-    const unsigned phase = phase_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == size_ - 1) {
-      arrived_.store(0, std::memory_order_relaxed);
-      phase_.store(phase + 1, std::memory_order_release);
-      return;
-    }
-    spin_until([&] { return phase_.load(std::memory_order_acquire) != phase; });
-  }
-
- private:
-  int size_ = 1;
-  alignas(128) std::atomic<int> arrived_{0};
-  alignas(128) std::atomic<unsigned> phase_{0};
-};
 
 // One thread's place. The team may be cut in groups that work side by side (one per direction);
 // within a group, either unit blocks or rows of the batch are dealt out.
@@ -84,42 +43,53 @@ struct TeamPlan {
   bool wave = false;  // each thread takes whole layers
 };
 
-// Runs work(worker) on every thread of the plan, subnormals flushed.
+// Calls work(rank, size) once on each thread, subnormals flushed. It is told the size because the
+// runtime may give fewer threads than were asked for.
+template <class Work>
+void parallel(int threads, const Work& work) {
+  if (threads <= 1) {
+    const FlushSubnormals flush;
+    work(0, 1);
+    return;
+  }
+  Meeting meeting;
+  std::atomic<int> finished{0};
+#pragma omp parallel num_threads(threads)
+  {
+    const int rank = omp_get_thread_num(), size = omp_get_num_threads();
+    const FlushSubnormals flush;
+    meeting.begin(rank, size);
+    work(rank, size);
+    // The end of a region waits as well, but would not let others have its core for long.
+    if (rank > 0)
+      finished.fetch_add(1, std::memory_order_release);
+    else
+      wait_until([&] { return finished.load(std::memory_order_acquire) == size - 1; });
+    Meeting::end();
+  }
+}
+
+// Runs work(worker) on every thread of the plan.
 template <class Work>
 void run_team(const TeamPlan& plan, const Work& work) {
   Barrier all, own[2];
-  if (plan.threads <= 1) {
-    const FlushSubnormals flush;
+  parallel(plan.threads, [&](int rank, int size) {
     Worker worker;
-    worker.all = &all;
-    worker.own = &own[0];
-    work(worker);
-    return;
-  }
-#pragma omp parallel num_threads(plan.threads)
-  {
-    const FlushSubnormals flush;
-    Worker worker;
-    // The runtime may give fewer threads than were asked for.
-    worker.rank = omp_get_thread_num();
-    worker.size = omp_get_num_threads();
-    worker.groups = worker.size >= plan.groups ? plan.groups : 1;
-    const int per_group = worker.size / worker.groups;
-    worker.group = std::min(worker.rank / per_group, worker.groups - 1);
-    worker.member = worker.rank - worker.group * per_group;
+    worker.rank = rank;
+    worker.size = size;
+    worker.groups = size >= plan.groups ? plan.groups : 1;
+    const int per_group = size / worker.groups;
+    worker.group = std::min(rank / per_group, worker.groups - 1);
+    worker.member = rank - worker.group * per_group;
     worker.members =
-        worker.group == worker.groups - 1 ? worker.size - worker.group * per_group : per_group;
+        worker.group == worker.groups - 1 ? size - worker.group * per_group : per_group;
     worker.split_rows = plan.split_rows;
     worker.all = &all;
     worker.own = &own[worker.group];
-#pragma omp single
-    {
-      all.resize(worker.size);
-      for (int g = 0; g < worker.groups; ++g)
-        own[g].resize(g == worker.groups - 1 ? worker.size - g * per_group : per_group);
-    }
+    worker.all->resize(size);  // everybody who waits there says the same
+    worker.own->resize(worker.members);
     work(worker);
-  }
+  });
 }
 
 }  // namespace rnnfast

@@ -11,7 +11,7 @@ class Progress {
  public:
   void set(std::int64_t steps) { steps_.store(steps, std::memory_order_release); }
   void wait(std::int64_t steps) const {
-    spin_until([&] { return steps_.load(std::memory_order_acquire) >= steps; });
+    wait_until([&] { return steps_.load(std::memory_order_acquire) >= steps; });
   }
 
  private:
