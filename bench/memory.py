@@ -100,16 +100,9 @@ def main() -> None:
     for shape in SHAPES:
         for cell in options.cells.split(","):
             point = replace(shape, cell=cell, threads=options.threads)
-            bytes_of = {
-                name: peak(name, point, options.runs)
-                for name in libraries
-                if not (name.endswith("recompute") and point.bidirectional)  # not built
-            }
+            bytes_of = {name: peak(name, point, options.runs) for name in libraries}
             found[point.label] = bytes_of
-            text = "".join(
-                f"{bytes_of[name] / 1e6:>20.1f}" if name in bytes_of else f"{'-':>20}"
-                for name in libraries
-            )
+            text = "".join(f"{bytes_of[name] / 1e6:>20.1f}" for name in libraries)
             if {"rnnfast", "torch"} <= bytes_of.keys():
                 text += f"{bytes_of['torch'] / bytes_of['rnnfast']:>8.2f}"
             print(f"{point.label:<46}{text}", flush=True)

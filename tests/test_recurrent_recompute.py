@@ -95,8 +95,9 @@ def test_dropout_is_drawn_once_and_used_twice() -> None:
     assert_same_bits(values, expected)
 
 
-def test_states_and_masks_may_be_reused() -> None:
-    case = Case("lstm", steps=9, ragged=True, resets=True)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_states_and_masks_may_be_reused(bidirectional: bool) -> None:
+    case = Case("lstm", steps=9, ragged=True, resets=True, bidirectional=bidirectional)
     layer, inputs = case.layer("float64"), case.inputs
     expected = run(layer, inputs)
     layer.zero_grad()
@@ -114,8 +115,9 @@ def raises(error: type[Exception], message: str) -> Any:
     return pytest.raises(error, match=f"^{re.escape(message)}$")
 
 
-def test_weights_must_stay() -> None:
-    case = Case("gru reset after", steps=9)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_weights_must_stay(bidirectional: bool) -> None:
+    case = Case("gru reset after", steps=9, bidirectional=bidirectional)
     layer = case.layer("float32")
     _, backprop = layer.forward(case.inputs.astype("f4").x, recompute=True)
     layer.load_state_dict(layer.state_dict())
@@ -128,15 +130,12 @@ def test_weights_must_stay() -> None:
     assert not any(gradient.any() for gradient in layer.grads.values())
 
 
-def test_both_directions_are_refused() -> None:
-    message = "recompute: expected a layer of one direction, got a bidirectional one"
-    with raises(ValueError, message):
-        rf.RNN(3, 5, bidirectional=True).forward(np.ones((4, 2, 3), np.float32), recompute=True)
-
-
 @pytest.mark.parametrize("time", [1, 8])
-def test_a_number_that_is_not_finite_is_named_by_its_own_step(time: int) -> None:
-    layer = rf.GRU(3, 5)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_number_that_is_not_finite_is_named_by_its_own_step(
+    bidirectional: bool, time: int
+) -> None:
+    layer = rf.GRU(3, 5, bidirectional=bidirectional)
     x = np.ones((9, 2, 3), np.float32)
     (y, _), backprop = layer.forward(x, recompute=True)
     at = f"expected finite numbers, got NaN or infinity at time {time} of sequence 1"

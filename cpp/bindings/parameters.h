@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 
 #include "bindings/arrays.h"
@@ -35,6 +36,8 @@ class ParameterBuffer {
     return static_cast<Scalar*>(grads_.get());
   }
   RowGradients* row_grads() const { return row_grads_.get(); }
+  // Held by who adds to `grads`: several networks may stand on one buffer, in several threads.
+  std::mutex& gradient_mutex() { return gradient_mutex_; }
   // Copies a contiguous array of the buffer's dtype to [offset, offset + size).
   void assign(std::int64_t offset, const py::array& source);
   void zero_grads();
@@ -47,6 +50,7 @@ class ParameterBuffer {
   bool is_double_;
   std::int64_t version_ = 0;
   std::unique_ptr<void, Free> values_, grads_;
+  std::mutex gradient_mutex_;
   std::unique_ptr<RowGradients> row_grads_;
 };
 

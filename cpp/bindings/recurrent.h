@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -49,7 +48,7 @@ class Recurrent {
 
   template <class Scalar>
   std::vector<LayerParameters<Scalar*>> gradients() const;
-  std::mutex& gradient_mutex() { return gradient_mutex_; }
+  std::mutex& gradient_mutex() { return parameters_->gradient_mutex(); }
 
  private:
   template <class Scalar>
@@ -60,7 +59,6 @@ class Recurrent {
   std::shared_ptr<ParameterBuffer> parameters_;
   std::vector<LayerOffsets> offsets_;
   std::shared_ptr<PackedWeights> weights_;
-  std::mutex gradient_mutex_;
 };
 
 void bind_stream(py::module_& m);

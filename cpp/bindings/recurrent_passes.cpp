@@ -1,5 +1,6 @@
 #include "bindings/recurrent_passes.h"
 
+#include <mutex>
 #include <utility>
 
 #include "bindings/finite.h"

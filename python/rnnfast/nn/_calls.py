@@ -40,13 +40,6 @@ class Call:
             reset=_copy(self.reset),
         )
 
-    def part(self, begin: int, end: int, time: int, h0: Any, c0: Any) -> Call:
-        """Return the call of steps ``begin`` to ``end``, with ``time`` the axis of time."""
-        steps = (slice(None),) * time + (slice(begin, end),)
-        lengths = None if self.lengths is None else np.clip(self.lengths - begin, 0, end - begin)
-        reset = None if self.reset is None else self.reset[steps]
-        return Call(self.x[steps], h0, c0, lengths, reset, self.unbatched)
-
 
 def read_call(layer: Recurrent, x: Any, h0: Any, c0: Any, lengths: Any, reset: Any) -> Call:
     """Return the arguments of a call as arrays with an axis for the batch.
@@ -107,6 +100,25 @@ def add_batch(name: str, array: Any, axis: int = 1) -> Any:
     if array.ndim != 2:
         raise ValueError(f"{name}: expected 2 axes for a single sequence, got shape {array.shape}")
     return np.expand_dims(array, axis)
+
+
+def require_array(name: str, array: Array, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Raise TypeError or ValueError unless the array has this dtype and shape."""
+    if array.dtype != dtype:
+        raise TypeError(f"{name}: expected dtype {dtype}, got {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+
+
+def require_state(
+    name: str, state: Array | None, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> None:
+    """Raise TypeError or ValueError unless a state, or its gradient, is one or None."""
+    if state is None:
+        return
+    require_array(name, state, dtype, shape)
+    if not np.isfinite(state).all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
 
 
 def _check_reset(reset: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:

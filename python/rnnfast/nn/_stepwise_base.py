@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks import check_bool, check_probability
-from rnnfast.nn._calls import Call
+from rnnfast.nn._calls import Call, require_array, require_state
 from rnnfast.nn._stepwise_passes import (
     Noise,
     Order,
@@ -183,7 +183,7 @@ class StepwiseRecurrent(Recurrent):
         batch = call.x.shape[0 if self.batch_first else 1]
         directions, width = self.num_directions, self.hidden_size
         if dy is not None:
-            self._require("dy", dy, (*call.x.shape[:2], directions * width))
+            require_array("dy", dy, self.dtype, (*call.x.shape[:2], directions * width))
             dy = np.swapaxes(dy, 0, 1) if self.batch_first else dy
             require_finite("dy", dy, call.lengths)
         dh = self._checked_state("dh_n", dh, batch)
@@ -271,19 +271,9 @@ class StepwiseRecurrent(Recurrent):
         return StepwiseStream(self, batch_size)
 
     def _checked_state(self, name: str, state: Array | None, batch: int) -> Array | None:
-        if state is None:
-            return None
         places = self.num_layers * self.num_directions
-        self._require(name, state, (places, batch, self.hidden_size))
-        if not np.isfinite(state).all():
-            raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+        require_state(name, state, self.dtype, (places, batch, self.hidden_size))
         return state
-
-    def _require(self, name: str, array: Array, shape: tuple[int, ...]) -> None:
-        if array.dtype != self.dtype:
-            raise TypeError(f"{name}: expected dtype {self.dtype}, got {array.dtype}")
-        if array.shape != shape:
-            raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
 
 
 def _first(state: Array | None) -> Array | None:

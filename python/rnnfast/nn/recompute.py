@@ -1,14 +1,19 @@
-"""Backpropagation in little memory: keep states at borders in time, run the rest again."""
+"""Backpropagation in little memory: keep states at borders in time, run the rest again.
+
+What is run so, part by part, has one direction: a stack of layers as a whole, or, if it is
+bidirectional, each direction of each layer by itself, one level after the other. There the next
+level needs both directions of a step, and they come to it in different parts.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from rnnfast.nn._calls import Call
+from rnnfast.nn._calls import Call, require_state
+from rnnfast.nn._parts import Direction, PartedPass, part_begins
 from rnnfast.nn.module import Array
 
 if TYPE_CHECKING:
@@ -21,37 +26,14 @@ NativeBackprop: TypeAlias = Callable[
 
 
 def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Array, NativeBackprop]:
-    """Run forward in parts of about sqrt(T) steps and keep the states between them.
-
-    Raises
-    ------
-    ValueError
-        If the layer is bidirectional: its directions cross each border both ways.
-    """
-    if layer.bidirectional:
-        raise ValueError("recompute: expected a layer of one direction, got a bidirectional one")
-    # What backpropagation reads again, the caller may reuse.
-    call = call.copied()
+    """Run forward in parts of about sqrt(T) steps and keep the states between them."""
+    call = call.copied()  # but for x, what backpropagation reads again the caller may reuse
     layer._native.check_sequence("x", call.x, call.lengths, layer.batch_first)
+    _check_states(layer, call, "h0", call.h0, "c0", call.c0)
     version = layer.buffer.version
-    time = 1 if layer.batch_first else 0
-    steps = call.x.shape[time]
-    size = max(1, math.isqrt(max(steps - 1, 0)) + 1)
-    borders = list(range(0, steps, size)) or [0]
-    parts: list[tuple[Call, int | None]] = []
-    outputs: list[Array] = []
-    h, c = call.h0, call.c0
-    seed = layer._dropout_seed()
-    for begin in borders:
-        part = call.part(begin, min(begin + size, steps), time, h, c)
-        if begin and not layer.variational:  # whose draw holds for all parts
-            seed = layer._dropout_seed()
-        # Dropout belongs to training passes only; what such a pass keeps is dropped at once.
-        y, h, c, _ = layer._pass(part, keep=seed is not None, seed=seed)
-        c = c if c.shape[0] else None  # there is none without an LSTM
-        parts.append((part, seed))
-        outputs.append(y)
-    y = np.concatenate(outputs, axis=time)
+    run = _Run(layer, call)
+    y, h, c = run.forward()
+    shape, lengths = y.shape, call.lengths
     done = False
 
     def backprop(
@@ -68,26 +50,130 @@ def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Arra
                 "again, but they were changed"
             )
         if dy is not None:
-            if dy.shape != y.shape:
-                raise ValueError(f"dy: expected shape {y.shape}, got {dy.shape}")
-            layer._native.check_sequence("dy", dy, call.lengths, layer.batch_first)
-        gradients: list[Array | None] = []
-        while parts:
-            part, seed = parts[-1]
-            begin = borders[len(parts) - 1]
-            along = (slice(None),) * time + (slice(begin, begin + part.x.shape[time]),)
-            *_, cache = layer._pass(part, keep=True, seed=seed)
-            dx, dh, dc = layer._native.backward(
-                cache, None if dy is None else dy[along], dh, dc if dc is None or len(dc) else None,
-                need_dx,
-            )  # fmt: skip
-            done = True  # the last thing that may be refused, the state's gradient, was not
-            parts.pop()
-            gradients.append(dx)
-        whole = [g for g in reversed(gradients) if g is not None]
-        assert dh is not None and dc is not None
-        return np.concatenate(whole, axis=time) if whole else None, dh, dc
+            if dy.shape != shape:
+                raise ValueError(f"dy: expected shape {shape}, got {dy.shape}")
+            layer._native.check_sequence("dy", dy, lengths, layer.batch_first)
+        _check_states(layer, call, "dh_n", dh, "dc_n", dc)
+        done = True
+        return run.backward(dy, dh, dc, need_dx)
 
-    last_c = c if c is not None else np.empty((0, *h.shape[1:]), layer.dtype)  # type: ignore[union-attr]
-    assert h is not None
-    return y, h, last_c, backprop
+    return y, h, c, backprop
+
+
+def _check_states(
+    layer: Recurrent, call: Call, h_name: str, h: Array | None, c_name: str, c: Array | None
+) -> None:
+    batch = call.x.shape[0 if layer.batch_first else 1]
+    rows = layer.num_layers * layer.num_directions
+    require_state(h_name, h, layer.dtype, (rows, batch, layer.output_size))
+    require_state(c_name, c, layer.dtype, (rows, batch, layer.hidden_size))
+
+
+class _Run:
+    """A checked pass of a layer and its backpropagation, of arrays with an axis for the batch.
+
+    Kept are the input, that of each further level, and the states at the borders. `backward`, which
+    lets them go from the last level to the first, runs once.
+    """
+
+    def __init__(self, layer: Recurrent, call: Call) -> None:
+        self._layer = layer
+        self._call = call
+        self._levels: list[list[PartedPass]] = []  # those that `backward` has not undone
+        self._seed: int | None = None  # of dropout between levels
+
+    def forward(self) -> tuple[Array, Array, Array]:
+        layer, call = self._layer, self._call
+        x, reset = self._by_time(call.x), call.reset
+        reset = None if reset is None else self._by_time(reset)
+        seeds = self._draw_seeds(len(part_begins(len(x))))
+        directions = [Direction(call.lengths, d > 0) for d in range(layer.num_directions)]
+        finals: list[tuple[Array, Array]] = []
+        for k, networks in enumerate(layer._levels):
+            level: list[PartedPass] = []
+            y = self._new(layer._width(k + 1))
+            for network, direction in zip(networks, directions, strict=True):
+                h0, c0 = (self._rows(s, len(finals)) for s in (call.h0, call.c0))
+                one = PartedPass(
+                    network,
+                    x,
+                    h0,
+                    c0,
+                    direction=direction,
+                    reset=reset,
+                    seeds=seeds,
+                    dropout=layer.dropout,
+                    variational=layer.variational,
+                )
+                finals.append(one.forward(self._side(y, len(level))))
+                level.append(one)
+            self._levels.append(level)
+            if k + 1 < len(layer._levels):
+                self._drop(y, k)
+            x = y
+        return self._by_time(y), *_stacked(finals)
+
+    def backward(
+        self, dy: Array | None, dh: Array | None, dc: Array | None, need_dx: bool
+    ) -> tuple[Array | None, Array, Array]:
+        wanted = need_dx and self._call.x.ndim == 3  # indices have no gradient
+        gradient = None if dy is None else self._by_time(dy)
+        initial: list[tuple[Array, Array]] = []
+        while self._levels:
+            level, k = self._levels.pop(), len(self._levels)
+            dx = None
+            if k > 0 or wanted:
+                dx = self._new(self._layer._width(k))
+            found = []
+            for d in range(len(level)):
+                dh_d, dc_d = (self._rows(s, k * len(level) + d) for s in (dh, dc))
+                side = None if gradient is None else self._side(gradient, d)
+                found.append(level[d].backward(side, dh_d, dc_d, dx, add=d > 0))
+                del side  # a view, which would keep the gradient of this level
+            initial[:0] = found
+            if k > 0:
+                assert dx is not None
+                self._drop(dx, k - 1)
+            gradient = dx
+        return None if gradient is None else self._by_time(gradient), *_stacked(initial)
+
+    def _draw_seeds(self, parts: int) -> list[int | None]:
+        """Draw the seeds of dropout; return those within networks, one a part."""
+        draw = self._layer._dropout_seed
+        if self._layer.bidirectional:
+            self._seed = draw()
+            return [None] * parts
+        if self._layer.variational:  # one draw holds for all parts
+            return [draw()] * parts
+        return [draw() for _ in range(parts)]
+
+    def _drop(self, y: Array, k: int) -> None:
+        """Multiply what level k hands on, or its gradient, by its mask."""
+        if self._seed is not None:
+            y *= self._layer._native.dropout_mask(
+                self._layer.dropout, self._seed, k, *y.shape[:2], self._layer.variational
+            )
+
+    def _by_time(self, array: Array) -> Array:
+        """Exchange the axes of time and batch where the layer has the batch first."""
+        return np.swapaxes(array, 0, 1) if self._layer.batch_first else array
+
+    def _new(self, width: int) -> Array:
+        """Return zeros (T, B, width), contiguous in the layer's own order of axes."""
+        return self._by_time(np.zeros((*self._call.x.shape[:2], width), self._layer.dtype))
+
+    def _side(self, y: Array, direction: int) -> Array:
+        """Return one direction's share of outputs."""
+        width = self._layer.output_size
+        return y[..., direction * width : (direction + 1) * width]
+
+    def _rows(self, state: Array | None, network: int) -> Array | None:
+        """Return the rows of a state that belong to a network, counted over all levels."""
+        if state is None or not self._layer.bidirectional:
+            return state
+        return state[network : network + 1]
+
+
+def _stacked(states: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    h, c = zip(*states, strict=True)
+    return np.concatenate(h), np.concatenate(c)

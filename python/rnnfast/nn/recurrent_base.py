@@ -18,6 +18,7 @@ from rnnfast._checks import (
     make_generator,
 )
 from rnnfast.nn._calls import Call, add_batch, read_call
+from rnnfast.nn._networks import one_way_networks, whole_network
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recompute import NativeBackprop, recomputed_forward
 
@@ -71,18 +72,10 @@ class Recurrent(Module):
 
     def _make_native(self, kernel: str) -> Any:
         """Make what runs the passes."""
-        return _core.Recurrent(
-            cell=kernel,
-            input_size=self.input_size,
-            hidden_size=self.hidden_size,
-            output_size=self.output_size,
-            num_layers=self.num_layers,
-            num_directions=self.num_directions,
-            bias=self.bias,
-            projection=self.proj_size > 0,
-            buffer=self.buffer,
-            offsets=self._offsets(),
-        )
+        whole = whole_network(self, kernel)
+        # What `recompute` runs, one after the other. Weights are packed when a network first runs.
+        self._levels = one_way_networks(self, kernel) if self.bidirectional else [[whole]]
+        return whole
 
     @property
     def num_directions(self) -> int:
@@ -94,6 +87,10 @@ class Recurrent(Module):
         """Units of one direction's output: ``proj_size`` if that is not 0, else ``hidden_size``."""
         return self.proj_size or self.hidden_size
 
+    def _width(self, layer: int) -> int:
+        """Features of a layer's input."""
+        return self.input_size if layer == 0 else self.num_directions * self.output_size
+
     def _suffixes(self) -> list[tuple[int, str]]:
         directions = ("", "_reverse")[: self.num_directions]
         return [(k, f"l{k}{d}") for k in range(self.num_layers) for d in directions]
@@ -102,8 +99,7 @@ class Recurrent(Module):
         gates, out = self._gates * self.hidden_size, self.output_size
         shapes: dict[str, tuple[int, ...]] = {}
         for layer, suffix in self._suffixes():
-            width = self.input_size if layer == 0 else self.num_directions * out
-            shapes[f"weight_ih_{suffix}"] = (gates, width)
+            shapes[f"weight_ih_{suffix}"] = (gates, self._width(layer))
             shapes[f"weight_hh_{suffix}"] = (gates, out)
             if self.bias:
                 shapes[f"bias_ih_{suffix}"] = (gates,)
@@ -113,14 +109,6 @@ class Recurrent(Module):
             if peephole:
                 shapes[f"weight_peephole_{suffix}"] = (3 * self.hidden_size,)
         return shapes
-
-    def _offsets(self) -> list[list[int]]:
-        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_peephole")
-        names = [[f"{kind}_{suffix}" for kind in kinds] for _, suffix in self._suffixes()]
-        return [
-            [self._parameters[n].offset if n in self._parameters else -1 for n in row]
-            for row in names
-        ]
 
     def _initialise(self) -> None:
         """Draw every parameter from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch does."""
@@ -254,7 +242,8 @@ class Recurrent(Module):
         recompute : bool
             True: keep the states at about sqrt(T) borders in time only and run the pass between
             them again in ``backprop``: memory of the order of sqrt(T) for a third more work
-            (Chen et al. 2016). One direction only. The parameters must not change before
+            (Chen et al. 2016). In both directions each layer is gone through by itself, so that
+            the inputs of all layers are kept too. The parameters must not change before
             ``backprop`` has run; otherwise it keeps to those of this pass.
 
         Returns
@@ -271,6 +260,9 @@ class Recurrent(Module):
         A pass keeps, per step, sequence and hidden unit of a layer, in numbers of the dtype: 5 for
         an LSTM and a GRU (4 for one that resets before the product, 3 for the simplified one),
         1 for an RNN, beside the layer's output; a projection or a reset before the product 1 more.
+        With ``recompute`` it keeps none of these; if bidirectional, the output of each layer but
+        the last, and ``backprop`` needs, for one layer at a time, the gradients of its output and
+        input, and the factors of its dropout.
         """
         call = self._checked(x, h0, lengths, reset)
         if recompute:

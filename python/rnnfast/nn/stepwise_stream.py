@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnfast._checks import check_array
+from rnnfast.nn._calls import require_array
 from rnnfast.nn.module import Array
 from rnnfast.nn.stream import Stream
 
@@ -43,7 +44,7 @@ class StepwiseStream(Stream):
         if check_array("out", out) is not None:
             assert out is not None
             shape = (self.batch_size, layer.hidden_size)
-            layer._require("out", out, shape[1:] if single else shape)
+            require_array("out", out, layer.dtype, shape[1:] if single else shape)
             if not (out.flags.c_contiguous and out.flags.writeable):
                 raise ValueError("out: expected a writeable C-contiguous array, got another")
         y, self._state = layer(np.expand_dims(given, self._time), self._state)
@@ -71,7 +72,7 @@ class StepwiseStream(Stream):
         single = batch == 1 and x.shape == shape[1:]
         given = x[np.newaxis] if single else x
         if x.dtype.kind not in "iu":
-            self._layer._require("x", given, shape)
+            require_array("x", given, self._layer.dtype, shape)
         elif given.shape != shape:
             raise ValueError(f"x: expected shape {shape}, got {given.shape}")
         return given, single
