@@ -177,8 +177,8 @@ class ForwardLayer {
   const PackedLayer<Scalar>& w_;
   const Worker& worker_;
   const Range blocks_;
-  // Whether a step's weights hardly fit the cache: steps then go up and down through the blocks, and
-  // where a chunk is a step, both products are made block by block.
+  // Whether a step's weights hardly fit the cache: steps then go up and down through the blocks,
+  // and where a chunk is a step, both products are made block by block.
   const bool long_way_;
   std::int64_t chunk_ = 0;  // its first step
 };
