@@ -53,7 +53,8 @@ class ForwardLayer {
   void step(std::int64_t s, bool with_input) {
     const std::int64_t batch = p_.schedule->B;
     const Range all{0, p_.schedule->active[s]};
-    const bool down = long_way_ && p_.goes_down(s);
+    // A single step finds weights that fit the cache in any case, and reads them faster upwards.
+    const bool down = (long_way_ || p_.schedule->steps > 1) && p_.goes_down(s);
     for_groups<Recurrent>(blocks_, batch, down, turning_block(blocks_, down),
                           [&](std::int64_t block, auto blocks, std::int64_t next) {
                             constexpr int U = decltype(blocks)::value;
@@ -177,8 +178,8 @@ class ForwardLayer {
   const PackedLayer<Scalar>& w_;
   const Worker& worker_;
   const Range blocks_;
-  // Whether a step's weights hardly fit the cache: steps then go up and down through the blocks,
-  // and where a chunk is a step, both products are made block by block.
+  // Whether a step's weights hardly fit the cache: where a chunk is a step, both products are then
+  // made block by block, so that the way through all weights is one.
   const bool long_way_;
   std::int64_t chunk_ = 0;  // its first step
 };

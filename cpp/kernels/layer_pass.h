@@ -57,7 +57,7 @@ struct LayerPass {
   bool down = false;  // whether the first step goes through its blocks from the last one on
 
   // Steps go through the blocks up and down in turns: what is read last of weights that do not fit
-  // the cache is still there for the next step.
+  // a cache, L1 or L2, is still there for the next step.
   bool goes_down(std::int64_t s) const { return down != ((s & 1) != 0); }
 
   std::int64_t slot_row(std::int64_t row, std::int64_t first_slot) const {
