@@ -35,6 +35,7 @@ def _shapes(mode: str, quick: bool) -> Iterator[Point]:
         ):
             yield replace(base, T=T, B=B, I=H, H=H)
         yield replace(base, T=50, B=32, I=128, H=128, ragged=True)
+        yield replace(base, T=100, B=1, I=64, H=64, layers=2)
         yield replace(base, T=50, B=16, I=128, H=128, layers=2)
         yield replace(base, T=50, B=16, I=128, H=128, bidirectional=True)
         return
