@@ -126,7 +126,7 @@ struct PackedLayer {
   std::int64_t I, H, P;
   std::int64_t inputs, units, outputs;  // blocks
   bool projection;
-  Buffer<Scalar> forward_memory, backward_memory;
+  Buffer<Scalar> forward_memory, backward_memory, input_memory;
   Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *peephole;
   Scalar *w_ih_t, *w_hh_t, *w_second_t, *w_hr_t;
 
@@ -161,14 +161,20 @@ struct PackedLayer {
   }
 
   bool create_backward() {
-    const std::int64_t sizes[] = {inputs * units * x_width() * V, outputs * units * h_width() * V,
+    const std::int64_t sizes[] = {outputs * units * h_width() * V,
                                   layout.second_product ? units * units * V * V : 0,
                                   projection ? units * outputs * V * V : 0};
     std::int64_t total = 0;
     for (const auto size : sizes) total += size;
     if (!backward_memory.reserve(total)) return false;
-    Scalar** parts[] = {&w_ih_t, &w_hh_t, &w_second_t, &w_hr_t};
-    place(backward_memory.data(), sizes, parts, 4);
+    Scalar** parts[] = {&w_hh_t, &w_second_t, &w_hr_t};
+    place(backward_memory.data(), sizes, parts, 3);
+    return true;
+  }
+  // For the gradient of the layer's input.
+  bool create_input_gradient() {
+    if (!input_memory.reserve(inputs * units * x_width() * V)) return false;
+    w_ih_t = input_memory.data();
     return true;
   }
 
@@ -187,10 +193,18 @@ struct PackedLayer {
         for (int g = 0; g < 3; ++g)
           store(peephole + (u * 3 + g) * V, load_first(p.peephole + g * H + u * V, n));
       if (!backward) continue;
-      spread(p.w_ih, I, layout.x_gate, layout.x_count, u, w_ih_t);
       spread(p.w_hh, P, layout.h_gate, layout.h_count, u, w_hh_t);
       if (layout.second_product) spread(p.w_hh, P, &layout.second_gate, 1, u, w_second_t);
     }
+  }
+  // From what `pack` left: [input block][unit block][gate][lane][V].
+  void pack_input_gradient(Range blocks) {
+    const int count = layout.x_count;
+    for (std::int64_t u = blocks.begin; u < blocks.end; ++u)
+      for (std::int64_t c = 0; c < inputs; ++c)
+        for (int s = 0; s < count; ++s)
+          detail::pack_lanes(w_ih + (u * I + c * V) * x_width() + s * V, x_width(), I - c * V, V,
+                             w_ih_t + ((c * units + u) * count + s) * V * V, V);
   }
   void pack_projection(const LayerParameters<const Scalar*>& p, Range blocks, bool backward) {
     for (std::int64_t o = blocks.begin; o < blocks.end; ++o) {

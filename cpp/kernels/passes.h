@@ -103,14 +103,15 @@ class StackBackward {
   using Tables = typename StackCache<Scalar>::Tables;
 
  public:
-  StackBackward(const PackedStack<Scalar>& packed, StackCache<Scalar>& cache,
+  StackBackward(PackedStack<Scalar>& packed, StackCache<Scalar>& cache,
                 const SequenceGradients<Scalar>& gradients)
       : packed_(packed), c_(cache), shape_(packed.shape), given_(gradients) {}
 
   Status run(int threads) {
     const TeamPlan plan =
         Planner<Scalar>(shape_, c_.schedule, c_.input.indices != nullptr, threads).choose();
-    if (!reserve(plan)) return Status::out_of_memory;
+    if (!reserve(plan) || (given_.dx != nullptr && !packed_.need_input_gradient(threads)))
+      return Status::out_of_memory;
     run_team(plan, [&](Worker worker) {
       if (plan.split_rows) worker.rows = c_.schedule.deal(worker.member, worker.members);
       if (given_.dx != nullptr && c_.input.lengths != nullptr)
@@ -198,7 +199,7 @@ class StackBackward {
     }
   }
 
-  const PackedStack<Scalar>& packed_;
+  PackedStack<Scalar>& packed_;
   StackCache<Scalar>& c_;
   const StackShape& shape_;
   const SequenceGradients<Scalar>& given_;

@@ -27,10 +27,10 @@ RecurrentTable<Scalar> make_recurrent_table() {
     return stack_forward(*reinterpret_cast<const Stack*>(packed), input, output, dropout,
                          reinterpret_cast<Kept**>(cache), threads);
   };
-  t.backward = [](const Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
+  t.backward = [](Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
                   int threads) {
-    return StackBackward<Scalar>(*reinterpret_cast<const Stack*>(packed),
-                                 *reinterpret_cast<Kept*>(cache), gradients)
+    return StackBackward<Scalar>(*reinterpret_cast<Stack*>(packed), *reinterpret_cast<Kept*>(cache),
+                                 gradients)
         .run(threads);
   };
   t.cache_bytes = [](const Cache* cache) { return reinterpret_cast<const Kept*>(cache)->bytes(); };

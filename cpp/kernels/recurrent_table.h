@@ -112,7 +112,8 @@ enum class Status : int { ok = 0, out_of_memory = 1, not_finite = 2 };
 template <class Scalar>
 struct RecurrentTable {
   // Weights. `pack` copies L*D sets of parameters; `backward` says whether the copy that only
-  // backpropagation reads is made too.
+  // backpropagation reads is made too, but for what the gradient of x alone needs: `backward` makes
+  // that when it is first wanted.
   Packed* (*packed_create)(const StackShape& shape);  // null: out of memory
   Status (*pack)(Packed* packed, const LayerParameters<const Scalar*>* parameters, bool backward,
                  int threads);
@@ -123,8 +124,8 @@ struct RecurrentTable {
   Status (*forward)(const Packed* packed, const SequenceInput<Scalar>& input,
                     const SequenceOutput<Scalar>& output, Dropout dropout, Cache** cache,
                     int threads);
-  // Uses the cache up: what it kept becomes gradients.
-  Status (*backward)(const Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
+  // Uses the cache up: what it kept becomes gradients. One call at a time for each `packed`.
+  Status (*backward)(Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
                      int threads);
   std::int64_t (*cache_bytes)(const Cache* cache);
   void (*cache_free)(Cache* cache);

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "kernels/layer_kernel.h"
+#include "kernels/parallel.h"
 #include "kernels/plan.h"
 #include "kernels/products.h"
 #include "kernels/random.h"
@@ -16,6 +17,7 @@ template <class Scalar>
 struct PackedStack {
   StackShape shape;
   std::unique_ptr<PackedLayer<Scalar>[]> layers;  // L*D
+  bool input_gradient = false;  // whether the first layers have what the gradient of x needs
 
   static PackedStack* create(const StackShape& shape) {
     std::unique_ptr<PackedStack> stack(new (std::nothrow) PackedStack);
@@ -33,20 +35,36 @@ struct PackedStack {
     std::int64_t size = 0;
     for (int i = 0; i < count; ++i) {
       if (backward && !layers[i].create_backward()) return Status::out_of_memory;
+      if (backward && i >= shape.D && !layers[i].create_input_gradient())
+        return Status::out_of_memory;
       size += layers[i].forward_memory.bytes();
     }
-    TeamPlan plan;
-    plan.threads = size > (1 << 18) ? threads : 1;
-    run_team(plan, [&](const Worker& worker) {
+    input_gradient = false;
+    parallel(useful_threads(threads, size, 1 << 17), [&](int rank, int members) {
       for (int i = 0; i < count; ++i) {
         auto& layer = layers[i];
-        layer.pack(parameters[i], share(layer.units, worker.rank, worker.size), backward);
+        const Range mine = share(layer.units, rank, members);
+        layer.pack(parameters[i], mine, backward);
+        if (backward && i >= shape.D) layer.pack_input_gradient(mine);
         if (layer.projection)
-          layer.pack_projection(parameters[i], share(layer.outputs, worker.rank, worker.size),
-                                backward);
+          layer.pack_projection(parameters[i], share(layer.outputs, rank, members), backward);
       }
     });
     return Status::ok;
+  }
+
+  // The rest of what backpropagation reads if the gradient of x is wanted.
+  bool need_input_gradient(int threads) {
+    if (input_gradient) return true;
+    for (int d = 0; d < shape.D; ++d)
+      if (!layers[d].create_input_gradient()) return false;
+    const std::int64_t size = shape.D * layers[0].input_memory.bytes();
+    parallel(useful_threads(threads, size, 1 << 17), [&](int rank, int members) {
+      for (int d = 0; d < shape.D; ++d)
+        layers[d].pack_input_gradient(share(layers[d].units, rank, members));
+    });
+    input_gradient = true;
+    return true;
   }
 };
 
