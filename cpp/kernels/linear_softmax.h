@@ -21,14 +21,18 @@ constexpr std::int64_t kStrip = kStripVectors * lanes<Scalar>;
 constexpr std::int64_t kClassBlock = 128;
 
 // The rows of a chunk: a multiple of kDepth, so that gradients sum over rows in the same blocks
-// however many chunks there are; more of them for few classes and for many threads.
+// however many chunks there are. As many as leave the logits in cache; of more classes, whose
+// logits do not fit anyway, some 32 MB, to go through the weights seldom.
 template <class Scalar>
 std::int64_t chunk_rows(std::int64_t R, std::int64_t V, int threads) {
-  const std::int64_t bytes = std::int64_t(threads) << 20;
-  const std::int64_t fitting = bytes / (V * static_cast<std::int64_t>(sizeof(Scalar)));
+  const auto fitting = [V](std::int64_t megabytes) {
+    const std::int64_t row_bytes = V * static_cast<std::int64_t>(sizeof(Scalar));
+    return (megabytes << 20) / row_bytes / kDepth * kDepth;
+  };
   const std::int64_t least = ceil_div(std::int64_t(threads) * kStrip<Scalar>, kDepth) * kDepth;
-  const std::int64_t rows = std::clamp<std::int64_t>(fitting / kDepth * kDepth, least, 16 * least);
-  return std::min(R, rows);
+  std::int64_t rows = fitting(threads);
+  if (rows < least) rows = std::max(least, fitting(32));
+  return std::min({R, rows, 16 * least});
 }
 
 // A strip of rows: logits to their gradients in place, or to nothing.
