@@ -62,7 +62,7 @@ def main() -> None:
                 middle, most = np.quantile(found, [0.5, 0.9]) * 1e6
                 texts.append(f"{way.name} {middle:.0f} ({most:.0f})")
                 way.close()
-            print(f"{point.label:<34}" + "; ".join(texts), flush=True)
+            print(f"{point.label:<38}" + "; ".join(texts), flush=True)
 
 
 if __name__ == "__main__":

@@ -101,13 +101,14 @@ class Meeting {
 
 template <class Done>
 void wait_until(const Done& done) {
-  for (int spins = 0; spins < 2000; ++spins) {
+  constexpr int sign_of_sleep = 200, patience = 2000;  // 10 and 90 microseconds
+  for (int spins = 0; spins < patience; ++spins) {
     if (done()) return;
+    if (spins == sign_of_sleep) Meeting::wait();
 #if defined(__SSE2__)
     _mm_pause();
 #endif
   }
-  Meeting::wait();
   while (!done()) sched_yield();
 }
 
