@@ -56,12 +56,12 @@ class ForwardLayer {
     // A single step finds weights that fit the cache in any case, and reads them faster upwards.
     const bool down = (long_way_ || p_.schedule->steps > 1) && p_.goes_down(s);
     for_groups<Recurrent>(blocks_, batch, down, turning_block(blocks_, down),
-                          [&](std::int64_t block, auto blocks, std::int64_t next) {
+                          [&](auto single, std::int64_t block, auto blocks, std::int64_t next) {
                             constexpr int U = decltype(blocks)::value;
                             if (with_input)
                               input_product(p_, worker_, {block, block + U}, down, next, s, s + 1);
                             for_step_rows<Recurrent>(
-                                worker_, all, batch, next,
+                                single, worker_, all, next,
                                 [&](std::int64_t b, auto rows, const Turn& turn) {
                                   recurrent_tile<decltype(rows)::value, U>(s, block, b, turn);
                                 });

@@ -1,6 +1,8 @@
 // One layer in one direction during one pass: what the time loops read and write.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/pack.h"
 #include "kernels/schedule.h"
 #include "kernels/team.h"
@@ -122,13 +124,18 @@ void for_block_groups(Range range, bool down, std::int64_t after, const F& f) {
   }
 }
 
-// The same in the groups that suit a product of a Shape with so many rows.
+// The same in the groups that suit a product of a Shape: f(integral_constant whether there is but
+// one row, block, integral_constant size, next block).
 template <class Shape, class F>
 void for_groups(Range blocks, std::int64_t rows, bool down, std::int64_t after, const F& f) {
   if (rows == 1)
-    for_block_groups<Shape::wide>(blocks, down, after, f);
+    for_block_groups<Shape::wide>(blocks, down, after, [&](auto block, auto size, auto next) {
+      f(std::true_type(), block, size, next);
+    });
   else
-    for_block_groups<Shape::blocks>(blocks, down, after, f);
+    for_block_groups<Shape::blocks>(blocks, down, after, [&](auto block, auto size, auto next) {
+      f(std::false_type(), block, size, next);
+    });
 }
 
 // Where a way through blocks that turns at its end goes on.
@@ -137,10 +144,10 @@ inline std::int64_t turning_block(Range blocks, bool down) {
 }
 
 // Visits this worker's tiles of one step for some blocks: f(row, integral_constant rows, turn).
-template <class Shape, class F>
-RNNFAST_INLINE void for_step_rows(const Worker& worker, Range rows, std::int64_t batch,
+template <class Shape, bool single, class F>
+RNNFAST_INLINE void for_step_rows(std::bool_constant<single>, const Worker& worker, Range rows,
                                   std::int64_t next, const F& f) {
-  if (batch > 1)
+  if constexpr (!single)
     for_row_tiles<Shape::rows>(worker, rows, next, f);
   else if (rows.begin < rows.end)
     f(rows.begin, std::integral_constant<int, 1>(), Turn{0, 1, next});
@@ -153,8 +160,8 @@ void for_tiles(const Worker& worker, Range blocks, Range rows, std::int64_t batc
                const F& f) {
   if (rows.begin >= rows.end) return;
   for_groups<Shape>(blocks, batch, down, turning_block(blocks, down),
-                    [&](std::int64_t block, auto count, std::int64_t next) {
-                      for_step_rows<Shape>(worker, rows, batch, next,
+                    [&](auto single, std::int64_t block, auto count, std::int64_t next) {
+                      for_step_rows<Shape>(single, worker, rows, next,
                                            [&](std::int64_t row, auto height, const Turn& turn) {
                                              f(block, count, row, height, turn);
                                            });
