@@ -76,7 +76,7 @@ class ForwardLayer {
     }
     if (Cell::may_project && w_.projection) {
       worker_.step_barrier();
-      projection_product(p_, worker_, s);
+      projection_product(p_, worker_, s, down);
     }
     worker_.step_barrier();
   }

@@ -115,10 +115,11 @@ void input_product(const LayerPass<Scalar>& p, const Worker& worker, Range block
 }
 
 template <class Scalar>
-void projection_product(const LayerPass<Scalar>& p, const Worker& worker, std::int64_t s) {
+void projection_product(const LayerPass<Scalar>& p, const Worker& worker, std::int64_t s,
+                        bool down) {
   using Shape = BlockTile<1>;
   for_tiles<Shape>(worker, worker.my_blocks(p.weights->outputs), {0, p.schedule->active[s]},
-                   p.schedule->B, p.goes_down(s),
+                   p.schedule->B, down,
                    [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
                      projection_tile<Scalar, decltype(rows)::value, decltype(blocks)::value>(
                          p, s, block, b, turn);
@@ -150,7 +151,8 @@ void input_gradient(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to, 
 #define RNNFAST_INSTANTIATE(Scalar)                                                                \
   template void input_product<Scalar>(const LayerPass<Scalar>&, const Worker&, Range, bool,        \
                                       std::int64_t, std::int64_t, std::int64_t);                   \
-  template void projection_product<Scalar>(const LayerPass<Scalar>&, const Worker&, std::int64_t); \
+  template void projection_product<Scalar>(const LayerPass<Scalar>&, const Worker&, std::int64_t,  \
+                                           bool);                                                  \
   template void input_gradient<Scalar>(const LayerPass<Scalar>&, Scalar* const*, bool, Range, int, \
                                        int);
 RNNFAST_INSTANTIATE(float)

@@ -30,9 +30,10 @@ template <class Scalar>
 void input_product(const LayerPass<Scalar>& pass, const Worker& worker, Range blocks, bool down,
                    std::int64_t after, std::int64_t begin, std::int64_t end);
 
-// y = W_hr (o tanh(c)) for the worker's part of step s.
+// y = W_hr (o tanh(c)) for the worker's part of step s, its blocks up or down.
 template <class Scalar>
-void projection_product(const LayerPass<Scalar>& pass, const Worker& worker, std::int64_t s);
+void projection_product(const LayerPass<Scalar>& pass, const Worker& worker, std::int64_t s,
+                        bool down);
 
 // dx = dG W_ih (added to dx, if so) for the share of `member` in rows.
 template <class Scalar>
