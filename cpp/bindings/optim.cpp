@@ -1,6 +1,6 @@
 #include "bindings/arrays.h"
 #include "bindings/module.h"
-#include "bindings/parameters.h"
+#include "bindings/packed_copies.h"
 
 namespace rnnfast {
 
@@ -10,11 +10,11 @@ namespace {
 // as a whole.
 template <class Scalar>
 struct Part {
-  const ParameterBuffer& buffer;
+  ParameterBuffer& buffer;
   std::int64_t begin, end;
   Scalar* values;
 
-  Part(const ParameterBuffer& all, std::int64_t first, std::int64_t last)
+  Part(ParameterBuffer& all, std::int64_t first, std::int64_t last)
       : buffer(all), begin(first), end(last) {
     const bool whole = buffer.row_grads() == nullptr || (begin == 0 && end == buffer.size());
     if (begin < 0 || begin > end || end > buffer.size() || !whole)
@@ -38,21 +38,34 @@ struct Part {
   // Calls f(kernels, touched, gradients, threads) without the GIL.
   template <class F>
   void run(const F& f) const {
+    run(Touched<Scalar>{end - begin}, f);
+  }
+
+  // The same where f changes the values, and the packed copies that networks have of them with it.
+  template <class F>
+  void change(const F& f) const {
+    PackedCopies<Scalar> copies(buffer, begin, end);
+    run(copies.touched(), f);
+    buffer.changed();
+  }
+
+ private:
+  template <class F>
+  void run(const Touched<Scalar>& all, const F& f) const {
     const auto& table = heads<Scalar>(kernels());
     const int threads = thread_count();
     const py::gil_scoped_release release;
     RowGradients* const by_row = buffer.row_grads();
-    if (by_row == nullptr)
-      return f(table, Touched{end - begin}, buffer.grads<Scalar>() + begin, threads);
+    if (by_row == nullptr) return f(table, all, buffer.grads<Scalar>() + begin, threads);
     const std::lock_guard lock(by_row->mutex());
-    f(table, Touched{by_row->size(), by_row->rows().data(), by_row->width()},
+    f(table, Touched<Scalar>{by_row->size(), by_row->rows().data(), by_row->width()},
       by_row->data<Scalar>(), threads);
   }
 };
 
 // Calls f with the part [begin, end) of a buffer.
 template <class F>
-void with_part(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const F& f) {
+void with_part(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const F& f) {
   with_scalar(buffer.is_double(),
               [&](auto scalar) { f(Part<decltype(scalar)>(buffer, begin, end)); });
 }
@@ -62,11 +75,10 @@ void sgd(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const py
   const SgdStep step = {lr, mu, dampening, weight_decay, nesterov, first};
   with_part(buffer, begin, end, [&](const auto& part) {
     auto* const b = part.memory("momentum_buffer", momentum);
-    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+    part.change([&](const auto& table, const auto& touched, auto* grads, int threads) {
       table.sgd(touched, part.values, grads, b, step, threads);
     });
   });
-  buffer.changed();
 }
 
 void adam(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const py::object& mean,
@@ -75,11 +87,10 @@ void adam(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const p
   const AdamStep step = {lr, beta1, beta2, eps, weight_decay, decoupled, number};
   with_part(buffer, begin, end, [&](const auto& part) {
     auto *const m = part.memory("exp_avg", mean), *const v = part.memory("exp_avg_sq", square);
-    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+    part.change([&](const auto& table, const auto& touched, auto* grads, int threads) {
       table.adam(touched, part.values, grads, m, v, step, threads);
     });
   });
-  buffer.changed();
 }
 
 void rmsprop(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end,
@@ -90,11 +101,10 @@ void rmsprop(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end,
     auto* const v = part.memory("square_avg", square);
     auto* const m = part.memory("grad_avg", mean);
     auto* const b = part.memory("momentum_buffer", momentum);
-    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+    part.change([&](const auto& table, const auto& touched, auto* grads, int threads) {
       table.rmsprop(touched, part.values, grads, v, m, b, step, threads);
     });
   });
-  buffer.changed();
 }
 
 void adagrad(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, const py::object& sum,
@@ -102,18 +112,17 @@ void adagrad(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, cons
   const AdagradStep step = {lr, eps, weight_decay};
   with_part(buffer, begin, end, [&](const auto& part) {
     auto* const s = part.memory("sum", sum);
-    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+    part.change([&](const auto& table, const auto& touched, auto* grads, int threads) {
       table.adagrad(touched, part.values, grads, s, step, threads);
     });
   });
-  buffer.changed();
 }
 
-double squared_norm(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end) {
+double squared_norm(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end) {
   double sum = 0;
   with_part(buffer, begin, end, [&](const auto& part) {
     Status status = Status::ok;
-    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+    part.run([&](const auto& table, const auto& touched, auto* grads, int threads) {
       status = table.squared_norm(touched.n, grads, &sum, threads);
     });
     require_ok(status);
@@ -121,18 +130,17 @@ double squared_norm(const ParameterBuffer& buffer, std::int64_t begin, std::int6
   return sum;
 }
 
-void scale_grads(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end,
-                 double factor) {
+void scale_grads(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, double factor) {
   with_part(buffer, begin, end, [&](const auto& part) {
-    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+    part.run([&](const auto& table, const auto& touched, auto* grads, int threads) {
       table.scale(touched.n, grads, factor, threads);
     });
   });
 }
 
-void clip_grads(const ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, double bound) {
+void clip_grads(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, double bound) {
   with_part(buffer, begin, end, [&](const auto& part) {
-    part.run([&](const auto& table, const Touched& touched, auto* grads, int threads) {
+    part.run([&](const auto& table, const auto& touched, auto* grads, int threads) {
       table.clip(touched.n, grads, bound, threads);
     });
   });

@@ -6,11 +6,14 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <vector>
 
 #include "bindings/arrays.h"
 #include "bindings/row_gradients.h"
 
 namespace rnnfast {
+
+class Recurrent;
 
 // One flat run of values and one of gradients, 64-byte aligned. Python sees the values read-only,
 // so that each change passes through `changed()` and no packed copy can go stale unnoticed.
@@ -38,6 +41,8 @@ class ParameterBuffer {
   RowGradients* row_grads() const { return row_grads_.get(); }
   // Held by who adds to `grads`: several networks may stand on one buffer, in several threads.
   std::mutex& gradient_mutex() { return gradient_mutex_; }
+  // Networks that stand on the buffer and keep packed copies of its values. Needs the GIL.
+  std::vector<std::weak_ptr<Recurrent>>& networks() { return networks_; }
   // Copies a contiguous array of the buffer's dtype to [offset, offset + size).
   void assign(std::int64_t offset, const py::array& source);
   void zero_grads();
@@ -52,6 +57,7 @@ class ParameterBuffer {
   std::unique_ptr<void, Free> values_, grads_;
   std::mutex gradient_mutex_;
   std::unique_ptr<RowGradients> row_grads_;
+  std::vector<std::weak_ptr<Recurrent>> networks_;
 };
 
 }  // namespace rnnfast

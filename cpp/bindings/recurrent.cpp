@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -46,6 +47,19 @@ Recurrent::Recurrent(const std::string& cell, const StackShape& shape,
     throw py::value_error("offsets: expected one entry per layer and direction");
 }
 
+std::shared_ptr<Recurrent> Recurrent::create(const std::string& cell, const StackShape& shape,
+                                             std::shared_ptr<ParameterBuffer> parameters,
+                                             std::vector<LayerOffsets> offsets) {
+  auto& networks = parameters->networks();
+  networks.erase(std::remove_if(networks.begin(), networks.end(),
+                                [](const auto& network) { return network.expired(); }),
+                 networks.end());
+  std::shared_ptr<Recurrent> network(
+      new Recurrent(cell, shape, std::move(parameters), std::move(offsets)));
+  networks.push_back(network);
+  return network;
+}
+
 template <class Scalar>
 std::vector<LayerParameters<const Scalar*>> Recurrent::values() const {
   const Scalar* base = parameters_->values<Scalar>();
@@ -66,11 +80,42 @@ std::vector<LayerParameters<Scalar*>> Recurrent::gradients() const {
   return result;
 }
 
+template std::vector<LayerParameters<const float*>> Recurrent::values<float>() const;
+template std::vector<LayerParameters<const double*>> Recurrent::values<double>() const;
 template std::vector<LayerParameters<float*>> Recurrent::gradients<float>() const;
 template std::vector<LayerParameters<double*>> Recurrent::gradients<double>() const;
 
+std::vector<std::array<std::int64_t, 2>> Recurrent::places() const {
+  std::vector<std::array<std::int64_t, 2>> result;
+  const auto add = [&result](std::int64_t offset, std::int64_t size) {
+    if (offset >= 0) result.push_back({offset, offset + size});
+  };
+  const std::int64_t units = gate_count(shape_.cell) * shape_.H;
+  for (int i = 0; i < shape_.L * shape_.D; ++i) {
+    const LayerOffsets& o = offsets_[i];
+    add(o.w_ih, units * shape_.input_of(i / shape_.D));
+    add(o.w_hh, units * shape_.P);
+    add(o.b_ih, units);
+    add(o.b_hh, units);
+    add(o.w_hr, shape_.P * shape_.H);
+    add(o.peephole, 3 * shape_.H);
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+std::shared_ptr<PackedWeights> Recurrent::lend() {
+  if (!is_packed() || weights_.use_count() > 1) return nullptr;
+  return std::exchange(weights_, nullptr);
+}
+
+void Recurrent::give_back(std::shared_ptr<PackedWeights> weights) {
+  weights->version = parameters_->version();
+  if (weights_ == nullptr) weights_ = std::move(weights);
+}
+
 std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward) {
-  if (weights_ && !stale(*weights_) && (weights_->has_backward || !backward)) return weights_;
+  if (is_packed() && (weights_->has_backward || !backward)) return weights_;
   with_scalar(is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);
     const auto& table = recurrent<Scalar>(*table_);
@@ -105,11 +150,12 @@ void bind_recurrent(py::module_& m) {
                                        num_layers, num_directions, bias,        projection};
              std::vector<LayerOffsets> places;
              for (const auto& o : offsets) places.push_back({o[0], o[1], o[2], o[3], o[4], o[5]});
-             return std::make_shared<Recurrent>(cell, shape, std::move(buffer), std::move(places));
+             return Recurrent::create(cell, shape, std::move(buffer), std::move(places));
            }),
            py::kw_only(), py::arg("cell"), py::arg("input_size"), py::arg("hidden_size"),
            py::arg("output_size"), py::arg("num_layers"), py::arg("num_directions"),
            py::arg("bias"), py::arg("projection"), py::arg("buffer"), py::arg("offsets"))
+      .def_property_readonly("is_packed", &Recurrent::is_packed)
       .def(
           "forward",
           [](Recurrent& self, const py::array& x, const py::object& h0, const py::object& c0,

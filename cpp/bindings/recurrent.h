@@ -1,6 +1,7 @@
 // Recurrent layers as Python sees them: a stack, what a pass keeps, a stream.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,8 +34,9 @@ struct LayerOffsets {
 
 class Recurrent {
  public:
-  Recurrent(const std::string& cell, const StackShape& shape,
-            std::shared_ptr<ParameterBuffer> parameters, std::vector<LayerOffsets> offsets);
+  static std::shared_ptr<Recurrent> create(const std::string& cell, const StackShape& shape,
+                                           std::shared_ptr<ParameterBuffer> parameters,
+                                           std::vector<LayerOffsets> offsets);
 
   const StackShape& shape() const { return shape_; }
   bool is_double() const { return parameters_->is_double(); }
@@ -45,14 +47,25 @@ class Recurrent {
   bool stale(const PackedWeights& weights) const {
     return weights.version != parameters_->version();
   }
+  // Whether `weights` would find them packed.
+  bool is_packed() const { return weights_ != nullptr && !stale(*weights_); }
+
+  // The packed weights for who changes the parameters and packs them anew with that; null if
+  // somebody else reads them, or if they were not up to date. Both need the GIL.
+  std::shared_ptr<PackedWeights> lend();
+  void give_back(std::shared_ptr<PackedWeights> weights);
+  // Where the parameters stand in the buffer, one after the other: from and to.
+  std::vector<std::array<std::int64_t, 2>> places() const;
 
   template <class Scalar>
   std::vector<LayerParameters<Scalar*>> gradients() const;
+  template <class Scalar>
+  std::vector<LayerParameters<const Scalar*>> values() const;
   std::mutex& gradient_mutex() { return parameters_->gradient_mutex(); }
 
  private:
-  template <class Scalar>
-  std::vector<LayerParameters<const Scalar*>> values() const;
+  Recurrent(const std::string& cell, const StackShape& shape,
+            std::shared_ptr<ParameterBuffer> parameters, std::vector<LayerOffsets> offsets);
 
   const KernelTable* table_;
   StackShape shape_;

@@ -1,4 +1,5 @@
-// Optimizers: one pass over the parameters, their gradients and what the optimizer remembers.
+// Optimizers: one pass over the parameters, their gradients and what the optimizer remembers,
+// which also makes the packed copies of weights anew.
 // The equations are those of torch.optim's documentation.
 #pragma once
 
@@ -6,6 +7,7 @@
 
 #include "kernels/heads_table.h"
 #include "kernels/losses.h"
+#include "kernels/packed_stack.h"
 
 namespace rnnfast {
 
@@ -27,25 +29,46 @@ struct Place {
   }
 };
 
-// Calls f(place) for every vector of what is touched; elements must not depend on each other.
+// Visits a thread's share of the values `p` that are touched: f(stretch, values up to it that are
+// not). Where they have packed copies, those follow each stretch while it is in cache.
 template <class Scalar, class F>
-void for_each_vector(const Touched& touched, int threads, const F& f) {
-  const std::int64_t n = touched.n, width = touched.width;
-  const std::int64_t* const rows = touched.rows;
-  parallel(useful_threads(threads, n, 1 << 14), [&](int rank, int size) {
-    const Range mine = rows == nullptr ? share(n, 64, rank, size) : share(n / width, rank, size);
-    const std::int64_t stretches = rows == nullptr ? 1 : mine.end - mine.begin;
-    for (std::int64_t k = 0; k < stretches; ++k) {
-      Range stretch = mine;
-      std::int64_t before = 0;  // values up to it that are not touched
-      if (rows != nullptr) {
-        const std::int64_t number = mine.begin + k, begin = rows[number] * width;
-        stretch = {begin, begin + width};
-        before = begin - number * width;
-      }
-      for (std::int64_t i = stretch.begin; i < stretch.end; i += lanes<Scalar>)
-        f(Place<Scalar>{i, stretch.end - i, i - before});
+void for_stretches(const Touched<Scalar>& touched, const Scalar* p, int rank, int size,
+                   const F& f) {
+  if (touched.rows != nullptr) {
+    const std::int64_t width = touched.width;
+    const Range mine = share(touched.n / width, rank, size);
+    for (std::int64_t k = mine.begin; k < mine.end; ++k) {
+      const std::int64_t begin = touched.rows[k] * width;
+      f(Range{begin, begin + width}, begin - k * width);
     }
+    return;
+  }
+  if (touched.copies == nullptr) return f(share(touched.n, 64, rank, size), 0);
+  for (std::int64_t k = 0; k < touched.copy_count; ++k)
+    reinterpret_cast<PackedStack<Scalar>*>(touched.copies[k].packed)
+        ->repack(touched.copies[k].parameters, rank, size,
+                 [&](const Scalar* first, std::int64_t count) {
+                   f(Range{first - p, first - p + count}, 0);
+                 });
+  for (std::int64_t k = 0; k < touched.other_count; ++k) {
+    const std::int64_t begin = touched.others[2 * k], end = touched.others[2 * k + 1];
+    const Range mine = share(end - begin, 64, rank, size);
+    f(Range{begin + mine.begin, begin + mine.end}, 0);
+  }
+}
+
+// Calls f(place) for every vector of what is touched of `p`; elements must not depend on each
+// other.
+template <class Scalar, class F>
+void for_each_vector(const Touched<Scalar>& touched, const Scalar* p, int threads, const F& f) {
+  for (std::int64_t k = 0; k < touched.copy_count; ++k)
+    reinterpret_cast<PackedStack<Scalar>*>(touched.copies[k].packed)->begin_repack();
+  parallel(useful_threads(threads, touched.n, 1 << 14), [&](int rank, int size) {
+    for_stretches(touched, p, rank, size,
+                  [&](Range stretch, std::int64_t before) __attribute__((noinline)) {
+                    for (std::int64_t i = stretch.begin; i < stretch.end; i += lanes<Scalar>)
+                      f(Place<Scalar>{i, stretch.end - i, i - before});
+                  });
   });
 }
 
@@ -59,13 +82,13 @@ Vec<Scalar> constant(double value) {
 // g += weight_decay p; b = momentum b + (1 - dampening) g (b = g at first);
 // g = g + momentum b (Nesterov) or b; p -= lr g
 template <class Scalar>
-void sgd(const Touched& touched, Scalar* p, const Scalar* g, Scalar* momentum, const SgdStep& step,
-         int threads) {
+void sgd(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* momentum,
+         const SgdStep& step, int threads) {
   const auto lr = detail::constant<Scalar>(-step.lr);
   const auto decay = detail::constant<Scalar>(step.weight_decay);
   const auto mu = detail::constant<Scalar>(step.momentum);
   const auto fresh = detail::constant<Scalar>(1 - step.dampening);
-  detail::for_each_vector<Scalar>(touched, threads, [=](const detail::Place<Scalar>& at) {
+  detail::for_each_vector<Scalar>(touched, p, threads, [=](const detail::Place<Scalar>& at) {
     const auto value = at(p);
     auto gradient = madd(decay, value, at.gradient(g));
     if (momentum != nullptr) {
@@ -81,7 +104,7 @@ void sgd(const Touched& touched, Scalar* p, const Scalar* g, Scalar* momentum, c
 // p -= lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 // with g += weight_decay p before (Adam) or p *= 1 - lr weight_decay (AdamW)
 template <class Scalar>
-void adam(const Touched& touched, Scalar* p, const Scalar* g, Scalar* mean, Scalar* square,
+void adam(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* mean, Scalar* square,
           const AdamStep& step, int threads) {
   namespace ei = Eigen::internal;
   const double t = static_cast<double>(step.step);
@@ -95,7 +118,7 @@ void adam(const Touched& touched, Scalar* p, const Scalar* g, Scalar* mean, Scal
   const auto rest1 = detail::constant<Scalar>(1 - step.beta1);
   const auto beta2 = detail::constant<Scalar>(step.beta2);
   const auto rest2 = detail::constant<Scalar>(1 - step.beta2);
-  detail::for_each_vector<Scalar>(touched, threads, [=](const detail::Place<Scalar>& at) {
+  detail::for_each_vector<Scalar>(touched, p, threads, [=](const detail::Place<Scalar>& at) {
     const auto value = mul(at(p), shrink);
     const auto gradient = madd(decay, value, at.gradient(g));
     const auto old = at(mean);
@@ -111,8 +134,8 @@ void adam(const Touched& touched, Scalar* p, const Scalar* g, Scalar* mean, Scal
 // v = alpha v + (1 - alpha) g^2; centred: m = alpha m + (1 - alpha) g, v' = v - m^2;
 // b = momentum b + g / (sqrt(v') + eps); p -= lr b
 template <class Scalar>
-void rmsprop(const Touched& touched, Scalar* p, const Scalar* g, Scalar* square, Scalar* mean,
-             Scalar* momentum, const RmspropStep& step, int threads) {
+void rmsprop(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* square,
+             Scalar* mean, Scalar* momentum, const RmspropStep& step, int threads) {
   namespace ei = Eigen::internal;
   const auto lr = detail::constant<Scalar>(-step.lr);
   const auto alpha = detail::constant<Scalar>(step.alpha);
@@ -120,7 +143,7 @@ void rmsprop(const Touched& touched, Scalar* p, const Scalar* g, Scalar* square,
   const auto eps = detail::constant<Scalar>(step.eps);
   const auto decay = detail::constant<Scalar>(step.weight_decay);
   const auto mu = detail::constant<Scalar>(step.momentum);
-  detail::for_each_vector<Scalar>(touched, threads, [=](const detail::Place<Scalar>& at) {
+  detail::for_each_vector<Scalar>(touched, p, threads, [=](const detail::Place<Scalar>& at) {
     const auto value = at(p);
     const auto gradient = madd(decay, value, at.gradient(g));
     auto v = madd(alpha, at(square), mul(rest, mul(gradient, gradient)));
@@ -142,13 +165,13 @@ void rmsprop(const Touched& touched, Scalar* p, const Scalar* g, Scalar* square,
 
 // s += g^2; p -= lr g / (sqrt(s) + eps)
 template <class Scalar>
-void adagrad(const Touched& touched, Scalar* p, const Scalar* g, Scalar* sum,
+void adagrad(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* sum,
              const AdagradStep& step, int threads) {
   namespace ei = Eigen::internal;
   const auto lr = detail::constant<Scalar>(-step.lr);
   const auto eps = detail::constant<Scalar>(step.eps);
   const auto decay = detail::constant<Scalar>(step.weight_decay);
-  detail::for_each_vector<Scalar>(touched, threads, [=](const detail::Place<Scalar>& at) {
+  detail::for_each_vector<Scalar>(touched, p, threads, [=](const detail::Place<Scalar>& at) {
     const auto value = at(p);
     const auto gradient = madd(decay, value, at.gradient(g));
     const auto s = madd(gradient, gradient, at(sum));
@@ -177,14 +200,14 @@ template <class Scalar>
 void scale(std::int64_t n, Scalar* x, double factor, int threads) {
   const auto f = detail::constant<Scalar>(factor);
   detail::for_each_vector<Scalar>(
-      {n}, threads, [=](const detail::Place<Scalar>& at) { at.set(x, mul(at(x), f)); });
+      {n}, x, threads, [=](const detail::Place<Scalar>& at) { at.set(x, mul(at(x), f)); });
 }
 
 // NaN stays NaN.
 template <class Scalar>
 void clip(std::int64_t n, Scalar* x, double bound, int threads) {
   const auto low = detail::constant<Scalar>(-bound), high = detail::constant<Scalar>(bound);
-  detail::for_each_vector<Scalar>({n}, threads, [=](const detail::Place<Scalar>& at) {
+  detail::for_each_vector<Scalar>({n}, x, threads, [=](const detail::Place<Scalar>& at) {
     at.set(x, Eigen::internal::pmin(keep_nan_max(at(x), low), high));
   });
 }

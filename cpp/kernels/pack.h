@@ -178,43 +178,57 @@ struct PackedLayer {
     return true;
   }
 
-  // Packs the weights of some unit blocks: forward, and for backpropagation while they are in
-  // cache.
-  void pack(const LayerParameters<const Scalar*>& p, Range blocks, bool backward) {
-    for (std::int64_t u = blocks.begin; u < blocks.end; ++u) {
-      const std::int64_t n = H - u * V;  // units from this block's first on
-      pack_slots(p.w_ih + u * V * I, I, n, layout.x_gate, layout.x_count, w_ih + u * I * x_width());
-      pack_slots(p.w_hh + u * V * P, P, n, layout.h_gate, layout.h_count, w_hh + u * P * h_width());
-      if (layout.second_product)
-        detail::pack_lanes(p.w_hh + (layout.second_gate * H + u * V) * P, P, n, P,
-                           w_second + u * H * V, V);
-      pack_bias(p, u, n);
-      if (layout.peephole != Peephole::none)
-        for (int g = 0; g < 3; ++g)
-          store(peephole + (u * 3 + g) * V, load_first(p.peephole + g * H + u * V, n));
-      if (!backward) continue;
-      spread(p.w_hh, P, layout.h_gate, layout.h_count, u, w_hh_t);
-      if (layout.second_product) spread(p.w_hh, P, &layout.second_gate, 1, u, w_second_t);
-    }
+  // Packs the weights of a unit block: forward, and for backpropagation while they are in cache.
+  void pack(const LayerParameters<const Scalar*>& p, std::int64_t u, bool backward) {
+    const std::int64_t n = H - u * V;  // units from this block's first on
+    pack_slots(p.w_ih + u * V * I, I, n, layout.x_gate, layout.x_count, w_ih + u * I * x_width());
+    pack_slots(p.w_hh + u * V * P, P, n, layout.h_gate, layout.h_count, w_hh + u * P * h_width());
+    if (layout.second_product)
+      detail::pack_lanes(p.w_hh + (layout.second_gate * H + u * V) * P, P, n, P,
+                         w_second + u * H * V, V);
+    pack_bias(p, u, n);
+    if (layout.peephole != Peephole::none)
+      for (int g = 0; g < 3; ++g)
+        store(peephole + (u * 3 + g) * V, load_first(p.peephole + g * H + u * V, n));
+    if (!backward) return;
+    spread(p.w_hh, P, layout.h_gate, layout.h_count, u, w_hh_t);
+    if (layout.second_product) spread(p.w_hh, P, &layout.second_gate, 1, u, w_second_t);
+  }
+  // Visits the values that `pack` reads for a unit block: f(first, count of neighbours).
+  template <class F>
+  void for_values(const LayerParameters<const Scalar*>& p, std::int64_t u, const F& f) const {
+    const std::int64_t rows = std::min<std::int64_t>(V, H - u * V);
+    const auto rows_of = [&](const Scalar* from, int gates, std::int64_t columns) {
+      for (int g = 0; from != nullptr && g < gates; ++g)
+        f(from + (g * H + u * V) * columns, rows * columns);
+    };
+    rows_of(p.w_ih, layout.x_count, I);
+    rows_of(p.w_hh, layout.x_count, P);
+    rows_of(p.b_ih, layout.x_count, 1);
+    rows_of(p.b_hh, layout.x_count, 1);
+    rows_of(p.peephole, 3, 1);
+  }
+  // The same for an output block of the projection.
+  template <class F>
+  void for_projection_values(const LayerParameters<const Scalar*>& p, std::int64_t o,
+                             const F& f) const {
+    f(p.w_hr + o * V * H, std::min<std::int64_t>(V, P - o * V) * H);
   }
   // From what `pack` left: [input block][unit block][gate][lane][V].
-  void pack_input_gradient(Range blocks) {
+  void pack_input_gradient(std::int64_t u) {
     const int count = layout.x_count;
-    for (std::int64_t u = blocks.begin; u < blocks.end; ++u)
-      for (std::int64_t c = 0; c < inputs; ++c)
-        for (int s = 0; s < count; ++s)
-          detail::pack_lanes(w_ih + (u * I + c * V) * x_width() + s * V, x_width(), I - c * V, V,
-                             w_ih_t + ((c * units + u) * count + s) * V * V, V);
+    for (std::int64_t c = 0; c < inputs; ++c)
+      for (int s = 0; s < count; ++s)
+        detail::pack_lanes(w_ih + (u * I + c * V) * x_width() + s * V, x_width(), I - c * V, V,
+                           w_ih_t + ((c * units + u) * count + s) * V * V, V);
   }
-  void pack_projection(const LayerParameters<const Scalar*>& p, Range blocks, bool backward) {
-    for (std::int64_t o = blocks.begin; o < blocks.end; ++o) {
-      const Scalar* rows = p.w_hr + o * V * H;
-      detail::pack_lanes(rows, H, P - o * V, H, w_hr + o * H * V, V);
-      if (!backward) continue;
-      for (std::int64_t u = 0; u < units; ++u)
-        detail::pack_rows(rows + u * V, H, P - o * V, H - u * V,
-                          w_hr_t + (u * outputs + o) * V * V);
-    }
+  // Of output block o.
+  void pack_projection(const LayerParameters<const Scalar*>& p, std::int64_t o, bool backward) {
+    const Scalar* rows = p.w_hr + o * V * H;
+    detail::pack_lanes(rows, H, P - o * V, H, w_hr + o * H * V, V);
+    if (!backward) return;
+    for (std::int64_t u = 0; u < units; ++u)
+      detail::pack_rows(rows + u * V, H, P - o * V, H - u * V, w_hr_t + (u * outputs + o) * V * V);
   }
 
  private:

@@ -1,72 +1,13 @@
-// A stack of layers, each in one or two directions: weights, passes, what a pass keeps.
+// A stack of layers, each in one or two directions, during a pass, and what the pass keeps.
 #pragma once
 
-#include <memory>
-#include <new>
-
 #include "kernels/layer_kernel.h"
-#include "kernels/parallel.h"
+#include "kernels/packed_stack.h"
 #include "kernels/plan.h"
 #include "kernels/products.h"
 #include "kernels/random.h"
 
 namespace rnnfast {
-
-// The opaque Packed of the table.
-template <class Scalar>
-struct PackedStack {
-  StackShape shape;
-  std::unique_ptr<PackedLayer<Scalar>[]> layers;  // L*D
-  bool input_gradient = false;  // whether the first layers have what the gradient of x needs
-
-  static PackedStack* create(const StackShape& shape) {
-    std::unique_ptr<PackedStack> stack(new (std::nothrow) PackedStack);
-    if (!stack) return nullptr;
-    stack->shape = shape;
-    stack->layers.reset(new (std::nothrow) PackedLayer<Scalar>[shape.L * shape.D]);
-    if (!stack->layers) return nullptr;
-    for (int i = 0; i < shape.L * shape.D; ++i)
-      if (!stack->layers[i].create(shape, i / shape.D)) return nullptr;
-    return stack.release();
-  }
-
-  Status pack(const LayerParameters<const Scalar*>* parameters, bool backward, int threads) {
-    const int count = shape.L * shape.D;
-    std::int64_t size = 0;
-    for (int i = 0; i < count; ++i) {
-      if (backward && !layers[i].create_backward()) return Status::out_of_memory;
-      if (backward && i >= shape.D && !layers[i].create_input_gradient())
-        return Status::out_of_memory;
-      size += layers[i].forward_memory.bytes();
-    }
-    input_gradient = false;
-    parallel(useful_threads(threads, size, 1 << 17), [&](int rank, int members) {
-      for (int i = 0; i < count; ++i) {
-        auto& layer = layers[i];
-        const Range mine = share(layer.units, rank, members);
-        layer.pack(parameters[i], mine, backward);
-        if (backward && i >= shape.D) layer.pack_input_gradient(mine);
-        if (layer.projection)
-          layer.pack_projection(parameters[i], share(layer.outputs, rank, members), backward);
-      }
-    });
-    return Status::ok;
-  }
-
-  // The rest of what backpropagation reads if the gradient of x is wanted.
-  bool need_input_gradient(int threads) {
-    if (input_gradient) return true;
-    for (int d = 0; d < shape.D; ++d)
-      if (!layers[d].create_input_gradient()) return false;
-    const std::int64_t size = shape.D * layers[0].input_memory.bytes();
-    parallel(useful_threads(threads, size, 1 << 17), [&](int rank, int members) {
-      for (int d = 0; d < shape.D; ++d)
-        layers[d].pack_input_gradient(share(layers[d].units, rank, members));
-    });
-    input_gradient = true;
-    return true;
-  }
-};
 
 // What a forward pass leaves for backpropagation: the opaque Cache of the table. A pass without
 // one uses it as scratch.

@@ -56,6 +56,8 @@ class Recurrent:
         buffer: ParameterBuffer,
         offsets: list[list[int]],
     ) -> None: ...
+    @property
+    def is_packed(self) -> bool: ...
     def forward(
         self,
         x: Array,
