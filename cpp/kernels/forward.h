@@ -24,23 +24,48 @@ class ForwardLayer {
         w_(*pass.weights),
         worker_(worker),
         blocks_(worker.my_blocks(w_.units)),
-        long_way_(step_bytes() > core_cache_bytes() / 8 * 5) {}
+        long_way_(step_bytes() > core_cache_bytes() / 8 * 5),
+        early_(worker.waits() && pass.observer == nullptr && (pass.keep || pass.ahead)) {}
 
   void run() {
-    const Schedule& schedule = *p_.schedule;
-    for (std::int64_t begin = 0; begin < schedule.steps;) {
-      const std::int64_t end = chunk_end(begin);
-      if (p_.observer != nullptr) p_.observer->before({begin, end});
-      chunk_ = begin;
-      const bool together = end - begin == 1 && long_way_;
-      if (!together) input_product(p_, worker_, blocks_, false, blocks_.begin, begin, end);
-      for (std::int64_t s = begin; s < end; ++s) step(s, together);
-      if (p_.observer != nullptr) p_.observer->after({begin, end});
-      begin = end;
+    const std::int64_t steps = p_.schedule->steps;
+    const auto chunk_from = [&](std::int64_t begin) {
+      return Range{begin, begin < steps ? chunk_end(begin) : begin};
+    };
+    bool made = false;  // the chunk's input product, early
+    for (Range chunk = chunk_from(0); chunk.begin < steps;) {
+      const Range next = chunk_from(chunk.end);
+      if (p_.observer != nullptr) p_.observer->before(chunk);
+      chunk_ = chunk.begin;
+      const bool with_input = together(chunk);
+      if (!with_input && !made)
+        input_product(p_, worker_, blocks_, false, blocks_.begin, chunk, place_);
+      made = early_ && next.begin < next.end && !together(next);
+      for (std::int64_t s = chunk.begin; s < chunk.end; ++s)
+        step(s, with_input, [&] {
+          if (made) input_product_ahead(next, s - chunk.begin, chunk.end - chunk.begin);
+        });
+      if (p_.observer != nullptr) p_.observer->after(chunk);
+      if (made) place_ = next_place();
+      chunk = next;
     }
   }
 
  private:
+  // Whether both products of a step are made block by block.
+  bool together(Range chunk) const { return chunk.end - chunk.begin == 1 && long_way_; }
+
+  // Where there are others to wait for after each step, a part of the next chunk's input product
+  // is made between the arrival and the wait: none has to be as fast as the others in each step.
+  void input_product_ahead(Range next, std::int64_t step, std::int64_t steps) const {
+    const std::int64_t count = blocks_.end - blocks_.begin;
+    const Range part{blocks_.begin + count * step / steps,
+                     blocks_.begin + count * (step + 1) / steps};
+    const std::int64_t after = part.end < blocks_.end ? part.end : blocks_.begin;
+    input_product(p_, worker_, part, false, after, next, next_place());
+  }
+  std::int64_t next_place() const { return place_ == 0 ? chunk_rows(*p_.schedule) : 0; }
+
   std::int64_t chunk_end(std::int64_t begin) const {
     const Schedule& schedule = *p_.schedule;
     if (worker_.split_rows && !p_.keep)  // as many steps as slots have room for: first_slot_row
@@ -50,22 +75,24 @@ class ForwardLayer {
                               p_.observer != nullptr ? p_.observer->rows() : kChunkRows);
   }
 
-  void step(std::int64_t s, bool with_input) {
+  // Calls meanwhile() before it waits for the others.
+  template <class F>
+  void step(std::int64_t s, bool with_input, const F& meanwhile) {
     const std::int64_t batch = p_.schedule->B;
     const Range all{0, p_.schedule->active[s]};
     // A single step finds weights that fit the cache in any case, and reads them faster upwards.
     const bool down = (long_way_ || p_.schedule->steps > 1) && p_.goes_down(s);
-    for_groups<Recurrent>(blocks_, batch, down, turning_block(blocks_, down),
-                          [&](auto single, std::int64_t block, auto blocks, std::int64_t next) {
-                            constexpr int U = decltype(blocks)::value;
-                            if (with_input)
-                              input_product(p_, worker_, {block, block + U}, down, next, s, s + 1);
-                            for_step_rows<Recurrent>(
-                                single, worker_, all, next,
-                                [&](std::int64_t b, auto rows, const Turn& turn) {
-                                  recurrent_tile<decltype(rows)::value, U>(s, block, b, turn);
-                                });
-                          });
+    for_groups<Recurrent>(
+        blocks_, batch, down, turning_block(blocks_, down),
+        [&](auto single, std::int64_t block, auto blocks, std::int64_t next) {
+          constexpr int U = decltype(blocks)::value;
+          if (with_input)
+            input_product(p_, worker_, {block, block + U}, down, next, {s, s + 1}, place_);
+          for_step_rows<Recurrent>(single, worker_, all, next,
+                                   [&](std::int64_t b, auto rows, const Turn& turn) {
+                                     recurrent_tile<decltype(rows)::value, U>(s, block, b, turn);
+                                   });
+        });
     if constexpr (Cell::second_product) {
       worker_.step_barrier();
       for_tiles<Plain>(worker_, blocks_, all, batch, down,
@@ -78,7 +105,7 @@ class ForwardLayer {
       worker_.step_barrier();
       projection_product(p_, worker_, s, down);
     }
-    worker_.step_barrier();
+    if (worker_.waits()) worker_.own->wait(meanwhile);
   }
 
   // Bytes of the weights that a step reads.
@@ -89,7 +116,7 @@ class ForwardLayer {
   }
 
   std::int64_t slot_row(std::int64_t s, std::int64_t row) const {
-    return p_.slot_row(row, first_slot_row(*p_.schedule, worker_, chunk_, s));
+    return p_.slot_row(row, first_slot_row(*p_.schedule, worker_, chunk_, s) - place_);
   }
 
   // One step of MR sequences and U unit blocks: the recurrent product and the pointwise part.
@@ -181,7 +208,9 @@ class ForwardLayer {
   // Whether a step's weights hardly fit the cache: where a chunk is a step, both products are then
   // made block by block, so that the way through all weights is one.
   const bool long_way_;
+  const bool early_;        // whether the next chunk's input product is made during a chunk
   std::int64_t chunk_ = 0;  // its first step
+  std::int64_t place_ = 0;  // rows of slots before the chunk's
 };
 
 }  // namespace rnnfast

@@ -47,6 +47,7 @@ struct LayerPass {
   // Slots, [unit block][row][slot][V]: all rows if kept, else those of a chunk of steps.
   Scalar* slots;
   std::int64_t slot_rows;  // rows per unit block
+  bool ahead = false;      // whether there is room for two chunks
   // The carry, [unit block][row][V]: if kept, B rows of the initial one and then all rows; else B
   // rows that are overwritten step by step.
   Scalar* carry;

@@ -85,9 +85,10 @@ void input_gradient_tile(const LayerPass<Scalar>& p, Scalar* const* dx, bool add
 
 template <class Scalar>
 void input_product(const LayerPass<Scalar>& p, const Worker& worker, Range blocks, bool down,
-                   std::int64_t after, std::int64_t begin, std::int64_t end) {
+                   std::int64_t after, Range steps, std::int64_t place) {
   const Schedule& schedule = *p.schedule;
-  const std::int64_t first = schedule.first[begin], chunk = schedule.first[end] - first;
+  const std::int64_t first = schedule.first[steps.begin];
+  const std::int64_t chunk = schedule.first[steps.end] - first;
   with_rows<4>(p.weights->layout.x_count, [&](auto slots) {
     constexpr int Count = decltype(slots)::value;
     using Shape = BlockTile<Count>;
@@ -99,15 +100,15 @@ void input_product(const LayerPass<Scalar>& p, const Worker& worker, Range block
             cut_rows<Shape::rows>({0, chunk}, next,
                                   [&](std::int64_t row, auto rows, const Turn& turn) {
                                     input_tile<Scalar, Count, decltype(rows)::value, U>(
-                                        p, first, block, first + row, turn);
+                                        p, first - place, block, first + row, turn);
                                   });
           } else {
-            for (std::int64_t s = begin; s < end; ++s)
+            for (std::int64_t s = steps.begin; s < steps.end; ++s)
               for_row_tiles<Shape::rows>(worker, {0, schedule.active[s]}, next,
                                          [&](std::int64_t b, auto rows, const Turn& turn) {
                                            input_tile<Scalar, Count, decltype(rows)::value, U>(
-                                               p, first_slot_row(schedule, worker, begin, s), block,
-                                               schedule.first[s] + b, turn);
+                                               p, first_slot_row(schedule, worker, steps.begin, s),
+                                               block, schedule.first[s] + b, turn);
                                          });
           }
         });
@@ -150,7 +151,7 @@ void input_gradient(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to, 
 
 #define RNNFAST_INSTANTIATE(Scalar)                                                                \
   template void input_product<Scalar>(const LayerPass<Scalar>&, const Worker&, Range, bool,        \
-                                      std::int64_t, std::int64_t, std::int64_t);                   \
+                                      std::int64_t, Range, std::int64_t);                          \
   template void projection_product<Scalar>(const LayerPass<Scalar>&, const Worker&, std::int64_t,  \
                                            bool);                                                  \
   template void input_gradient<Scalar>(const LayerPass<Scalar>&, Scalar* const*, bool, Range, int, \

@@ -24,11 +24,11 @@ inline std::int64_t first_slot_row(const Schedule& schedule, const Worker& worke
   return worker.split_rows ? schedule.first[s] - (s - chunk) * schedule.B : schedule.first[chunk];
 }
 
-// slots = bias + x W_ih for the worker's rows of steps [begin, end) and for `blocks`, up or down,
-// `after` being the block that is read next.
+// slots = bias + x W_ih for the worker's rows of a chunk of steps and for `blocks`, up or down,
+// `after` being the block that is read next. The chunk's slots follow `place` rows of others.
 template <class Scalar>
 void input_product(const LayerPass<Scalar>& pass, const Worker& worker, Range blocks, bool down,
-                   std::int64_t after, std::int64_t begin, std::int64_t end);
+                   std::int64_t after, Range steps, std::int64_t place);
 
 // y = W_hr (o tanh(c)) for the worker's part of step s, its blocks up or down.
 template <class Scalar>

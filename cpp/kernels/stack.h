@@ -25,6 +25,7 @@ struct StackCache {
   };
   StackShape shape;
   bool keep;
+  bool ahead;  // without `keep`: slots have room for two chunks
   bool apart;  // each layer has memory of its own: what is kept, or layers run side by side
   SequenceInput<Scalar> input;
   SequenceOutput<Scalar> output;
@@ -41,7 +42,9 @@ struct StackCache {
   bool drops() const { return keep && dropout.probability > 0; }
   Layer& layer(int l, int d) { return layers[apart ? l * shape.D + d : d]; }
   // Rows that a unit block has room for: odd, as blocks whole pages apart would share cache sets.
-  std::int64_t slot_rows() const { return (keep ? schedule.rows : chunk_rows(schedule)) | 1; }
+  std::int64_t slot_rows() const {
+    return (keep ? schedule.rows : (ahead ? 2 : 1) * chunk_rows(schedule)) | 1;
+  }
   std::int64_t carry_rows() const { return ((keep ? schedule.rows : 0) + schedule.B) | 1; }
 
   std::int64_t bytes() const {
@@ -84,6 +87,7 @@ template <class Scalar>
 bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed, const TeamPlan& plan) {
   constexpr int V = lanes<Scalar>;
   apart = keep || plan.wave;
+  ahead = !keep && plan.threads > plan.groups && !plan.split_rows && !plan.wave;
   const int count = apart ? shape.L * shape.D : shape.D;
   const std::int64_t R = schedule.rows, B = schedule.B;
   const CellLayout cell = layout_of(shape.cell);
@@ -200,6 +204,7 @@ LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, co
   p.cut = input.reset != nullptr ? rows.cut.data() : nullptr;
   p.slots = own.slots.data();
   p.slot_rows = slot_rows();
+  p.ahead = ahead;
   p.carry = own.carry.data();
   p.carry_rows = carry_rows();
   p.inner = own.inner.data();

@@ -34,6 +34,8 @@ struct Worker {
   void step_barrier() const {
     if (!split_rows) own->wait();
   }
+  // Whether there are others to wait for between steps.
+  bool waits() const { return members > 1 && !split_rows; }
 };
 
 // How a call is cut up.

@@ -117,15 +117,19 @@ class Barrier {
  public:
   void resize(int size) { size_.store(size, std::memory_order_relaxed); }
   void wait() {
+    wait([] {});
+  }
+  // The same, doing `meanwhile` what needs no one else.
+  template <class F>
+  void wait(const F& meanwhile) {
     const int size = size_.load(std::memory_order_relaxed);
-    if (size <= 1) return;
     const unsigned phase = phase_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
+    if (size > 1 && arrived_.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
       arrived_.store(0, std::memory_order_relaxed);
       phase_.store(phase + 1, std::memory_order_release);
-      return;
     }
-    wait_until([&] { return phase_.load(std::memory_order_acquire) != phase; });
+    meanwhile();
+    if (size > 1) wait_until([&] { return phase_.load(std::memory_order_acquire) != phase; });
   }
 
  private:
