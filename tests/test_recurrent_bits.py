@@ -20,6 +20,7 @@ from layer_cases import (
     Values,
     assert_near,
     assert_same_bits,
+    big,
     outputs,
     run,
     run_forward,
@@ -210,6 +211,23 @@ def test_a_row_of_a_team_is_a_row_alone(
     whole = run(layer, case.inputs)
     for b in (0, 11, 24):
         assert_same_bits(rows_of(run(layer, case.inputs.rows([b])), [0]), rows_of(whole, [b]))
+
+
+@pytest.mark.parametrize("units", range(17, 33))
+@pytest.mark.parametrize("cell", ["gru reset after", "gru reset before", "lstm peephole"])
+def test_the_last_units_of_a_row_alone(
+    level: str, set_threads: Callable[[int], None], cell: str, units: int
+) -> None:
+    """Few units more than whole vectors share vectors where there are several rows."""
+    set_threads(2)
+    for dtype in DTYPES:
+        for batch in (5, 16):  # units dealt out, and rows
+            case = big(cell, input_size=9, hidden_size=units, batch=batch, num_layers=2)
+            layer = case.layer(dtype)
+            whole = run_forward(layer, case.inputs)
+            for b in (0, batch - 1):
+                alone = run_forward(layer, case.inputs.rows([b]))
+                assert_same_bits(rows_of(alone, [0]), rows_of(whole, [b]))
 
 
 def test_the_same_bits_again(level: str) -> None:

@@ -80,6 +80,17 @@ def test_same_as_the_reference(level: str, cell: str, config: str, dtype: str) -
     assert_same_bits(run_forward(layer, case.inputs), outputs(values))
 
 
+@pytest.mark.parametrize("hidden_size", range(1, 17))
+@pytest.mark.parametrize("cell", ["gru reset after", "gru reset before", "lstm", "lstm peephole"])
+def test_any_number_of_units_in_the_last_vector(level: str, cell: str, hidden_size: int) -> None:
+    case = Case(cell, hidden_size=16 + hidden_size, steps=3, batch=15, ragged=True)
+    for dtype in DTYPES:
+        layer = case.layer(dtype)
+        values = run(layer, case.inputs)
+        assert_near(values, reference(case), TOLERANCE[dtype])
+        assert_same_bits(run_forward(layer, case.inputs), outputs(values))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("team", TEAMS)
 @pytest.mark.parametrize("cell", CELLS)

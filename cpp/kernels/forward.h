@@ -9,6 +9,7 @@
 #include "kernels/cache.h"
 #include "kernels/layer_pass.h"
 #include "kernels/products.h"
+#include "kernels/tail.h"
 
 namespace rnnfast {
 
@@ -88,10 +89,12 @@ class ForwardLayer {
           constexpr int U = decltype(blocks)::value;
           if (with_input)
             input_product(p_, worker_, {block, block + U}, down, next, {s, s + 1}, place_);
-          for_step_rows<Recurrent>(single, worker_, all, next,
-                                   [&](std::int64_t b, auto rows, const Turn& turn) {
-                                     recurrent_tile<decltype(rows)::value, U>(s, block, b, turn);
-                                   });
+          const bool tail = !single && p_.in_tail(block, w_.h_tail);
+          if (tail) recurrent_tail(s, block, worker_.my_rows(all));
+          for_step_rows<Recurrent>(
+              single, worker_, all, next, [&](std::int64_t b, auto rows, const Turn& turn) {
+                recurrent_tile<decltype(rows)::value, U>(s, block, b, turn, tail);
+              });
         });
     if constexpr (Cell::second_product) {
       worker_.step_barrier();
@@ -119,23 +122,34 @@ class ForwardLayer {
     return p_.slot_row(row, first_slot_row(*p_.schedule, worker_, chunk_, s) - place_);
   }
 
-  // One step of MR sequences and U unit blocks: the recurrent product and the pointwise part.
+  // The last block's recurrent product where its units are few.
+  void recurrent_tail(std::int64_t s, std::int64_t block, Range rows) const {
+    const std::int64_t first = p_.schedule->first[s];
+    rows = {first + rows.begin, first + rows.end};
+    tail_recurrent_product(p_, rows, p_.slots_at(block, slot_row(s, rows.begin)));
+  }
+
+  // One step of MR sequences and U unit blocks: the recurrent product, unless it is in the slots
+  // (`done`), and the pointwise part.
   template <int MR, int U>
-  void recurrent_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn) {
+  void recurrent_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn,
+                      bool done) {
     constexpr int G = Cell::h_count;
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][G];
     clear<Scalar, MR, U, G>(acc);
-    Rows<Scalar, MR> left;
+    if (!done) {
+      Rows<Scalar, MR> left;
 #pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m) left.row[m] = p_.h_prev[row + m];
-    accumulate_panels<Scalar, MR, U, G>(acc, left, w_.w_hh, w_.P, block, turn);
+      for (int m = 0; m < MR; ++m) left.row[m] = p_.h_prev[row + m];
+      accumulate_panels<Scalar, MR, U, G>(acc, left, w_.w_hh, w_.P, block, turn);
+    }
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
       for (int u = 0; u < U; ++u) {
         Scalar* slots = p_.slots_at(block + u, slot_row(s, row + m));
-        const Scalar* bias = w_.bias + (block + u) * Cell::slots * V;
+        const Scalar* bias = done ? slots : w_.bias + (block + u) * Cell::slots * V;
         // Two sums, of x's and of h's products, round less than one that runs through both.
         Vec<Scalar> v[Cell::slots];
 #pragma GCC unroll 8

@@ -72,6 +72,10 @@ struct LayerPass {
     return s < 0 ? b : schedule->B + schedule->first[s] + b;
   }
 
+  // Whether a block is the last one and has a product of its own, of so many vectors.
+  bool in_tail(std::int64_t block, int vectors) const {
+    return vectors > 0 && block + 1 == weights->units;
+  }
   Scalar* slots_at(std::int64_t block, std::int64_t row) const {
     return slots + (block * slot_rows + row) * weights->layout.slots * lanes<Scalar>;
   }
@@ -98,9 +102,7 @@ RNNFAST_INLINE void cut_rows(Range range, std::int64_t next, const F& f) {
 template <int Max, class F>
 RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, std::int64_t next,
                                   const F& f) {
-  if (worker.split_rows)
-    range = {std::max(range.begin, worker.rows.begin), std::min(range.end, worker.rows.end)};
-  cut_rows<Max>(range, next, f);
+  cut_rows<Max>(worker.my_rows(range), next, f);
 }
 
 // Visits blocks in groups of U, the rest in smaller ones, up or down, `after` being the block that

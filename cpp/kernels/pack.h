@@ -7,6 +7,12 @@
 //   w_second  [unit block][k < H][V]                w_hr      [output block][k < H][V]
 //   bias      [unit block][slot][V]                 peephole  [unit block][3][V]
 //
+// and once more of the last unit block, where its units are few, its gates side by side in less
+// than a vector each (tail.h):
+//
+//   tail_ih   [k < I][x_tail][V]                    tail_hh   [k < P][h_tail][V]
+//   tail_bias [x_tail][V]
+//
 // and for backpropagation, where k runs over (unit block, slot, lane) as gradients are stored:
 //
 //   w_ih_t    [input block][k][V]                   w_hh_t    [output block][k][V]
@@ -60,6 +66,14 @@ inline CellLayout layout_of(Cell cell) {
 template <class Scalar>
 std::int64_t blocks_of(std::int64_t units) {
   return (units + lanes<Scalar> - 1) / lanes<Scalar>;
+}
+
+// Vectors that hold `count` gates of the `last` units of a layer side by side; 0 if that saves
+// none, or if tiles take several blocks together.
+template <class Scalar>
+int tail_vectors(std::int64_t last, int count) {
+  const auto vectors = static_cast<int>(blocks_of<Scalar>(last * count));
+  return count >= 3 && vectors < count ? vectors : 0;
 }
 
 namespace detail {
@@ -125,9 +139,12 @@ struct PackedLayer {
   CellLayout layout;
   std::int64_t I, H, P;
   std::int64_t inputs, units, outputs;  // blocks
+  std::int64_t last;                    // units of the last block
+  int x_tail, h_tail;                   // vectors
   bool projection;
   Buffer<Scalar> forward_memory, backward_memory, input_memory;
   Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *peephole;
+  Scalar *tail_ih, *tail_hh, *tail_bias;
   Scalar *w_ih_t, *w_hh_t, *w_second_t, *w_hr_t;
 
   std::int64_t x_width() const { return layout.x_count * V; }  // of one panel's row
@@ -145,18 +162,25 @@ struct PackedLayer {
     inputs = blocks_of<Scalar>(I);
     units = blocks_of<Scalar>(H);
     outputs = blocks_of<Scalar>(P);
+    last = H - (units - 1) * V;
+    x_tail = tail_vectors<Scalar>(last, layout.x_count);
+    h_tail = tail_vectors<Scalar>(last, layout.h_count);
     projection = shape.projection;
     const std::int64_t sizes[] = {units * I * x_width(),
                                   units * P * h_width(),
                                   layout.second_product ? units * H * V : 0,
                                   projection ? outputs * H * V : 0,
                                   units * layout.slots * V,
-                                  layout.peephole != Peephole::none ? units * 3 * V : 0};
+                                  layout.peephole != Peephole::none ? units * 3 * V : 0,
+                                  I * x_tail * V,
+                                  P * h_tail * V,
+                                  x_tail * V};
     std::int64_t total = 0;
     for (const auto size : sizes) total += size;
     if (!forward_memory.reserve_zeroed(total)) return false;
-    Scalar** parts[] = {&w_ih, &w_hh, &w_second, &w_hr, &bias, &peephole};
-    place(forward_memory.data(), sizes, parts, 6);
+    Scalar** parts[] = {&w_ih,     &w_hh,    &w_second, &w_hr,     &bias,
+                        &peephole, &tail_ih, &tail_hh,  &tail_bias};
+    place(forward_memory.data(), sizes, parts, 9);
     return true;
   }
 
@@ -190,6 +214,7 @@ struct PackedLayer {
     if (layout.peephole != Peephole::none)
       for (int g = 0; g < 3; ++g)
         store(peephole + (u * 3 + g) * V, load_first(p.peephole + g * H + u * V, n));
+    if (u + 1 == units) pack_tails();
     if (!backward) return;
     spread(p.w_hh, P, layout.h_gate, layout.h_count, u, w_hh_t);
     if (layout.second_product) spread(p.w_hh, P, &layout.second_gate, 1, u, w_second_t);
@@ -241,6 +266,21 @@ struct PackedLayer {
       for (int s = 0; s < count; ++s)
         detail::pack_lanes(from + gate[s] * H * K + k, K, units, std::min(part, K - k),
                            to + (k * count + s) * V, count * V);
+  }
+
+  void pack_tails() {
+    const std::int64_t u = units - 1;
+    pack_tail(w_ih + u * I * x_width(), I, layout.x_count, x_tail, tail_ih);
+    pack_tail(w_hh + u * P * h_width(), P, layout.h_count, h_tail, tail_hh);
+    pack_tail(bias + u * layout.slots * V, 1, layout.x_count, x_tail, tail_bias);
+  }
+  // to[k][vectors][V]: the gates of panel[k][count][V] without what fills them up.
+  void pack_tail(const Scalar* panel, std::int64_t K, int count, int vectors, Scalar* to) const {
+    if (vectors == 0) return;
+    for (std::int64_t k = 0; k < K; ++k)
+      for (int g = 0; g < count; ++g)
+        std::memcpy(to + k * vectors * V + g * last, panel + (k * count + g) * V,
+                    static_cast<std::size_t>(last) * sizeof(Scalar));
   }
 
   static void place(Scalar* memory, const std::int64_t* sizes, Scalar** const* parts, int count) {

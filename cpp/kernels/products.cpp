@@ -1,5 +1,7 @@
 #include "kernels/products.h"
 
+#include "kernels/tail.h"
+
 namespace rnnfast {
 
 namespace {
@@ -95,7 +97,16 @@ void input_product(const LayerPass<Scalar>& p, const Worker& worker, Range block
     for_block_groups<Shape::blocks>(
         blocks, down, after, [&](std::int64_t block, auto group, std::int64_t next) {
           constexpr int U = decltype(group)::value;
-          if (!worker.split_rows) {
+          const auto tail = [&](std::int64_t row, Range rows, std::int64_t first_slot) {
+            rows = {row + rows.begin, row + rows.end};
+            tail_input_product(p, rows, p.slots_at(block, p.slot_row(rows.begin, first_slot)));
+          };
+          if (p.in_tail(block, p.weights->x_tail) && p.index == nullptr) {
+            if (!worker.split_rows) return tail(first, {0, chunk}, first - place);
+            for (std::int64_t s = steps.begin; s < steps.end; ++s)
+              tail(schedule.first[s], worker.my_rows({0, schedule.active[s]}),
+                   first_slot_row(schedule, worker, steps.begin, s));
+          } else if (!worker.split_rows) {
             // All rows of the chunk, as if it were one tall step.
             cut_rows<Shape::rows>({0, chunk}, next,
                                   [&](std::int64_t row, auto rows, const Turn& turn) {

@@ -3,6 +3,8 @@
 
 #include <omp.h>
 
+#include <algorithm>
+
 #include "kernels/wait.h"
 
 namespace rnnfast {
@@ -29,6 +31,11 @@ struct Worker {
 
   Range my_blocks(std::int64_t blocks) const {
     return split_rows ? Range{0, blocks} : share(blocks, member, members);
+  }
+  // Those of a step's rows that are this worker's; none if the end comes first.
+  Range my_rows(Range all) const {
+    if (!split_rows) return all;
+    return {std::max(all.begin, rows.begin), std::min(all.end, rows.end)};
   }
   // Between two steps: threads that own rows need nothing from each other.
   void step_barrier() const {
