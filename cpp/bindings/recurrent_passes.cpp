@@ -127,7 +127,6 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   } else {
     require_shape("x", x, by_time(T, B, batch_first, shape.I));
     const Strided<Scalar> s(x, batch_first);
-    require_finite("x", s, T, B, shape.I, in.lengths);
     in.x = s.data;
     in.x_time = s.time;
     in.x_batch = s.batch;
@@ -168,6 +167,8 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
         recurrent<Scalar>(self.table())
             .forward(weights->packed, in, out, dropout, cache ? &cache->cache : nullptr, threads);
   }
+  if (status == Status::not_finite)  // says where
+    require_finite("x", Strided<Scalar>(x, batch_first), T, B, shape.I, in.lengths);
   require_ok(status);
   if (cache) {
     cache->is_double = self.is_double();
@@ -201,8 +202,6 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     require_shape("dy", given, by_time(T, B, kept.batch_first, shape.D * shape.P));
     dy_array = with_contiguous_rows(given);
     const Strided<Scalar> s(dy_array, kept.batch_first);
-    require_finite("dy", s, T, B, shape.D * shape.P,
-                   kept.lengths.empty() ? nullptr : kept.lengths.data());
     g.dy = s.data;
     g.dy_time = s.time;
     g.dy_batch = s.batch;
@@ -240,7 +239,12 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     // Two threads may share a layer: its gradients are added to one pass at a time.
     const std::lock_guard lock(self.gradient_mutex());
     status = table.backward(weights->packed, cache, g, threads);
-    table.cache_free(cache);
+    if (status != Status::not_finite) table.cache_free(cache);
+  }
+  if (status == Status::not_finite) {
+    kept.cache = cache;
+    require_finite("dy", Strided<Scalar>(dy_array, kept.batch_first), T, B, shape.D * shape.P,
+                   kept.lengths.empty() ? nullptr : kept.lengths.data());
   }
   kept.release();
   require_ok(status);

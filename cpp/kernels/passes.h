@@ -48,7 +48,14 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
   }
   Wave wave;
   if (plan.wave && !wave.create(shape.L)) return Status::out_of_memory;
+  Everywhere finite;
+  bool refused = false;
   run_team(plan, [&](Worker worker) {
+    if (input.x != nullptr && !finite.all(worker, is_finite(c.schedule, input.x, input.x_time,
+                                                            input.x_batch, shape.I, worker))) {
+      if (worker.rank == 0) refused = true;
+      return;
+    }
     if (plan.split_rows) worker.rows = c.schedule.deal(worker.member, worker.members);
     if (input.lengths != nullptr)
       clear_padding(c.schedule, input.T, output.y, output.y_time, output.y_batch, c.width(),
@@ -72,6 +79,7 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
       }
     }
   });
+  if (refused) return Status::not_finite;
   if (kept != nullptr) *kept = cache.release();
   return Status::ok;
 }
@@ -112,7 +120,15 @@ class StackBackward {
         Planner<Scalar>(shape_, c_.schedule, c_.input.indices != nullptr, threads).choose();
     if (!reserve(plan) || (given_.dx != nullptr && !packed_.need_input_gradient(threads)))
       return Status::out_of_memory;
+    Everywhere finite;
+    bool refused = false;
     run_team(plan, [&](Worker worker) {
+      if (given_.dy != nullptr &&
+          !finite.all(worker, is_finite(c_.schedule, given_.dy, given_.dy_time, given_.dy_batch,
+                                        c_.width(), worker))) {
+        if (worker.rank == 0) refused = true;
+        return;
+      }
       if (plan.split_rows) worker.rows = c_.schedule.deal(worker.member, worker.members);
       if (given_.dx != nullptr && c_.input.lengths != nullptr)
         clear_padding(c_.schedule, c_.input.T, given_.dx, given_.dx_time, given_.dx_batch, shape_.I,
@@ -125,7 +141,7 @@ class StackBackward {
       else
         for (int l = shape_.L - 1; l >= 0; --l) one_after_the_other(l, worker);
     });
-    return Status::ok;
+    return refused ? Status::not_finite : Status::ok;
   }
 
  private:

@@ -119,12 +119,13 @@ struct RecurrentTable {
                  int threads);
   void (*packed_free)(Packed* packed);
 
-  // One pass over a batch. With `cache`, keeps there what `backward` needs: x and y must then stay
-  // in place and unchanged until it has run.
+  // One pass over a batch; not_finite where x is not, within the lengths. With `cache`, keeps there
+  // what `backward` needs: x and y must then stay in place and unchanged until it has run.
   Status (*forward)(const Packed* packed, const SequenceInput<Scalar>& input,
                     const SequenceOutput<Scalar>& output, Dropout dropout, Cache** cache,
                     int threads);
-  // Uses the cache up: what it kept becomes gradients. One call at a time for each `packed`.
+  // Uses the cache up: what it kept becomes gradients. One call at a time for each `packed`. Where
+  // dy is not_finite nothing has changed.
   Status (*backward)(Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
                      int threads);
   std::int64_t (*cache_bytes)(const Cache* cache);

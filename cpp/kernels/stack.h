@@ -72,6 +72,21 @@ struct StackCache {
   void apply_dropout(int l, const Scalar* from, Scalar* to, Range steps);
 };
 
+// Whether a worker's share of the rows of x (T, B, width), within the lengths, is finite.
+template <class Scalar>
+bool is_finite(const Schedule& schedule, const Scalar* x, std::int64_t x_time, std::int64_t x_batch,
+               std::int64_t width, const Worker& worker) {
+  const Range mine = share(schedule.steps, worker.rank, worker.size);
+  auto sum = zeros<Scalar>();  // of x * 0: NaN from the first x that is not finite
+  for (std::int64_t t = mine.begin; t < mine.end; ++t)
+    for (std::int64_t b = 0; b < schedule.active[t]; ++b) {
+      const Scalar* row = x + t * x_time + schedule.order[b] * x_batch;
+      for (std::int64_t i = 0; i < width; i += lanes<Scalar>)
+        sum = madd(load_first(row + i, width - i), zeros<Scalar>(), sum);
+    }
+  return Eigen::internal::predux(sum) == 0;
+}
+
 // Sets y (T, B, width) to zero past each length.
 template <class Scalar>
 void clear_padding(const Schedule& schedule, std::int64_t T, Scalar* y, std::int64_t y_time,

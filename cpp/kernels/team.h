@@ -45,6 +45,20 @@ struct Worker {
   bool waits() const { return members > 1 && !split_rows; }
 };
 
+// A question that every thread answers for its share.
+class Everywhere {
+ public:
+  // Whether all threads of the team say yes.
+  bool all(const Worker& worker, bool yes) {
+    if (!yes) no_.store(true, std::memory_order_relaxed);
+    worker.all->wait();
+    return !no_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<bool> no_{false};
+};
+
 // How a call is cut up.
 struct TeamPlan {
   int threads = 1, groups = 1;
