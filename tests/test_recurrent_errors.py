@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+from layer_cases import TEAMS, assert_same_bits, big
+from layer_cases import run as run_case
 
 T, B, I, H = 6, 2, 3, 5  # noqa: E741
 Error = type[Exception]
@@ -253,6 +255,31 @@ def test_backpropagation_of_a_single_sequence() -> None:
     with raises(ValueError, "dstate: expected 2 axes for a single sequence, got shape (5,)"):
         backprop(ones(T, H), ones(H))
     backprop(ones(T, H), ones(1, H))
+
+
+@pytest.mark.parametrize("team", [name for name in TEAMS if "indices" not in name])
+def test_every_thread_looks_for_nan(
+    level: str, set_threads: Callable[[int], None], team: str
+) -> None:
+    """In its share: the first step, the last one, others, of x and of the gradient of y."""
+    counts, options = TEAMS[team]
+    case = big("lstm", **options)
+    layer, inputs = case.layer("float32"), case.inputs.astype("float32")
+    lengths = inputs.options["lengths"]
+    ends = np.full(case.batch, case.steps) if lengths is None else lengths
+    expected = run_case(layer, case.inputs)
+    for count in counts:
+        set_threads(count)
+        for b in range(0, case.batch, 3):
+            for t in {0, ends[b] // 2, ends[b] - 1} if ends[b] else ():
+                place = f"at time {t} of sequence {b}"
+                for name in ("x", "dy"):
+                    array = getattr(inputs, name)
+                    old, array[t, b, -1] = array[t, b, -1], NAN
+                    with pytest.raises(ValueError, match=f"{name}: expected finite .* {place}"):
+                        run_case(layer, inputs)
+                    array[t, b, -1] = old
+        assert_same_bits(run_case(layer, case.inputs), expected)
 
 
 @pytest.mark.parametrize(
