@@ -119,19 +119,24 @@ class GradientProducts {
     });
   }
 
+  // A few rows of each panel in turn: the same place in all panels is but two sets of a cache.
   template <int MR, class Row>
   void interleave_panels(Scalar* to, std::int64_t K, Range rows, const Row& row_at) {
+    constexpr std::int64_t kTogether = 16;
     const std::int64_t count = rows.end - rows.begin;
     const Range panels = share((K + MR - 1) / MR, worker_.member, worker_.members);
-    for (std::int64_t r = 0; r < count; ++r) {
-      const Scalar* row = row_at(rows.begin + r);
+    for (std::int64_t first = 0; first < count; first += kTogether) {
+      const std::int64_t together = std::min(kTogether, count - first);
+      const Scalar* row[kTogether];
+      for (std::int64_t r = 0; r < together; ++r) row[r] = row_at(rows.begin + first + r);
       for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
-        Scalar* cell = to + (panel * count + r) * MR;
+        Scalar* cell = to + (panel * count + first) * MR;
         const std::int64_t k = panel * MR;
-        if (k + MR <= K)
-          for (int m = 0; m < MR; ++m) cell[m] = row[k + m];
-        else
-          for (int m = 0; m < MR; ++m) cell[m] = k + m < K ? row[k + m] : Scalar(0);
+        for (std::int64_t r = 0; r < together; ++r, cell += MR)
+          if (k + MR <= K)
+            std::memcpy(cell, row[r] + k, MR * sizeof(Scalar));
+          else
+            for (int m = 0; m < MR; ++m) cell[m] = k + m < K ? row[r][k + m] : Scalar(0);
       }
     }
   }
