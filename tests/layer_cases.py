@@ -245,8 +245,8 @@ def reference(case: Case) -> Values:
     return values | dict(result.grads)
 
 
-def assert_near(actual: Values, expected: Values, tolerance: float) -> None:
-    """Agree to `tolerance` times the largest value of each array.
+def assert_near(actual: Values, expected: Values, tolerance: float, least: float = 0.0) -> None:
+    """Agree to `tolerance` times the largest value of each array, or times `least` if it is less.
 
     Gradients of parameters are measured by the largest of them all, and those of states too: the
     sum of an array of few numbers may cancel.
@@ -257,7 +257,7 @@ def assert_near(actual: Values, expected: Values, tolerance: float) -> None:
         error = np.abs(actual[name] - values).max(initial=0.0)
         kin = next((k for k in (("weight", "bias"), ("dstate",)) if name.startswith(k)), (name,))
         arrays = [v for other, v in expected.items() if other.startswith(kin)]
-        scale = max(np.abs(v).max(initial=0.0) for v in arrays)
+        scale = max(least, *(np.abs(v).max(initial=0.0) for v in arrays))
         assert error <= tolerance * scale, (name, error)
 
 
