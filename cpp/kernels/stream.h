@@ -1,6 +1,8 @@
 // A stack run step by step: the state lives inside, nothing is allocated per step.
 #pragma once
 
+#include <chrono>
+
 #include "kernels/stack.h"
 
 namespace rnnfast {
@@ -26,7 +28,8 @@ class StackStream {
     for (std::int64_t b = 0; b < B; ++b) x_rows_[b] = x + b * shape.I;
     const auto& kernel = layer_kernel<Scalar>(shape.cell);
     TeamPlan plan;
-    if (weight_bytes_ > kSharedBytes)
+    const bool large = threads > 1 && weight_bytes_ > kSharedBytes;
+    if (large && !after_pause())
       plan.threads = static_cast<int>(std::min<std::int64_t>(threads, packed.layers[0].units));
     run_team(plan, [&](const Worker& worker) {
       for (int l = 0; l < shape.L; ++l) {
@@ -45,6 +48,7 @@ class StackStream {
       }
     });
     now_ = !now_;
+    if (large) last_ = Clock::now();
     std::memcpy(y, h_at(shape.L - 1, now_), static_cast<std::size_t>(B * P_) * sizeof(Scalar));
   }
 
@@ -81,8 +85,14 @@ class StackStream {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   // More weights than this take a core longer to read than two of them need to meet.
   static constexpr std::int64_t kSharedBytes = 600 << 10;
+  // Threads that have not been called for so long sleep. Waking them takes longer than a step.
+  static constexpr std::chrono::milliseconds kPause{10};
+
+  bool after_pause() const { return Clock::now() - last_ > kPause; }
 
   bool allocate(const PackedStack<Scalar>& packed, std::int64_t B) {
     const StackShape& shape = packed.shape;
@@ -137,6 +147,7 @@ class StackStream {
   Buffer<Scalar*> y_rows_;
   std::int64_t P_ = 0, H_ = 0, units_ = 0, weight_bytes_ = 0;
   int L_ = 0, now_ = 0;
+  Clock::time_point last_ = Clock::now();  // the end of the last step
   bool lstm_ = false, carries_ = false;
 };
 
