@@ -130,6 +130,19 @@ double squared_norm(ParameterBuffer& buffer, std::int64_t begin, std::int64_t en
   return sum;
 }
 
+void zero_grads(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end) {
+  with_part(buffer, begin, end, [&](const auto& part) {
+    if (RowGradients* const by_row = buffer.row_grads()) {
+      const py::gil_scoped_release release;
+      const std::lock_guard lock(by_row->mutex());
+      return by_row->clear();
+    }
+    part.run([&](const auto& table, const auto& touched, auto* grads, int threads) {
+      table.set_to_zero(touched.n, grads, threads);
+    });
+  });
+}
+
 void scale_grads(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end, double factor) {
   with_part(buffer, begin, end, [&](const auto& part) {
     part.run([&](const auto& table, const auto& touched, auto* grads, int threads) {
@@ -162,6 +175,7 @@ void bind_optimizers(py::module_& m) {
   m.def("adagrad", &adagrad, py::arg("buffer"), py::arg("begin"), py::arg("end"), py::arg("sum"),
         py::kw_only(), py::arg("lr"), py::arg("eps"), py::arg("weight_decay"));
   m.def("squared_norm", &squared_norm, py::arg("buffer"), py::arg("begin"), py::arg("end"));
+  m.def("zero_grads", &zero_grads, py::arg("buffer"), py::arg("begin"), py::arg("end"));
   m.def("scale_grads", &scale_grads, py::arg("buffer"), py::arg("begin"), py::arg("end"),
         py::arg("factor"));
   m.def("clip_grads", &clip_grads, py::arg("buffer"), py::arg("begin"), py::arg("end"),

@@ -90,14 +90,6 @@ void ParameterBuffer::assign(std::int64_t offset, const py::array& source) {
   changed();
 }
 
-void ParameterBuffer::zero_grads() {
-  if (row_grads_ != nullptr) {
-    const std::lock_guard lock(row_grads_->mutex());
-    return row_grads_->clear();
-  }
-  std::memset(grads_.get(), 0, static_cast<std::size_t>(size_) * item_size(*this));
-}
-
 void bind_parameters(py::module_& m) {
   py::class_<ParameterBuffer, std::shared_ptr<ParameterBuffer>>(m, "ParameterBuffer")
       .def(py::init([](std::int64_t size, const std::string& dtype, std::int64_t row_size) {
@@ -115,8 +107,7 @@ void bind_parameters(py::module_& m) {
       .def_property_readonly("values", [](const py::object& self) { return view(self, false); })
       .def_property_readonly("grads", [](const py::object& self) { return view(self, true); })
       .def("sparse_grads", &sparse_grads)
-      .def("assign", &ParameterBuffer::assign, py::arg("offset"), py::arg("source"))
-      .def("zero_grads", &ParameterBuffer::zero_grads);
+      .def("assign", &ParameterBuffer::assign, py::arg("offset"), py::arg("source"));
 }
 
 }  // namespace rnnfast

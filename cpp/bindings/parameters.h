@@ -45,7 +45,6 @@ class ParameterBuffer {
   std::vector<std::weak_ptr<Recurrent>>& networks() { return networks_; }
   // Copies a contiguous array of the buffer's dtype to [offset, offset + size).
   void assign(std::int64_t offset, const py::array& source);
-  void zero_grads();
 
  private:
   struct Free {

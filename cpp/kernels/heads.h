@@ -66,6 +66,7 @@ HeadsTable<Scalar> make_heads_table() {
   t.rmsprop = rmsprop<Scalar>;
   t.adagrad = adagrad<Scalar>;
   t.squared_norm = squared_norm<Scalar>;
+  t.set_to_zero = set_to_zero<Scalar>;
   t.scale = scale<Scalar>;
   t.clip = clip<Scalar>;
   t.all_finite = all_finite<Scalar>;

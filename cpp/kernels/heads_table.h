@@ -219,6 +219,7 @@ struct HeadsTable {
   void (*adagrad)(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* sum,
                   const AdagradStep& step, int threads);
   Status (*squared_norm)(std::int64_t n, const Scalar* x, double* sum, int threads);
+  void (*set_to_zero)(std::int64_t n, Scalar* x, int threads);
   void (*scale)(std::int64_t n, Scalar* x, double factor, int threads);
   void (*clip)(std::int64_t n, Scalar* x, double bound, int threads);  // to [-bound, bound]
 

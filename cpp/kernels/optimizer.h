@@ -197,6 +197,15 @@ Status squared_norm(std::int64_t n, const Scalar* x, double* sum, int threads) {
 }
 
 template <class Scalar>
+void set_to_zero(std::int64_t n, Scalar* x, int threads) {
+  parallel(useful_threads(threads, n, 1 << 19), [&](int rank, int size) {
+    const Range mine = share(n, 64, rank, size);
+    std::memset(x + mine.begin, 0,
+                static_cast<std::size_t>(mine.end - mine.begin) * sizeof(Scalar));
+  });
+}
+
+template <class Scalar>
 void scale(std::int64_t n, Scalar* x, double factor, int threads) {
   const auto f = detail::constant<Scalar>(factor);
   detail::for_each_vector<Scalar>(

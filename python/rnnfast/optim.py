@@ -73,10 +73,7 @@ class Optimizer:
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
         for run in self._runs:
-            if run.buffer.is_sparse:  # one table, all of it
-                run.buffer.zero_grads()
-            else:
-                run.buffer.grads[run.begin : run.end] = 0
+            _core.zero_grads(*run)
 
     def state_dict(self) -> dict[str, Array]:
         """Return a copy of what the optimizer remembers, by name, for a checkpoint.

@@ -160,7 +160,7 @@ class Module:
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
-        self.buffer.zero_grads()
+        _core.zero_grads(self.buffer, 0, self.buffer.size)
 
     def state_dict(self) -> dict[str, Array]:
         """Return a copy of every parameter by name."""
