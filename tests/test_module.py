@@ -43,6 +43,11 @@ def test_parameters_are_what_they_say() -> None:
         np.testing.assert_array_equal(parameter.data, state[name])
         np.testing.assert_array_equal(np.asarray(parameter), state[name])
         assert np.asarray(parameter, np.float64).dtype == np.float64
+        assert np.shares_memory(np.asarray(parameter), parameter.data)
+        assert not np.shares_memory(np.array(parameter), parameter.data)
+        assert parameter.__array__(np.float32, copy=False) is not None
+        with pytest.raises(ValueError, match=r"^copy: expected True or None .* float64, got False"):
+            parameter.__array__(np.float64, copy=False)
         assert repr(parameter) == f"Parameter(shape={parameter.shape}, dtype=float32)"
     assert [buffer.size for buffer in layer.buffers()] == [layer.buffer.size]
 

@@ -95,7 +95,12 @@ class Parameter:
         return cast
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.data, dtype=dtype, copy=copy)
+        wanted = self.dtype if dtype is None else np.dtype(dtype)
+        if not copy and wanted == self.dtype:
+            return self.data
+        if copy is False:
+            raise ValueError(f"copy: expected True or None for another dtype, {wanted}, got False")
+        return self.data.astype(wanted)
 
     def __repr__(self) -> str:
         return f"Parameter(shape={self.shape}, dtype={self.dtype})"
