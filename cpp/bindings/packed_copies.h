@@ -9,11 +9,13 @@
 namespace rnnfast {
 
 // The packed weights of networks all of whose parameters stand in [begin, end) of a buffer: taken
-// from them, and given back when the values there have changed.
+// from them, and given back when the values there have changed. If somebody else changed the buffer
+// meanwhile nobody knows what was packed of it: the networks then pack again.
 template <class Scalar>
 class PackedCopies {
  public:
-  PackedCopies(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end) : size_(end - begin) {
+  PackedCopies(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end)
+      : buffer_(buffer), version_(buffer.version()), size_(end - begin) {
     std::vector<Place> taken;
     for (const auto& registered : buffer.networks()) {
       const auto network = registered.lock();
@@ -39,6 +41,7 @@ class PackedCopies {
       copies_.push_back({network.weights->packed, network.parameters.data()});
   }
   ~PackedCopies() {
+    if (buffer_.version() != version_ + 1) return;
     for (auto& network : networks_) network.owner->give_back(std::move(network.weights));
   }
   PackedCopies(const PackedCopies&) = delete;
@@ -68,7 +71,8 @@ class PackedCopies {
     return false;
   }
 
-  std::int64_t size_;
+  const ParameterBuffer& buffer_;
+  const std::int64_t version_, size_;
   std::vector<Network> networks_;
   std::vector<PackedCopy<Scalar>> copies_;
   std::vector<Place> others_;
