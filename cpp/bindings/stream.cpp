@@ -33,15 +33,19 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
   const Scalar* values = nullptr;
   std::int64_t one_index;
   const std::int64_t* indices = nullptr;
-  py::array held;  // a converted copy, where one is needed
-  bool flat = false;
+  py::array held;                   // a converted copy, where one is needed
+  bool flat = false, wide = false;  // wide: unsigned numbers, some of which int64 has not
   if (py::isinstance<py::array>(x)) {
     auto array = py::reinterpret_borrow<py::array>(x);
     const char kind = array.dtype().kind();
     if (kind == 'i' || kind == 'u') {
       flat = array.ndim() == 0;
       if (!(flat && B == 1)) require_shape("x", array, {B});
-      held = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>::ensure(array);
+      wide = kind == 'u' && array.itemsize() == sizeof(std::uint64_t);
+      if (wide)  // the same bits; one beyond int64 is negative then, and named as the nearest
+        held = py::array_t<std::uint64_t, py::array::c_style>::ensure(array);
+      else
+        held = py::array_t<std::int64_t, py::array::c_style>::ensure(array);
       indices = static_cast<const std::int64_t*>(held.data());
     } else {
       require_dtype<Scalar>("x", array);
@@ -71,7 +75,7 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
     for (std::int64_t b = 0; b < B; ++b)
       if (indices[b] < 0 || indices[b] >= I)
         throw py::value_error("x: expected indices from 0 to " + std::to_string(I - 1) + ", got " +
-                              std::to_string(indices[b]));
+                              std::to_string(wide && indices[b] < 0 ? INT64_MAX : indices[b]));
   py::array target = flat ? output_flat_ : output_;
   if (!out.is_none()) {
     if (!py::isinstance<py::array>(out))

@@ -65,6 +65,8 @@ def read_call(layer: Recurrent, x: Any, h0: Any, c0: Any, lengths: Any, reset: A
                 )
             reset = np.expand_dims(reset, axis)
     if array.dtype.kind in "iu":
+        if array.dtype == np.uint64:  # one beyond int64: the nearest
+            array = np.minimum(array, np.uint64(np.iinfo(np.int64).max))
         array = array.astype(np.int64, copy=False)
     steps, batch = array.shape[:2][::-1] if layer.batch_first else array.shape[:2]
     return Call(
