@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #if defined(__linux__)
@@ -76,24 +77,112 @@ std::vector<std::string> cpu_levels() { return {"v1"}; }
 std::string cpu_name() { return "unknown"; }
 #endif
 
-int usable_cpus() {
-  int count = static_cast<int>(std::thread::hardware_concurrency());
 #if defined(__linux__)
-  cpu_set_t mask;
-  if (sched_getaffinity(0, sizeof mask, &mask) == 0) count = CPU_COUNT(&mask);
-  // A container's quota in microseconds of CPU per period (cgroup v2, then v1).
-  double quota = 0, period = 0;
-  std::string word;
-  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> word >> period && word != "max") {
-    quota = std::atof(word.c_str());
-  } else {
-    std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
-        p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-    if (!(q >> quota && p >> period)) quota = 0;
+namespace {
+
+std::vector<std::string> words_of(const std::string& line, char separator) {
+  std::vector<std::string> words;
+  std::istringstream stream(line);
+  for (std::string word; std::getline(stream, word, separator);) words.push_back(word);
+  return words;
+}
+
+// A hierarchy of cgroups that limits CPU time: where it is mounted, and which of its groups the
+// mount shows as the topmost.
+struct Mount {
+  bool v2;
+  std::string point, topmost;
+};
+
+// A line of mountinfo: "36 35 0:31 /topmost /mount/point options - cgroup2 source options".
+bool read_mount(const std::string& line, Mount& mount) {
+  const auto words = words_of(line, ' ');
+  const auto dash = std::find(words.begin(), words.end(), "-");
+  if (words.size() < 6 || words.end() - dash < 4) return false;
+  mount = {dash[1] == "cgroup2", words[4], words[3]};
+  if (mount.v2) return true;
+  const auto controllers = words_of(dash[3], ',');
+  return dash[1] == "cgroup" &&
+         std::find(controllers.begin(), controllers.end(), "cpu") != controllers.end();
+}
+
+// The process's group in a hierarchy, "/" at least, by its line "3:cpu,cpuacct:/group" or, of the
+// second version, "0::/group".
+std::string group_of_process(const std::string& root, bool v2) {
+  std::ifstream file(root + "/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const auto controllers = words_of(line.substr(first + 1, second - first - 1), ',');
+    const bool is_cpu =
+        std::find(controllers.begin(), controllers.end(), "cpu") != controllers.end();
+    if (v2 ? controllers.empty() : is_cpu) return line.substr(second + 1);
   }
-  if (quota > 0 && period > 0) count = std::min(count, static_cast<int>(std::ceil(quota / period)));
+  return "/";
+}
+
+// Microseconds of CPU time per microsecond that the group in a folder has; 0: no quota.
+double quota_in(const std::string& folder, bool v2) {
+  double quota = 0, period = 0;
+  if (v2) {
+    std::string word;
+    std::ifstream file(folder + "/cpu.max");
+    if (file >> word >> period && word != "max") quota = std::atof(word.c_str());
+  } else {
+    std::ifstream file(folder + "/cpu.cfs_quota_us"), periods(folder + "/cpu.cfs_period_us");
+    if (!(file >> quota && periods >> period)) return 0;
+  }
+  return quota > 0 && period > 0 ? quota / period : 0;
+}
+
+}  // namespace
+
+int affine_cpus() {
+  for (int size = 1024; size <= 1 << 20; size *= 4) {  // a mask that is too small is refused
+    cpu_set_t fixed;
+    cpu_set_t* const mask = size == 1024 ? &fixed : CPU_ALLOC(static_cast<std::size_t>(size));
+    if (mask == nullptr) break;
+    const std::size_t bytes = CPU_ALLOC_SIZE(size);
+    const bool known = sched_getaffinity(0, bytes, mask) == 0;
+    const int count = known ? CPU_COUNT_S(bytes, mask) : 0;
+    if (mask != &fixed) CPU_FREE(mask);
+    if (known) return std::max(count, 1);
+  }
+  return std::max(static_cast<int>(std::thread::hardware_concurrency()), 1);
+}
+
+int quota_cpus(const std::string& root) {
+  double least = 0;
+  std::ifstream mounts(root + "/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    Mount mount;
+    if (!read_mount(line, mount)) continue;
+    std::string group = group_of_process(root, mount.v2);
+    // A container's mount may show its own group as the topmost.
+    if (mount.topmost != "/") {
+      const bool within =
+          (group + "/").compare(0, mount.topmost.size() + 1, mount.topmost + "/") == 0;
+      group = within ? group.substr(mount.topmost.size()) : "";
+    }
+    for (;;) {  // the group, then those above it
+      while (!group.empty() && group.back() == '/') group.pop_back();
+      const double cpus = quota_in(root + mount.point + group, mount.v2);
+      if (cpus > 0 && (least == 0 || cpus < least)) least = cpus;
+      if (group.empty()) break;
+      group.erase(group.rfind('/'));
+    }
+  }
+  // Beyond this, no machine has as many: a quota that is none.
+  return least > 0 && least < 1 << 20 ? static_cast<int>(std::ceil(least)) : 0;
+}
+#else
+int affine_cpus() { return std::max(static_cast<int>(std::thread::hardware_concurrency()), 1); }
+int quota_cpus(const std::string&) { return 0; }
 #endif
-  return std::max(count, 1);
+
+int usable_cpus() {
+  const int count = affine_cpus(), quota = quota_cpus("");
+  return quota > 0 ? std::min(count, quota) : count;
 }
 
 }  // namespace rnnfast

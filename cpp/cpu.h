@@ -13,7 +13,14 @@ std::vector<std::string> cpu_levels();
 // The processor's own name, or "unknown".
 std::string cpu_name();
 
-// CPUs in this process's affinity mask, not more than its cgroup's quota allows; at least 1.
+// CPUs in the calling thread's affinity mask as it is now; at least 1.
+int affine_cpus();
+
+// CPUs that the quotas of this process's cgroup and of those above it allow, the least of them,
+// rounded up; 0: there is no quota. The files are read below `root`, which is "" but for tests.
+int quota_cpus(const std::string& root);
+
+// The lesser of the two; at least 1.
 int usable_cpus();
 
 }  // namespace rnnfast

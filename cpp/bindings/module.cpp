@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <new>
 #include <string>
@@ -16,7 +17,8 @@ namespace rnnfast {
 namespace {
 
 const KernelTable* chosen = nullptr;
-std::atomic<int> threads{1};
+std::atomic<int> threads{0};  // what was asked for; 0: the default
+std::atomic<int> default_threads{1};
 std::atomic<bool> forked{false};
 
 void use_kernels(const py::capsule& capsule) {
@@ -35,6 +37,9 @@ void set_num_threads(int count) {
   threads = count;
 }
 
+// Until a number is asked for, at most so many.
+void limit_threads(int count) { default_threads = std::clamp(count, 1, default_threads.load()); }
+
 }  // namespace
 
 const KernelTable& kernels() {
@@ -51,7 +56,12 @@ void require_ok(Status status) {
   }
 }
 
-int thread_count() { return forked ? 1 : threads.load(); }
+int thread_count() {
+  if (forked) return 1;
+  if (const int asked = threads; asked > 0) return asked;
+  const int count = default_threads;
+  return count == 1 ? 1 : std::min(count, affine_cpus());  // a system call, tenths of microseconds
+}
 
 }  // namespace rnnfast
 
@@ -59,16 +69,18 @@ PYBIND11_MODULE(_core, m) {
   using namespace rnnfast;
   m.doc() = "The seam between rnnfast's Python and its kernels.";
   m.attr("__version__") = RNNFAST_VERSION;
-  threads = usable_cpus();
+  default_threads = usable_cpus();
   pthread_atfork(nullptr, nullptr, [] { forked = true; });
 
   m.def("cpu_levels", &cpu_levels);
   m.def("cpu_name", &cpu_name);
   m.def("usable_cpus", &usable_cpus);
+  m.def("quota_cpus", &quota_cpus, py::arg("root"));
   m.def("use_kernels", &use_kernels, py::arg("capsule"));
   m.def("kernel_level", [] { return kernels().level; });
   m.def("kernel_lanes", [] { return py::make_tuple(kernels().lanes_f32, kernels().lanes_f64); });
   m.def("set_num_threads", &set_num_threads, py::arg("count"));
+  m.def("limit_threads", &limit_threads, py::arg("count"));
   m.def("get_num_threads", &thread_count);
   bind_parameters(m);
   bind_recurrent(m);

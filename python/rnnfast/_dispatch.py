@@ -51,6 +51,9 @@ def _start() -> None:
     if not levels:
         raise ImportError(f"rnnfast: found no kernels for {', '.join(_core.cpu_levels())}")
     use_level(os.environ.get("RNNFAST_ISA") or levels[-1])
+    limit = _openmp_limit(os.environ.get("OMP_NUM_THREADS", ""))
+    if limit is not None:
+        _core.limit_threads(limit)
     threads = os.environ.get("RNNFAST_NUM_THREADS")
     if threads:
         if threads not in map(str, range(1, _MOST_THREADS + 1)):
@@ -60,8 +63,22 @@ def _start() -> None:
         _core.set_num_threads(int(threads))
 
 
+def _openmp_limit(value: str) -> int | None:
+    """Return the threads that OMP_NUM_THREADS allows; None where it says nothing, as OpenMP has it.
+
+    Of a list, one number for each level of nesting, the first counts.
+    """
+    first = value.split(",")[0].strip()
+    if not (first.isascii() and first.isdigit()) or int(first) < 1:
+        return None
+    return min(int(first), _MOST_THREADS)
+
+
 def set_num_threads(count: int) -> None:
     """Set how many threads one call of a layer may use.
+
+    It goes before all else that tells their number: ``RNNFAST_NUM_THREADS``, ``OMP_NUM_THREADS``,
+    the CPUs that the process may use.
 
     Parameters
     ----------
@@ -82,7 +99,12 @@ def set_num_threads(count: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Return how many threads one call may use: at first the usable CPUs of this process."""
+    """Return how many threads one call from this thread may use.
+
+    What `set_num_threads` was given; else ``RNNFAST_NUM_THREADS``, as it was at import; else the
+    least of ``OMP_NUM_THREADS`` and the CPU quota of the process's cgroup and those above it, both
+    as they were at import, and the CPUs in the thread's affinity mask, as it is now.
+    """
     return _core.get_num_threads()
 
 
