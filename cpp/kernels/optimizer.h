@@ -77,6 +77,18 @@ Vec<Scalar> constant(double value) {
   return broadcast(static_cast<Scalar>(value));
 }
 
+// Cuts gradients to a size whose squares can be added up a million times. What divides by the root
+// of those squares gives the same step for larger ones. NaN and infinity become NaN.
+template <class Scalar>
+struct Squarable {
+  const Vec<Scalar> high = constant<Scalar>(sizeof(Scalar) == 4 ? 0x1p53 : 0x1p501);
+  const Vec<Scalar> low = constant<Scalar>(sizeof(Scalar) == 4 ? -0x1p53 : -0x1p501);
+  RNNFAST_INLINE Vec<Scalar> operator()(const Vec<Scalar>& g) const {
+    const auto cut = keep_nan_min(keep_nan_max(g, low), high);
+    return add(cut, sub(g, g));
+  }
+};
+
 }  // namespace detail
 
 // g += weight_decay p; b = momentum b + (1 - dampening) g (b = g at first);
@@ -118,9 +130,10 @@ void adam(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* me
   const auto rest1 = detail::constant<Scalar>(1 - step.beta1);
   const auto beta2 = detail::constant<Scalar>(step.beta2);
   const auto rest2 = detail::constant<Scalar>(1 - step.beta2);
+  const detail::Squarable<Scalar> squarable;
   detail::for_each_vector<Scalar>(touched, p, threads, [=](const detail::Place<Scalar>& at) {
     const auto value = mul(at(p), shrink);
-    const auto gradient = madd(decay, value, at.gradient(g));
+    const auto gradient = squarable(madd(decay, value, at.gradient(g)));
     const auto old = at(mean);
     const auto m = madd(rest1, sub(gradient, old), old);
     const auto v = madd(beta2, at(square), mul(rest2, mul(gradient, gradient)));
@@ -143,9 +156,10 @@ void rmsprop(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar*
   const auto eps = detail::constant<Scalar>(step.eps);
   const auto decay = detail::constant<Scalar>(step.weight_decay);
   const auto mu = detail::constant<Scalar>(step.momentum);
+  const detail::Squarable<Scalar> squarable;
   detail::for_each_vector<Scalar>(touched, p, threads, [=](const detail::Place<Scalar>& at) {
     const auto value = at(p);
-    const auto gradient = madd(decay, value, at.gradient(g));
+    const auto gradient = squarable(madd(decay, value, at.gradient(g)));
     auto v = madd(alpha, at(square), mul(rest, mul(gradient, gradient)));
     at.set(square, v);
     if (mean != nullptr) {
@@ -171,9 +185,10 @@ void adagrad(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar*
   const auto lr = detail::constant<Scalar>(-step.lr);
   const auto eps = detail::constant<Scalar>(step.eps);
   const auto decay = detail::constant<Scalar>(step.weight_decay);
+  const detail::Squarable<Scalar> squarable;
   detail::for_each_vector<Scalar>(touched, p, threads, [=](const detail::Place<Scalar>& at) {
     const auto value = at(p);
-    const auto gradient = madd(decay, value, at.gradient(g));
+    const auto gradient = squarable(madd(decay, value, at.gradient(g)));
     const auto s = madd(gradient, gradient, at(sum));
     at.set(sum, s);
     at.set(p, madd(lr, ei::pdiv(gradient, add(ei::psqrt(s), eps)), value));

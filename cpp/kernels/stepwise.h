@@ -37,15 +37,37 @@ Scalar dot_of(const Scalar* x, const Scalar* y, std::int64_t n) {
   return Eigen::internal::predux(sum);
 }
 
+// Numbers up to this size have squares of which 2^24 can be added.
+template <class Scalar>
+constexpr Scalar kSquarable = sizeof(Scalar) == 4 ? Scalar(0x1p51) : Scalar(0x1p499);
+
+template <class Scalar>
+Scalar largest_of(const Scalar* x, std::int64_t n) {
+  namespace ei = Eigen::internal;
+  auto most = zeros<Scalar>();
+  for (std::int64_t j = 0; j < n; j += lanes<Scalar>)
+    most = keep_nan_max(ei::pabs(load_first(x + j, n - j)), most);
+  return ei::predux_max(most);
+}
+
 // x = (x - mean) / deviation; returns 1 / deviation.
 template <class Scalar>
 Scalar normalise(Scalar* x, std::int64_t n) {
+  // Large numbers are made smaller by a power of two, so that neither sum nor squares overflow.
+  Scalar down = 1;
+  const Scalar largest = largest_of(x, n);
+  if (largest > kSquarable<Scalar> && std::isfinite(largest)) {
+    down = std::ldexp(Scalar(1), std::ilogb(kSquarable<Scalar>) - std::ilogb(largest));
+    for (std::int64_t j = 0; j < n; ++j) x[j] *= down;
+  }
   const Scalar mean = sum_of(x, n) / static_cast<Scalar>(n);
   for (std::int64_t j = 0; j < n; ++j) x[j] -= mean;
   const Scalar variance = dot_of(x, x, n) / static_cast<Scalar>(n);
-  const Scalar scale = 1 / std::sqrt(variance + static_cast<Scalar>(kNormEpsilon));
+  const Scalar epsilon = static_cast<Scalar>(kNormEpsilon) * down * down;
+  if (variance + epsilon == 0) return 1 / std::sqrt(static_cast<Scalar>(kNormEpsilon));  // all 0
+  const Scalar scale = 1 / std::sqrt(variance + epsilon);
   for (std::int64_t j = 0; j < n; ++j) x[j] *= scale;
-  return scale;
+  return scale * down;
 }
 
 // Undoes normalise: d is the gradient of its result y and becomes that of x.

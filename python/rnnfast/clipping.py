@@ -9,6 +9,10 @@ import numpy as np
 from rnnfast import _core
 from rnnfast._checks import check_real
 from rnnfast._runs import Parameters, collect
+from rnnfast.nn.module import Array
+
+# Numbers below this have squares that are not exact any more.
+_SMALLEST = 1e-145
 
 
 def clip_grad_norm(parameters: Parameters, max_norm: float) -> float:
@@ -37,6 +41,8 @@ def clip_grad_norm(parameters: Parameters, max_norm: float) -> float:
     limit = math.inf if max_norm == math.inf else check_real("max_norm", max_norm, 0.0)
     runs = collect(parameters)
     norm = math.sqrt(sum(_core.squared_norm(*run) for run, _ in runs))
+    if not _SMALLEST < norm < math.inf:  # squares may have vanished or overflowed
+        norm = _scaled_norm([p.grad for _, members in runs for p in members.values()])
     if not math.isfinite(norm):
         bad = [
             name
@@ -80,3 +86,12 @@ def scale_grad(parameters: Parameters, factor: float) -> None:
     number = check_real("factor", factor)
     for run, _ in collect(parameters):
         _core.scale_grads(*run, number)
+
+
+def _scaled_norm(gradients: list[Array]) -> float:
+    """Return the norm of all gradients together; NaN or infinity if a number is not finite."""
+    largest = max((float(np.abs(g).max(initial=0)) for g in gradients), default=0.0)
+    if largest == 0 or not math.isfinite(largest):
+        return largest
+    squares = (np.square(g.astype(np.float64) / largest).sum() for g in gradients)
+    return largest * math.sqrt(sum(map(float, squares)))

@@ -199,6 +199,10 @@ class Adam(Optimizer):
 
     Notes
     -----
+    A gradient beyond 2^53 (float64: 2^501), whose square is near the end of the dtype's range, is
+    taken as that number: m and the root of v grow alike with it, so that the step is the same. So
+    do `AdamW`, `RMSprop` and `Adagrad`.
+
     Of an ``Embedding(sparse=True)`` a step changes the rows that were used since `zero_grad`, their
     values and their m and v alone ("lazy" Adam, as `torch.optim.SparseAdam`). With dense gradients
     a row that was not used has the gradient 0: its m and v decay, it goes on along its m, and

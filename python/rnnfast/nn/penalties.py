@@ -46,7 +46,7 @@ def activation_penalty(
     factor, valid = _checked(h, weight, lengths)
     counted = h if valid is None else h * valid
     dh: Array = h.dtype.type(2 * factor) * counted
-    return factor * float(np.vdot(counted, counted)), dh
+    return factor * _sum_of_squares(counted), dh
 
 
 def slowness_penalty(
@@ -67,7 +67,7 @@ def slowness_penalty(
     dh[1:] = change
     dh[:-1] -= change
     dh *= h.dtype.type(2 * factor)
-    return factor * float(np.vdot(change, change)), dh
+    return factor * _sum_of_squares(change), dh
 
 
 def _checked(h: Any, weight: float, lengths: Any) -> tuple[float, Array | None]:
@@ -82,3 +82,9 @@ def _checked(h: Any, weight: float, lengths: Any) -> tuple[float, Array | None]:
     ends = check_lengths("lengths", lengths, h.shape[1], len(h))
     valid: Array = (np.arange(len(h))[:, np.newaxis] < ends)[..., np.newaxis]
     return factor, valid
+
+
+def _sum_of_squares(x: Array) -> float:
+    """Return the sum, in float64: squares of float32 do not overflow."""
+    flat = x.reshape(-1)
+    return float(np.einsum("i,i->", flat, flat, dtype=np.float64))

@@ -22,9 +22,12 @@ EPSILON = 1e-5
 
 def layer_norm(v: Array) -> Array:
     """Return ``(v - mean) / sqrt(variance + 1e-5)``, both over the numbers of a row."""
-    centred = v - v.mean(axis=1, keepdims=True)
+    largest = np.abs(v).max(axis=1, keepdims=True, initial=1.0)
+    scaled = v / largest  # from here on no square overflows
+    centred = scaled - scaled.mean(axis=1, keepdims=True)
     variance = (centred**2).mean(axis=1, keepdims=True)
-    return np.asarray(centred / np.sqrt(variance + EPSILON))
+    deviation = np.sqrt(variance + EPSILON / largest / largest)
+    return np.asarray(centred / np.where(deviation > 0, deviation, 1.0))
 
 
 def layer_norm_lstm_step(
