@@ -40,7 +40,7 @@ def test_read_text(tmp_path):
     ("content", "message"),
     [
         (b"caf\xe9 au lait", "got byte 0xe9 at offset 3 \\(invalid continuation byte\\)"),
-        (b"\xff\xfea\x00", "got byte 0xff at offset 0 \\(invalid start byte\\)"),
+        (b"\xff a", "got byte 0xff at offset 0 \\(invalid start byte\\)"),
         (b"\xef\xbb\xbf\r\nab\xc3", "got byte 0xc3 at offset 7 \\(unexpected end of data\\)"),
         (b"x" * 100_000 + b"\x80", "got byte 0x80 at offset 100000 \\(invalid start byte\\)"),
     ],

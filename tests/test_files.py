@@ -1,12 +1,17 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all, and what is no text is recognised."""
 
+import bz2
 import errno
+import gzip
+import lzma
 import os
+import re
 import stat
 
 import pytest
 
 from rnnfast import _files
+from rnnfast.data.datasets import read_text
 from rnnfast.text import Vocabulary
 
 
@@ -132,3 +137,40 @@ def test_where_no_file_can_be(tmp_path, monkeypatch):
     assert (tmp_path / "locked").read_bytes() == b""
     with pytest.raises(TypeError, match=r"expected str, bytes or os.PathLike object, not int"):
         _files.write_atomically(3, b"")
+
+
+TEXT = "Cats average 15 hours of sleep.\nΑλφα.\n" * 3
+PLAIN = "Cats average 15 hours of sleep.\n" * 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (TEXT.encode("utf-16"), "UTF-16, by its byte order mark; iconv -f UTF-16 -t UTF-8"),
+        (b"\xfe\xff" + TEXT.encode("utf-16-be"), "UTF-16, by its byte order mark; iconv"),
+        (TEXT.encode("utf-32"), "UTF-32, by its byte order mark; iconv -f UTF-32 -t UTF-8"),
+        (b"\x00\x00\xfe\xff" + TEXT.encode("utf-32-be"), "UTF-32, by its byte order mark; iconv"),
+        (PLAIN.encode("utf-16-le"), "zero bytes, as UTF-16 has them; iconv -f UTF-16LE -t UTF-8"),
+        (PLAIN.encode("utf-16-be"), "zero bytes, as UTF-16 has them; iconv -f UTF-16BE -t UTF-8"),
+        (gzip.compress(TEXT.encode(), mtime=0), "a gzip archive; gunzip unpacks it"),
+        (bz2.compress(TEXT.encode()), "a bzip2 archive; bunzip2 unpacks it"),
+        (lzma.compress(TEXT.encode()), "an xz archive; unxz unpacks it"),
+        (b"\x28\xb5\x2f\xfd\x04\x00", "a Zstandard archive; unzstd unpacks it"),
+        (b"PK\x03\x04\x14\x00\x00\x00", "a ZIP archive, or an office document; its text has to"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF document; its text has to be exported"),
+    ],
+)
+def test_what_is_no_text_is_recognised(tmp_path, content, message):
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(content)
+    for read in (_files.read_utf8, read_text):
+        with pytest.raises(ValueError, match=rf"expected UTF-8 text, got {re.escape(message)}"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["BZh is how bzip2 begins", "PK", "%PDF-", "", "a\0b in a text of letters", "\x1b[1m"]
+)
+def test_texts_that_begin_alike(tmp_path, text):
+    (tmp_path / "a").write_bytes(text.encode())
+    assert _files.read_utf8(tmp_path / "a") == text

@@ -94,13 +94,17 @@ def read_utf8(path: FilePath) -> str:
     OSError
         If it cannot be read, for example because it is missing or a folder.
     ValueError
-        If it is not UTF-8; the message tells the offset of the first wrong byte.
+        If it is not UTF-8; the message tells what it seems to be, or the offset of the first wrong
+        byte.
     """
     shown = os.fsdecode(path)
     if os.path.isdir(shown):  # the error of open() differs between systems
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), shown)
     with open(shown, "rb") as file:
         data = file.read()
+    kind = _kind_of(data)
+    if kind is not None:
+        raise ValueError(f"{shown}: expected UTF-8 text, got {kind}")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -109,6 +113,51 @@ def read_utf8(path: FilePath) -> str:
             f"at offset {error.start} ({error.reason})"
         ) from None
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+# What files begin with that are taken for text by mistake, and what makes text of them. The marks
+# of UTF-32 come before those of UTF-16, one of which begins it.
+_BEGINNINGS = (
+    (b"\xff\xfe\x00\x00", "UTF-32, by its byte order mark; iconv -f UTF-32 -t UTF-8 converts it"),
+    (b"\x00\x00\xfe\xff", "UTF-32, by its byte order mark; iconv -f UTF-32 -t UTF-8 converts it"),
+    (b"\xff\xfe", "UTF-16, by its byte order mark; iconv -f UTF-16 -t UTF-8 converts it"),
+    (b"\xfe\xff", "UTF-16, by its byte order mark; iconv -f UTF-16 -t UTF-8 converts it"),
+    (b"\x1f\x8b", "a gzip archive; gunzip unpacks it"),
+    (b"BZh", "a bzip2 archive; bunzip2 unpacks it"),
+    (b"\xfd7zXZ\x00", "an xz archive; unxz unpacks it"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unzstd unpacks it"),
+    (
+        b"PK\x03\x04",
+        "a ZIP archive, or an office document; its text has to be exported",
+    ),
+    (b"%PDF-", "a PDF document; its text has to be exported"),
+)
+
+
+def _kind_of(data: bytes) -> str | None:
+    """Return what a file is that is no text in UTF-8, and the cure; None: it may be one."""
+    for beginning, kind in _BEGINNINGS:
+        # A text may begin with these letters: an archive has bytes that no text has.
+        if data.startswith(beginning) and (beginning[0] > 0x7F or _is_binary(data)):
+            return kind
+    # UTF-16 of mostly Latin letters without a mark is valid UTF-8: every other byte is 0.
+    start = data[:4096]
+    if len(start) > 1 and 3 * start.count(0) > len(start):
+        order = "LE" if start[1::2].count(0) > start[::2].count(0) else "BE"
+        return f"zero bytes, as UTF-16 has them; iconv -f UTF-16{order} -t UTF-8 converts it"
+    return None
+
+
+def _is_binary(data: bytes) -> bool:
+    """Whether there are control characters that no text has, or bytes that UTF-8 has not."""
+    start = data[:4096]
+    if any(byte < 9 or 13 < byte < 27 for byte in start):
+        return True
+    try:
+        start[:-3].decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 _BINARY = getattr(os, "O_BINARY", 0)

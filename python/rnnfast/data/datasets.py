@@ -35,7 +35,8 @@ def read_text(path: FilePath) -> str:
     OSError
         If the file cannot be read, for example because it is missing or a folder.
     ValueError
-        If it is not UTF-8, with the offset of the first wrong byte, or has nothing but white space.
+        If it is not UTF-8, with what it is (UTF-16, an archive) or the offset of the first wrong
+        byte, or has nothing but white space.
     """
     text = read_utf8(path)
     if not text or text.isspace():
