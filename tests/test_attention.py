@@ -131,7 +131,7 @@ def test_no_steps():
         (
             {"memory": np.zeros((5, 2, 4), "float32")},
             TypeError,
-            "memory: expected dtype float64, got float32",
+            "memory: expected dtype float64, got float32; use memory.astype(np.float64)",
         ),
         (
             {"query": np.zeros((3, 2, 5))},

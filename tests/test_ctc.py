@@ -182,7 +182,7 @@ def test_targets_that_cannot_be_aligned():
         (
             {"weights": np.ones(2, "float32")},
             TypeError,
-            "weights: expected dtype float64, got float32",
+            "weights: expected dtype float64, got float32; use weights.astype(np.float64)",
         ),
         (
             {"weights": np.zeros(2)},

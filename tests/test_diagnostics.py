@@ -286,3 +286,18 @@ def test_things_that_are_no_language_model() -> None:
             ask(rf.SequenceTagger(), "a text")
     with pytest.raises(TypeError, match=r"^activations: expected what text_activations gave, got "):
         diag.find_units(np.zeros((3, 2)), [0, 1, 0])
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-12, 1.0, 1e200])
+def test_correlations_do_not_depend_on_units(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    values, states = rng.normal(size=9), rng.normal(size=(9, 3))
+    expected = [np.corrcoef(values, column)[0, 1] for column in states.T]
+    states = np.concatenate([states * scale, np.full((9, 1), 0.1)], axis=1)
+    activations = diag.TextActivations(list("abcdefghi"), [{"h": states}])
+    found = {one.unit: one.correlation for one in diag.find_units(activations, values * scale, k=9)}
+    np.testing.assert_allclose([found[unit] for unit in range(3)], expected, rtol=1e-12)
+    assert found[3] == 0.0  # what does not change goes along with nothing
+    for constant in (np.full(9, 0.1), np.full(9, 1e-300)):
+        with pytest.raises(ValueError, match=r"^values: expected a property that changes, got the"):
+            diag.find_units(activations, constant)

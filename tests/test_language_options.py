@@ -248,7 +248,7 @@ VECTORS = np.ones((4, 2))
          "condition: expected an array of numbers, got a ragged list"),
         (lambda: fitted(np.ones(4)), ValueError, "condition: expected shape (N, F), got (4,)"),
         (lambda: fitted(VECTORS * np.nan), ValueError,
-         "condition: expected finite numbers, got NaN or infinity"),
+         "condition: expected finite numbers, got nan at line 0, number 0"),
         (lambda: make().fit(TEXT, condition=["x"]), ValueError,
          "condition: expected a list of lines with lines=True, got a running text"),
         (lambda: make(lines=True).fit(LINES, valid_condition=list("xyxy")), ValueError,

@@ -130,7 +130,7 @@ def test_bleu_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda: metrics.entity_scores([["O"]], [["O", "O"]]), ValueError,
          r"^predicted\[0\]: expected 1 labels, got 2$"),
         (lambda: metrics.mae([1.0], [math.nan]), ValueError,
-         r"^predicted: expected finite numbers, got nan$"),
+         r"^predicted: expected finite numbers, got nan at place 0$"),
         (lambda: metrics.rmse([1.0], [1.0, 2.0]), ValueError,
          r"^predicted: expected shape \(1,\), got \(2,\)$"),
         (lambda: metrics.mae([], []), ValueError, "^true: expected at least one number, got none$"),
@@ -139,5 +139,50 @@ def test_bleu_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )  # fmt: skip
 def test_bad_input(call: Callable[[], Any], error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_where_nothing_stands() -> None:
+    """As scikit-learn, conlleval and sacreBLEU have it; never NaN."""
+    nothing = metrics.entity_scores([["O", "O"]], [["O", "O"]])
+    assert nothing[:3] == (0.0, 0.0, 0.0) and nothing.by_type == {}
+    assert metrics.entity_scores([["B-x"]], [["O"]])[:3] == (0.0, 0.0, 0.0)
+    assert metrics.entity_scores([[], ["B-x"]], [[], ["B-x"]]).f1 == 1.0
+    assert metrics.macro_f1(["x", "x"], ["y", "y"]) == 0.0
+    assert metrics.macro_f1(["x"], ["x"]) == 1.0
+    assert metrics.error_rate(["", "ab"], ["c", "ab"]) == 0.5  # one insertion, two symbols
+    assert metrics.error_rate(["ab"], [""]) == 1.0
+    assert metrics.edit_distance("", "") == 0 == metrics.edit_distance([], [])
+    with pytest.raises(ValueError, match=r"^true: expected at least one symbol, got none$"):
+        metrics.error_rate(["", ""], ["a", ""])
+    assert metrics.perplexity(0.0) == 1.0 and metrics.perplexity(1e6) == math.inf
+    assert metrics.perplexity(-0.0) == 1.0 and metrics.bits_per_character(0.0) == 0.0
+    assert metrics.r2([1.0], [1.0]) == 1.0 and metrics.r2([1.0], [2.0]) == 0.0
+
+
+def test_bleu_of_empty_texts() -> None:
+    pytest.importorskip("sacrebleu", reason="sacreBLEU is not installed")
+    for true, ours in (("", ""), ("a b c d", ""), ("", "a b c d")):
+        assert metrics.bleu([true], [ours]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: metrics.confusion([1, "a"], [1, "a"]), TypeError, "^true: expected labels of one"),
+        (lambda: metrics.macro_f1([[1]], [[1]]), TypeError, "^true: expected labels of one kind,"),
+        (lambda: metrics.confusion([1], [1], [1, 2, 1]), ValueError,
+         "^labels: expected each once, got 1 again$"),
+        (lambda: metrics.accuracy({1, 2}, {1, 2}), TypeError, "^true: expected a list, got set$"),
+        (lambda: metrics.edit_distance(3, "a"), TypeError, "^true: expected a sequence, got int$"),
+        (lambda: metrics.r2(["a"], [1.0]), TypeError, "^true: expected real numbers, got dtype"),
+        (lambda: metrics.mae([1.0, 2.0], [1.0, math.inf]), ValueError,
+         "^predicted: expected finite numbers, got inf at place 1$"),
+        (lambda: metrics.rmse([[1.0], [1.0, 2.0]], [1.0]), ValueError,
+         "^true: expected an array of numbers, got a ragged list$"),
+    ],
+)  # fmt: skip
+def test_more_bad_input(call: Callable[[], Any], error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         call()

@@ -269,7 +269,9 @@ def test_the_buffer_itself() -> None:
     buffer.assign(1, np.arange(3.0))
     assert buffer.version == 1
     np.testing.assert_array_equal(buffer.values, [0, 0, 1, 2])
-    with raises(TypeError, "source: expected dtype float64, got float32"):
+    with raises(
+        TypeError, "source: expected dtype float64, got float32; use source.astype(np.float64)"
+    ):
         buffer.assign(0, np.zeros(2, np.float32))
     with raises(ValueError, "source: expected a C-contiguous array, got strides"):
         buffer.assign(0, np.zeros(4)[::2])

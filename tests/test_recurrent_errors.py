@@ -50,17 +50,18 @@ PASSES: list[tuple[dict[str, Any], Error, str]] = [
     (
         {"x": ones(T, B, I, dtype="f8")},
         TypeError,
-        "x: expected dtype float32 or integers, got float64",
+        "x: expected dtype float32 or integers, got float64; "
+        'use x.astype(np.float32), or a layer of dtype="float64"',
     ),
     (
         {"x": ones(T, B, I, dtype="f2")},
         TypeError,
-        "x: expected dtype float32 or integers, got float16",
+        "x: expected dtype float32 or integers, got float16; use x.astype(np.float32)",
     ),
     (
         {"x": ones(T, B, I, dtype=">f4")},
         TypeError,
-        "x: expected dtype float32 or integers, got >f4",
+        "x: expected dtype float32 or integers, got >f4; use x.astype(np.float32)",
     ),
     (
         {"x": ones(T, B, I, dtype=bool)},
@@ -91,7 +92,8 @@ PASSES: list[tuple[dict[str, Any], Error, str]] = [
     (
         {"x": ones(T, B, I, dtype=int)},
         ValueError,
-        "x: expected 1 or 2 axes of indices, got shape (6, 2, 3)",
+        "x: expected 1 or 2 axes of indices, got shape (6, 2, 3); integers are indices; for "
+        "numbers use x.astype(np.float32)",
     ),
     (
         {"x": np.array([[0, 1], [2, 3]])},
@@ -116,12 +118,13 @@ PASSES: list[tuple[dict[str, Any], Error, str]] = [
     (
         {"state": (ones(1, B, H, dtype="f8"), None)},
         TypeError,
-        "h0: expected dtype float32, got float64",
+        "h0: expected dtype float32, got float64; "
+        'use h0.astype(np.float32), or a layer of dtype="float64"',
     ),
     (
         {"state": (None, ones(1, B, H, dtype=int))},
         TypeError,
-        "c0: expected dtype float32, got int64",
+        "c0: expected dtype float32, got int64; use c0.astype(np.float32)",
     ),
     (
         {"state": (with_value(NAN, 1, B, H, at=(0, 1, 4)), None)},
@@ -204,8 +207,17 @@ def test_the_state_of_other_cells_is_one_array(kind: Any) -> None:
 GRADIENTS: list[tuple[dict[str, Any], Error, str]] = [
     ({"dy": [[0.0]]}, TypeError, "dy: expected a NumPy array, got list"),
     ({"dy": ones(T, B, H + 1)}, ValueError, "dy: expected shape (6, 2, 5), got (6, 2, 6)"),
-    ({"dy": ones(T, B, H, dtype="f8")}, TypeError, "dy: expected dtype float32, got float64"),
-    ({"dy": ones(T, B, H, dtype=int)}, TypeError, "dy: expected dtype float32, got int64"),
+    (
+        {"dy": ones(T, B, H, dtype="f8")},
+        TypeError,
+        "dy: expected dtype float32, got float64; "
+        'use dy.astype(np.float32), or a layer of dtype="float64"',
+    ),
+    (
+        {"dy": ones(T, B, H, dtype=int)},
+        TypeError,
+        "dy: expected dtype float32, got int64; use dy.astype(np.float32)",
+    ),
     (
         {"dy": with_value(INF, T, B, H, at=(2, 1, 0))},
         ValueError,
@@ -216,7 +228,8 @@ GRADIENTS: list[tuple[dict[str, Any], Error, str]] = [
     (
         {"dstate": (None, ones(1, B, H, dtype="f8"))},
         TypeError,
-        "dc_n: expected dtype float32, got float64",
+        "dc_n: expected dtype float32, got float64; "
+        'use dc_n.astype(np.float32), or a layer of dtype="float64"',
     ),
     (
         {"dstate": (with_value(NAN, 1, B, H, at=(0, 0, 1)), None)},

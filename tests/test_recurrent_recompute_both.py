@@ -202,7 +202,13 @@ def ones(*shape: int) -> Any:
 
 BAD_STATES: list[tuple[Any, Any, type[Exception], str]] = [
     (ones(2, 2, 5), None, ValueError, "{}: expected shape (4, 2, 5), got (2, 2, 5)"),
-    (ones(4, 2, 5).astype("f8"), None, TypeError, "{}: expected dtype float32, got float64"),
+    (
+        ones(4, 2, 5).astype("f8"),
+        None,
+        TypeError,
+        "{0}: expected dtype float32, got float64; use {0}.astype(np.float32), or a layer of "
+        'dtype="float64"',
+    ),
     (
         np.where(np.arange(4) == 3, F32(np.nan), F32(0))[:, None, None] * ones(4, 2, 5),
         None,

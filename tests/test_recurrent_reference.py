@@ -112,9 +112,10 @@ def test_a_team_gives_the_same_bits(
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     sizes = st.one_of(st.integers(1, 9), st.integers(10, 70))
+    indices = draw(st.booleans())
     return Case(
         cell=draw(st.sampled_from(list(CELLS))),
-        input_size=draw(sizes),
+        input_size=max(draw(sizes), 1 + indices),  # one index alone is refused
         hidden_size=draw(sizes),
         steps=draw(st.integers(1, 9)),
         batch=draw(st.integers(2, 15)),
@@ -125,7 +126,7 @@ def cases(draw: st.DrawFn) -> Case:
         resets=draw(st.booleans()),
         states=draw(st.booleans()),
         gradients=draw(st.sampled_from(["y", "state", "both"])),
-        indices=draw(st.booleans()),
+        indices=indices,
         seed=draw(st.integers(0, 2**32 - 1)),
     )
 

@@ -59,7 +59,13 @@ STEPS: list[tuple[int, Any, type[Exception], str]] = [
     (2, ones(I), ValueError, "x: expected shape (2, 3), got (3,)"),
     (1, ones(4), ValueError, "x: expected shape (1, 3), got (4,)"),
     (1, ones(1, 1, I), ValueError, "x: expected shape (1, 3), got (1, 1, 3)"),
-    (2, ones(2, I, dtype="f8"), TypeError, "x: expected dtype float32, got float64"),
+    (
+        2,
+        ones(2, I, dtype="f8"),
+        TypeError,
+        "x: expected dtype float32, got float64; "
+        'use x.astype(np.float32), or a layer of dtype="float64"',
+    ),
     (2, ones(2, I, dtype=bool), TypeError, "x: expected dtype float32, got bool"),
     (2, ones(2, I) * NAN, ValueError, "x: expected finite numbers, got NaN or infinity"),
     (1, ones(I) * INF, ValueError, "x: expected finite numbers, got NaN or infinity"),
@@ -75,14 +81,42 @@ STEPS: list[tuple[int, Any, type[Exception], str]] = [
         ValueError,
         f"x: expected indices from 0 to 2, got {2**63 - 1}",
     ),
-    (1, ones(I, dtype="f8"), TypeError, "x: expected dtype float32, got float64"),
-    (1, ones(I, dtype="f2"), TypeError, "x: expected dtype float32, got float16"),
-    (1, ones(I, dtype=">f4"), TypeError, "x: expected dtype float32, got >f4"),
+    (
+        1,
+        ones(I, dtype="f8"),
+        TypeError,
+        "x: expected dtype float32, got float64; "
+        'use x.astype(np.float32), or a layer of dtype="float64"',
+    ),
+    (
+        1,
+        ones(I, dtype="f2"),
+        TypeError,
+        "x: expected dtype float32, got float16; use x.astype(np.float32)",
+    ),
+    (
+        1,
+        ones(I, dtype=">f4"),
+        TypeError,
+        "x: expected dtype float32, got >f4; use x.astype(np.float32)",
+    ),
     (1, ones(I, dtype=complex), TypeError, "x: expected dtype float32, got complex128"),
-    (1, ones(dtype=float), TypeError, "x: expected dtype float32, got float64"),
+    (
+        1,
+        ones(dtype=float),
+        TypeError,
+        "x: expected dtype float32, got float64; "
+        'use x.astype(np.float32), or a layer of dtype="float64"',
+    ),
     (1, ones(dtype=bool), TypeError, "x: expected dtype float32, got bool"),
     (2, ones(2), ValueError, "x: expected shape (2, 3), got (2,)"),
-    (2, ones(2, dtype="f8"), TypeError, "x: expected dtype float32, got float64"),
+    (
+        2,
+        ones(2, dtype="f8"),
+        TypeError,
+        "x: expected dtype float32, got float64; "
+        'use x.astype(np.float32), or a layer of dtype="float64"',
+    ),
     (2, ones(2, dtype=bool), TypeError, "x: expected dtype float32, got bool"),
     (2, ones(2, dtype="m8[s]"), TypeError, "x: expected dtype float32, got timedelta64[s]"),
     (2, np.array(["a", "b"]), TypeError, "x: expected dtype float32, got <U1"),
@@ -191,7 +225,8 @@ RUNS: list[tuple[Any, type[Exception], str]] = [
     (
         ones(4, 2, I, dtype="f8"),
         TypeError,
-        "x: expected dtype float32 or integers, got float64",
+        "x: expected dtype float32 or integers, got float64; "
+        'use x.astype(np.float32), or a layer of dtype="float64"',
     ),
     (
         ones(4, 2, dtype=int) * 3,
@@ -222,7 +257,13 @@ STATES: list[tuple[Any, Any, type[Exception], str]] = [
     (rf.GRU, [[[0.0] * H] * 2], TypeError, "h: expected a NumPy array, got list"),
     (rf.GRU, ones(2, H), ValueError, "h: expected shape (1, 2, 5), got (2, 5)"),
     (rf.GRU, ones(1, 3, H), ValueError, "h: expected shape (1, 2, 5), got (1, 3, 5)"),
-    (rf.GRU, ones(1, 2, H, dtype="f8"), TypeError, "h: expected dtype float32, got float64"),
+    (
+        rf.GRU,
+        ones(1, 2, H, dtype="f8"),
+        TypeError,
+        "h: expected dtype float32, got float64; "
+        'use h.astype(np.float32), or a layer of dtype="float64"',
+    ),
     (
         rf.GRU,
         ones(1, 2, H) * NAN,

@@ -114,3 +114,11 @@ def test_bad_gradients() -> None:
         ref.network_backward(cache, y[1:])
     with pytest.raises(ValueError, match=r"^dstate: expected shape \(1, 4, 5\), got \(4, 5\)$"):
         ref.network_backward(cache, y, y[0])
+
+
+def test_masked_arrays() -> None:
+    spec = NetworkSpec("gru", I, H)
+    parameters = ref.random_parameters(spec, np.random.default_rng(0))
+    x = np.ma.array(np.ones((T, B, I)), mask=np.zeros((T, B, I)))
+    with pytest.raises(TypeError, match=r"^x: expected an array without a mask, got a masked one$"):
+        ref.network_forward(spec, parameters, x)

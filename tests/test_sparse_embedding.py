@@ -377,7 +377,7 @@ def test_threads_may_share_a_layer() -> None:
         (lambda m: rf.SGD([rf.Linear(3, 2), m], momentum=0.9), ValueError,
          r"momentum: expected 0 with an Embedding of sparse=True, got 0\.9"),
         (lambda m: rf.WeightDrop(m, prefix="weight"), ValueError,
-         r"layer: expected one with dense gradients, got Embedding\(5, 2, .* sparse=True"),
+         r"layer: expected one with dense gradients, got Embedding\(5, 2, sparse=True\)"),
         (lambda m: m.buffer.grads, ValueError, "grads: expected a buffer that keeps all"),
         (lambda m: m([5]), ValueError, "indices: expected numbers from 0 to 4, got 5"),
         (lambda m: m.forward([1])[1](np.zeros((1, 2))), TypeError,

@@ -341,7 +341,8 @@ STATE = np.zeros((1, B, H), "float32")
         (lambda: rf.LayerNormLSTM(N, H, recurrent_dropout=-1), ValueError,
          "recurrent_dropout: expected a probability from 0 to 1, got -1"),
         (lambda: LAYER(X.astype(float)), TypeError,
-         "x: expected dtype float32 or integers, got float64"),
+         "x: expected dtype float32 or integers, got float64; "
+        "use x.astype(np.float32), or a layer of dtype=\"float64\""),
         (lambda: LAYER(X[..., :2]), ValueError, "x: expected shape (T, B, 3), got (7, 5, 2)"),
         (lambda: LAYER(X + np.inf), ValueError,
          "x: expected finite numbers, got NaN or infinity at time 0 of sequence 0"),
@@ -350,7 +351,8 @@ STATE = np.zeros((1, B, H), "float32")
         (lambda: LAYER(X, (STATE, STATE[:, :1])), ValueError,
          "c0: expected shape (1, 5, 6), got (1, 1, 6)"),
         (lambda: LAYER(X, (STATE.astype(float), STATE)), TypeError,
-         "h0: expected dtype float32, got float64"),
+         "h0: expected dtype float32, got float64; "
+        "use h0.astype(np.float32), or a layer of dtype=\"float64\""),
         (lambda: LAYER(X, STATE), TypeError, "state: expected a pair (h, c), got ndarray"),
         (lambda: LAYER(X, lengths=[8] * B), ValueError,
          "lengths: expected numbers from 0 to 7, got 8"),

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace rnnfast {
@@ -23,13 +24,32 @@ inline std::vector<std::int64_t> shape_of(const py::array& array) {
   return {array.shape(), array.shape() + array.ndim()};
 }
 
-// "x: expected float32 array, got float64" unless `array` has exactly this element type.
+// Throws TypeError for a masked array, whose masked numbers would be read as any others. Such types
+// are subclasses of ndarray that have a mask.
+inline void require_unmasked(const char* name, const py::handle& array) {
+  PyTypeObject* const type = Py_TYPE(array.ptr());
+  if (type == py::detail::npy_api::get().PyArray_Type_) return;
+  if (PyObject_HasAttrString(reinterpret_cast<PyObject*>(type), "mask") == 0) return;
+  throw py::type_error(std::string(name) +
+                       ": expected an array without a mask, got a masked one; " + name +
+                       ".filled(number) says what stands where it is masked");
+}
+
+// "x: expected dtype float32, got float64; ..." unless `array` has exactly this element type. A
+// cast cures what is only read.
 template <class Scalar>
-void require_dtype(const char* name, const py::array& array) {
+void require_dtype(const char* name, const py::array& array, bool is_input = true) {
+  require_unmasked(name, array);
   if (py::isinstance<py::array_t<Scalar>>(array)) return;
-  throw py::type_error(std::string(name) + ": expected dtype " +
-                       std::string(py::str(py::dtype::of<Scalar>())) + ", got " +
-                       std::string(py::str(array.dtype())));
+  const std::string expected = py::str(py::dtype::of<Scalar>());
+  std::string message = std::string(name) + ": expected dtype " + expected + ", got " +
+                        std::string(py::str(array.dtype()));
+  const char kind = array.dtype().kind();
+  if (is_input && std::is_floating_point_v<Scalar> && (kind == 'f' || kind == 'i' || kind == 'u')) {
+    message += "; use " + std::string(name) + ".astype(np." + expected + ")";
+    if (py::isinstance<py::array_t<double>>(array)) message += ", or a layer of dtype=\"float64\"";
+  }
+  throw py::type_error(message);
 }
 
 inline void require_shape(const char* name, const py::array& array,
@@ -64,6 +84,7 @@ auto with_scalar(bool is_double, const F& f) {
 // float32 or float64, by the array that decides it.
 template <class F>
 auto with_scalar_of(const char* name, const py::array& array, const F& f) {
+  require_unmasked(name, array);
   if (py::isinstance<py::array_t<double>>(array)) return f(double());
   require_dtype<float>(name, array);
   return f(float());

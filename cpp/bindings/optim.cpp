@@ -28,7 +28,7 @@ struct Part {
   Scalar* memory(const char* name, const py::object& given) const {
     if (given.is_none()) return nullptr;
     auto array = py::cast<py::array>(given);
-    require_dtype<Scalar>(name, array);
+    require_dtype<Scalar>(name, array, false);
     require_shape(name, array, {end - begin});
     if (!(array.flags() & py::array::c_style) || !array.writeable())
       throw py::value_error(std::string(name) + ": expected a writeable contiguous array");

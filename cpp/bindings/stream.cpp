@@ -6,6 +6,10 @@
 
 namespace rnnfast {
 
+// Bytes of weights below which the kernels take a step by one thread whatever they are offered:
+// asking how many there may be would take a fair part of such a step.
+constexpr std::int64_t kShared = 256 << 10;
+
 StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_size)
     : layer_(std::move(layer)), batch_size_(batch_size), weights_(layer_->weights(false)) {
   const StackShape& shape = layer_->shape();
@@ -15,6 +19,10 @@ StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_
     using Scalar = decltype(scalar);
     stream_ = recurrent<Scalar>(layer_->table()).stream_create(weights_->packed, batch_size);
     if (stream_ == nullptr) throw std::bad_alloc();
+    std::int64_t weights = 0;
+    for (int l = 0; l < shape.L; ++l)
+      weights += gate_count(shape.cell) * shape.H * (shape.input_of(l) + shape.P);
+    may_share_ = weights * static_cast<std::int64_t>(sizeof(Scalar)) >= kShared;
     output_ = new_array<Scalar>({batch_size, shape.P});
     output_flat_ = py::array(py::dtype::of<Scalar>(), {shape.P}, output_.data(), output_);
   });
@@ -37,8 +45,10 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
   bool flat = false, wide = false;  // wide: unsigned numbers, some of which int64 has not
   if (py::isinstance<py::array>(x)) {
     auto array = py::reinterpret_borrow<py::array>(x);
+    require_unmasked("x", array);
     const char kind = array.dtype().kind();
     if (kind == 'i' || kind == 'u') {
+      if (I == 1) require_dtype<Scalar>("x", array);  // a feature: one index alone says nothing
       flat = array.ndim() == 0;
       if (!(flat && B == 1)) require_shape("x", array, {B});
       wide = kind == 'u' && array.itemsize() == sizeof(std::uint64_t);
@@ -62,7 +72,7 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
         throw py::value_error("x: expected finite numbers, got NaN or infinity");
       if (held.ptr() == nullptr) held = array;
     }
-  } else if (PyIndex_Check(x.ptr()) && !PyBool_Check(x.ptr()) && B == 1) {
+  } else if (PyIndex_Check(x.ptr()) && !PyBool_Check(x.ptr()) && B == 1 && I > 1) {
     one_index = PyNumber_AsSsize_t(x.ptr(), nullptr);  // one beyond 64 bits: the nearest
     if (one_index == -1 && PyErr_Occurred()) throw py::error_already_set();
     indices = &one_index;
@@ -82,7 +92,7 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
       throw py::type_error("out: expected a NumPy array, got " +
                            std::string(Py_TYPE(out.ptr())->tp_name));
     target = py::reinterpret_borrow<py::array>(out);
-    require_dtype<Scalar>("out", target);
+    require_dtype<Scalar>("out", target, false);
     if (flat)
       require_shape("out", target, {shape.P});
     else
@@ -94,7 +104,7 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
   const PackedWeights& now = weights();
   // Steps take microseconds: releasing the GIL would cost more than it frees.
   recurrent<Scalar>(*now.table)
-      .stream_step(stream_, now.packed, values, indices, y, thread_count());
+      .stream_step(stream_, now.packed, values, indices, y, may_share_ ? thread_count() : 1);
   return std::move(target);
 }
 

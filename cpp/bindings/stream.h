@@ -51,7 +51,7 @@ class StreamHandle {
 
   std::shared_ptr<Recurrent> layer_;
   std::int64_t batch_size_;
-  bool busy_ = false;
+  bool busy_ = false, may_share_ = false;
   std::shared_ptr<const PackedWeights> weights_;
   Stream* stream_ = nullptr;
   py::array output_, output_flat_;  // (B, P), and (P) of the same memory where B is 1

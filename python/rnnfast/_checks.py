@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._arrays import read_array, require_int64, require_ndarray
+
 
 def check_int(name: str, value: Any, minimum: int) -> int:
     """Return ``value`` as an int of at least ``minimum``.
@@ -160,11 +162,9 @@ def check_array(name: str, value: Any) -> Any:
     Raises
     ------
     TypeError
-        If it is anything else, a list too.
+        If it is anything else, a list or a masked array too.
     """
-    if value is not None and not isinstance(value, np.ndarray):
-        raise TypeError(f"{name}: expected a NumPy array, got {type(value).__name__}")
-    return value
+    return None if value is None else require_ndarray(name, value)
 
 
 def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArray[np.integer[Any]]:
@@ -184,24 +184,18 @@ def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArra
     Raises
     ------
     TypeError
-        If it holds something other than integers.
+        If it holds something other than integers, or is masked.
     ValueError
-        If its number of axes differs, or an integer is negative.
+        If its number of axes differs, or an integer is negative or beyond int64.
     """
-    try:
-        array = np.asarray(values)
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"{name}: expected an array of integers, got a ragged list") from None
+    array = read_array(name, values, "an array of integers")
     if array.size == 0 and not isinstance(values, np.ndarray):
         array = array.astype(np.int64)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+    require_int64(name, array)
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name}: expected an array with ndim {ndim}, got shape {array.shape}")
     if array.size and array.min() < 0:
         raise ValueError(f"{name}: expected no negative number, got {array.min()}")
-    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
-        raise ValueError(f"{name}: expected 64-bit signed integers, got {array.max()}")
     return array
 
 
@@ -215,10 +209,7 @@ def check_lengths(name: str, lengths: Any, batch: int, steps: int) -> npt.NDArra
     ValueError
         If the shape differs, or a length is out of range.
     """
-    try:
-        array = np.asarray(lengths)
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"{name}: expected shape ({batch},), got a ragged list") from None
+    array = read_array(name, lengths, f"shape ({batch},)")
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
     if array.shape != (batch,):
@@ -241,7 +232,7 @@ def check_state(own: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, n
         raise ValueError(
             f"state: expected the names {', '.join(own)}; got {', '.join(map(str, state))}"
         )
-    arrays = {name: np.asarray(state[name]) for name in own}
+    arrays = {name: read_array(name, state[name]) for name in own}
     for name, array in arrays.items():
         if array.shape != own[name].shape:
             raise ValueError(f"{name}: expected shape {own[name].shape}, got {array.shape}")

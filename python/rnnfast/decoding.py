@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
+from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_indices, check_int, check_real
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
@@ -182,7 +183,9 @@ def draw(
     TypeError, ValueError, FloatingPointError
         As `sample`.
     """
-    size = logits.shape[-1]
+    if require_ndarray("logits", logits).ndim != 2:
+        raise ValueError(f"logits: expected shape (R, V), got {logits.shape}")
+    size = logits.shape[1]
     options = _options(temperature, top_k, top_p, forbidden, seed, size)
     return _core.draw(logits, options, check_int("position", position, 0))
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._arrays import read_array
 from rnnfast._checks import check_int
 
 Axes: TypeAlias = Any  # matplotlib.axes.Axes
@@ -102,7 +103,7 @@ def plot_gradient_norms(
     named = norms if isinstance(norms, Mapping) else {"": norms}
     lines: dict[str, npt.NDArray[np.float64]] = {}
     for name, given in named.items():
-        array = np.asarray(given, float)
+        array = read_array("norms", given).astype(float)
         if array.ndim not in (1, 2):
             raise ValueError(f"norms: expected shape (L, T) or (T,), got {array.shape}")
         for k, line in enumerate(np.atleast_2d(array)):
@@ -246,7 +247,7 @@ def plot_text_activations(
         If matplotlib is not installed.
     """
     width = check_int("width", width, 1)
-    numbers = np.asarray(values, float)
+    numbers = read_array("values", values).astype(float)
     if len(tokens) == 0:
         raise ValueError("tokens: expected at least one, got none")
     if numbers.shape != (len(tokens),):
@@ -301,7 +302,7 @@ def _axes(ax: Axes | None) -> Axes:
 
 
 def _matrix(name: str, given: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    array = np.asarray(given, float)
+    array = read_array(name, given).astype(float)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"{name}: expected 2 axes of at least one number, got {array.shape}")
     return array

@@ -7,14 +7,14 @@ frame: a series ``(T, F)`` as the models read it.
 from __future__ import annotations
 
 import math
-import os
-import wave
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._arrays import read_array, require_finite, require_time_first
 from rnnfast._checks import check_int, check_real
+from rnnfast.data._wav import read_wav
 
 __all__ = ["deltas", "log_mel", "mel_filters", "mfcc", "read_wav"]
 
@@ -22,47 +22,6 @@ Floats = npt.NDArray[np.float64]
 
 # Below the power of the quantisation of 16 bits: silence has a logarithm too.
 _FLOOR = 1e-10
-
-
-def read_wav(file: str | os.PathLike[str] | BinaryIO) -> tuple[Floats, int]:
-    """Read a WAV file of integer samples.
-
-    Parameters
-    ----------
-    file : path-like or binary file
-        PCM of 8, 16, 24 or 32 bits, which is what the standard library reads.
-
-    Returns
-    -------
-    samples : ndarray of float64, shape (N,), or (N, channels) if there are several
-        From -1 to 1.
-    rate : int
-        Samples a second.
-
-    Raises
-    ------
-    ValueError
-        If it is no such file, or cut short.
-    OSError
-        If it cannot be read.
-    """
-    source: Any = os.fspath(file) if isinstance(file, (str, os.PathLike)) else file
-    name = source if isinstance(source, str) else "file"
-    try:
-        with wave.open(source, "rb") as reader:
-            channels, width, rate, frames = reader.getparams()[:4]
-            data = reader.readframes(frames)
-    except (wave.Error, EOFError) as error:
-        raise ValueError(f"{name}: expected a WAV file of PCM samples ({error})") from None
-    if len(data) != frames * channels * width:
-        raise ValueError(f"{name}: expected {frames} samples, got a file that is cut short")
-    # Each sample's bytes become the highest of four, little end first: an int32 of its sign.
-    wide = np.zeros((frames * channels, 4), np.uint8)
-    wide[:, 4 - width :] = np.frombuffer(data, np.uint8).reshape(-1, width)
-    if width == 1:
-        wide[:, 3] ^= 0x80  # 8 bits alone have no sign: 128 is silence
-    samples = wide.view("<i4")[:, 0] / 2.0**31
-    return samples if channels == 1 else samples.reshape(-1, channels), rate
 
 
 def log_mel(
@@ -188,11 +147,13 @@ def deltas(features: npt.ArrayLike, width: int = 2) -> Floats:
     ValueError, TypeError
         If it has not two axes or no step, or ``width`` is below 1.
     """
-    array = np.asarray(features)
+    array = read_array("features", features, "shape (T, F)")
     if array.dtype.kind not in "fiu":
         raise TypeError(f"features: expected real numbers, got dtype {array.dtype}")
     if array.ndim != 2 or len(array) == 0:
         raise ValueError(f"features: expected shape (T, F), got {array.shape}")
+    require_time_first("features", array)
+    require_finite("features", array)
     width = check_int("width", width, 1)
     steps = len(array)
     padded = np.pad(array.astype(np.float64), ((width, width), (0, 0)), mode="edge")
@@ -249,13 +210,18 @@ def mel_filters(
 
 
 def _check_samples(samples: npt.ArrayLike) -> Floats:
-    array = np.asarray(samples)
+    array = read_array("samples", samples, "shape (N,)")
     if array.dtype.kind not in "fiu":
         raise TypeError(f"samples: expected real numbers, got dtype {array.dtype}")
+    if array.ndim == 2 and array.size:
+        one, axis = ("[:, 0]", 1) if array.shape[0] > array.shape[1] else ("[0]", 0)
+        raise ValueError(
+            f"samples: expected shape (N,), one channel, got {array.shape}; samples{one} is one, "
+            f"samples.mean(axis={axis}) all together"
+        )
     if array.ndim != 1 or len(array) == 0:
         raise ValueError(f"samples: expected shape (N,), got {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError("samples: expected finite numbers, got NaN or infinity")
+    require_finite("samples", array, ("sample",))
     return array.astype(np.float64)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._arrays import read_array
 from rnnfast._checks import check_generator, check_indices, check_int, check_real
 
 Ints = npt.NDArray[np.int64]
@@ -289,10 +290,7 @@ def pad_sequences(
 
 
 def _as_sequence(name: str, sequence: npt.ArrayLike) -> npt.NDArray[Any]:
-    try:
-        array = np.asarray(sequence)
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"{name}: expected an array of numbers, got a ragged list") from None
+    array = read_array(name, sequence)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{name}: expected numbers, got dtype {array.dtype}")
     if array.ndim == 0:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import numpy as np
-
+from rnnfast._arrays import require_ndarray
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent_base import Recurrent, State
 
@@ -26,9 +25,7 @@ def require_one_direction(layer: Any) -> None:
 
 
 def batch_shape(x: Any) -> tuple[int, int]:
-    if not isinstance(x, np.ndarray):
-        raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
-    if x.ndim != (2 if x.dtype.kind in "iu" else 3):
+    if require_ndarray("x", x).ndim != (2 if x.dtype.kind in "iu" else 3):
         raise ValueError(f"x: expected shape (T, B, I) or indices (T, B), got {x.shape}")
     if 0 in x.shape:
         raise ValueError(f"x: expected at least one step and sequence, got shape {x.shape}")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._arrays import constant_columns, read_array
 from rnnfast._checks import check_int, check_real
 from rnnfast.diagnostics.activations import TextActivations
 from rnnfast.nn.module import Array
@@ -56,23 +57,22 @@ def find_units(
     if not isinstance(activations, TextActivations):
         got = type(activations).__name__
         raise TypeError(f"activations: expected what text_activations gave, got {got}")
-    wanted = np.asarray(values)
+    given = read_array("values", values)
     count = len(activations.tokens)
-    if wanted.shape != (count,):
-        raise ValueError(f"values: expected shape ({count},), got {wanted.shape}")
-    wanted = wanted.astype(float) - wanted.mean()
-    if not wanted.any():
+    if given.shape != (count,):
+        raise ValueError(f"values: expected shape ({count},), got {given.shape}")
+    wanted = given.astype(np.float64)
+    if constant_columns(wanted[:, np.newaxis], given.dtype)[0]:
         raise ValueError("values: expected a property that changes, got the same everywhere")
+    wanted = _unit_vectors(wanted[:, np.newaxis])[:, 0]
     found = []
     for number, gates in enumerate(activations.layers):
         name = gate or ("c" if "c" in gates else "h")
         if name not in gates:
             raise ValueError(f"gate: expected one of {', '.join(gates)}, got {gate!r}")
-        centred = gates[name] - gates[name].mean(axis=0, dtype=float)
-        sizes = np.linalg.norm(centred, axis=0) * np.linalg.norm(wanted)
-        products = wanted @ centred
-        flat = sizes <= 1e-9 * count
-        correlations = np.where(flat, 0.0, products / np.where(flat, 1.0, sizes))
+        numbers = gates[name].astype(np.float64)
+        flat = constant_columns(numbers, gates[name].dtype)
+        correlations = np.where(flat, 0.0, wanted @ _unit_vectors(numbers))
         found += [UnitCorrelation(number, u, float(r)) for u, r in enumerate(correlations)]
     return sorted(found, key=lambda one: -abs(one.correlation))[:k]
 
@@ -165,3 +165,13 @@ def gate_summary(
                 }
             )
     return records
+
+
+def _unit_vectors(columns: Array) -> Array:
+    """Return columns of float64 less their means, of length 1; zeros where they do not change."""
+    centred = columns - columns.mean(axis=0)
+    largest = np.abs(centred).max(axis=0)
+    centred /= np.where(largest > 0, largest, 1.0)  # so that squares neither overflow nor vanish
+    sizes = np.linalg.norm(centred, axis=0)
+    units: Array = centred / np.where(sizes > 0, sizes, 1.0)
+    return units

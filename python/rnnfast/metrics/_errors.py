@@ -7,17 +7,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._arrays import constant_columns, read_array, require_finite
+
+Floats = npt.NDArray[np.float64]
+
 
 def rmse(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     """Return ``sqrt(mean((predicted - true)^2))`` over all numbers.
 
     Raises
     ------
+    TypeError
+        If something does not hold real numbers, or is masked.
     ValueError
         If there is nothing, shapes differ, or a number is not finite.
     """
-    t, p = _numbers(true, predicted)
-    return float(np.sqrt(np.mean((p - t) ** 2)))
+    t, p, _ = _numbers(true, predicted)
+    missed = np.abs(p - t)
+    largest = _divisor(missed.max())  # so that squares neither overflow nor vanish
+    return float(largest * np.sqrt(np.mean((missed / largest) ** 2)))
 
 
 def mae(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
@@ -25,42 +33,55 @@ def mae(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
 
     Raises
     ------
-    ValueError
-        If there is nothing, shapes differ, or a number is not finite.
+    TypeError, ValueError
+        As `rmse`.
     """
-    t, p = _numbers(true, predicted)
+    t, p, _ = _numbers(true, predicted)
     return float(np.mean(np.abs(p - t)))
 
 
 def r2(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     """Return ``1 - sum((t - p)^2) / sum((t - mean(t))^2)``, the mean over columns.
 
-    1 is perfect, 0 as good as the mean. A column that does not change has 1 if it is met exactly,
-    else 0.
+    1 is perfect, 0 as good as the mean. A column that does not change has 1 if it is met and else
+    0; that it changes, or is missed, by no more than a few units in the last place counts as
+    rounding.
 
     Raises
     ------
-    ValueError
-        If there is nothing, shapes differ, or a number is not finite.
+    TypeError, ValueError
+        As `rmse`.
     """
-    t, p = _numbers(true, predicted)
+    t, p, dtype = _numbers(true, predicted)
     t, p = t.reshape(len(t), -1), p.reshape(len(t), -1)
-    missed = ((t - p) ** 2).sum(axis=0)
-    spread = ((t - t.mean(axis=0)) ** 2).sum(axis=0)
-    changes = spread > 0
-    scores = np.where(missed == 0, 1.0, 0.0)
-    scores[changes] = 1 - missed[changes] / spread[changes]
+    constant = constant_columns(t, dtype)
+    met = constant_columns(np.stack([t, p]).reshape(-1, t.shape[1]), dtype)
+    moved = t - t[0]  # the mean of what hardly changes is exact only from there
+    spread, missed = moved - moved.mean(axis=0), t - p
+    largest = _divisor(np.abs(spread).max(axis=0))
+    with np.errstate(over="ignore"):
+        of_all = ((spread / largest) ** 2).sum(axis=0)
+        unexplained = ((missed / largest) ** 2).sum(axis=0)
+    scores = np.where(constant, met.astype(np.float64), 1 - unexplained / _divisor(of_all))
     return float(scores.mean())
 
 
-def _numbers(true: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Any, Any]:
-    t, p = np.asarray(true, np.float64), np.asarray(predicted, np.float64)
+def _divisor(sizes: Any) -> Any:
+    """Return sizes to divide by: 1 in place of 0."""
+    return np.where(sizes > 0, sizes, 1.0)
+
+
+def _numbers(true: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[Floats, Floats, np.dtype[Any]]:
+    """Return both in float64, and the dtype of what was true."""
+    arrays = [read_array(name, x) for name, x in (("true", true), ("predicted", predicted))]
+    for name, array in zip(("true", "predicted"), arrays, strict=True):
+        if array.dtype.kind not in "biuf" and array.size:
+            raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    t, p = (array.astype(np.float64) for array in arrays)
     if t.shape != p.shape:
         raise ValueError(f"predicted: expected shape {t.shape}, got {p.shape}")
     if t.size == 0:
         raise ValueError("true: expected at least one number, got none")
     for name, array in (("true", t), ("predicted", p)):
-        if not np.isfinite(array).all():
-            bad = array[~np.isfinite(array)][0]
-            raise ValueError(f"{name}: expected finite numbers, got {bad}")
-    return t, p
+        require_finite(name, array, ("place", "column"))
+    return t, p, arrays[0].dtype

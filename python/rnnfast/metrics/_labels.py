@@ -55,13 +55,16 @@ def confusion(
     Raises
     ------
     ValueError
-        If there is nothing, lengths differ, or a label is not among ``labels``.
+        If there is nothing, lengths differ, or a label is not among ``labels``, or twice.
+    TypeError
+        If labels are of several kinds, or none that can be counted.
     """
     pairs = make_pairs(true, predicted)
-    names = as_python(
-        sorted({label for pair in pairs for label in pair}) if labels is None else labels
-    )
+    names = _sorted_labels(pairs) if labels is None else as_python(labels)
     place = {label: number for number, label in enumerate(names)}
+    if len(place) < len(names):
+        twice = next(label for number, label in enumerate(names) if place[label] != number)
+        raise ValueError(f"labels: expected each once, got {twice!r} again")
     counts = np.zeros((len(names), len(names)), np.int64)
     for pair in pairs:
         for name, label in zip(("true", "predicted"), pair, strict=True):
@@ -69,6 +72,13 @@ def confusion(
                 raise ValueError(f"{name}: expected one of the labels, got {label!r}")
         counts[place[pair[0]], place[pair[1]]] += 1
     return counts, names
+
+
+def _sorted_labels(pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
+    try:
+        return sorted({label for pair in pairs for label in pair})
+    except TypeError as error:  # lists, or str beside int
+        raise TypeError(f"true: expected labels of one kind, such as str ({error})") from None
 
 
 def macro_f1(true: Sequence[Any], predicted: Sequence[Any]) -> float:

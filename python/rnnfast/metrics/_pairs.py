@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
+
+from rnnfast._arrays import require_unmasked
 
 
 def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any, Any]]:
@@ -19,8 +21,11 @@ def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any,
         If there is nothing, or lengths differ.
     """
     for name, items in (("true", true), ("predicted", predicted)):
-        if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Iterable):
+        if isinstance(items, (str, bytes, Mapping, Set)) or not isinstance(items, Iterable):
             raise TypeError(f"{name}: expected a list, got {type(items).__name__}")
+        if hasattr(items, "columns") and hasattr(items, "__array__"):  # a table of columns
+            raise TypeError(f"{name}: expected a list, got a {type(items).__name__}")
+        require_unmasked(name, items)
     if len(true) != len(predicted):
         raise ValueError(f"predicted: expected {len(true)} as in true, got {len(predicted)}")
     if len(true) == 0:

@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from rnnfast._arrays import require_unmasked
 from rnnfast._checks import check_real
 from rnnfast._progress import perplexity_of
 from rnnfast.metrics._pairs import is_same, make_pairs
@@ -59,6 +62,10 @@ def edit_distance(true: Sequence[Any], predicted: Sequence[Any]) -> int:
     >>> edit_distance("kitten", "sitting")
     3
     """
+    for name, symbols in (("true", true), ("predicted", predicted)):
+        if not isinstance(symbols, (Sequence, np.ndarray)):
+            raise TypeError(f"{name}: expected a sequence, got {type(symbols).__name__}")
+        require_unmasked(name, symbols)
     row = list(range(len(predicted) + 1))
     for i, wanted in enumerate(true):
         previous, row[0] = row[0], i + 1

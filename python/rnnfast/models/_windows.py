@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +81,19 @@ class Windows:
                 whole[:, step] += whole[:, step - lag]
             future = whole[:, lag:]
         return future
+
+    def rounding(self, series: Floats, dtype: np.dtype[Any]) -> Floats:
+        """Return by how much differences of equal ones may vary, ``(k,)``: what rounding leaves.
+
+        ``dtype`` is that of the series as it was given, whose levels are rounded to it.
+        """
+        targets = series[:, self.targets]
+        if not self.differences or dtype.kind != "f":
+            return np.zeros(targets.shape[1])
+        # Each level is off by half a unit in the last place, and each difference adds two up.
+        unit = float(np.finfo(dtype).eps) * np.abs(targets).max(axis=0)
+        bound: Floats = 4.0 * 2 ** len(self.differences) * unit
+        return bound
 
     def _levels(self, series: Floats) -> list[Floats]:
         """Return the target channels, then their differences, each taken of the last."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._arrays import read_array, require_finite, require_unmasked
 from rnnfast._checks import check_int
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
@@ -40,6 +41,7 @@ class Condition:
         ValueError
             If there are none, or vectors have not two axes.
         """
+        require_unmasked("condition", values)
         if _holds_labels(values):
             for number, label in enumerate(values):
                 if not isinstance(label, str):
@@ -65,6 +67,7 @@ class Condition:
         """
         if values is None:
             raise ValueError(f"{name}: expected {self}, which the model was trained with, got None")
+        require_unmasked(name, values)
         if self.labels is not None:
             if not _holds_labels(values):
                 raise TypeError(f"{name}: expected {self}, got {type(values).__name__}")
@@ -78,8 +81,7 @@ class Condition:
             raise ValueError(f"{name}: expected shape ({count}, {self.width}), got {array.shape}")
         _require_count(name, len(array), count)
         vectors = np.ascontiguousarray(array, dtype)
-        if not np.isfinite(vectors).all():
-            raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+        require_finite(name, vectors, ("line", "number"))
         return vectors
 
     def encode_one(self, value: Any, dtype: Any) -> Array:
@@ -191,10 +193,7 @@ def _holds_labels(values: Any) -> bool:
 
 
 def _number_array(name: str, values: Any) -> Array:
-    try:
-        array = np.asarray(values)
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"{name}: expected an array of numbers, got a ragged list") from None
+    array = read_array(name, values)
     if isinstance(values, str) or array.dtype.kind not in "fiu":
         kind = type(values).__name__
         raise TypeError(f"{name}: expected labels (str) or an array of numbers, got {kind}")

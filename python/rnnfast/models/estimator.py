@@ -240,7 +240,12 @@ class Estimator(RecurrentModel):
             min_count=self.min_count,
             standardize=self.standardize,
             dtype=self.dtype,
+            rounding=self._input_rounding(),
         )
+
+    def _input_rounding(self) -> float | Array:
+        """Return what calculations may have left in series, as `mean_and_scale` takes it."""
+        return 0.0
 
     def _make_encoder(
         self, inputs: Inputs, rng: np.random.Generator, **options: Any

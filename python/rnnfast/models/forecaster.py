@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import metrics
+from rnnfast._arrays import hint_time_first
 from rnnfast._checks import check_int
 from rnnfast.data.batches import Ints
 from rnnfast.models._windows import Windows
@@ -69,7 +70,7 @@ class Forecaster(Regression):
     Attributes
     ----------
     target_mean_, target_scale_ : ndarray of float64
-        Of what the network foretells.
+        Of what the network foretells; 0 is the scale of changes, or levels, that stay the same.
     inputs_, network_, history_, best_epoch_, stopped_
         As every supervised model has them.
 
@@ -236,13 +237,16 @@ class Forecaster(Regression):
 
     def _series(self, name: str, X: Any, minimum: int) -> Floats:
         """Return a series like that of `fit` as ``(T, F)``."""
-        series = read_numbers(name, X, _SHAPE)
+        series = read_numbers(name, X, _SHAPE).astype(np.float64)
         axes, channels = (1, 1) if self._single else (2, self._tail.shape[1])
         if series.ndim != axes or (axes == 2 and series.shape[1] != channels):
             expected = "(T,)" if self._single else f"(T, {channels})"
             raise ValueError(f"{name}: expected shape {expected} as in fit, got {series.shape}")
         if len(series) < minimum:
-            raise ValueError(f"{name}: expected at least {minimum} steps, got {len(series)}")
+            raise ValueError(
+                f"{name}: expected at least {minimum} steps, got {len(series)}"
+                + hint_time_first(name, series.shape)
+            )
         return series.reshape(len(series), channels)
 
     # What `Estimator` asks for
@@ -262,9 +266,9 @@ class Forecaster(Regression):
                 check_int(f"{name}[{place}]", number, minimum)
 
     def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
-        series = read_numbers("X", X, _SHAPE)
-        self._single = series.ndim == 1
-        series = series.reshape(len(series), -1)
+        given = read_numbers("X", X, _SHAPE)
+        self._single = given.ndim == 1
+        series = given.astype(np.float64).reshape(len(given), -1)
         channels = series.shape[1]
         targets = tuple(range(channels)) if self.targets is None else tuple(self.targets)
         if not targets or len(set(targets)) < len(targets) or max(targets) >= channels:
@@ -278,12 +282,22 @@ class Forecaster(Regression):
             raise ValueError(
                 f"X: expected at least {needed} steps, lags + horizon + differences"
                 f"{' and one to hold out' if held_out else ''}, got {len(series)}"
+                + hint_time_first("X", series.shape)
             )
         self._windows, self._tail = windows, series[-windows.reach :].copy()
         if valid is not None:
             valid = self._examples(self._series("valid", valid, windows.reach + windows.horizon))
+        self._rounding_of_changes = windows.rounding(series, given.dtype)
         inputs, changes = self._examples(series)
         return self._prepare_numbers([*inputs], changes, valid, lambda name, y: y)
+
+    def _input_rounding(self) -> float | Array:
+        rounding = np.zeros(self._tail.shape[1])
+        rounding[list(self._windows.targets)] = self._rounding_of_changes
+        return rounding
+
+    def _target_rounding(self) -> float | Array:
+        return np.tile(self._rounding_of_changes, self._windows.horizon)
 
     def _examples(self, series: Floats) -> tuple[list[Floats], Floats]:
         """Return what is read, and the differences that follow, ``(N, h * k)``, of all places."""

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnnfast.models.sequences import Sequences, read_sequences
+from rnnfast._arrays import constant_columns
+from rnnfast.models.sequences import Sequences, common_dtype, read_sequences
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer, tokenizer_from_dict
 from rnnfast.text.vocabulary import Vocabulary
@@ -92,7 +93,8 @@ class SeriesInputs:
     Attributes
     ----------
     mean, scale : ndarray of float64, shape (F,)
-        ``(x - mean) / scale`` is what the network reads.
+        ``(x - mean) / scale`` is what the network reads. The scale of a feature that does not
+        change is 1.
     dtype : {"float32", "float64"}
         Of what it reads.
     """
@@ -108,19 +110,24 @@ class SeriesInputs:
 
     @classmethod
     def learn(
-        cls, name: str, arrays: Sequence[Array], standardize: bool, dtype: str
+        cls,
+        name: str,
+        arrays: Sequence[Array],
+        standardize: bool,
+        dtype: str,
+        rounding: float | Array = 0.0,
     ) -> SeriesInputs:
         """Take mean and scale of every feature over all steps, if they are to be taken.
 
-        As `mean_and_scale` takes them, which also says what it raises.
+        As `mean_and_scale` takes them, which also says what it raises; a feature that does not
+        change is only moved to zero.
         """
         features = arrays[0].shape[1]
-        if not standardize:
-            return cls(np.zeros(features), np.ones(features), dtype)
         steps = np.concatenate([np.asarray(array, np.float64) for array in arrays])
-        if not len(steps):
+        if not standardize or not len(steps):
             return cls(np.zeros(features), np.ones(features), dtype)
-        return cls(*mean_and_scale(name, steps), dtype)
+        mean, scale = mean_and_scale(name, steps, common_dtype(arrays), rounding)
+        return cls(mean, np.where(scale > 0, scale, 1.0), dtype)
 
     def encode(self, name: str, X: Any) -> list[Array]:
         """Return the arrays ``(T_i, F)`` of what `read_sequences` takes.
@@ -159,10 +166,12 @@ class SeriesInputs:
         }
 
 
-def mean_and_scale(name: str, rows: Array) -> tuple[Array, Array]:
+def mean_and_scale(
+    name: str, rows: Array, dtype: np.dtype[Any], rounding: float | Array = 0.0
+) -> tuple[Array, Array]:
     """Return what ``(rows - mean) / scale`` has the mean 0 and the deviation 1 with.
 
-    A column that does not change has the scale 1: it is only moved to zero.
+    A column that does not change, but for rounding, has the scale 0.
 
     Parameters
     ----------
@@ -170,6 +179,10 @@ def mean_and_scale(name: str, rows: Array) -> tuple[Array, Array]:
         The argument that the rows come from, for messages.
     rows : ndarray of float64, shape (N, F)
         At least one.
+    dtype : dtype
+        Of the numbers as they were given, which tells how they are rounded.
+    rounding : float or ndarray
+        What calculations may have left besides, as `constant_columns` takes it.
 
     Returns
     -------
@@ -181,13 +194,13 @@ def mean_and_scale(name: str, rows: Array) -> tuple[Array, Array]:
         If the numbers are so large that these are infinite.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+        # From the first row on: the mean of equal numbers is that number, however many there are.
+        changes = rows - rows[0]
+        mean, deviation = rows[0] + changes.mean(axis=0), changes.std(axis=0)
     if not (np.isfinite(mean) & np.isfinite(deviation)).all():
         largest = np.abs(rows).max()
         raise ValueError(f"{name}: expected numbers whose squares are finite, got {largest:g}")
-    # Rounding leaves a constant column a deviation of about eps times its size.
-    constant = deviation <= 1e-12 * np.abs(mean)
-    return mean, np.where(constant, 1.0, deviation)
+    return mean, np.where(constant_columns(rows, dtype, rounding), 0.0, deviation)
 
 
 Inputs: TypeAlias = TokenInputs | SeriesInputs
@@ -203,6 +216,7 @@ def learn_inputs(
     eos: str | None = None,
     standardize: bool = True,
     dtype: str = "float32",
+    rounding: float | Array = 0.0,
 ) -> Inputs:
     """Learn how to encode sequences: a vocabulary, or means and deviations.
 
@@ -220,6 +234,8 @@ def learn_inputs(
         Whether series are standardised.
     dtype : {"float32", "float64"}
         Of the network.
+    rounding : float or ndarray
+        Of series, as `mean_and_scale` takes it.
 
     Raises
     ------
@@ -230,7 +246,7 @@ def learn_inputs(
         raise ValueError(f"{name}: expected sequences with something in them, got empty ones only")
     if isinstance(sequences[0], np.ndarray):
         arrays = [array for array in sequences if isinstance(array, np.ndarray)]
-        return SeriesInputs.learn(name, arrays, standardize, dtype)
+        return SeriesInputs.learn(name, arrays, standardize, dtype, rounding)
     vocabulary = Vocabulary.from_tokens(
         (token for tokens in sequences for token in tokens),
         max_size=max_vocabulary_size,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._arrays import read_array, require_finite
 from rnnfast._checks import check_int
 from rnnfast.models._generation import draw_steps
 from rnnfast.models.examples import Examples
@@ -183,7 +184,8 @@ class MultiLabelTagger(Stepwise):
         dict
             ``loss``, in nats a step, the mean over the steps of all sequences together; ``f1`` of
             labels; and ``accuracy``, the share of right ones among all that are true or predicted,
-            ``TP / (TP + FP + FN)`` (Bay, Ehmann and Downie 2009).
+            ``TP / (TP + FP + FN)`` (Bay, Ehmann and Downie 2009). Both are 1 where no label is true
+            and none is predicted: all is right.
 
         Raises
         ------
@@ -256,17 +258,12 @@ def read_rows(name: str, y: Any) -> list[Array]:
     rows: list[Array] = []
     for number, item in enumerate(as_list(name, y, "a list of arrays")):
         label = f"{name}[{number}]"
-        try:
-            array = np.asarray(item)
-        except ValueError:  # rows of different lengths
-            raise ValueError(f"{label}: expected shape (T, K), got a ragged list") from None
+        array = read_array(label, item, "shape (T, K)")
         if array.dtype.kind not in "biuf":
             raise TypeError(f"{label}: expected real numbers, got dtype {array.dtype}")
         if array.shape != (0,) and (array.ndim != 2 or array.shape[1] == 0):
             raise ValueError(f"{label}: expected shape (T, K), got {array.shape}")
-        if not np.isfinite(array).all():
-            bad = array[~np.isfinite(array)][0]
-            raise ValueError(f"{label}: expected finite numbers, got {bad}")
+        require_finite(label, array, ("step", "number"))
         rows.append(array)
     columns = next((array.shape[1] for array in rows if array.ndim == 2), None)
     if columns is None:

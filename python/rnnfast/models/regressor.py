@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import metrics
+from rnnfast._arrays import read_array, require_finite
 from rnnfast.models.examples import Examples, check_same_length
-from rnnfast.models.inputs import mean_and_scale
 from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
 from rnnfast.models.sequences import Sequences
+from rnnfast.models.targets import NumberTargets
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import l1, mse
 from rnnfast.nn.module import Array
@@ -50,21 +51,25 @@ class Regression(ManyToOne):
     ) -> tuple[Examples, Examples | None]:
         """Divide and encode as `_prepare_parts`; set `target_mean_` and `target_scale_`.
 
-        Targets are ``(N, k)`` of float64.
+        Targets are ``(N, k)``, real numbers of any dtype.
         """
         train, held_out = self._prepare_parts(sequences, targets, valid, read_targets)
-        features = targets.shape[1]
-        self.target_mean_, self.target_scale_ = np.zeros(features), np.ones(features)
-        if self.standardize:
-            self.target_mean_, self.target_scale_ = mean_and_scale("y", train.y)
+        learned = NumberTargets.learn(
+            "y", [train.y], self.standardize, self.dtype, self._target_rounding()
+        )
+        self.target_mean_, self.target_scale_ = learned.mean, learned.scale
         return self._standardized(train), None if held_out is None else self._standardized(held_out)
 
+    def _target_rounding(self) -> float | Array:
+        """Return what calculations may have left in targets, as `mean_and_scale` takes it."""
+        return 0.0
+
+    @property
+    def _targets(self) -> NumberTargets:
+        return NumberTargets(self.target_mean_, self.target_scale_, self.dtype)
+
     def _standardized(self, examples: Examples) -> Examples:
-        with np.errstate(over="ignore"):
-            y = ((examples.y - self.target_mean_) / self.target_scale_).astype(self.dtype)
-        if not np.isfinite(y).all():
-            raise ValueError(f"y: expected numbers within {self.dtype} when standardised")
-        return examples._replace(y=y)
+        return examples._replace(y=self._targets.encode("y", examples.y))
 
     def _make_network(self, rng: np.random.Generator) -> ManyToOneNetwork:
         error = _LOSSES[self.loss]
@@ -78,14 +83,15 @@ class Regression(ManyToOne):
         return self._make_many_to_one(len(self.target_mean_), loss, rng)
 
     def _figures(self, examples: Examples) -> dict[str, float]:
-        scores = self._scores(examples.x)
+        scores = self._targets.settle(self._scores(examples.x))
         loss, _ = _LOSSES[self.loss](scores, examples.y, backward=False)
-        missed = (scores - examples.y) * self.target_scale_
-        return {"valid_loss": loss, "valid_rmse": float(np.sqrt(np.mean(missed**2)))}
+        scale = np.where(self.target_scale_ > 0, self.target_scale_, 1.0)
+        rmse = metrics.rmse(examples.y * scale, scores * scale)
+        return {"valid_loss": loss, "valid_rmse": rmse}
 
     def _predict_encoded(self, x: list[Array]) -> npt.NDArray[np.float64]:
         """Return the numbers ``(N, k)`` for encoded sequences."""
-        return self._scores(x) * self.target_scale_ + self.target_mean_
+        return self._targets.decode(self._scores(x))
 
     def _learned(self) -> dict[str, Any]:
         return {
@@ -136,7 +142,8 @@ class SequenceRegressor(Regression):
     Attributes
     ----------
     target_mean_, target_scale_ : ndarray of float64, shape (k,)
-        ``y = target_mean_ + target_scale_ * y_hat``.
+        ``y = target_mean_ + target_scale_ * y_hat``. The scale of a number that does not change,
+        but for rounding, is 0: it is predicted exactly.
     inputs_, network_, history_, best_epoch_, stopped_
         As every supervised model has them. Of each epoch the history has ``valid_loss``, of
         standardised numbers, which tells the best epoch, and ``valid_rmse``, of those given.
@@ -223,8 +230,8 @@ class SequenceRegressor(Regression):
         super()._restore(learned)
 
 
-def read_numbers(name: str, y: Any, shape: str = "(N,) or (N, k)") -> npt.NDArray[np.float64]:
-    """Return numbers with one axis or two, such as what is to be predicted.
+def read_numbers(name: str, y: Any, shape: str = "(N,) or (N, k)") -> Array:
+    """Return numbers with one axis or two, such as what is to be predicted; their dtype stays.
 
     Parameters
     ----------
@@ -238,19 +245,15 @@ def read_numbers(name: str, y: Any, shape: str = "(N,) or (N, k)") -> npt.NDArra
     Raises
     ------
     TypeError
-        If it does not hold real numbers.
+        If it does not hold real numbers, or is masked.
     ValueError
         If it has other axes, no number, or one that is not finite.
     """
-    try:
-        array = np.asarray(y)
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"{name}: expected shape {shape}, got a ragged list") from None
+    array = read_array(name, y, f"shape {shape}")
     if array.dtype.kind not in "fiu" and array.size:
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
     if array.ndim not in (1, 2) or array.shape[-1] == 0:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
-    if not np.isfinite(array).all():
-        bad = array[~np.isfinite(array)][0]
-        raise ValueError(f"{name}: expected finite numbers, got {bad}")
-    return array.astype(np.float64)
+    axes = ("step", "channel") if shape.startswith("(T") else ("place", "number")
+    require_finite(name, array, axes)
+    return array

@@ -17,6 +17,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from rnnfast._arrays import (
+    hint_time_first,
+    read_array,
+    require_finite,
+    require_time_first,
+    require_unmasked,
+)
 from rnnfast._checks import check_int
 from rnnfast.data.batches import Ints
 from rnnfast.nn.module import Array
@@ -41,8 +48,11 @@ def as_list(name: str, items: Any, what: str) -> list[Any]:
     Raises
     ------
     TypeError
-        If it is not a list of any kind.
+        If it is not a list of any kind, or masked; or a table (a DataFrame), whose rows are not the
+        examples but lists of their columns.
     """
+    require_column(name, items, what)
+    require_unmasked(name, items)
     if isinstance(items, np.ndarray) or (
         hasattr(items, "__array__") and not isinstance(items, Sequence)
     ):
@@ -52,6 +62,17 @@ def as_list(name: str, items: Any, what: str) -> list[Any]:
     elif isinstance(items, Sequence) and not isinstance(items, (str, bytes, bytearray)):
         return list(items)
     raise TypeError(f"{name}: expected {what}, got {_describe(items)}")
+
+
+def require_column(name: str, items: Any, what: str) -> None:
+    """Raise TypeError for a table of columns, such as a DataFrame of pandas or polars."""
+    columns = getattr(items, "columns", None)
+    if columns is None or isinstance(items, (np.ndarray, str)) or not hasattr(items, "__array__"):
+        return
+    kind = type(items).__name__
+    first = next(iter(columns), None)
+    one = f"; one of its columns is, {name}[{first!r}]" if isinstance(first, (str, int)) else ""
+    raise TypeError(f"{name}: expected {what}, got a {kind}{one}")
 
 
 def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
@@ -74,10 +95,16 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
         If it is none of these, or holds a mixture.
     ValueError
         If there is no sequence, an array has not two axes, widths differ, or a number is NaN or
-        infinite.
+        infinite, which is told with its place; or if all series have one step or two of thousands
+        of numbers, as sound has whose first axis is the channel.
     """
     if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim != 3:
         raise ValueError(f"{name}: expected an array of shape (N, T, F), got {X.shape}")
+    if isinstance(X, np.ndarray) and X.dtype.kind in "UO" and X.ndim == 2 and X.shape[1] == 1:
+        raise ValueError(
+            f"{name}: expected one axis of texts, got shape {X.shape}; {name}[:, 0] has one, "
+            f"{name}.tolist() are lists of one token"
+        )
     items = as_list(name, X, "a list of str, of token lists or of arrays")
     if not items:
         raise ValueError(f"{name}: expected at least one sequence, got none")
@@ -131,27 +158,32 @@ def _as_series(name: str, items: list[Any]) -> list[Array]:
     features: int | None = None
     for number, item in enumerate(items):
         label = f"{name}[{number}]"
-        try:
-            array = np.asarray(item)
-        except ValueError:  # rows of different lengths
-            raise ValueError(f"{label}: expected shape (T, F), got a ragged list") from None
+        array = read_array(label, item, "shape (T, F)")
         if array.dtype.kind not in "biuf":
             raise TypeError(f"{label}: expected real numbers, got dtype {array.dtype}")
         if array.shape == (0,) and not isinstance(item, np.ndarray):
             array = array.reshape(0, features or _features(items))
         if array.ndim != 2 or array.shape[1] == 0:
-            raise ValueError(f"{label}: expected shape (T, F), got {array.shape}")
+            cure = f"; {label}[:, np.newaxis] is one of a single feature" if array.ndim == 1 else ""
+            raise ValueError(f"{label}: expected shape (T, F), got {array.shape}{cure}")
         if features is None:
             features = check_int("features", array.shape[1], 1)
         elif array.shape[1] != features:
             raise ValueError(
                 f"{label}: expected shape (T, {features}) as {name}[0] has, got {array.shape}"
+                + hint_time_first(label, array.shape, arrays[0].shape)
             )
-        if not np.isfinite(array).all():
-            bad = array[~np.isfinite(array)][0]
-            raise ValueError(f"{label}: expected finite numbers, got {bad}")
+        require_finite(label, array)
         arrays.append(array)
+    if arrays:
+        require_time_first(f"{name}[0]", arrays[0], max(map(len, arrays)))
     return arrays
+
+
+def common_dtype(arrays: Sequence[Array]) -> np.dtype[Any]:
+    """Return the dtype of arrays whose numbers are rounded most."""
+    floats = {array.dtype for array in arrays if array.dtype.kind == "f"}
+    return max(floats, key=lambda dtype: np.finfo(dtype).eps, default=np.dtype(np.int64))
 
 
 def _features(items: list[Any]) -> int:

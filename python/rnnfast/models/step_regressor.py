@@ -10,11 +10,11 @@ import numpy as np
 
 from rnnfast.metrics import mae, r2, rmse
 from rnnfast.models.examples import Examples
-from rnnfast.models.inputs import SeriesInputs
 from rnnfast.models.multilabel_tagger import read_rows, require_columns
 from rnnfast.models.sequences import as_list
 from rnnfast.models.step_heads import NUMBER_LOSSES, NumberHead, StepHead
 from rnnfast.models.stepwise import Stepwise
+from rnnfast.models.targets import NumberTargets
 from rnnfast.nn.module import Array
 
 
@@ -47,8 +47,8 @@ class StepRegressor(Stepwise):
 
     Attributes
     ----------
-    outputs_ : SeriesInputs
-        Mean and scale of the numbers of ``y``.
+    outputs_ : NumberTargets
+        Mean and scale of the numbers of ``y``; 0 is the scale of one that does not change.
     inputs_, network_, history_, best_epoch_, stopped_
         As every supervised model has them. Of each epoch the history has ``valid_loss``, of
         standardised numbers, the mean of a step, which tells the best epoch, and ``valid_rmse``.
@@ -141,8 +141,7 @@ class StepRegressor(Stepwise):
         return self._compare(targets, self._encode("X", sequences))
 
     def _predicted(self, x: list[Array]) -> list[Array]:
-        mean, scale = self.outputs_.mean, self.outputs_.scale
-        return [rows * scale + mean for rows in self._outputs(x, self.network_.predict)]
+        return [self.outputs_.decode(rows) for rows in self._outputs(x, self.network_.predict)]
 
     def _compare(self, targets: list[Array], x: list[Array]) -> dict[str, float]:
         true, predicted = np.concatenate(targets), np.concatenate(self._predicted(x))
@@ -166,13 +165,13 @@ class StepRegressor(Stepwise):
         return read_rows(name, [_as_column(item) for item in as_list(name, y, "a list of arrays")])
 
     def _learn_targets(self, targets: list[Array]) -> None:
-        self.outputs_ = SeriesInputs.learn("y", targets, self.standardize, self.dtype)
+        self.outputs_ = NumberTargets.learn("y", targets, self.standardize, self.dtype)
 
     def _check_targets(self, name: str, targets: list[Array]) -> None:
         require_columns(name, targets, self.outputs_.size)
 
     def _encode_targets(self, targets: list[Array]) -> list[Array]:
-        return self.outputs_.encode("y", targets)
+        return [self.outputs_.encode(f"y[{n}]", rows) for n, rows in enumerate(targets)]
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:
         return NumberHead(
@@ -191,10 +190,7 @@ class StepRegressor(Stepwise):
         return {**super()._learned(), "outputs": self.outputs_.to_dict(), "flat": self._flat}
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        settings = learned["outputs"]
-        self.outputs_ = SeriesInputs(
-            np.array(settings["mean"]), np.array(settings["scale"]), settings["dtype"]
-        )
+        self.outputs_ = NumberTargets.from_dict(learned["outputs"])
         self._flat = bool(learned["flat"])
         super()._restore(learned)
 
@@ -203,6 +199,6 @@ def _as_column(item: Any) -> Any:
     """Return numbers ``(T,)`` as ``(T, 1)``, and anything else as it is."""
     try:
         array = np.asarray(item)
-    except ValueError:  # rows of different lengths
+    except (ValueError, OverflowError):  # rows of different lengths: for `read_rows` to name
         return item
     return array[:, np.newaxis] if array.ndim == 1 and array.size else item

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._arrays import dtype_error, read_array, require_ndarray
 from rnnfast._checks import check_array, check_lengths
 from rnnfast.nn.module import Array
 
@@ -58,7 +59,7 @@ def read_call(layer: Recurrent, x: Any, h0: Any, c0: Any, lengths: Any, reset: A
         if lengths is not None:
             raise ValueError("lengths: expected None for a single sequence, got an array")
         if reset is not None:
-            reset = np.asarray(reset)
+            reset = read_array("reset", reset, "an array of bool")
             if reset.ndim != 1:
                 raise ValueError(
                     f"reset: expected 1 axis for a single sequence, got shape {reset.shape}"
@@ -80,19 +81,33 @@ def read_call(layer: Recurrent, x: Any, h0: Any, c0: Any, lengths: Any, reset: A
 
 
 def _input(layer: Recurrent, x: Any) -> Array:
-    if not isinstance(x, np.ndarray):
-        raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
-    if x.dtype.kind in "iu":
-        if x.ndim not in (1, 2):
-            raise ValueError(f"x: expected 1 or 2 axes of indices, got shape {x.shape}")
-    elif x.ndim not in (2, 3):
-        raise ValueError(f"x: expected 2 or 3 axes, got shape {x.shape}")
-    elif x.dtype != layer.dtype:
-        raise TypeError(f"x: expected dtype {layer.dtype} or integers, got {x.dtype}")
-    elif x.shape[-1] != layer.input_size:
-        axes = ("B, T" if layer.batch_first else "T, B") if x.ndim == 3 else "T"
-        raise ValueError(f"x: expected shape ({axes}, {layer.input_size}), got {x.shape}")
-    return x
+    array: Array = require_ndarray("x", x)
+    if array.dtype.kind in "iu":
+        require_index_axes(array, (1, 2), layer.input_size, layer.dtype)
+    elif array.ndim not in (2, 3):
+        raise ValueError(f"x: expected 2 or 3 axes, got shape {array.shape}")
+    elif array.dtype != layer.dtype:
+        raise dtype_error("x", layer.dtype, array.dtype, " or integers")
+    elif array.shape[-1] != layer.input_size:
+        axes = ("B, T" if layer.batch_first else "T, B") if array.ndim == 3 else "T"
+        raise ValueError(f"x: expected shape ({axes}, {layer.input_size}), got {array.shape}")
+    return array
+
+
+def require_index_axes(
+    x: Array, axes: tuple[int, ...], input_size: int, dtype: np.dtype[Any]
+) -> None:
+    """Raise unless integers ``x`` may be indices: not numbers that should have a float dtype.
+
+    With one feature they must be numbers: there is one index, which says nothing.
+    """
+    cure = f"integers are indices; for numbers use x.astype(np.{dtype})"
+    if input_size == 1:
+        raise TypeError(f"x: expected dtype {dtype} with input_size 1, got {x.dtype}; {cure}")
+    if x.ndim not in axes:
+        count = " or ".join(map(str, axes))
+        plural = "axis" if axes == (1,) else "axes"
+        raise ValueError(f"x: expected {count} {plural} of indices, got shape {x.shape}; {cure}")
 
 
 def add_batch(name: str, array: Any, axis: int = 1) -> Any:
@@ -106,8 +121,8 @@ def add_batch(name: str, array: Any, axis: int = 1) -> Any:
 
 def require_array(name: str, array: Array, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
     """Raise TypeError or ValueError unless the array has this dtype and shape."""
-    if array.dtype != dtype:
-        raise TypeError(f"{name}: expected dtype {dtype}, got {array.dtype}")
+    if require_ndarray(name, array).dtype != dtype:
+        raise dtype_error(name, dtype, array.dtype)
     if array.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
 
@@ -126,7 +141,7 @@ def require_state(
 def _check_reset(reset: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:
     if reset is None:
         return None
-    array = np.asarray(reset)
+    array = read_array("reset", reset, "an array of bool")
     if array.dtype != np.bool_:
         raise TypeError(f"reset: expected bools, got dtype {array.dtype}")
     if array.shape != shape:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
+from rnnfast._arrays import dtype_error, read_array, require_int64, require_ndarray
 from rnnfast._checks import check_int, check_real
 from rnnfast.nn.module import Array
 
@@ -28,15 +29,14 @@ def native_targets(
     scale: float,
 ) -> tuple[_core.Targets, float]:
     """Return the kernels' targets, and the factor of the loss and its gradients."""
-    array = np.asarray(targets)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"targets: expected integers, got dtype {array.dtype}")
+    array = read_array("targets", targets, "an array of integers")
+    require_int64("targets", array)
     if array.shape != shape:
         raise ValueError(f"targets: expected shape {shape}, got {array.shape}")
     smoothing = check_real("label_smoothing", label_smoothing, 0.0, 1.0, below=True)
     array = array.astype(np.int64, copy=False).reshape(-1)
     if weights is not None:
-        weights = from_bool(weights, dtype)
+        weights = from_bool("weights", weights, dtype)
         if weights.shape != shape:
             raise ValueError(f"weights: expected shape {shape}, got {weights.shape}")
         weights = weights.reshape(-1)
@@ -79,9 +79,9 @@ def checked_class_weights(
     class_weights: Any, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> Array:
     """Return the weights of the classes as an array."""
-    array = np.asarray(class_weights)
+    array = read_array("class_weights", class_weights)
     if array.dtype != dtype:
-        raise TypeError(f"class_weights: expected dtype {dtype}, got {array.dtype}")
+        raise dtype_error("class_weights", dtype, array.dtype)
     if array.shape != shape:
         raise ValueError(f"class_weights: expected shape {shape}, got {array.shape}")
     return array
@@ -96,7 +96,7 @@ def element_weights(scores: Array, weights: Any) -> Array | None:
     """Return the weights of every score, given those or the weights of rows."""
     if weights is None:
         return None
-    array = from_bool(weights, scores.dtype)
+    array = from_bool("weights", weights, scores.dtype)
     if array.shape == scores.shape[:-1] and scores.ndim > 0:
         array = np.broadcast_to(array[..., None], scores.shape)
     if array.shape != scores.shape:
@@ -104,17 +104,15 @@ def element_weights(scores: Array, weights: Any) -> Array | None:
     return array
 
 
-def from_bool(values: Any, dtype: np.dtype[Any]) -> Array:
+def from_bool(name: str, values: Any, dtype: np.dtype[Any]) -> Array:
     """Return an array of bool as one of 0 and 1 of ``dtype``, and any other as it is."""
-    array = np.asarray(values)
+    array = read_array(name, values)
     return array.astype(dtype) if array.dtype == np.bool_ else array
 
 
 def require_scores(name: str, scores: Any, ndim: int) -> None:
     """Raise unless ``scores`` is a float array; with ``ndim`` 1, of at least one class."""
-    if not isinstance(scores, np.ndarray):
-        raise TypeError(f"{name}: expected a NumPy array, got {type(scores).__name__}")
-    if scores.dtype not in (np.float32, np.float64):
+    if require_ndarray(name, scores).dtype not in (np.float32, np.float64):
         raise TypeError(f"{name}: expected dtype float32 or float64, got {scores.dtype}")
     if scores.ndim < ndim or (ndim and scores.shape[-1] == 0):
         raise ValueError(f"{name}: expected shape (..., V), got {scores.shape}")

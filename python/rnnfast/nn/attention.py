@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_int, check_lengths, make_generator
+from rnnfast._arrays import dtype_error, require_ndarray
+from rnnfast._checks import check_bool, check_int, check_lengths, make_generator
 from rnnfast.nn.module import Array, Module
 
 Backprop = Callable[[Array], tuple[Array, Array]]
@@ -149,10 +150,8 @@ class Attention(Module):
             ("query", query, self.query_size),
             ("memory", memory, self.memory_size),
         ):
-            if not isinstance(array, np.ndarray):
-                raise TypeError(f"{name}: expected a NumPy array, got {type(array).__name__}")
-            if array.dtype != self.dtype:
-                raise TypeError(f"{name}: expected dtype {self.dtype}, got {array.dtype}")
+            if require_ndarray(name, array).dtype != self.dtype:
+                raise dtype_error(name, self.dtype, array.dtype)
             if array.ndim != 3 or array.shape[2] != width:
                 axes = "T" if name == "query" else "S"
                 raise ValueError(f"{name}: expected shape ({axes}, B, {width}), got {array.shape}")
@@ -198,7 +197,7 @@ class DotAttention(Attention):
             raise ValueError(
                 f"memory_size: expected query_size {query_size} without a weight, got {memory_size}"
             )
-        self.general = bool(general)
+        self.general = check_bool("general", general)
         shapes = {"weight": (query_size, memory_size)} if self.general else {}
         super().__init__(query_size, memory_size, shapes, dtype, seed)
 
@@ -224,12 +223,6 @@ class DotAttention(Attention):
             return dqueries, dkeys
         self.grads["weight"] += _rows(query).T @ _rows(dqueries)
         return dqueries @ self._parameters["weight"].data.T, dkeys
-
-    def __repr__(self) -> str:
-        return (
-            f"DotAttention({self.query_size}, {self.memory_size}, general={self.general}, "
-            f"dtype={self.dtype})"
-        )
 
 
 class AdditiveAttention(Attention):
@@ -311,12 +304,6 @@ class AdditiveAttention(Attention):
         self.grads["weight_memory"] += _rows(dkeys).T @ _rows(memory)
         dquery = dqueries @ self._parameters["weight_query"].data
         return dquery, dkeys @ self._parameters["weight_memory"].data
-
-    def __repr__(self) -> str:
-        return (
-            f"AdditiveAttention({self.query_size}, {self.memory_size}, {self.size}, "
-            f"dtype={self.dtype})"
-        )
 
 
 def _masked_softmax(scores: Array, mask: npt.NDArray[np.bool_] | None) -> Array:

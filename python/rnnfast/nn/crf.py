@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
+from rnnfast._arrays import dtype_error, read_array, require_int64, require_ndarray
 from rnnfast._checks import check_int, check_lengths, make_generator
 from rnnfast.nn._loss_arguments import (
     Reduction,
@@ -73,9 +74,9 @@ class Constraints:
         }
         for name, shape in shapes.items():
             array = getattr(self, name)
-            if not isinstance(array, np.ndarray) or array.dtype != np.bool_:
-                kind = getattr(array, "dtype", type(array).__name__)
-                raise TypeError(f"constraints.{name}: expected an array of bool, got {kind}")
+            if require_ndarray(f"constraints.{name}", array).dtype != np.bool_:
+                got = array.dtype
+                raise TypeError(f"constraints.{name}: expected an array of bool, got {got}")
             if array.shape != shape:
                 raise ValueError(f"constraints.{name}: expected shape {shape}, got {array.shape}")
 
@@ -189,9 +190,9 @@ class CRF(Module):
         tags = np.ascontiguousarray(tags, np.int64).reshape(e.shape[:2])
         w = np.ones(e.shape[1])
         if weights is not None:
-            given = from_bool(weights, self.dtype)
+            given = from_bool("weights", weights, self.dtype)
             if given.dtype != self.dtype:
-                raise TypeError(f"weights: expected dtype {self.dtype}, got {given.dtype}")
+                raise dtype_error("weights", self.dtype, given.dtype)
             if given.shape != emissions.shape[1:-1]:
                 raise ValueError(
                     f"weights: expected shape {emissions.shape[1:-1]}, got {given.shape}"
@@ -264,7 +265,7 @@ class CRF(Module):
         """Return emissions ``(T, B, K)`` and lengths."""
         require_scores("emissions", emissions, 1)
         if emissions.dtype != self.dtype:
-            raise TypeError(f"emissions: expected dtype {self.dtype}, got {emissions.dtype}")
+            raise dtype_error("emissions", self.dtype, emissions.dtype)
         if emissions.ndim not in (2, 3) or emissions.shape[-1] != self.num_tags:
             raise ValueError(
                 f"emissions: expected shape (T, B, {self.num_tags}) or (T, {self.num_tags}), "
@@ -300,16 +301,11 @@ class CRF(Module):
             length = steps if counts is None else int(counts[b])
             raise ValueError(f"constraints: expected tags for {length} steps, they leave none")
 
-    def __repr__(self) -> str:
-        constrained = "" if self.constraints is None else ", constrained"
-        return f"CRF({self.num_tags}{constrained}, dtype={self.dtype})"
-
 
 def _integers(name: str, values: Any) -> npt.NDArray[np.integer[Any]]:
     """Return an array of integers, an empty list too; negative ones may stand past a length."""
-    array = np.asarray(values)
+    array = read_array(name, values, "an array of integers")
     if array.size == 0 and not isinstance(values, np.ndarray):
         array = array.astype(np.int64)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+    require_int64(name, array)
     return array

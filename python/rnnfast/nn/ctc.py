@@ -106,7 +106,7 @@ def ctc_loss(
             f"{needed_steps(flat, sizes)[b]} with the blanks between equal ones"
         )
     if weights is not None:
-        weights = from_bool(weights, logits.dtype)
+        weights = from_bool("weights", weights, logits.dtype)
         if weights.shape != (batch_size,):
             raise ValueError(f"weights: expected shape ({batch_size},), got {weights.shape}")
     if short.any():

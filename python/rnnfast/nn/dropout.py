@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnfast import _core
 from rnnfast._checks import check_probability, make_generator
+from rnnfast.nn._describe import describe
 from rnnfast.nn.module import Array
 
 
@@ -36,7 +37,7 @@ class RandomDrop:
         self.train(False)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(p={self.p})"
+        return describe(self)
 
 
 class Dropout(RandomDrop):

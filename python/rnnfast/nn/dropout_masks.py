@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_indices
 from rnnfast.nn.dropout import Dropout, RandomDrop
 from rnnfast.nn.module import Array, Module
@@ -70,9 +71,6 @@ class VariationalDropout(Dropout):
         shape = list(x.shape)
         shape[self.time_axis] = 1
         return _multiplied(x, _mask(self._rng, shape, self.p, x.dtype))
-
-    def __repr__(self) -> str:
-        return f"VariationalDropout(p={self.p}, time_axis={self.time_axis})"
 
 
 class EmbeddingDropout(RandomDrop):
@@ -166,6 +164,7 @@ class WeightDrop(RandomDrop):
         prefix: str = "weight_hh",
     ) -> None:
         super().__init__(p, seed=seed)
+        self.layer, self.prefix = layer, prefix
         self._parameters = {
             name: parameter
             for name, parameter in layer.parameters().items()
@@ -205,9 +204,6 @@ class WeightDrop(RandomDrop):
     def _draw(self, weight: Array) -> Array:
         return _mask(self._rng, weight.shape, self.p, weight.dtype)
 
-    def __repr__(self) -> str:
-        return f"WeightDrop({', '.join(self._parameters)}, p={self.p})"
-
 
 def _mask(rng: np.random.Generator, shape: Any, p: float, dtype: np.dtype[Any]) -> Array:
     """Draw factors: 0 with probability ``p``, else ``1 / (1 - p)``."""
@@ -230,7 +226,5 @@ def _multiplied(x: Array, factors: Array) -> tuple[Array, Callable[[Array], Arra
 
 
 def _require_float(name: str, x: Any) -> None:
-    if not isinstance(x, np.ndarray):
-        raise TypeError(f"{name}: expected a NumPy array, got {type(x).__name__}")
-    if x.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+    if require_ndarray(name, x).dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise TypeError(f"{name}: expected dtype float32 or float64, got {x.dtype}")

@@ -168,9 +168,3 @@ class Embedding(Module):
     def _look_up(self, indices: Array) -> Array:
         y = self._native.forward(indices.reshape(-1))
         return y.reshape(*indices.shape, self.embedding_dim)
-
-    def __repr__(self) -> str:
-        return (
-            f"Embedding({self.num_embeddings}, {self.embedding_dim}, "
-            f"padding_idx={self.padding_idx}, sparse={self.sparse}, dtype={self.dtype})"
-        )

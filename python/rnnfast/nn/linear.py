@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_int, make_generator
+from rnnfast._arrays import require_ndarray
+from rnnfast._checks import check_bool, check_int, make_generator
 from rnnfast.nn.module import Array, Module
 
 
@@ -43,8 +44,9 @@ class Linear(Module):
     ) -> None:
         self.in_features = check_int("in_features", in_features, 1)
         self.out_features = check_int("out_features", out_features, 1)
+        self.bias = check_bool("bias", bias)
         shapes: dict[str, tuple[int, ...]] = {"weight": (self.out_features, self.in_features)}
-        if bias:
+        if self.bias:
             shapes["bias"] = (self.out_features,)
         super().__init__(shapes, dtype)
         rng = make_generator("seed", seed)
@@ -116,12 +118,7 @@ class Linear(Module):
 
     def _rows(self, name: str, x: Any, width: int) -> Array:
         """Return ``x`` as (rows, width)."""
-        if not isinstance(x, np.ndarray):
-            raise TypeError(f"{name}: expected a NumPy array, got {type(x).__name__}")
-        if x.ndim == 0 or x.shape[-1] != width:
-            raise ValueError(f"{name}: expected shape (..., {width}), got {x.shape}")
-        return x if x.ndim == 2 else x.reshape(-1, width)
-
-    def __repr__(self) -> str:
-        bias = "bias" in self._parameters
-        return f"Linear({self.in_features}, {self.out_features}, bias={bias}, dtype={self.dtype})"
+        array: Array = require_ndarray(name, x)
+        if array.ndim == 0 or array.shape[-1] != width:
+            raise ValueError(f"{name}: expected shape (..., {width}), got {array.shape}")
+        return array if array.ndim == 2 else array.reshape(-1, width)

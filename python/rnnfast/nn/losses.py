@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
+from rnnfast._arrays import dtype_error, read_array
 from rnnfast.nn._loss_arguments import (
     Reduction,
     checked_loss,
@@ -205,15 +206,15 @@ def l1(
     gradient is 0.
     """
     require_scores("predictions", predictions, 0)
-    targets = np.asarray(targets)
+    targets = read_array("targets", targets)
     if targets.dtype != predictions.dtype:
-        raise TypeError(f"targets: expected dtype {predictions.dtype}, got {targets.dtype}")
+        raise dtype_error("targets", predictions.dtype, targets.dtype)
     if targets.shape != predictions.shape:
         raise ValueError(f"targets: expected shape {predictions.shape}, got {targets.shape}")
     weights = element_weights(predictions, weights)
     factor = element_factor(predictions, weights, reduction, scale)
     if weights is not None and weights.dtype != predictions.dtype:
-        raise TypeError(f"weights: expected dtype {predictions.dtype}, got {weights.dtype}")
+        raise dtype_error("weights", predictions.dtype, weights.dtype)
     difference = predictions - targets
     sizes = np.abs(difference) if weights is None else np.abs(difference) * weights
     loss = checked_loss(float(sizes.sum(dtype=np.float64)) * factor)

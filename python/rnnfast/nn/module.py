@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
+from rnnfast._arrays import read_array
+from rnnfast.nn._describe import describe
 
 Array = npt.NDArray[Any]
 DType = Literal["float32", "float64"]
@@ -77,10 +79,7 @@ class Parameter:
 
     def _fitting(self, name: str, value: Any) -> Array:
         """Return ``value`` as a contiguous array of this shape and dtype."""
-        try:
-            array = np.asarray(value)
-        except ValueError:  # rows of different lengths
-            raise ValueError(f"{name}: expected shape {self.shape}, got a ragged list") from None
+        array = read_array(name, value, f"shape {self.shape}")
         if array.shape != self.shape:
             raise ValueError(f"{name}: expected shape {self.shape}, got {array.shape}")
         if array.dtype.kind not in "fiu":
@@ -144,6 +143,10 @@ class Module:
         """Take parameters that stand in a buffer."""
         self.buffer = buffer
         self._parameters = parameters
+
+    def __repr__(self) -> str:
+        """Return the call that makes such a layer."""
+        return describe(self)
 
     @property
     def grads(self) -> dict[str, Array]:

@@ -289,10 +289,3 @@ class Recurrent(Module):
         from rnnfast.nn.stream import Stream
 
         return Stream(self, batch_size)
-
-    def __repr__(self) -> str:
-        options = ", ".join(
-            f"{name}={getattr(self, name)}"
-            for name in ("num_layers", "bidirectional", "batch_first", "dropout")
-        )
-        return f"{type(self).__name__}({self.input_size}, {self.hidden_size}, {options})"

@@ -78,7 +78,7 @@ def binary_cross_entropy_with_logits(
         weights = of_classes if weights is None else weights * of_classes
     factor = element_factor(logits, weights, reduction, scale)
     smoothing = check_real("label_smoothing", label_smoothing, 0.0, 1.0, below=True)
-    wanted = from_bool(targets, logits.dtype)
+    wanted = from_bool("targets", targets, logits.dtype)
     if smoothing > 0.0 and wanted.dtype == logits.dtype:
         wanted = (1 - smoothing) * wanted + smoothing / 2
     loss, gradient = _core.binary_cross_entropy(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_array
-from rnnfast.nn._calls import require_array
+from rnnfast.nn._calls import require_array, require_index_axes
 from rnnfast.nn.module import Array
 from rnnfast.nn.stream import Stream
 
@@ -43,6 +44,8 @@ class StepwiseStream(Stream):
         layer = self._layer
         if check_array("out", out) is not None:
             assert out is not None
+            if out.dtype != layer.dtype:
+                raise TypeError(f"out: expected dtype {layer.dtype}, got {out.dtype}")
             shape = (self.batch_size, layer.hidden_size)
             require_array("out", out, layer.dtype, shape[1:] if single else shape)
             if not (out.flags.c_contiguous and out.flags.writeable):
@@ -59,7 +62,8 @@ class StepwiseStream(Stream):
         """Return ``(B, I)`` numbers or ``(B,)`` indices, and whether they came without B."""
         batch, width = self.batch_size, self.input_size
         if not isinstance(x, np.ndarray):
-            if batch > 1 or isinstance(x, (bool, np.bool_)) or not hasattr(x, "__index__"):
+            is_index = hasattr(x, "__index__") and not isinstance(x, (bool, np.bool_))
+            if batch > 1 or width == 1 or not is_index:
                 raise TypeError(
                     f"x: expected an array of {(batch, width)} numbers or of {(batch,)} indices, "
                     f"got {type(x).__name__}"
@@ -68,6 +72,9 @@ class StepwiseStream(Stream):
             if not 0 <= index < width:
                 raise ValueError(f"x: expected indices from 0 to {width - 1}, got {index}")
             return np.array([index]), True
+        require_ndarray("x", x)
+        if x.dtype.kind in "iu" and width == 1:
+            require_index_axes(x, (1,), width, self._layer.dtype)
         shape: tuple[int, ...] = (batch,) if x.dtype.kind in "iu" else (batch, width)
         single = batch == 1 and x.shape == shape[1:]
         given = x[np.newaxis] if single else x

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnfast import _core
+from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_array, check_int
+from rnnfast.nn._calls import require_index_axes
 from rnnfast.nn.module import Array
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ class Stream:
         ----------
         x : ndarray or int
             ``(B, I)`` of the layer's dtype, or indices ``(B,)`` of any integer dtype; without B for
-            a single sequence.
+            a single sequence. Integers are always indices: numbers, such as samples of sound in
+            int16, need the layer's dtype.
         out : ndarray, optional
             What to write to, ``(B, H)``, or ``(H,)`` where ``x`` came without B; C-contiguous.
 
@@ -90,9 +93,11 @@ class Stream:
             As a step. The state has not changed then.
         """
         layer = self._layer
-        if not isinstance(x, np.ndarray):
-            raise TypeError(f"x: expected a NumPy array, got {type(x).__name__}")
-        width = () if x.dtype.kind in "iu" else (layer.input_size,)
+        x = require_ndarray("x", x)
+        integers = x.dtype.kind in "iu"
+        if integers and (x.ndim == 3 or layer.input_size == 1):  # numbers, by their shape
+            require_index_axes(x, (2,), layer.input_size, layer.dtype)
+        width = () if integers else (layer.input_size,)
         if x.shape[1:] != (self.batch_size, *width):
             expected = ", ".join(map(str, ("T", self.batch_size, *width)))
             raise ValueError(f"x: expected shape ({expected}), got {x.shape}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnfast._checks import check_int
+from rnnfast.nn._describe import describe
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Parameter
@@ -53,6 +54,7 @@ class TiedEmbedding(Embedding):
             )
         outputs = num_embeddings if out_features is None else out_features
         self._outputs = check_int("out_features", outputs, 1)
+        self.out_features = out_features
         if self._outputs > num_embeddings:
             raise ValueError(
                 f"out_features: expected at most num_embeddings {num_embeddings}, got {outputs}"
@@ -74,7 +76,7 @@ class _SharingLinear(Linear):
     """A linear layer over the first rows of a table, with a bias for each."""
 
     def __init__(self, table: Parameter, bias: Parameter) -> None:
-        self.in_features, self.out_features = table.shape[1], bias.shape[0]
+        self.in_features, self.out_features, self.bias = table.shape[1], bias.shape[0], True
         self._share(
             table.buffer,
             {
@@ -83,3 +85,6 @@ class _SharingLinear(Linear):
             },
         )
         self._bind()
+
+    def __repr__(self) -> str:
+        return describe(self, Linear)

@@ -25,6 +25,13 @@ def is_integer(array: npt.NDArray[Any]) -> bool:
     return bool(np.issubdtype(array.dtype, np.integer))
 
 
+def as_array(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return values as an array; TypeError for a masked one, whose mask would be lost."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an array without a mask, got a masked one")
+    return np.asarray(values)
+
+
 def as_float64(name: str, array: npt.ArrayLike) -> Array:
     """Convert real numbers to float64, the only precision of the reference.
 
@@ -33,7 +40,7 @@ def as_float64(name: str, array: npt.ArrayLike) -> Array:
     TypeError
         If the values are not floating point numbers.
     """
-    values = np.asarray(array)
+    values = as_array(name, array)
     if not np.issubdtype(values.dtype, np.floating):
         raise TypeError(f"{name}: expected a floating point dtype, got {values.dtype}")
     return values.astype(np.float64)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Array, BoolArray, as_float64, expect_shape, is_integer, one_hot
+from .arrays import Array, BoolArray, as_array, as_float64, expect_shape, is_integer, one_hot
 from .spec import NetworkSpec
 
 StateLike: TypeAlias = npt.ArrayLike | tuple[npt.ArrayLike, npt.ArrayLike] | None
@@ -38,7 +38,7 @@ def checked_input(
 
     With it the (T, B) mask of the steps that are not padded, and whether x held indices.
     """
-    values = np.asarray(x)
+    values = as_array("x", x)
     indices = is_integer(values)
     if values.ndim != (2 if indices else 3):
         expected = "indices of shape (T, B)" if indices else f"shape (T, B, {spec.input_size})"
@@ -75,7 +75,7 @@ def checked_reset(reset: npt.ArrayLike | None, valid: BoolArray) -> BoolArray:
     """Return the (T, B) mask of the steps that begin anew, False where padded."""
     if reset is None:
         return np.zeros_like(valid)
-    values = np.asarray(reset)
+    values = as_array("reset", reset)
     if values.dtype != np.bool_:
         raise TypeError(f"reset: expected dtype bool, got {values.dtype}")
     expect_shape("reset", values, valid.shape)
@@ -109,7 +109,7 @@ def _valid_steps(lengths: npt.ArrayLike | None, steps: int, batch_size: int) -> 
     """Return the (T, B) mask of the steps that are within the lengths."""
     if lengths is None:
         return np.ones((steps, batch_size), dtype=np.bool_)
-    values = np.asarray(lengths)
+    values = as_array("lengths", lengths)
     if not is_integer(values):
         raise TypeError(f"lengths: expected an integer dtype, got {values.dtype}")
     expect_shape("lengths", values, (batch_size,))

@@ -1,0 +1,205 @@
+"""Arrays as they come from outside: read without a cast, with one line about what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# Sound of one channel or two has this many samples in a second or less. What has as many numbers at
+# a step, but one step or two in all, is taken for that.
+_CHANNELS, _SAMPLES = 2, 4000
+
+
+def require_unmasked(name: str, value: Any) -> None:
+    """Raise TypeError for a masked array, or a list that holds one: its mask would be lost.
+
+    Masked types, NumPy's and those of other packages, are subclasses of ndarray that have a mask.
+    """
+    if isinstance(value, np.ndarray):
+        if type(value) is not np.ndarray and hasattr(type(value), "mask"):
+            raise TypeError(
+                f"{name}: expected an array without a mask, got a masked one; "
+                f"{name}.filled(number) says what stands where it is masked"
+            )
+    elif isinstance(value, (list, tuple)):
+        kinds = set(map(type, value))
+        if any(issubclass(kind, (list, tuple, np.ndarray)) for kind in kinds):
+            for number, item in enumerate(value):
+                require_unmasked(f"{name}[{number}]", item)
+
+
+def require_ndarray(name: str, value: Any) -> npt.NDArray[Any]:
+    """Return a NumPy array as it is; TypeError for anything else, a list or a masked array too."""
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name}: expected a NumPy array, got {type(value).__name__}")
+    require_unmasked(name, value)
+    return value
+
+
+def read_array(name: str, value: Any, expected: str = "an array of numbers") -> npt.NDArray[Any]:
+    """Return an array_like as an array, an ndarray as it is: all that is read passes through here.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    value : array_like
+        Anything that NumPy reads.
+    expected : str
+        What it should be, for messages.
+
+    Raises
+    ------
+    TypeError
+        If it is masked.
+    ValueError
+        If its rows have different lengths, or an integer of a list is beyond 64 bits.
+    """
+    require_unmasked(name, value)
+    if isinstance(value, np.ndarray):
+        return value
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name}: expected {expected}, got a ragged list") from None
+    except OverflowError:
+        raise ValueError(f"{name}: expected {expected}, got integers beyond 64 bits") from None
+    if array.dtype.kind in "Of" and isinstance(value, (list, tuple, int)):
+        # Too large integers make NumPy take objects, or floats with which they are not exact.
+        wrong = _beyond_int64(value)
+        if wrong is not None and (array.dtype.kind == "O" or _all_integers(value)):
+            raise ValueError(f"{name}: expected 64-bit signed integers, got {wrong}")
+    return array
+
+
+def _beyond_int64(value: Any) -> int | None:
+    if isinstance(value, (list, tuple)):
+        found = (_beyond_int64(item) for item in value)
+        return next((number for number in found if number is not None), None)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return value
+    return None
+
+
+def _all_integers(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_all_integers, value))
+    return isinstance(value, (int, np.integer))
+
+
+def dtype_error(name: str, expected: Any, got: np.dtype[Any], more: str = "") -> TypeError:
+    """Return the error for an array of another dtype, with what makes it one of the right dtype.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    expected, got : dtype
+        Of which a float was expected.
+    more : str
+        What else was possible, such as ``" or integers"``.
+    """
+    cure = ""
+    if got.kind in "fiu":
+        cure = f"; use {name}.astype(np.{expected})"
+        if got == np.float64:
+            cure += ', or a layer of dtype="float64"'
+    return TypeError(f"{name}: expected dtype {expected}{more}, got {got}{cure}")
+
+
+def require_finite(
+    name: str, array: npt.NDArray[Any], axes: Sequence[str] = ("step", "feature")
+) -> None:
+    """Raise ValueError, with its place, for the first number that is NaN or infinite.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    array : ndarray
+        Numbers of any dtype.
+    axes : sequence of str
+        What the axes are; further ones have no name.
+    """
+    finite = np.isfinite(array)
+    if finite.all():
+        return
+    place = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), array.shape))
+    names = [*axes[: len(place)], *("",) * (len(place) - len(axes))]
+    where = ", ".join(f"{axis} {i}".strip() for axis, i in zip(names, place, strict=True))
+    raise ValueError(
+        f"{name}: expected finite numbers, got {array[place]}" + (f" at {where}" if where else "")
+    )
+
+
+def constant_columns(
+    rows: npt.NDArray[np.float64], dtype: np.dtype[Any], rounding: float | npt.NDArray[Any] = 0.0
+) -> npt.NDArray[np.bool_]:
+    """Return which columns do not change, or only by what rounding leaves.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, shape (N, F)
+        At least one.
+    dtype : dtype
+        Of the numbers before: its rounding is meant, a few units in the last place of the largest.
+    rounding : float or ndarray of shape (F,)
+        What earlier calculations may have left besides.
+    """
+    epsilon = float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
+    with np.errstate(over="ignore"):
+        spread = rows.max(axis=0) - rows.min(axis=0)
+    constant: npt.NDArray[np.bool_] = spread <= np.maximum(
+        8 * epsilon * np.abs(rows).max(axis=0), rounding
+    )
+    return constant
+
+
+def hint_time_first(name: str, shape: tuple[int, ...], other: tuple[int, ...] | None = None) -> str:
+    """Return what a message about a shape ends with where time seems to be the second axis.
+
+    Parameters
+    ----------
+    name : str
+        The array.
+    shape : tuple of int
+        Its shape.
+    other : tuple of int, optional
+        The shape of another series. The same first axis and another second one: only time differs
+        from series to series. None: time is what is longer.
+    """
+    if len(shape) != 2:
+        return ""
+    turned = shape[0] == other[0] if other is not None else shape[0] < shape[1]
+    return f"; time is the first axis, {name}.T turns (channels, time)" if turned else ""
+
+
+def require_time_first(name: str, array: npt.NDArray[Any], longest: int | None = None) -> None:
+    """Raise ValueError for sound as (channels, time): thousands of numbers at one step or two.
+
+    Parameters
+    ----------
+    name : str
+        The array, for messages.
+    array : ndarray
+        ``(T, F)``.
+    longest : int, optional
+        The most steps of all arrays that are read together; None: T.
+    """
+    steps = len(array) if longest is None else longest
+    if 1 <= steps <= _CHANNELS and array.shape[1] >= _SAMPLES:
+        raise ValueError(
+            f"{name}: expected shape (T, F), got {array.shape}, at most {steps} steps of so many "
+            f"numbers; time is the first axis, {name}.T turns (channels, time)"
+        )
+
+
+def require_int64(name: str, array: npt.NDArray[Any]) -> None:
+    """Raise TypeError unless it holds integers, ValueError if one is beyond int64."""
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name}: expected 64-bit signed integers, got {array.max()}")
