@@ -130,14 +130,14 @@ def test_what_json_cannot_hold_is_named(lm: rf.LanguageModel, path: Path) -> Non
     assert not path.exists()
 
 
-def test_numbers_of_numpy_are_numbers(path: Path) -> None:
+def test_numbers_of_numpy_stay_what_they_are(path: Path) -> None:
     lm = make(lines=True, dropout=np.float32(0.25))
     lm.set_params(hidden_size=np.int64(5)).fit(LINES, epochs=1, verbose=0, checkpoint=path)
     lm.fit(LINES, epochs=2, verbose=0, checkpoint=path, resume=True)
     lm.save(path)
     loaded = rf.load(path)
-    assert type(loaded.hidden_size) is int and loaded.hidden_size == 5
-    assert loaded.dropout == 0.25
+    assert type(loaded.hidden_size) is np.int64 and loaded.hidden_size == 5
+    assert type(loaded.dropout) is np.float32 and loaded.dropout == 0.25
 
 
 def test_a_full_disk_leaves_the_old_file(

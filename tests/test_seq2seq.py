@@ -275,7 +275,7 @@ def test_validation_of_given_pairs() -> None:
         ),
         (
             ["a"] * 9, [["b", "<EOS>"]] * 9, ValueError,
-            "y[0]: expected no '<EOS>', which ends a sequence",
+            "y[0]: expected no '<EOS>', which ends a sequence, got it at 1",
         ),
         (
             ["a"], ["b"], ValueError,

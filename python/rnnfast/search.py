@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import check_indices, check_int, check_real
 from rnnfast.nn.losses import log_softmax
 from rnnfast.nn.module import Array
 
@@ -105,7 +105,7 @@ def beam_search(
     length_penalty : float
         a, at least 0.
     forbidden : iterable of int
-        Tokens that no sequence may have.
+        Tokens that no sequence may have; not the end, without which there is no answer.
 
     Returns
     -------
@@ -120,7 +120,11 @@ def beam_search(
     beam_size = check_int("beam_size", beam_size, 1)
     max_length = check_int("max_length", max_length, 0)
     penalty = check_real("length_penalty", length_penalty, 0.0)
-    banned = np.fromiter(forbidden, np.int64)
+    num_sequences = check_int("num_sequences", num_sequences, 0)
+    start, end = check_int("start", start, 0), check_int("end", end, 0)
+    banned = check_indices("forbidden", list(forbidden), ndim=1)
+    if end in banned:
+        raise ValueError(f"forbidden: expected other tokens than {end}, the end, got it")
     found: list[list[Hypothesis]] = [[] for _ in range(num_sequences)]
     alive = np.arange(num_sequences)  # the sequences that are still searched
     tokens = np.full((1, num_sequences), start, np.int64)
@@ -130,6 +134,10 @@ def beam_search(
         if not len(alive):
             break
         scores = log_softmax(decoder.step(tokens))
+        for name, highest in (("end", end), ("forbidden", banned.max(initial=0))):
+            if highest >= scores.shape[-1]:
+                last = scores.shape[-1] - 1
+                raise ValueError(f"{name}: expected tokens from 0 to {last}, got {highest}")
         scores[..., banned] = -np.inf
         totals = log_probs[:, :, np.newaxis] + scores
         if length == max_length:

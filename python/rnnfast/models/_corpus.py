@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnfast.data.batches import Batch, Ints, SentenceBatches, StreamBatches
 from rnnfast.data.datasets import split_items
+from rnnfast.text._tokens import require_no_end
 from rnnfast.text.tokenizers import Tokenizer, split_lines
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -35,15 +36,24 @@ class CorpusReader:
     tokenizer: Tokenizer
     lines: bool
 
-    def read(self, name: str, corpus: Any) -> list[list[str]]:
+    def read(self, name: str, corpus: Any, *, to_learn: bool = True) -> list[list[str]]:
         """Return the sequences of a corpus: one of a text, one of every line.
+
+        Parameters
+        ----------
+        name : str
+            The argument, for messages.
+        corpus : str or list of str
+            The text or the lines.
+        to_learn : bool
+            False: it is only scored, and lines may all be empty, as their ends are scored too.
 
         Raises
         ------
         TypeError
             If it is not of the right type.
         ValueError
-            If it has no token.
+            If it has no token, or no line where tokens are not needed.
         """
         if isinstance(corpus, str):
             parts = split_lines(corpus) if self.lines else [corpus]
@@ -59,7 +69,8 @@ class CorpusReader:
             if not isinstance(part, str):
                 raise TypeError(f"{name}[{number}]: expected a str, got {type(part).__name__}")
         sequences = [self.tokenizer.tokenize(part) for part in parts]
-        if not any(sequences):
+        scorable = self.lines and not to_learn and len(sequences) > 0
+        if not any(sequences) and not scorable:
             raise ValueError(f"{name}: expected text, got an empty corpus")
         return sequences
 
@@ -97,8 +108,11 @@ class CorpusReader:
         Raises
         ------
         ValueError
-            If there are tokens, but none of the vocabulary.
+            If there are tokens, but none of the vocabulary; or the one that ends a line.
         """
+        for number, tokens in enumerate(sequences):
+            label = name if len(sequences) == 1 else f"{name}[{number}]"
+            require_no_end(label, tokens, vocabulary.eos)
         encoded = [vocabulary.encode(tokens) for tokens in sequences]
         count = sum(map(len, encoded))
         if count and all((ids == vocabulary.unk_id).all() for ids in encoded):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from rnnfast._packing import pack, unpack, untyped
 from rnnfast.models.parts import make_average, make_optimizer, make_schedule
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array, Module
@@ -54,7 +55,12 @@ def make_trainer(
     identity: dict[str, Any] = {}
     if checkpoint is not None:
         saved = model._params_to_save()
-        identity = {n: value for n, value in saved.items() if n not in _FREE_ON_RESUMPTION}
+        # Equal values are the same training, whatever type they have.
+        identity = {
+            name: pack(untyped(unpack(value)))
+            for name, value in saved.items()
+            if name not in _FREE_ON_RESUMPTION
+        }
         identity.update(data())
     return Trainer(
         step,

@@ -7,11 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rnnfast._checks import check_real
 from rnnfast.data.batches import Ints
 from rnnfast.models.sequences import as_list
 from rnnfast.nn.module import Array
+
+# The integer label of a step that does not count, as other libraries' losses have it by default;
+# as a class number too, and there that of rnnfast's losses.
+IGNORED = -100
 
 
 def read_labels(name: str, y: Any) -> list[Any]:
@@ -22,7 +27,7 @@ def read_labels(name: str, y: Any) -> list[Any]:
     TypeError
         If a label is something else, or they are a mixture.
     ValueError
-        If there is none.
+        If there is none, or one is beyond int64.
     """
     labels = as_list(name, y, "a list of labels")
     if not labels:
@@ -34,7 +39,20 @@ def read_labels(name: str, y: Any) -> list[Any]:
             raise TypeError(
                 f"{name}[{number}]: expected {_an(kinds[0])} as {name}[0] is, got {_an(kind)}"
             )
+        if kind is int and not -(2**63) <= plain[number] < 2**63:
+            raise ValueError(f"{name}[{number}]: expected a 64-bit integer, got {plain[number]}")
     return plain
+
+
+def read_classes(name: str, y: Any) -> list[Any]:
+    """Return what `read_labels` does; ValueError for an integer label that says it is none."""
+    labels = read_labels(name, y)
+    if type(labels[0]) is int and IGNORED in labels:
+        raise ValueError(
+            f"{name}[{labels.index(IGNORED)}]: expected a class, got {IGNORED}, which stands for "
+            "what does not count; leave that sequence out"
+        )
+    return labels
 
 
 def read_label_lists(name: str, y: Any) -> list[Array]:
@@ -66,17 +84,28 @@ def read_label_lists(name: str, y: Any) -> list[Array]:
 
 
 def find_classes(name: str, labels: Sequence[Any]) -> Array:
-    """Return the classes ``(K,)``, sorted.
+    """Return the classes ``(K,)``, sorted, without the integer that stands for none.
 
     Raises
     ------
     ValueError
-        If there is only one.
+        If there are less than two.
     """
     classes = np.unique(np.array(labels))
+    if classes.dtype.kind == "i":
+        classes = classes[classes != IGNORED]
     if len(classes) < 2:
-        raise ValueError(f"{name}: expected at least 2 classes, got only {labels[0]!r}")
+        got = f"only {classes.tolist()[0]!r}" if len(classes) else "none"
+        raise ValueError(f"{name}: expected at least 2 classes, got {got}")
     return classes
+
+
+def counts(labels: Array) -> npt.NDArray[np.bool_]:
+    """Return which labels of a sequence, or their numbers, count."""
+    if labels.dtype.kind != "i":
+        return np.ones(labels.shape, np.bool_)
+    counting: npt.NDArray[np.bool_] = labels != IGNORED
+    return counting
 
 
 def class_numbers(name: str, labels: Sequence[Any], classes: Array) -> Ints:
@@ -102,7 +131,7 @@ def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: st
     ----------
     class_weight : None, "balanced" or mapping
         ``"balanced"`` is N / (K n), for n of the N examples. A class that the mapping does not
-        name weighs 1. A name may be the class or its ``str``, as model files have it.
+        name weighs 1. A name may be the class or its ``str``, as older model files have it.
     classes : ndarray
         ``(K,)``.
     numbers_of : ndarray of int

@@ -39,7 +39,8 @@ class LanguageAnswers(RecurrentModel):
         Parameters
         ----------
         text : str or list of str
-            As `fit` takes it. A running text is scored as one, from a zero state.
+            As `fit` takes it. A running text is scored as one, from a zero state. An empty line
+            has the probability that a line ends at once.
         condition : list of str or ndarray, optional
             What each line is conditioned on, if the model was trained so.
 
@@ -60,7 +61,8 @@ class LanguageAnswers(RecurrentModel):
         """
         self._require_fitted()
         reader = CorpusReader(self.tokenizer_, self.lines)
-        sequences = reader.encode("text", reader.read("text", text), self.vocabulary_)
+        lines = reader.read("text", text, to_learn=False)
+        sequences = reader.encode("text", lines, self.vocabulary_)
         given = encode_given(self.condition_, condition, len(sequences), self.dtype)
         return self._score_sequences(sequences, given)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnfast.data.batches import Ints
+from rnnfast.models._labels import IGNORED, counts
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.module import Array
 
@@ -28,13 +29,16 @@ class TagSet:
     rules: Constraints | None = None
 
     def numbers(self, sequences: Sequence[Array]) -> list[Ints]:
-        """Return the place of each label among the classes; -1 for one that is not there."""
+        """Return the place of each label among the classes.
+
+        -1 for one that is not there, `IGNORED` for one that does not count.
+        """
+        return [np.where(counts(labels), self._places(labels), IGNORED) for labels in sequences]
+
+    def _places(self, labels: Array) -> Ints:
         last = len(self.classes) - 1
-        places = [np.minimum(np.searchsorted(self.classes, labels), last) for labels in sequences]
-        return [
-            np.where(self.classes[place] == labels, place, -1)
-            for place, labels in zip(places, sequences, strict=True)
-        ]
+        place = np.minimum(np.searchsorted(self.classes, labels), last)
+        return np.where(self.classes[place] == labels, place, -1)
 
     def first_forbidden(self, numbers: Ints) -> int | None:
         """Return the first place of a sequence where the rules forbid its label."""
@@ -49,8 +53,17 @@ class TagSet:
         return [
             place
             for place, one in enumerate(numbers)
-            if (one >= 0).all() and self.first_forbidden(one) is None
+            if (one != -1).all() and self.first_forbidden(one) is None
         ]
+
+    def require_counting(self, name: str, sequences: Sequence[Array], option: str) -> None:
+        """Raise ValueError if a label does not count, where each depends on those before it."""
+        for number, labels in enumerate(sequences):
+            if not counts(labels).all():
+                raise ValueError(
+                    f"{name}[{number}]: expected labels that count with {option}=True, got "
+                    f"{IGNORED} at {counts(labels).argmin()}"
+                )
 
     def require_allowed(self, name: str, sequences: Sequence[Array]) -> None:
         """Raise ValueError, naming the argument, if the rules forbid a sequence of known labels."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from rnnfast import __version__
 from rnnfast._checkpoints import Record
+from rnnfast._packing import pack, unpack
 from rnnfast._tensors import collect_arrays, read_tensors, spread_arrays, to_json, write_tensors
 from rnnfast.nn.module import Module
 
@@ -127,11 +128,11 @@ class Model:
         )
 
     def _params_to_save(self) -> dict[str, Any]:
-        """Return the hyperparameters as JSON has them, or raise TypeError naming the culprit."""
+        """Return the hyperparameters packed for JSON, or raise TypeError naming the culprit."""
         params: dict[str, Any] = {}
         for name, value in self.get_params(deep=False).items():
             try:
-                params[name] = json.loads(to_json(value))
+                params[name] = json.loads(to_json(pack(value)))
             except (TypeError, ValueError) as error:
                 raise TypeError(f"{name}: {value!r} cannot be saved ({error})") from None
         return params
@@ -229,7 +230,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         known = ", ".join(sorted(Model._classes))
         raise ValueError(f"{os.fspath(path)}: expected one of the models {known}, got {name!r}")
     try:
-        model = Model._classes[name]().set_params(**description["parameters"])
+        model = Model._classes[name]().set_params(**unpack(description["parameters"]))
         model._restore(description["learned"])
         spread_arrays(model._modules(), arrays)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

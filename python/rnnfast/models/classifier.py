@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast._checks import check_real
 from rnnfast.metrics import accuracy
-from rnnfast.models._labels import class_numbers, class_weights, find_classes, read_labels
+from rnnfast.models._labels import class_numbers, class_weights, find_classes, read_classes
 from rnnfast.models.examples import Examples, check_same_length
 from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
 from rnnfast.nn.linear import Linear
@@ -136,7 +136,7 @@ class SequenceClassifier(ManyToOne):
         ValueError, TypeError
             As `predict_proba`; also if there is not one label for each sequence.
         """
-        labels = read_labels("y", y)
+        labels = read_classes("y", y)
         predicted = self.predict(X)
         check_same_length(predicted, labels)
         return accuracy(labels, predicted.tolist())
@@ -148,12 +148,12 @@ class SequenceClassifier(ManyToOne):
         check_real("label_smoothing", self.label_smoothing, 0, 1, below=True)
 
     def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
-        sequences, labels = self._read("X", X), read_labels("y", y)
+        sequences, labels = self._read("X", X), read_classes("y", y)
         check_same_length(sequences, labels)
         classes = self.classes_ = find_classes("y", labels)
 
         def read_numbers(name: str, y: Any) -> Array:
-            return class_numbers(name, read_labels(name, y), classes)
+            return class_numbers(name, read_classes(name, y), classes)
 
         numbers = class_numbers("y", labels, classes)
         parts = self._prepare_parts(sequences, numbers, valid, read_numbers, numbers)

@@ -21,6 +21,7 @@ from rnnfast.models.seq2seq_network import Seq2SeqNetwork, make_attention
 from rnnfast.models.sequences import read_sequences
 from rnnfast.nn.module import Array
 from rnnfast.search import beam_search
+from rnnfast.text._tokens import require_no_end
 
 # The exponent that the course suggests.
 _LENGTH_PENALTY = 0.7
@@ -301,10 +302,7 @@ class Seq2Seq(ManyToMany):
     def _encode_targets(self, name: str, targets: list[list[str]], x: list[Array]) -> list[Array]:
         vocabulary = self.targets_.vocabulary
         for number, tokens in enumerate(targets):
-            if vocabulary.eos in tokens:
-                raise ValueError(
-                    f"{name}[{number}]: expected no {vocabulary.eos!r}, which ends a sequence"
-                )
+            require_no_end(f"{name}[{number}]", tokens, vocabulary.eos)
         return [vocabulary.encode(tokens) for tokens in targets]
 
     def _make_network(self, rng: np.random.Generator) -> Seq2SeqNetwork:

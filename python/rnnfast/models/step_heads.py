@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from rnnfast.data.batches import Ints
+from rnnfast.models._labels import IGNORED
 from rnnfast.nn.crf import CRF, Constraints
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
@@ -17,9 +18,6 @@ from rnnfast.nn.losses import (
 )
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
-
-# The target that `linear_cross_entropy` ignores by default.
-_IGNORED = -100
 
 NUMBER_LOSSES = {"mse": mse, "mae": l1}
 
@@ -83,7 +81,7 @@ class SoftmaxHead:
         return linear_cross_entropy(
             self.output,
             h,
-            np.where(within(lengths, len(h)), y, _IGNORED),
+            np.where(within(lengths, len(h)), y, IGNORED),
             class_weights=self._class_weights,
             label_smoothing=self._label_smoothing if backward else 0.0,
             reduction="sum",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rnnfast.data.batches import Ints
+from rnnfast.models._labels import counts
 from rnnfast.models.encoder import EncoderLayers
 from rnnfast.models.examples import ExampleBatch
-from rnnfast.models.step_heads import StepHead
+from rnnfast.models.step_heads import StepHead, within
 from rnnfast.nn.module import Array, Module
 
 
@@ -41,13 +42,21 @@ class StepNetwork:
         count : int
             How many steps it is of.
         """
-        count = int(batch.lengths.sum())
+        count = self.count(batch)
         if count == 0:
             return 0.0, 0
         (h, _), backprop = self.encoder.forward(batch.x, batch.lengths)
         loss, dh = self.head.loss(h, batch.y, batch.lengths, backward=True)
         backprop(dh)
         return loss, count
+
+    @staticmethod
+    def count(batch: ExampleBatch) -> int:
+        """Return how many steps of a batch count: those with a label, where there are labels."""
+        y = batch.y
+        if y.dtype.kind != "i":
+            return int(batch.lengths.sum())
+        return int((within(batch.lengths, len(y)) & counts(y)).sum())
 
     def loss(self, batch: ExampleBatch) -> float:
         """Return the summed loss of a batch, without dropout."""

@@ -20,7 +20,7 @@ from rnnfast.models.examples import (
     split_valid,
 )
 from rnnfast.models.inputs import TokenInputs
-from rnnfast.models.sequences import Sequences, lengths_of, read_sequences
+from rnnfast.models.sequences import Sequences, read_sequences
 from rnnfast.models.step_heads import StepHead
 from rnnfast.models.step_network import StepNetwork
 from rnnfast.models.word_features import WordFeatures
@@ -196,11 +196,12 @@ class Stepwise(Estimator):
     def _mean_loss(self, examples: Examples) -> float:
         """Return the mean loss of a step of encoded examples."""
         require_steps("X", examples.x)
-        loss = 0.0
+        loss, count = 0.0, 0
         for chosen, x, lengths in self._scoring_batches(examples.x):
-            y = pad_batch(examples.y, chosen)[0]
-            loss += self.network_.loss(ExampleBatch(x, lengths, y))
-        return loss / int(lengths_of(examples.x).sum())
+            batch = ExampleBatch(x, lengths, pad_batch(examples.y, chosen)[0])
+            loss += self.network_.loss(batch)
+            count += self.network_.count(batch)
+        return loss / count
 
     def _outputs(self, x: list[Array], of_batch: Callable[..., Array]) -> list[Array]:
         """Return what a method of the network gives for each sequence, ``(T_i, ...)``."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast._checks import check_bool, check_int, check_real
 from rnnfast.metrics import entity_scores
-from rnnfast.models._labels import class_weights, find_classes, read_label_lists
+from rnnfast.models._labels import class_weights, counts, find_classes, read_label_lists
 from rnnfast.models._tag_set import TagSet
 from rnnfast.models.examples import Examples
 from rnnfast.models.feedback_head import FeedbackHead
@@ -91,7 +91,9 @@ class SequenceTagger(Stepwise):
     A word that training has not seen reads as ``<UNK>``, of which ``char_encoder`` and
     ``shape_features`` still see the spelling. An empty sentence has no labels; it may stand
     anywhere. Labels that training has not seen are never predicted and count as errors; a sentence
-    that has one is left out of the loss.
+    that has one is left out of the loss. Of integer labels -100 is none: a step that has it counts
+    neither in the loss nor in a score, so that such labels can be given as other libraries have
+    them; not with ``crf`` or ``feed_labels``, where each step depends on the label before.
 
     Examples
     --------
@@ -214,9 +216,10 @@ class SequenceTagger(Stepwise):
         return [self.classes_[row] for row in numbers]
 
     def _compare(self, true: list[Array], predicted: list[Array]) -> dict[str, float]:
-        steps = sum(map(len, true))
+        steps = sum(int(counts(t).sum()) for t in true)
         if steps == 0:
-            raise ValueError("y: expected sequences with something in them, got empty ones only")
+            raise ValueError("y: expected labels that count, got none")
+        # What does not count is never predicted.
         right = sum(int((t == p).sum()) for t, p in zip(true, predicted, strict=True))
         figures = {"accuracy": right / steps}
         if self.scheme:
@@ -260,8 +263,13 @@ class SequenceTagger(Stepwise):
         except ValueError as error:  # labels that are not of the scheme
             raise ValueError(f"y: {error}") from None
         self._tags.require_allowed("y", targets)
+        for option in ("crf", "feed_labels"):
+            if getattr(self, option):
+                self._tags.require_counting("y", targets, option)
         numbers = np.concatenate(self._tags.numbers(targets))
-        self.class_weights_ = class_weights(self.class_weight, self.classes_, numbers, self.dtype)
+        self.class_weights_ = class_weights(
+            self.class_weight, self.classes_, numbers[counts(numbers)], self.dtype
+        )
 
     def _make_tags(self) -> TagSet:
         rules = Constraints.bio(self.classes_.tolist()) if self.scheme else None
@@ -274,7 +282,10 @@ class SequenceTagger(Stepwise):
         train, held_out = super()._prepare(X, y, valid)
         if held_out is not None:
             numbers = self._tags.numbers(held_out.y)
-            if not sum(len(numbers[place]) for place in self._tags.possible(numbers)):
+            if self.crf or self.feed_labels:
+                name = "y" if valid is None else "y of valid"
+                self._tags.require_counting(name, held_out.y, "crf" if self.crf else "feed_labels")
+            if not sum(counts(numbers[n]).sum() for n in self._tags.possible(numbers)):
                 raise ValueError(
                     f"{'y' if valid is None else 'y of valid'}: expected a sequence to validate "
                     "on of labels that are learned, got none"
