@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
+from rnnfast.nn._copies import Buffer, state_without_compiled
 
 Array = npt.NDArray[Any]
 DType = Literal["float32", "float64"]
@@ -102,6 +103,9 @@ class Parameter:
             raise ValueError(f"copy: expected True or None for another dtype, {wanted}, got False")
         return self.data.astype(wanted)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.buffer, self.offset, self.shape)
+
     def __repr__(self) -> str:
         return f"Parameter(shape={self.shape}, dtype={self.dtype})"
 
@@ -131,7 +135,7 @@ class Module:
             offsets.append(Parameter.aligned(total))
             total = offsets[-1] + int(np.prod(shape, dtype=np.int64))
         row_size = next(iter(shapes.values()))[1] if sparse else 0
-        buffer = _core.ParameterBuffer(total, dtype, row_size)
+        buffer = Buffer(total, dtype, row_size)
         self._share(
             buffer,
             {
@@ -144,6 +148,9 @@ class Module:
         """Take parameters that stand in a buffer."""
         self.buffer = buffer
         self._parameters = parameters
+
+    def __getstate__(self) -> dict[str, Any]:
+        return state_without_compiled(self)
 
     @property
     def grads(self) -> dict[str, Array]:

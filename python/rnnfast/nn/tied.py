@@ -82,4 +82,3 @@ class _SharingLinear(Linear):
                 "bias": bias,
             },
         )
-        self._bind()
