@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,42 @@ def test_a_copy_answers_alike_and_has_weights_of_its_own(name: str, twin: Any) -
         for parameter in module.parameters().values():
             parameter.assign(np.zeros_like(parameter.data))
     assert ask(model) == answer
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_what_was_set_since_comes_along(name: str, twin: Any) -> None:
+    model = MODELS[name]()
+    model.note = ["mine"]
+    answer = ask(model)
+    other = twin(model.set_params(hidden_size=5, cell="rnn"))
+    assert other.note == ["mine"] and other.note is not model.note
+    assert other.hidden_size == 5 and ask(other) == answer
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_file_of_a_model_with_other_hyperparameters_than_those_of_training(
+    name: str, tmp_path: Path
+) -> None:
+    model = MODELS[name]()
+    answer = ask(model)
+    for _ in range(2):  # a file of what a file gave, too
+        model.set_params(hidden_size=5, cell="rnn").save(tmp_path / "model")
+        model = rf.load(tmp_path / "model")
+        assert model.hidden_size == 5 and model.cell == "rnn" and ask(model) == answer
+
+
+def answer_of(model: Any, queue: Any) -> None:
+    queue.put(ask(model))
+
+
+def test_a_model_in_another_process() -> None:
+    context = multiprocessing.get_context("spawn")
+    queue, model = context.Queue(), MODELS["forecaster"]()
+    process = context.Process(target=answer_of, args=(model, queue))
+    process.start()
+    assert queue.get(timeout=60) == ask(model)
+    process.join()
 
 
 def test_a_model_that_has_not_learned() -> None:

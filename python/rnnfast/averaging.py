@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnfast._checks import check_int, check_real, check_state
 from rnnfast._runs import Parameters, collect
+from rnnfast.nn._copies import refuse_copy
 from rnnfast.nn.module import Array
 
 
@@ -33,6 +34,8 @@ class WeightAverage:
         self.count = 0
         self._averages = [np.zeros(run.end - run.begin) for run in self._runs]
         self._kept: list[Array] = []
+
+    __copy__ = refuse_copy
 
     def update(self) -> None:
         """Let the weights as they are enter the average; call it after each optimizer step.

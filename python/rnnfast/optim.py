@@ -10,6 +10,7 @@ import numpy as np
 from rnnfast import _core
 from rnnfast._checks import check_real, check_state
 from rnnfast._runs import Parameters, Run, collect
+from rnnfast.nn._copies import refuse_copy
 from rnnfast.nn.module import Array
 
 
@@ -38,6 +39,8 @@ class Optimizer:
         self._weight_decay = check_real("weight_decay", weight_decay, 0.0)
         self._steps = 0
         self._memory: dict[str, list[Array]] = {}
+
+    __copy__ = refuse_copy
 
     def _remember(self, *names: str, value: float = 0.0) -> None:
         for name in names:

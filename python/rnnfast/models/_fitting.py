@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -88,9 +89,12 @@ def make_trainer(
 def run_trainer(model: RecurrentModel, trainer: Trainer[Any], epochs: int, resume: bool) -> None:
     """Train, and set what `Model` tells of its training, however that ends."""
     model.history_ = trainer.history
+    model._trained_with = copy.deepcopy(model.get_params())
     try:
         trainer.run(epochs, resume)
     finally:
+        for module in trainer.modules.values():  # gradients of the last step: nothing to copy
+            module.zero_grad()
         model.history_ = trainer.history
         model.best_epoch_, model.stopped_ = trainer.best_epoch, trainer.stopped
 

@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from rnnfast import __version__
@@ -41,6 +42,8 @@ class Model:
     history_: list[Record]
     best_epoch_: int
     stopped_: str
+    # The hyperparameters of `fit`, which made the layers; those of now may be others.
+    _trained_with: Mapping[str, Any] = MappingProxyType({})
 
     _classes: ClassVar[dict[str, type[Model]]] = {}
 
@@ -115,6 +118,14 @@ class Model:
         """
         self._require_fitted()
         params = self._params_to_save()
+        learned = self._learned()
+        trained_with = {
+            name: value
+            for name, value in _to_save(self._trained_with).items()
+            if value != params.get(name)
+        }
+        if trained_with:
+            learned["trained_with"] = trained_with
         write_tensors(
             path,
             "model",
@@ -123,19 +134,13 @@ class Model:
                 "model": type(self).__name__,
                 "rnnfast": __version__,
                 "parameters": params,
-                "learned": self._learned(),
+                "learned": learned,
             },
         )
 
     def _params_to_save(self) -> dict[str, Any]:
         """Return the hyperparameters packed for JSON, or raise TypeError naming the culprit."""
-        params: dict[str, Any] = {}
-        for name, value in self.get_params(deep=False).items():
-            try:
-                params[name] = json.loads(to_json(pack(value)))
-            except (TypeError, ValueError) as error:
-                raise TypeError(f"{name}: {value!r} cannot be saved ({error})") from None
-        return params
+        return _to_save(self.get_params(deep=False))
 
     @property
     def num_parameters(self) -> int:
@@ -146,28 +151,6 @@ class Model:
             for module in self._modules().values()
             for parameter in module.parameters().values()
         )
-
-    # Copies, and what other processes are sent: hyperparameters and, once fitted, what a file would
-    # hold. `copy.copy` stays shallow.
-
-    def __copy__(self: Self) -> Self:
-        other = object.__new__(type(self))
-        vars(other).update(vars(self))
-        return other
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = {"parameters": self.get_params(deep=False)}
-        if self._is_fitted():
-            state["learned"] = json.loads(to_json(self._learned()))
-            arrays = collect_arrays(self._modules())
-            state["arrays"] = {name: array.copy() for name, array in arrays.items()}
-        return state
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.set_params(**state["parameters"])
-        if "learned" in state:
-            self._restore(state["learned"])
-            spread_arrays(self._modules(), state["arrays"])
 
     def __repr__(self) -> str:
         defaults = self._defaults()
@@ -204,6 +187,17 @@ class Model:
         self.best_epoch_, self.stopped_ = learned["best_epoch"], learned["stopped"]
 
 
+def _to_save(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return hyperparameters packed for JSON, or raise TypeError naming the culprit."""
+    saved: dict[str, Any] = {}
+    for name, value in params.items():
+        try:
+            saved[name] = json.loads(to_json(pack(value)))
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name}: {value!r} cannot be saved ({error})") from None
+    return saved
+
+
 def load(path: str | os.PathLike[str]) -> Any:
     """Read a model that `save` wrote.
 
@@ -230,8 +224,12 @@ def load(path: str | os.PathLike[str]) -> Any:
         known = ", ".join(sorted(Model._classes))
         raise ValueError(f"{os.fspath(path)}: expected one of the models {known}, got {name!r}")
     try:
-        model = Model._classes[name]().set_params(**unpack(description["parameters"]))
-        model._restore(description["learned"])
+        params, learned = unpack(description["parameters"]), description["learned"]
+        model = Model._classes[name]().set_params(**params)
+        model.set_params(**unpack(learned.get("trained_with", {})))
+        model._trained_with = model.get_params()
+        model._restore(learned)
+        model.set_params(**params)
         spread_arrays(model._modules(), arrays)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{os.fspath(path)}: its parts do not fit together ({error})") from error

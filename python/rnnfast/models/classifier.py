@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -13,7 +14,6 @@ from rnnfast.metrics import accuracy
 from rnnfast.models._labels import class_numbers, class_weights, find_classes, read_classes
 from rnnfast.models.examples import Examples, check_same_length
 from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
-from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import cross_entropy, linear_cross_entropy, softmax
 from rnnfast.nn.module import Array
 
@@ -161,13 +161,12 @@ class SequenceClassifier(ManyToOne):
         return parts
 
     def _make_network(self, rng: np.random.Generator) -> ManyToOneNetwork:
-        weights, smoothing = self.class_weights_, self.label_smoothing
-
-        def loss(linear: Linear, v: Array, y: Array) -> tuple[float, Array | None]:
-            return linear_cross_entropy(
-                linear, v, y, class_weights=weights, label_smoothing=smoothing, reduction="sum"
-            )
-
+        loss = functools.partial(
+            linear_cross_entropy,
+            class_weights=self.class_weights_,
+            label_smoothing=self.label_smoothing,
+            reduction="sum",
+        )
         return self._make_many_to_one(len(self.classes_), loss, rng)
 
     def _figures(self, examples: Examples) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -20,6 +21,16 @@ from rnnfast.nn.losses import l1, mse
 from rnnfast.nn.module import Array
 
 _LOSSES = {"mse": mse, "mae": l1}
+
+
+def _loss_of_scores(
+    error: Callable[..., tuple[float, Array | None]], linear: Linear, v: Array, y: Array
+) -> tuple[float, Array | None]:
+    """Add the gradients of the summed error of ``linear(v)``; return it and the gradient of v."""
+    scores, backprop = linear.forward(v)
+    value, gradient = error(scores, y, reduction="sum")
+    assert gradient is not None
+    return value, backprop(gradient)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -72,14 +83,7 @@ class Regression(ManyToOne):
         return examples._replace(y=self._targets.encode("y", examples.y))
 
     def _make_network(self, rng: np.random.Generator) -> ManyToOneNetwork:
-        error = _LOSSES[self.loss]
-
-        def loss(linear: Linear, v: Array, y: Array) -> tuple[float, Array | None]:
-            scores, backprop = linear.forward(v)
-            value, gradient = error(scores, y, reduction="sum")
-            assert gradient is not None
-            return value, backprop(gradient)
-
+        loss = functools.partial(_loss_of_scores, _LOSSES[self.loss])
         return self._make_many_to_one(len(self.target_mean_), loss, rng)
 
     def _figures(self, examples: Examples) -> dict[str, float]:

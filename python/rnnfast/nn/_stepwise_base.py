@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnfast._checks import check_bool, check_probability
 from rnnfast.nn._calls import Call, require_array, require_state
+from rnnfast.nn._copies import compiled
 from rnnfast.nn._stepwise_passes import (
     Noise,
     Order,
@@ -101,7 +102,8 @@ class StepwiseRecurrent(Recurrent):
             elif name.startswith("bias_c"):
                 parameter.assign(np.zeros(parameter.shape))
 
-    def _make_native(self, kernel: str) -> Any:
+    @compiled
+    def _native(self) -> Any:
         layers = []
         for _, suffix in self._suffixes():
             end = f"_{suffix}"

@@ -181,6 +181,7 @@ class WeightDrop(RandomDrop):
         if self._kept:
             raise RuntimeError("WeightDrop: expected to be left before it is entered again")
         if self.p > 0.0 and self.training:
+            self._kept = {}
             for name, parameter in self._parameters.items():
                 weight, mask = parameter.data.copy(), self._draw(parameter.data)
                 self._kept[name] = (weight, mask, parameter.grad.copy())
@@ -200,6 +201,11 @@ class WeightDrop(RandomDrop):
             parameter.grad[...] *= mask
             parameter.grad[...] += before
         self._kept = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._kept:
+            raise RuntimeError("WeightDrop: expected to be left before it is copied")
+        return vars(self).copy()
 
     def _draw(self, weight: Array) -> Array:
         return _mask(self._rng, weight.shape, self.p, weight.dtype)

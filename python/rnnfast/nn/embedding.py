@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnfast import _core
 from rnnfast._checks import check_bool, check_indices, check_int, make_generator
+from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module
 
 
@@ -73,7 +74,10 @@ class Embedding(Module):
         self.sparse = check_bool("sparse", sparse)
         super().__init__(self._shapes(), dtype, sparse=self.sparse)
         self._initialise(make_generator("seed", seed))
-        self._native = _core.Embedding(
+
+    @compiled
+    def _native(self) -> _core.Embedding:
+        return _core.Embedding(
             self.num_embeddings,
             self.embedding_dim,
             self.buffer,

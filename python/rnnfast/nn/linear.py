@@ -10,6 +10,7 @@ import numpy as np
 from rnnfast import _core
 from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_bool, check_int, make_generator
+from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module
 
 
@@ -53,12 +54,11 @@ class Linear(Module):
         bound = self.in_features**-0.5
         for parameter in self._parameters.values():
             parameter.assign(rng.uniform(-bound, bound, parameter.shape))
-        self._bind()
 
-    def _bind(self) -> None:
-        """Make the native side of the layer, over its parameters."""
+    @compiled
+    def _native(self) -> _core.Linear:
         bias = self._parameters.get("bias")
-        self._native = _core.Linear(
+        return _core.Linear(
             self.in_features,
             self.out_features,
             self.buffer,

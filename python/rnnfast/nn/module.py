@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._arrays import read_array
+from rnnfast.nn._copies import Buffer, state_without_compiled
 from rnnfast.nn._describe import describe
 
 Array = npt.NDArray[Any]
@@ -101,6 +102,9 @@ class Parameter:
             raise ValueError(f"copy: expected True or None for another dtype, {wanted}, got False")
         return self.data.astype(wanted)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.buffer, self.offset, self.shape)
+
     def __repr__(self) -> str:
         return f"Parameter(shape={self.shape}, dtype={self.dtype})"
 
@@ -130,7 +134,7 @@ class Module:
             offsets.append(Parameter.aligned(total))
             total = offsets[-1] + int(np.prod(shape, dtype=np.int64))
         row_size = next(iter(shapes.values()))[1] if sparse else 0
-        buffer = _core.ParameterBuffer(total, dtype, row_size)
+        buffer = Buffer(total, dtype, row_size)
         self._share(
             buffer,
             {
@@ -143,6 +147,9 @@ class Module:
         """Take parameters that stand in a buffer."""
         self.buffer = buffer
         self._parameters = parameters
+
+    def __getstate__(self) -> dict[str, Any]:
+        return state_without_compiled(self)
 
     def __repr__(self) -> str:
         """Return the call that makes such a layer."""

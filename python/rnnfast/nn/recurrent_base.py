@@ -18,6 +18,7 @@ from rnnfast._checks import (
     make_generator,
 )
 from rnnfast.nn._calls import Call, add_batch, read_call
+from rnnfast.nn._copies import compiled
 from rnnfast.nn._networks import one_way_networks, whole_network
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recompute import NativeBackprop, recomputed_forward
@@ -66,16 +67,19 @@ class Recurrent(Module):
         self.variational = check_bool("variational", variational)
         self.training = True
         self._rng = make_generator("seed", seed)
+        self._kernel = kernel
         super().__init__(self._shapes(peephole), dtype)
         self._initialise()
-        self._native: Any = self._make_native(kernel)
 
-    def _make_native(self, kernel: str) -> Any:
-        """Make what runs the passes."""
-        whole = whole_network(self, kernel)
-        # What `recompute` runs, one after the other. Weights are packed when a network first runs.
-        self._levels = one_way_networks(self, kernel) if self.bidirectional else [[whole]]
-        return whole
+    @compiled
+    def _native(self) -> Any:
+        """What runs the passes."""
+        return whole_network(self, self._kernel)
+
+    @compiled
+    def _levels(self) -> list[list[Any]]:
+        """What `recompute` runs, one after the other."""
+        return one_way_networks(self, self._kernel) if self.bidirectional else [[self._native]]
 
     @property
     def num_directions(self) -> int:

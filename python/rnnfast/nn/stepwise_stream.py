@@ -33,6 +33,9 @@ class StepwiseStream(Stream):
     _layer: StepwiseRecurrent
     _state: Any
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self).copy()  # a step makes a new state and leaves the one before as it is
+
     def _begin(self) -> None:
         self.input_size = self._layer.input_size
         self._time = 1 if self._layer.batch_first else 0

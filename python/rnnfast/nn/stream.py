@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from rnnfast import _core
 from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_array, check_int
 from rnnfast.nn._calls import require_index_axes
+from rnnfast.nn._copies import compiled, state_without_compiled
 from rnnfast.nn.module import Array
 
 if TYPE_CHECKING:
@@ -48,8 +50,25 @@ class Stream:
 
     def _begin(self) -> None:
         """Set the state to zero, in what takes the steps."""
-        self._native = _core.Stream(self._layer._native, self.batch_size)
-        self._step = self._native.step
+        self._restored: tuple[Array, Array | None] | None = None
+        _ = self._step  # made at once, so that an error belongs to the constructor
+
+    @compiled
+    def _native(self) -> _core.Stream:
+        native = _core.Stream(self._layer._native, self.batch_size)
+        if self._restored is not None:
+            native.set_state(*self._restored)
+            self._restored = None
+        return native
+
+    @compiled
+    def _step(self) -> Callable[[Any, Array | None], Array]:
+        return self._native.step
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the layer and a copy of the state: a copy of a stream goes on by itself."""
+        h, c = self._native.state()
+        return {**state_without_compiled(self), "_restored": (h, c if len(c) else None)}
 
     def __call__(self, x: Any, out: Array | None = None) -> Array:
         """Take one step.

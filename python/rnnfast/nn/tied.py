@@ -84,7 +84,6 @@ class _SharingLinear(Linear):
                 "bias": bias,
             },
         )
-        self._bind()
 
     def __repr__(self) -> str:
         return describe(self, Linear)

@@ -1,0 +1,119 @@
+"""One of everything that can be made: for tests of what all layers and objects have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import rnnfast as rf
+from rnnfast.nn.crf import Constraints
+from rnnfast.nn.dropout import RandomDrop
+from rnnfast.nn.module import Module
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(5, 2, 3)).astype(np.float32)  # (T, B, I)
+TAGS = RNG.integers(0, 3, size=(5, 2))
+RULES = Constraints(
+    np.array([True, True, False]), np.eye(3, dtype=np.bool_) | (np.arange(3) == 0), np.ones(3, bool)
+)
+
+Make = Callable[[], Any]
+
+RECURRENT: dict[str, Make] = {
+    "RNN": lambda: rf.RNN(3, 4, seed=1),
+    "RNN relu": lambda: rf.RNN(3, 4, 2, nonlinearity="relu", bias=False, batch_first=True, seed=1),
+    "GRU": lambda: rf.GRU(3, 4, 2, bidirectional=True, seed=1),
+    "GRU reset before": lambda: rf.GRU(3, 4, reset_after=False, seed=1),
+    "GRU simple": lambda: rf.GRU(3, 4, reset_gate=False, dtype="float64", seed=1),
+    "LSTM": lambda: rf.LSTM(3, 4, 2, dropout=0.5, variational=True, seed=1),
+    "LSTM projected": lambda: rf.LSTM(3, 4, 2, dropout=0.5, proj_size=2, peephole=True, seed=1),
+    "LSTM of the notes": lambda: rf.LSTM(3, 4, peephole="previous", bidirectional=True, seed=1),
+    "LayerNormGRU": lambda: rf.LayerNormGRU(3, 4, 2, zoneout=0.3, dropout=0.5, seed=1),
+    "LayerNormLSTM": lambda: rf.LayerNormLSTM(
+        3, 4, zoneout=(0.2, 0.4), recurrent_dropout=0.3, bidirectional=True, seed=1
+    ),
+    "LSTM with zoneout": lambda: rf.LayerNormLSTM(3, 4, layer_norm=False, zoneout=0.1, seed=1),
+}
+LAYERS: dict[str, Make] = {
+    **RECURRENT,
+    "Linear": lambda: rf.Linear(3, 4, seed=1),
+    "Linear without bias": lambda: rf.Linear(3, 4, bias=False, dtype="float64", seed=1),
+    "Embedding": lambda: rf.Embedding(6, 4, padding_idx=0, seed=1),
+    "Embedding sparse": lambda: rf.Embedding(6, 4, padding_idx=1, sparse=True, seed=1),
+    "TiedEmbedding": lambda: rf.TiedEmbedding(6, 4, out_features=3, seed=1),
+    "CRF": lambda: rf.CRF(3, seed=1),
+    "CRF constrained": lambda: rf.CRF(3, constraints=RULES, dtype="float64", seed=1),
+    "DotAttention": lambda: rf.DotAttention(3, 3, seed=1),
+    "DotAttention plain": lambda: rf.DotAttention(3, 3, general=False, seed=1),
+    "AdditiveAttention": lambda: rf.AdditiveAttention(3, 3, 5, seed=1),
+    "Dropout": lambda: rf.Dropout(0.5, seed=1),
+    "VariationalDropout": lambda: rf.VariationalDropout(0.5, time_axis=1, seed=1),
+    "EmbeddingDropout": lambda: rf.EmbeddingDropout(0.5, seed=1),
+}
+
+
+def kinds(*bases: type) -> set[type]:
+    """Return the public classes that derive from one of these."""
+    found = {getattr(rf, name) for name in rf.__all__}
+    return {kind for kind in found if isinstance(kind, type) and issubclass(kind, bases)}
+
+
+LAYER_KINDS = kinds(Module, RandomDrop) - {rf.WeightDrop}  # a context on a layer
+
+
+def train(layer: Any) -> list[Any]:
+    """Run a training pass through a layer, adding to its gradients; return all that it gives."""
+    if isinstance(layer, rf.TiedEmbedding):
+        x, back = layer.forward(TAGS)
+        scores, to_x = layer.linear.forward(x)
+        back(to_x(np.ones_like(scores)))
+        return [x, scores]
+    if isinstance(layer, rf.Embedding):
+        x, back = layer.forward(TAGS)
+        return [x, back(np.ones_like(x))]
+    if isinstance(layer, rf.CRF):
+        return list(layer.loss(X.astype(layer.dtype), TAGS % 2 * 0))
+    if isinstance(layer, (rf.DotAttention, rf.AdditiveAttention)):
+        (context, weights), back = layer.forward(X, X)
+        return [context, weights, *back(np.ones_like(context))]
+    if isinstance(layer, rf.EmbeddingDropout):
+        y, back = layer.forward(X, TAGS)
+        return [y, back(np.ones_like(y))]
+    if isinstance(layer, RandomDrop):
+        y, back = layer.forward(X)
+        return [y, back(np.ones_like(y))]
+    x = X.astype(layer.dtype)
+    if isinstance(layer, rf.Linear):
+        y, back = layer.forward(x)
+        return [y, back(np.ones_like(y))]
+    (y, _), back = layer.forward(x)
+    dx, _ = back(np.ones_like(y))
+    return [y, dx]
+
+
+def ask(layer: Any) -> list[Any]:
+    """Return what a layer gives where nothing is drawn and nothing is kept."""
+    if isinstance(layer, rf.Embedding):
+        return [layer(TAGS)]
+    if isinstance(layer, rf.CRF):
+        x = X.astype(layer.dtype)
+        return [layer.decode(x), layer.marginals(x)]
+    if isinstance(layer, (rf.DotAttention, rf.AdditiveAttention)):
+        return list(layer(X, X))
+    if isinstance(layer, RandomDrop):
+        return [layer.p, vars(layer).get("time_axis")]
+    x = X.astype(layer.dtype)
+    return [layer(x)] if isinstance(layer, rf.Linear) else [layer(x)[0]]
+
+
+def same(left: Any, right: Any) -> bool:
+    """Return whether two answers, lists of arrays and others, are the same bit by bit."""
+    if isinstance(left, (list, tuple)):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[k], right[k]) for k in left)
+    if isinstance(left, np.ndarray):
+        return left.dtype == right.dtype and left.tobytes() == right.tobytes()
+    return bool(left == right)
