@@ -31,7 +31,7 @@ written = []
 def write(progress):
     """Keep a sample from after the first, third and tenth epoch."""
     if progress.epoch_ended and progress.epoch in (1, 3, 10):
-        written.append((progress.epoch, lm.sample(4, seed=5)))
+        written.append((progress.epoch, progress.model.sample(4, seed=5)))
 
 
 lm = rf.LanguageModel(

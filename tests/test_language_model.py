@@ -177,14 +177,14 @@ def test_number_of_epochs_by_default() -> None:
     assert lm.stopped_ == "callback"
 
 
-def test_a_callback_may_ask_the_model() -> None:
+def test_a_callback_may_ask_the_model_in_training() -> None:
     lm = small(lines=True)
     texts: list[Any] = []
     lm.fit(
         LINES,
         epochs=2,
         verbose=0,
-        callbacks=[lambda p: texts.append(lm.sample(max_length=5)) if p.epoch_ended else None],
+        callbacks=[lambda p: texts.append(p.model.sample(max_length=5)) if p.epoch_ended else None],
     )
     assert len(texts) == 2
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -75,6 +77,58 @@ def test_going_on() -> None:
     assert rates(other, resumed, 5) == whole[3:]
 
 
+@pytest.mark.parametrize("chained", [False, True])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda o, total: rf.CosineLR(o, total, 0.01),
+        lambda o, total: rf.StepLR(o, -(-total // 3), 0.1),
+    ],
+)
+@pytest.mark.parametrize(("stop", "total"), [(0, 24), (5, 24), (8, 24), (5, 6), (5, 3)])
+def test_going_on_with_another_length_never_jumps(
+    kind: Callable[[Any, int], Any], chained: bool, stop: int, total: int
+) -> None:
+    """From where it stood, never up, and to the end that it has; twice stopped is once stopped."""
+
+    def begin(total: int, state: dict[str, Any] | None = None) -> tuple[Any, Any]:
+        optimizer = make()
+        schedule = kind(optimizer, total)
+        if chained:
+            schedule = rf.ChainLR([rf.WarmupLR(optimizer, 1, 1.0), schedule])
+        if state is not None:
+            schedule.load_state_dict(json.loads(json.dumps(state)))
+        return optimizer, schedule
+
+    optimizer, schedule = begin(8)
+    before = rates(optimizer, schedule, stop)
+    optimizer, resumed = begin(total, schedule.state_dict())
+    after = rates(optimizer, resumed, 30)
+    # A step may fall due where they meet, as it may anywhere.
+    assert after[0] == before[-1]
+    assert all(a >= b for a, b in itertools.pairwise(after))
+    if stop < total:
+        assert after[-1] < before[-1] or before[-1] == pytest.approx(0.005)
+    optimizer, _ = begin(total, resumed.state_dict())
+    assert optimizer.lr == after[-1]
+    optimizer, third = begin(total, schedule.state_dict())
+    rates(optimizer, third, 2)
+    optimizer, fourth = begin(total, third.state_dict())
+    assert rates(optimizer, fourth, 28) == after[2:]
+
+
+def test_a_cosine_that_is_stretched() -> None:
+    optimizer = make()
+    schedule = rf.CosineLR(optimizer, 4, 0.01)
+    rates(optimizer, schedule, 2)
+    stretched = rf.CosineLR(make(), 10, 0.01)
+    stretched.load_state_dict(schedule.state_dict())
+    # Half of the way down at the first stop; from there half a cosine over the 8 that are left.
+    begin = 0.01 + 0.99 / 2
+    expected = [0.01 + (begin - 0.01) * (1 + math.cos(math.pi * n / 8)) / 2 for n in range(9)]
+    assert [stretched.factor(n) for n in range(2, 11)] == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("maximize", [False, True])
 def test_plateau_against_torch(maximize: bool) -> None:
     torch = pytest.importorskip("torch")
@@ -124,7 +178,12 @@ def test_plateau_begins() -> None:
         (lambda o: rf.ChainLR([rf.StepLR(o, 1), rf.StepLR(make(), 1)]), ValueError,
          "schedules: expected schedules of one optimizer, got several"),
         (lambda o: rf.StepLR(o, 1).load_state_dict({"step": 1}), ValueError,
-         "state: expected the names step, base_lr; got step"),
+         "state: expected the names step, base_lr, step_size, begin, begin_factor; got step"),
+        (lambda o: rf.CosineLR(o, 5).load_state_dict({**rf.CosineLR(make(), 5).state_dict(),
+         "begin": 3}), ValueError, "begin: expected at most step 0, got 3"),
+        (lambda o: rf.ChainLR([rf.StepLR(o, 1)]).load_state_dict(
+            {"step": 0, "base_lr": 0.1, "schedules": []}), ValueError,
+         "schedules: expected a list of 1"),
     ],
 )  # fmt: skip
 def test_bad_input(call: Callable[[Any], Any], error: type[Exception], message: str) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnfast._progress import InterruptFlag, Reporter, perplexity_of
+from rnnfast._progress import Reporter, perplexity_of
+from rnnfast._signals import InterruptFlag
 from rnnfast.averaging import ExponentialAverage, MeanAverage
 from rnnfast.nn.module import Module
 from rnnfast.optim import SGD, Adam
@@ -412,7 +413,7 @@ def test_ctrl_c_keeps_the_best_weights() -> None:
 def test_second_ctrl_c_ends_at_once() -> None:
     with InterruptFlag() as flag:
         os.kill(os.getpid(), signal.SIGINT)
-        assert flag.requested
+        assert flag.by == "Ctrl-C"
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
 

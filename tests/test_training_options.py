@@ -109,7 +109,7 @@ def test_average_of_weights(tmp_path: Path) -> None:
 
     def keep(progress: Any) -> None:
         if not progress.epoch_ended:
-            seen.append({n: a.copy() for n, a in collect_arrays(model._modules()).items()})
+            seen.append({n: a.copy() for n, a in collect_arrays(progress.model._modules()).items()})
 
     model.fit(TEXTS, MOODS, callbacks=[keep])
     assert len(seen) == 18

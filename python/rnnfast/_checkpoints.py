@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._tensors import Array, read_tensors, to_json, write_tensors
+from rnnfast._tensors import Array, kind_of, read_tensors, to_json, write_tensors
 
 Record = dict[str, float]
 _GROUPS = ("weights", "best", "optimizer", "carry", "average")
@@ -86,6 +86,18 @@ def write_checkpoint(
             "identity": dict(identity),
         },
     )
+
+
+def require_checkpoint(name: str, path: str | os.PathLike[str]) -> None:
+    """Raise ValueError unless a checkpoint or nothing stands at a path: other files are not ours.
+
+    An empty file, which programs make to reserve a name, is nothing.
+    """
+    shown = os.fsdecode(path)
+    if os.path.exists(shown) and os.path.getsize(shown) and kind_of(shown) != "checkpoint":
+        raise ValueError(
+            f"{name}: expected a new file or a checkpoint to replace, got another file, {shown}"
+        )
 
 
 def read_checkpoint(

@@ -5,10 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # a system that does not delete files which are open
+    fcntl = None  # type: ignore[assignment]
 
 FilePath = str | os.PathLike[str]
 
@@ -36,37 +42,31 @@ def write_atomically(path: FilePath, content: bytes | Callable[[BinaryIO], objec
     """
     shown = os.fsdecode(path)
     target = os.path.realpath(shown)
-    folder, name = os.path.split(target)
-    # Short, for names near the file system's limit; random, for several writers at once.
-    temporary = os.path.join(folder, f".{name[:32]}.{secrets.token_hex(6)}.tmp")
     try:
         mode = _mode_of_old(target)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                if callable(content):
-                    content(file)
-                else:
-                    file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        _remove_left_over(target)
+        with _temporary(target) as (temporary, file):
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
             if mode is not None:
                 os.chmod(temporary, mode)
+            if fcntl is None:
+                file.close()  # where an open file cannot be renamed
             os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
     except OSError as error:
         reason = f"not written, {error.strerror or error}"
         if error.errno is None:
             raise OSError(f"{reason}: {shown!r}") from error
         raise OSError(error.errno, reason, shown) from error
-    _sync_folder(folder)
+    _sync_folder(os.path.dirname(target))
 
 
-def require_folder_of(name: str, path: FilePath) -> None:
-    """Raise unless ``path`` may become a file: its folder exists, and it is none itself.
+def require_writable(name: str, path: FilePath) -> None:
+    """Raise unless `write_atomically` may write to ``path``: tried, but nothing is changed.
 
     For what is written late, so that it does not fail then.
 
@@ -75,15 +75,24 @@ def require_folder_of(name: str, path: FilePath) -> None:
     TypeError
         If it is no path.
     OSError
-        Of the subclass of the cause, with ``path`` as its ``filename``.
+        Of the subclass of the cause, with ``path`` as its ``filename``: it is a folder, its folder
+        does not exist or takes no file, or the file that stands there may not be replaced.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"{name}: expected a path, got {type(path).__name__}")
     shown = os.fsdecode(path)
-    if os.path.isdir(shown):
+    target = os.path.realpath(shown)
+    if os.path.isdir(target):
         raise IsADirectoryError(errno.EISDIR, f"{name}: expected a file, got a folder", shown)
-    if not os.path.isdir(os.path.dirname(os.path.realpath(shown))):
+    if not os.path.isdir(os.path.dirname(target)):
         raise FileNotFoundError(errno.ENOENT, f"{name}: its folder does not exist", shown)
+    try:
+        _mode_of_old(target)
+        with _temporary(target) as (temporary, _):
+            os.unlink(temporary)
+    except OSError as error:
+        reason = f"{name}: cannot be written, {error.strerror or error}"
+        raise OSError(error.errno or errno.EIO, reason, shown) from error
 
 
 def read_utf8(path: FilePath) -> str:
@@ -161,6 +170,61 @@ def _is_binary(data: bytes) -> bool:
 
 
 _BINARY = getattr(os, "O_BINARY", 0)
+
+
+@contextlib.contextmanager
+def _temporary(target: str) -> Iterator[tuple[str, BinaryIO]]:
+    """Give the path of a new file beside ``target``, and the file; it is gone if this fails.
+
+    The file is locked as long as it is open, which tells `_remove_left_over` that its writer lives.
+    """
+    folder, name = os.path.split(target)
+    while True:
+        # Short, for names near the file system's limit; random, for several writers at once.
+        temporary = os.path.join(folder, f".{name[:32]}.{secrets.token_hex(6)}.rnnfast.tmp")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as file:  # closing it unlocks it
+                if _locked_in_time(descriptor):
+                    yield temporary, file
+                    return
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+
+def _locked_in_time(descriptor: int) -> bool:
+    """Lock a new file; False if it was taken for one that is left over, and removed, before."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:  # a file system without locks, where nothing is ever removed
+        return True
+    return os.fstat(descriptor).st_nlink > 0
+
+
+def _remove_left_over(target: str) -> None:
+    """Remove the temporary files of writers of ``target`` that were killed."""
+    folder, name = os.path.split(target)
+    ours = re.compile(rf"\.{re.escape(name[:32])}\.[0-9a-f]{{12}}\.rnnfast\.tmp")
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for path in [entry.path for entry in entries if ours.fullmatch(entry.name)]:
+            _remove_if_unused(path)
+
+
+def _remove_if_unused(path: str) -> None:
+    with contextlib.suppress(OSError):
+        if fcntl is None:
+            os.unlink(path)  # refused while its writer has it open
+            return
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
+        finally:
+            os.close(descriptor)
 
 
 def _mode_of_old(target: str) -> int | None:

@@ -1,19 +1,17 @@
-"""What training shows while it runs, and how Ctrl-C stops it between two steps."""
+"""What training shows while it runs."""
 
 from __future__ import annotations
 
 import math
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType, TracebackType
 from typing import Any, TextIO
 
 from rnnfast._checkpoints import Record
+from rnnfast._streams import ForgivingStream
 
 # Seconds between two changes of the bar's text, and between two lines within one epoch.
 _BAR_EVERY = 0.2
@@ -41,6 +39,10 @@ class Progress:
         A record of every epoch that has ended.
     write : callable
         Shows a text without disturbing the progress bar; nothing with ``verbose=0``.
+    model : object
+        The model in training, with its weights and ``history_`` as they are now: it can be asked,
+        saved and copied. The one whose `fit` was called is as it was until training has ended. None
+        for a `Trainer` of one's own that was given none.
     """
 
     epoch: int
@@ -50,6 +52,7 @@ class Progress:
     epoch_ended: bool
     history: list[Record]
     write: Callable[[str], None]
+    model: Any = None
 
 
 Callback = Callable[[Progress], bool | None]
@@ -80,7 +83,7 @@ class Reporter:
         self.verbose = verbose
         self.unit = unit
         self.perplexity = perplexity
-        self.stream = stream if stream is not None else sys.stderr
+        self.stream = ForgivingStream(stream if stream is not None else sys.stderr)
         self._bar: Any = None
         self._count = 0
         self._training_seconds = 0.0
@@ -185,11 +188,11 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
-def _width(stream: TextIO) -> dict[str, Any]:
+def _width(stream: ForgivingStream) -> dict[str, Any]:
     """Return the bar's options of width: 80 where the terminal does not say, else as it says."""
     try:
         known = os.get_terminal_size(stream.fileno()).columns > 0
-    except OSError:
+    except (AttributeError, OSError):
         known = False
     return {"dynamic_ncols": True} if known else {"ncols": 80}
 
@@ -205,36 +208,3 @@ def _compact(number: float) -> str:
         if number >= size:
             return f"{number / size:.3g}{letter}"
     return f"{number:.3g}"
-
-
-class InterruptFlag:
-    """While entered, the first Ctrl-C only sets `requested`; the second raises KeyboardInterrupt.
-
-    Outside the main thread, where Python handles no signals, nothing changes.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._previous: Any = None
-
-    def __enter__(self) -> InterruptFlag:
-        if threading.current_thread() is threading.main_thread():
-            previous = signal.getsignal(signal.SIGINT)
-            if callable(previous):  # not where it is ignored, kills, or is not Python's to handle
-                self._previous = previous
-                signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True

@@ -114,6 +114,19 @@ def read_tensors(
     return arrays, content
 
 
+def kind_of(path: str | os.PathLike[str]) -> str | None:
+    """Return what kind a file says that it is, such as ``"model"``; None for files of others."""
+    import safetensors  # here, to keep `import rnnfast` short
+
+    try:
+        with safetensors.safe_open(os.fsdecode(path), framework="np") as file:
+            header = json.loads((file.metadata() or {})[_ENTRY])
+        kind = header["kind"]
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return kind if isinstance(kind, str) else None
+
+
 def _header(name: str, kind: str, text: str | None) -> dict[str, Any]:
     if text is None:
         raise ValueError(f"{name}: expected an rnnfast {kind}, got a safetensors file of others")

@@ -110,7 +110,7 @@ def train(
         checkpoint=checkpoint,
         resume=resume,
         verbose=0 if quiet else 1,
-        callbacks=[] if quiet or sample_every == 0 else [_sampler(lm, sample_every)],
+        callbacks=[] if quiet or sample_every == 0 else [_sampler(sample_every)],
     )
     lm.save(out)
     _summarise(lm, "names of dinosaurs" if corpus is None else str(corpus), out, began)
@@ -120,12 +120,13 @@ def train(
     checkpoint.unlink()
 
 
-def _sampler(lm: LanguageModel, every: int | None) -> Callable[[Progress], None]:
+def _sampler(every: int | None) -> Callable[[Progress], None]:
     """Return a callback that shows a sample after every so many epochs, or some in all."""
 
     def show(progress: Progress) -> None:
         period = every or max(1, progress.epochs // _SAMPLES)
         if progress.epoch_ended and progress.epoch % period == 0:
+            lm = progress.model
             text = lm.sample(max_length=_SAMPLE_LENGTH, seed=progress.epoch)
             between = " " if lm.lines else "\n"
             progress.write(f"-- sample after epoch {progress.epoch}:{between}{text}")

@@ -11,9 +11,12 @@ from rnnfast.nn.module import Module
 
 
 def describe_end(
-    at: Position, stopped: str, epochs: int, patience: int | None, monitor: str
+    at: Position, stopped: str, epochs: int, patience: int | None, monitor: str, signal: str
 ) -> str:
-    """Say why and where a training ended, and which weights it leaves; arguments as `Trainer`'s."""
+    """Say why and where a training ended, and which weights it leaves.
+
+    ``signal`` is what interrupted it, if something did; the other arguments are as `Trainer`'s.
+    """
     kept = (
         f"weights of epoch {at.best_epoch} kept ({monitor} {at.best_value:.4f})"
         if at.best_epoch
@@ -24,7 +27,7 @@ def describe_end(
     elif stopped == "finished":
         why = f"{epochs} epochs made"
     else:
-        by = "Ctrl-C" if stopped == "interrupt" else "a callback"
+        by = signal if stopped == "interrupt" else "a callback"
         place = f"in epoch {at.epoch + 1}" if at.batch else f"after epoch {at.epoch}"
         why = f"stopped by {by} {place} of {epochs}"
     return f"{why}, {at.step} steps; {kept}"

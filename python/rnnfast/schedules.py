@@ -18,6 +18,9 @@ from rnnfast.optim import Optimizer
 class Schedule:
     """Base of the schedules that count steps.
 
+    A schedule that goes on from the state of one of another length, as when a training is resumed
+    for more epochs, begins where that one stood and falls from there: the rate never jumps.
+
     Parameters
     ----------
     optimizer : Optimizer
@@ -29,6 +32,8 @@ class Schedule:
             raise TypeError(f"optimizer: expected an Optimizer, got {type(optimizer).__name__}")
         self.optimizer = optimizer
         self.steps = 0
+        # The steps and the factor from which it goes on; other than these after a change of length.
+        self._begin, self._begin_factor = 0, 1.0
         if optimizer.base_lr is None:
             optimizer.base_lr = optimizer.lr
         self._set()
@@ -47,25 +52,39 @@ class Schedule:
         self.optimizer.lr = self.optimizer.base_lr * self.factor(self.steps)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is needed to go on: ``step`` and ``base_lr``."""
-        return {"step": self.steps, "base_lr": self.optimizer.base_lr}
+        """Return what is needed to go on: ``step``, ``base_lr`` and what a schedule adds."""
+        return {"step": self.steps, "base_lr": self.optimizer.base_lr, **self._shape()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave.
 
+        If it is that of a schedule of another length, this one begins where that one stood.
+
         Raises
         ------
         ValueError
-            If a name is missing or unknown.
+            If a name is missing or unknown, or a number is out of its range.
         """
         _require_names(state, self.state_dict())
-        self.steps = check_int("step", state["step"], 0)
-        self.optimizer.base_lr = float(state["base_lr"])
+        steps = check_int("step", state["step"], 0)
+        base_lr = check_real("base_lr", state["base_lr"], 0.0)
+        self._take_over(state, steps)
+        self.steps, self.optimizer.base_lr = steps, base_lr
         self._set()
+
+    def _shape(self) -> dict[str, Any]:
+        """Return what tells a schedule's course apart from that of another length."""
+        return {}
+
+    def _take_over(self, state: Mapping[str, Any], steps: int) -> None:
+        """Go on after ``steps`` steps of the schedule of which ``state`` has the `_shape`."""
 
 
 class StepLR(Schedule):
     """``gamma`` times less after every ``step_size`` steps: ``gamma ** (steps // step_size)``.
+
+    With the state of one of another ``step_size``, it goes on from the factor that one had, and
+    counts the steps from there.
 
     Parameters
     ----------
@@ -83,7 +102,19 @@ class StepLR(Schedule):
         super().__init__(optimizer)
 
     def factor(self, steps: int) -> float:
-        return float(self.gamma ** (steps // self.step_size))
+        return float(self._begin_factor * self.gamma ** ((steps - self._begin) // self.step_size))
+
+    def _shape(self) -> dict[str, Any]:
+        return {
+            "step_size": self.step_size, "begin": self._begin, "begin_factor": self._begin_factor
+        }  # fmt: skip
+
+    def _take_over(self, state: Mapping[str, Any], steps: int) -> None:
+        size = check_int("step_size", state["step_size"], 1)
+        begin, factor = _read_begin(state, steps)
+        if size != self.step_size:
+            begin, factor = steps, factor * self.gamma ** ((steps - begin) // size)
+        self._begin, self._begin_factor = begin, factor
 
 
 class ExponentialLR(Schedule):
@@ -108,6 +139,10 @@ class ExponentialLR(Schedule):
 class CosineLR(Schedule):
     """From 1 to ``min_factor`` along half a cosine in ``total_steps`` steps, then constant.
 
+    With the state of one of another ``total_steps``, it goes on from the factor that one had and
+    falls to ``min_factor`` in the steps that are left: slower if there are more of them. Where the
+    other one had come to its end, it stays there.
+
     Parameters
     ----------
     optimizer : Optimizer
@@ -124,8 +159,28 @@ class CosineLR(Schedule):
         super().__init__(optimizer)
 
     def factor(self, steps: int) -> float:
-        done = min(steps, self.total_steps) / self.total_steps
-        return self.min_factor + (1.0 - self.min_factor) * (1.0 + math.cos(math.pi * done)) / 2.0
+        return self._factor_of(self.total_steps, self._begin, self._begin_factor, steps)
+
+    def _factor_of(self, total: int, begin: int, begin_factor: float, steps: int) -> float:
+        if begin >= total:
+            return begin_factor
+        done = (min(steps, total) - begin) / (total - begin)
+        fall = begin_factor - self.min_factor
+        return self.min_factor + fall * (1.0 + math.cos(math.pi * done)) / 2.0
+
+    def _shape(self) -> dict[str, Any]:
+        return {
+            "total_steps": self.total_steps,
+            "begin": self._begin,
+            "begin_factor": self._begin_factor,
+        }
+
+    def _take_over(self, state: Mapping[str, Any], steps: int) -> None:
+        total = check_int("total_steps", state["total_steps"], 1)
+        begin, factor = _read_begin(state, steps)
+        if total != self.total_steps:
+            begin, factor = steps, self._factor_of(total, begin, factor, steps)
+        self._begin, self._begin_factor = begin, factor
 
 
 class WarmupLR(Schedule):
@@ -172,6 +227,18 @@ class ChainLR(Schedule):
 
     def factor(self, steps: int) -> float:
         return math.prod(schedule.factor(steps) for schedule in self.schedules)
+
+    def _shape(self) -> dict[str, Any]:
+        return {"schedules": [schedule._shape() for schedule in self.schedules]}
+
+    def _take_over(self, state: Mapping[str, Any], steps: int) -> None:
+        shapes = state["schedules"]
+        if not isinstance(shapes, list) or len(shapes) != len(self.schedules):
+            raise ValueError(f"schedules: expected a list of {len(self.schedules)}")
+        for schedule, shape in zip(self.schedules, shapes, strict=True):
+            _require_names(shape, schedule._shape())
+        for schedule, shape in zip(self.schedules, shapes, strict=True):
+            schedule._take_over(shape, steps)
 
 
 class ReduceOnPlateau:
@@ -259,6 +326,14 @@ class ReduceOnPlateau:
         self.best = float(state["best"])
         self.bad_steps = check_int("bad_steps", state["bad_steps"], 0)
         self.cooldown_left = check_int("cooldown_left", state["cooldown_left"], 0)
+
+
+def _read_begin(state: Mapping[str, Any], steps: int) -> tuple[int, float]:
+    """Return the ``begin``, at most ``steps``, and the ``begin_factor`` of a state."""
+    begin = check_int("begin", state["begin"], 0)
+    if begin > steps:
+        raise ValueError(f"begin: expected at most step {steps}, got {begin}")
+    return begin, check_real("begin_factor", state["begin_factor"], 0.0)
 
 
 def _require_names(state: Mapping[str, Any], own: Mapping[str, Any]) -> None:

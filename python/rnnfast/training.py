@@ -15,10 +15,17 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from rnnfast._checkpoints import Position, Record, read_checkpoint, write_checkpoint
+from rnnfast._checkpoints import (
+    Position,
+    Record,
+    read_checkpoint,
+    require_checkpoint,
+    write_checkpoint,
+)
 from rnnfast._checks import check_functions, check_int
-from rnnfast._files import require_folder_of
-from rnnfast._progress import Callback, InterruptFlag, Progress, Reporter
+from rnnfast._files import require_writable
+from rnnfast._progress import Callback, Progress, Reporter
+from rnnfast._signals import InterruptFlag
 from rnnfast._tensorboard import tensorboard
 from rnnfast._tensors import Array, collect_arrays, spread_arrays
 from rnnfast._training_messages import describe_divergence, describe_end
@@ -32,8 +39,10 @@ __all__ = ["Callback", "Progress", "Trainer", "tensorboard"]
 
 Batch = TypeVar("Batch")
 
-# Seconds between two checkpoints: short epochs must not wait for the disk.
+# Least seconds between checkpoints at the ends of epochs: short ones must not wait for the disk.
 _CHECKPOINT_EVERY = 10.0
+# Seconds within an epoch after which there is one: so much is lost at most.
+_CHECKPOINT_WITHIN = 120.0
 
 
 @dataclass
@@ -79,7 +88,10 @@ class Trainer(Generic[Batch]):
         kept in checkpoints.
     checkpoint : path-like, optional
         Where to write all that is needed to go on: when an epoch has ended, though not again within
-        ten seconds, and when training stops.
+        ten seconds; within an epoch, every two minutes; when training stops or a callback fails;
+        and before the first step where no file stands. A checkpoint that stands there is replaced
+        unless training is resumed from it, another file is refused. If one cannot be written on the
+        way, a warning says so and training goes on.
     identity : mapping
         What must be the same for a checkpoint to be resumed, for example hyperparameters, as
         values that JSON can hold.
@@ -88,6 +100,8 @@ class Trainer(Generic[Batch]):
     callbacks : sequence of callable
         Each is called with a `Progress` after every step and again at the end of an epoch; True
         as a result stops the training.
+    model : object
+        What callbacks find as ``progress.model``.
 
     Attributes
     ----------
@@ -114,11 +128,12 @@ class Trainer(Generic[Batch]):
     identity: Mapping[str, Any] = field(default_factory=dict)
     reporter: Reporter = field(default_factory=lambda: Reporter(verbose=0))
     callbacks: Sequence[Callback] = ()
+    model: Any = None
 
     def __post_init__(self) -> None:
         check_functions("callbacks", self.callbacks)
         if self.checkpoint is not None:
-            require_folder_of("checkpoint", self.checkpoint)
+            require_writable("checkpoint", self.checkpoint)
         if self.validate is None and isinstance(self.schedule, ReduceOnPlateau):
             raise ValueError("schedule: expected no plateau without validation, which it watches")
         if self.patience is not None:
@@ -129,6 +144,8 @@ class Trainer(Generic[Batch]):
         self._written = -math.inf
         self._at = Position()
         self._best: dict[str, Array] = {}
+        # Finite weights to fall back to where there are no best ones.
+        self._good: dict[str, Array] = {}
 
     @property
     def history(self) -> list[Record]:
@@ -153,47 +170,78 @@ class Trainer(Generic[Batch]):
     def run(self, epochs: int, resume: bool = False) -> None:
         """Train until there have been ``epochs`` epochs in all.
 
-        Ctrl-C ends it after the running step; a second one at once. However it ends, the weights of
-        the best epoch are put back, if validation has found one.
+        Ctrl-C, SIGTERM and SIGHUP end it after the running step, a second Ctrl-C at once. The two
+        others are then passed on to whoever handled them before; by default they end the process.
+        However training ends, the weights of the best epoch are put back, if validation has found
+        one; and no weights are left that are not finite, but those from before the epoch.
 
         Parameters
         ----------
         epochs : int
             How many, those before a resumption counted.
         resume : bool
-            Go on from the checkpoint.
+            Go on from the checkpoint. If that fails, nothing is changed.
 
         Raises
         ------
         FloatingPointError
             If a loss, a gradient or a weight is not finite.
         ValueError
-            If there is nothing to learn from, or the checkpoint is damaged or of another training.
+            If there is nothing to learn from, or the checkpoint is damaged or of another training,
+            or a file that is none stands in its place.
         OSError
-            If the checkpoint cannot be read or written.
+            If the checkpoint cannot be read, or written before the first step.
         """
         epochs = check_int("epochs", epochs, 1)
         if self.average is not None:
             self.average.restore()
         if resume:
             self._resume()
+            self.reporter.write(
+                f"resumed after {self.steps} steps and {self._at.epoch} of {epochs} epochs, with a "
+                f"learning rate of {self.optimizer.lr:g}"
+            )
+        elif self.checkpoint is not None:
+            require_checkpoint("checkpoint", self.checkpoint)
         # A training that had run out of patience may be resumed with that much, or with more.
         self.stopped = "patience" if self._out_of_patience() else ""
+        self._good = {} if self._best else collect_arrays(self.modules)
+        self._began = time.perf_counter()
         with InterruptFlag() as interrupt:
+            claimed = self._claim()
             try:
                 while self._at.epoch < epochs and not self.stopped:
                     self._run_epoch(epochs, interrupt)
                 self.stopped = self.stopped or "finished"
             except BaseException:
                 self.stopped = "error"
+                if claimed and self._written == claimed:  # by this run, of which nothing is left
+                    os.unlink(os.fspath(self.checkpoint or ""))
                 raise
             finally:
                 self.reporter.close()
-                if self._best:
-                    spread_arrays(self.modules, self._best)
-                elif self.average is not None and self.stopped != "error":
-                    self.average.apply()
-        self._tell_end(epochs)
+                self._put_back()
+            self._tell_end(epochs, interrupt.by)
+
+    def _claim(self) -> float:
+        """Write the first checkpoint where there is no file; return when, 0.0 if none was written.
+
+        It shows that one can be written, and keeps others from taking the place.
+        """
+        if self.checkpoint is None or os.path.lexists(self.checkpoint):
+            return 0.0
+        self._write_checkpoint(must=True)
+        return self._written
+
+    def _put_back(self) -> None:
+        """Give the layers the weights that they are to have after training."""
+        if self._best:
+            spread_arrays(self.modules, self._best)
+        elif self.stopped != "error":
+            if self.average is not None:
+                self.average.apply()
+        elif not all(np.isfinite(array).all() for array in collect_arrays(self.modules).values()):
+            spread_arrays(self.modules, self._good)
 
     def _run_epoch(self, epochs: int, interrupt: InterruptFlag) -> None:
         at = self._at
@@ -208,27 +256,30 @@ class Trainer(Generic[Batch]):
             count = self._make_step(batch)
             at.seconds = time.perf_counter() - began
             self.reporter.update(at.loss, count)
-            if self._call_back(epochs, epoch_ended=False):
+            if self._call_back(at.epoch + 1, epochs, epoch_ended=False):
                 self.stopped = "callback"
-            elif interrupt.requested:
+            elif interrupt.by:
                 self.stopped = "interrupt"
-            if self.stopped:
+            if self.stopped or self._is_time_for_checkpoint(_CHECKPOINT_WITHIN, self._began):
                 self._write_checkpoint()
+            if self.stopped:
                 return
         if at.count == 0:
             raise ValueError("batches: expected something to predict, got nothing in an epoch")
         self._end_epoch(began)
-        stop = self._call_back(epochs, epoch_ended=True)
         at.epoch, at.batch = at.epoch + 1, 0
-        if stop:
+        if self._call_back(at.epoch, epochs, epoch_ended=True):
             self.stopped = "callback"
-        elif interrupt.requested and at.epoch < epochs:
+        elif interrupt.by and at.epoch < epochs:
             self.stopped = "interrupt"
         elif self._out_of_patience():
             self.stopped = "patience"
         ends = self.stopped or at.epoch == epochs
-        if ends or time.perf_counter() - self._written >= _CHECKPOINT_EVERY:
+        if ends or self._is_time_for_checkpoint(_CHECKPOINT_EVERY):
             self._write_checkpoint()
+
+    def _is_time_for_checkpoint(self, seconds: float, since: float = -math.inf) -> bool:
+        return time.perf_counter() - max(self._written, since) >= seconds
 
     def _make_step(self, batch: Batch) -> int:
         """Make one step; return how many terms its loss has."""
@@ -285,8 +336,11 @@ class Trainer(Generic[Batch]):
                 value > at.best_value if self.maximize else value < at.best_value
             ):
                 at.best_epoch, at.best_value, self._best = at.epoch + 1, float(value), arrays
+                self._good = {}
             if isinstance(self.schedule, ReduceOnPlateau):
                 self.schedule.step(value)
+        if not self._best:
+            self._good = arrays
         at.seconds = time.perf_counter() - began
         at.history.append(
             {
@@ -305,55 +359,89 @@ class Trainer(Generic[Batch]):
     def _out_of_patience(self) -> bool:
         return self.patience is not None and self._at.epoch - self.best_epoch >= self.patience
 
-    def _call_back(self, epochs: int, epoch_ended: bool) -> bool:
+    def _call_back(self, epoch: int, epochs: int, epoch_ended: bool) -> bool:
         at = self._at
         progress = Progress(
-            at.epoch + 1, epochs, at.step, at.loss, epoch_ended, at.history, self.reporter.write
+            epoch,
+            epochs,
+            at.step,
+            at.loss,
+            epoch_ended,
+            at.history,
+            self.reporter.write,
+            self.model,
         )
-        return any([callback(progress) for callback in self.callbacks])
+        try:
+            return any([callback(progress) for callback in self.callbacks])
+        except BaseException:
+            self._write_checkpoint()  # what was learned up to here is whole
+            raise
 
     def _blame(self, what: str) -> str:
         at = self._at
         return describe_divergence(self.modules, what, at.step + 1, at.epoch + 1, self.optimizer.lr)
 
-    def _tell_end(self, epochs: int) -> None:
-        message = describe_end(self._at, self.stopped, epochs, self.patience, self.monitor)
+    def _tell_end(self, epochs: int, by: str) -> None:
+        message = describe_end(self._at, self.stopped, epochs, self.patience, self.monitor, by)
         if self.stopped == "interrupt" and self.reporter.verbose == 0:
             warnings.warn(message, RuntimeWarning, stacklevel=4)
         self.reporter.write(message)
 
-    def _write_checkpoint(self) -> None:
+    def _write_checkpoint(self, must: bool = False) -> None:
+        """Write a checkpoint; if that fails, raise OSError if it ``must`` be, else warn."""
         if self.checkpoint is None:
             return
         self._written = time.perf_counter()
-        write_checkpoint(
-            self.checkpoint,
-            self._at,
-            {
-                "weights": collect_arrays(self.modules),
-                "best": self._best,
-                "optimizer": self.optimizer.state_dict(),
-                "carry": self.carry,
-                "average": {} if self.average is None else self.average.state_dict(),
-            },
-            self.rng,
-            {} if self.schedule is None else self.schedule.state_dict(),
-            self.identity,
-        )
+        try:
+            write_checkpoint(
+                self.checkpoint,
+                self._at,
+                self._arrays(),
+                self.rng,
+                {} if self.schedule is None else self.schedule.state_dict(),
+                self.identity,
+            )
+        except OSError as error:
+            if must:
+                raise
+            warnings.warn(f"checkpoint: {error}", RuntimeWarning, stacklevel=5)
+
+    def _arrays(self) -> dict[str, dict[str, Array]]:
+        return {
+            "weights": collect_arrays(self.modules),
+            "best": self._best,
+            "optimizer": self.optimizer.state_dict(),
+            "carry": dict(self.carry),
+            "average": {} if self.average is None else self.average.state_dict(),
+        }
 
     def _resume(self) -> None:
         if self.checkpoint is None:
             raise ValueError("checkpoint: expected a path to resume from, got None")
-        self._at, arrays, schedule = read_checkpoint(self.checkpoint, self.rng, self.identity)
+        rng_state = self.rng.bit_generator.state
+        schedule_state = None if self.schedule is None else self.schedule.state_dict()
+        kept = self._arrays()
         try:
-            if self.schedule is not None:
-                self.schedule.load_state_dict(schedule)
-            spread_arrays(self.modules, arrays["weights"])
-            self.optimizer.load_state_dict(arrays["optimizer"])
-            if self.average is not None:
-                self.average.load_state_dict(arrays["average"])
+            at, arrays, schedule = read_checkpoint(self.checkpoint, self.rng, self.identity)
+            self._load(arrays, schedule)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{os.fspath(self.checkpoint)}: {error}") from None
+            self.rng.bit_generator.state = rng_state
+            self._load(kept, schedule_state)
+            name = os.fspath(self.checkpoint)
+            message = str(error) if str(error).startswith(f"{name}: ") else f"{name}: {error}"
+            raise ValueError(message) from None
+        self._at = at
+
+    def _load(
+        self, arrays: Mapping[str, dict[str, Array]], schedule: Mapping[str, Any] | None
+    ) -> None:
+        """Go on from what `_arrays` and a schedule's `state_dict` gave."""
+        spread_arrays(self.modules, arrays["weights"])
+        self.optimizer.load_state_dict(arrays["optimizer"])
+        if self.schedule is not None and schedule is not None:
+            self.schedule.load_state_dict(schedule)
+        if self.average is not None:
+            self.average.load_state_dict(arrays["average"])
         self._best = arrays["best"]
         self.carry.clear()
         self.carry.update(arrays["carry"])

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rnnfast._packing import pack, unpack, untyped
+from rnnfast._signals import InterruptFlag
 from rnnfast.models.parts import make_average, make_optimizer, make_schedule
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array, Module
-from rnnfast.training import Trainer
+from rnnfast.training import Progress, Trainer
 
 Batch = TypeVar("Batch")
 
@@ -39,7 +40,7 @@ def make_trainer(
     Parameters
     ----------
     model : RecurrentModel
-        Whose hyperparameters.
+        Whose hyperparameters; what callbacks find as ``progress.model``. Its history begins anew.
     modules, rng, step, batches, checkpoint
         As `Trainer` takes them.
     total_steps : int
@@ -50,6 +51,8 @@ def make_trainer(
     **options
         Further arguments of `Trainer`.
     """
+    model.history_, model.best_epoch_, model.stopped_ = [], 0, ""
+    model._trained_with = copy.deepcopy(model.get_params())
     optimizer = make_optimizer(
         model.optimizer, modules, model.learning_rate, model.optimizer_options
     )
@@ -82,21 +85,33 @@ def make_trainer(
         patience=model.patience,
         checkpoint=checkpoint,
         identity=identity,
+        model=model,
         **options,
     )
 
 
-def run_trainer(model: RecurrentModel, trainer: Trainer[Any], epochs: int, resume: bool) -> None:
-    """Train, and set what `Model` tells of its training, however that ends."""
-    model.history_ = trainer.history
-    model._trained_with = copy.deepcopy(model.get_params())
-    try:
+def train_copy(
+    model: RecurrentModel,
+    trained: RecurrentModel,
+    trainer: Trainer[Any],
+    epochs: int,
+    resume: bool,
+) -> None:
+    """Train ``trained``, a copy of ``model``, and let ``model`` have what it learned.
+
+    Until training has ended, ``model`` is as it was, for callbacks and other threads too. It stays
+    so if an error ends the training.
+    """
+
+    def note(progress: Progress) -> None:
+        trained.history_ = progress.history
+
+    trainer.callbacks = [note, *trainer.callbacks]
+    with InterruptFlag():  # a signal that ends the process may do so when the model is whole
         trainer.run(epochs, resume)
-    finally:
-        for module in trainer.modules.values():  # gradients of the last step: nothing to copy
-            module.zero_grad()
-        model.history_ = trainer.history
-        model.best_epoch_, model.stopped_ = trainer.best_epoch, trainer.stopped
+        trained.history_ = trainer.history
+        trained.best_epoch_, trained.stopped_ = trainer.best_epoch, trainer.stopped
+        model._adopt(trained)
 
 
 def digest(*parts: Iterable[Array] | str) -> str:

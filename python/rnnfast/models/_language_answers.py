@@ -59,7 +59,7 @@ class LanguageAnswers(RecurrentModel):
         TypeError
             If something is of a wrong type.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         reader = CorpusReader(self.tokenizer_, self.lines)
         lines = reader.read("text", text, to_learn=False)
         sequences = reader.encode("text", lines, self.vocabulary_)
@@ -96,6 +96,7 @@ class LanguageAnswers(RecurrentModel):
         TypeError
             If something is of a wrong type.
         """
+        self = self._as_fitted()
         ids = self._encode("sentence", sentence)[1]
         if len(ids) == 0 and not self.lines:
             return 0.0
@@ -125,6 +126,7 @@ class LanguageAnswers(RecurrentModel):
         NotFittedError, ValueError, TypeError
             As `log_prob`, for ``prefix`` and ``condition``; or if ``k`` is no integer from 1 on.
         """
+        self = self._as_fitted()
         k = check_int("k", k, 1)
         ids = self._encode("prefix", prefix)[1]
         probabilities = self.network_.next_probabilities(ids, self._given(condition))
@@ -182,6 +184,7 @@ class LanguageAnswers(RecurrentModel):
         TypeError
             If something is of a wrong type.
         """
+        self = self._as_fitted()
         n, allow_unknown = check_int("n", n, 1), check_bool("allow_unknown", allow_unknown)
         tokens, ids = self._encode("prefix", prefix)
         vocabulary = self.vocabulary_
@@ -205,7 +208,6 @@ class LanguageAnswers(RecurrentModel):
 
     def _encode(self, name: str, text: str) -> tuple[list[str], Ints]:
         """Return the tokens of one sentence or prefix, and their ids."""
-        self._require_fitted()
         if not isinstance(text, str):
             raise TypeError(f"{name}: expected a str, got {type(text).__name__}")
         reader = CorpusReader(self.tokenizer_, self.lines)

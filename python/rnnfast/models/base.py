@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import os
@@ -35,7 +36,7 @@ class Model:
         One record an epoch; see `rnnfast.training.Trainer`.
     best_epoch_ : int
         The epoch whose weights the model has; 0: those of the last step.
-    stopped_ : {"finished", "patience", "callback", "interrupt", "error"}
+    stopped_ : {"finished", "patience", "callback", "interrupt"}
         Why training ended.
     """
 
@@ -116,7 +117,7 @@ class Model:
         OSError
             If the file cannot be written; a file that stood there is unchanged.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         params = self._params_to_save()
         learned = self._learned()
         trained_with = {
@@ -145,12 +146,15 @@ class Model:
     @property
     def num_parameters(self) -> int:
         """How many numbers the fitted model's layers hold."""
-        self._require_fitted()
+        self = self._as_fitted()
         return sum(
             parameter.data.size
             for module in self._modules().values()
             for parameter in module.parameters().values()
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(vars(self))  # of one moment, whatever is learned while it is copied or sent
 
     def __repr__(self) -> str:
         defaults = self._defaults()
@@ -160,6 +164,22 @@ class Model:
             if type(value) is not type(defaults[name]) or value != defaults[name]
         }
         return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in changed.items())})"
+
+    # A model may be asked in one thread while another trains it anew: `fit` trains a copy, of which
+    # the model takes over all that was learned in one operation; what answers looks at it once.
+
+    def _adopt(self, trained: Model) -> None:
+        """Have what ``trained``, a copy of this model, has learned, all of it at once."""
+        learned = {n: v for n, v in vars(trained).items() if n.startswith("_") or n.endswith("_")}
+        before = dict(vars(self))  # so that nothing is freed, which may run other code, meanwhile
+        vars(self).update(learned)
+        del before
+
+    def _as_fitted(self: Self) -> Self:
+        """Return this model as it is now, which no `fit` changes; raise if there was none yet."""
+        model = copy.copy(self)
+        model._require_fitted()
+        return model
 
     def _require_fitted(self) -> None:
         if not self._is_fitted():

@@ -109,7 +109,7 @@ class SequenceClassifier(ManyToOne):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         return softmax(self._scores(self.inputs_.encode("X", X)))
 
     def predict(self, X: Any) -> Array:
@@ -117,6 +117,7 @@ class SequenceClassifier(ManyToOne):
 
         Takes what `predict_proba` takes and raises what it raises.
         """
+        self = self._as_fitted()
         probabilities = self.predict_proba(X)
         best: Array = self.classes_[probabilities.argmax(axis=1)]
         return best

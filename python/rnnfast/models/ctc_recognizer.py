@@ -145,7 +145,7 @@ class CTCRecognizer(ManyToMany):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         found = self._predict_symbols(self.inputs_.encode("X", X), beam_size)
         return self._written(found)
 
@@ -166,7 +166,7 @@ class CTCRecognizer(ManyToMany):
         ValueError, TypeError
             As `predict`; also if ``X`` and ``y`` differ in length or all of y is empty.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         true = self._read_targets("y", y)
         x = self.inputs_.encode("X", X)
         check_same_length(x, true)

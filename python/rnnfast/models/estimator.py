@@ -14,7 +14,7 @@ from rnnfast._checks import check_bool, check_int, check_real, make_generator
 from rnnfast._progress import Reporter
 from rnnfast._tensors import to_json
 from rnnfast.data.batches import Ints, bucket_by_length
-from rnnfast.models._fitting import make_trainer, run_trainer
+from rnnfast.models._fitting import make_trainer, train_copy
 from rnnfast.models.encoder import EncoderLayers
 from rnnfast.models.examples import (
     ExampleBatch,
@@ -150,8 +150,10 @@ class Estimator(RecurrentModel):
     ) -> Self:
         """Learn from examples.
 
-        What was learned before is forgotten, unless training is resumed. Ctrl-C ends training
-        after the running step, with a model that can be used.
+        What was learned before is forgotten, unless training is resumed. Until training has ended,
+        the model is as it was, also for callbacks and other threads; it stays so if an error ends
+        the training. Ctrl-C ends training after the running step, with a model that can be used;
+        SIGTERM and SIGHUP do so too, and then end the process if nothing else handles them.
 
         Parameters
         ----------
@@ -164,12 +166,16 @@ class Estimator(RecurrentModel):
             What to measure after each epoch; without it a part of the examples. The weights of the
             best epoch are kept.
         checkpoint : path-like, optional
-            A file to write after epochs and when stopped, from which training can go on.
+            A file to write after epochs, every two minutes within them, and when stopped, from
+            which training can go on. A checkpoint that stands there is replaced if training is not
+            resumed from it.
         resume : bool
             Go on from the checkpoint, with the same bits as if training had not stopped. Examples
-            and hyperparameters must be the same.
+            and hyperparameters must be the same; ``epochs`` may be others, to which the learning
+            rate then goes on from where it stands (`rnnfast.CosineLR`).
         callbacks : sequence of callable
-            Called with a `rnnfast.training.Progress` after each step and each epoch.
+            Called with a `rnnfast.training.Progress` after each step and each epoch;
+            ``progress.model`` is the model in training.
 
         Returns
         -------
@@ -188,34 +194,32 @@ class Estimator(RecurrentModel):
         OSError
             If a checkpoint cannot be read or written.
         """
-        self._check_hyperparameters()
         fresh = copy.copy(self)
+        fresh._check_hyperparameters()
         train, held_out = fresh._prepare(X, y, valid)
-        rng = make_generator("seed", self.seed)
+        rng = make_generator("seed", fresh.seed)
         network = fresh.network_ = fresh._make_network(rng)
-        fresh.history_, fresh.best_epoch_, fresh.stopped_ = [], 0, ""
         lengths = lengths_of(train.x)
-        total_steps = self.epochs * -(-len(lengths) // self.batch_size)
-        monitor, maximize = self._choice()
+        total_steps = fresh.epochs * -(-len(lengths) // fresh.batch_size)
+        monitor, maximize = fresh._choice()
         trainer = make_trainer(
-            self,
+            fresh,
             network.modules,
             rng,
-            step=self._make_step(network, lambda: trainer.steps / total_steps),
+            step=fresh._make_step(network, lambda: trainer.steps / total_steps),
             batches=lambda rng: ExampleBatches(
-                lengths, lambda chosen: self._make_batch(train, chosen), self.batch_size, rng
+                lengths, lambda chosen: fresh._make_batch(train, chosen), fresh.batch_size, rng
             ),
             total_steps=total_steps,
             checkpoint=checkpoint,
             data=lambda: {"data": fingerprint(train, held_out, to_json(fresh._learned()))},
-            validate=None if held_out is None else lambda: self._figures(held_out),
+            validate=None if held_out is None else lambda: fresh._figures(held_out),
             monitor=monitor,
             maximize=maximize,
             callbacks=callbacks,
-            reporter=Reporter(self.verbose, unit=self._unit),
+            reporter=Reporter(fresh.verbose, unit=fresh._unit),
         )
-        vars(self).update(vars(fresh))
-        run_trainer(self, trainer, self.epochs, resume)
+        train_copy(self, fresh, trainer, fresh.epochs, resume)
         return self
 
     def _check_hyperparameters(self) -> None:

@@ -165,7 +165,7 @@ class Forecaster(Regression):
         TypeError
             If something is of a wrong type.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         steps = check_int("steps", self._windows.horizon if steps is None else steps, 1)
         windows = self._windows
         known = self._tail if after is None else self._series("after", after, windows.reach)
@@ -204,7 +204,7 @@ class Forecaster(Regression):
         ValueError, TypeError
             If the series is too short or does not fit.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         windows = self._windows
         series = self._series("X", X, windows.reach + windows.horizon)
         places = windows.places(series)

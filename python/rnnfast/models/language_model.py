@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from rnnfast._checks import check_bool, check_int, check_real, make_generator
 from rnnfast._progress import Reporter
 from rnnfast.models._corpus import CorpusReader
-from rnnfast.models._fitting import run_trainer
+from rnnfast.models._fitting import train_copy
 from rnnfast.models._language_answers import LanguageAnswers
 from rnnfast.models._language_training import (
     choose_epochs,
@@ -95,7 +96,7 @@ class LanguageModel(LanguageAnswers):
         One record an epoch; see `rnnfast.training.Trainer`. Losses are in nats a token.
     best_epoch_ : int
         The epoch whose weights the model has; 0: those of the last step.
-    stopped_ : {"finished", "patience", "callback", "interrupt", "error"}
+    stopped_ : {"finished", "patience", "callback", "interrupt"}
         Why training ended.
     """
 
@@ -130,8 +131,10 @@ class LanguageModel(LanguageAnswers):
     ) -> LanguageModel:
         """Learn from a corpus.
 
-        What was learned before is forgotten, unless training is resumed. Ctrl-C ends training
-        after the running step, with a model that can be used.
+        What was learned before is forgotten, unless training is resumed. Until training has ended,
+        the model is as it was, also for callbacks and other threads; it stays so if an error ends
+        the training. Ctrl-C ends training after the running step, with a model that can be used;
+        SIGTERM and SIGHUP do so too, and then end the process if nothing else handles them.
 
         Parameters
         ----------
@@ -148,14 +151,18 @@ class LanguageModel(LanguageAnswers):
             How many times to go through the corpus; None: as often as makes about 4,000 steps, at
             most 30 times. The weights of the best epoch are kept.
         checkpoint : path-like, optional
-            A file to write after each epoch and when stopped, from which training can go on.
+            A file to write after epochs, every two minutes within them, and when stopped, from
+            which training can go on. A checkpoint that stands there is replaced if training is not
+            resumed from it.
         resume : bool
             Go on from the checkpoint, with the same bits as if training had not stopped. The
-            corpus and the hyperparameters must be the same.
+            corpus and the hyperparameters must be the same; ``epochs`` may be others, to which the
+            learning rate then goes on from where it stands (`rnnfast.CosineLR`).
         verbose : int
             0 shows nothing; 1 a progress bar on a terminal, elsewhere one line an epoch; 2 lines.
         callbacks : sequence of callable
-            Called with a `rnnfast.training.Progress` after each step and each epoch.
+            Called with a `rnnfast.training.Progress` after each step and each epoch;
+            ``progress.model`` is the model in training.
 
         Returns
         -------
@@ -176,27 +183,27 @@ class LanguageModel(LanguageAnswers):
         if epochs is not None:
             epochs = check_int("epochs", epochs, 1)
         verbose = check_int("verbose", verbose, 0)
-        self._check_hyperparameters()
-        reader = CorpusReader(self._tokenizer(), self.lines)
-        corpus = prepare_corpus(self, reader, text, valid, (condition, valid_condition))
-        rng = make_generator("seed", self.seed)
-        network = self._make_network(corpus.vocabulary, corpus.condition, rng)
-        steps = len(make_batches(self, corpus, network.start, None))
+        fresh = copy.copy(self)
+        fresh._check_hyperparameters()
+        reader = CorpusReader(fresh._tokenizer(), fresh.lines)
+        corpus = prepare_corpus(fresh, reader, text, valid, (condition, valid_condition))
+        rng = make_generator("seed", fresh.seed)
+        network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
+        fresh.vocabulary_, fresh.tokenizer_ = corpus.vocabulary, reader.tokenizer
+        fresh.network_, fresh.condition_ = network, corpus.condition
+        steps = len(make_batches(fresh, corpus, network.start, None))
         epochs = epochs or choose_epochs(steps)
         trainer = make_language_trainer(
-            self,
+            fresh,
             network,
             corpus,
             rng,
             epochs * steps,
             checkpoint,
             callbacks=callbacks,
-            reporter=Reporter(verbose, unit=self.level, perplexity=True),
+            reporter=Reporter(verbose, unit=fresh.level, perplexity=True),
         )
-        # Callbacks may already ask the model.
-        self.vocabulary_, self.tokenizer_ = corpus.vocabulary, reader.tokenizer
-        self.network_, self.condition_ = network, corpus.condition
-        run_trainer(self, trainer, epochs, resume)
+        train_copy(self, fresh, trainer, epochs, resume)
         return self
 
     # Making and files

@@ -89,7 +89,7 @@ class MultiLabelTagger(Stepwise):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         return self._outputs(self._encode("X", X), self.network_.probabilities)
 
     def predict(self, X: Any) -> list[Array]:
@@ -97,7 +97,7 @@ class MultiLabelTagger(Stepwise):
 
         Takes what `predict_proba` takes and raises what it raises.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         return self._outputs(self._encode("X", X), self.network_.predict)
 
     def generate(
@@ -143,7 +143,7 @@ class MultiLabelTagger(Stepwise):
         TypeError
             If something is of a wrong type.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         if prefix is None:
             given = [np.zeros((0, self.num_labels_))] * check_int("n", n, 1)
         else:
@@ -192,7 +192,7 @@ class MultiLabelTagger(Stepwise):
         ValueError, TypeError
             As `score`.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         sequences, targets = self._read_pair(X, y)
         return self._compare(Examples(self._encode("X", sequences), targets))
 

@@ -184,7 +184,7 @@ class SequenceRegressor(Regression):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         predicted = self._predict_encoded(self.inputs_.encode("X", X))
         return predicted[:, 0] if self._single else predicted
 

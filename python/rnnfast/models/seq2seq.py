@@ -170,7 +170,7 @@ class Seq2Seq(ManyToMany):
         TypeError, ValueError
             As `fit`, for ``X``; or if an option is out of range.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         found = self._predict_ids(self._encode_x("X", X), beam_size, length_penalty, max_length)
         return self._written([self.targets_.vocabulary.decode(ids) for ids in found])
 
@@ -197,7 +197,7 @@ class Seq2Seq(ManyToMany):
         TypeError, ValueError
             As `fit`.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         true = self._read_targets("y", y)
         x = self._encode_x("X", X)
         check_same_length(x, true)
@@ -226,7 +226,7 @@ class Seq2Seq(ManyToMany):
         TypeError, ValueError
             As `fit`, for ``x`` and ``y``.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         if self.network_.attention is None:
             raise ValueError("attention: expected a model with attention, got None")
         (ids,) = self._encode_x("x", [x])

@@ -97,7 +97,7 @@ class StepRegressor(Stepwise):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         numbers = self._predicted(self._encode("X", X))
         return [rows[:, 0] for rows in numbers] if self._flat else numbers
 
@@ -136,7 +136,7 @@ class StepRegressor(Stepwise):
         ValueError, TypeError
             As `score`.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         sequences, targets = self._read_pair(X, y)
         return self._compare(targets, self._encode("X", sequences))
 

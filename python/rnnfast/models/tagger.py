@@ -138,7 +138,7 @@ class SequenceTagger(Stepwise):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         return [labels.tolist() for labels in self._labels(self._encode("X", X))]
 
     def predict_proba(self, X: Any) -> list[Array]:
@@ -162,7 +162,7 @@ class SequenceTagger(Stepwise):
         NotFittedError, ValueError, TypeError
             As `predict`.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         return self._outputs(self._encode("X", X), self.network_.probabilities)
 
     def score(self, X: Any, y: Any) -> float:
@@ -202,7 +202,7 @@ class SequenceTagger(Stepwise):
         ValueError, TypeError
             As `score`.
         """
-        self._require_fitted()
+        self = self._as_fitted()
         sequences, labels = self._read_pair(X, y)
         return self._compare(labels, self._labels(self._encode("X", sequences)))
 

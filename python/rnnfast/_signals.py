@@ -1,0 +1,72 @@
+"""How Ctrl-C and the signals that end a process stop a training between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+# What asks a process to end, as far as the system has it: Ctrl-C, a batch system or `kill`, and a
+# terminal that is closed.
+_NAMES = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}
+_SIGNALS = {getattr(signal, name): by for name, by in _NAMES.items() if hasattr(signal, name)}
+
+
+class InterruptFlag:
+    """While entered, the first Ctrl-C, SIGTERM or SIGHUP only sets `by`.
+
+    A second Ctrl-C raises KeyboardInterrupt. At the end SIGTERM and SIGHUP are passed on to whoever
+    handled them before, which by default ends the process; Ctrl-C has then done what it was to do.
+    Within another flag, entering gives that one and changes nothing.
+
+    Signals that are ignored, as those of a process under `nohup`, stay so. Outside the main thread,
+    where Python handles no signals, nothing changes.
+
+    Attributes
+    ----------
+    by : str
+        What asked for an end: ``"Ctrl-C"``, ``"SIGTERM"`` or ``"SIGHUP"``; empty: nothing yet.
+    """
+
+    def __init__(self) -> None:
+        self.by = ""
+        self._previous: dict[int, Any] = {}
+        self._to_pass_on: int | None = None
+        self._leaving = False
+
+    def __enter__(self) -> InterruptFlag:
+        if threading.current_thread() is threading.main_thread():
+            handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+            for handler in handlers.values():
+                outer = getattr(handler, "__self__", None)
+                if isinstance(outer, InterruptFlag):
+                    return outer
+            for number, previous in handlers.items():
+                # Not where it is ignored or not Python's to handle; nor a Ctrl-C that kills.
+                if callable(previous) or (
+                    previous is signal.SIG_DFL and number is not signal.SIGINT
+                ):
+                    self._previous[number] = previous
+                    signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._leaving = True
+        for number, previous in reversed(self._previous.items()):  # Ctrl-C's last: it may raise
+            signal.signal(number, previous)
+        if self._to_pass_on is not None:
+            signal.raise_signal(self._to_pass_on)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            if self.by and not self._leaving:
+                raise KeyboardInterrupt
+        elif self._to_pass_on is None:  # a terminal that is closed may say so twice
+            self._to_pass_on = number
+        self.by = self.by or _SIGNALS[signal.Signals(number)]
