@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,16 +13,9 @@ from typing import Any
 import pytest
 
 import rnnfast as rf
+from command_line import LINES, SMALL, CliRunner, app, fails, run, start
 from rnnfast.__main__ import main
 from rnnfast.data import load_dinosaurs
-
-typer = pytest.importorskip("typer", reason="the command line's extra is not installed")
-from typer.testing import CliRunner  # noqa: E402
-
-from rnnfast.cli import app  # noqa: E402
-
-LINES = ["to be", "or not", "to be", "that is", "the question"] * 6
-SMALL = ["--hidden-size", "8", "--layers", "1", "--batch-size", "5", "--sequence-length", "10"]
 
 
 @pytest.fixture(autouse=True)
@@ -44,22 +36,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lm = rf.LanguageModel(lines=True, hidden_size=8, seed=0)
     lm.fit(LINES, epochs=3, verbose=0).save(path)
     return path
-
-
-def run(*arguments: object) -> str:
-    """Run in this process and return standard output."""
-    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
-    """Run what is to fail; return the exit code and its one line on standard error."""
-    code = main([str(a) for a in arguments])
-    captured = capsys.readouterr()
-    lines = captured.err.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("rnnfast: "), captured.err
-    return code, lines[0].removeprefix("rnnfast: ")
 
 
 # train
@@ -190,6 +166,35 @@ def test_info(model: Path) -> None:
         assert part in output
 
 
+@pytest.mark.parametrize("best", [1, 2, 3, 0])
+def test_info_tells_the_loss_of_the_weights_that_are_kept(best: int, tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    lm = rf.LanguageModel(lines=True, hidden_size=8, seed=0)
+    lm.fit(LINES, epochs=3, verbose=0)
+    lm.best_epoch_ = best
+    lm.save(path)
+    facts = dict(line.split(maxsplit=1) for line in run("info", path).splitlines()[1:])
+    if best:
+        assert facts["trained"] == f"3 epochs, 3 steps; weights of epoch {best}"
+        kept = lm.history_[best - 1]
+        assert (facts["loss"], facts["valid_loss"]) == (
+            f"{kept['loss']:.4g}",
+            f"{kept['valid_loss']:.4g}",
+        )
+    else:
+        assert facts["trained"] == "3 epochs, 3 steps; weights of the last step"
+        assert facts["loss"].split() == ["of", "epoch", "3", f"{lm.history_[-1]['loss']:.4g}"]
+
+
+def test_info_of_other_models(tmp_path: Path) -> None:
+    model = rf.SequenceClassifier(hidden_size=4, epochs=4, verbose=0, seed=1)
+    model.fit(["good", "bad"] * 8, ["+", "-"] * 8).save(tmp_path / "m")
+    output = run("info", tmp_path / "m")
+    kept = model.history_[model.best_epoch_ - 1]
+    assert f"weights of epoch {model.best_epoch_}" in output
+    assert f"{kept['valid_accuracy']:.4g}" in output.split("valid_accuracy")[1]
+
+
 # Wrong usage
 
 
@@ -215,13 +220,12 @@ def test_errors_are_one_line(
     assert code == 1 and message.startswith(f"{corpus}: damaged, cut short or not a safetensors")
     assert fails(capsys, "train", none, "-o", out) == (1, f"{none}: No such file or directory")
     code, message = fails(capsys, "train", corpus, "-o", none / "m")
-    assert (code, message) == (1, f"{none}: Not a directory")
+    assert (code, message) == (1, f"{none / 'm'}: --out: its folder does not exist")
     (tmp_path / "latin").write_bytes("na\u00efve".encode("latin-1"))
     code, message = fails(capsys, "train", tmp_path / "latin", "-o", out)
     assert code == 1 and "expected UTF-8 text, got byte 0xef at offset 2" in message
     (tmp_path / "empty").write_bytes(b" \n")
     assert "got an empty file" in fails(capsys, "train", tmp_path / "empty", "-o", out)[1]
-    assert "lower batch_size" in fails(capsys, "train", corpus, "-o", out)[1]
     assert "got none among 2" in fails(capsys, "next", model, "ZZ")[1]
     code, message = fails(capsys, "train", corpus, "-o", out, "--resume", *SMALL)
     assert (code, message) == (1, f"{out}.checkpoint: No such file or directory")
@@ -253,16 +257,6 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
 # As a process
 
 
-def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
-    environment = {**os.environ, "RNNFAST_NUM_THREADS": "1"}
-    package = str(Path(rf.__file__).parent.parent)
-    environment["PYTHONPATH"] = os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "rnnfast", *map(str, arguments)]
-    return subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-
-
 def test_process_that_is_stopped(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "m"
     process = start("train", corpus, "-o", out, "--epochs", 100_000, *SMALL)
@@ -289,6 +283,6 @@ def test_reader_that_goes_away(model: Path) -> None:
     assert process.stdout is not None and process.stderr is not None
     process.stdout.readline()
     process.stdout.close()
-    assert process.stderr.read() == ""
+    assert process.stderr.read() == "rnnfast: standard output: Broken pipe\n"
     assert process.wait(timeout=60) == 1
     process.stderr.close()

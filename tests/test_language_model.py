@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -438,8 +439,6 @@ def test_unknown_tokens_are_not_written_unless_allowed() -> None:
         (3, {"lines": True}, TypeError, "^text: expected a str or a list of str, got int$"),
         (["a", 3], {"lines": True}, TypeError, r"^text\[1\]: expected a str, got int$"),
         (["a", math.nan], {"lines": True}, TypeError, r"^text\[1\]: expected a str, got float$"),
-        ("ab" * 20, {}, ValueError, "^text: expected at least one batch, 4 x 16 tokens to learn "
-         "from, got 36; lower batch_size or sequence_length$"),
         ("a", {}, ValueError, "^text: expected at least 2 tokens, to hold one out, got 1"),
         (["a"], {"lines": True}, ValueError, "^text: expected at least 2 lines, to hold one out"),
     ],
@@ -447,6 +446,46 @@ def test_unknown_tokens_are_not_written_unless_allowed() -> None:
 def test_bad_corpus(text: Any, options: dict[str, Any], error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         fit(text, **options)
+
+
+@pytest.mark.parametrize(("length", "batch_size"), [(2, 1), (17, 1), (36, 2), (70, 3), (72, 4)])
+def test_a_short_text_is_learned_in_smaller_batches(
+    length: int, batch_size: int, tmp_path: Path
+) -> None:
+    """As with a batch size that fits, and it is said, but where it fits."""
+    text = ("aab" * length)[:length]
+    count = length - max(round(0.1 * length), 1)
+    lm = small(dropout=0.2)
+    message = (
+        rf"^text: {count} characters to learn from are less than batch_size x sequence_length, "
+        rf"4 x 16; taking a batch_size of {batch_size}$"
+    )
+    short = batch_size < 4
+    path = tmp_path / "c"
+    with pytest.warns(RuntimeWarning, match=message) if short else nullcontext():
+        lm.fit(text, epochs=3, verbose=0)
+    assert [record["count"] for record in lm.history_] == [count] * 3
+    assert_same_weights(
+        lm, small(dropout=0.2, batch_size=batch_size).fit(text, epochs=3, verbose=0)
+    )
+    stopped, resumed = small(dropout=0.2), small(dropout=0.2)
+    with pytest.warns(RuntimeWarning, match=message) if short else nullcontext():
+        stopped.fit(text, epochs=3, verbose=0, checkpoint=path, callbacks=[lambda p: p.step == 1])
+    with pytest.warns(RuntimeWarning, match=message) if short else nullcontext():
+        resumed.fit(text, epochs=3, verbose=0, checkpoint=path, resume=True)
+    assert_same_weights(resumed, lm)
+
+
+@pytest.mark.parametrize(("text", "lines"), [("abc\ndef\nghi", True), ("abcdefghi", False)])
+def test_what_cannot_be_held_out_is_learned(text: str, lines: bool) -> None:
+    """The characters of the part to hold out do not occur in the rest."""
+    lm = small(lines=lines, batch_size=1, sequence_length=2)
+    with pytest.warns(RuntimeWarning, match=r"^text: none of the \d characters to hold out occurs"):
+        lm.fit(text, epochs=2, verbose=0)
+    assert len(lm.vocabulary_) - 1 - lines == 9
+    assert lm.best_epoch_ == 0 and lm.history_[0]["count"] == (12 if lines else 9)
+    with pytest.raises(ValueError, match=r"^patience: expected None without validation"):
+        small(lines=lines, batch_size=1, sequence_length=2, patience=1).fit(text, verbose=0)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -151,6 +152,12 @@ class Reporter:
         """Show a text between two updates; nothing with ``verbose=0``."""
         if self.verbose:
             self._line(text)
+
+    def tell(self, text: str) -> None:
+        """Show what must not go unseen: with ``verbose=0`` as a RuntimeWarning."""
+        if self.verbose == 0:
+            warnings.warn(text, RuntimeWarning, stacklevel=4)
+        self.write(text)
 
     def close(self) -> None:
         """Leave the terminal tidy."""

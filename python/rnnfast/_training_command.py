@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -13,7 +11,11 @@ from typing import Annotated
 import typer
 
 import rnnfast as rf
+from rnnfast._console import OutputError, Terminated, fits_int64, flush, note, say
 from rnnfast._progress import perplexity_of
+from rnnfast._signals import InterruptFlag
+from rnnfast._training_files import require_free
+from rnnfast._training_messages import describe_training, kept_record
 from rnnfast.data.datasets import load_dinosaurs, read_text
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.training import Progress
@@ -51,38 +53,64 @@ def train(
     ] = False,
     level: Annotated[Level, typer.Option(help="What to predict.")] = Level.char,
     cell: Annotated[Cell, typer.Option(help="The recurrent cell.")] = Cell.lstm,
-    hidden_size: Annotated[int, typer.Option(min=1, help="Units of a layer.")] = 128,
-    layers: Annotated[int, typer.Option(min=1, help="How many layers.")] = 2,
+    hidden_size: Annotated[
+        int, typer.Option(min=1, callback=fits_int64, help="Units of a layer.")
+    ] = 128,
+    layers: Annotated[int, typer.Option(min=1, callback=fits_int64, help="How many layers.")] = 2,
     embedding_size: Annotated[
-        int, typer.Option(min=0, help="Numbers of a token's learned vector; 0: one-hot vectors.")
+        int,
+        typer.Option(
+            min=0,
+            callback=fits_int64,
+            help="Numbers of a token's learned vector; 0: one-hot vectors.",
+        ),
     ] = 32,
     dropout: Annotated[float, typer.Option(help="Share of outputs that training drops.")] = 0.1,
     max_vocabulary: Annotated[
-        int | None, typer.Option(min=1, help="Only so many of the most frequent tokens.")
+        int | None,
+        typer.Option(min=1, callback=fits_int64, help="Only so many of the most frequent tokens."),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Times through the corpus; else as many as take minutes."),
+        typer.Option(
+            min=1,
+            callback=fits_int64,
+            help="Times through the corpus; else as many as take minutes.",
+        ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pieces of text learned at once.")] = 50,
-    sequence_length: Annotated[int, typer.Option(min=1, help="Steps of a piece.")] = 50,
+    batch_size: Annotated[
+        int, typer.Option(min=1, callback=fits_int64, help="Pieces of text learned at once.")
+    ] = 50,
+    sequence_length: Annotated[
+        int, typer.Option(min=1, callback=fits_int64, help="Steps of a piece.")
+    ] = 50,
     learning_rate: Annotated[float, typer.Option("--lr", help="The first learning rate.")] = 0.01,
     valid: Annotated[
         Path | None, typer.Option(help="A text to validate on; else a tenth of the corpus.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same model.")] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads to use.")] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, callback=fits_int64, help="The same seed, the same model.")
+    ] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, callback=fits_int64, help="Threads to use.")
+    ] = None,
     sample_every: Annotated[
-        int | None, typer.Option(min=0, help="Epochs from one sample to the next; 0: none.")
+        int | None,
+        typer.Option(
+            min=0, callback=fits_int64, help="Epochs from one sample to the next; 0: none."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from where training stopped.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a model, or a training that has not ended.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Train a language model. Ctrl-C stops and saves it; --resume goes on."""
-    if not out.parent.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(out.parent))
+    checkpoint = Path(f"{out}.checkpoint")
+    require_free(out, checkpoint, {"CORPUS": corpus, "--valid": valid}, resume, force)
     if threads is not None:
         rf.set_num_threads(threads)
     text = load_dinosaurs() if corpus is None else read_text(corpus)
@@ -101,23 +129,46 @@ def train(
         learning_rate=learning_rate,
         seed=seed,
     )
-    checkpoint = out.with_name(out.name + ".checkpoint")
     began = time.perf_counter()
-    lm.fit(
-        text,
-        held_out,
-        epochs=epochs,
-        checkpoint=checkpoint,
-        resume=resume,
-        verbose=0 if quiet else 1,
-        callbacks=[] if quiet or sample_every == 0 else [_sampler(sample_every)],
-    )
-    lm.save(out)
-    _summarise(lm, "names of dinosaurs" if corpus is None else str(corpus), out, began)
+    terminated: Terminated | None = None
+    try:
+        lm.fit(
+            text,
+            held_out,
+            epochs=epochs,
+            checkpoint=checkpoint,
+            resume=resume,
+            verbose=0 if quiet else 1,
+            callbacks=[] if quiet or sample_every == 0 else [_sampler(sample_every)],
+        )
+    except Terminated as error:
+        terminated = error
+        if not hasattr(lm, "network_"):  # before the first step
+            raise
+    with InterruptFlag():
+        _save(lm, out, checkpoint)
+        try:
+            _summarise(lm, "names of dinosaurs" if corpus is None else str(corpus), out, began)
+            if terminated is None and lm.stopped_ == "interrupt":
+                say("stopped by Ctrl-C; the same command with --resume goes on")
+            flush()
+        except OutputError as error:
+            note(f"{error}; the model is saved in {out}")
+    if terminated is not None:
+        raise terminated
     if lm.stopped_ == "interrupt":
-        typer.echo("stopped by Ctrl-C; the same command with --resume goes on")
         raise typer.Exit(130)
-    checkpoint.unlink()
+
+
+def _save(lm: LanguageModel, out: Path, checkpoint: Path) -> None:
+    """Save the model; then a training that has ended needs no checkpoint."""
+    try:
+        lm.save(out)
+    except OSError as error:
+        reason = f"{error.strerror or error}; {checkpoint} has it, --resume saves it"
+        raise OSError(error.errno or 0, reason, str(out)) from error
+    if lm.stopped_ != "interrupt":
+        checkpoint.unlink(missing_ok=True)
 
 
 def _sampler(every: int | None) -> Callable[[Progress], None]:
@@ -140,22 +191,18 @@ def _summarise(lm: LanguageModel, corpus: str, out: Path, began: float) -> None:
         "model": f"{lm.cell.upper()}, {layers}, {lm.num_parameters:,} parameters",
         "corpus": f"{corpus}, by {lm.unit}, {len(lm.vocabulary_)} in the vocabulary",
     }
-    if lm.history_:
-        last = lm.history_[-1]
-        best = lm.history_[lm.best_epoch_ - 1]
-        facts["training"] = (
-            f"{last['epoch']} epochs, {last['step']:,} steps, {time.perf_counter() - began:.1f} s; "
-            f"weights of epoch {best['epoch']}"
-        )
+    facts["training"] = f"{describe_training(lm)}; {time.perf_counter() - began:.1f} s"
+    figures = kept_record(lm)
+    if "valid_loss" in figures:
         facts["held out"] = (
-            f"{best['valid_loss']:.4f} nats a {lm.unit}, "
-            f"perplexity {perplexity_of(best['valid_loss']):.4g}"
+            f"{figures['valid_loss']:.4f} nats a {lm.unit}, "
+            f"perplexity {perplexity_of(figures['valid_loss']):.4g}"
         )
     facts["saved"] = str(out)
     for name, fact in facts.items():
-        typer.echo(f"{name:10}{fact}")
+        say(f"{name:10}{fact}")
     count = _SAMPLES if lm.lines else 1
     samples = lm.sample(count, max_length=2 * _SAMPLE_LENGTH, seed=0)
-    typer.echo("samples" if lm.lines else "sample")
+    say("samples" if lm.lines else "sample")
     for text in [samples] if isinstance(samples, str) else samples:
-        typer.echo(text)
+        say(text)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
-from rnnfast._checkpoints import Position
+from rnnfast._checkpoints import Position, Record
 from rnnfast.nn.module import Module
 
 
@@ -31,6 +32,28 @@ def describe_end(
         place = f"in epoch {at.epoch + 1}" if at.batch else f"after epoch {at.epoch}"
         why = f"stopped by {by} {place} of {epochs}"
     return f"{why}, {at.step} steps; {kept}"
+
+
+class Trained(Protocol):
+    """What tells of its training, as every fitted model does."""
+
+    history_: list[Record]
+    best_epoch_: int
+
+
+def describe_training(model: Trained) -> str:
+    """Say how long a model was trained, and which weights it has."""
+    history, best = model.history_, model.best_epoch_
+    length = f"{len(history)} epochs, {history[-1]['step']:,} steps" if history else "no full epoch"
+    return f"{length}; weights of {f'epoch {best}' if best else 'the last step'}"
+
+
+def kept_record(model: Trained) -> Record:
+    """Return the record of the epoch whose weights a model has, of the last one without a best.
+
+    Empty if there was none.
+    """
+    return model.history_[model.best_epoch_ - 1] if model.history_ else {}
 
 
 def describe_divergence(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,19 @@ import typer
 
 import rnnfast as rf
 from rnnfast import _training_command
+from rnnfast._console import (
+    OutputError,
+    Terminated,
+    escaping,
+    fits_int64,
+    flush,
+    note,
+    say,
+    terminating,
+)
 from rnnfast._files import read_utf8
+from rnnfast._training_messages import describe_training, kept_record
+from rnnfast.models._corpus import CorpusReader
 from rnnfast.models.language_model import LanguageModel
 
 app = typer.Typer(
@@ -27,20 +40,31 @@ app = typer.Typer(
 ModelPath = Annotated[Path, typer.Argument(help="A model that `rnnfast train` saved.")]
 
 
+# Unknown tokens that are shown.
+_SHOWN = 10
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code; an error is one line on standard error."""
+    with escaping(), terminating(), warnings.catch_warnings():
+        warnings.showwarning = lambda message, *place: note(str(message))
+        try:
+            return _run(arguments)
+        except (OutputError, Terminated) as error:
+            return _fail(str(error), getattr(error, "code", 1))
+
+
+def _run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(list(arguments) or ["--help"], "rnnfast", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        flush()
     except (KeyboardInterrupt, typer.Abort):
-        print("rnnfast: stopped", file=sys.stderr)
-        return 130
-    except (ValueError, TypeError, OSError, FloatingPointError, MemoryError) as error:
+        return _fail("stopped", 130)
+    except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
         return _fail(_line(error), 1)
+    except OutputError:
+        raise
     except Exception as error:
         # Usage errors are of typer or, before it took that over, of click.
         if not hasattr(error, "format_message"):
@@ -50,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"rnnfast: {' '.join(message.split())}", file=sys.stderr)
+    note(message)
     return code
 
 
@@ -66,23 +90,32 @@ app.command(name="train")(_training_command.train)
 @app.command()
 def sample(
     model: ModelPath,
-    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many texts.")] = 1,
+    number: Annotated[
+        int, typer.Option("-n", "--number", min=1, callback=fits_int64, help="How many texts.")
+    ] = 1,
     prefix: Annotated[str, typer.Option(help="What each text begins with.")] = "",
-    length: Annotated[int, typer.Option(min=1, help="At most so many characters or words.")] = 500,
+    length: Annotated[
+        int, typer.Option(min=1, callback=fits_int64, help="At most so many characters or words.")
+    ] = 500,
     temperature: Annotated[
         float, typer.Option(help="Below 1 safer, above 1 wilder, 0 always the likeliest.")
     ] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Draw among the k likeliest.")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(callback=fits_int64, help="Draw among the k likeliest.")
+    ] = None,
     top_p: Annotated[
         float | None, typer.Option(help="Draw among the likeliest that carry this probability.")
     ] = None,
     allow_unknown: Annotated[
         bool, typer.Option("--allow-unknown", help="Let <UNK> be drawn.")
     ] = False,
-    seed: Annotated[int | None, typer.Option(help="The same seed, the same text.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(callback=fits_int64, help="The same seed, the same text.")
+    ] = None,
 ) -> None:
     """Write new text."""
-    texts = _load(model).sample(
+    lm = _load(model)
+    texts = lm.sample(
         number,
         prefix=prefix,
         max_length=length,
@@ -92,8 +125,9 @@ def sample(
         allow_unknown=allow_unknown,
         seed=seed,
     )
+    _note_unknown(lm, "prefix", prefix)
     for text in [texts] if isinstance(texts, str) else texts:
-        typer.echo(text)
+        say(text)
 
 
 @app.command()
@@ -110,23 +144,27 @@ def score(
         assert file is not None
         text = read_utf8(file)
     result = lm.evaluate(text)
+    _note_unknown(lm, "text", text)
     ends = ", the end of each line counted" if lm.lines else ""
-    typer.echo(f"log-probability  {result.log_prob:.4f} nats")
-    typer.echo(f"{lm.unit + 's':15}  {result.num_tokens:,}{ends}")
-    typer.echo(f"loss             {result.loss:.4f} nats a {lm.unit}")
-    typer.echo(f"perplexity       {result.perplexity:.4f}")
+    say(f"log-probability  {result.log_prob:.4f} nats")
+    say(f"{lm.unit + 's':15}  {result.num_tokens:,}{ends}")
+    say(f"loss             {result.loss:.4f} nats a {lm.unit}")
+    say(f"perplexity       {result.perplexity:.4f}")
 
 
 @app.command(name="next")
 def next_(
     model: ModelPath,
     prefix: Annotated[str, typer.Argument(help="What stands before.")] = "",
-    k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, callback=fits_int64, help="How many.")] = 10,
 ) -> None:
     """List what most likely comes after a text."""
-    for token, probability in _load(model).next_tokens(prefix, k):
+    lm = _load(model)
+    answers = lm.next_tokens(prefix, k)
+    _note_unknown(lm, "prefix", prefix)
+    for token, probability in answers:
         shown = token if token.isprintable() and not token.isspace() else repr(token)
-        typer.echo(f"{probability:.4f}  {shown}")
+        say(f"{probability:.4f}  {shown}")
 
 
 @app.command()
@@ -137,7 +175,7 @@ def info(
     facts = {"rnnfast": rf.__version__, **rf.cpu_info()} if model is None else _describe(model)
     width = max(map(len, facts))
     for name, value in facts.items():
-        typer.echo(f"{name:{width}}  {_show(value)}")
+        say(f"{name:{width}}  {_show(value)}")
 
 
 def _describe(path: Path) -> dict[str, Any]:
@@ -146,11 +184,34 @@ def _describe(path: Path) -> dict[str, Any]:
     facts["parameters"] = model.num_parameters
     if isinstance(model, LanguageModel):
         facts["vocabulary"] = f"{len(model.vocabulary_)} {model.unit}s"
-        if model.history_:
-            facts["trained"] = f"{model.history_[-1]['epoch']} epochs"
-            facts |= {n: v for n, v in model.history_[-1].items() if n.endswith("loss")}
+    facts["trained"] = describe_training(model)
+    record = kept_record(model)
+    # Without a best epoch the weights may be of later steps than the figures.
+    suffix = "" if model.best_epoch_ or not record else f" of epoch {record['epoch']}"
+    for name, value in record.items():
+        if name == "loss" or name.startswith("valid_"):
+            facts[f"{name}{suffix}"] = value
     facts["file size"] = f"{path.stat().st_size:,} bytes"
     return facts
+
+
+def _note_unknown(lm: LanguageModel, name: str, text: str) -> None:
+    """Count aloud what of a text the model takes for ``<UNK>``."""
+    if not text:
+        return
+    sequences = CorpusReader(lm.tokenizer_, lm.lines).read(name, text)
+    tokens = [token for sequence in sequences for token in sequence]
+    unknown = [
+        token
+        for token, number in zip(tokens, lm.vocabulary_.encode(tokens), strict=True)
+        if number == lm.vocabulary_.unk_id
+    ]
+    if unknown:
+        counts = Counter(unknown)
+        shown = ", ".join(repr(token) for token, _ in counts.most_common(_SHOWN))
+        more = f" and {len(counts) - _SHOWN} others" if len(counts) > _SHOWN else ""
+        are = f"{lm.unit} is" if len(unknown) == 1 else f"{lm.unit}s are"
+        note(f"{name}: {len(unknown)} of {len(tokens)} {are} unknown to the model: {shown}{more}")
 
 
 def _show(value: Any) -> str:

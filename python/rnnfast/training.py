@@ -6,7 +6,6 @@ import dataclasses
 import math
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -383,9 +382,10 @@ class Trainer(Generic[Batch]):
 
     def _tell_end(self, epochs: int, by: str) -> None:
         message = describe_end(self._at, self.stopped, epochs, self.patience, self.monitor, by)
-        if self.stopped == "interrupt" and self.reporter.verbose == 0:
-            warnings.warn(message, RuntimeWarning, stacklevel=4)
-        self.reporter.write(message)
+        if self.stopped == "interrupt":
+            self.reporter.tell(message)
+        else:
+            self.reporter.write(message)
 
     def _write_checkpoint(self, must: bool = False) -> None:
         """Write a checkpoint; if that fails, raise OSError if it ``must`` be, else warn."""
@@ -404,7 +404,7 @@ class Trainer(Generic[Batch]):
         except OSError as error:
             if must:
                 raise
-            warnings.warn(f"checkpoint: {error}", RuntimeWarning, stacklevel=5)
+            self.reporter.tell(f"checkpoint: {error}")
 
     def _arrays(self) -> dict[str, dict[str, Array]]:
         return {

@@ -31,15 +31,28 @@ _MOST_EPOCHS = 30
 class Corpus:
     """An encoded corpus: what to learn from, what to validate on (maybe nothing).
 
-    With a condition, what each line of either part is conditioned on.
+    Attributes
+    ----------
+    train, valid : list of ndarray of int
+        The sequences of both parts.
+    vocabulary : Vocabulary
+        That of what is learned from.
+    batch_size : int
+        How many pieces are learned from at once: the model's, or as many as a short text has.
+    condition, train_condition, valid_condition
+        With a condition, its kind, and what each line of either part is conditioned on.
+    notes : tuple of str
+        What is done otherwise than asked for, because the text is short, each in one line.
     """
 
     train: list[Ints]
     valid: list[Ints]
     vocabulary: Vocabulary
+    batch_size: int
     condition: Condition | None = None
     train_condition: Array | None = None
     valid_condition: Array | None = None
+    notes: tuple[str, ...] = ()
 
 
 def prepare_corpus(
@@ -50,40 +63,61 @@ def prepare_corpus(
     conditions: tuple[Any, Any] = (None, None),
 ) -> Corpus:
     """Read, divide and encode what `LanguageModel.fit` was given."""
-    sequences = reader.read("text", text)
-    condition, given = _learn_condition(model, text, len(sequences), conditions[0])
+    everything = reader.read("text", text)
+    condition, all_given = _learn_condition(model, text, len(everything), conditions[0])
+    if conditions[1] is not None and (valid is None or condition is None):
+        raise ValueError("valid_condition: expected None without valid and condition, got some")
+    sequences, given = everything, all_given
+    held_out: list[list[str]] = []
     valid_given = None
-    if valid is None:
-        if given is not None:
-            given, valid_given = _split_condition(reader, given, model.validation_fraction)
-        sequences, held_out = reader.split(sequences, model.validation_fraction)
-    else:
+    notes = []
+    if valid is not None:
         held_out = reader.read("valid", valid)
         if condition is not None:
             valid_given = condition.encode(
                 "valid_condition", conditions[1], len(held_out), model.dtype
             )
-    if conditions[1] is not None and (valid is None or condition is None):
-        raise ValueError("valid_condition: expected None without valid and condition, got some")
-    vocabulary = Vocabulary.from_tokens(
-        (token for tokens in sequences for token in tokens),
-        max_size=model.max_vocabulary_size,
-        min_count=model.min_count,
-        eos="<EOS>" if model.lines else None,
-    )
-    count, needed = sum(map(len, sequences)), model.batch_size * model.sequence_length
-    if not model.lines and count < needed:
-        raise ValueError(
-            f"text: expected at least one batch, {model.batch_size} x {model.sequence_length} "
-            f"tokens to learn from, got {count}; lower batch_size or sequence_length"
+    else:
+        sequences, held_out = reader.split(everything, model.validation_fraction)
+        if given is not None:
+            given, valid_given = _split_condition(reader, given, model.validation_fraction)
+    vocabulary = _learn_vocabulary(model, sequences)
+    held_out_tokens = [token for tokens in held_out for token in tokens]
+    if valid is None and held_out_tokens and not any(t in vocabulary for t in held_out_tokens):
+        notes.append(
+            f"text: none of the {len(held_out_tokens)} {model.unit}s to hold out occurs in the "
+            "rest; holding nothing out"
         )
+        sequences, held_out, given, valid_given = everything, [], all_given, None
+        vocabulary = _learn_vocabulary(model, sequences)
+    batch_size = model.batch_size
+    if not model.lines:
+        count = sum(map(len, sequences))
+        batch_size = max(1, min(batch_size, count // model.sequence_length))
+        if batch_size < model.batch_size:
+            notes.append(
+                f"text: {count} {model.unit}s to learn from are less than batch_size x "
+                f"sequence_length, {model.batch_size} x {model.sequence_length}; taking a "
+                f"batch_size of {batch_size}"
+            )
     return Corpus(
         reader.encode("text", sequences, vocabulary),
         reader.encode("valid", held_out, vocabulary),
         vocabulary,
+        batch_size,
         condition,
         given,
         valid_given,
+        tuple(notes),
+    )
+
+
+def _learn_vocabulary(model: LanguageModel, sequences: list[list[str]]) -> Vocabulary:
+    return Vocabulary.from_tokens(
+        (token for tokens in sequences for token in tokens),
+        max_size=model.max_vocabulary_size,
+        min_count=model.min_count,
+        eos="<EOS>" if model.lines else None,
     )
 
 
@@ -123,7 +157,7 @@ def make_batches(
         corpus.train,
         start,
         corpus.vocabulary.eos_id,
-        model.batch_size,
+        corpus.batch_size,
         model.sequence_length,
         rng,
     )
@@ -150,7 +184,7 @@ def make_language_trainer(
         return loss, batch.num_targets
 
     def validate() -> dict[str, float]:
-        held_out = CorpusBatches.to_validate(corpus.valid, start, eos, model.batch_size)
+        held_out = CorpusBatches.to_validate(corpus.valid, start, eos, corpus.batch_size)
         result = score(network, held_out, not model.lines, corpus.valid_condition)
         return {"valid_loss": result.loss}
 

@@ -60,7 +60,7 @@ class LanguageModel(LanguageAnswers):
         line is a text of its own, learned as a whole, and ends with the token ``<EOS>``.
     sequence_length : int
         Steps of a window of a running text; ``batch_size`` of them, or of lines, are learned from
-        at once.
+        at once. A text too short for that is learned in smaller batches, and `fit` says so.
     tie_weights : bool
         Whether the embeddings are the weights of the output layer too (Press and Wolf 2017);
         ``embedding_size`` must be the size of the layers' outputs, ``sparse_embedding`` False.
@@ -172,7 +172,7 @@ class LanguageModel(LanguageAnswers):
         Raises
         ------
         ValueError
-            If a hyperparameter is wrong, or the corpus is empty or shorter than one batch.
+            If a hyperparameter is wrong, or the corpus is empty or has nothing to hold out.
         TypeError
             If the corpus or a hyperparameter is of a wrong type.
         FloatingPointError
@@ -193,6 +193,7 @@ class LanguageModel(LanguageAnswers):
         fresh.network_, fresh.condition_ = network, corpus.condition
         steps = len(make_batches(fresh, corpus, network.start, None))
         epochs = epochs or choose_epochs(steps)
+        reporter = Reporter(verbose, unit=fresh.level, perplexity=True)
         trainer = make_language_trainer(
             fresh,
             network,
@@ -201,8 +202,10 @@ class LanguageModel(LanguageAnswers):
             epochs * steps,
             checkpoint,
             callbacks=callbacks,
-            reporter=Reporter(verbose, unit=fresh.level, perplexity=True),
+            reporter=reporter,
         )
+        for note in corpus.notes:
+            reporter.tell(note)
         train_copy(self, fresh, trainer, epochs, resume)
         return self
 
