@@ -269,6 +269,15 @@ def test_ctrl_c_gives_what_there_is(name: str) -> None:
     assert model.stopped_ == "interrupt" and model.history_ == []
 
 
+def test_ctrl_c_with_warnings_as_errors(name: str) -> None:
+    """They are here: what tells of the end does not undo it."""
+    model = make(name)
+    with pytest.raises(RuntimeWarning, match=r"^stopped by Ctrl-C"):
+        fit(model, CASES[name][1], callbacks=[lambda p: os.kill(os.getpid(), signal.SIGINT)])
+    assert model.stopped_ == "interrupt"
+    CASES[name][3](model)
+
+
 @pytest.fixture
 def busy_switching() -> Iterator[None]:
     before = sys.getswitchinterval()

@@ -31,32 +31,32 @@ class Terminated(BaseException):
         self.code = 128 + number  # as shells have it
 
 
-def say(text: str) -> None:
-    """Write a line to standard output.
+@contextmanager
+def output_checked() -> Iterator[None]:
+    """Let what goes wrong in writing to standard output be an `OutputError`.
 
-    Raises
-    ------
-    OutputError
-        If that cannot be written to.
+    What is still to be written goes nowhere then.
     """
     try:
-        print(text)
+        yield
     except OSError as error:
-        raise _output_error(error) from error
+        if error.filename is not None or error.errno is None:  # it is of a file
+            raise
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(f"standard output: {error.strerror or error}") from error
+
+
+def say(text: str) -> None:
+    """Write a line to standard output; raise `OutputError` if that cannot be written to."""
+    with output_checked():
+        print(text)
 
 
 def flush() -> None:
-    """Hand on what was said.
-
-    Raises
-    ------
-    OutputError
-        If that is not possible.
-    """
-    try:
+    """Hand on what was said; raise `OutputError` if that is not possible."""
+    with output_checked():
         sys.stdout.flush()
-    except OSError as error:
-        raise _output_error(error) from error
 
 
 def note(text: str) -> None:
@@ -109,10 +109,3 @@ def terminating() -> Iterator[None]:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated(number)
-
-
-def _output_error(error: OSError) -> OutputError:
-    """Return what to raise, and let what is still to be written go nowhere."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OutputError(f"standard output: {error.strerror or error}")

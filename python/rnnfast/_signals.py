@@ -18,7 +18,6 @@ class InterruptFlag:
 
     A second Ctrl-C raises KeyboardInterrupt. At the end SIGTERM and SIGHUP are passed on to whoever
     handled them before, which by default ends the process; Ctrl-C has then done what it was to do.
-    Within another flag, entering gives that one and changes nothing.
 
     Signals that are ignored, as those of a process under `nohup`, stay so. Outside the main thread,
     where Python handles no signals, nothing changes.
@@ -37,12 +36,8 @@ class InterruptFlag:
 
     def __enter__(self) -> InterruptFlag:
         if threading.current_thread() is threading.main_thread():
-            handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-            for handler in handlers.values():
-                outer = getattr(handler, "__self__", None)
-                if isinstance(outer, InterruptFlag):
-                    return outer
-            for number, previous in handlers.items():
+            for number in _SIGNALS:
+                previous = signal.getsignal(number)
                 # Not where it is ignored or not Python's to handle; nor a Ctrl-C that kills.
                 if callable(previous) or (
                     previous is signal.SIG_DFL and number is not signal.SIGINT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -18,8 +19,8 @@ from rnnfast._console import (
     Terminated,
     escaping,
     fits_int64,
-    flush,
     note,
+    output_checked,
     say,
     terminating,
 )
@@ -47,6 +48,7 @@ _SHOWN = 10
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code; an error is one line on standard error."""
     with escaping(), terminating(), warnings.catch_warnings():
+        warnings.simplefilter("always", RuntimeWarning)
         warnings.showwarning = lambda message, *place: note(str(message))
         try:
             return _run(arguments)
@@ -57,8 +59,9 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
-        code = command.main(list(arguments) or ["--help"], "rnnfast", standalone_mode=False)
-        flush()
+        with output_checked():  # of the usage, which typer writes
+            code = command.main(list(arguments) or ["--help"], "rnnfast", standalone_mode=False)
+            sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         return _fail("stopped", 130)
     except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
@@ -210,8 +213,8 @@ def _note_unknown(lm: LanguageModel, name: str, text: str) -> None:
         counts = Counter(unknown)
         shown = ", ".join(repr(token) for token, _ in counts.most_common(_SHOWN))
         more = f" and {len(counts) - _SHOWN} others" if len(counts) > _SHOWN else ""
-        are = f"{lm.unit} is" if len(unknown) == 1 else f"{lm.unit}s are"
-        note(f"{name}: {len(unknown)} of {len(tokens)} {are} unknown to the model: {shown}{more}")
+        count = f"{len(unknown)} of {len(tokens)} {lm.unit}s"
+        note(f"{name}: {count} unknown to the model: {shown}{more}")
 
 
 def _show(value: Any) -> str:

@@ -101,6 +101,9 @@ class Trainer(Generic[Batch]):
         as a result stops the training.
     model : object
         What callbacks find as ``progress.model``.
+    finish : callable, optional
+        Called once training has ended without an error and the layers have the weights that they
+        are to have; signals wait until it has returned.
 
     Attributes
     ----------
@@ -128,6 +131,7 @@ class Trainer(Generic[Batch]):
     reporter: Reporter = field(default_factory=lambda: Reporter(verbose=0))
     callbacks: Sequence[Callback] = ()
     model: Any = None
+    finish: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
         check_functions("callbacks", self.callbacks)
@@ -220,6 +224,8 @@ class Trainer(Generic[Batch]):
             finally:
                 self.reporter.close()
                 self._put_back()
+            if self.finish is not None:
+                self.finish()
             self._tell_end(epochs, interrupt.by)
 
     def _claim(self) -> float:

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rnnfast._packing import pack, unpack, untyped
-from rnnfast._signals import InterruptFlag
 from rnnfast.models.parts import make_average, make_optimizer, make_schedule
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array, Module
@@ -106,12 +105,13 @@ def train_copy(
     def note(progress: Progress) -> None:
         trained.history_ = progress.history
 
-    trainer.callbacks = [note, *trainer.callbacks]
-    with InterruptFlag():  # a signal that ends the process may do so when the model is whole
-        trainer.run(epochs, resume)
+    def finish() -> None:
         trained.history_ = trainer.history
         trained.best_epoch_, trained.stopped_ = trainer.best_epoch, trainer.stopped
         model._adopt(trained)
+
+    trainer.callbacks, trainer.finish = [note, *trainer.callbacks], finish
+    trainer.run(epochs, resume)
 
 
 def digest(*parts: Iterable[Array] | str) -> str:

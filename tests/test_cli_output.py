@@ -1,0 +1,287 @@
+"""What the command line says: shown where the terminal can, escaped where not, in one line."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rnnfast as rf
+from command_line import CliRunner, app, run, start
+from rnnfast._progress import Reporter
+from rnnfast._streams import ForgivingStream
+
+GREEK = ["αβγ", "γβα", "αα", "ββγ"] * 8
+ENCODINGS = ["latin-1", "cp1252", "cp437", "ascii", "utf-8"]
+TRAIN = ["--lines", "--hidden-size", 8, "--layers", 1, "--batch-size", 8]
+
+
+@pytest.fixture(autouse=True)
+def one_thread(set_threads: Callable[[int], None]) -> None:
+    set_threads(1)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    path = tmp_path / "corpus.txt"
+    path.write_text("\n".join(GREEK), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "μ.safetensors"
+    rf.LanguageModel(lines=True, hidden_size=8, seed=0).fit(GREEK, epochs=2, verbose=0).save(path)
+    return path
+
+
+def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    output, errors = process.communicate(timeout=60)
+    assert "Traceback" not in errors and "Exception" not in errors
+    return process.returncode, output, errors
+
+
+def shown(text: str, encoding: str) -> str:
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_text_that_the_terminal_cannot_show(corpus: Path, tmp_path: Path, encoding: str) -> None:
+    """Samples on the way and in the end, and a path: saved, exit code 0."""
+    out = tmp_path / "ω"
+    options = ["--epochs", 2, "--sample-every", 1, *TRAIN]
+    code, output, errors = end(start("train", corpus, "-o", out, *options, encoding=encoding))
+    assert code == 0, errors
+    assert f"saved     {shown(str(out), encoding)}\n" in output
+    samples = rf.load(out).sample(5, max_length=400, seed=0)
+    assert output.endswith(shown("".join(f"{text}\n" for text in samples), encoding))
+    assert errors.count("-- sample after epoch") == 2
+    assert not (tmp_path / "ω.checkpoint").exists()
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "ascii"])
+def test_answers_that_the_terminal_cannot_show(model: Path, encoding: str) -> None:
+    lm = rf.load(model)
+    code, output, _ = end(start("sample", model, "--prefix", "α", "--seed", 1, encoding=encoding))
+    assert (code, output) == (0, shown(lm.sample(prefix="α", seed=1), encoding) + "\n")
+    code, output, _ = end(start("next", model, "α", "-k", 3, encoding=encoding))
+    expected = "".join(f"{p:.4f}  {shown(t, encoding)}\n" for t, p in lm.next_tokens("α", 3))
+    assert (code, output) == (0, expected)
+    code, _, errors = end(start("score", model, "αω", encoding=encoding))
+    note = f"text: 1 of 2 characters unknown to the model: {shown(repr('ω'), encoding)}"
+    assert (code, errors) == (0, f"rnnfast: {note}\n")
+    code, output, _ = end(start("info", model, encoding=encoding))
+    assert code == 0 and "LanguageModel" in output
+    code, _, errors = end(start("info", "ω", encoding=encoding))
+    expected = f"rnnfast: {shown('ω', encoding)}: No such file or directory\n"
+    assert (code, errors) == (1, expected)
+
+
+def test_what_cannot_be_decoded_is_shown_too(model: Path, tmp_path: Path) -> None:
+    """Arguments that are not UTF-8 come as surrogates, which no encoding has."""
+    broken = os.fsdecode(b"\xff")
+    code, _, errors = end(start("score", model, f"α{broken}"))
+    assert code == 0 and "1 of 2 characters unknown to the model: '\\udcff'" in errors
+    code, output, _ = end(start("sample", model, "--prefix", f"α{broken}"))
+    assert code == 0 and output.startswith("α\\udcff")
+    code, _, errors = end(start("info", tmp_path / broken))
+    assert code == 1 and errors.endswith("\\udcff: No such file or directory\n")
+
+
+def test_the_streams_are_as_before(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rnnfast.__main__ import main
+
+    for errors, expected in (("strict", "\\u03b1"), ("replace", "?")):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors=errors)
+        monkeypatch.setattr("sys.stdout", stream)
+        assert main(["sample", str(model), "--prefix", "α", "--length", "1"]) == 0
+        assert stream.errors == errors
+        assert stream.buffer.getvalue().decode().startswith(expected)  # type: ignore[attr-defined]
+
+
+# Streams that take nothing
+
+
+FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+
+
+@FULL
+@pytest.mark.parametrize("command", ["sample", "score", "next", "info", "help"])
+def test_a_full_disk(model: Path, command: str) -> None:
+    arguments: dict[str, list[Any]] = {
+        "sample": ["sample", model, "-n", 2000],
+        "score": ["score", model, "α"],
+        "next": ["next", model],
+        "info": ["info"],
+        "help": ["train", "--help"],
+    }
+    with open("/dev/full", "w") as full:
+        code, _, errors = end(start(*arguments[command], stdout=full))
+    assert code == 1
+    assert errors == "rnnfast: standard output: No space left on device\n"
+
+
+@FULL
+def test_a_full_disk_after_training(corpus: Path, tmp_path: Path) -> None:
+    """The model is what counts: it is saved, and that is the exit code."""
+    out = tmp_path / "m"
+    with open("/dev/full", "w") as full:
+        process = start("train", corpus, "-o", out, "--epochs", 2, "-q", *TRAIN, stdout=full)
+        code, _, errors = end(process)
+    message = f"standard output: No space left on device; the model is saved in {out}"
+    assert (code, errors) == (0, f"rnnfast: {message}\n")
+    assert len(rf.load(out).history_) == 2 and not (tmp_path / "m.checkpoint").exists()
+
+
+@FULL
+def test_progress_that_cannot_be_shown_ends_nothing(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    with open("/dev/full", "w") as full:
+        process = start("train", corpus, "-o", out, "--epochs", 2, *TRAIN, stderr=full)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and f"saved     {out}" in output
+
+
+def test_readers_that_go_away_while_it_trains(corpus: Path, tmp_path: Path) -> None:
+    """As with ``2>&1 | head -1``: training goes on to its end."""
+    out = tmp_path / "m"
+    process = start("train", corpus, "-o", out, "--epochs", 30, *TRAIN, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert len(rf.load(out).history_) == 30
+
+
+def test_a_process_without_streams(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    script = (
+        "import sys; sys.stderr = None\n"
+        "import rnnfast as rf\n"
+        f"lm = rf.LanguageModel(lines=True, hidden_size=4).fit({GREEK!r}, epochs=2)\n"
+        f"lm.save({str(out)!r})\n"
+    )
+    from command_line import environment
+
+    subprocess.run(["python", "-c", script], env=environment(), timeout=60, check=True)
+    assert len(rf.load(out).history_) == 2
+
+
+class Broken(io.StringIO):
+    """A stream of an encoding, to which only so many writes succeed."""
+
+    def __init__(self, encoding: str = "ascii", writes: int = 10**9) -> None:
+        super().__init__()
+        self._encoding, self.left = encoding, writes
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        text.encode(self._encoding)
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(5, "Input/output error")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("verbose", [1, 2])
+def test_progress_escapes_and_goes_on(encoding: str, verbose: int) -> None:
+    """With the bar and without it."""
+    stream = Broken(encoding)
+    reporter = Reporter(verbose, unit="ω", stream=stream)
+    reporter.start_epoch(0, 1, 0, 2)
+    reporter.write("αβγ é")
+    reporter.update(1.0, 3)
+    reporter.end_epoch({"epoch": 1, "loss": 1.0, "seconds": 1.0})
+    reporter.close()
+    assert shown("αβγ é", encoding) in stream.getvalue()
+    assert shown("ω/s", encoding) in stream.getvalue()
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+@pytest.mark.parametrize("writes", range(0, 8, 2))
+def test_a_terminal_that_is_closed(verbose: int, writes: int) -> None:
+    stream = Broken("utf-8", writes)
+    lm = rf.LanguageModel(lines=True, hidden_size=4, seed=1)
+    reporter = Reporter(verbose, stream=stream)
+    reporter.start_epoch(0, 1, 0, 2)
+    for _ in range(4):
+        reporter.write("text")
+        reporter.update(1.0, 3)
+    reporter.end_epoch({"epoch": 1, "loss": 1.0, "seconds": 1.0})
+    reporter.close()
+    assert stream.left < 0
+    lm.fit(GREEK, epochs=1, verbose=0)
+
+
+def test_a_stream_that_was_closed() -> None:
+    stream = io.StringIO()
+    stream.close()
+    forgiving = ForgivingStream(stream)
+    assert forgiving.write("text") == 4
+    forgiving.flush()
+    nothing = ForgivingStream(None)
+    assert nothing.write("text") == 4 and not nothing.isatty()
+
+
+# What is said of unknown tokens
+
+
+def test_unknown_characters_are_counted_aloud(model: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+
+    def errors(*arguments: object) -> str:
+        result = runner.invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+        assert result.exit_code == 0
+        return result.stderr
+
+    assert errors("score", model, "αβ") == ""
+    assert errors("sample", model, "--prefix", "αβ") == errors("sample", model) == ""
+    assert errors("next", model, "αβ") == errors("next", model) == ""
+    message = "rnnfast: {}: 4 of 6 characters unknown to the model: 'x', 'y', 'z'\n"
+    assert errors("score", model, "αxyxzβ") == message.format("text")
+    assert errors("sample", model, "--prefix", "αxyxzβ") == message.format("prefix")
+    assert errors("next", model, "αxyxzβ") == message.format("prefix")
+    file = tmp_path / "text"
+    file.write_text("αβ\nx\n\nα\n", encoding="utf-8")
+    one = "rnnfast: text: 1 of 4 characters unknown to the model: 'x'\n"
+    assert errors("score", model, "--file", file) == one
+    many = "α" + "".join(chr(97 + n) for n in range(12))
+    assert errors("score", model, many).endswith("'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', "
+                                                 "'j' and 2 others\n")  # fmt: skip
+
+
+def test_unknown_words_are_counted_too(tmp_path: Path) -> None:
+    lm = rf.LanguageModel(level="word", lines=True, hidden_size=4, max_vocabulary_size=2, seed=1)
+    lm.fit(["to be or not", "to be", "to be"] * 4, epochs=1, verbose=0).save(tmp_path / "m")
+    result = CliRunner().invoke(app, ["score", str(tmp_path / "m"), "to be or to go"])
+    assert result.stderr == "rnnfast: text: 2 of 5 words unknown to the model: 'or', 'go'\n"
+
+
+def test_a_three_line_text_trains(tmp_path: Path) -> None:
+    """With the options that there are by default: said in one line."""
+    corpus, out = tmp_path / "c", tmp_path / "m"
+    for text in ("to be or not to be\nthat is\nthe question\n", "abc\ndef\nghi", "ab\nba\nab"):
+        corpus.write_text(text)
+        for more in ([], ["--lines"], ["--level", "word"], ["--level", "word", "--lines"]):
+            arguments = ["train", corpus, "-o", out, "--force", "--epochs", 2, "--hidden-size", 8]
+            result = CliRunner().invoke(app, [str(a) for a in [*arguments, *more]])
+            assert result.exit_code == 0, result.output
+            assert result.stderr.count("text: ") == result.stderr.count("\ntext: ") + (
+                result.stderr.startswith("text: ")
+            )
+            if "--lines" not in more:
+                assert "; taking a batch_size of 1\n" in result.stderr
+            lm = rf.load(out)
+            assert lm.history_ and run("sample", out, "--length", 3)
