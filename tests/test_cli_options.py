@@ -141,6 +141,6 @@ def test_any_options_together(capsys: pytest.CaptureFixture[str], seed: int, fol
             assert own and errors.endswith(own[-1] + "\n"), (arguments, errors)
         assert "Traceback" not in errors
         (folder / "m").unlink(missing_ok=True)
-    assert {0, 1, 2} <= set(codes)
+    assert len(set(codes)) > 1
     assert (folder / "corpus").read_text() == "\n".join(LINES)
     assert len(rf.load("model").history_) == 1

@@ -10,6 +10,7 @@ import re
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 
 from rnnfast._progress import Reporter, perplexity_of
 from rnnfast._signals import InterruptFlag
+from rnnfast._tensors import read_tensors, write_tensors
 from rnnfast.averaging import ExponentialAverage, MeanAverage
 from rnnfast.nn.module import Module
 from rnnfast.optim import SGD, Adam
@@ -165,6 +167,50 @@ def test_resuming_another_training_is_refused(tmp_path: Path) -> None:
     np.testing.assert_array_equal(other.w, before)
 
 
+@pytest.mark.parametrize("group", ["weights", "optimizer", "average", "schedule", "rng"])
+def test_a_resumption_that_fails_changes_nothing(tmp_path: Path, group: str) -> None:
+    """Whichever part does not fit, all that the others would have changed is as it was."""
+    path = tmp_path / "c"
+
+    def make(**options: Any) -> Problem:
+        problem = Problem(
+            checkpoint=path, schedule=lambda optimizer: CosineLR(optimizer, 30), **options
+        )
+        problem.trainer.average = ExponentialAverage(problem.layer, 0.9)
+        return problem
+
+    make().trainer.run(2)
+    arrays, description = read_tensors(path, "checkpoint")
+    if group in ("schedule", "rng"):
+        description[group] = {"step": 3} if group == "schedule" else {"bit_generator": "none"}
+    else:
+        del arrays[[name for name in arrays if name.startswith(group)][-1]]
+    write_tensors(path, "checkpoint", arrays, description)
+    problem = make(seed=4)
+    trainer = problem.trainer
+    if group == "weights":  # one that has steps behind it
+        trainer.run(1)
+    write_tensors(path, "checkpoint", arrays, description)
+    average, schedule = trainer.average, trainer.schedule
+    assert average is not None and isinstance(schedule, CosineLR)
+    before = [
+        problem.w.copy(), trainer.optimizer.state_dict(), average.state_dict(),
+        schedule.state_dict(), problem.rng.bit_generator.state, dict(problem.carry),
+        list(trainer.history), trainer.steps,
+    ]  # fmt: skip
+    average.restore()
+    before[0] = problem.w.copy()
+    with pytest.raises(ValueError, match=r"c: "):
+        trainer.run(3, resume=True)
+    after = [
+        problem.w, trainer.optimizer.state_dict(), average.state_dict(),
+        schedule.state_dict(), problem.rng.bit_generator.state, dict(problem.carry),
+        trainer.history, trainer.steps,
+    ]  # fmt: skip
+    for one, two in zip(before, after, strict=True):
+        np.testing.assert_equal(one, two)
+
+
 def test_resuming_needs_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^checkpoint: expected a path to resume from, got None$"):
         Problem().trainer.run(2, resume=True)
@@ -278,6 +324,71 @@ def test_an_error_leaves_the_best_weights() -> None:
     best = Problem()
     best.trainer.run(1)
     np.testing.assert_array_equal(problem.w, best.w)
+
+
+@pytest.mark.parametrize("step", [2, EPOCH + 2])
+@pytest.mark.parametrize("averaged", [False, True])
+def test_no_weights_are_left_that_are_not_finite(step: int, averaged: bool) -> None:
+    """Without validation there are no best ones: those from before the epoch are put back."""
+    problem, before = Problem(), []
+    if averaged:
+        problem.trainer.average = MeanAverage(problem.layer)
+    start, optimizer_step = problem.w.copy(), problem.trainer.optimizer.step
+
+    def explode() -> None:
+        optimizer_step()
+        if problem.trainer.optimizer.steps == step:
+            problem.layer.parameters()["w"].assign([np.nan, 1.0, np.inf])
+
+    def keep(progress: Progress) -> None:
+        if progress.epoch_ended:
+            average = problem.trainer.average
+            with nullcontext() if average is None else average.applied():
+                before.append(problem.w.copy())
+
+    problem.trainer.optimizer.step = explode  # type: ignore[method-assign]
+    problem.trainer.callbacks = [keep]
+    with pytest.raises(FloatingPointError):
+        problem.trainer.run(3)
+    np.testing.assert_array_equal(problem.w, before[-1] if before else start)
+    assert len(before) == (step > EPOCH)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_another_error_leaves_the_weights_of_the_last_step(error: type[BaseException]) -> None:
+    problem, seen = Problem(), []
+
+    def fail(progress: Progress) -> None:
+        seen.append(problem.w.copy())
+        if progress.step == EPOCH + 2:
+            raise error
+
+    problem.trainer.callbacks = [fail]
+    with pytest.raises(error):
+        problem.trainer.run(3)
+    np.testing.assert_array_equal(problem.w, seen[-1])
+
+
+def test_what_finishes_a_training() -> None:
+    """It is called when the weights are those that stay, and not after an error."""
+    problem = Problem(validated=True)
+    weights: list[np.ndarray] = []
+
+    def validate() -> dict[str, float]:
+        weights.append(problem.w.copy())
+        return {"valid_loss": [2.0, 1.0, 3.0][len(weights) - 1]}
+
+    problem.trainer.validate = validate
+    finished: list[np.ndarray] = []
+    problem.trainer.finish = lambda: finished.append(problem.w.copy())
+    problem.trainer.run(3)
+    assert len(finished) == 1
+    np.testing.assert_array_equal(finished[0], weights[1])
+    failed = Problem(callbacks=[lambda p: 1 / 0])
+    failed.trainer.finish = lambda: finished.append(failed.w)
+    with pytest.raises(ZeroDivisionError):
+        failed.trainer.run(1)
+    assert len(finished) == 1
 
 
 def test_gradient_that_is_not_finite_stops_before_the_step() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -196,3 +197,50 @@ def test_callbacks_and_checkpoints_are_checked_first(model: Any, tmp_path: Path)
         model.fit(*data, epochs=1, verbose=0)
         with pytest.raises(TypeError, match=r"^allow_unknown: expected a bool, got str$"):
             model.sample(allow_unknown="yes")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "options"),
+    [
+        ("cosine", None),
+        ("cosine", {"warmup_steps": 3, "min_factor": 0.1}),
+        ("step", None),
+        ("step", {"warmup_steps": 3, "gamma": 0.5}),
+    ],
+)
+@pytest.mark.parametrize("stop", [None, 9])
+@pytest.mark.parametrize("language", [False, True])
+def test_resumed_with_more_epochs_the_learning_rate_does_not_jump(
+    tmp_path: Path, schedule: str, options: Any, stop: int | None, language: bool
+) -> None:
+    """From a training that had ended, and from one that was stopped in its second epoch of four."""
+    path = tmp_path / "checkpoint"
+    seen: dict[int, float] = {}
+
+    def train(epochs: int, resume: bool, stop: int | None = None) -> None:
+        def look(progress: Any) -> bool:
+            if progress.epoch_ended:
+                seen[progress.epoch] = progress.history[-1]["learning_rate"]
+            return progress.step == stop
+
+        common: dict[str, Any] = {
+            "schedule": schedule, "schedule_options": options, "hidden_size": 4, "batch_size": 4,
+            "seed": 3, "validation_fraction": 0, "learning_rate": 0.003,
+        }  # fmt: skip
+        given: dict[str, Any] = {"checkpoint": path, "resume": resume, "callbacks": [look]}
+        if language:
+            lm = rf.LanguageModel(lines=True, **common)
+            lm.fit(TEXTS, epochs=epochs, verbose=0, **given)
+        else:
+            rf.SequenceClassifier(epochs=epochs, verbose=0, **common).fit(TEXTS, MOODS, **given)
+
+    train(4, resume=False, stop=stop)
+    train(9, resume=True)
+    rates = [seen[epoch] for epoch in range(1, 10)]
+    assert all(a >= b for a, b in itertools.pairwise(rates))
+    floor = (options or {}).get("min_factor", 0.01) * 0.003
+    if schedule == "cosine":
+        assert rates[-1] == pytest.approx(floor)
+        assert (rates[4] == pytest.approx(floor)) == (stop is None)
+    elif stop is not None:
+        assert rates[-1] < rates[1]
