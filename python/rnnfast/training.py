@@ -245,7 +245,7 @@ class Trainer(Generic[Batch]):
         elif self.stopped != "error":
             if self.average is not None:
                 self.average.apply()
-        elif not all(np.isfinite(array).all() for array in collect_arrays(self.modules).values()):
+        elif not _are_finite(collect_arrays(self.modules)):
             spread_arrays(self.modules, self._good)
 
     def _run_epoch(self, epochs: int, interrupt: InterruptFlag) -> None:
@@ -266,6 +266,7 @@ class Trainer(Generic[Batch]):
             elif interrupt.by:
                 self.stopped = "interrupt"
             if self.stopped or self._is_time_for_checkpoint(_CHECKPOINT_WITHIN, self._began):
+                self._require_finite(collect_arrays(self.modules))
                 self._write_checkpoint()
             if self.stopped:
                 return
@@ -326,8 +327,7 @@ class Trainer(Generic[Batch]):
         at = self._at
         with nullcontext() if self.average is None else self.average.applied():
             arrays = collect_arrays(self.modules)
-            if not all(np.isfinite(array).all() for array in arrays.values()):
-                raise FloatingPointError(self._blame("a weight is not finite"))
+            self._require_finite(arrays)
             figures = dict(self.validate()) if self.validate is not None else {}
         for name, value in figures.items():
             if not math.isfinite(value):
@@ -379,8 +379,14 @@ class Trainer(Generic[Batch]):
         try:
             return any([callback(progress) for callback in self.callbacks])
         except BaseException:
-            self._write_checkpoint()  # what was learned up to here is whole
+            if _are_finite(collect_arrays(self.modules)):
+                self._write_checkpoint()  # what was learned up to here is whole
             raise
+
+    def _require_finite(self, weights: Mapping[str, Array]) -> None:
+        """Raise FloatingPointError before weights that are not finite are written or given out."""
+        if not _are_finite(weights):
+            raise FloatingPointError(self._blame("a weight is not finite"))
 
     def _blame(self, what: str) -> str:
         at = self._at
@@ -451,3 +457,7 @@ class Trainer(Generic[Batch]):
         self._best = arrays["best"]
         self.carry.clear()
         self.carry.update(arrays["carry"])
+
+
+def _are_finite(arrays: Mapping[str, Array]) -> bool:
+    return all(np.isfinite(array).all() for array in arrays.values())
