@@ -192,7 +192,7 @@ def test_sampling_rises(schedule: str, expected: list[float]) -> None:
     model = small(
         sampling=0.5, sampling_schedule=schedule, epochs=4, batch_size=200, validation_fraction=0
     )
-    model.fit(*PAIRS, callbacks=[lambda p: seen.append(model.network_.sampling)])
+    model.fit(*PAIRS, callbacks=[lambda p: seen.append(p.model.network_.sampling)])
     np.testing.assert_allclose(seen[::2], expected)  # called after the step and after the epoch
 
 
