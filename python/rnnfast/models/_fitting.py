@@ -106,6 +106,8 @@ def train_copy(
         trained.history_ = progress.history
 
     def finish() -> None:
+        for module in trainer.modules.values():  # gradients of the last step: nothing to copy
+            module.zero_grad()
         trained.history_ = trainer.history
         trained.best_epoch_, trained.stopped_ = trainer.best_epoch, trainer.stopped
         model._adopt(trained)
