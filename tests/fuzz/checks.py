@@ -92,9 +92,10 @@ class Case:
             If something that must hold does not.
         """
         args_list, kwargs = list(args), dict(kwargs)
-        if not self.spoiled and (args_list or kwargs) and self.draw.chance(self.spoil):
+        keys = [*range(len(args_list)), *(name for name in kwargs if name not in LONG)]
+        if not self.spoiled and keys and self.draw.chance(self.spoil):
             self.spoiled = True
-            key = self.draw.choice([*range(len(args_list)), *(k for k in kwargs if k not in LONG)])
+            key = self.draw.choice(keys)
             place: Any = args_list if isinstance(key, int) else kwargs
             place[key] = self.draw.odd(place[key])
         self.tell(describe(function, args_list, kwargs))
