@@ -86,7 +86,8 @@ def main() -> None:
     name, arguments = sys.argv[1], sys.argv[2:]
     folder = ROOT / "build" / name
     sanitizers = "address,undefined" if name == "address" else name
-    build(folder, LEVEL, os.cpu_count() or 1, f"-DRNNFAST_SANITIZE={sanitizers}")
+    jobs = int(os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or os.cpu_count() or 1)
+    build(folder, LEVEL, jobs, f"-DRNNFAST_SANITIZE={sanitizers}")
     if not arguments:
         return
     environment = (

@@ -54,7 +54,7 @@ def make_input(draw: Draw, layer: Any, steps: int, batch: int) -> dict[str, Any]
     shape = (batch, steps) if layer.batch_first else (steps, batch)
     x = (
         draw.indices(layer.input_size, *shape)
-        if draw.chance(0.25)
+        if takes_indices(layer) and draw.chance(0.25)
         else draw.numbers(*shape, layer.input_size, dtype=layer.dtype)
     )
     arguments: dict[str, Any] = {"x": x}
@@ -64,6 +64,11 @@ def make_input(draw: Draw, layer: Any, steps: int, batch: int) -> dict[str, Any]
     if lengths is not None:
         arguments["lengths"] = lengths
     return arguments
+
+
+def takes_indices(layer: Any) -> bool:
+    """Whether integers are indices: one number a step in integers could be the number itself."""
+    return bool(layer.input_size > 1)
 
 
 def make_state(draw: Draw, layer: Any, batch: int, like: Any = None) -> Any:
@@ -194,7 +199,7 @@ def stream(case: Case) -> None:
     runner = case.call(layer.stream, batch)
     if case.spoiled:
         return
-    if draw.chance(0.3):
+    if takes_indices(layer) and draw.chance(0.3):
         x = draw.indices(layer.input_size, steps, batch)
     else:
         x = draw.numbers(steps, batch, layer.input_size, dtype=layer.dtype)
