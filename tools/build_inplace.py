@@ -17,34 +17,41 @@ import pybind11
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def build(folder: Path, level: str | None, jobs: int, *options: str) -> None:
+    """Build the modules in a folder: those of one level, or all.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to build; what is there is used.
+    level : str, optional
+        The instruction set whose kernels are built beside ``_core``.
+    jobs : int
+        How many files are compiled at once.
+    *options : str
+        Further arguments of CMake.
+    """
+    site = Path(pybind11.__file__).parent.parent
+    configure = ["cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja"]
+    configure += [
+        f"-DPython_EXECUTABLE={sys.executable}",
+        f"-DCMAKE_PREFIX_PATH={pybind11.get_cmake_dir()};{site}",
+        *options,
+    ]
+    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
+    targets = ["_core", f"_kernels_{level}"] if level else ["all"]
+    command = ["cmake", "--build", str(folder), "-j", str(jobs), "--target", *targets]
+    subprocess.run(command, check=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--level", help="build only this instruction set's kernels (and _core)")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
-    build = ROOT / "build" / "inplace"
-    site = Path(pybind11.__file__).parent.parent
-    subprocess.run(
-        [
-            "cmake",
-            "-S",
-            str(ROOT),
-            "-B",
-            str(build),
-            "-G",
-            "Ninja",
-            f"-DPython_EXECUTABLE={sys.executable}",
-            f"-DCMAKE_PREFIX_PATH={pybind11.get_cmake_dir()};{site}",
-        ],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    targets = ["_core", f"_kernels_{arguments.level}"] if arguments.level else ["all"]
-    subprocess.run(
-        ["cmake", "--build", str(build), "-j", str(arguments.jobs), "--target", *targets],
-        check=True,
-    )
-    for module in build.glob("_*.so"):
+    folder = ROOT / "build" / "inplace"
+    build(folder, arguments.level, arguments.jobs)
+    for module in folder.glob("_*.so"):
         target = ROOT / "python" / "rnnfast" / module.name
         temporary = target.with_suffix(".part")
         temporary.write_bytes(module.read_bytes())

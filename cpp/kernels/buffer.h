@@ -46,7 +46,14 @@ class Buffer {
   }
   bool reserve_zeroed(std::int64_t count) {
     if (!reserve(count)) return false;
-    std::memset(static_cast<void*>(data_), 0, static_cast<std::size_t>(count) * sizeof(T));
+    if (count > 0)  // where there are none, there may be no memory
+      std::memset(static_cast<void*>(data_), 0, static_cast<std::size_t>(count) * sizeof(T));
+    return true;
+  }
+  // A copy of `count` values.
+  bool assign(const T* from, std::int64_t count) {
+    if (!reserve(count)) return false;
+    if (count > 0) std::memcpy(data_, from, static_cast<std::size_t>(count) * sizeof(T));
     return true;
   }
 

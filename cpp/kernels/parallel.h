@@ -8,9 +8,9 @@ namespace rnnfast {
 
 inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// As many of `threads` as have at least `grain` units of work each; at least one.
+// As many of `threads` as have at least `grain` units of work each; at least one, also of none.
 inline int useful_threads(int threads, std::int64_t work, std::int64_t grain) {
-  return static_cast<int>(std::clamp<std::int64_t>(work / grain, 1, threads));
+  return static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(work / grain, threads)));
 }
 
 // The part of [0, count) that falls to `rank` of `size`, cut at multiples of `unit`.

@@ -42,8 +42,7 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
   if (!c.allocate(packed, plan)) return Status::out_of_memory;
   if (c.keep && input.h0 != nullptr) {
     const std::int64_t size = shape.L * shape.D * input.B * shape.P;
-    if (!c.h0.reserve(size)) return Status::out_of_memory;
-    std::memcpy(c.h0.data(), input.h0, static_cast<std::size_t>(size) * sizeof(Scalar));
+    if (!c.h0.assign(input.h0, size)) return Status::out_of_memory;
     c.input.h0 = c.h0.data();
   }
   Wave wave;

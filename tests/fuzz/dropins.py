@@ -1,0 +1,79 @@
+"""Cases of the drop-in replacements for PyTorch's layers, beside PyTorch's own."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from .checks import Case, Fault, near, require_refusal
+from .draws import DTYPES
+from .layers import TOLERANCE
+
+
+def dropin(case: Case) -> None:
+    """A drop-in gives what PyTorch's layer gives, forward and back."""
+    import torch
+
+    from rnnfast.interop import torch as ours
+
+    draw = case.draw
+    name = draw.choice(("RNN", "GRU", "LSTM"))
+    options = draw.some(
+        num_layers=lambda: draw.integer(1, 2),
+        bias=lambda: draw.chance(0.5),
+        batch_first=lambda: draw.chance(0.5),
+        bidirectional=lambda: draw.chance(0.5),
+    )
+    hidden = draw.size()
+    if name == "LSTM" and hidden > 1:
+        options |= draw.some(proj_size=lambda: draw.integer(1, hidden - 1))
+    dtype = draw.choice(DTYPES)
+    options["dtype"] = getattr(torch, dtype)
+    size = draw.size()
+    torch.manual_seed(draw.integer(0, 99))
+    with contextlib.suppress(Exception):
+        torch.set_num_threads(1)
+    theirs = getattr(torch.nn, name)(size, hidden, **options)
+    mine = getattr(ours, name)(size, hidden, **options)
+    mine.load_state_dict(theirs.state_dict())
+    steps, batch = draw.integer(1, 6), draw.integer(1, 5)
+    shape = (batch, steps, size) if options.get("batch_first") else (steps, batch, size)
+    x = torch.tensor(draw.rng.normal(size=shape), dtype=options["dtype"])
+    if draw.chance(0.2):
+        x = x.transpose(0, 1).contiguous().transpose(0, 1)
+    packed = draw.chance(0.3)
+    results = []
+    case.tell(f"interop.torch.{name}({size}, {hidden}, {options}), x {shape}")
+    lengths = [draw.integer(1, steps) for _ in range(batch)]
+    lengths[0] = steps
+    for layer in (theirs, mine):
+        given = x.clone().requires_grad_()
+        inputs: Any = given
+        if packed:
+            inputs = torch.nn.utils.rnn.pack_padded_sequence(
+                given, lengths, options.get("batch_first", False), enforce_sorted=False
+            )
+        try:
+            y, final = layer(inputs)
+        except Exception as error:
+            require_refusal(error)
+            raise Fault(f"refused what PyTorch takes: {error}") from error
+        y = y.data if packed else y
+        ends = final if isinstance(final, tuple) else (final,)
+        ((y * y).sum() + sum(end.sum() for end in ends)).backward()
+        gradients = {n: p.grad for n, p in layer.named_parameters()}
+        results.append({"y": y, "dx": given.grad, **gradients}
+                       | {f"state {k}": end for k, end in enumerate(ends)})  # fmt: skip
+    for key, wanted in results[0].items():
+        tolerance = TOLERANCE[dtype] * (100 if key.startswith(("weight", "bias", "dx")) else 2)
+        near(results[1][key].detach().numpy(), wanted.detach().numpy(), tolerance, key)
+
+
+def cases() -> list[tuple[float, Any]]:
+    """Return the cases that this environment can run."""
+    try:
+        import torch
+    except ImportError:
+        return []
+    del torch
+    return [(0.5, dropin)]

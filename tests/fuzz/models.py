@@ -1,0 +1,220 @@
+"""Cases of whole models on tiny data, of optimizers and schedules, of text and of sound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import rnnfast as rf
+from rnnfast.data.audio import log_mel, mfcc
+from rnnfast.data.batches import bucket_by_length, pad_sequences
+from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
+
+from .checks import Case, require
+from .draws import DTYPES, Draw
+
+WORDS = ("a", "bad", "good", "film", "é", "it's", "x-1", "42", "\U0001f40c", "The", "THE", "<EOS>x")
+
+
+def text(draw: Draw, most: int = 6) -> str:
+    return " ".join(draw.choice(WORDS) for _ in range(draw.integer(1, most)))
+
+
+def tokens(draw: Draw, count: int) -> list[list[str]]:
+    return [text(draw).split() for _ in range(count)]
+
+
+def series(draw: Draw, count: int, width: int = 2) -> list[Any]:
+    return [draw.numbers(draw.integer(1, 6), width) for _ in range(count)]
+
+
+def training(draw: Draw) -> dict[str, Any]:
+    """Draw the hyperparameters that all models have, small."""
+    options: dict[str, Any] = {
+        "hidden_size": draw.integer(1, 6), "verbose": 0, "seed": draw.integer(0, 9),
+        "batch_size": draw.integer(1, 5),
+    }  # fmt: skip
+    return options | draw.some(
+        cell=lambda: draw.choice(("rnn", "gru", "lstm")),
+        num_layers=lambda: draw.integer(1, 2),
+        embedding_size=lambda: draw.integer(1, 5),
+        dropout=lambda: 0.3,
+        variational=lambda: draw.chance(0.5),
+        optimizer=lambda: draw.choice(("adam", "adamw", "sgd", "rmsprop", "adagrad")),
+        schedule=lambda: draw.choice(("constant", "cosine", "step")),
+        learning_rate=lambda: draw.choice((0.001, 0.01)),
+        clip_norm=lambda: draw.choice((None, 1.0)),
+        averaging=lambda: draw.choice((None, "ema", "mean")),
+        dtype=lambda: draw.choice(DTYPES),
+    )
+
+
+def supervised(draw: Draw) -> tuple[Any, Any, Any, dict[str, Any]]:
+    """Draw a kind of model, its inputs and targets, and options of its own."""
+    count = draw.integer(5, 8)
+    kind = draw.choice((
+        rf.SequenceClassifier, rf.SequenceRegressor, rf.SequenceTagger, rf.StepRegressor,
+        rf.MultiLabelTagger, rf.Seq2Seq, rf.CTCRecognizer,
+    ))  # fmt: skip
+    own: dict[str, Any] = {}
+    words = kind is rf.Seq2Seq or (kind is not rf.CTCRecognizer and draw.chance(0.5))
+    X = tokens(draw, count) if words else series(draw, count)
+    if kind is rf.SequenceClassifier:
+        own = draw.some(pooling=lambda: draw.choice(("last", "mean", "max", "concat")))
+        y: Any = [draw.choice(("p", "q")) for _ in X]
+        y[:2] = "p", "q"
+    elif kind is rf.SequenceRegressor:
+        y = draw.rng.normal(size=count if draw.chance(0.5) else (count, 2))
+    elif kind is rf.SequenceTagger:
+        own = draw.some(crf=lambda: draw.chance(0.5))
+        y = [[draw.choice(("O", "B-a", "I-a")) for _ in x] for x in X]
+        y[0][0] = "B-a"
+    elif kind is rf.StepRegressor:
+        y = [draw.rng.normal(size=len(x)) for x in X]
+    elif kind is rf.MultiLabelTagger:
+        y = [(draw.rng.random((len(x), 3)) < 0.5).astype(int) for x in X]
+    elif kind is rf.Seq2Seq:
+        own = draw.some(attention=lambda: draw.choice((None, "dot", "general", "additive")))
+        y = tokens(draw, count)
+    else:
+        X = [draw.numbers(draw.integer(9, 14), 2) for _ in range(count)]
+        y = ["ab"[: draw.integer(1, 2)] for _ in X]
+    return kind, X, y, own
+
+
+def estimator(case: Case) -> None:
+    """A supervised model learns, predicts and scores."""
+    draw = case.draw
+    kind, X, y, own = supervised(draw)
+    options = training(draw) | own
+    model = case.call(kind, **options)
+    case.call(model.set_params, epochs=draw.integer(1, 2))
+    case.call(model.fit, X, y)
+    if not case.spoiled:
+        whole = [model.predict(X)] if draw.chance(0.5) else []
+        for predicted in whole:
+            require(len(predicted) == len(X), "another number of predictions")
+    case.call(model.predict, X)
+    if hasattr(model, "predict_proba") and not own.get("crf"):
+        case.call(model.predict_proba, X)
+    case.call(model.score, X, y)
+
+
+def forecaster(case: Case) -> None:
+    """A forecaster learns a series and foretells it."""
+    draw = case.draw
+    lags, horizon = draw.integer(1, 6), draw.integer(1, 3)
+    model = case.call(
+        rf.Forecaster, lags=lags, horizon=horizon, **training(draw),
+        **draw.some(differences=lambda: [draw.integer(1, 3)]),
+    )  # fmt: skip
+    case.call(model.set_params, epochs=1)
+    values = draw.numbers(40) if draw.chance(0.5) else draw.numbers(40, 2)
+    case.call(model.fit, values)
+    case.call(model.predict, steps=draw.integer(1, 7))
+    case.call(model.predict, steps=2, after=values[:20])
+    case.call(model.score, values)
+
+
+def language_model(case: Case) -> None:
+    """A language model learns, scores and writes."""
+    draw = case.draw
+    level = draw.choice(("char", "word"))
+    lines = draw.chance(0.5)
+    options = training(draw) | {"batch_size": 2}
+    del options["verbose"]
+    model = case.call(
+        rf.LanguageModel, level=level, lines=lines, sequence_length=draw.integer(2, 6),
+        **options,
+    )  # fmt: skip
+    corpus = "\n".join(text(draw) for _ in range(40))
+    case.call(model.fit, corpus, epochs=1, verbose=0)
+    some = text(draw)
+    case.call(model.log_prob, some)
+    case.call(model.perplexity, some)
+    case.call(model.next_tokens, some, k=draw.integer(1, 3))
+    options = draw.some(
+        temperature=lambda: draw.choice((0.0, 1.0)), top_k=lambda: 2, top_p=lambda: 0.9
+    )
+    case.call(model.sample, n=2, max_length=5, seed=1, **options)
+
+
+OPTIMIZERS: dict[Any, dict[str, Any]] = {
+    rf.SGD: {"momentum": 0.9, "nesterov": True},
+    rf.Adam: {"betas": (0.9, 0.99), "eps": 1e-8},
+    rf.AdamW: {"weight_decay": 0.1},
+    rf.RMSprop: {"alpha": 0.9, "centered": True, "momentum": 0.5},
+    rf.Adagrad: {"lr_decay": 0.1, "initial_accumulator_value": 0.1},
+}
+
+
+def optimizer(case: Case) -> None:
+    """Steps, clipping, averages, schedules, and states that come back."""
+    draw = case.draw
+    kind = draw.choice(list(OPTIMIZERS))
+    layer = rf.Linear(draw.size(), draw.size(), dtype=draw.choice(DTYPES), seed=1)
+    options = {name: value for name, value in OPTIMIZERS[kind].items() if draw.chance(0.5)}
+    if "nesterov" in options:
+        options["momentum"] = 0.9
+    one = case.call(kind, layer.parameters(), draw.choice((0.1, 0.001)), **options)
+    average = case.call(draw.choice((rf.ExponentialAverage, rf.MeanAverage)), layer.parameters())
+    schedule = case.call(*draw.choice((
+        (rf.StepLR, one, 2), (rf.ExponentialLR, one, 0.9), (rf.CosineLR, one, 5),
+        (rf.WarmupLR, one, 3),
+    )))  # fmt: skip
+    for _ in range(draw.integer(1, 3)):
+        for gradient in layer.grads.values():
+            gradient[...] = draw.rng.normal(size=gradient.shape)
+        case.call(rf.clip_grad_norm, layer.parameters(), draw.choice((0.5, 5.0)))
+        case.call(rf.clip_grad_value, layer.parameters(), 0.7)
+        case.call(rf.scale_grad, layer.parameters(), 0.5)
+        case.call(one.step)
+        average.update()
+        case.call(schedule.step)
+    if case.spoiled:
+        return
+    state = case.call(one.state_dict)
+    case.call(one.load_state_dict, state)
+    case.call(average.load_state_dict, average.state_dict())
+    case.call(schedule.load_state_dict, schedule.state_dict())
+    weights = case.call(layer.state_dict)
+    case.call(layer.load_state_dict, weights)
+    case.call(layer.parameters()["weight"].assign, weights["weight"])
+    for value in layer.state_dict().values():
+        require(case.spoiled or np.isfinite(value).all(), "a weight that is not finite")
+
+
+def vocabulary(case: Case) -> None:
+    """A vocabulary gives back what it was given."""
+    draw = case.draw
+    kind: Any = draw.choice((CharTokenizer, WordTokenizer))
+    tokenizer = case.call(kind)
+    parts = case.call(tokenizer.tokenize, text(draw))
+    case.call(tokenizer.detokenize, parts)
+    known = case.call(
+        rf.Vocabulary.from_tokens, parts,
+        **draw.some(max_size=lambda: draw.integer(3, 9), min_count=lambda: 1),
+    )  # fmt: skip
+    ids = case.call(known.encode, parts)
+    case.call(known.decode, ids)
+    case.call(known.one_hot, ids)
+    again = case.call(rf.Vocabulary.from_json, known.to_json())
+    if not case.spoiled:
+        require(again.encode(parts).tolist() == ids.tolist(), "another vocabulary came back")
+
+
+def sound(case: Case) -> None:
+    draw = case.draw
+    samples = draw.numbers(draw.integer(1, 2000), scale=0.1)
+    function = draw.choice((log_mel, mfcc))
+    case.call(function, samples, draw.choice((8000, 16000)))
+    case.call(bucket_by_length, draw.indices(9, draw.integer(1, 9)), draw.integer(1, 4))
+    sequences = [draw.numbers(draw.integer(1, 4), 2) for _ in range(draw.integer(1, 4))]
+    case.call(pad_sequences, sequences)
+
+
+CASES = [
+    (1, estimator), (0.3, forecaster), (0.3, language_model), (2, optimizer), (1, vocabulary),
+    (0.5, sound),
+]  # fmt: skip
