@@ -98,6 +98,14 @@ def test_a_model_that_has_not_learned() -> None:
     assert other.cell_options is not model.cell_options
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_scikit_learn_clones(name: str) -> None:
+    base = pytest.importorskip("sklearn.base", reason="scikit-learn is not installed")
+    model = MODELS[name]()
+    clone = base.clone(model)
+    assert clone.get_params() == model.get_params() and not clone._is_fitted()
+
+
 def test_a_shallow_copy_shares_the_layers() -> None:
     model = MODELS["classifier"]()
     assert copy.copy(model).network_ is model.network_

@@ -266,7 +266,7 @@ NET = Net(rf.GRU, "float32", False)
         ({"zero_first": False}, ValueError, "prefix: expected a token, or zero_first=True"),
         ({"max_length": 0}, ValueError, "max_length: expected at least 1, got 0"),
         ({"seed": -1}, ValueError, "seed: expected at least 0, got -1"),
-        ({"seed": 2**64}, ValueError, r"seed: expected less than 2\*\*64"),
+        ({"seed": 2**64}, ValueError, r"seed: expected at most 18446744073709551615"),
         ({"embedding": rf.Embedding(V, 4)}, ValueError, r"embedding: expected shape \(11, 11\)"),
         ({"embedding": rf.Embedding(V, V, dtype="float64")}, TypeError, "embedding: expected"),
         ({"embedding": rf.Embedding(V - 1, V)}, ValueError, "linear: expected at most 10 tokens"),
@@ -287,5 +287,5 @@ def test_bad_input(options: dict[str, Any], error: type[Exception], message: str
 def test_bad_scores() -> None:
     with pytest.raises(ValueError, match=r"logits: expected shape \(R, V\), got \(3,\)"):
         rf.draw(np.zeros(3))
-    with pytest.raises(TypeError, match="logits: expected dtype float32, got int64"):
+    with pytest.raises(TypeError, match="logits: expected dtype float32 or float64, got int64"):
         rf.draw(np.zeros((2, 3), int))

@@ -110,26 +110,17 @@ def test_layers_that_share_stay_together_and_apart_from_others() -> None:
     assert (tied.linear(np.ones((1, 4), np.float32)) == 4).all()
 
 
-OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
-    "SGD": lambda p: rf.SGD(p, 0.1, momentum=0.9, nesterov=True),
-    "Adam": lambda p: rf.Adam(p, 0.1, betas=(0.8, 0.9)),
-    "AdamW": lambda p: rf.AdamW(p, 0.1),
-    "RMSprop": lambda p: rf.RMSprop(p, 0.1, centered=True, momentum=0.5),
-    "Adagrad": lambda p: rf.Adagrad(p, 0.1, lr_decay=0.1),
-}
-
-
 def test_the_optimizers_tried_are_all() -> None:
     layer = rf.Linear(2, 2)
-    tried = {type(make(layer)) for make in OPTIMIZERS.values()}
+    tried = {type(make(layer)) for make in zoo.OPTIMIZERS.values()}
     assert tried == zoo.kinds(rf.Optimizer) - {rf.Optimizer}
 
 
 @once
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", zoo.OPTIMIZERS)
 def test_a_copied_optimizer_trains_the_copied_layer(name: str, twin: Any) -> None:
     layer = rf.LSTM(3, 4, seed=1)
-    optimizer = OPTIMIZERS[name]([layer.parameters()["weight_hh_l0"], layer])
+    optimizer = zoo.OPTIMIZERS[name]([layer.parameters()["weight_hh_l0"], layer])
     schedule = rf.ExponentialLR(optimizer, 0.5)
     zoo.train(layer)
     optimizer.step()

@@ -53,6 +53,14 @@ LAYERS: dict[str, Make] = {
     "EmbeddingDropout": lambda: rf.EmbeddingDropout(0.5, seed=1),
 }
 
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "SGD": lambda p: rf.SGD(p, 0.1, momentum=0.9, nesterov=True),
+    "Adam": lambda p: rf.Adam(p, 0.1, betas=(0.8, 0.9)),
+    "AdamW": lambda p: rf.AdamW(p, 0.1),
+    "RMSprop": lambda p: rf.RMSprop(p, 0.1, centered=True, momentum=0.5),
+    "Adagrad": lambda p: rf.Adagrad(p, 0.1, lr_decay=0.1),
+}
+
 
 def kinds(*bases: type) -> set[type]:
     """Return the public classes that derive from one of these."""
@@ -63,6 +71,22 @@ def kinds(*bases: type) -> set[type]:
 LAYER_KINDS = kinds(Module, RandomDrop) - {rf.WeightDrop}  # a context on a layer
 
 
+def forward(layer: Any) -> tuple[Any, Callable[..., Any]]:
+    """Run a training pass; return the output and what takes its gradient."""
+    x = X.astype(getattr(layer, "dtype", X.dtype))
+    if isinstance(layer, rf.Embedding):
+        y, back = layer.forward(TAGS)
+    elif isinstance(layer, (rf.DotAttention, rf.AdditiveAttention)):
+        (y, _), back = layer.forward(x, x)
+    elif isinstance(layer, rf.EmbeddingDropout):
+        y, back = layer.forward(x, TAGS)
+    elif isinstance(layer, (RandomDrop, rf.Linear)):
+        y, back = layer.forward(x)
+    else:
+        (y, _), back = layer.forward(x)
+    return y, back
+
+
 def train(layer: Any) -> list[Any]:
     """Run a training pass through a layer, adding to its gradients; return all that it gives."""
     if isinstance(layer, rf.TiedEmbedding):
@@ -70,27 +94,10 @@ def train(layer: Any) -> list[Any]:
         scores, to_x = layer.linear.forward(x)
         back(to_x(np.ones_like(scores)))
         return [x, scores]
-    if isinstance(layer, rf.Embedding):
-        x, back = layer.forward(TAGS)
-        return [x, back(np.ones_like(x))]
     if isinstance(layer, rf.CRF):
-        return list(layer.loss(X.astype(layer.dtype), TAGS % 2 * 0))
-    if isinstance(layer, (rf.DotAttention, rf.AdditiveAttention)):
-        (context, weights), back = layer.forward(X, X)
-        return [context, weights, *back(np.ones_like(context))]
-    if isinstance(layer, rf.EmbeddingDropout):
-        y, back = layer.forward(X, TAGS)
-        return [y, back(np.ones_like(y))]
-    if isinstance(layer, RandomDrop):
-        y, back = layer.forward(X)
-        return [y, back(np.ones_like(y))]
-    x = X.astype(layer.dtype)
-    if isinstance(layer, rf.Linear):
-        y, back = layer.forward(x)
-        return [y, back(np.ones_like(y))]
-    (y, _), back = layer.forward(x)
-    dx, _ = back(np.ones_like(y))
-    return [y, dx]
+        return list(layer.loss(X.astype(layer.dtype), np.zeros_like(TAGS)))
+    y, back = forward(layer)
+    return [y, back(np.ones_like(y))]
 
 
 def ask(layer: Any) -> list[Any]:

@@ -7,7 +7,6 @@ from rnnfast.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
 from rnnfast.decoding import draw, sample
-from rnnfast.models.base import load
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.ctc_recognizer import CTCRecognizer
 from rnnfast.models.forecaster import Forecaster
@@ -38,6 +37,7 @@ from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
 from rnnfast.nn.tied import TiedEmbedding
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from rnnfast.saving import load, save
 from rnnfast.schedules import ChainLR, CosineLR, ExponentialLR, ReduceOnPlateau, StepLR, WarmupLR
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -103,6 +103,7 @@ __all__ = [
     "mse",
     "plotting",
     "sample",
+    "save",
     "scale_grad",
     "set_num_threads",
     "slowness_penalty",

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._messages import shown
+
 # Sound of one channel or two has this many samples in a second or less. What has as many numbers at
 # a step, but one step or two in all, is taken for that.
 _CHANNELS, _SAMPLES = 2, 4000
+# No array has more: lists that go on, such as one within itself, make none.
+_MAX_AXES = 64
 
 
-def require_unmasked(name: str, value: Any) -> None:
+def require_unmasked(name: str, value: Any, depth: int = 0) -> None:
     """Raise TypeError for a masked array, or a list that holds one: its mask would be lost.
 
     Masked types, NumPy's and those of other packages, are subclasses of ndarray that have a mask.
@@ -24,11 +28,11 @@ def require_unmasked(name: str, value: Any) -> None:
                 f"{name}: expected an array without a mask, got a masked one; "
                 f"{name}.filled(number) says what stands where it is masked"
             )
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, (list, tuple)) and depth < _MAX_AXES:
         kinds = set(map(type, value))
         if any(issubclass(kind, (list, tuple, np.ndarray)) for kind in kinds):
             for number, item in enumerate(value):
-                require_unmasked(f"{name}[{number}]", item)
+                require_unmasked(f"{name}[{number}]", item, depth + 1)
 
 
 def require_ndarray(name: str, value: Any) -> npt.NDArray[Any]:
@@ -63,15 +67,17 @@ def read_array(name: str, value: Any, expected: str = "an array of numbers") -> 
         return value
     try:
         array = np.asarray(value)
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"{name}: expected {expected}, got a ragged list") from None
     except OverflowError:
         raise ValueError(f"{name}: expected {expected}, got integers beyond 64 bits") from None
+    except Exception:  # of many kinds, also those of an object's own __array__
+        kind = type(value).__name__
+        got = "a ragged list" if isinstance(value, (list, tuple)) else f"a {kind} that makes none"
+        raise ValueError(f"{name}: expected {expected}, got {got}") from None
     if array.dtype.kind in "Of" and isinstance(value, (list, tuple, int)):
         # Too large integers make NumPy take objects, or floats with which they are not exact.
         wrong = _beyond_int64(value)
         if wrong is not None and (array.dtype.kind == "O" or _all_integers(value)):
-            raise ValueError(f"{name}: expected 64-bit signed integers, got {wrong}")
+            raise ValueError(f"{name}: expected 64-bit signed integers, got {shown(wrong)}")
     return array
 
 

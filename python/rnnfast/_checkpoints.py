@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._checks import check_int, check_mapping, check_real
+from rnnfast._files import shown_path
+from rnnfast._messages import one_line, shown
 from rnnfast._tensors import Array, kind_of, read_tensors, to_json, write_tensors
 
 Record = dict[str, float]
@@ -38,6 +41,25 @@ class Position:
         """Forget what concerns the epoch before."""
         self.batch, self.batch_seed = 0, batch_seed
         self.loss_sum, self.count, self.gradient_norm, self.seconds = 0.0, 0, 0.0, 0.0
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError if a value is none that training leaves."""
+        for name in ("epoch", "batch", "batch_seed", "step", "count", "best_epoch"):
+            check_int(name, getattr(self, name), 0)
+        for name in ("loss_sum", "gradient_norm", "seconds"):
+            check_real(name, getattr(self, name))
+        if self.best_value is not None:
+            check_real("best_value", self.best_value)
+        if not isinstance(self.history, list):
+            raise TypeError(f"history: expected a list, got {type(self.history).__name__}")
+        for record in self.history:
+            check_mapping("history", record)
+            for name, value in record.items():
+                check_real(f"history: {name}", value)
+        if self.best_epoch > len(self.history):
+            raise ValueError(
+                f"best_epoch: expected at most {len(self.history)}, got {self.best_epoch}"
+            )
 
     @property
     def loss(self) -> float:
@@ -119,23 +141,28 @@ def read_checkpoint(
         If it cannot be read.
     """
     flat, description = read_tensors(path, "checkpoint")
+    file = shown_path(path)
     arrays: dict[str, dict[str, Array]] = {group: {} for group in _GROUPS}
     try:
         written, schedule = description["identity"], description["schedule"]
+        check_mapping("identity", written)
         position = Position(**description["position"])
+        position.check()
         for full_name, array in flat.items():
             group, _, name = full_name.partition(".")
             arrays[group][name] = array
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{os.fspath(path)}: its parts do not fit together ({error})") from None
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"its parts do not fit together ({one_line(error)})"
+        raise ValueError(f"{file}: {reason}") from None
     for name, value in json.loads(to_json(dict(identity))).items():
         if written.get(name) != value:
             raise ValueError(
-                f"{os.fspath(path)}: cannot resume with another {name}: "
-                f"expected {written.get(name)!r}, got {value!r}"
+                f"{file}: cannot resume with another {name}: "
+                f"expected {shown(written.get(name))}, got {shown(value)}"
             )
     try:
         rng.bit_generator.state = description["rng"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{os.fspath(path)}: not the state of a generator ({error})") from None
+    except Exception as error:  # whatever a generator makes of what it cannot use
+        reason = f"not the state of a generator ({one_line(error)})"
+        raise ValueError(f"{file}: {reason}") from None
     return position, arrays, schedule

@@ -5,24 +5,27 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnfast._arrays import read_array, require_int64, require_ndarray
+from rnnfast._messages import one_line, shown
+
+MAX_INT = 2**63 - 1  # what the kernels count with
 
 
-def check_int(name: str, value: Any, minimum: int) -> int:
-    """Return ``value`` as an int of at least ``minimum``.
+def check_int(name: str, value: Any, minimum: int, maximum: int = MAX_INT) -> int:
+    """Return ``value`` as an int from ``minimum`` to ``maximum``.
 
     Raises
     ------
     TypeError
         If it is not an integer; a bool is none.
     ValueError
-        If it is smaller.
+        If it is smaller or larger.
     """
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name}: expected an integer, got a bool")
@@ -31,8 +34,15 @@ def check_int(name: str, value: Any, minimum: int) -> int:
     except TypeError:
         raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
     if number < minimum:
-        raise ValueError(f"{name}: expected at least {minimum}, got {number}")
+        raise ValueError(f"{name}: expected at least {minimum}, got {shown(number)}")
+    if number > maximum:
+        raise ValueError(f"{name}: expected at most {maximum}, got {shown(number)}")
     return number
+
+
+def among(value: Any, choices: Iterable[Any]) -> bool:
+    """Return whether a value is one of some names, None or a bool; arrays are none of those."""
+    return isinstance(value, (str, bool, type(None))) and value in choices
 
 
 def check_bool(name: str, value: Any) -> bool:
@@ -60,9 +70,9 @@ def check_probability(name: str, value: Any) -> float:
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
-    number = float(value)
+    number = _as_float(value)
     if not 0.0 <= number <= 1.0:
-        raise ValueError(f"{name}: expected a probability from 0 to 1, got {value}")
+        raise ValueError(f"{name}: expected a probability from 0 to 1, got {shown(value)}")
     return number
 
 
@@ -95,9 +105,11 @@ def check_real(
     ValueError
         If it is out of bounds, NaN or infinite.
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (float, int, np.number)):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(
+        value, (float, int, np.integer, np.floating)
+    ):
         raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
-    number = float(value)
+    number = _as_float(value)
     if (
         math.isfinite(number)
         and (number > low if above else number >= low)
@@ -110,7 +122,14 @@ def check_real(
     if high != math.inf:
         bounds.append(f"{'below' if below else 'of at most'} {high:g}")
     which = f" {' and '.join(bounds)}" if bounds else ""
-    raise ValueError(f"{name}: expected a finite number{which}, got {value}")
+    raise ValueError(f"{name}: expected a finite number{which}, got {shown(value)}")
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond all floats
+        return math.inf if value > 0 else -math.inf
 
 
 def check_options(name: str, options: Any, allowed: Sequence[str], of: str) -> dict[str, Any]:
@@ -141,9 +160,31 @@ def check_options(name: str, options: Any, allowed: Sequence[str], of: str) -> d
     for option in options:
         if option not in allowed:
             raise ValueError(
-                f"{name}: expected some of {', '.join(allowed)} with {of!r}, got {option!r}"
+                f"{name}: expected some of {', '.join(allowed)} with {of!r}, got {shown(option)}"
             )
     return dict(options)
+
+
+def check_mapping(name: str, value: Any) -> None:
+    """Raise TypeError unless it is a mapping."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name}: expected a mapping, got {type(value).__name__}")
+
+
+def check_list(name: str, values: Any, of: str) -> list[Any]:
+    """Return the items of an iterable, which is no text, as a list of its own.
+
+    Raises
+    ------
+    TypeError
+        If there is nothing to iterate over.
+    """
+    if not isinstance(values, (str, bytes)):
+        try:
+            return list(values)
+        except TypeError:
+            pass
+    raise TypeError(f"{name}: expected a list of {of}, got {type(values).__name__}")
 
 
 def check_functions(name: str, functions: Any) -> None:
@@ -220,18 +261,25 @@ def check_lengths(name: str, lengths: Any, batch: int, steps: int) -> npt.NDArra
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
+def check_names(own: Mapping[str, Any], state: Any) -> None:
+    """Raise unless ``state`` is a mapping of the same names as ``own``."""
+    check_mapping("state", state)
+    if state.keys() != own.keys():
+        given = one_line(", ".join(map(str, state)))
+        raise ValueError(f"state: expected the names {', '.join(own)}; got {given}")
+
+
 def check_state(own: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of ``state``, which must have the names and shapes of ``own``.
 
     Raises
     ------
+    TypeError
+        If it is no mapping.
     ValueError
         If a name is missing or unknown, or a shape differs.
     """
-    if state.keys() != own.keys():
-        raise ValueError(
-            f"state: expected the names {', '.join(own)}; got {', '.join(map(str, state))}"
-        )
+    check_names(own, state)
     arrays = {name: read_array(name, state[name]) for name in own}
     for name, array in arrays.items():
         if array.shape != own[name].shape:
@@ -257,12 +305,17 @@ def make_generator(name: str, seed: Any) -> np.random.Generator:
 
     Raises
     ------
-    TypeError, ValueError
-        If NumPy cannot make one of it.
+    TypeError
+        If it is neither None nor an integer nor one of NumPy's generators.
+    ValueError
+        If it is negative.
     """
-    try:
+    generators = (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)
+    if seed is None or isinstance(seed, generators):
         return np.random.default_rng(seed)
-    except (TypeError, ValueError) as error:
-        raise type(error)(
-            f"{name}: expected None, an integer of at least 0 or a generator, got {seed!r}"
-        ) from None
+    expected = f"{name}: expected None, an integer of at least 0 or a generator"
+    if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)):
+        raise TypeError(f"{expected}, got {shown(seed)}")
+    if seed < 0:
+        raise ValueError(f"{expected}, got {shown(seed)}")
+    return np.random.default_rng(seed)

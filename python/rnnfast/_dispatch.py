@@ -92,10 +92,7 @@ def set_num_threads(count: int) -> None:
     ValueError
         If it is out of that range.
     """
-    count = check_int("count", count, 1)
-    if count > _MOST_THREADS:
-        raise ValueError(f"count: expected at most {_MOST_THREADS}, got {count}")
-    _core.set_num_threads(count)
+    _core.set_num_threads(check_int("count", count, 1, _MOST_THREADS))
 
 
 def get_num_threads() -> int:

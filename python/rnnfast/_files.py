@@ -19,6 +19,34 @@ except ModuleNotFoundError:  # a system that does not delete files which are ope
 FilePath = str | os.PathLike[str]
 
 
+def check_path(name: str, path: object) -> str:
+    """Return a path as a str that a file can have.
+
+    Raises
+    ------
+    TypeError
+        If it is no path.
+    ValueError
+        If no file has such a name: it has a NUL, or what the file system's encoding lacks.
+    """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"{name}: expected a path, got {type(path).__name__}")
+    shown = os.fsdecode(path)
+    try:
+        valid = b"\0" not in os.fsencode(shown)
+    except UnicodeEncodeError:
+        valid = False
+    if not valid:
+        raise ValueError(f"{name}: expected a path that a file can have, got {ascii(shown)[:200]}")
+    return shown
+
+
+def shown_path(path: FilePath) -> str:
+    """Return a path as it stands in messages: as it is, unless something in it cannot be seen."""
+    text = os.fsdecode(path)
+    return text if text.isprintable() else ascii(text)
+
+
 def write_atomically(path: FilePath, content: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file so that its path holds the old content or the new, never a part.
 
@@ -40,7 +68,7 @@ def write_atomically(path: FilePath, content: bytes | Callable[[BinaryIO], objec
         If the file cannot be written: of the subclass and with the ``errno`` of the cause (a
         missing folder, no permission, a full disk), and with ``path`` as its ``filename``.
     """
-    shown = os.fsdecode(path)
+    shown = check_path("path", path)
     target = os.path.realpath(shown)
     try:
         mode = _mode_of_old(target)
@@ -78,9 +106,7 @@ def require_writable(name: str, path: FilePath) -> None:
         Of the subclass of the cause, with ``path`` as its ``filename``: it is a folder, its folder
         does not exist or takes no file, or the file that stands there may not be replaced.
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"{name}: expected a path, got {type(path).__name__}")
-    shown = os.fsdecode(path)
+    shown = check_path(name, path)
     target = os.path.realpath(shown)
     if os.path.isdir(target):
         raise IsADirectoryError(errno.EISDIR, f"{name}: expected a file, got a folder", shown)
@@ -106,7 +132,7 @@ def read_utf8(path: FilePath) -> str:
         If it is not UTF-8; the message tells what it seems to be, or the offset of the first wrong
         byte.
     """
-    shown = os.fsdecode(path)
+    shown = check_path("path", path)
     if os.path.isdir(shown):  # the error of open() differs between systems
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), shown)
     with open(shown, "rb") as file:
@@ -118,7 +144,7 @@ def read_utf8(path: FilePath) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{shown}: expected UTF-8 text, got byte 0x{data[error.start]:02x} "
+            f"{shown_path(path)}: expected UTF-8 text, got byte 0x{data[error.start]:02x} "
             f"at offset {error.start} ({error.reason})"
         ) from None
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

@@ -62,11 +62,13 @@ def _named(parameters: Parameters, prefix: str = "") -> Iterator[tuple[str, Para
     elif isinstance(parameters, Mapping):
         for name, item in parameters.items():
             yield from _named(_trainable(item), f"{prefix}{name}.")
-    elif isinstance(parameters, Iterable):
-        for i, item in enumerate(parameters):
-            yield from _named(_trainable(item), f"{prefix}{i}.")
     else:
-        _trainable(parameters)
+        try:
+            items = list(parameters)
+        except TypeError:  # also an array without axes, which claims to be iterable
+            items = [_trainable(parameters)]
+        for i, item in enumerate(items):
+            yield from _named(_trainable(item), f"{prefix}{i}.")
 
 
 def _trainable(item: object) -> Trainable:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._files import write_atomically
+from rnnfast._files import check_path, shown_path, write_atomically
+from rnnfast._messages import one_line, shown
 from rnnfast.nn.module import Module
 
 Array = npt.NDArray[Any]
@@ -80,9 +81,16 @@ def write_tensors(
 
 
 def read_tensors(
-    path: str | os.PathLike[str], kind: str
+    path: str | os.PathLike[str], kind: str | tuple[str, ...]
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read what `write_tensors` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    kind : str or tuple of str
+        What it may hold.
 
     Returns
     -------
@@ -96,17 +104,22 @@ def read_tensors(
     OSError
         If it cannot be opened.
     """
-    name = os.fsdecode(path)
-    with open(name, "rb"):  # fails as every file does that is missing or a folder
+    file_name = check_path("path", path)
+    with open(file_name, "rb"):  # fails as every file does that is missing or a folder
         pass
+    name = shown_path(path)
     import safetensors  # here, to keep `import rnnfast` short
 
     try:
-        with safetensors.safe_open(name, framework="np") as file:
-            header = _header(name, kind, (file.metadata() or {}).get(_ENTRY))
+        with safetensors.safe_open(file_name, framework="np") as file:
+            kinds = (kind,) if isinstance(kind, str) else kind
+            header = _header(name, kinds, (file.metadata() or {}).get(_ENTRY))
             arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
-        reason = f"damaged, cut short or not a safetensors file ({error})"
+        reason = f"damaged, cut short or not a safetensors file ({one_line(error)})"
+        raise ValueError(f"{name}: {reason}") from None
+    except (AttributeError, TypeError) as error:  # a dtype that NumPy has not
+        reason = f"expected arrays of NumPy's dtypes, got others ({one_line(error)})"
         raise ValueError(f"{name}: {reason}") from None
     content = header.get("content")
     if not isinstance(content, dict) or header.get("sha256") != _digest(arrays, content):
@@ -127,19 +140,21 @@ def kind_of(path: str | os.PathLike[str]) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-def _header(name: str, kind: str, text: str | None) -> dict[str, Any]:
+def _header(name: str, kinds: tuple[str, ...], text: str | None) -> dict[str, Any]:
+    wanted = f"expected an rnnfast {kinds[0]}"
     if text is None:
-        raise ValueError(f"{name}: expected an rnnfast {kind}, got a safetensors file of others")
+        raise ValueError(f"{name}: {wanted}, got a safetensors file of others")
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name}: damaged: expected JSON in its metadata ({error})") from None
-    if not isinstance(header, dict) or header.get("kind") != kind:
-        found = header.get("kind") if isinstance(header, dict) else "something else"
-        raise ValueError(f"{name}: expected an rnnfast {kind}, got {found}")
-    if header.get("version") != FORMAT_VERSION:
+    found = header.get("kind") if isinstance(header, dict) else "something else"
+    if not isinstance(header, dict) or found not in kinds:
+        raise ValueError(f"{name}: {wanted}, got {one_line(found)}")
+    version = header.get("version")
+    if version != FORMAT_VERSION:
         raise ValueError(
-            f"{name}: expected format version {FORMAT_VERSION}, got {header.get('version')!r}; "
+            f"{name}: expected format version {FORMAT_VERSION}, got {shown(version)}; "
             "another version of rnnfast wrote it"
         )
     return header

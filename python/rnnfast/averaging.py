@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._array_checks import as_numbers
 from rnnfast._checks import check_int, check_real, check_state
 from rnnfast._runs import Parameters, collect
 from rnnfast.nn._copies import refuse_copy
@@ -107,14 +108,17 @@ class WeightAverage:
 
         Raises
         ------
+        TypeError
+            If it is no mapping, or does not hold numbers.
         ValueError
             If a name is missing or unknown, or a shape differs; nothing is changed then.
         """
         arrays = check_state(self.state_dict(), state)
-        self._steps, self.count = int(arrays["step"]), int(arrays["count"])
-        self._averages = [
-            arrays[f"average.{i}"].astype(np.float64) for i in range(len(self._averages))
+        averages = [
+            as_numbers(f"average.{i}", arrays[f"average.{i}"]) for i in range(len(self._averages))
         ]
+        steps, count = (check_int(name, arrays[name].item(), 0) for name in ("step", "count"))
+        self._steps, self.count, self._averages = steps, count, averages
 
 
 class ExponentialAverage(WeightAverage):

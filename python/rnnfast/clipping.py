@@ -38,7 +38,8 @@ def clip_grad_norm(parameters: Parameters, max_norm: float) -> float:
     FloatingPointError
         If it is not finite; the message names the parameters. Nothing is changed then.
     """
-    limit = math.inf if max_norm == math.inf else check_real("max_norm", max_norm, 0.0)
+    endless = isinstance(max_norm, (float, np.floating)) and max_norm == math.inf
+    limit = math.inf if endless else check_real("max_norm", max_norm, 0.0)
     runs = collect(parameters)
     norm = math.sqrt(sum(_core.squared_norm(*run) for run, _ in runs))
     if not _SMALLEST < norm < math.inf:  # squares may have vanished or overflowed

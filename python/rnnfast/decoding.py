@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._arrays import require_ndarray
-from rnnfast._checks import check_indices, check_int, check_real
+from rnnfast._array_checks import require_float
+from rnnfast._checks import check_bool, check_indices, check_int, check_list, check_real
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array
@@ -92,13 +92,14 @@ def sample(
         if not isinstance(embedding, Embedding):
             raise TypeError(f"embedding: expected an Embedding, got {type(embedding).__name__}")
         table = embedding.parameters()["weight"].data
+    zero_first = check_bool("zero_first", zero_first)
     size = linear.out_features
     fed = check_indices("prefix", list(prefix) if isinstance(prefix, tuple) else prefix, ndim=1)
     if isinstance(stream, StepwiseStream):
         if seed is None:
             seed = int(np.random.default_rng().integers(2**63))
         return _sample_stepwise(
-            stream, linear, embedding, bool(zero_first), fed.tolist(),
+            stream, linear, embedding, zero_first, fed.tolist(),
             check_int("max_length", max_length, 1), _mask("stop", stop, size),
             {"temperature": temperature, "top_k": top_k, "top_p": top_p,
              "forbidden": list(forbidden), "seed": seed},
@@ -107,7 +108,7 @@ def sample(
         stream._native,
         linear._native,
         table,
-        bool(zero_first),
+        zero_first,
         fed.tolist(),
         _options(temperature, top_k, top_p, forbidden, seed, size),
         _mask("stop", stop, size),
@@ -183,9 +184,10 @@ def draw(
     TypeError, ValueError, FloatingPointError
         As `sample`.
     """
-    if require_ndarray("logits", logits).ndim != 2:
+    require_float("logits", logits)
+    if logits.ndim != 2:
         raise ValueError(f"logits: expected shape (R, V), got {logits.shape}")
-    size = logits.shape[1]
+    size = logits.shape[-1]
     options = _options(temperature, top_k, top_p, forbidden, seed, size)
     return _core.draw(logits, options, check_int("position", position, 0))
 
@@ -200,9 +202,7 @@ def _options(
 ) -> _core.DrawOptions:
     if seed is None:
         seed = int(np.random.default_rng().integers(2**63))
-    seed = check_int("seed", seed, 0)
-    if seed >= 2**64:
-        raise ValueError(f"seed: expected less than 2**64, got {seed}")
+    seed = check_int("seed", seed, 0, 2**64 - 1)
     return _core.DrawOptions(
         check_real("temperature", temperature, 0.0),
         0 if top_k is None else check_int("top_k", top_k, 1),
@@ -214,7 +214,7 @@ def _options(
 
 def _mask(name: str, tokens: Iterable[int], size: int) -> npt.NDArray[Any] | None:
     """Return an array that is True at the tokens; None for no token."""
-    indices = check_indices(name, list(tokens), ndim=1)
+    indices = check_indices(name, check_list(name, tokens, "tokens"), ndim=1)
     if indices.size == 0:
         return None
     if indices.max() >= size:

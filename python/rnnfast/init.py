@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_real, make_generator
+from rnnfast._checks import among, check_int, check_real, make_generator
+from rnnfast._messages import shown
 from rnnfast.nn.module import Array, Module, Parameter
 
 __all__ = [
@@ -149,11 +150,11 @@ def forget_bias(layer: Module, value: float = 1.0) -> None:
     value = check_real("value", value)
     size, gates = _gates(layer)
     if gates == 1:
-        raise ValueError(f"layer: expected one with gates, got {layer!r}")
+        raise ValueError(f"layer: expected one with gates, got {shown(layer)}")
     parameters = layer.parameters()
     biases = {name: p for name, p in parameters.items() if name.startswith("bias_ih_")}
     if not biases:
-        raise ValueError(f"layer: expected one with a bias, got {layer!r}")
+        raise ValueError(f"layer: expected one with a bias, got {shown(layer)}")
     keeps = 0 if gates == 2 else 1  # i, f, g, o; r, z, n; z, n
     gate = slice(keeps * size, (keeps + 1) * size)
     for name, parameter in biases.items():
@@ -196,8 +197,8 @@ def recurrent(
     _, gates = _gates(layer)
     fill: dict[str, Callable[..., None]] = {"glorot": glorot_uniform, "orthogonal": orthogonal}
     for name, way in (("input", input), ("hidden", hidden)):
-        if way not in fill:
-            raise ValueError(f"{name}: expected 'glorot' or 'orthogonal', got {way!r}")
+        if not among(way, fill):
+            raise ValueError(f"{name}: expected 'glorot' or 'orthogonal', got {shown(way)}")
     rng = make_generator("seed", seed)
     for name, parameter in layer.parameters().items():
         if name.startswith("weight_ih_"):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_real, check_state
+from rnnfast._checks import check_bool, check_int, check_real, check_state
+from rnnfast._messages import shown
 from rnnfast._runs import Parameters, Run, collect
 from rnnfast.nn._copies import refuse_copy
 from rnnfast.nn.module import Array
@@ -93,6 +94,8 @@ class Optimizer:
 
         Raises
         ------
+        TypeError
+            If it is no mapping.
         ValueError
             If a name is missing or unknown, or a shape or dtype differs; nothing is changed then.
         """
@@ -102,10 +105,9 @@ class Optimizer:
             kinds = {"step": "iu", "lr": "f"}.get(name)
             if array.dtype.kind not in kinds if kinds else array.dtype != own[name].dtype:
                 raise ValueError(f"{name}: expected dtype {own[name].dtype}, got {array.dtype}")
-        if arrays["step"] < 0:
-            raise ValueError(f"step: expected at least 0, got {arrays['step']}")
+        steps = check_int("step", arrays["step"].item(), 0)
         self.lr = float(arrays["lr"])
-        self._steps = int(arrays["step"])
+        self._steps = steps
         for name, own_arrays in self._memory.items():
             for i, own_array in enumerate(own_arrays):
                 own_array[...] = arrays[f"{name}.{i}"]
@@ -153,13 +155,13 @@ class SGD(Optimizer):
         super().__init__(parameters, lr, weight_decay)
         self._momentum = check_real("momentum", momentum, 0.0)
         self._dampening = check_real("dampening", dampening)
-        self._nesterov = bool(nesterov)
-        if nesterov and (momentum == 0.0 or dampening != 0.0):
+        self._nesterov = check_bool("nesterov", nesterov)
+        if self._nesterov and (self._momentum == 0.0 or self._dampening != 0.0):
             raise ValueError(
                 f"nesterov: expected a momentum and no dampening with it, got {momentum} "
                 f"and {dampening}"
             )
-        if momentum:
+        if self._momentum:
             if any(run.buffer.is_sparse for run in self._runs):
                 raise ValueError(
                     f"momentum: expected 0 with an Embedding of sparse=True, got {momentum}"
@@ -227,7 +229,7 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise TypeError(f"betas: expected a pair of numbers, got {betas!r}")
+            raise TypeError(f"betas: expected a pair of numbers, got {shown(betas)}")
         self._betas = (
             check_real("betas", betas[0], 0.0, 1.0, below=True),
             check_real("betas", betas[1], 0.0, 1.0, below=True),
@@ -318,9 +320,9 @@ class RMSprop(Optimizer):
         self._eps = check_real("eps", eps, 0.0)
         self._momentum = check_real("momentum", momentum, 0.0)
         self._remember("square_avg")
-        if centered:
+        if check_bool("centered", centered):
             self._remember("grad_avg")
-        if momentum:
+        if self._momentum:
             self._remember("momentum_buffer")
 
     def _update(self, run: Run, memory: Mapping[str, Array]) -> None:

@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._arrays import read_array
-from rnnfast._checks import check_int
+from rnnfast._array_checks import as_numbers
+from rnnfast._checks import check_int, check_list, check_mapping
+from rnnfast.text._tokens import require_strings
 
 Axes: TypeAlias = Any  # matplotlib.axes.Axes
 
@@ -60,9 +61,13 @@ def plot_history(
         raise TypeError(f"history: expected a fitted model or its history_, got {got}")
     if not records:
         raise ValueError("history: expected at least one epoch, got none")
-    names = [name for name in figures if any(name in record for record in records)]
+    for record in records:
+        check_mapping("history", record)
+    wanted = check_list("figures", figures, "str")
+    require_strings("figures", wanted)
+    names = [name for name in wanted if any(name in record for record in records)]
     if not names:
-        raise ValueError(f"figures: expected some of {', '.join(records[0])}, got {[*figures]}")
+        raise ValueError(f"figures: expected some of {', '.join(records[0])}, got {wanted}")
     ax = _axes(ax)
     for name in names:
         points = [(record["epoch"], record[name]) for record in records if name in record]
@@ -103,7 +108,7 @@ def plot_gradient_norms(
     named = norms if isinstance(norms, Mapping) else {"": norms}
     lines: dict[str, npt.NDArray[np.float64]] = {}
     for name, given in named.items():
-        array = read_array("norms", given).astype(float)
+        array = as_numbers("norms", given)
         if array.ndim not in (1, 2):
             raise ValueError(f"norms: expected shape (L, T) or (T,), got {array.shape}")
         for k, line in enumerate(np.atleast_2d(array)):
@@ -154,12 +159,17 @@ def plot_gates(
     """
     array = _matrix("activations", activations)
     chosen = (
-        list(range(array.shape[1])) if units is None else [check_int("units", u, 0) for u in units]
+        list(range(array.shape[1]))
+        if units is None
+        else [check_int("units", u, 0) for u in check_list("units", units, "integers")]
     )
+    if not chosen:
+        raise ValueError("units: expected at least one, got none")
     for unit in chosen:
         if unit >= array.shape[1]:
             raise ValueError(f"units: expected units from 0 to {array.shape[1] - 1}, got {unit}")
-    _require_labels("tokens", tokens, len(array))
+    if tokens is not None:
+        tokens = _labels("tokens", tokens, len(array))
     ax = _axes(ax)
     image = ax.imshow(array[:, chosen].T, aspect="auto", interpolation="nearest", **_colours(array))
     ax.set_yticks(range(len(chosen)), [str(unit) for unit in chosen])
@@ -203,8 +213,8 @@ def plot_attention(
         If matplotlib is not installed.
     """
     array = _matrix("weights", weights)
-    _require_labels("target", target, len(array))
-    _require_labels("source", source, array.shape[1])
+    target = _labels("target", target, len(array))
+    source = _labels("source", source, array.shape[1])
     ax = _axes(ax)
     ax.imshow(array, aspect="auto", interpolation="nearest", cmap="Greys", vmin=0.0, vmax=1.0)
     ax.set_xticks(range(len(source)), [_visible(token) for token in source], rotation=90)
@@ -247,7 +257,8 @@ def plot_text_activations(
         If matplotlib is not installed.
     """
     width = check_int("width", width, 1)
-    numbers = read_array("values", values).astype(float)
+    numbers = as_numbers("values", values)
+    tokens = _labels("tokens", tokens)
     if len(tokens) == 0:
         raise ValueError("tokens: expected at least one, got none")
     if numbers.shape != (len(tokens),):
@@ -298,19 +309,29 @@ def import_matplotlib() -> Any:
 
 def _axes(ax: Axes | None) -> Axes:
     pyplot = import_matplotlib()
-    return pyplot.subplots(layout="constrained")[1] if ax is None else ax
+    if ax is None:
+        return pyplot.subplots(layout="constrained")[1]
+    from matplotlib.axes import Axes as Known
+
+    if not isinstance(ax, Known):
+        raise TypeError(f"ax: expected a matplotlib.axes.Axes, got {type(ax).__name__}")
+    return ax
 
 
 def _matrix(name: str, given: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    array = read_array(name, given).astype(float)
+    array = as_numbers(name, given)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"{name}: expected 2 axes of at least one number, got {array.shape}")
     return array
 
 
-def _require_labels(name: str, labels: Sequence[str] | None, count: int) -> None:
-    if labels is not None and len(labels) != count:
-        raise ValueError(f"{name}: expected {count} of them, got {len(labels)}")
+def _labels(name: str, labels: Any, count: int | None = None) -> list[str]:
+    """Return labels as a list, of this length if one is given."""
+    listed = list(labels) if isinstance(labels, str) else check_list(name, labels, "str")
+    require_strings(name, listed)
+    if count is not None and len(listed) != count:
+        raise ValueError(f"{name}: expected {count} of them, got {len(listed)}")
+    return listed
 
 
 def _colours(values: npt.NDArray[np.float64]) -> dict[str, Any]:

@@ -11,7 +11,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rnnfast._checks import check_int, check_real
+import numpy as np
+
+from rnnfast._checks import check_bool, check_int, check_list, check_names, check_real
+from rnnfast._messages import shown
 from rnnfast.optim import Optimizer
 
 
@@ -39,7 +42,16 @@ class Schedule:
         self._set()
 
     def factor(self, steps: int) -> float:
-        """Return what to multiply the first learning rate by after ``steps`` steps."""
+        """Return what to multiply the first learning rate by after ``steps`` steps.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If that is no number of steps.
+        """
+        return self._factor(check_int("steps", steps, 0))
+
+    def _factor(self, steps: int) -> float:
         raise NotImplementedError
 
     def step(self) -> None:
@@ -65,7 +77,7 @@ class Schedule:
         ValueError
             If a name is missing or unknown, or a number is out of its range.
         """
-        _require_names(state, self.state_dict())
+        check_names(self.state_dict(), state)
         steps = check_int("step", state["step"], 0)
         base_lr = check_real("base_lr", state["base_lr"], 0.0)
         self._take_over(state, steps)
@@ -101,8 +113,8 @@ class StepLR(Schedule):
         self.gamma = check_real("gamma", gamma, 0.0, above=True)
         super().__init__(optimizer)
 
-    def factor(self, steps: int) -> float:
-        return float(self._begin_factor * self.gamma ** ((steps - self._begin) // self.step_size))
+    def _factor(self, steps: int) -> float:
+        return self._begin_factor * _power(self.gamma, (steps - self._begin) // self.step_size)
 
     def _shape(self) -> dict[str, Any]:
         return {
@@ -113,7 +125,7 @@ class StepLR(Schedule):
         size = check_int("step_size", state["step_size"], 1)
         begin, factor = _read_begin(state, steps)
         if size != self.step_size:
-            begin, factor = steps, factor * self.gamma ** ((steps - begin) // size)
+            begin, factor = steps, factor * _power(self.gamma, (steps - begin) // size)
         self._begin, self._begin_factor = begin, factor
 
 
@@ -132,8 +144,8 @@ class ExponentialLR(Schedule):
         self.gamma = check_real("gamma", gamma, 0.0, above=True)
         super().__init__(optimizer)
 
-    def factor(self, steps: int) -> float:
-        return float(self.gamma**steps)
+    def _factor(self, steps: int) -> float:
+        return _power(self.gamma, steps)
 
 
 class CosineLR(Schedule):
@@ -158,7 +170,7 @@ class CosineLR(Schedule):
         self.min_factor = check_real("min_factor", min_factor, 0.0, 1.0)
         super().__init__(optimizer)
 
-    def factor(self, steps: int) -> float:
+    def _factor(self, steps: int) -> float:
         return self._factor_of(self.total_steps, self._begin, self._begin_factor, steps)
 
     def _factor_of(self, total: int, begin: int, begin_factor: float, steps: int) -> float:
@@ -201,7 +213,7 @@ class WarmupLR(Schedule):
         self.start_factor = check_real("start_factor", start_factor, 0.0, 1.0)
         super().__init__(optimizer)
 
-    def factor(self, steps: int) -> float:
+    def _factor(self, steps: int) -> float:
         done = min(steps, self.warmup_steps) / self.warmup_steps
         return self.start_factor + (1.0 - self.start_factor) * done
 
@@ -218,15 +230,19 @@ class ChainLR(Schedule):
     """
 
     def __init__(self, schedules: list[Schedule]) -> None:
-        self.schedules = list(schedules)
+        self.schedules = check_list("schedules", schedules, "schedules")
         if not self.schedules:
             raise ValueError("schedules: expected at least one, got none")
+        for schedule in self.schedules:
+            if not isinstance(schedule, Schedule):
+                got = type(schedule).__name__
+                raise TypeError(f"schedules: expected schedules that count steps, got {got}")
         if any(s.optimizer is not self.schedules[0].optimizer for s in self.schedules):
             raise ValueError("schedules: expected schedules of one optimizer, got several")
         super().__init__(self.schedules[0].optimizer)
 
-    def factor(self, steps: int) -> float:
-        return math.prod(schedule.factor(steps) for schedule in self.schedules)
+    def _factor(self, steps: int) -> float:
+        return float(math.prod(schedule.factor(steps) for schedule in self.schedules))
 
     def _shape(self) -> dict[str, Any]:
         return {"schedules": [schedule._shape() for schedule in self.schedules]}
@@ -234,9 +250,11 @@ class ChainLR(Schedule):
     def _take_over(self, state: Mapping[str, Any], steps: int) -> None:
         shapes = state["schedules"]
         if not isinstance(shapes, list) or len(shapes) != len(self.schedules):
-            raise ValueError(f"schedules: expected a list of {len(self.schedules)}")
+            raise ValueError(
+                f"schedules: expected a list of {len(self.schedules)}, got {shown(shapes)}"
+            )
         for schedule, shape in zip(self.schedules, shapes, strict=True):
-            _require_names(shape, schedule._shape())
+            check_names(schedule._shape(), shape)
         for schedule, shape in zip(self.schedules, shapes, strict=True):
             schedule._take_over(shape, steps)
 
@@ -281,14 +299,14 @@ class ReduceOnPlateau:
         self.threshold = check_real("threshold", threshold, 0.0)
         self.cooldown = check_int("cooldown", cooldown, 0)
         self.min_lr = check_real("min_lr", min_lr, 0.0)
-        self.maximize = bool(maximize)
+        self.maximize = check_bool("maximize", maximize)
         self.best = -math.inf if maximize else math.inf
         self.bad_steps = 0
         self.cooldown_left = 0
 
     def step(self, figure: float) -> None:
         """Take note of a figure, and lower the learning rate if it is time."""
-        figure = float(figure)
+        figure = _figure("figure", figure)
         if self._improves(figure):
             self.best, self.bad_steps = figure, 0
         else:
@@ -322,10 +340,11 @@ class ReduceOnPlateau:
         ValueError
             If a name is missing or unknown.
         """
-        _require_names(state, self.state_dict())
-        self.best = float(state["best"])
-        self.bad_steps = check_int("bad_steps", state["bad_steps"], 0)
+        check_names(self.state_dict(), state)
+        best = _figure("best", state["best"])
+        bad_steps = check_int("bad_steps", state["bad_steps"], 0)
         self.cooldown_left = check_int("cooldown_left", state["cooldown_left"], 0)
+        self.best, self.bad_steps = best, bad_steps
 
 
 def _read_begin(state: Mapping[str, Any], steps: int) -> tuple[int, float]:
@@ -336,8 +355,15 @@ def _read_begin(state: Mapping[str, Any], steps: int) -> tuple[int, float]:
     return begin, check_real("begin_factor", state["begin_factor"], 0.0)
 
 
-def _require_names(state: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-    if state.keys() != own.keys():
-        raise ValueError(
-            f"state: expected the names {', '.join(own)}; got {', '.join(map(str, state))}"
-        )
+def _power(base: float, exponent: int) -> float:
+    try:
+        return float(base**exponent)
+    except OverflowError:
+        return math.inf
+
+
+def _figure(name: str, value: Any) -> float:
+    """Return a figure, which may be infinite or NaN, as a float."""
+    if isinstance(value, (float, np.floating)) and not math.isfinite(value):
+        return float(value)
+    return check_real(name, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
@@ -153,7 +154,7 @@ def beam_search(
         for rank, place in np.argwhere(values_of_ends > -np.inf):
             log_prob = float(values_of_ends[rank, place])
             path = paths[parents[rank, place], place]
-            score = log_prob / (length + 1) ** penalty
+            score = log_prob / _power(length + 1, penalty)
             found[alive[place]].append(Hypothesis(path.copy(), log_prob, score))
         if length == max_length:
             break
@@ -164,7 +165,7 @@ def beam_search(
         tokens = np.take_along_axis(tokens, order, axis=0)
         if not len(order):
             break
-        bounds = values[0] / (max_length + 1) ** penalty
+        bounds = values[0] / _power(max_length + 1, penalty)
         kept = np.array(
             [
                 place
@@ -179,6 +180,13 @@ def beam_search(
         paths = np.concatenate([paths[parents, kept], tokens[:, :, np.newaxis]], axis=2)
         decoder.select(parents, kept)
     return [sorted(hypotheses, key=lambda h: -h.score) for hypotheses in found]
+
+
+def _power(length: int, penalty: float) -> float:
+    try:
+        return float(length**penalty)
+    except OverflowError:
+        return math.inf
 
 
 def _best(totals: Array, count: int) -> tuple[Array, Ints, Ints]:

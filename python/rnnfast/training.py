@@ -21,8 +21,9 @@ from rnnfast._checkpoints import (
     require_checkpoint,
     write_checkpoint,
 )
-from rnnfast._checks import check_functions, check_int
+from rnnfast._checks import check_bool, check_functions, check_int
 from rnnfast._files import require_writable
+from rnnfast._messages import shown
 from rnnfast._progress import Callback, Progress, Reporter
 from rnnfast._signals import InterruptFlag
 from rnnfast._tensorboard import tensorboard
@@ -134,7 +135,7 @@ class Trainer(Generic[Batch]):
     finish: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
-        check_functions("callbacks", self.callbacks)
+        self._check_types()
         if self.checkpoint is not None:
             require_writable("checkpoint", self.checkpoint)
         if self.validate is None and isinstance(self.schedule, ReduceOnPlateau):
@@ -149,6 +150,33 @@ class Trainer(Generic[Batch]):
         self._best: dict[str, Array] = {}
         # Finite weights to fall back to where there are no best ones.
         self._good: dict[str, Array] = {}
+
+    def _check_types(self) -> None:
+        check_functions("callbacks", self.callbacks)
+        kinds: dict[str, tuple[type, ...]] = {
+            "modules": (Mapping,),
+            "optimizer": (Optimizer,),
+            "rng": (np.random.Generator,),
+            "schedule": (Schedule, ReduceOnPlateau, type(None)),
+            "average": (WeightAverage, type(None)),
+            "carry": (dict,),
+            "identity": (Mapping,),
+            "reporter": (Reporter,),
+            "monitor": (str,),
+        }
+        for name, allowed in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, allowed):
+                known = " or ".join(kind.__name__ for kind in allowed)
+                raise TypeError(f"{name}: expected a {known}, got {type(value).__name__}")
+        for name, module in self.modules.items():
+            if not isinstance(name, str) or not isinstance(module, Module):
+                raise TypeError(f"modules: expected layers by name, got {type(module).__name__}")
+        for name in ("step", "batches", "validate"):
+            value = getattr(self, name)
+            if not callable(value) and (name != "validate" or value is not None):
+                raise TypeError(f"{name}: expected a function, got {type(value).__name__}")
+        check_bool("maximize", self.maximize)
 
     @property
     def history(self) -> list[Record]:
@@ -195,7 +223,7 @@ class Trainer(Generic[Batch]):
         OSError
             If the checkpoint cannot be read, or written before the first step.
         """
-        epochs = check_int("epochs", epochs, 1)
+        epochs, resume = check_int("epochs", epochs, 1), check_bool("resume", resume)
         if self.average is not None:
             self.average.restore()
         if resume:
@@ -335,7 +363,7 @@ class Trainer(Generic[Batch]):
         if figures:
             if self.monitor not in figures:
                 known = ", ".join(figures)
-                raise ValueError(f"monitor: expected one of {known}, got {self.monitor!r}")
+                raise ValueError(f"monitor: expected one of {known}, got {shown(self.monitor)}")
             value = figures[self.monitor]
             if at.best_value is None or (
                 value > at.best_value if self.maximize else value < at.best_value

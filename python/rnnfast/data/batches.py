@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._arrays import read_array
-from rnnfast._checks import check_generator, check_indices, check_int, check_real
+from rnnfast._checks import check_generator, check_indices, check_int, check_list, check_real
+from rnnfast._messages import shown
 
 Ints = npt.NDArray[np.int64]
 
@@ -161,7 +162,7 @@ class SentenceBatches:
         self._rng = check_generator("rng", rng)
         self._sentences = [
             check_indices(f"sentences[{number}]", ids, ndim=1)
-            for number, ids in enumerate(sentences)
+            for number, ids in enumerate(check_list("sentences", sentences, "sentences"))
         ]
         if not self._sentences:
             raise ValueError("sentences: expected at least one, got an empty corpus")
@@ -265,7 +266,8 @@ def pad_sequences(
     TypeError
         If dtypes differ or are not numbers.
     """
-    arrays = [_as_sequence(f"sequences[{n}]", sequence) for n, sequence in enumerate(sequences)]
+    items = check_list("sequences", sequences, "sequences")
+    arrays = [_as_sequence(f"sequences[{n}]", sequence) for n, sequence in enumerate(items)]
     if not arrays:
         raise ValueError("sequences: expected at least one, got none")
     first = arrays[0]
@@ -300,9 +302,11 @@ def _as_sequence(name: str, sequence: npt.ArrayLike) -> npt.NDArray[Any]:
 
 def _exact(value: float, dtype: np.dtype[Any]) -> Any:
     try:
+        if np.ndim(value):
+            raise TypeError
         filler = dtype.type(value)
     except (OverflowError, TypeError, ValueError):
         filler = None
     if filler is None or not (filler == value or (filler != filler and value != value)):
-        raise ValueError(f"value: expected a number that {dtype} can hold, got {value!r}")
+        raise ValueError(f"value: expected a number that {dtype} can hold, got {shown(value)}")
     return filler

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from importlib import resources
 from itertools import pairwise
@@ -11,8 +10,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from rnnfast._checks import check_generator
-from rnnfast._files import FilePath, read_utf8
+from rnnfast._checks import check_generator, check_list, check_real
+from rnnfast._files import FilePath, read_utf8, shown_path
+from rnnfast._messages import shown
 
 Item = TypeVar("Item")
 
@@ -40,7 +40,7 @@ def read_text(path: FilePath) -> str:
     """
     text = read_utf8(path)
     if not text or text.isspace():
-        raise ValueError(f"{os.fsdecode(path)}: expected text, got an empty file")
+        raise ValueError(f"{shown_path(path)}: expected text, got an empty file")
     return text
 
 
@@ -64,9 +64,14 @@ def split_text(text: str, fractions: Sequence[float]) -> tuple[str, ...]:
     ValueError
         If a fraction is not above 0, they do not add up to 1, or a part would be empty.
     """
-    shares = [float(fraction) for fraction in fractions]
+    if not isinstance(text, str):
+        raise TypeError(f"text: expected a str, got {type(text).__name__}")
+    given = check_list("fractions", fractions, "numbers")
+    shares = [check_real("fractions", fraction) for fraction in given]
     if not shares or not all(share > 0 for share in shares) or abs(math.fsum(shares) - 1) > 1e-9:
-        raise ValueError(f"fractions: expected positive numbers with the sum 1, got {fractions}")
+        raise ValueError(
+            f"fractions: expected positive numbers with the sum 1, got {shown(fractions)}"
+        )
     # The small number undoes rounding, as in 10 * (0.7 + 0.2) = 8.999...
     cuts = [int(len(text) * math.fsum(shares[:n]) + 1e-6) for n in range(1, len(shares))]
     bounds = [0, *cuts, len(text)]
@@ -107,10 +112,10 @@ def split_items(
         If ``rng`` is not a generator.
     """
     rng = check_generator("rng", rng)
-    if not 0 <= valid_fraction < 1:
-        raise ValueError(f"valid_fraction: expected 0 <= fraction < 1, got {valid_fraction}")
+    valid_fraction = check_real("valid_fraction", valid_fraction, 0.0, 1.0, below=True)
+    items = check_list("items", items, "items")
     if valid_fraction == 0:
-        return list(items), []
+        return items, []
     if len(items) < 2:
         raise ValueError(f"items: expected at least 2 to divide, got {len(items)}")
     count = min(max(round(len(items) * valid_fraction), 1), len(items) - 1)

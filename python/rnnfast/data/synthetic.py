@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._array_checks import check_float_dtype
 from rnnfast._checks import check_int, make_generator
 
 # Nouns as (singular, plural); nothing else in a sentence but its verb tells the number.
@@ -91,9 +92,7 @@ def adding_problem(
         If one is too small, or ``dtype`` is another one.
     """
     n, length = check_int("n", n, 1), check_int("length", length, 2)
-    kind = np.dtype(dtype)
-    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype: expected float32 or float64, got {kind}")
+    kind = check_float_dtype("dtype", dtype)
     rng = make_generator("seed", seed)
     x = np.zeros((n, length, 2), kind)
     x[:, :, 0] = rng.random((n, length))

@@ -6,6 +6,8 @@ import inspect
 from typing import Any
 
 from rnnfast._arrays import require_ndarray
+from rnnfast._checks import check_array
+from rnnfast.nn._calls import require_state
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent_base import Recurrent, State
 
@@ -34,7 +36,12 @@ def batch_shape(x: Any) -> tuple[int, int]:
 
 def run_alone(layer: Recurrent, x: Array, state: State) -> tuple[list[Array], list[Recurrent]]:
     """Return the input of each layer and the output of the last; and the layers, one by one."""
-    batch_shape(x)
+    _, batch = batch_shape(x)
+    places = layer.num_layers
+    for name, part, size in zip(
+        ("h", "c"), layer._states(state), (layer.output_size, layer.hidden_size), strict=True
+    ):
+        require_state(name, check_array(name, part), layer.dtype, (places, batch, size))
     inputs, alone = [x], []
     for k in range(layer.num_layers):
         alone.append(layer_alone(layer, k))

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._array_checks import as_numbers
 from rnnfast._arrays import constant_columns, read_array
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import check_int, check_list, check_mapping, check_real
+from rnnfast._messages import shown
 from rnnfast.diagnostics.activations import TextActivations
 from rnnfast.nn.module import Array
 
@@ -57,11 +59,13 @@ def find_units(
     if not isinstance(activations, TextActivations):
         got = type(activations).__name__
         raise TypeError(f"activations: expected what text_activations gave, got {got}")
+    if gate is not None and not isinstance(gate, str):
+        raise TypeError(f"gate: expected a str or None, got {type(gate).__name__}")
     given = read_array("values", values)
     count = len(activations.tokens)
     if given.shape != (count,):
         raise ValueError(f"values: expected shape ({count},), got {given.shape}")
-    wanted = given.astype(np.float64)
+    wanted = as_numbers("values", given)
     if constant_columns(wanted[:, np.newaxis], given.dtype)[0]:
         raise ValueError("values: expected a property that changes, got the same everywhere")
     wanted = _unit_vectors(wanted[:, np.newaxis])[:, 0]
@@ -69,7 +73,7 @@ def find_units(
     for number, gates in enumerate(activations.layers):
         name = gate or ("c" if "c" in gates else "h")
         if name not in gates:
-            raise ValueError(f"gate: expected one of {', '.join(gates)}, got {gate!r}")
+            raise ValueError(f"gate: expected one of {', '.join(gates)}, got {shown(gate)}")
         numbers = gates[name].astype(np.float64)
         flat = constant_columns(numbers, gates[name].dtype)
         correlations = np.where(flat, 0.0, wanted @ _unit_vectors(numbers))
@@ -97,14 +101,18 @@ def inside_quotes(tokens: Iterable[str], marks: Sequence[str] = ('"',)) -> npt.N
     ValueError
         If there are neither one nor two marks.
     """
-    if isinstance(marks, str) or len(marks) not in (1, 2):
-        raise ValueError(f"marks: expected one token or a pair, got {marks!r}")
+    listed = [] if isinstance(marks, str) else check_list("marks", marks, "tokens")
+    if len(listed) not in (1, 2) or not all(isinstance(mark, str) for mark in listed):
+        raise ValueError(f"marks: expected one token or a pair, got {shown(marks)}")
+    first, *second = listed
     is_open, result = False, []
-    for token in tokens:
-        if len(marks) == 1:
-            is_open ^= token == marks[0]
-        elif token in marks:
-            is_open = token == marks[0]
+    for token in check_list("tokens", tokens, "tokens"):
+        if not isinstance(token, str):
+            raise TypeError(f"tokens: expected str, got {type(token).__name__}")
+        if not second:
+            is_open ^= token == first
+        elif token in listed:
+            is_open = token == first
         result.append(is_open)
     return np.array(result, np.bool_)
 
@@ -147,8 +155,12 @@ def gate_summary(
     high = check_real("high", high, low, 1.0)
     still = check_real("still", still, 0.0)
     records = []
-    for number, gates in enumerate(layers):
-        for name, array in gates.items():
+    for number, gates in enumerate(check_list("layers", layers, "mappings")):
+        check_mapping(f"layers[{number}]", gates)
+        for name, given in gates.items():
+            array = as_numbers(f"layers[{number}][{name!r}]", given)
+            if array.ndim == 0:
+                raise ValueError(f"layers[{number}]: expected arrays (..., H), got shape ()")
             values = array.reshape(-1, array.shape[-1])
             below = values < (low if name in "ifozr" else -high)
             above = values > high

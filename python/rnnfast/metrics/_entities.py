@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rnnfast.metrics._pairs import make_pairs
+from rnnfast._checks import check_list
+from rnnfast._messages import shown
+from rnnfast.metrics._pairs import make_pairs, require_sized
 
 
 class EntityScores(NamedTuple):
@@ -59,10 +61,13 @@ def entities(labels: Sequence[str]) -> list[tuple[str, int, int]]:
     """
     found: list[tuple[str, int, int]] = []
     begin, kind, open_ = 0, "", False
+    labels = check_list("labels", labels, "str")
     for place, label in enumerate(labels):
+        if not isinstance(label, str):
+            raise TypeError(f"labels: expected a str, got {type(label).__name__} at {place}")
         prefix, _, name = label.partition("-")
         if label != "O" and (prefix not in ("B", "I", "E", "S") or not name):
-            raise ValueError(f"labels: expected O, B-type or I-type, got {label!r} at {place}")
+            raise ValueError(f"labels: expected O, B-type or I-type, got {shown(label)} at {place}")
         if open_ and (label == "O" or prefix in ("B", "S") or name != kind):
             found.append((kind, begin, place))
             open_ = False
@@ -95,6 +100,8 @@ def entity_scores(
     wanted: dict[str, int] = {}
     given: dict[str, int] = {}
     for number, (t, p) in enumerate(make_pairs(true, predicted)):
+        for name, given_labels in (("true", t), ("predicted", p)):
+            require_sized(f"{name}[{number}]", given_labels)
         if len(t) != len(p):
             raise ValueError(f"predicted[{number}]: expected {len(t)} labels, got {len(p)}")
         theirs, ours = set(entities(t)), set(entities(p))

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast.metrics._pairs import as_python, is_same, make_pairs
+from rnnfast._checks import check_list
+from rnnfast._messages import shown
+from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_labels
 
 
 def accuracy(true: Sequence[Any], predicted: Sequence[Any]) -> float:
@@ -60,7 +62,13 @@ def confusion(
         If labels are of several kinds, or none that can be counted.
     """
     pairs = make_pairs(true, predicted)
-    names = _sorted_labels(pairs) if labels is None else as_python(labels)
+    for k, name in enumerate(("true", "predicted")):
+        require_labels(name, [pair[k] for pair in pairs])
+    if labels is None:
+        names = _sorted_labels(pairs)
+    else:
+        names = as_python(check_list("labels", labels, "labels"))
+        require_labels("labels", names)
     place = {label: number for number, label in enumerate(names)}
     if len(place) < len(names):
         twice = next(label for number, label in enumerate(names) if place[label] != number)
@@ -69,7 +77,7 @@ def confusion(
     for pair in pairs:
         for name, label in zip(("true", "predicted"), pair, strict=True):
             if label not in place:
-                raise ValueError(f"{name}: expected one of the labels, got {label!r}")
+                raise ValueError(f"{name}: expected one of the labels, got {shown(label)}")
         counts[place[pair[0]], place[pair[1]]] += 1
     return counts, names
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any,
         If there is nothing, or lengths differ.
     """
     for name, items in (("true", true), ("predicted", predicted)):
-        if isinstance(items, (str, bytes, Mapping, Set)) or not isinstance(items, Iterable):
+        require_sized(name, items)
+        if isinstance(items, (str, bytes)):
             raise TypeError(f"{name}: expected a list, got {type(items).__name__}")
         if hasattr(items, "columns") and hasattr(items, "__array__"):  # a table of columns
             raise TypeError(f"{name}: expected a list, got a {type(items).__name__}")
@@ -31,6 +32,20 @@ def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any,
     if len(true) == 0:
         raise ValueError("true: expected at least one, got none")
     return list(zip(as_python(true), as_python(predicted), strict=True))
+
+
+def require_sized(name: str, items: Any) -> None:
+    """Raise TypeError unless it is a sequence: a list, a text, an array of some axes."""
+    sized = isinstance(items, np.ndarray) and items.ndim > 0
+    if not sized and (not isinstance(items, Sequence)):
+        raise TypeError(f"{name}: expected a list, got {type(items).__name__}")
+
+
+def require_labels(name: str, items: Iterable[Any]) -> None:
+    """Raise TypeError unless all are labels, which can be told apart by their hash."""
+    for item in items:
+        if not isinstance(item, (str, int, float, np.generic, type(None))):
+            raise TypeError(f"{name}: expected labels, got {type(item).__name__}")
 
 
 def as_python(items: Sequence[Any]) -> list[Any]:

@@ -6,12 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from rnnfast._arrays import require_unmasked
 from rnnfast._checks import check_real
 from rnnfast._progress import perplexity_of
-from rnnfast.metrics._pairs import is_same, make_pairs
+from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_sized
 
 
 def perplexity(loss: float) -> float:
@@ -42,6 +40,10 @@ def bleu(true: Sequence[str], predicted: Sequence[str], **options: Any) -> float
         If sacreBLEU is not installed.
     """
     pairs = make_pairs(true, predicted)
+    for number, pair in enumerate(pairs):
+        for name, text in zip(("true", "predicted"), pair, strict=True):
+            if not isinstance(text, str):
+                raise TypeError(f"{name}[{number}]: expected a str, got {type(text).__name__}")
     try:
         import sacrebleu
     except ModuleNotFoundError:
@@ -63,9 +65,9 @@ def edit_distance(true: Sequence[Any], predicted: Sequence[Any]) -> int:
     3
     """
     for name, symbols in (("true", true), ("predicted", predicted)):
-        if not isinstance(symbols, (Sequence, np.ndarray)):
-            raise TypeError(f"{name}: expected a sequence, got {type(symbols).__name__}")
+        require_sized(name, symbols)
         require_unmasked(name, symbols)
+    true, predicted = as_python(true), as_python(predicted)
     row = list(range(len(predicted) + 1))
     for i, wanted in enumerate(true):
         previous, row[0] = row[0], i + 1
@@ -99,6 +101,9 @@ def error_rate(true: Sequence[Sequence[Any]], predicted: Sequence[Sequence[Any]]
     0.2
     """
     pairs = make_pairs(true, predicted)
+    for number, pair in enumerate(pairs):
+        for name, sequence in zip(("true", "predicted"), pair, strict=True):
+            require_sized(f"{name}[{number}]", sequence)
     symbols = sum(len(t) for t, _ in pairs)
     if symbols == 0:
         raise ValueError("true: expected at least one symbol, got none")

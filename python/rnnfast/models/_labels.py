@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_real
+from rnnfast._checks import check_int, check_real
+from rnnfast._messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.models.sequences import as_list
 from rnnfast.nn.module import Array
@@ -95,7 +96,7 @@ def find_classes(name: str, labels: Sequence[Any]) -> Array:
     if classes.dtype.kind == "i":
         classes = classes[classes != IGNORED]
     if len(classes) < 2:
-        got = f"only {classes.tolist()[0]!r}" if len(classes) else "none"
+        got = f"only {shown(classes.tolist()[0])}" if len(classes) else "none"
         raise ValueError(f"{name}: expected at least 2 classes, got {got}")
     return classes
 
@@ -120,7 +121,7 @@ def class_numbers(name: str, labels: Sequence[Any], classes: Array) -> Ints:
     for number, label in enumerate(labels):
         if label not in place:
             known = ", ".join(map(repr, list(place)[:10])) + (", ..." if len(place) > 10 else "")
-            raise ValueError(f"{name}[{number}]: expected one of {known}, got {label!r}")
+            raise ValueError(f"{name}[{number}]: expected one of {known}, got {shown(label)}")
     return np.array([place[label] for label in labels], np.int64)
 
 
@@ -153,11 +154,13 @@ def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: st
             place[label] = place[str(label)] = number
         for label, weight in class_weight.items():
             if label not in place:
-                raise ValueError(f"class_weight: expected classes of y, got {label!r}")
+                raise ValueError(f"class_weight: expected classes of y, got {shown(label)}")
             weights[place[label]] = check_real(f"class_weight[{label!r}]", weight, 0, above=True)
         return weights.astype(dtype)
     if not isinstance(class_weight, str) or class_weight != "balanced":
-        raise ValueError(f"class_weight: expected None, 'balanced' or a dict, got {class_weight!r}")
+        raise ValueError(
+            f"class_weight: expected None, 'balanced' or a dict, got {shown(class_weight)}"
+        )
     counts = np.bincount(numbers_of, minlength=len(classes))
     return (len(numbers_of) / (len(classes) * counts)).astype(dtype)
 
@@ -165,6 +168,8 @@ def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: st
 def _kind(name: str, label: Any) -> type:
     for kind, plain in ((str, str), (bool, bool), (numbers.Integral, int)):
         if isinstance(label, kind):
+            if plain is int:
+                check_int(name, int(label), -(2**63))
             return plain
     raise TypeError(f"{name}: expected a label, a str or an int, got {type(label).__name__}")
 

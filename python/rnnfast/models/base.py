@@ -12,9 +12,12 @@ from typing import Any, ClassVar, TypeVar
 
 from rnnfast import __version__
 from rnnfast._checkpoints import Record
+from rnnfast._checks import check_int
+from rnnfast._memory import parameters_of_file
+from rnnfast._messages import shown
 from rnnfast._packing import pack, unpack
-from rnnfast._tensors import collect_arrays, read_tensors, spread_arrays, to_json, write_tensors
-from rnnfast.nn.module import Module
+from rnnfast._tensors import collect_arrays, spread_arrays, to_json, write_tensors
+from rnnfast.nn.module import Array, Module
 
 Self = TypeVar("Self", bound="Model")
 
@@ -186,6 +189,10 @@ class Model:
             name = type(self).__name__
             raise NotFittedError(f"this {name} has not been fitted; call fit, or rf.load a file")
 
+    def _check_hyperparameters(self) -> None:
+        """Raise ValueError or TypeError for hyperparameters that cannot be."""
+        raise NotImplementedError
+
     def _is_fitted(self) -> bool:
         raise NotImplementedError
 
@@ -203,8 +210,13 @@ class Model:
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
         """Set what `_learned` gave; a subclass makes the layers too."""
-        self.history_ = learned["history"]
-        self.best_epoch_, self.stopped_ = learned["best_epoch"], learned["stopped"]
+        history = learned["history"]
+        if not isinstance(history, list) or not all(isinstance(one, dict) for one in history):
+            raise TypeError("history: expected a list of records, got another")
+        best_epoch = check_int("best_epoch", learned["best_epoch"], 0)
+        if not isinstance(learned["stopped"], str):
+            raise TypeError("stopped: expected a str, got another")
+        self.history_, self.best_epoch_, self.stopped_ = history, best_epoch, learned["stopped"]
 
 
 def _to_save(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,39 +230,26 @@ def _to_save(params: Mapping[str, Any]) -> dict[str, Any]:
     return saved
 
 
-def load(path: str | os.PathLike[str]) -> Any:
-    """Read a model that `save` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-        A file of any of the models here.
-
-    Returns
-    -------
-    Model
-        Of the class that was saved, fitted.
+def restore_model(arrays: Mapping[str, Array], description: Mapping[str, Any]) -> Model:
+    """Return the model whose file holds these arrays and this description.
 
     Raises
     ------
-    ValueError
-        If the file is damaged, cut short, something else, or of another version's format.
-    OSError
-        If it cannot be read.
+    Exception
+        Of any kind, if they do not fit together.
     """
-    arrays, description = read_tensors(path, "model")
-    name = description.get("model")
+    name = description["model"]
     if not isinstance(name, str) or name not in Model._classes:
-        known = ", ".join(sorted(Model._classes))
-        raise ValueError(f"{os.fspath(path)}: expected one of the models {known}, got {name!r}")
-    try:
-        params, learned = unpack(description["parameters"]), description["learned"]
+        raise ValueError(
+            f"expected one of the models {', '.join(sorted(Model._classes))}, got {shown(name)}"
+        )
+    params, learned = unpack(description["parameters"]), description["learned"]
+    # Somewhat more: of what nearly fits, the message is to tell names and shapes.
+    with parameters_of_file(2 * sum(array.size for array in arrays.values()) + 4096):
         model = Model._classes[name]().set_params(**params)
         model.set_params(**unpack(learned.get("trained_with", {})))
+        model._check_hyperparameters()
         model._trained_with = model.get_params()
         model._restore(learned)
-        model.set_params(**params)
-        spread_arrays(model._modules(), arrays)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{os.fspath(path)}: its parts do not fit together ({error})") from error
-    return model
+    spread_arrays(model._modules(), arrays)
+    return model.set_params(**params)

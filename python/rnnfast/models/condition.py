@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnfast._arrays import read_array, require_finite, require_unmasked
 from rnnfast._checks import check_int
+from rnnfast._messages import shown
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array
@@ -74,7 +75,7 @@ class Condition:
             _require_count(name, len(values), count)
             for label in values:
                 if not isinstance(label, str) or label not in self._ids:
-                    raise ValueError(f"{name}: expected {self}, got {label!r}")
+                    raise ValueError(f"{name}: expected {self}, got {shown(label)}")
             return np.array([self._ids[label] for label in values], np.int64)
         array = _number_array(name, values)
         if array.ndim != 2 or array.shape[1] != self.width:

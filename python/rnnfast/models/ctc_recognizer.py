@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rnnfast._checks import check_int
+from rnnfast._messages import shown
 from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
 from rnnfast.data.batches import Ints
 from rnnfast.metrics import edit_distance, error_rate
@@ -203,7 +204,7 @@ class CTCRecognizer(ManyToMany):
                 if token not in vocabulary:
                     raise ValueError(
                         f"{name}[{number}]: expected symbols of the {len(vocabulary)} in "
-                        f"training, got {token!r}"
+                        f"training, got {shown(token)}"
                     )
             ids = vocabulary.encode(tokens)
             needed = int(needed_steps(ids, np.array([len(ids)]))[0])

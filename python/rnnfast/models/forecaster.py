@@ -268,7 +268,8 @@ class Forecaster(Regression):
     def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
         given = read_numbers("X", X, _SHAPE)
         self._single = given.ndim == 1
-        series = given.astype(np.float64).reshape(len(given), -1)
+        series = given.astype(np.float64)
+        series = series[:, np.newaxis] if self._single else series
         channels = series.shape[1]
         targets = tuple(range(channels)) if self.targets is None else tuple(self.targets)
         if not targets or len(set(targets)) < len(targets) or max(targets) >= channels:

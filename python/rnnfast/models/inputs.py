@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from rnnfast._array_checks import as_numbers, check_float_dtype
 from rnnfast._arrays import constant_columns
+from rnnfast._checks import among, check_options
+from rnnfast._messages import shown
 from rnnfast.models.sequences import Sequences, common_dtype, read_sequences
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer, tokenizer_from_dict
@@ -32,14 +36,13 @@ def make_tokenizer(
     ValueError, TypeError
         If the level or an option is not one of those.
     """
-    if options is not None and not isinstance(options, Mapping):
-        got = type(options).__name__
-        raise TypeError(f"tokenizer_options: expected a dict or None, got {got}")
-    if level not in ("char", "word"):
-        raise ValueError(f"level: expected 'char' or 'word', got {level!r}")
+    if not among(level, ("char", "word")):
+        raise ValueError(f"level: expected 'char' or 'word', got {shown(level)}")
     kind = CharTokenizer if level == "char" else WordTokenizer
+    allowed = list(inspect.signature(kind).parameters)
+    given = check_options("tokenizer_options", options, allowed, level)
     try:
-        return kind(**dict(options or {}))
+        return kind(**given)
     except TypeError as error:
         raise ValueError(f"tokenizer_options: {error}") from None
 
@@ -271,4 +274,21 @@ def inputs_from_dict(settings: Mapping[str, Any]) -> Inputs:
         )
     if settings["type"] != "series":
         raise ValueError(f"inputs: expected the type 'tokens' or 'series', got {settings['type']}")
-    return SeriesInputs(np.array(settings["mean"]), np.array(settings["scale"]), settings["dtype"])
+    return series_from_dict(settings)
+
+
+def series_from_dict(settings: Mapping[str, Any]) -> SeriesInputs:
+    """Make the `SeriesInputs` whose `to_dict` gave the settings.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError
+        If the settings are not those.
+    """
+    mean, scale = (as_numbers(name, settings[name]) for name in ("mean", "scale"))
+    for name, array in (("mean", mean), ("scale", scale)):
+        if array.ndim != 1 or array.shape != mean.shape:
+            raise ValueError(f"{name}: expected one number a feature, got shape {array.shape}")
+        if not np.isfinite(array).all() or (name == "scale" and array.min() <= 0):
+            raise ValueError(f"{name}: expected finite numbers, of the scale positive ones")
+    return SeriesInputs(mean, scale, check_float_dtype("dtype", settings["dtype"]).name)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._arrays import read_array
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.examples import Examples, check_same_length, hold_out, split_valid
 from rnnfast.models.sequences import Sequences, as_list, read_sequences
@@ -79,9 +80,10 @@ class ManyToMany(Estimator):
         if isinstance(y, np.ndarray) and y.dtype.kind in "biuf":
             raise TypeError(f"{name}: expected {_WHAT}, got numbers")
         for number, item in enumerate(as_list(name, y, _WHAT)):
-            if not isinstance(item, str) and np.ndim(item) == 0:
+            what = "a str or a list of str"
+            if not isinstance(item, str) and not read_array(f"{name}[{number}]", item, what).ndim:
                 got = type(item).__name__
-                raise TypeError(f"{name}[{number}]: expected a str or a list of str, got {got}")
+                raise TypeError(f"{name}[{number}]: expected {what}, got {got}")
             if len(item) and not isinstance(item[0], str):
                 got = type(item[0]).__name__
                 raise TypeError(f"{name}[{number}][0]: expected a str, got {got}")

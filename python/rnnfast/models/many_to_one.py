@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rnnfast._checks import among
+from rnnfast._messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.models.encoder import EncoderLayers
 from rnnfast.models.estimator import Estimator
@@ -117,9 +119,9 @@ class ManyToOne(Estimator):
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
-        if self.pooling not in POOLINGS:
+        if not among(self.pooling, POOLINGS):
             known = ", ".join(POOLINGS)
-            raise ValueError(f"pooling: expected one of {known}, got {self.pooling!r}")
+            raise ValueError(f"pooling: expected one of {known}, got {shown(self.pooling)}")
 
     def _prepare_parts(
         self,

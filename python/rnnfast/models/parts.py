@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from rnnfast import init
-from rnnfast._checks import check_bool, check_options
+from rnnfast._checks import among, check_bool, check_mapping, check_options
+from rnnfast._messages import shown
 from rnnfast.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
@@ -72,8 +73,8 @@ def make_recurrent(
     ValueError
         If the cell, an option or a number is not one of those.
     """
-    if cell not in CELLS:
-        raise ValueError(f"cell: expected one of {', '.join(CELLS)}, got {cell!r}")
+    if not among(cell, CELLS):
+        raise ValueError(f"cell: expected one of {', '.join(CELLS)}, got {shown(cell)}")
     layer = CELLS[cell]
     shared = set(inspect.signature(RNN).parameters) - {"nonlinearity", "bias"}
     allowed = [name for name in inspect.signature(layer).parameters if name not in shared]
@@ -123,8 +124,8 @@ def make_optimizer(
     ValueError
         If the optimizer, an option or a number is not one of those.
     """
-    if name not in OPTIMIZERS:
-        raise ValueError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {name!r}")
+    if not among(name, OPTIMIZERS):
+        raise ValueError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {shown(name)}")
     allowed = list(inspect.signature(OPTIMIZERS[name]).parameters)[2:]
     given = check_options("optimizer_options", options, allowed, name)
     optimizer: Optimizer = OPTIMIZERS[name](modules, learning_rate, **given)
@@ -151,11 +152,17 @@ def make_average(
         If the name, an option or a number is not one of those.
     """
     if name is None:
+        if options is not None:
+            check_mapping("averaging_options", options)
         if options:
-            raise ValueError(f"averaging_options: expected none without averaging, got {options}")
+            raise ValueError(
+                f"averaging_options: expected none without averaging, got {shown(options)}"
+            )
         return None
-    if name not in AVERAGES:
-        raise ValueError(f"averaging: expected one of {', '.join(AVERAGES)} or None, got {name!r}")
+    if not among(name, AVERAGES):
+        raise ValueError(
+            f"averaging: expected one of {', '.join(AVERAGES)} or None, got {shown(name)}"
+        )
     allowed = list(inspect.signature(AVERAGES[name]).parameters)[1:]
     given = check_options("averaging_options", options, allowed, name)
     average: WeightAverage = AVERAGES[name](modules, **given)
@@ -195,8 +202,8 @@ def make_schedule(
     TypeError
         If the options are no mapping, or one of a wrong type.
     """
-    if name not in SCHEDULES:
-        raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {name!r}")
+    if not among(name, SCHEDULES):
+        raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {shown(name)}")
     allowed = {
         "constant": [],
         "cosine": ["min_factor"],

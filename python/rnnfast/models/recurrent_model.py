@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rnnfast._checks import check_bool, check_int, check_real
+from rnnfast._checks import among, check_bool, check_int, check_real
+from rnnfast._messages import shown
 from rnnfast.models.base import Model
 from rnnfast.models.inputs import make_tokenizer
-from rnnfast.models.parts import Cell
+from rnnfast.models.parts import CELLS, Cell
 from rnnfast.nn.module import Module
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 
@@ -122,6 +123,12 @@ class RecurrentModel(Model):
 
         A subclass adds its own.
         """
+        if not among(self.cell, CELLS):
+            raise ValueError(f"cell: expected one of {', '.join(CELLS)}, got {shown(self.cell)}")
+        check_int("hidden_size", self.hidden_size, 1)
+        check_int("num_layers", self.num_layers, 1)
+        if not among(self.dtype, ("float32", "float64")):
+            raise ValueError(f"dtype: expected 'float32' or 'float64', got {shown(self.dtype)}")
         for name in ("embedding_size", "max_vocabulary_size"):
             value = getattr(self, name)
             if value is not None:

@@ -12,7 +12,10 @@ import numpy.typing as npt
 
 from rnnfast import metrics
 from rnnfast._arrays import read_array, require_finite
+from rnnfast._checks import among
+from rnnfast._messages import shown
 from rnnfast.models.examples import Examples, check_same_length
+from rnnfast.models.inputs import series_from_dict
 from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
 from rnnfast.models.sequences import Sequences
 from rnnfast.models.targets import NumberTargets
@@ -49,9 +52,9 @@ class Regression(ManyToOne):
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
-        if self.loss not in _LOSSES:
+        if not among(self.loss, _LOSSES):
             known = ", ".join(_LOSSES)
-            raise ValueError(f"loss: expected one of {known}, got {self.loss!r}")
+            raise ValueError(f"loss: expected one of {known}, got {shown(self.loss)}")
 
     def _prepare_numbers(
         self,
@@ -105,8 +108,10 @@ class Regression(ManyToOne):
         }
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        self.target_mean_ = np.array(learned["target_mean"], np.float64)
-        self.target_scale_ = np.array(learned["target_scale"], np.float64)
+        outputs = series_from_dict(
+            {"mean": learned["target_mean"], "scale": learned["target_scale"], "dtype": self.dtype}
+        )
+        self.target_mean_, self.target_scale_ = outputs.mean, outputs.scale
         super()._restore(learned)
 
 

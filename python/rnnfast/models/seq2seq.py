@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_int, check_real
+from rnnfast._checks import among, check_bool, check_int, check_real
+from rnnfast._messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.metrics import accuracy
 from rnnfast.models.encoder import EncoderLayers
@@ -273,17 +274,16 @@ class Seq2Seq(ManyToMany):
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
-        if self.attention not in (None, "general", "dot", "additive"):
-            raise ValueError(
-                f"attention: expected 'general', 'dot', 'additive' or None, got {self.attention!r}"
-            )
+        if not among(self.attention, (None, "general", "dot", "additive")):
+            got = shown(self.attention)
+            raise ValueError(f"attention: expected 'general', 'dot', 'additive' or None, got {got}")
         check_bool("reverse_source", self.reverse_source)
         check_real("label_smoothing", self.label_smoothing, 0, 1, below=True)
         check_real("sampling", self.sampling, 0, 1)
-        if self.sampling_schedule not in _SAMPLING_SCHEDULES:
+        if not among(self.sampling_schedule, _SAMPLING_SCHEDULES):
             known = ", ".join(_SAMPLING_SCHEDULES)
             raise ValueError(
-                f"sampling_schedule: expected one of {known}, got {self.sampling_schedule!r}"
+                f"sampling_schedule: expected one of {known}, got {shown(self.sampling_schedule)}"
             )
 
     def _learn_targets(self, train: list[list[str]], everything: list[list[str]]) -> None:

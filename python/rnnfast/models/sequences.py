@@ -56,7 +56,7 @@ def as_list(name: str, items: Any, what: str) -> list[Any]:
     if isinstance(items, np.ndarray) or (
         hasattr(items, "__array__") and not isinstance(items, Sequence)
     ):
-        array = np.asarray(items)
+        array = read_array(name, items, what)
         if array.ndim:
             return array.tolist() if array.dtype.kind == "U" else list(array)
     elif isinstance(items, Sequence) and not isinstance(items, (str, bytes, bytearray)):

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from rnnfast._checks import among, check_bool
+from rnnfast._messages import shown
 from rnnfast.metrics import mae, r2, rmse
 from rnnfast.models.examples import Examples
 from rnnfast.models.multilabel_tagger import read_rows, require_columns
@@ -152,13 +154,13 @@ class StepRegressor(Stepwise):
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
-        if self.loss not in NUMBER_LOSSES:
+        if not among(self.loss, NUMBER_LOSSES):
             known = ", ".join(NUMBER_LOSSES)
-            raise ValueError(f"loss: expected one of {known}, got {self.loss!r}")
+            raise ValueError(f"loss: expected one of {known}, got {shown(self.loss)}")
 
     def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
         items = as_list("y", y, "a list of arrays")
-        self._flat = any(np.shape(_as_column(item)) != np.shape(item) for item in items)
+        self._flat = any(_as_column(item) is not item for item in items)
         return super()._prepare(X, y, valid)
 
     def _read_targets(self, name: str, y: Any) -> list[Array]:
@@ -191,7 +193,7 @@ class StepRegressor(Stepwise):
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
         self.outputs_ = NumberTargets.from_dict(learned["outputs"])
-        self._flat = bool(learned["flat"])
+        self._flat = check_bool("flat", learned["flat"])
         super()._restore(learned)
 
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_int, check_real
+from rnnfast._checks import among, check_bool, check_int, check_real
+from rnnfast._messages import shown
 from rnnfast.metrics import entity_scores
 from rnnfast.models._labels import class_weights, counts, find_classes, read_label_lists
 from rnnfast.models._tag_set import TagSet
@@ -238,8 +239,8 @@ class SequenceTagger(Stepwise):
             raise ValueError("feed_labels: expected False with crf=True, got True")
         check_int("beam_size", self.beam_size, 1)
         check_int("label_embedding_size", self.label_embedding_size, 1)
-        if self.scheme not in (None, "bio"):
-            raise ValueError(f"scheme: expected None or 'bio', got {self.scheme!r}")
+        if not among(self.scheme, (None, "bio")):
+            raise ValueError(f"scheme: expected None or 'bio', got {shown(self.scheme)}")
         smoothing = check_real("label_smoothing", self.label_smoothing, 0, 1, below=True)
         if self.crf and smoothing > 0:
             raise ValueError(f"label_smoothing: expected 0 with crf=True, got {smoothing:g}")
@@ -257,7 +258,7 @@ class SequenceTagger(Stepwise):
             "y", [label for labels in targets for label in labels.tolist()]
         )
         if self.scheme and self.classes_.dtype.kind != "U":
-            raise TypeError(f"y: expected BIO labels, got {self.classes_.tolist()[0]!r}")
+            raise TypeError(f"y: expected BIO labels, got {shown(self.classes_.tolist()[0])}")
         try:
             self._tags = self._make_tags()
         except ValueError as error:  # labels that are not of the scheme

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._array_checks import require_array
 from rnnfast._arrays import dtype_error, read_array, require_ndarray
 from rnnfast._checks import check_array, check_lengths
 from rnnfast.nn.module import Array
@@ -117,14 +118,6 @@ def add_batch(name: str, array: Any, axis: int = 1) -> Any:
     if array.ndim != 2:
         raise ValueError(f"{name}: expected 2 axes for a single sequence, got shape {array.shape}")
     return np.expand_dims(array, axis)
-
-
-def require_array(name: str, array: Array, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    """Raise TypeError or ValueError unless the array has this dtype and shape."""
-    if require_ndarray(name, array).dtype != dtype:
-        raise dtype_error(name, dtype, array.dtype)
-    if array.shape != shape:
-        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
 
 
 def require_state(

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._arrays import dtype_error, read_array, require_int64, require_ndarray
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import among, check_int, check_real
+from rnnfast._messages import shown
 from rnnfast.nn.module import Array
 
 Reduction = Literal["sum", "mean"]
@@ -30,6 +31,7 @@ def native_targets(
 ) -> tuple[_core.Targets, float]:
     """Return the kernels' targets, and the factor of the loss and its gradients."""
     array = read_array("targets", targets, "an array of integers")
+    ignored = check_int("ignore_index", ignore_index, -(2**63))
     require_int64("targets", array)
     if array.shape != shape:
         raise ValueError(f"targets: expected shape {shape}, got {array.shape}")
@@ -41,10 +43,10 @@ def native_targets(
             raise ValueError(f"weights: expected shape {shape}, got {weights.shape}")
         weights = weights.reshape(-1)
     if class_weights is not None:
-        class_weights = checked_class_weights(class_weights, dtype, (classes,))
+        class_weights = check_numbers("class_weights", class_weights, dtype, (classes,))
     total = 1.0
-    if reduction == "mean":
-        each = (array != ignore_index).astype(np.float64)
+    if among(reduction, ("mean",)):
+        each = (array != ignored).astype(np.float64)
         if weights is not None:
             each *= weights
         if class_weights is not None:
@@ -56,7 +58,7 @@ def native_targets(
         array,
         weights,
         class_weights,
-        check_int("ignore_index", ignore_index, -(2**63)),
+        ignored,
         smoothing,
         factor,
     )
@@ -65,8 +67,8 @@ def native_targets(
 
 def loss_factor(reduction: str, scale: float, total: float) -> float:
     """Return what to multiply the sum of the losses by; ``total`` is the sum of the weights."""
-    if reduction not in ("sum", "mean"):
-        raise ValueError(f"reduction: expected 'sum' or 'mean', got {reduction!r}")
+    if not among(reduction, ("sum", "mean")):
+        raise ValueError(f"reduction: expected 'sum' or 'mean', got {shown(reduction)}")
     number = check_real("scale", scale)
     if reduction == "sum":
         return number
@@ -75,15 +77,13 @@ def loss_factor(reduction: str, scale: float, total: float) -> float:
     return number / total
 
 
-def checked_class_weights(
-    class_weights: Any, dtype: np.dtype[Any], shape: tuple[int, ...]
-) -> Array:
-    """Return the weights of the classes as an array."""
-    array = read_array("class_weights", class_weights)
+def check_numbers(name: str, values: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    """Return ``values`` as an array, which must have this dtype and shape."""
+    array = read_array(name, values)
     if array.dtype != dtype:
-        raise dtype_error("class_weights", dtype, array.dtype)
+        raise dtype_error(name, dtype, array.dtype)
     if array.shape != shape:
-        raise ValueError(f"class_weights: expected shape {shape}, got {array.shape}")
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     return array
 
 
@@ -105,9 +105,13 @@ def element_weights(scores: Array, weights: Any) -> Array | None:
 
 
 def from_bool(name: str, values: Any, dtype: np.dtype[Any]) -> Array:
-    """Return an array of bool as one of 0 and 1 of ``dtype``, and any other as it is."""
+    """Return an array of bool as one of 0 and 1 of ``dtype``, and any other if it is of that."""
     array = read_array(name, values)
-    return array.astype(dtype) if array.dtype == np.bool_ else array
+    if array.dtype == np.bool_:
+        return array.astype(dtype)
+    if array.dtype != dtype:
+        raise dtype_error(name, dtype, array.dtype)
+    return array
 
 
 def require_scores(name: str, scores: Any, ndim: int) -> None:

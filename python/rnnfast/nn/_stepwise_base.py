@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._array_checks import require_array
 from rnnfast._checks import check_bool, check_probability
-from rnnfast.nn._calls import Call, require_array, require_state
+from rnnfast._messages import shown
+from rnnfast.nn._calls import Call, require_state
 from rnnfast.nn._copies import compiled
 from rnnfast.nn._stepwise_passes import (
     Noise,
@@ -61,7 +63,7 @@ class StepwiseRecurrent(Recurrent):
         self.zoneout = zoneout
         pair = zoneout if self._lstm and isinstance(zoneout, (tuple, list)) else (zoneout, zoneout)
         if len(pair) != 2:
-            raise ValueError(f"zoneout: expected a number or a pair of them, got {zoneout!r}")
+            raise ValueError(f"zoneout: expected a number or a pair of them, got {shown(zoneout)}")
         self._noise = Noise(
             check_probability("zoneout", pair[0]),
             check_probability("zoneout", pair[1]),
@@ -239,7 +241,7 @@ class StepwiseRecurrent(Recurrent):
         ``reset`` and ``recompute`` are not for these layers, and the parameters must not change
         before ``backprop`` has run.
         """
-        if recompute:
+        if check_bool("recompute", recompute):
             raise ValueError(f"recompute: expected False for a {type(self).__name__}, got True")
         call = self._checked(x, h0, lengths, reset).copied()
         y, h_n, c_n, kept = self._pass(call, keep=True, seed=self._dropout_seed())
@@ -251,8 +253,12 @@ class StepwiseRecurrent(Recurrent):
 
         Takes ``x`` time first, as inference does; see `rnnfast.diagnostics.gate_activations`.
         """
-        h0, c0 = self._states(state)
-        done = self._native[0].forward(x, *(_first(s) for s in (h0, c0)), *self._plain(x))
+        call = self._checked(x, state, None, None)
+        if call.unbatched or self.batch_first:
+            raise ValueError("x: expected time first and an axis for the batch, got another order")
+        batch = x.shape[1]
+        h0, c0 = (self._checked_state(n, s, batch) for n, s in (("h0", call.h0), ("c0", call.c0)))
+        done = self._native[0].forward(call.x, *(_first(s) for s in (h0, c0)), *self._plain(call.x))
         names = "ifgo" if self._lstm else "rzn"
         gates = np.split(done.kept["gates"], len(names), axis=-1)
         result = {name: gate.copy() for name, gate in zip(names, gates, strict=True)}

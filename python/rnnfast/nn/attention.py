@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._array_checks import require_array
 from rnnfast._arrays import dtype_error, require_ndarray
 from rnnfast._checks import check_bool, check_int, check_lengths, make_generator
 from rnnfast.nn.module import Array, Module
@@ -81,9 +82,11 @@ class Attention(Module):
         """
         mask = self._check(query, memory, lengths)
         queries = self._queries(query)
-        weights = _masked_softmax(
-            self._scores(queries, self.keys(memory) if keys is None else keys), mask
-        )
+        if keys is None:
+            keys = self._keys(memory)
+        else:
+            require_array("keys", keys, self.dtype, (*memory.shape[:2], self._key_size))
+        weights = _masked_softmax(self._scores(queries, keys), mask)
         return _mix(weights, memory), weights.transpose(1, 0, 2)
 
     def forward(
@@ -102,14 +105,12 @@ class Attention(Module):
             ``dquery, dmemory = backprop(dcontext)``. Adds to `grads`.
         """
         mask = self._check(query, memory, lengths)
-        queries, keys = self._queries(query), self.keys(memory)
+        queries, keys = self._queries(query), self._keys(memory)
         weights = _masked_softmax(self._scores(queries, keys), mask)
         context = _mix(weights, memory)
 
         def backprop(dcontext: Array) -> tuple[Array, Array]:
-            if getattr(dcontext, "shape", None) != shape:
-                got = getattr(dcontext, "shape", type(dcontext).__name__)
-                raise ValueError(f"dcontext: expected shape {shape}, got {got}")
+            require_array("dcontext", dcontext, self.dtype, shape)
             by_batch = dcontext.transpose(1, 0, 2)
             # context = weights memory
             dweights = by_batch @ memory.transpose(1, 2, 0)
@@ -123,7 +124,22 @@ class Attention(Module):
         return (context, weights.transpose(1, 0, 2)), backprop
 
     def keys(self, memory: Array) -> Array:
-        """Return what the queries are compared with, ``(S, B, ...)``."""
+        """Return what the queries are compared with, ``(S, B, ...)``, for calls of one memory.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As a call.
+        """
+        self._check_input("memory", memory, self.memory_size)
+        return self._keys(memory)
+
+    @property
+    def _key_size(self) -> int:
+        """Numbers of a key."""
+        raise NotImplementedError
+
+    def _keys(self, memory: Array) -> Array:
         raise NotImplementedError
 
     def _queries(self, query: Array) -> Array:
@@ -144,17 +160,20 @@ class Attention(Module):
         """Undo `_queries` and `keys`: return the gradients of query and memory."""
         raise NotImplementedError
 
+    def _check_input(self, name: str, array: Any, width: int) -> None:
+        if require_ndarray(name, array).dtype != self.dtype:
+            raise dtype_error(name, self.dtype, array.dtype)
+        if array.ndim != 3 or array.shape[2] != width:
+            axes = "T" if name == "query" else "S"
+            raise ValueError(f"{name}: expected shape ({axes}, B, {width}), got {array.shape}")
+
     def _check(self, query: Any, memory: Any, lengths: Any) -> npt.NDArray[np.bool_] | None:
         """Return where the memory counts, ``(B, 1, S)``; None: everywhere."""
         for name, array, width in (
             ("query", query, self.query_size),
             ("memory", memory, self.memory_size),
         ):
-            if require_ndarray(name, array).dtype != self.dtype:
-                raise dtype_error(name, self.dtype, array.dtype)
-            if array.ndim != 3 or array.shape[2] != width:
-                axes = "T" if name == "query" else "S"
-                raise ValueError(f"{name}: expected shape ({axes}, B, {width}), got {array.shape}")
+            self._check_input(name, array, width)
         steps, batch_size, _ = memory.shape
         if query.shape[1] != batch_size:
             raise ValueError(
@@ -193,16 +212,19 @@ class DotAttention(Attention):
     ) -> None:
         query_size = check_int("query_size", query_size, 1)
         memory_size = check_int("memory_size", memory_size, 1)
-        if not general and query_size != memory_size:
+        self.general = check_bool("general", general)
+        if not self.general and query_size != memory_size:
             raise ValueError(
                 f"memory_size: expected query_size {query_size} without a weight, got {memory_size}"
             )
-        self.general = check_bool("general", general)
         shapes = {"weight": (query_size, memory_size)} if self.general else {}
         super().__init__(query_size, memory_size, shapes, dtype, seed)
 
-    def keys(self, memory: Array) -> Array:
-        """Return the memory itself."""
+    @property
+    def _key_size(self) -> int:
+        return self.memory_size
+
+    def _keys(self, memory: Array) -> Array:
         return memory
 
     def _queries(self, query: Array) -> Array:
@@ -267,8 +289,11 @@ class AdditiveAttention(Attention):
         }
         super().__init__(query_size, memory_size, shapes, dtype, seed)
 
-    def keys(self, memory: Array) -> Array:
-        """Return ``W_m memory<s>`` of every step."""
+    @property
+    def _key_size(self) -> int:
+        return self.size
+
+    def _keys(self, memory: Array) -> Array:
         return memory @ self._parameters["weight_memory"].data.T
 
     def _queries(self, query: Array) -> Array:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._arrays import dtype_error, read_array, require_int64, require_ndarray
-from rnnfast._checks import check_int, check_lengths, make_generator
+from rnnfast._checks import check_bool, check_int, check_lengths, check_list, make_generator
+from rnnfast._messages import shown
 from rnnfast.nn._loss_arguments import (
     Reduction,
     checked_loss,
@@ -56,9 +57,12 @@ class Constraints:
         ValueError
             If a label is neither ``O`` nor begins with ``B-`` or ``I-``.
         """
+        labels = check_list("labels", labels, "str")
         for label in labels:
+            if not isinstance(label, str):
+                raise TypeError(f"labels: expected str, got {type(label).__name__}")
             if label != "O" and label[:2] not in ("B-", "I-"):
-                raise ValueError(f"labels: expected O, B-... or I-..., got {label!r}")
+                raise ValueError(f"labels: expected O, B-... or I-..., got {shown(label)}")
         inside = np.array([label.startswith("I-") for label in labels], np.bool_)
         kinds = np.array([label[2:] for label in labels])
         of_entity = np.array([label != "O" for label in labels], np.bool_)
@@ -67,6 +71,7 @@ class Constraints:
 
     def check(self, num_tags: int) -> None:
         """Raise unless all three are arrays of bool for so many tags."""
+        num_tags = check_int("num_tags", num_tags, 1)
         shapes = {
             "start": (num_tags,),
             "transitions": (num_tags, num_tags),
@@ -191,8 +196,6 @@ class CRF(Module):
         w = np.ones(e.shape[1])
         if weights is not None:
             given = from_bool("weights", weights, self.dtype)
-            if given.dtype != self.dtype:
-                raise dtype_error("weights", self.dtype, given.dtype)
             if given.shape != emissions.shape[1:-1]:
                 raise ValueError(
                     f"weights: expected shape {emissions.shape[1:-1]}, got {given.shape}"
@@ -201,7 +204,7 @@ class CRF(Module):
         steps = float(w.sum() * len(e) if counts is None else w @ counts)
         factor = loss_factor(reduction, scale, steps)
         log_z, scores, gradients = _core.crf_sums(
-            e, *self._scores(), counts, tags, w * factor, backward
+            e, *self._scores(), counts, tags, w * factor, check_bool("backward", backward)
         )
         self._require_path(log_z, counts, len(e))
         assert scores is not None

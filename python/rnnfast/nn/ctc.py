@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_indices, check_int, check_lengths
+from rnnfast._checks import among, check_bool, check_indices, check_int, check_lengths, check_list
+from rnnfast._messages import shown
 from rnnfast.nn._loss_arguments import Reduction, from_bool, loss_factor, require_scores
 from rnnfast.nn.module import Array
 
@@ -96,8 +97,8 @@ def ctc_loss(
     if lengths is None:
         lengths = np.full(batch_size, steps)
     checked = check_lengths("lengths", lengths, batch_size, steps)
-    if impossible not in ("error", "ignore"):
-        raise ValueError(f"impossible: expected 'error' or 'ignore', got {impossible!r}")
+    if not among(impossible, ("error", "ignore")):
+        raise ValueError(f"impossible: expected 'error' or 'ignore', got {shown(impossible)}")
     short = checked < needed_steps(flat, sizes)
     if short.any() and impossible == "error":
         b = int(np.flatnonzero(short)[0])
@@ -115,7 +116,14 @@ def ctc_loss(
         reduction, scale, batch_size if weights is None else float(weights.sum(dtype=np.float64))
     )
     loss, gradient = _core.ctc(
-        logits, flat, _offsets(sizes), checked, weights, blank, factor, backward
+        logits,
+        flat,
+        _offsets(sizes),
+        checked,
+        weights,
+        blank,
+        factor,
+        check_bool("backward", backward),
     )
     return loss * factor, gradient
 
@@ -150,6 +158,7 @@ def _offsets(sizes: Ints) -> Ints:
 
 def _flatten(targets: Any, target_lengths: Any, batch_size: int) -> tuple[Ints, Ints]:
     """Return all symbols one after the other, and how many each sequence has."""
+    targets = check_list("targets", targets, "symbols of each sequence")
     if len(targets) != batch_size:
         raise ValueError(f"targets: expected one row a sequence, {batch_size}, got {len(targets)}")
     rows = [check_indices(f"targets[{b}]", row, ndim=1) for b, row in enumerate(targets)]

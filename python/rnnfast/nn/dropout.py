@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_probability, make_generator
+from rnnfast._array_checks import require_array, require_float
+from rnnfast._checks import check_bool, check_probability, make_generator
 from rnnfast.nn._describe import describe
 from rnnfast.nn.module import Array
 
@@ -30,7 +31,7 @@ class RandomDrop:
 
     def train(self, mode: bool = True) -> None:
         """Drop numbers in training passes (the default), or not."""
-        self.training = bool(mode)
+        self.training = check_bool("mode", mode)
 
     def eval(self) -> None:
         """Drop nothing."""
@@ -73,14 +74,14 @@ class Dropout(RandomDrop):
         TypeError
             If ``x`` is of another dtype.
         """
+        require_float("x", x)
         if self.p == 0.0 or not self.training:
             return x, lambda dy: dy
         seed = int(self._rng.integers(2**63))
 
         def backprop(dy: Array) -> Array:
-            if dy.shape != shape:
-                raise ValueError(f"dy: expected shape {shape}, got {dy.shape}")
+            require_array("dy", dy, dtype, shape)
             return _core.dropout(dy, self.p, seed)
 
-        shape = x.shape
+        shape, dtype = x.shape, x.dtype
         return _core.dropout(x, self.p, seed), backprop

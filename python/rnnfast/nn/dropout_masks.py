@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._arrays import require_ndarray
-from rnnfast._checks import check_indices
+from rnnfast._array_checks import require_array, require_float
+from rnnfast._checks import check_indices, check_int
+from rnnfast._messages import shown
 from rnnfast.nn.dropout import Dropout, RandomDrop
 from rnnfast.nn.module import Array, Module
 
@@ -42,9 +43,7 @@ class VariationalDropout(Dropout):
         seed: int | np.random.Generator | None = None,
     ) -> None:
         super().__init__(p, seed=seed)
-        if isinstance(time_axis, bool) or not isinstance(time_axis, (int, np.integer)):
-            raise TypeError(f"time_axis: expected an integer, got {type(time_axis).__name__}")
-        self.time_axis = int(time_axis)
+        self.time_axis = check_int("time_axis", time_axis, -32, 31)
 
     def forward(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Drop numbers of ``x``, an array of float32 or float64 with an axis of time.
@@ -63,7 +62,7 @@ class VariationalDropout(Dropout):
         ValueError
             If it has no such axis.
         """
-        _require_float("x", x)
+        require_float("x", x)
         if not -x.ndim <= self.time_axis < x.ndim:
             raise ValueError(f"x: expected an axis {self.time_axis} for time, got shape {x.shape}")
         if self.p == 0.0 or not self.training:
@@ -112,7 +111,7 @@ class EmbeddingDropout(RandomDrop):
         ValueError
             If the shapes do not fit together.
         """
-        _require_float("x", x)
+        require_float("x", x)
         ids = check_indices("indices", indices)
         if x.shape[:-1] != ids.shape:
             raise ValueError(f"indices: expected shape {x.shape[:-1]}, got {ids.shape}")
@@ -164,6 +163,10 @@ class WeightDrop(RandomDrop):
         prefix: str = "weight_hh",
     ) -> None:
         super().__init__(p, seed=seed)
+        if not isinstance(layer, Module):
+            raise TypeError(f"layer: expected a layer, got {type(layer).__name__}")
+        if not isinstance(prefix, str):
+            raise TypeError(f"prefix: expected a str, got {type(prefix).__name__}")
         self.layer, self.prefix = layer, prefix
         self._parameters = {
             name: parameter
@@ -172,9 +175,11 @@ class WeightDrop(RandomDrop):
         }
         if not self._parameters:
             known = ", ".join(layer.parameters())
-            raise ValueError(f"prefix: expected the beginning of one of {known}, got {prefix!r}")
+            raise ValueError(
+                f"prefix: expected the beginning of one of {known}, got {shown(prefix)}"
+            )
         if any(parameter.buffer.is_sparse for parameter in self._parameters.values()):
-            raise ValueError(f"layer: expected one with dense gradients, got {layer!r}")
+            raise ValueError(f"layer: expected one with dense gradients, got {shown(layer)}")
         self._kept: dict[str, tuple[Array, Array, Array]] = {}
 
     def __enter__(self) -> WeightDrop:
@@ -220,17 +225,11 @@ def _mask(rng: np.random.Generator, shape: Any, p: float, dtype: np.dtype[Any]) 
 
 def _multiplied(x: Array, factors: Array) -> tuple[Array, Callable[[Array], Array]]:
     shape = x.shape
+    y: Array = x * factors
 
     def backprop(dy: Array) -> Array:
-        if dy.shape != shape:
-            raise ValueError(f"dy: expected shape {shape}, got {dy.shape}")
+        require_array("dy", dy, y.dtype, shape)
         dx: Array = dy * factors
         return dx
 
-    y: Array = x * factors
     return y, backprop
-
-
-def _require_float(name: str, x: Any) -> None:
-    if require_ndarray(name, x).dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise TypeError(f"{name}: expected dtype float32 or float64, got {x.dtype}")

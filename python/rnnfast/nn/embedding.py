@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast import _core
+from rnnfast._array_checks import require_array
 from rnnfast._checks import check_bool, check_indices, check_int, make_generator
 from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module
@@ -141,11 +142,7 @@ class Embedding(Module):
         y = self._look_up(kept)
 
         def backprop(dy: Array) -> None:
-            if getattr(dy, "shape", None) != (*kept.shape, self.embedding_dim):
-                raise ValueError(
-                    f"dy: expected shape {(*kept.shape, self.embedding_dim)}, "
-                    f"got {getattr(dy, 'shape', type(dy).__name__)}"
-                )
+            require_array("dy", dy, self.dtype, y.shape)
             self._native.backward(dy.reshape(-1, self.embedding_dim), kept.reshape(-1))
 
         return y, backprop

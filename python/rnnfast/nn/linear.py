@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast import _core
+from rnnfast._array_checks import require_array
 from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_bool, check_int, make_generator
 from rnnfast.nn._copies import compiled
@@ -105,12 +106,10 @@ class Linear(Module):
         y = self(x)
 
         def backprop(dy: Array, *, need_dx: bool = True) -> Array | None:
-            if getattr(dy, "shape", None) != y_shape:
-                raise ValueError(
-                    f"dy: expected shape {y_shape}, got {getattr(dy, 'shape', type(dy).__name__)}"
-                )
+            require_array("dy", dy, self.dtype, y_shape)
+            wanted = check_bool("need_dx", need_dx)
             rows = self._rows("dy", dy, self.out_features)
-            dx = self._native.backward(rows, self._rows("x", x, self.in_features), need_dx)
+            dx = self._native.backward(rows, self._rows("x", x, self.in_features), wanted)
             return None if dx is None else dx.reshape(x.shape)
 
         y_shape = y.shape

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._arrays import dtype_error, read_array
+from rnnfast._checks import check_bool
 from rnnfast.nn._loss_arguments import (
     Reduction,
+    check_numbers,
     checked_loss,
     element_factor,
     element_weights,
@@ -83,6 +84,7 @@ def cross_entropy(
         If the loss is NaN.
     """
     require_scores("logits", logits, 1)
+    backward = check_bool("backward", backward)
     shape, classes = logits.shape[:-1], logits.shape[-1]
     native, factor = native_targets(
         logits.dtype, shape, classes, targets, weights, class_weights, ignore_index,
@@ -138,6 +140,7 @@ def linear_cross_entropy(
     if not isinstance(linear, Linear):
         raise TypeError(f"linear: expected a Linear, got {type(linear).__name__}")
     rows = linear._rows("h", h, linear.in_features)
+    backward = check_bool("backward", backward)
     native, factor = native_targets(
         linear.dtype, h.shape[:-1], linear.out_features, targets, weights, class_weights,
         ignore_index, label_smoothing, reduction, scale,
@@ -185,6 +188,8 @@ def mse(
         If the loss is NaN.
     """
     require_scores("predictions", predictions, 0)
+    backward = check_bool("backward", backward)
+    targets = check_numbers("targets", targets, predictions.dtype, predictions.shape)
     weights = element_weights(predictions, weights)
     factor = element_factor(predictions, weights, reduction, scale)
     loss, gradient = _core.squared_error(predictions, targets, weights, factor, backward)
@@ -206,15 +211,10 @@ def l1(
     gradient is 0.
     """
     require_scores("predictions", predictions, 0)
-    targets = read_array("targets", targets)
-    if targets.dtype != predictions.dtype:
-        raise dtype_error("targets", predictions.dtype, targets.dtype)
-    if targets.shape != predictions.shape:
-        raise ValueError(f"targets: expected shape {predictions.shape}, got {targets.shape}")
+    backward = check_bool("backward", backward)
+    targets = check_numbers("targets", targets, predictions.dtype, predictions.shape)
     weights = element_weights(predictions, weights)
     factor = element_factor(predictions, weights, reduction, scale)
-    if weights is not None and weights.dtype != predictions.dtype:
-        raise dtype_error("weights", predictions.dtype, weights.dtype)
     difference = predictions - targets
     sizes = np.abs(difference) if weights is None else np.abs(difference) * weights
     loss = checked_loss(float(sizes.sum(dtype=np.float64)) * factor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -10,6 +11,9 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._arrays import read_array
+from rnnfast._checks import check_int
+from rnnfast._memory import claim_parameters
+from rnnfast._messages import shown
 from rnnfast.nn._copies import Buffer, state_without_compiled
 from rnnfast.nn._describe import describe
 
@@ -54,7 +58,7 @@ class Parameter:
     @staticmethod
     def aligned(offset: int) -> int:
         """Return the first place from ``offset`` on where a parameter of a buffer may start."""
-        return -(-offset // 16) * 16
+        return -(-check_int("offset", offset, 0) // 16) * 16
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -127,12 +131,13 @@ class Module:
         self, shapes: Mapping[str, Sequence[int]], dtype: str, *, sparse: bool = False
     ) -> None:
         if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
-            raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
+            raise ValueError(f"dtype: expected 'float32' or 'float64', got {shown(dtype)}")
         # Each parameter starts on a cache line of its own.
         offsets, total = [], 0
         for shape in shapes.values():
             offsets.append(Parameter.aligned(total))
             total = offsets[-1] + int(np.prod(shape, dtype=np.int64))
+        claim_parameters(sum(map(math.prod, shapes.values())))
         row_size = next(iter(shapes.values()))[1] if sparse else 0
         buffer = Buffer(total, dtype, row_size)
         self._share(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_int
+from rnnfast._checks import among, check_int
+from rnnfast._messages import shown
 from rnnfast.nn.module import Array
 
 POOLINGS = ("last", "mean", "max", "concat")
@@ -45,8 +46,8 @@ def pool(
     ValueError
         If ``how`` is none of these.
     """
-    if how not in POOLINGS:
-        raise ValueError(f"pooling: expected one of {', '.join(POOLINGS)}, got {how!r}")
+    if not among(how, POOLINGS):
+        raise ValueError(f"pooling: expected one of {', '.join(POOLINGS)}, got {shown(how)}")
     if how != "concat":
         return _KINDS[how](h, lengths, num_directions)
     parts = [kind(h, lengths, num_directions) for kind in _KINDS.values()]

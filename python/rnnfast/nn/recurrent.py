@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_bool
+from rnnfast._checks import among, check_bool
+from rnnfast._messages import shown
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent_base import Backprop, Recurrent, State
 
@@ -68,8 +69,8 @@ class RNN(Recurrent):
         dtype: str = "float32",
         seed: int | np.random.Generator | None = None,
     ) -> None:
-        if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"nonlinearity: expected 'tanh' or 'relu', got {nonlinearity!r}")
+        if not among(nonlinearity, ("tanh", "relu")):
+            raise ValueError(f"nonlinearity: expected 'tanh' or 'relu', got {shown(nonlinearity)}")
         self.nonlinearity = nonlinearity
         super().__init__(
             f"rnn_{nonlinearity}",
@@ -238,8 +239,8 @@ class LSTM(RecurrentWithCell):
         peephole: bool | Literal["previous"] = False,
     ) -> None:
         kernels = {False: "lstm", True: "lstm_peephole", "previous": "lstm_peephole_previous"}
-        if not isinstance(peephole, (bool, str)) or peephole not in kernels:
-            raise ValueError(f"peephole: expected False, True or 'previous', got {peephole!r}")
+        if not among(peephole, kernels):
+            raise ValueError(f"peephole: expected False, True or 'previous', got {shown(peephole)}")
         self.peephole = peephole
         super().__init__(
             kernels[peephole],

@@ -17,6 +17,7 @@ from rnnfast._checks import (
     check_probability,
     make_generator,
 )
+from rnnfast._memory import require_parameters
 from rnnfast.nn._calls import Call, add_batch, read_call
 from rnnfast.nn._copies import compiled
 from rnnfast.nn._networks import one_way_networks, whole_network
@@ -68,6 +69,9 @@ class Recurrent(Module):
         self.training = True
         self._rng = make_generator("seed", seed)
         self._kernel = kernel
+        require_parameters(
+            self.num_layers * self.num_directions * self._gates * hidden_size * self.output_size
+        )
         super().__init__(self._shapes(peephole), dtype)
         self._initialise()
 
@@ -171,7 +175,7 @@ class Recurrent(Module):
             if call.unbatched:
                 dy = add_batch("dy", dy, axis)
                 dh, dc = add_batch("dstate", dh), add_batch("dstate", dc)
-            dx, dh0, dc0 = native(dy, dh, dc, need_dx)
+            dx, dh0, dc0 = native(dy, dh, dc, check_bool("need_dx", need_dx))
             if call.unbatched:
                 dx = None if dx is None else np.squeeze(dx, axis)
                 dh0, dc0 = dh0[:, 0], dc0[:, 0]
@@ -269,7 +273,7 @@ class Recurrent(Module):
         input, and the factors of its dropout.
         """
         call = self._checked(x, h0, lengths, reset)
-        if recompute:
+        if check_bool("recompute", recompute):
             y, h_n, c_n, native = recomputed_forward(self, call)
         else:
             y, h_n, c_n, cache = self._pass(call, keep=True, seed=self._dropout_seed())

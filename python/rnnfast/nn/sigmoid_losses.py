@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_real
+from rnnfast._checks import check_bool, check_real
 from rnnfast.nn._loss_arguments import (
     Reduction,
-    checked_class_weights,
+    check_numbers,
     checked_loss,
     element_factor,
     element_weights,
@@ -73,15 +73,19 @@ def binary_cross_entropy_with_logits(
     require_scores("logits", logits, 0)
     weights = element_weights(logits, weights)
     if class_weights is not None:
-        each = checked_class_weights(class_weights, logits.dtype, logits.shape[-1:])
+        each = check_numbers("class_weights", class_weights, logits.dtype, logits.shape[-1:])
         of_classes = np.broadcast_to(each, logits.shape)
         weights = of_classes if weights is None else weights * of_classes
     factor = element_factor(logits, weights, reduction, scale)
     smoothing = check_real("label_smoothing", label_smoothing, 0.0, 1.0, below=True)
     wanted = from_bool("targets", targets, logits.dtype)
-    if smoothing > 0.0 and wanted.dtype == logits.dtype:
+    if pos_weight is not None:
+        pos_weight = check_numbers(
+            "pos_weight", pos_weight, logits.dtype, logits.shape[-1:] or (1,)
+        )
+    if smoothing > 0.0:
         wanted = (1 - smoothing) * wanted + smoothing / 2
     loss, gradient = _core.binary_cross_entropy(
-        logits, wanted, weights, pos_weight, factor, backward
+        logits, wanted, weights, pos_weight, factor, check_bool("backward", backward)
     )
     return checked_loss(loss * factor), gradient

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnfast._array_checks import require_array
 from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_array
-from rnnfast.nn._calls import require_array, require_index_axes
+from rnnfast.nn._calls import require_index_axes
 from rnnfast.nn.module import Array
 from rnnfast.nn.stream import Stream
 

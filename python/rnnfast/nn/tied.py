@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnfast._checks import check_int
+from rnnfast._checks import check_bool, check_int
+from rnnfast._messages import shown
 from rnnfast.nn._describe import describe
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
@@ -47,10 +48,10 @@ class TiedEmbedding(Embedding):
         dtype: str = "float32",
         seed: int | np.random.Generator | None = None,
     ) -> None:
-        if sparse:
+        if check_bool("sparse", sparse):
             raise ValueError(
                 f"sparse: expected False with tied weights, whose output layer gives every row a "
-                f"gradient, got {sparse!r}"
+                f"gradient, got {shown(sparse)}"
             )
         outputs = num_embeddings if out_features is None else out_features
         self._outputs = check_int("out_features", outputs, 1)
@@ -60,7 +61,7 @@ class TiedEmbedding(Embedding):
                 f"out_features: expected at most num_embeddings {num_embeddings}, got {outputs}"
             )
         super().__init__(num_embeddings, embedding_dim, padding_idx, dtype=dtype, seed=seed)
-        self.linear = _SharingLinear(self._parameters["weight"], self._parameters["bias"])
+        self.linear = SharingLinear(self._parameters["weight"], self._parameters["bias"])
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {**super()._shapes(), "bias": (self._outputs,)}
@@ -72,7 +73,7 @@ class TiedEmbedding(Embedding):
         self._clear_padding()
 
 
-class _SharingLinear(Linear):
+class SharingLinear(Linear):
     """A linear layer over the first rows of a table, with a bias for each."""
 
     def __init__(self, table: Parameter, bias: Parameter) -> None:

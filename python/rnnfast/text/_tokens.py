@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rnnfast._arrays import require_unmasked
+from rnnfast._checks import check_list
+from rnnfast._messages import shown
 
 
 def require_strings(name: str, tokens: Iterable[object]) -> None:
     """Raise TypeError, naming the argument and the first culprit, unless all tokens are str."""
     for token in tokens:
         if not isinstance(token, str):
-            raise TypeError(f"{name}: expected every token to be a str, got {token!r:.50}")
+            raise TypeError(f"{name}: expected every token to be a str, got {shown(token)}")
 
 
 def require_no_end(name: str, tokens: Sequence[str], end: str | None) -> None:
@@ -26,14 +28,18 @@ def require_no_end(name: str, tokens: Sequence[str], end: str | None) -> None:
 def list_tokens(tokens: Iterable[str]) -> Sequence[str]:
     """Return tokens as a list or tuple; a single str, a text, is a TypeError."""
     _reject_text(tokens)
-    return tokens if isinstance(tokens, (list, tuple)) else list(tokens)
+    if isinstance(tokens, (list, tuple)):
+        return tokens
+    return check_list("tokens", tokens, "tokens")
 
 
 def count_tokens(tokens: Iterable[str]) -> Counter[str]:
     """Count tokens, with no list of them where they come from a generator."""
     _reject_text(tokens)
+    # Of a mapping Counter would take the values as counts.
+    items = check_list("tokens", tokens, "tokens") if isinstance(tokens, Mapping) else tokens
     try:
-        counter = Counter(tokens)
+        counter = Counter(items)
     except TypeError as error:
         raise TypeError(f"tokens: expected an iterable of str tokens ({error})") from None
     require_strings("tokens", counter)

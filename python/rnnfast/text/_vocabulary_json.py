@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rnnfast._messages import shown
+
 _FORMAT = "rnnfast.vocabulary"
 _VERSION = 1
 _PARTS = ("pad", "unk", "eos", "tokens", "counts")
@@ -24,6 +26,8 @@ def parse(text: str) -> dict[str, Any]:
     ValueError
         If the text is something else, or comes from a later version.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"text: expected a str, got {type(text).__name__}")
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -32,7 +36,7 @@ def parse(text: str) -> dict[str, Any]:
         raise ValueError(f"not a vocabulary: expected a JSON object of the format {_FORMAT!r}")
     if content.get("version") != _VERSION:
         raise ValueError(
-            f"vocabulary: expected version {_VERSION}, got {content.get('version')!r}; "
+            f"vocabulary: expected version {_VERSION}, got {shown(content.get('version'))}; "
             f"a later rnnfast may have written it"
         )
     missing = [name for name in _PARTS if name not in content]

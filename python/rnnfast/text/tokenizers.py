@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
-from rnnfast._checks import check_bool
-from rnnfast.text._tokens import require_strings
+from rnnfast._checks import among, check_bool
+from rnnfast._messages import shown
+from rnnfast.text._tokens import list_tokens, require_strings
 
 _T = TypeVar("_T")
 
@@ -107,8 +108,8 @@ class WordTokenizer:
     def __init__(
         self, *, mode: Literal["words", "whitespace"] = "words", lower: bool = False
     ) -> None:
-        if mode not in ("words", "whitespace"):
-            raise ValueError(f"mode: expected 'words' or 'whitespace', got {mode!r}")
+        if not among(mode, ("words", "whitespace")):
+            raise ValueError(f"mode: expected 'words' or 'whitespace', got {shown(mode)}")
         self.mode = mode
         self.lower = check_bool("lower", lower)
 
@@ -159,7 +160,7 @@ def tokenizer_from_dict(settings: Mapping[str, Any]) -> CharTokenizer | WordToke
     kinds = {"char": CharTokenizer.from_dict, "word": WordTokenizer.from_dict}
     kind = settings.get("type") if isinstance(settings, Mapping) else None
     if not isinstance(kind, str) or kind not in kinds:
-        raise ValueError(f"tokenizer: expected the type 'char' or 'word', got {kind!r}")
+        raise ValueError(f"tokenizer: expected the type 'char' or 'word', got {shown(kind)}")
     return kinds[kind](settings)
 
 
@@ -238,10 +239,10 @@ def _make(
 ) -> _T:
     if not isinstance(settings, Mapping) or set(settings) != {"type", *names}:
         raise ValueError(
-            f"tokenizer: expected the settings type, {', '.join(names)}, got {settings}"
+            f"tokenizer: expected the settings type, {', '.join(names)}, got {shown(settings)}"
         )
     if settings["type"] != kind:
-        raise ValueError(f"tokenizer: expected the type {kind!r}, got {settings['type']!r}")
+        raise ValueError(f"tokenizer: expected the type {kind!r}, got {shown(settings['type'])}")
     try:
         return cls(**{name: settings[name] for name in names})
     except TypeError as error:
@@ -253,7 +254,7 @@ def _check_text(text: Any) -> None:
         raise TypeError(f"text: expected a str, got {type(text).__name__}")
 
 
-def _str_list(tokens: Iterable[str]) -> list[str]:
-    listed = list(tokens)
+def _str_list(tokens: Iterable[str]) -> Sequence[str]:
+    listed = list_tokens(tokens)
     require_strings("tokens", listed)
     return listed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
@@ -11,8 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._array_checks import check_float_dtype
 from rnnfast._checks import check_indices, check_int
-from rnnfast._files import FilePath, read_utf8, write_atomically
+from rnnfast._files import FilePath, read_utf8, shown_path, write_atomically
+from rnnfast._messages import shown
 from rnnfast.text import _vocabulary_json
 from rnnfast.text._tokens import count_tokens, list_tokens, require_strings
 
@@ -77,7 +78,7 @@ class Vocabulary:
         self._ids = {token: position for position, token in enumerate(self.tokens)}
         if len(self._ids) < len(self.tokens):
             twice = Counter(self.tokens).most_common(1)[0][0]
-            raise ValueError(f"tokens: expected every token once, got {twice!r} again")
+            raise ValueError(f"tokens: expected every token once, got {shown(twice)} again")
         if counts is None:
             counts = [0] * len(self.tokens)
         self.counts = np.array(check_indices("counts", counts, ndim=1), dtype=np.int64)
@@ -187,7 +188,7 @@ class Vocabulary:
             if self.unk_id is None:
                 raise ValueError(
                     f"tokens: expected tokens of the vocabulary, which has none for unknown ones; "
-                    f"got {token!r} at {position}"
+                    f"got {shown(token)} at {position}"
                 )
             ids[position] = self.unk_id
         return ids
@@ -233,10 +234,9 @@ class Vocabulary:
         TypeError
             If an id is not an integer.
         """
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
+        kind = check_float_dtype("dtype", dtype)
         array = self._check_ids(ids)
-        vectors = np.zeros((*array.shape, len(self)), dtype)
+        vectors = np.zeros((*array.shape, len(self)), kind)
         np.put_along_axis(vectors, array[..., np.newaxis].astype(np.intp), 1, axis=-1)
         return vectors
 
@@ -315,7 +315,7 @@ class Vocabulary:
         try:
             return cls.from_json(text)
         except ValueError as error:
-            raise ValueError(f"{os.fsdecode(path)}: {error}") from None
+            raise ValueError(f"{shown_path(path)}: {error}") from None
 
     def _specials(self) -> dict[str, str | None]:
         return {"pad": self.pad, "unk": self.unk, "eos": self.eos}
@@ -327,7 +327,7 @@ class Vocabulary:
         if token is None:
             return None
         if token not in self._ids:
-            raise ValueError(f"{role}: expected one of the tokens, got {token!r}")
+            raise ValueError(f"{role}: expected one of the tokens, got {shown(token)}")
         return self._ids[token]
 
     def _check_ids(self, ids: npt.ArrayLike, ndim: int | None = None) -> npt.NDArray[Any]:
