@@ -436,6 +436,7 @@ def brief(value: Any) -> str:
     return " ".join(repr(value).split())[:50]
 
 
+@functools.cache
 def all_cases() -> dict[str, Any]:
     return {label: ready for part in (cases, backpropagations) for label, ready in part()}
 
