@@ -34,18 +34,19 @@ def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any,
     return list(zip(as_python(true), as_python(predicted), strict=True))
 
 
-def require_sized(name: str, items: Any) -> None:
+def require_sized(name: str, items: Any, what: str = "a list") -> None:
     """Raise TypeError unless it is a sequence: a list, a text, an array of some axes."""
     sized = isinstance(items, np.ndarray) and items.ndim > 0
-    if not sized and (not isinstance(items, Sequence)):
-        raise TypeError(f"{name}: expected a list, got {type(items).__name__}")
+    if not sized and not isinstance(items, Sequence):
+        raise TypeError(f"{name}: expected {what}, got {type(items).__name__}")
 
 
 def require_labels(name: str, items: Iterable[Any]) -> None:
     """Raise TypeError unless all are labels, which can be told apart by their hash."""
     for item in items:
         if not isinstance(item, (str, int, float, np.generic, type(None))):
-            raise TypeError(f"{name}: expected labels, got {type(item).__name__}")
+            got = type(item).__name__
+            raise TypeError(f"{name}: expected labels of one kind, such as str, got {got}")
 
 
 def as_python(items: Sequence[Any]) -> list[Any]:

@@ -65,7 +65,7 @@ def edit_distance(true: Sequence[Any], predicted: Sequence[Any]) -> int:
     3
     """
     for name, symbols in (("true", true), ("predicted", predicted)):
-        require_sized(name, symbols)
+        require_sized(name, symbols, "a sequence")
         require_unmasked(name, symbols)
     true, predicted = as_python(true), as_python(predicted)
     row = list(range(len(predicted) + 1))
