@@ -379,7 +379,7 @@ def hyperparameters() -> Iterator[tuple[str, Callable[[Any], Any]]]:
             yield f"{kind}({name})", fit
 
 
-FUNCTIONS = ("step", "batches", "validate", "write")
+FUNCTIONS = ("step", "batches", "validate", "finish")
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 ALLOWED = (TypeError, ValueError, FloatingPointError, OSError)
 

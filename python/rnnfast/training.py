@@ -172,9 +172,10 @@ class Trainer(Generic[Batch]):
         for name, module in self.modules.items():
             if not isinstance(name, str) or not isinstance(module, Module):
                 raise TypeError(f"modules: expected layers by name, got {type(module).__name__}")
-        for name in ("step", "batches", "validate"):
+        for name in ("step", "batches", "validate", "finish"):
             value = getattr(self, name)
-            if not callable(value) and (name != "validate" or value is not None):
+            optional = name in ("validate", "finish")
+            if not callable(value) and not (optional and value is None):
                 raise TypeError(f"{name}: expected a function, got {type(value).__name__}")
         check_bool("maximize", self.maximize)
 
