@@ -16,6 +16,7 @@ namespace rnnfast {
 
 namespace {
 
+constexpr int kMostThreads = 1024;
 const KernelTable* chosen = nullptr;
 std::atomic<int> threads{0};  // what was asked for; 0: the default
 std::atomic<int> default_threads{1};
@@ -32,8 +33,9 @@ void use_kernels(const py::capsule& capsule) {
 }
 
 void set_num_threads(int count) {
-  if (count < 1 || count > 1024)
-    throw py::value_error("count: expected 1 to 1024 threads, got " + std::to_string(count));
+  if (count < 1 || count > kMostThreads)
+    throw py::value_error("count: expected 1 to " + std::to_string(kMostThreads) +
+                          " threads, got " + std::to_string(count));
   threads = count;
 }
 
@@ -56,8 +58,9 @@ void require_ok(Status status) {
   }
 }
 
-int thread_count() {
+int thread_count(int wanted) {
   if (forked) return 1;
+  if (wanted > 0) return std::min(wanted, kMostThreads);
   if (const int asked = threads; asked > 0) return asked;
   const int count = default_threads;
   return count == 1 ? 1 : std::min(count, affine_cpus());  // a system call, tenths of microseconds
@@ -81,7 +84,7 @@ PYBIND11_MODULE(_core, m) {
   m.def("kernel_lanes", [] { return py::make_tuple(kernels().lanes_f32, kernels().lanes_f64); });
   m.def("set_num_threads", &set_num_threads, py::arg("count"));
   m.def("limit_threads", &limit_threads, py::arg("count"));
-  m.def("get_num_threads", &thread_count);
+  m.def("get_num_threads", [] { return thread_count(); });
   bind_parameters(m);
   bind_recurrent(m);
   bind_linear(m);

@@ -11,8 +11,9 @@ namespace rnnfast {
 // RuntimeError if none was chosen.
 const KernelTable& kernels();
 
-// Threads that a kernel call may use; 1 in a forked child, where OpenMP's team is gone.
-int thread_count();
+// Threads that a kernel call may use: `wanted` if that is not 0, else as set; 1 in a forked child,
+// where OpenMP's team is gone.
+int thread_count(int wanted = 0);
 
 // Throws MemoryError or FloatingPointError for a status that is not ok.
 void require_ok(Status status);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -45,6 +46,11 @@ class ParameterBuffer {
   std::vector<std::weak_ptr<Recurrent>>& networks() { return networks_; }
   // Copies a contiguous array of the buffer's dtype to [offset, offset + size).
   void assign(std::int64_t offset, const py::array& source);
+  template <class Scalar>
+  void put(std::int64_t offset, const Scalar* source, std::int64_t size) {
+    std::memcpy(values<Scalar>() + offset, source, static_cast<std::size_t>(size) * sizeof(Scalar));
+    changed();
+  }
 
  private:
   struct Free {

@@ -3,9 +3,12 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
+#include <tuple>
 #include <utility>
 
+#include "bindings/finite.h"
 #include "bindings/recurrent_passes.h"
 
 namespace rnnfast {
@@ -71,8 +74,8 @@ std::vector<LayerParameters<const Scalar*>> Recurrent::values() const {
 }
 
 template <class Scalar>
-std::vector<LayerParameters<Scalar*>> Recurrent::gradients() const {
-  Scalar* base = parameters_->grads<Scalar>();
+std::vector<LayerParameters<Scalar*>> Recurrent::gradients(Scalar* flat) const {
+  Scalar* base = flat != nullptr ? flat : parameters_->grads<Scalar>();
   const auto at = [base](std::int64_t offset) { return offset < 0 ? nullptr : base + offset; };
   std::vector<LayerParameters<Scalar*>> result;
   for (const auto& o : offsets_)
@@ -82,8 +85,8 @@ std::vector<LayerParameters<Scalar*>> Recurrent::gradients() const {
 
 template std::vector<LayerParameters<const float*>> Recurrent::values<float>() const;
 template std::vector<LayerParameters<const double*>> Recurrent::values<double>() const;
-template std::vector<LayerParameters<float*>> Recurrent::gradients<float>() const;
-template std::vector<LayerParameters<double*>> Recurrent::gradients<double>() const;
+template std::vector<LayerParameters<float*>> Recurrent::gradients<float>(float*) const;
+template std::vector<LayerParameters<double*>> Recurrent::gradients<double>(double*) const;
 
 std::vector<std::array<std::int64_t, 2>> Recurrent::places() const {
   std::vector<std::array<std::int64_t, 2>> result;
@@ -114,7 +117,7 @@ void Recurrent::give_back(std::shared_ptr<PackedWeights> weights) {
   if (weights_ == nullptr) weights_ = std::move(weights);
 }
 
-std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward) {
+std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward, int threads) {
   if (is_packed() && (weights_->has_backward || !backward)) return weights_;
   with_scalar(is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);
@@ -125,12 +128,13 @@ std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward) {
       packed = std::make_shared<PackedWeights>();
       packed->table = table_;
       packed->is_double = is_double();
+      packed->shape = shape_;
       packed->packed = table.packed_create(shape_);
       if (packed->packed == nullptr) throw std::bad_alloc();
     }
     const auto parameters = values<Scalar>();
     packed->version = -1;
-    require_ok(table.pack(packed->packed, parameters.data(), backward, thread_count()));
+    require_ok(table.pack(packed->packed, parameters.data(), backward, thread_count(threads)));
     packed->version = parameters_->version();
     packed->has_backward = backward;
     weights_ = packed;
@@ -138,7 +142,57 @@ std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward) {
   return weights_;
 }
 
+std::shared_ptr<const PackedWeights> Recurrent::weights_at(
+    const std::vector<std::uintptr_t>& addresses, bool backward, int threads) {
+  const auto at = places();
+  if (addresses.size() != at.size())
+    throw py::value_error("addresses: expected " + std::to_string(at.size()) + ", got " +
+                          std::to_string(addresses.size()));
+  with_scalar(is_double(), [&](auto scalar) {
+    using Scalar = decltype(scalar);
+    std::vector<std::size_t> changed;
+    for (std::size_t i = 0; i < at.size(); ++i) {
+      const auto* given = reinterpret_cast<const Scalar*>(addresses[i]);
+      const std::int64_t size = at[i][1] - at[i][0];
+      if (std::memcmp(parameters_->values<Scalar>() + at[i][0], given,
+                      static_cast<std::size_t>(size) * sizeof(Scalar)) == 0)
+        continue;
+      if (!all_finite(given, size))
+        throw py::value_error("weights: expected finite numbers, got NaN or infinity");
+      changed.push_back(i);
+    }
+    for (const std::size_t i : changed)
+      parameters_->put(at[i][0], reinterpret_cast<const Scalar*>(addresses[i]),
+                       at[i][1] - at[i][0]);
+  });
+  return weights(backward, threads);
+}
+
+void Recurrent::require_fitting(const PackedWeights& weights, bool backward) const {
+  const auto all = [](const StackShape& s) {
+    return std::make_tuple(s.cell, s.I, s.H, s.P, s.L, s.D, s.bias, s.projection);
+  };
+  if (weights.table != table_ || weights.is_double != is_double() ||
+      all(weights.shape) != all(shape_))
+    throw py::value_error("weights: expected those of a network of this shape, got another's");
+  if (backward && !weights.has_backward)
+    throw py::value_error("weights: expected what backpropagation reads, got what inference does");
+}
+
 void bind_recurrent(py::module_& m) {
+  m.def("all_finite", [](const py::args& arrays) {
+    for (const auto& each : arrays) {
+      const auto array = py::cast<py::array>(each);
+      if (!(array.flags() & py::array::c_style))
+        throw py::value_error("arrays: expected C-contiguous arrays, got strides");
+      if (!with_scalar_of("arrays", array, [&](auto scalar) {
+            return all_finite(static_cast<const decltype(scalar)*>(array.data()), array.size());
+          }))
+        return false;
+    }
+    return true;
+  });
+  py::class_<PackedWeights, std::shared_ptr<PackedWeights>>(m, "PackedWeights");
   py::class_<ForwardCache>(m, "ForwardCache").def_property_readonly("nbytes", &ForwardCache::bytes);
 
   py::class_<Recurrent, std::shared_ptr<Recurrent>>(m, "Recurrent")
@@ -157,27 +211,50 @@ void bind_recurrent(py::module_& m) {
            py::arg("bias"), py::arg("projection"), py::arg("buffer"), py::arg("offsets"))
       .def_property_readonly("is_packed", &Recurrent::is_packed)
       .def(
+          "weights_at",
+          [](Recurrent& self, const std::vector<std::uintptr_t>& addresses, bool backward,
+             int threads) {
+            return std::const_pointer_cast<PackedWeights>(
+                self.weights_at(addresses, backward, threads));
+          },
+          py::arg("addresses"), py::arg("backward"), py::arg("threads") = 0)
+      .def(
+          "fingerprint",
+          [](const Recurrent& self, const py::array& x, const py::object& lengths,
+             bool batch_first) {
+            return with_scalar(self.is_double(), [&](auto scalar) {
+              return fingerprint_of<decltype(scalar)>(x, lengths, batch_first);
+            });
+          },
+          py::arg("x"), py::arg("lengths"), py::arg("batch_first"))
+      .def(
           "forward",
           [](Recurrent& self, const py::array& x, const py::object& h0, const py::object& c0,
              const py::object& lengths, const py::object& reset, bool batch_first, bool keep,
-             double dropout, std::uint64_t seed, bool every_step_alike) {
+             double dropout, std::uint64_t seed, bool every_step_alike,
+             const std::shared_ptr<PackedWeights>& weights, int threads) {
+            if (weights != nullptr) self.require_fitting(*weights, keep);
             return with_scalar(self.is_double(), [&](auto scalar) {
-              return forward<decltype(scalar)>(self, x, h0, c0, lengths, reset, batch_first, keep,
-                                               Dropout{dropout, seed, every_step_alike});
+              return forward<decltype(scalar)>(
+                  self, x, h0, c0, lengths, reset, batch_first, keep,
+                  Dropout{dropout, seed, every_step_alike},
+                  weights != nullptr ? weights : self.weights(keep, threads), threads);
             });
           },
           py::arg("x"), py::arg("h0"), py::arg("c0"), py::arg("lengths"), py::arg("reset"),
           py::arg("batch_first"), py::arg("keep"), py::arg("dropout"), py::arg("seed"),
-          py::arg("every_step_alike"))
+          py::arg("every_step_alike"), py::arg("weights") = nullptr, py::arg("threads") = 0)
       .def(
           "backward",
           [](Recurrent& self, ForwardCache& cache, const py::object& dy, const py::object& dh_n,
-             const py::object& dc_n, bool need_dx) {
+             const py::object& dc_n, bool need_dx, const py::object& gradients, int threads) {
             return with_scalar(self.is_double(), [&](auto scalar) {
-              return backward<decltype(scalar)>(self, cache, dy, dh_n, dc_n, need_dx);
+              return backward<decltype(scalar)>(self, cache, dy, dh_n, dc_n, need_dx, gradients,
+                                                threads);
             });
           },
-          py::arg("cache"), py::arg("dy"), py::arg("dh_n"), py::arg("dc_n"), py::arg("need_dx"))
+          py::arg("cache"), py::arg("dy"), py::arg("dh_n"), py::arg("dc_n"), py::arg("need_dx"),
+          py::arg("gradients") = py::none(), py::arg("threads") = 0)
       .def(
           "check_sequence",
           [](const Recurrent& self, const char* name, const py::array& array,

@@ -17,6 +17,7 @@ namespace rnnfast {
 struct PackedWeights {
   const KernelTable* table = nullptr;
   bool is_double = false;
+  StackShape shape;
   Packed* packed = nullptr;
   std::int64_t version = -1;
   bool has_backward = false;
@@ -43,10 +44,17 @@ class Recurrent {
   const KernelTable& table() const { return *table_; }
 
   // The parameters as they are now; packed again only if they changed. Needs the GIL.
-  std::shared_ptr<const PackedWeights> weights(bool backward);
+  std::shared_ptr<const PackedWeights> weights(bool backward, int threads = 0);
   bool stale(const PackedWeights& weights) const {
     return weights.version != parameters_->version();
   }
+  // The same after the parameters became what lies at `addresses`, one for each of `places`, whose
+  // sizes and dtype are theirs: compared, and copied if a bit differs. Throws where a number is not
+  // finite; nothing has changed then. Needs the GIL.
+  std::shared_ptr<const PackedWeights> weights_at(const std::vector<std::uintptr_t>& addresses,
+                                                  bool backward, int threads);
+  // Throws unless `weights` are a network's of this shape, for backpropagation too if that follows.
+  void require_fitting(const PackedWeights& weights, bool backward) const;
   // Whether `weights` would find them packed.
   bool is_packed() const { return weights_ != nullptr && !stale(*weights_); }
 
@@ -57,8 +65,11 @@ class Recurrent {
   // Where the parameters stand in the buffer, one after the other: from and to.
   std::vector<std::array<std::int64_t, 2>> places() const;
 
+  std::int64_t size() const { return parameters_->size(); }
+
+  // Of an array as large as the buffer; null: the buffer's own.
   template <class Scalar>
-  std::vector<LayerParameters<Scalar*>> gradients() const;
+  std::vector<LayerParameters<Scalar*>> gradients(Scalar* flat) const;
   template <class Scalar>
   std::vector<LayerParameters<const Scalar*>> values() const;
   std::mutex& gradient_mutex() { return parameters_->gradient_mutex(); }

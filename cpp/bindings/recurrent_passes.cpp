@@ -3,6 +3,7 @@
 #include <mutex>
 #include <utility>
 
+#include "bindings/fingerprint.h"
 #include "bindings/finite.h"
 
 namespace rnnfast {
@@ -53,6 +54,20 @@ void require_finite(const char* name, const Strided<Scalar>& x, std::int64_t T, 
                               std::to_string(t) + " of sequence " + std::to_string(b));
 }
 
+template <class Scalar>
+std::uint64_t fingerprint_of(const Strided<Scalar>& x, std::int64_t T, std::int64_t B,
+                             std::int64_t width, const std::int64_t* lengths) {
+  Fingerprint print;
+  if (lengths == nullptr && x.batch == width && x.time == B * width) {
+    print.add(x.data, T * B * width);
+    return print.value();
+  }
+  for (std::int64_t b = 0; b < B; ++b)
+    for (std::int64_t t = 0; t < (lengths != nullptr ? lengths[b] : T); ++t)
+      print.add(x.data + t * x.time + b * x.batch, width);
+  return print.value();
+}
+
 void require_indices(const Strided<std::int64_t>& x, std::int64_t T, std::int64_t B,
                      std::int64_t limit, const std::int64_t* lengths) {
   for (std::int64_t b = 0; b < B; ++b)
@@ -101,9 +116,20 @@ void check_sequence(const Recurrent& self, const char* name, const py::array& gi
 }
 
 template <class Scalar>
+std::uint64_t fingerprint_of(const py::array& given, const py::object& lengths, bool batch_first) {
+  const py::array x = with_contiguous_rows(given);
+  const std::int64_t T = x.shape(batch_first ? 1 : 0), B = x.shape(batch_first ? 0 : 1);
+  const std::int64_t* ends = nullptr;
+  if (!lengths.is_none())
+    ends = static_cast<const std::int64_t*>(py::cast<py::array>(lengths).data());
+  return fingerprint_of(Strided<Scalar>(x, batch_first), T, B, x.shape(2), ends);
+}
+
+template <class Scalar>
 py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h0,
                   const py::object& c0, const py::object& lengths, const py::object& reset,
-                  bool batch_first, bool keep, const Dropout& dropout) {
+                  bool batch_first, bool keep, const Dropout& dropout,
+                  std::shared_ptr<const PackedWeights> weights, int threads) {
   const StackShape& shape = self.shape();
   const bool indices = x_given.ndim() == 2;
   if (!indices) require_dtype<Scalar>("x", x_given);
@@ -151,7 +177,6 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   }
 
   const std::int64_t states = std::int64_t(shape.L) * shape.D, width = shape.D * shape.P;
-  const auto weights = self.weights(keep);
   auto y = new_array<Scalar>(by_time(T, B, batch_first, width));
   auto h_n = new_array<Scalar>({states, B, shape.P});
   auto c_n = new_array<Scalar>({is_lstm(shape.cell) ? states : 0, B, shape.H});
@@ -159,10 +184,12 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   const SequenceOutput<Scalar> out = {y.mutable_data(), y_strided.time, y_strided.batch,
                                       h_n.mutable_data(), c_n.mutable_data()};
   auto cache = keep ? std::make_unique<ForwardCache>() : nullptr;
+  threads = thread_count(threads);
   Status status;
   {
-    const int threads = thread_count();
     const py::gil_scoped_release release;
+    if (cache && !indices)
+      cache->x_print = fingerprint_of(Strided<Scalar>(x, batch_first), T, B, shape.I, in.lengths);
     status =
         recurrent<Scalar>(self.table())
             .forward(weights->packed, in, out, dropout, cache ? &cache->cache : nullptr, threads);
@@ -188,7 +215,8 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
 
 template <class Scalar>
 py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
-                   const py::object& dh_n, const py::object& dc_n, bool need_dx) {
+                   const py::object& dh_n, const py::object& dc_n, bool need_dx,
+                   const py::object& gradients, int threads) {
   const StackShape& shape = self.shape();
   if (kept.cache == nullptr)
     throw std::runtime_error(
@@ -227,37 +255,55 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   auto dc0 = new_array<Scalar>({is_lstm(shape.cell) ? states : 0, B, shape.H});
   g.dh0 = dh0.mutable_data();
   g.dc0 = is_lstm(shape.cell) ? dc0.mutable_data() : nullptr;
-  const auto parameters = self.gradients<Scalar>();
+  py::array flat;
+  if (!gradients.is_none()) {
+    flat = py::cast<py::array>(gradients);
+    require_dtype<Scalar>("gradients", flat);
+    require_shape("gradients", flat, {self.size()});
+    if (!(flat.flags() & py::array::c_style))
+      throw py::value_error("gradients: expected a C-contiguous array, got strides");
+  }
+  const auto parameters = self.gradients<Scalar>(
+      gradients.is_none() ? nullptr : static_cast<Scalar*>(flat.mutable_data()));
   g.parameters = parameters.data();
   const auto weights = kept.weights;
   Cache* cache = std::exchange(kept.cache, nullptr);
-  Status status;
+  threads = thread_count(threads);
+  const Strided<Scalar> x(py::cast<py::array>(kept.x), kept.batch_first);
+  const std::int64_t* const ends = kept.lengths.empty() ? nullptr : kept.lengths.data();
+  Status status = Status::ok;
+  bool same = true;
   {
-    const int threads = thread_count();
     const auto& table = recurrent<Scalar>(*weights->table);
     const py::gil_scoped_release release;
+    if (!kept.indices) same = fingerprint_of(x, T, B, shape.I, ends) == kept.x_print;
     // Two threads may share a layer: its gradients are added to one pass at a time.
     const std::lock_guard lock(self.gradient_mutex());
-    status = table.backward(weights->packed, cache, g, threads);
+    if (same) status = table.backward(weights->packed, cache, g, threads);
     if (status != Status::not_finite) table.cache_free(cache);
   }
   if (status == Status::not_finite) {
     kept.cache = cache;
     require_finite("dy", Strided<Scalar>(dy_array, kept.batch_first), T, B, shape.D * shape.P,
-                   kept.lengths.empty() ? nullptr : kept.lengths.data());
+                   ends);
   }
   kept.release();
+  if (!same)
+    throw std::runtime_error(
+        "backprop: expected x as it was in the forward pass, but it was written to");
   require_ok(status);
   return py::make_tuple(dx, dh0, dc0);
 }
 
-#define RNNFAST_INSTANTIATE(Scalar)                                                           \
-  template py::tuple forward<Scalar>(Recurrent&, const py::array&, const py::object&,         \
-                                     const py::object&, const py::object&, const py::object&, \
-                                     bool, bool, const Dropout&);                             \
-  template py::tuple backward<Scalar>(Recurrent&, ForwardCache&, const py::object&,           \
-                                      const py::object&, const py::object&, bool);            \
-  template void check_sequence<Scalar>(const Recurrent&, const char*, const py::array&,       \
+#define RNNFAST_INSTANTIATE(Scalar)                                                              \
+  template py::tuple forward<Scalar>(                                                            \
+      Recurrent&, const py::array&, const py::object&, const py::object&, const py::object&,     \
+      const py::object&, bool, bool, const Dropout&, std::shared_ptr<const PackedWeights>, int); \
+  template py::tuple backward<Scalar>(Recurrent&, ForwardCache&, const py::object&,              \
+                                      const py::object&, const py::object&, bool,                \
+                                      const py::object&, int);                                   \
+  template std::uint64_t fingerprint_of<Scalar>(const py::array&, const py::object&, bool);      \
+  template void check_sequence<Scalar>(const Recurrent&, const char*, const py::array&,          \
                                        const py::object&, bool);
 RNNFAST_INSTANTIATE(float)
 RNNFAST_INSTANTIATE(double)

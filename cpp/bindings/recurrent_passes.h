@@ -23,6 +23,7 @@ class ForwardCache {
   std::vector<std::int64_t> lengths;  // empty: all T
   std::int64_t T = 0, B = 0;
   bool batch_first = false, indices = false;
+  std::uint64_t x_print = 0;  // of x, which is not copied: backpropagation asks whether it stayed
 };
 
 // y, h_n, c_n and, to `keep`, a ForwardCache or None. x (T, B, I) or indices (T, B) int64; lengths
@@ -30,12 +31,19 @@ class ForwardCache {
 template <class Scalar>
 py::tuple forward(Recurrent& self, const py::array& x, const py::object& h0, const py::object& c0,
                   const py::object& lengths, const py::object& reset, bool batch_first, bool keep,
-                  const Dropout& dropout);
+                  const Dropout& dropout, std::shared_ptr<const PackedWeights> weights,
+                  int threads);
 
-// dx or None, dh0, dc0. Uses the cache up.
+// dx or None, dh0, dc0. Uses the cache up. The gradients of the parameters are added to
+// `gradients`, an array as large as the buffer; None: to the buffer's own.
 template <class Scalar>
 py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
-                   const py::object& dh_n, const py::object& dc_n, bool need_dx);
+                   const py::object& dh_n, const py::object& dc_n, bool need_dx,
+                   const py::object& gradients, int threads);
+
+// A number that says whether x was written to, within the lengths.
+template <class Scalar>
+std::uint64_t fingerprint_of(const py::array& x, const py::object& lengths, bool batch_first);
 
 // What `forward` and `backward` ask of x and dy, for callers that hand those over in parts.
 template <class Scalar>

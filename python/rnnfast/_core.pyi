@@ -38,6 +38,10 @@ class ParameterBuffer:
     def assign(self, offset: int, source: Array) -> None: ...
     def sparse_grads(self) -> tuple[Array, Array]: ...
 
+def all_finite(*arrays: Array) -> bool: ...
+
+class PackedWeights: ...
+
 class ForwardCache:
     @property
     def nbytes(self) -> int: ...
@@ -59,6 +63,9 @@ class Recurrent:
     ) -> None: ...
     @property
     def is_packed(self) -> bool: ...
+    def weights_at(
+        self, addresses: list[int], backward: bool, threads: int = 0
+    ) -> PackedWeights: ...
     def forward(
         self,
         x: Array,
@@ -71,6 +78,8 @@ class Recurrent:
         dropout: float,
         seed: int,
         every_step_alike: bool,
+        weights: PackedWeights | None = None,
+        threads: int = 0,
     ) -> tuple[Array, Array, Array, ForwardCache | None]: ...
     def backward(
         self,
@@ -79,7 +88,10 @@ class Recurrent:
         dh_n: Array | None,
         dc_n: Array | None,
         need_dx: bool,
+        gradients: Array | None = None,
+        threads: int = 0,
     ) -> tuple[Array | None, Array, Array]: ...
+    def fingerprint(self, x: Array, lengths: Array | None, batch_first: bool) -> int: ...
     def check_sequence(
         self, name: str, array: Array, lengths: Array | None, batch_first: bool
     ) -> None: ...

@@ -7,6 +7,7 @@ level needs both directions of a step, and they come to it in different parts.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -27,10 +28,21 @@ NativeBackprop: TypeAlias = Callable[
 
 def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Array, NativeBackprop]:
     """Run forward in parts of about sqrt(T) steps and keep the states between them."""
-    call = call.copied()  # but for x, what backpropagation reads again the caller may reuse
+    call = call.copied()  # what backpropagation reads again the caller may reuse, but for x
+    indices = call.x.ndim == 2
+    if indices:
+        call = dataclasses.replace(call, x=call.x.copy())
     layer._native.check_sequence("x", call.x, call.lengths, layer.batch_first)
     _check_states(layer, call, "h0", call.h0, "c0", call.c0)
     version = layer.buffer.version
+
+    def fingerprint() -> int:
+        if indices:
+            return 0
+        found: int = layer._native.fingerprint(call.x, call.lengths, layer.batch_first)
+        return found
+
+    x_print = fingerprint()
     run = _Run(layer, call)
     y, h, c = run.forward()
     shape, lengths = y.shape, call.lengths
@@ -48,6 +60,10 @@ def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Arra
             raise RuntimeError(
                 "backprop: expected the parameters of the forward pass, which recompute runs "
                 "again, but they were changed"
+            )
+        if fingerprint() != x_print:
+            raise RuntimeError(
+                "backprop: expected x as it was in the forward pass, but it was written to"
             )
         if dy is not None:
             if dy.shape != shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -29,6 +30,22 @@ if TYPE_CHECKING:
 
 State: TypeAlias = Any  # (L*D, B, H), or a pair of those for an LSTM
 Backprop: TypeAlias = Callable[..., tuple[Array | None, State]]
+
+
+def _protecting(y: Array, native: NativeBackprop) -> NativeBackprop:
+    """Make ``y``, which backpropagation reads, read-only until that has run."""
+    y.setflags(write=False)
+    given = weakref.ref(y)
+
+    def backprop(
+        dy: Array | None, dh: Array | None, dc: Array | None, need_dx: bool
+    ) -> tuple[Array | None, Array, Array]:
+        results = native(dy, dh, dc, need_dx)
+        if (left := given()) is not None:
+            left.setflags(write=True)
+        return results
+
+    return backprop
 
 
 class Recurrent(Module):
@@ -242,8 +259,10 @@ class Recurrent(Module):
     ) -> tuple[tuple[Array, State], Backprop]:
         """Run the network over a batch and keep what backpropagation needs.
 
-        Takes what a call of the layer takes. ``x`` and ``y`` must not be changed before
-        ``backprop`` has run: it reads them.
+        Takes what a call of the layer takes. ``backprop`` reads ``x`` again, and without
+        ``recompute`` ``y``: until it has run, ``x`` must not be written to within the lengths,
+        which it finds out (RuntimeError), and ``y`` is read-only. States, lengths and resets may
+        be reused.
 
         Parameters
         ----------
@@ -262,6 +281,7 @@ class Recurrent(Module):
             ``dx, dstate = backprop(dy, dstate=None, need_dx=True)``: from the gradients of ``y``
             and of the final state (None: zero) to those of ``x`` and of the initial state. Adds to
             `grads`. May be called once. ``dx`` is None for indices, and with ``need_dx=False``.
+            It raises RuntimeError, and changes nothing, where ``x`` is not what it was.
 
         Notes
         -----
@@ -275,10 +295,11 @@ class Recurrent(Module):
         call = self._checked(x, h0, lengths, reset)
         if check_bool("recompute", recompute):
             y, h_n, c_n, native = recomputed_forward(self, call)
-        else:
-            y, h_n, c_n, cache = self._pass(call, keep=True, seed=self._dropout_seed())
-            native = functools.partial(self._native.backward, cache)
-        return self._results(call, y, h_n, c_n), self._backprop(call, native)
+            return self._results(call, y, h_n, c_n), self._backprop(call, native)
+        y, h_n, c_n, cache = self._pass(call, keep=True, seed=self._dropout_seed())
+        results = self._results(call, y, h_n, c_n)
+        native = _protecting(results[0], functools.partial(self._native.backward, cache))
+        return results, self._backprop(call, native)
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return a runner that takes one step at a time and keeps the state inside.

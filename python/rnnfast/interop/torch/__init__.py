@@ -1,0 +1,26 @@
+"""``torch.nn.RNN``, ``GRU`` and ``LSTM`` on rnnfast's kernels.
+
+``from rnnfast.interop.torch import GRU`` in place of ``from torch.nn import GRU``: the same
+arguments, parameters, state dictionary, inputs (padded or packed), outputs and errors, with
+gradients through autograd.
+
+What the kernels run: tensors on the CPU in float32 or float64, in eager mode. All else (another
+device or dtype, autocast, ``torch.compile``, ``torch.export``, ``torch.jit``, transforms of
+``torch.func``, forward-mode differentiation, dispatch modes, numbers that are not finite) goes
+through PyTorch's own layer, which these are subclasses of.
+
+- The weights are those that the module has at each call, by name, as PyTorch takes them:
+  ``functional_call``, parametrizations and every optimizer work. Their bits are compared with what
+  the kernels have; `frozen` leaves that out for single steps.
+- A gradient of a gradient (``create_graph=True``) is computed from the layer's equations in
+  PyTorch's operations, step by step: right, and slow.
+- ``torch.set_num_threads`` holds, ``rnnfast.set_num_threads`` does not.
+- Dropout between layers draws its masks from one number of PyTorch's generator: reproducible, and
+  other masks than those of ``torch.nn``.
+- An output that is changed in place before ``backward`` makes that raise, as does an input.
+"""
+
+from rnnfast.interop.torch._frozen import frozen
+from rnnfast.interop.torch._layers import GRU, LSTM, RNN
+
+__all__ = ["GRU", "LSTM", "RNN", "frozen"]

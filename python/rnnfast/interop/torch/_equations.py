@@ -1,0 +1,164 @@
+"""The equations of RNN, GRU and LSTM in PyTorch's operations, for gradients of any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+Cell = tuple[Tensor, ...]  # (h,), or (h, c) of an LSTM
+
+
+def _rnn(activation: Callable[[Tensor], Tensor], x: Tensor, u: Tensor, state: Cell) -> Cell:
+    return (activation(x + u),)
+
+
+def _gru(x: Tensor, u: Tensor, state: Cell) -> Cell:
+    (h,) = state
+    x_r, x_z, x_n = x.chunk(3, 1)
+    u_r, u_z, u_n = u.chunk(3, 1)
+    r, z = torch.sigmoid(x_r + u_r), torch.sigmoid(x_z + u_z)
+    n = torch.tanh(x_n + r * u_n)
+    return (n + z * (h - n),)
+
+
+def _lstm(x: Tensor, u: Tensor, state: Cell) -> Cell:
+    i, f, g, o = (x + u).chunk(4, 1)
+    c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+# A step from x W_ih^T + b_ih and h' W_hh^T + b_hh, both (B, G*H), and the state before.
+_STEPS: dict[str, Callable[[Tensor, Tensor, Cell], Cell]] = {
+    "RNN_TANH": lambda x, u, state: _rnn(torch.tanh, x, u, state),
+    "RNN_RELU": lambda x, u, state: _rnn(torch.relu, x, u, state),
+    "GRU": _gru,
+    "LSTM": _lstm,
+}
+
+
+@dataclass(frozen=True)
+class Equations:
+    """A pass of a stack.
+
+    Attributes
+    ----------
+    mode : str
+        As `torch.nn.RNNBase` has it.
+    lengths : Tensor, optional
+        ``(B,)``; None: all T.
+    mask : callable, optional
+        ``mask(layer, T, B)``: what multiplies that layer's output on its way to the next one.
+    """
+
+    mode: str
+    num_layers: int
+    num_directions: int
+    bias: bool
+    projection: bool
+    batch_first: bool
+    lengths: Tensor | None
+    mask: Callable[[int, int, int], Tensor] | None
+
+    def gradients(
+        self,
+        inputs: Sequence[Tensor | None],
+        of_outputs: Sequence[Tensor | None],
+        needed: Sequence[bool],
+    ) -> list[Tensor | None]:
+        """Return the gradients of those inputs that need one.
+
+        Parameters
+        ----------
+        inputs : sequence of Tensor
+            x, h0, c0 (or None) and the weights, in PyTorch's order.
+        of_outputs : sequence of Tensor
+            Those of y, h_n and c_n; None: zero.
+        needed : sequence of bool
+            For each input.
+        """
+        further = torch.is_grad_enabled()  # the caller differentiates what is returned
+        with torch.enable_grad():
+            # Each by itself: one input may depend on another.
+            own = [None if t is None else t.view_as(t) for t in inputs]
+            if not further:
+                own = [None if t is None else t.detach() for t in own]
+            for tensor, wanted in zip(own, needed, strict=True):
+                if wanted and tensor is not None and not tensor.requires_grad:
+                    tensor.requires_grad_()
+            x, h0, c0, *weights = own
+            assert x is not None
+            outputs = self.outputs(x, h0, c0, [w for w in weights if w is not None])
+            given = [(o, d) for o, d in zip(outputs, of_outputs, strict=True) if d is not None]
+            wanted = [t for t, n in zip(own, needed, strict=True) if n and t is not None]
+            if not given:
+                return [None] * len(own)
+            found = iter(
+                torch.autograd.grad(
+                    [o for o, _ in given],
+                    wanted,
+                    [d for _, d in given],
+                    create_graph=further,
+                    allow_unused=True,
+                )
+            )
+        return [next(found) if n and t is not None else None for t, n in zip(own, needed)]
+
+    def outputs(
+        self, x: Tensor, h0: Tensor | None, c0: Tensor | None, weights: Sequence[Tensor]
+    ) -> tuple[Tensor, ...]:
+        """Return y, h_n, and for an LSTM c_n."""
+        if self.batch_first:
+            x = x.transpose(0, 1)
+        steps, batch = x.shape[:2]
+        of_one = 2 + 2 * self.bias + self.projection
+        finals: list[Cell] = []
+        for layer in range(self.num_layers):
+            sides = []
+            for backward in (False, True)[: self.num_directions]:
+                at = len(finals)
+                own = weights[at * of_one : (at + 1) * of_one]
+                state = self._initial(x, own, *(None if s is None else s[at] for s in (h0, c0)))
+                y, state = self._direction(x, state, own, backward)
+                sides.append(y)
+                finals.append(state)
+            x = torch.cat(sides, 2)
+            if self.mask is not None and layer + 1 < self.num_layers:
+                x = x * self.mask(layer, steps, batch)
+        y = x.transpose(0, 1) if self.batch_first else x
+        return y, *(torch.stack(states) for states in zip(*finals, strict=True))
+
+    def _initial(
+        self, x: Tensor, weights: Sequence[Tensor], h0: Tensor | None, c0: Tensor | None
+    ) -> Cell:
+        w_hh = weights[1]
+        if h0 is None:
+            h0 = x.new_zeros(x.shape[1], w_hh.shape[1])
+        if self.mode != "LSTM":
+            return (h0,)
+        return h0, x.new_zeros(x.shape[1], w_hh.shape[0] // 4) if c0 is None else c0
+
+    def _direction(
+        self, x: Tensor, state: Cell, weights: Sequence[Tensor], backward: bool
+    ) -> tuple[Tensor, Cell]:
+        """Return the outputs (T, B, P) of one layer's direction, and its final state."""
+        w_ih, w_hh = weights[:2]
+        b_ih, b_hh = weights[2:4] if self.bias else (None, None)
+        step = _STEPS[self.mode]
+        products = linear(x, w_ih, b_ih)
+        order = range(len(x))
+        outputs = {}
+        for t in reversed(order) if backward else order:
+            new = step(products[t], linear(state[0], w_hh, b_hh), state)
+            if self.projection:
+                new = (linear(new[0], weights[-1]), *new[1:])
+            if self.lengths is None:
+                state, outputs[t] = new, new[0]
+                continue
+            goes_on = (t < self.lengths).unsqueeze(1)
+            state = tuple(torch.where(goes_on, n, s) for n, s in zip(new, state, strict=True))
+            outputs[t] = torch.where(goes_on, new[0], torch.zeros_like(new[0]))
+        return torch.stack([outputs[t] for t in order]), state

@@ -1,0 +1,225 @@
+"""The three layers: what reaches the kernels and in which shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from rnnfast import _core
+from rnnfast.interop.torch._conditions import is_observed, is_plain, require_memory
+from rnnfast.interop.torch._counterpart import Counterpart, key_of
+from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
+
+Held = tuple[Counterpart, _core.PackedWeights]
+Results = tuple[Tensor, ...]  # y, h_n, and c_n of an LSTM
+
+
+class Layer(torch.nn.RNNBase):
+    """What the three layers share."""
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """Run the network; see the class of this name in `torch.nn`."""
+        if not is_observed():
+            packed = isinstance(input, PackedSequence)
+            try:
+                results = (self._packed if packed else self._padded)(input, hx)
+            except NotFiniteError:
+                results = None
+            if results is not None:
+                y, h_n, *c_n = results
+                return (y, (h_n, c_n[0])) if c_n else (y, h_n)
+        if isinstance(input, torch.fx.Proxy):  # a leaf to a tracer, as the layers of torch.nn are
+            path = input.tracer.path_of_module(self)
+            return input.tracer.create_proxy("call_module", path, (input, hx), {})
+        return super().forward(input, hx)
+
+    # Each of these gives None where PyTorch's own layer is to answer, or to complain.
+
+    def _padded(self, x: Any, hx: Any) -> Results | None:
+        if not isinstance(x, Tensor) or x.dim() not in (2, 3):
+            return None
+        state = self._pair(hx)
+        if state is None:
+            return None
+        if x.dim() == 3:
+            return self._run(x, *state, self.batch_first, None)
+        if any(s is not None and s.dim() != 2 for s in state):
+            return None
+        results = self._run(
+            x.unsqueeze(1), *(None if s is None else s.unsqueeze(1) for s in state), False, None
+        )
+        return None if results is None else tuple(t.squeeze(1) for t in results)
+
+    def _packed(self, packed: PackedSequence, hx: Any) -> Any:
+        data, batch_sizes, sorted_indices, unsorted_indices = packed
+        if not is_plain(batch_sizes, torch.int64) or not is_plain(data, data.dtype):
+            return None
+        sizes = batch_sizes.numpy()
+        if (
+            data.dim() != 2
+            or sizes.ndim != 1
+            or not len(sizes)
+            or sizes[-1] < 1
+            or (np.diff(sizes) > 0).any()
+            or sizes.sum() != len(data)
+        ):
+            return None
+        if hx is not None:  # as the rows of the data are
+            hx = self.permute_hidden(hx, sorted_indices)
+        state = self._pair(hx)
+        if state is None:
+            return None
+        # From the time of each row's end on, fewer rows remain.
+        x, lengths = torch._VF._pad_packed_sequence(data, batch_sizes, False, 0.0, len(sizes))
+        results = self._run(x, *state, False, lengths)
+        if results is None:
+            return None
+        y, *final = results
+        rows, _ = torch._VF._pack_padded_sequence(y, lengths, False)
+        if unsorted_indices is not None:
+            final = [s.index_select(1, unsorted_indices) for s in final]
+        return PackedSequence(rows, batch_sizes, sorted_indices, unsorted_indices), *final
+
+    def _pair(self, hx: Any) -> tuple[Tensor | None, Tensor | None] | None:
+        """Return h0 and c0; None if that is not what was given."""
+        if hx is None:
+            return None, None
+        if self.mode != "LSTM":
+            return (hx, None) if isinstance(hx, Tensor) else None
+        if not isinstance(hx, (tuple, list)) or len(hx) != 2:
+            return None
+        return (hx[0], hx[1]) if all(isinstance(s, Tensor) for s in hx) else None
+
+    def _run(
+        self,
+        x: Tensor,
+        h0: Tensor | None,
+        c0: Tensor | None,
+        batch_first: bool,
+        lengths: Tensor | None,
+    ) -> Results | None:
+        """Run a batch ``(T, B, I)``, or ``(B, T, I)``."""
+        dropout = self.dropout if self.training and self.num_layers > 1 else 0.0
+        held: Held | None = self.__dict__.get("_held")
+        weights: list[Tensor] | None = None
+        keep = False
+        if held is None or torch.is_grad_enabled() or dropout:
+            weights = self._weights()
+            if weights is None:
+                return None
+            dtype = weights[0].dtype
+        else:
+            dtype = held[0].dtype
+        given = [t for t in (x, h0, c0) if t is not None]
+        if not all(is_plain(t, dtype) for t in given):
+            return None
+        for tensor in given:
+            require_memory("input" if tensor is x else "hx", tensor)
+        if not self._fits(x, h0, c0, batch_first) or dropout >= 1:
+            return None
+        if weights is None:
+            assert held is not None
+            counterpart, packed = held
+        else:
+            keep = torch.is_grad_enabled() and any(t.requires_grad for t in (*given, *weights))
+            found = self._native_weights(weights, keep or dropout > 0)
+            if found is None:
+                return None
+            counterpart, packed = found
+        call = Call(
+            counterpart,
+            packed,
+            batch_first,
+            None if lengths is None else lengths.numpy(),
+            dropout,
+            int(torch.randint(2**62, ())) if dropout else 0,
+        )
+        if not keep:
+            return call.run(x, h0, c0, keep=False)[0]
+        assert weights is not None
+        results: Results = Pass.apply(call, x, h0, c0, *weights)
+        return results
+
+    def _fits(
+        self, x: Tensor, h0: Tensor | None, c0: Tensor | None, batch_first: bool
+    ) -> bool:
+        if x.numel() == 0 or x.shape[2] != self.input_size:
+            return False
+        rows = self.num_layers * (2 if self.bidirectional else 1)
+        batch = x.shape[0 if batch_first else 1]
+        return (h0 is None or h0.shape == (rows, batch, self.proj_size or self.hidden_size)) and (
+            c0 is None or c0.shape == (rows, batch, self.hidden_size)
+        )
+
+    # The weights
+
+    def _weights(self) -> list[Tensor] | None:
+        """Return the weights by name, as `torch.nn` takes them; None if they are not all there."""
+        own = self._parameters
+        weights: list[Any] = [
+            own[n] if n in own else getattr(self, n, None) for n in self._flat_weights_names
+        ]
+        dtype = getattr(weights[0], "dtype", None)
+        if dtype is not torch.float32 and dtype is not torch.float64:
+            return None
+        if not all(is_plain(w, dtype) for w in weights):
+            return None
+        for name, weight in zip(self._flat_weights_names, weights, strict=True):
+            require_memory(name, weight)
+        return weights
+
+    def _native_weights(self, weights: list[Tensor], backward: bool) -> Held | None:
+        """Return the counterpart of the module as it is, and these weights in its order."""
+        key = key_of(self, weights[0].dtype)
+        counterpart: Counterpart | None = self.__dict__.get("_counterpart")
+        if counterpart is None or counterpart.key != key:
+            counterpart = self.__dict__["_counterpart"] = Counterpart(key)
+        if not counterpart.fits(weights):
+            return None
+        try:
+            return counterpart, counterpart.packed(weights, backward)
+        except ValueError:  # not finite
+            if all(bool(torch.isfinite(w).all()) for w in weights):
+                raise
+            return None
+
+    def held_weights(self) -> Held | None:
+        """Return what calls can use without looking at the weights; see `frozen`."""
+        weights = self._weights()
+        return None if weights is None else self._native_weights(weights, backward=False)
+
+    def hold(self, held: Held | None) -> Held | None:
+        """Let calls without gradients use this; return what they used before."""
+        before: Held | None = self.__dict__.get("_held")
+        self.__dict__["_held"] = held
+        return before
+
+    # Copies
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy makes a counterpart of its own.
+        state: dict[str, Any] = super().__getstate__()
+        return {k: v for k, v in state.items() if k not in ("_counterpart", "_held")}
+
+    def __prepare_scriptable__(self) -> torch.nn.RNNBase:
+        """Return PyTorch's own layer on the same parameters, for `torch.jit.script`."""
+        kind: type[torch.nn.RNNBase] = getattr(torch.nn, self.mode.split("_")[0])
+        plain = kind.__new__(kind)
+        plain.__setstate__(self.__getstate__())
+        return plain
+
+
+class RNN(Layer, torch.nn.RNN):
+    """`torch.nn.RNN` on rnnfast's kernels."""
+
+
+class GRU(Layer, torch.nn.GRU):
+    """`torch.nn.GRU` on rnnfast's kernels."""
+
+
+class LSTM(Layer, torch.nn.LSTM):
+    """`torch.nn.LSTM` on rnnfast's kernels."""
