@@ -2,151 +2,212 @@
 
 from __future__ import annotations
 
-import copy
-import io
 from typing import Any
 
-import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-interop = pytest.importorskip("rnnfast.interop.torch")
-
-CASES = [
-    ("RNN", {}),
-    ("RNN", {"nonlinearity": "relu", "bias": False}),
-    ("GRU", {"num_layers": 2, "bidirectional": True}),
-    ("GRU", {"batch_first": True}),
-    ("LSTM", {"num_layers": 2}),
-    ("LSTM", {"bidirectional": True, "proj_size": 3}),
-]
-
-
-def pair(name: str, options: dict[str, Any], dtype: Any = None) -> tuple[Any, Any]:
-    torch.manual_seed(0)
-    theirs = getattr(torch.nn, name)(5, 7, dtype=dtype or torch.float64, **options)
-    ours = getattr(interop, name)(5, 7, dtype=dtype or torch.float64, **options)
-    ours.load_state_dict(theirs.state_dict())
-    return ours, theirs
+from dropin_cases import (
+    CASES,
+    CELLS,
+    assert_same,
+    count_native,
+    interop,
+    leaves,
+    loss,
+    new_input,
+    new_state,
+    pair,
+    tensors,
+    torch,
+)
 
 
-def tensors(result: Any) -> list[Any]:
-    y, state = result
-    y = y.data if isinstance(y, torch.nn.utils.rnn.PackedSequence) else y
-    return [y, *(state if isinstance(state, tuple) else (state,))]
-
-
-def assert_same(ours: Any, theirs: Any) -> None:
-    np.testing.assert_allclose(
-        ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-11, atol=1e-13
-    )
-
-
-def gradients(module: Any, x: Any, state: Any, seed: int = 1) -> list[Any]:
-    """Everything that comes out of a pass and of its backpropagation."""
-    out = tensors(module(x, state))
-    generator = torch.Generator().manual_seed(seed)
-    loss = sum((t * torch.randn(t.shape, generator=generator, dtype=t.dtype)).sum() for t in out)
-    module.zero_grad()
-    loss.backward()
-    return out + [p.grad for p in module.parameters()]
-
-
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize(("name", "options"), CASES)
 @pytest.mark.parametrize("given", [False, True])
-def test_results_and_gradients_are_pytorchs(name: str, options: Any, given: bool) -> None:
-    ours, theirs = pair(name, options)
-    shape = (3, 6, 5) if options.get("batch_first") else (6, 3, 5)
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+def test_results_and_gradients_are_pytorchs(
+    name: str, options: Any, given: bool, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = count_native(monkeypatch)
     results = []
-    for module in (ours, theirs):
-        torch.manual_seed(2)
-        x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
-        leaves, state = [x], None
-        if given:
-            layers = options.get("num_layers", 1) * (2 if options.get("bidirectional") else 1)
-            h = torch.randn(layers, 3, options.get("proj_size") or 7, dtype=torch.float64)
-            leaves.append(h.requires_grad_())
-            state = h
-            if name == "LSTM":
-                c = torch.randn(layers, 3, 7, dtype=torch.float64).requires_grad_()
-                leaves.append(c)
-                state = (h, c)
-        results.append(gradients(module, x, state) + [leaf.grad for leaf in leaves])
-    for mine, expected in zip(*results, strict=True):
-        assert_same(mine, expected)
+    for module in pair(name, options, dtype):
+        x = new_input(options, dtype, requires_grad=True)
+        state = new_state(name, options, dtype=dtype) if given else None
+        out = module(x, state)
+        wanted = [x, *leaves(state), *module.parameters()]
+        results.append([*tensors(out), *torch.autograd.grad(loss(out), wanted)])
+    exact = dtype == torch.float64
+    assert_same(*results, **({} if exact else {"rtol": 1e-4, "atol": 1e-5}))
+    assert passes == [True]
 
 
-@pytest.mark.parametrize(("name", "options"), CASES)
-@pytest.mark.parametrize("sort", [False, True])
-def test_packed_sequences(name: str, options: Any, sort: bool) -> None:
-    ours, theirs = pair(name, options)
-    torch.manual_seed(3)
-    batch_first = options.get("batch_first", False)
-    x = torch.randn((4, 6, 5) if batch_first else (6, 4, 5), dtype=torch.float64)
-    lengths = torch.tensor([6, 4, 3, 1] if sort else [3, 6, 1, 4])
-    packed = torch.nn.utils.rnn.pack_padded_sequence(
-        x, lengths, batch_first=batch_first, enforce_sorted=sort
-    )
-    for mine, expected in zip(
-        gradients(ours, packed, None), gradients(theirs, packed, None), strict=True
-    ):
-        assert_same(mine, expected)
-    y = ours(packed)[0]
-    assert torch.equal(y.batch_sizes, packed.batch_sizes)
+@pytest.mark.parametrize(("name", "options"), CELLS)
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_a_single_sequence(name: str, options: Any, batch_first: bool) -> None:
+    results = []
+    for module in pair(name, {**options, "batch_first": batch_first}):
+        x = new_input({}, requires_grad=True)[:, 0]
+        state = new_state(name, options, 1)
+        one = tuple(s[:, 0] for s in state) if name == "LSTM" else state[:, 0]
+        out = module(x, one)
+        results.append([*tensors(out), *torch.autograd.grad(loss(out), leaves(state))])
+    assert_same(*results)
 
 
-def test_unbatched_and_inference_mode() -> None:
+def test_inference_mode() -> None:
     ours, theirs = pair("LSTM", {})
     x = torch.randn(6, 5, dtype=torch.float64)
     with torch.inference_mode():
-        for mine, expected in zip(tensors(ours(x)), tensors(theirs(x)), strict=True):
-            assert_same(mine, expected)
+        assert_same(tensors(ours(x)), tensors(theirs(x)))
+        assert ours(x)[0].is_inference()
+
+
+@pytest.mark.parametrize(("name", "options"), CELLS)
+def test_only_some_outputs_are_used(name: str, options: Any) -> None:
+    for used in (0, 1, -1):
+        results = []
+        for module in pair(name, options):
+            x = new_input(options, requires_grad=True)
+            out = tensors(module(x))[used]
+            results.append(torch.autograd.grad(out.square().sum(), [x, *module.parameters()]))
+        assert_same(*results)
+
+
+@pytest.mark.parametrize(("name", "options"), CELLS)
+def test_strided_inputs(name: str, options: Any) -> None:
+    for view in (
+        lambda x: x.transpose(0, 1).contiguous().transpose(0, 1),
+        lambda x: torch.stack([x, x], -1)[..., 0],
+        lambda x: x[:1].expand(6, 3, 5),
+        lambda x: x.flip(0).contiguous().flip(0),
+        lambda x: torch.complex(x, -x).conj().imag,
+    ):
+        results = []
+        for module in pair(name, options):
+            x = new_input(options, requires_grad=True)
+            out = module(view(x))
+            results.append(
+                [*tensors(out), *torch.autograd.grad(loss(out), [x, *module.parameters()])]
+            )
+        assert_same(*results)
 
 
 def test_training_follows_pytorch() -> None:
-    """Weights that an optimizer changes in place are what the next call uses."""
     ours, theirs = pair("GRU", {})
-    x = torch.randn(6, 3, 5, dtype=torch.float64)
+    x = new_input({})
     for module in (ours, theirs):
         optimizer = torch.optim.Adam(module.parameters(), lr=0.05)
         for _ in range(5):
             optimizer.zero_grad()
             module(x)[0].square().sum().backward()
             optimizer.step()
-    for mine, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
-        np.testing.assert_allclose(mine.detach(), expected.detach(), rtol=1e-8, atol=1e-10)
+    assert_same(list(ours.parameters()), list(theirs.parameters()), rtol=1e-8, atol=1e-10)
 
 
-def test_dropout_is_drawn_from_pytorchs_generator() -> None:
-    ours, _ = pair("LSTM", {"num_layers": 2, "dropout": 0.5})
-    x = torch.randn(6, 3, 5, dtype=torch.float64)
+def wrong_calls(name: str) -> list[Any]:
+    """Arguments that PyTorch refuses, or has no kernels' answer for."""
+    state = new_state(name, {})
+    wide = torch.zeros(1, 3, 8, dtype=torch.float64)
+    other = (wide, wide) if name == "LSTM" else wide
+    flat = tuple(s[:, 0] for s in state) if name == "LSTM" else state[:, 0]
+    zeros = torch.zeros
+    return [
+        (zeros(6, 3, 4, dtype=torch.float64),),
+        (zeros(6, 3, 5),),
+        (zeros(5, dtype=torch.float64),),
+        (zeros(0, 3, 5, dtype=torch.float64),),
+        (zeros(6, 3, 5, dtype=torch.int64),),
+        (zeros(6, 3, 5, dtype=torch.float64), other),
+        (zeros(6, 2, 5, dtype=torch.float64), state),
+        (zeros(6, 3, 5, dtype=torch.float64), flat),
+        (zeros(6, 5, dtype=torch.float64), state),
+        (zeros(6, 3, 5, dtype=torch.float64).to_sparse(),),
+    ]
 
-    def run() -> Any:
-        torch.manual_seed(7)
-        return ours(x)[0]
 
-    assert torch.equal(run(), run())
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("which", range(10))
+def test_what_pytorch_refuses_is_refused_in_its_words(name: str, which: int) -> None:
+    ours, theirs = pair(name, {})
+    with pytest.raises(Exception) as expected:
+        theirs(*wrong_calls(name)[which])
+    with pytest.raises(type(expected.value)) as mine:
+        ours(*wrong_calls(name)[which])
+    assert str(mine.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_an_empty_batch_is_pytorchs(name: str) -> None:
+    ours, theirs = pair(name, {})
+    x = torch.zeros(6, 0, 5, dtype=torch.float64)
+    assert_same(tensors(ours(x)), tensors(theirs(x)))
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_attributes_hold_at_each_call(name: str) -> None:
+    """As in PyTorch, `batch_first` and `dropout` may change after the layer was made."""
+    ours, theirs = pair(name, {"num_layers": 2})
+    x = new_input({"batch_first": True})
+    ours(x)
+    ours.batch_first = theirs.batch_first = True
+    assert_same(tensors(ours(x)), tensors(theirs(x)))
+    ours.dropout = 0.5
     assert not torch.equal(ours(x)[0], ours(x)[0])
-    ours.eval()
-    assert torch.equal(ours(x)[0], ours(x)[0])
 
 
-def test_copies_and_saves_like_a_module() -> None:
-    ours, _ = pair("LSTM", {})
-    x = torch.randn(6, 3, 5, dtype=torch.float64)
-    y = ours(x)[0]
-    assert torch.equal(copy.deepcopy(ours)(x)[0], y)
-    file = io.BytesIO()
-    torch.save(ours.state_dict(), file)
-    file.seek(0)
-    other = interop.LSTM(5, 7, dtype=torch.float64)
-    other.load_state_dict(torch.load(file))
-    assert torch.equal(other(x)[0], y)
+@pytest.mark.parametrize(("name", "options"), CELLS)
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_are_not_finite_pass_through(name: str, options: Any, number: float) -> None:
+    """In the input, a state, a weight and a gradient: NaN and infinity where PyTorch has them."""
+    for place in ("x", "h0", "weight", "dy", "dh"):
+        results = []
+        for module in pair(name, options):
+            x, state = new_input(options), new_state(name, options)
+            if place == "x":
+                x[2, 1, 3] = number
+            elif place == "h0":
+                leaves(state)[0].data[0, 1, 2] = number
+            elif place == "weight":
+                module.weight_hh_l0.data[2, 1] = number
+            x.requires_grad_()
+            y, h, *_ = tensors(module(x, state))
+            dy, dh = torch.ones_like(y), torch.ones_like(h)
+            if place == "dy":
+                dy[3, 1, 2] = number
+            elif place == "dh":
+                dh[0, 2, 1] = number
+            wanted = [x, *leaves(state), *module.parameters()]
+            results.append([y, h, *torch.autograd.grad([y, h], wanted, [dy, dh])])
+        assert_same(*results)
 
 
-def test_bad_input() -> None:
-    ours, _ = pair("GRU", {})
-    with pytest.raises(ValueError, match=r"input: expected 2 or 3 axes, the last of size 5, got"):
-        ours(torch.zeros(6, 3, 4, dtype=torch.float64))
-    with pytest.raises(TypeError, match=r"input: expected dtype torch.float64, got torch.float32"):
-        ours(torch.zeros(6, 3, 5))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_overflow_is_pytorchs(dtype: Any) -> None:
+    """Forward in a network that explodes, and back through large weights."""
+    largest = torch.finfo(dtype).max
+    for scale in (largest**0.5, largest**0.2):
+        results = []
+        for module in pair("RNN", {"nonlinearity": "relu"}, dtype):
+            with torch.no_grad():
+                module.weight_hh_l0.fill_(scale)
+            x = new_input({}, dtype, requires_grad=True)
+            y = module(x)[0]
+            y.sum().backward()
+            results.append([y, x.grad, *(p.grad for p in module.parameters())])
+        assert not torch.isfinite(results[1][3]).all()
+        for mine, expected in zip(*results, strict=True):
+            for kind in (torch.isnan, torch.isposinf, torch.isneginf):
+                assert torch.equal(kind(mine), kind(expected))
+
+
+def test_the_gradient_scaler_skips_a_step_that_overflows() -> None:
+    module = interop.GRU(5, 7)
+    optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    before = [p.clone() for p in module.parameters()]
+    scaler.scale(module(new_input({}, torch.float32))[0].square().sum() * 100).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert scaler.get_scale() == 2.0**126
+    assert all(torch.equal(p, b) for p, b in zip(module.parameters(), before, strict=True))

@@ -95,5 +95,6 @@ PYBIND11_MODULE(_core, m) {
   bind_optimizers(m);
   bind_decode(m);
   bind_probe(m);
+  bind_foreign(m);
   bind_stepwise(m);
 }

@@ -180,18 +180,6 @@ void Recurrent::require_fitting(const PackedWeights& weights, bool backward) con
 }
 
 void bind_recurrent(py::module_& m) {
-  m.def("all_finite", [](const py::args& arrays) {
-    for (const auto& each : arrays) {
-      const auto array = py::cast<py::array>(each);
-      if (!(array.flags() & py::array::c_style))
-        throw py::value_error("arrays: expected C-contiguous arrays, got strides");
-      if (!with_scalar_of("arrays", array, [&](auto scalar) {
-            return all_finite(static_cast<const decltype(scalar)*>(array.data()), array.size());
-          }))
-        return false;
-    }
-    return true;
-  });
   py::class_<PackedWeights, std::shared_ptr<PackedWeights>>(m, "PackedWeights");
   py::class_<ForwardCache>(m, "ForwardCache").def_property_readonly("nbytes", &ForwardCache::bytes);
 

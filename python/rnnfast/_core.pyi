@@ -1,5 +1,6 @@
 """The compiled seam: signatures as `cpp/bindings` has them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
@@ -39,6 +40,13 @@ class ParameterBuffer:
     def sparse_grads(self) -> tuple[Array, Array]: ...
 
 def all_finite(*arrays: Array) -> bool: ...
+def array_at(
+    address: int,
+    shape: Sequence[int],
+    strides: Sequence[int],
+    is_double: bool,
+    owner: object,
+) -> Array: ...
 
 class PackedWeights: ...
 

@@ -33,9 +33,17 @@ def key_of(module: Any, dtype: torch.dtype) -> Key:
 
 
 def array_of(tensor: Tensor) -> Array:
-    """Return a tensor's memory as an array."""
-    result: Array = (tensor.detach() if tensor.requires_grad else tensor).numpy()
-    return result
+    """Return a tensor's memory as an array that keeps it, and no graph.
+
+    `Tensor.numpy` would forbid the storage to be resized from then on.
+    """
+    return _core.array_at(
+        tensor.data_ptr(),
+        tensor.shape,
+        tensor.stride(),
+        tensor.dtype is torch.float64,
+        tensor.detach(),
+    )
 
 
 class Counterpart:

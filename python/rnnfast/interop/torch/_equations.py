@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -93,19 +94,18 @@ class Equations:
             assert x is not None
             outputs = self.outputs(x, h0, c0, [w for w in weights if w is not None])
             given = [(o, d) for o, d in zip(outputs, of_outputs, strict=True) if d is not None]
-            wanted = [t for t, n in zip(own, needed, strict=True) if n and t is not None]
             if not given:
                 return [None] * len(own)
-            found = iter(
-                torch.autograd.grad(
-                    [o for o, _ in given],
-                    wanted,
-                    [d for _, d in given],
-                    create_graph=further,
-                    allow_unused=True,
-                )
+            asked = [n and t is not None for t, n in zip(own, needed, strict=True)]
+            found: Any = torch.autograd.grad(
+                [o for o, _ in given],
+                [t for t, a in zip(own, asked, strict=True) if t is not None and a],
+                [d for _, d in given],
+                create_graph=further,
+                allow_unused=True,
             )
-        return [next(found) if n and t is not None else None for t, n in zip(own, needed)]
+        each = iter(found)
+        return [next(each) if a else None for a in asked]
 
     def outputs(
         self, x: Tensor, h0: Tensor | None, c0: Tensor | None, weights: Sequence[Tensor]

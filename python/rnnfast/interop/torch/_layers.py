@@ -33,8 +33,9 @@ class Layer(torch.nn.RNNBase):
                 y, h_n, *c_n = results
                 return (y, (h_n, c_n[0])) if c_n else (y, h_n)
         if isinstance(input, torch.fx.Proxy):  # a leaf to a tracer, as the layers of torch.nn are
-            path = input.tracer.path_of_module(self)
-            return input.tracer.create_proxy("call_module", path, (input, hx), {})
+            tracer: Any = input.tracer
+            path = tracer.path_of_module(self)
+            return tracer.create_proxy("call_module", path, (input, hx), {})
         return super().forward(input, hx)
 
     # Each of these gives None where PyTorch's own layer is to answer, or to complain.
@@ -49,9 +50,8 @@ class Layer(torch.nn.RNNBase):
             return self._run(x, *state, self.batch_first, None)
         if any(s is not None and s.dim() != 2 for s in state):
             return None
-        results = self._run(
-            x.unsqueeze(1), *(None if s is None else s.unsqueeze(1) for s in state), False, None
-        )
+        h0, c0 = (None if s is None else s.unsqueeze(1) for s in state)
+        results = self._run(x.unsqueeze(1), h0, c0, False, None)
         return None if results is None else tuple(t.squeeze(1) for t in results)
 
     def _packed(self, packed: PackedSequence, hx: Any) -> Any:
@@ -144,9 +144,7 @@ class Layer(torch.nn.RNNBase):
         results: Results = Pass.apply(call, x, h0, c0, *weights)
         return results
 
-    def _fits(
-        self, x: Tensor, h0: Tensor | None, c0: Tensor | None, batch_first: bool
-    ) -> bool:
+    def _fits(self, x: Tensor, h0: Tensor | None, c0: Tensor | None, batch_first: bool) -> bool:
         if x.numel() == 0 or x.shape[2] != self.input_size:
             return False
         rows = self.num_layers * (2 if self.bidirectional else 1)

@@ -153,10 +153,10 @@ def _native_gradients(
     )  # fmt: skip
     if not _core.all_finite(of_weights):
         return None
-    of_states = [torch.from_numpy(d) if n else None for d, n in zip((dh0, dc0), needed[1:3])]
     return [
         None if dx is None else torch.from_numpy(dx),
-        *of_states,
+        torch.from_numpy(dh0) if needed[1] else None,
+        torch.from_numpy(dc0) if needed[2] else None,
         *(
             call.counterpart.gradient(of_weights, i) if wanted else None
             for i, wanted in enumerate(needed[3:])

@@ -1,0 +1,110 @@
+"""Packed sequences through the drop-in layers: rows stay where PyTorch has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dropin_cases import CASES, CELLS, assert_same, leaves, loss, new_state, pair, tensors, torch
+
+rnn = torch.nn.utils.rnn
+
+
+def packed_input(lengths: list[int], dtype: Any, enforce_sorted: bool) -> tuple[Any, Any]:
+    torch.manual_seed(6)
+    x = torch.randn(max(lengths), len(lengths), 5, dtype=dtype, requires_grad=True)
+    return x, rnn.pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=enforce_sorted)
+
+
+LENGTHS = {
+    "ties": [4] * 32,
+    "ties of two": [4, 2] * 20,
+    "many": [(7 * i) % 9 + 1 for i in range(40)],
+    "sorted": [6, 4, 4, 1],
+    "one": [3],
+    "a step": [1, 1, 1],
+}
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+@pytest.mark.parametrize("kind", LENGTHS)
+@pytest.mark.parametrize("enforce_sorted", [False, True])
+@pytest.mark.parametrize("given", [False, True])
+def test_rows_stay_in_their_places(
+    name: str, options: Any, kind: str, enforce_sorted: bool, given: bool
+) -> None:
+    lengths = LENGTHS[kind]
+    if enforce_sorted:
+        lengths = sorted(lengths, reverse=True)
+    results = []
+    for module in pair(name, options):
+        x, packed = packed_input(lengths, torch.float64, enforce_sorted)
+        state = new_state(name, options, len(lengths)) if given else None
+        y, final = module(packed, state)
+        wanted = [x, *leaves(state), *module.parameters()]
+        for mine, expected in zip(y[1:], packed[1:], strict=True):
+            assert mine is expected  # batch_sizes, sorted_indices, unsorted_indices
+        out = rnn.pad_packed_sequence(y)[0], final
+        results.append([*tensors(out), *torch.autograd.grad(loss(out), wanted)])
+    assert_same(*results)
+
+
+@pytest.mark.parametrize(("name", "options"), CELLS)
+def test_float32_without_gradients(name: str, options: Any) -> None:
+    modules = pair(name, options, torch.float32)
+    _, packed = packed_input(LENGTHS["many"], torch.float32, False)
+    with torch.no_grad():
+        assert_same(*(tensors(m(packed)) for m in modules), rtol=1e-4, atol=1e-5)
+
+
+def test_an_order_that_no_sort_gives() -> None:
+    """`PackedSequence` may be made by hand: its own indices hold."""
+    _, packed = packed_input([4] * 5, torch.float64, False)
+    order = torch.tensor([3, 0, 4, 1, 2])
+    by_hand = rnn.PackedSequence(packed.data, packed.batch_sizes, order, order.argsort())
+    results = []
+    for module in pair("LSTM", {}):
+        out = module(by_hand, new_state("LSTM", {}, 5))
+        results.append([rnn.pad_packed_sequence(out[0])[0], *tensors(out)[1:]])
+    assert_same(*results)
+
+
+def test_what_is_wrong_is_pytorchs_to_say() -> None:
+    ours, theirs = pair("GRU", {})
+    _, packed = packed_input([4, 2], torch.float64, True)
+    state = new_state("GRU", {}, 3)
+    for argument in ((packed, state), (packed.to(torch.float32),)):
+        with pytest.raises(Exception) as expected:
+            theirs(*argument)
+        with pytest.raises(type(expected.value)) as mine:
+            ours(*argument)
+        assert str(mine.value) == str(expected.value)
+
+
+@pytest.mark.parametrize(("name", "options"), CELLS)
+def test_gradients_of_gradients(name: str, options: Any) -> None:
+    results = []
+    for module in pair(name, options):
+        x, packed = packed_input([4, 2, 5], torch.float64, False)
+        (first,) = torch.autograd.grad(
+            tensors(module(packed))[0].square().sum(), x, create_graph=True
+        )
+        results.append(torch.autograd.grad(first.square().sum(), [x, *module.parameters()]))
+    assert_same(*results)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite(number: float) -> None:
+    for place in ("data", "gradient"):
+        results = []
+        for module in pair("LSTM", {"bidirectional": True}):
+            x, packed = packed_input([4, 2, 5], torch.float64, False)
+            if place == "data":
+                packed.data.data[3, 2] = number
+            y = module(packed)[0].data
+            dy = torch.ones_like(y)
+            if place == "gradient":
+                dy[4, 1] = number
+            results.append([y, *torch.autograd.grad(y, [x, *module.parameters()], dy)])
+        assert_same(*results)
