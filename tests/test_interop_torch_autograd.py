@@ -69,6 +69,17 @@ def test_what_went_in_and_changed_makes_backward_raise(name: str, options: Any) 
 
 
 @pytest.mark.parametrize(("name", "options"), CELLS)
+def test_an_input_written_behind_the_counter_makes_backward_raise(name: str, options: Any) -> None:
+    """Where PyTorch itself notices nothing."""
+    ours, _ = pair(name, options)
+    x = new_input(options)
+    y = ours(x)[0]
+    x.data.mul_(2)
+    with pytest.raises(RuntimeError, match="expected x as it was in the forward pass"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize(("name", "options"), CELLS)
 def test_final_states_may_be_changed(name: str, options: Any) -> None:
     results = []
     for module in pair(name, options):

@@ -75,6 +75,14 @@ def test_dropout_of_everything() -> None:
     assert_same(tensors(ours(x)), tensors(theirs(x)))
 
 
+def test_another_default_device() -> None:
+    ours, theirs = pair("LSTM", {"num_layers": 2, "dropout": 0.5})
+    x = new_input({})
+    with torch.device("meta"):
+        assert ours(x)[0].device.type == "cpu"
+        assert_same(tensors(ours.eval()(x)), tensors(theirs.eval()(x)))
+
+
 # Copies
 
 

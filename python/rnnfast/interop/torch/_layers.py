@@ -136,7 +136,7 @@ class Layer(torch.nn.RNNBase):
             batch_first,
             None if lengths is None else lengths.numpy(),
             dropout,
-            int(torch.randint(2**62, ())) if dropout else 0,
+            int(torch.randint(2**62, (), device="cpu")) if dropout else 0,
         )
         if not keep:
             return call.run(x, h0, c0, keep=False)[0]
