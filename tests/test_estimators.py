@@ -358,3 +358,16 @@ def test_digest_tells_apart() -> None:
         digest([a.reshape(1, 2)]), digest([a], "x"), digest([a], "y"), digest(),
     }  # fmt: skip
     assert len(seen) == 9 and digest([a.copy(), b]) == digest([a, b])
+
+
+@pytest.mark.parametrize("number", [np.uint8, np.int8, np.int64])
+def test_hyperparameters_may_be_numbers_of_numpy(number: type[np.integer[Any]]) -> None:
+    words = [["good", "film"], ["bad", "film"]] * 150
+    model = rf.SequenceClassifier(
+        hidden_size=number(4), batch_size=number(100), epochs=number(3), seed=number(1), verbose=0
+    )
+    same = rf.SequenceClassifier(hidden_size=4, batch_size=100, epochs=3, seed=1, verbose=0)
+    labels = ["good", "bad"] * 150
+    losses = [[r["loss"] for r in m.fit(words, labels).history_] for m in (model, same)]
+    assert losses[0] == losses[1]
+    assert type(model.batch_size) is number

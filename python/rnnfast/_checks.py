@@ -182,7 +182,7 @@ def check_list(name: str, values: Any, of: str) -> list[Any]:
     if not isinstance(values, (str, bytes)):
         try:
             return list(values)
-        except TypeError:
+        except (TypeError, NotImplementedError):  # the latter of a memoryview with several axes
             pass
     raise TypeError(f"{name}: expected a list of {of}, got {type(values).__name__}")
 

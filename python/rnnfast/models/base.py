@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
 from rnnfast import __version__
 from rnnfast._checkpoints import Record
 from rnnfast._checks import check_int
@@ -177,6 +179,15 @@ class Model:
         before = dict(vars(self))  # so that nothing is freed, which may run other code, meanwhile
         vars(self).update(learned)
         del before
+
+    def _copy_to_train(self: Self) -> Self:
+        """Return a checked copy with Python's numbers for NumPy's, which may overflow."""
+        fresh = copy.copy(self)
+        for name, value in self.get_params(deep=False).items():
+            if isinstance(value, np.generic):
+                setattr(fresh, name, value.item())
+        fresh._check_hyperparameters()
+        return fresh
 
     def _as_fitted(self: Self) -> Self:
         """Return this model as it is now, which no `fit` changes; raise if there was none yet."""

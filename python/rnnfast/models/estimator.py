@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -194,8 +193,7 @@ class Estimator(RecurrentModel):
         OSError
             If a checkpoint cannot be read or written.
         """
-        fresh = copy.copy(self)
-        fresh._check_hyperparameters()
+        fresh = self._copy_to_train()
         train, held_out = fresh._prepare(X, y, valid)
         rng = make_generator("seed", fresh.seed)
         network = fresh.network_ = fresh._make_network(rng)

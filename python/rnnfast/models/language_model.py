@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -183,8 +182,7 @@ class LanguageModel(LanguageAnswers):
         if epochs is not None:
             epochs = check_int("epochs", epochs, 1)
         verbose = check_int("verbose", verbose, 0)
-        fresh = copy.copy(self)
-        fresh._check_hyperparameters()
+        fresh = self._copy_to_train()
         reader = CorpusReader(fresh._tokenizer(), fresh.lines)
         corpus = prepare_corpus(fresh, reader, text, valid, (condition, valid_condition))
         rng = make_generator("seed", fresh.seed)
