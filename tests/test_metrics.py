@@ -186,3 +186,26 @@ def test_bleu_of_empty_texts() -> None:
 def test_more_bad_input(call: Callable[[], Any], error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+class Column:
+    """A column of a table, as pandas and others have them: neither a list nor an array."""
+
+    def __init__(self, values: list[str]) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Any:
+        return iter(self.values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(self.values, dtype)
+
+
+def test_columns_of_tables() -> None:
+    true, predicted = Column(["a", "b"]), Column(["a", "a"])
+    of_columns: Any = metrics.accuracy
+    assert of_columns(true, predicted) == 0.5
+    assert metrics.macro_f1(true, ["a", "b"]) == 1.0  # type: ignore[arg-type]

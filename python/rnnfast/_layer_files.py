@@ -19,7 +19,7 @@ from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
 from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
-from rnnfast.nn.tied import SharingLinear, TiedEmbedding
+from rnnfast.nn.tied import TiedEmbedding, _SharingLinear
 
 Layer: TypeAlias = Module | RandomDrop
 Node: TypeAlias = dict[str, Any]
@@ -133,7 +133,7 @@ class _Writer:
         kind = type(layer)
         if id(layer) in self._tables:
             node: Node = {"class": _TIED, "of": self._tables[id(layer)]}
-        elif kind is SharingLinear:
+        elif kind is _SharingLinear:
             raise ValueError(
                 f"{name}: expected its TiedEmbedding to be saved with it, got it alone"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set, Sized
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,11 @@ def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any,
         If there is nothing, or lengths differ.
     """
     for name, items in (("true", true), ("predicted", predicted)):
+        if hasattr(items, "columns") and hasattr(items, "__array__"):  # a table of columns
+            raise TypeError(f"{name}: expected a list, got a {type(items).__name__}")
         require_sized(name, items)
         if isinstance(items, (str, bytes)):
             raise TypeError(f"{name}: expected a list, got {type(items).__name__}")
-        if hasattr(items, "columns") and hasattr(items, "__array__"):  # a table of columns
-            raise TypeError(f"{name}: expected a list, got a {type(items).__name__}")
         require_unmasked(name, items)
     if len(true) != len(predicted):
         raise ValueError(f"predicted: expected {len(true)} as in true, got {len(predicted)}")
@@ -35,9 +35,9 @@ def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any,
 
 
 def require_sized(name: str, items: Any, what: str = "a list") -> None:
-    """Raise TypeError unless it is a sequence: a list, a text, an array of some axes."""
-    sized = isinstance(items, np.ndarray) and items.ndim > 0
-    if not sized and not isinstance(items, Sequence):
+    """Raise TypeError unless it has a length and an order: a list, a text, an array, a column."""
+    ordered = isinstance(items, Sized) and not isinstance(items, (Mapping, Set))
+    if not ordered or getattr(items, "ndim", 1) == 0:
         raise TypeError(f"{name}: expected {what}, got {type(items).__name__}")
 
 

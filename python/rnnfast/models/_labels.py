@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_int, check_real
+from rnnfast._checks import check_real
 from rnnfast._messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.models.sequences import as_list
@@ -41,7 +41,9 @@ def read_labels(name: str, y: Any) -> list[Any]:
                 f"{name}[{number}]: expected {_an(kinds[0])} as {name}[0] is, got {_an(kind)}"
             )
         if kind is int and not -(2**63) <= plain[number] < 2**63:
-            raise ValueError(f"{name}[{number}]: expected a 64-bit integer, got {plain[number]}")
+            raise ValueError(
+                f"{name}[{number}]: expected a 64-bit integer, got {shown(plain[number])}"
+            )
     return plain
 
 
@@ -168,8 +170,6 @@ def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: st
 def _kind(name: str, label: Any) -> type:
     for kind, plain in ((str, str), (bool, bool), (numbers.Integral, int)):
         if isinstance(label, kind):
-            if plain is int:
-                check_int(name, int(label), -(2**63))
             return plain
     raise TypeError(f"{name}: expected a label, a str or an int, got {type(label).__name__}")
 

@@ -285,10 +285,24 @@ def series_from_dict(settings: Mapping[str, Any]) -> SeriesInputs:
     TypeError, ValueError, KeyError
         If the settings are not those.
     """
+    mean, scale, dtype = read_scaling(settings)
+    if scale.size and scale.min() == 0:
+        raise ValueError("scale: expected positive numbers, got 0")
+    return SeriesInputs(mean, scale, dtype)
+
+
+def read_scaling(settings: Mapping[str, Any]) -> tuple[Array, Array, str]:
+    """Return the mean and scale ``(F,)``, the latter at least 0, and the dtype of settings.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError
+        If the settings are not such.
+    """
     mean, scale = (as_numbers(name, settings[name]) for name in ("mean", "scale"))
     for name, array in (("mean", mean), ("scale", scale)):
         if array.ndim != 1 or array.shape != mean.shape:
             raise ValueError(f"{name}: expected one number a feature, got shape {array.shape}")
-        if not np.isfinite(array).all() or (name == "scale" and array.min() <= 0):
-            raise ValueError(f"{name}: expected finite numbers, of the scale positive ones")
-    return SeriesInputs(mean, scale, check_float_dtype("dtype", settings["dtype"]).name)
+        if not np.isfinite(array).all() or (name == "scale" and (array < 0).any()):
+            raise ValueError(f"{name}: expected finite numbers, of the scale none below 0")
+    return mean, scale, check_float_dtype("dtype", settings["dtype"]).name

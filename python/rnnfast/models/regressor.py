@@ -15,7 +15,7 @@ from rnnfast._arrays import read_array, require_finite
 from rnnfast._checks import among
 from rnnfast._messages import shown
 from rnnfast.models.examples import Examples, check_same_length
-from rnnfast.models.inputs import series_from_dict
+from rnnfast.models.inputs import read_scaling
 from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
 from rnnfast.models.sequences import Sequences
 from rnnfast.models.targets import NumberTargets
@@ -108,10 +108,9 @@ class Regression(ManyToOne):
         }
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        outputs = series_from_dict(
+        self.target_mean_, self.target_scale_, _ = read_scaling(
             {"mean": learned["target_mean"], "scale": learned["target_scale"], "dtype": self.dtype}
         )
-        self.target_mean_, self.target_scale_ = outputs.mean, outputs.scale
         super()._restore(learned)
 
 

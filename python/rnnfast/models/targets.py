@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.models.inputs import mean_and_scale
+from rnnfast.models.inputs import mean_and_scale, read_scaling
 from rnnfast.models.sequences import common_dtype
 from rnnfast.nn.module import Array
 
@@ -80,6 +80,5 @@ class NumberTargets:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> NumberTargets:
-        """Return the targets whose `to_dict` gave the settings."""
-        mean, scale = np.array(settings["mean"]), np.array(settings["scale"])
-        return cls(mean, scale, settings["dtype"])
+        """Return the targets whose `to_dict` gave the settings, or raise as `read_scaling`."""
+        return cls(*read_scaling(settings))

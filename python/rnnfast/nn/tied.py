@@ -61,7 +61,7 @@ class TiedEmbedding(Embedding):
                 f"out_features: expected at most num_embeddings {num_embeddings}, got {outputs}"
             )
         super().__init__(num_embeddings, embedding_dim, padding_idx, dtype=dtype, seed=seed)
-        self.linear = SharingLinear(self._parameters["weight"], self._parameters["bias"])
+        self.linear = _SharingLinear(self._parameters["weight"], self._parameters["bias"])
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {**super()._shapes(), "bias": (self._outputs,)}
@@ -73,7 +73,7 @@ class TiedEmbedding(Embedding):
         self._clear_padding()
 
 
-class SharingLinear(Linear):
+class _SharingLinear(Linear):
     """A linear layer over the first rows of a table, with a bias for each."""
 
     def __init__(self, table: Parameter, bias: Parameter) -> None:
