@@ -55,6 +55,13 @@ CASES: list[tuple[Any, str]] = [
     (VariationalDropout(0.25, time_axis=1), "VariationalDropout(p=0.25, time_axis=1)"),
     (EmbeddingDropout(0.25), "EmbeddingDropout(p=0.25)"),
     (WeightDrop(rf.GRU(3, 4), 0.25), "WeightDrop(GRU(3, 4), p=0.25)"),
+    (rf.Activation("relu"), "Activation('relu')"),
+    (rf.Pooling("max", batch_first=True), "Pooling(how='max', batch_first=True)"),
+    (rf.SelfAttention(rf.DotAttention(3, 3)), "SelfAttention(DotAttention(3, 3))"),
+    (
+        rf.AttentionPooling(rf.AdditiveAttention(2, 3, 5, dtype="float64")),
+        "AttentionPooling(AdditiveAttention(2, 3, 5, dtype='float64'))",
+    ),
 ]
 
 
@@ -63,7 +70,7 @@ def test_repr(layer: Any, expected: str) -> None:
     assert repr(layer) == expected
     again = eval(expected, NAMES)
     assert repr(again) == expected
-    if isinstance(layer, Module):
+    if layer.parameters():
         shapes = {name: array.shape for name, array in layer.state_dict().items()}
         assert {name: array.shape for name, array in again.state_dict().items()} == shapes
         assert again.dtype == layer.dtype

@@ -15,7 +15,7 @@ import pytest
 import rnnfast as rf
 from gradcheck import assert_gradients
 from rnnfast.data.batches import Batch
-from rnnfast.models.condition import Condition, ConditionInput
+from rnnfast.models.condition import Condition, make_condition_layer
 from rnnfast.models.token_network import TokenNetwork
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 12
@@ -117,7 +117,7 @@ def test_gradient(kind: str | None, embedding_size: int | None, tied: bool) -> N
         activation_penalty=0.3,
         slowness_penalty=0.2,
         tie_weights=tied,
-        condition=None if condition is None else ConditionInput(condition, 3, "float64", rng),
+        condition=None if condition is None else make_condition_layer(condition, 3, "float64", rng),
     )
     lengths = np.array([4, 1, 3])
     inputs = rng.integers(7, size=(4, 3))
@@ -141,7 +141,7 @@ def test_gradient(kind: str | None, embedding_size: int | None, tied: bool) -> N
     def value() -> float:
         set_all()
         loss = network.loss(batch, None, given)[0]
-        h, _ = network.encoder(batch.inputs, lengths, condition=given)
+        h, _ = network.encoder(batch.inputs, lengths=lengths, condition=given)
         loss += rf.activation_penalty(h, 0.3, lengths)[0]
         return loss + rf.slowness_penalty(h, 0.2, lengths)[0]
 

@@ -65,6 +65,21 @@ def test_a_network_keeps_its_form_and_what_it_shares(path: Path) -> None:
     )
 
 
+def test_a_network_of_parts_is_one_again(path: Path) -> None:
+    table, gru = rf.TiedEmbedding(6, 4, seed=1), rf.GRU(4, 4, seed=2)
+    net = rf.chain(
+        rf.chain(table, rf.residual(gru)),
+        rf.concatenate(gru, rf.bidirectional(rf.RNN(4, 3, seed=3), merge="sum")),
+        rf.Linear(7, 4, seed=4),
+        table.linear,
+    )
+    other = saved(path, net)
+    assert repr(other) == repr(net) and list(other.parameters()) == list(net.parameters())
+    assert other[3] is other[0][0].linear and other[0][1].part is other[1][0]
+    tokens = np.arange(6).reshape(3, 2)
+    assert zoo.same(other(tokens, [3, 2]), net(tokens, [3, 2]))
+
+
 def test_options_set_since_are_those_of_the_file(path: Path) -> None:
     layer = rf.LSTM(3, 4, 2, dropout=0.5)
     layer.dropout, layer.training = 0.25, False
@@ -142,7 +157,7 @@ def option(name: str, value: Any) -> Callable[[Any, Any], None]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda a, d: d["layers"][0].update({"class": "os.system"}), "class: expected one of Addi"),
+        (lambda a, d: d["layers"][0].update({"class": "os.system"}), "class: expected one of Acti"),
         (lambda a, d: d["layers"][0].update({"class": "Module"}), "got 'Module'"),
         (lambda a, d: d["layers"][0]["options"].pop("bias"), "options: expected input_size, "),
         (option("seed", 1), "options: expected input_size, "),

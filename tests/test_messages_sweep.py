@@ -98,6 +98,9 @@ def fitted() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     return found
 
 
+NET = rf.chain(rf.LSTM(3, 4), rf.Linear(4, 3))
+
+
 def optimizer() -> Any:
     return rf.SGD(rf.Linear(3, 4), 0.1)
 
@@ -134,8 +137,12 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "WordTokenizer": text.WordTokenizer,
     "Constraints": lambda: zoo.RULES,
     "Trainer": lambda: training.Trainer(**arguments("", training.Trainer)),
+    "NetworkTrainer": lambda: rf.Trainer(NET, rf.mse, rf.SGD(NET), verbose=0),
 }
-SKIPPED: set[Any] = {rf.Optimizer, rf.WeightAverage, text.Tokenizer}  # no object is one
+# No object is one; what takes parts and nothing else.
+SKIPPED: set[Any] = {rf.Optimizer, rf.WeightAverage, text.Tokenizer, rf.chain, rf.concatenate}
+# What modules of one's own begin with.
+BASE = {vars(rf.Module)["forward"], vars(rf.Module)["__call__"]}
 
 WORDS, GATES = ["a", "b", "a", "c", "b"], ["O", "B-X", "I-X"]
 LOGITS = np.abs(zoo.X)
@@ -184,6 +191,10 @@ VALUES: dict[str, Callable[[], Any]] = {
     "query_size": lambda: 3,
     "memory_size": lambda: 3,
     "size": lambda: 4,
+    "part": lambda: rf.Linear(3, 3),
+    "attention": lambda: rf.DotAttention(3, 3),
+    "kind": lambda: "tanh",
+    "net": lambda: NET,
     "total_steps": lambda: 9,
     "warmup_steps": lambda: 9,
     "step_size": lambda: 2,
@@ -235,6 +246,10 @@ VALUES: dict[str, Callable[[], Any]] = {
 OF: dict[str, dict[str, Callable[[], Any]]] = {
     "rf.load": {"path": a_file},
     "rf.save": {"network": lambda: rf.Linear(3, 4)},
+    "rf.Trainer": {"loss": lambda: rf.mse, "optimizer": lambda: rf.SGD(NET)},
+    "rf.bidirectional": {"layer": lambda: rf.GRU(3, 4)},
+    "NetworkTrainer.fit": {"batches": lambda: [(zoo.X, zoo.X)]},
+    "NetworkTrainer.evaluate": {"batches": lambda: [(zoo.X, zoo.X)]},
     "rf.draw": {"logits": lambda: zoo.X[0]},
     "rf.linear_cross_entropy": {"linear": lambda: rf.Linear(3, 4)},
     "rf.ctc_loss": {"targets": lambda: [[1], [2]]},
@@ -305,7 +320,7 @@ def arguments(label: str, function: Any) -> dict[str, Any]:
 def cases() -> Iterator[Case]:
     """Yield a label and what makes a function and its arguments, for all that is swept."""
     for label, thing in public():
-        if isinstance(thing, type) and (issubclass(thing, (Model, tuple)) or thing in SKIPPED):
+        if thing in SKIPPED or (isinstance(thing, type) and issubclass(thing, (Model, tuple))):
             continue
         yield label, lambda label=label, thing=thing: (thing, arguments(label, thing))
     trainer = "rf.training.Trainer"
@@ -326,13 +341,14 @@ def cases() -> Iterator[Case]:
 def methods(kind: type) -> list[str]:
     """Return the public methods of a class."""
     names = [name for name in dir(kind) if not name.startswith("_") or name == "__call__"]
-    return [n for n in names if inspect.isroutine(inspect.getattr_static(kind, n))]
+    found = {n: inspect.getattr_static(kind, n) for n in names}
+    return [n for n, value in found.items() if inspect.isroutine(value) and value not in BASE]
 
 
 def backpropagations() -> Iterator[Case]:
     """Yield what undoes the forward passes of layers."""
     for kind, make in zoo.LAYERS.items():
-        if not hasattr(make(), "forward"):
+        if type(make()).forward in BASE:
             continue
 
         def ready(make: Any = make) -> Any:
@@ -379,7 +395,7 @@ def hyperparameters() -> Iterator[tuple[str, Callable[[Any], Any]]]:
             yield f"{kind}({name})", fit
 
 
-FUNCTIONS = ("step", "batches", "validate", "finish")
+FUNCTIONS = ("step", "batches", "validate", "valid", "finish")
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 ALLOWED = (TypeError, ValueError, FloatingPointError, OSError)
 

@@ -99,14 +99,14 @@ def inputs_of(options: dict[str, Any]) -> np.ndarray:
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
 def test_encoder_gradients(options: dict[str, Any]) -> None:
     layers, x = encoder(**options), inputs_of(options)
-    (h, state), backprop = layers.forward(x, LENGTHS)
-    np.testing.assert_array_equal(layers(x, LENGTHS)[0], h)
+    (h, state), backprop = layers.forward(x, lengths=LENGTHS)
+    np.testing.assert_array_equal(layers(x, lengths=LENGTHS)[0], h)
     assert h.shape == (4, 4, layers.output_size)
     rng = np.random.default_rng(1)
     dh = rng.normal(size=h.shape)
     states = state if isinstance(state, tuple) else (state,)
     dstates = tuple(rng.normal(size=part.shape) for part in states)
-    dstate0 = backprop(dh, dstates if isinstance(state, tuple) else dstates[0])
+    _, dstate0 = backprop(dh, dstates if isinstance(state, tuple) else dstates[0])
     initials = dstate0 if isinstance(dstate0, tuple) else (dstate0,)
     assert [part.shape for part in initials] == [part.shape for part in states]
     gradients = {
@@ -124,7 +124,7 @@ def test_encoder_gradients(options: dict[str, Any]) -> None:
         for name, array in values.items():
             prefix, _, short = name.partition(".")
             layers.modules[prefix].parameters()[short].assign(array)
-        y, after = layers(x, LENGTHS)
+        y, after = layers(x, lengths=LENGTHS)
         finals = after if isinstance(after, tuple) else (after,)
         total = (y * dh).sum()
         return float(total + sum((f * d).sum() for f, d in zip(finals, dstates, strict=True)))

@@ -139,9 +139,8 @@ def test_one_mask_for_all_steps(kind: Any) -> None:
     y = REVERSED if kind is rf.Seq2Seq else [list(text) for text in REVERSED]
     options = {"level": "char", "variational": True, "dropout": 0.3, "num_layers": 2}
     network = make(kind, **options, epochs=1).fit(TEXTS, y).network_
-    dropouts = [network.encoder._dropout, network.encoder._output_dropout]
-    if kind is rf.Seq2Seq:
-        dropouts += [network.decoder._dropout, network._dropout]
+    dropouts = [module for _, module in network.named_modules() if isinstance(module, rf.Dropout)]
+    assert len(dropouts) == (5 if kind is rf.Seq2Seq else 2)
     assert all(isinstance(dropout, VariationalDropout) for dropout in dropouts)
     assert network.encoder.recurrent.variational
 

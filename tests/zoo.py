@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import rnnfast as rf
+from rnnfast.nn.compose import Bidirectional, Chain, Concatenate, Container, Residual
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.dropout import RandomDrop
 from rnnfast.nn.module import Module
@@ -51,7 +52,17 @@ LAYERS: dict[str, Make] = {
     "Dropout": lambda: rf.Dropout(0.5, seed=1),
     "VariationalDropout": lambda: rf.VariationalDropout(0.5, time_axis=1, seed=1),
     "EmbeddingDropout": lambda: rf.EmbeddingDropout(0.5, seed=1),
+    "Activation": lambda: rf.Activation("tanh"),
+    "Pooling": lambda: rf.Pooling("concat"),
+    "SelfAttention": lambda: rf.SelfAttention(rf.DotAttention(3, 3, seed=1)),
+    "AttentionPooling": lambda: rf.AttentionPooling(rf.AdditiveAttention(4, 3, 5, seed=1), seed=2),
+    "chain": lambda: rf.chain(rf.GRU(3, 4, seed=1), rf.Dropout(0.5, seed=2), rf.Linear(4, 2)),
+    "concatenate": lambda: rf.concatenate(rf.Linear(3, 2, seed=1), rf.GRU(3, 4, seed=1)),
+    "residual": lambda: rf.residual(rf.LSTM(3, 3, seed=1)),
+    "bidirectional": lambda: rf.bidirectional(rf.LayerNormLSTM(3, 4, zoneout=0.3, seed=1)),
 }
+# Parts that take and give one array, and have no state.
+PARTS = (Container, rf.Activation, rf.Pooling, rf.SelfAttention, rf.AttentionPooling)
 
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "SGD": lambda p: rf.SGD(p, 0.1, momentum=0.9, nesterov=True),
@@ -68,19 +79,22 @@ def kinds(*bases: type) -> set[type]:
     return {kind for kind in found if isinstance(kind, type) and issubclass(kind, bases)}
 
 
-LAYER_KINDS = kinds(Module, RandomDrop) - {rf.WeightDrop}  # a context on a layer
+LAYER_KINDS = {Chain, Concatenate, Residual, Bidirectional, *kinds(Module)} - {
+    rf.Module,
+    rf.WeightDrop,  # a context on a layer
+}
 
 
 def forward(layer: Any) -> tuple[Any, Callable[..., Any]]:
     """Run a training pass; return the output and what takes its gradient."""
-    x = X.astype(getattr(layer, "dtype", X.dtype))
+    x = X if isinstance(layer, (RandomDrop, *PARTS)) else X.astype(layer.dtype)
     if isinstance(layer, rf.Embedding):
         y, back = layer.forward(TAGS)
     elif isinstance(layer, (rf.DotAttention, rf.AdditiveAttention)):
         (y, _), back = layer.forward(x, x)
     elif isinstance(layer, rf.EmbeddingDropout):
         y, back = layer.forward(x, TAGS)
-    elif isinstance(layer, (RandomDrop, rf.Linear)):
+    elif isinstance(layer, (RandomDrop, rf.Linear, *PARTS)):
         y, back = layer.forward(x)
     else:
         (y, _), back = layer.forward(x)
@@ -109,6 +123,8 @@ def ask(layer: Any) -> list[Any]:
         return [layer.decode(x), layer.marginals(x)]
     if isinstance(layer, (rf.DotAttention, rf.AdditiveAttention)):
         return list(layer(X, X))
+    if isinstance(layer, PARTS):
+        return [layer(X)]
     if isinstance(layer, RandomDrop):
         return [layer.p, vars(layer).get("time_axis")]
     x = X.astype(layer.dtype)

@@ -16,7 +16,10 @@ from rnnfast.models.regressor import SequenceRegressor
 from rnnfast.models.seq2seq import Seq2Seq
 from rnnfast.models.step_regressor import StepRegressor
 from rnnfast.models.tagger import SequenceTagger
+from rnnfast.nn.activation import Activation
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
+from rnnfast.nn.attention_parts import AttentionPooling, SelfAttention
+from rnnfast.nn.compose import bidirectional, chain, concatenate, residual
 from rnnfast.nn.crf import CRF
 from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.dropout import Dropout
@@ -31,7 +34,9 @@ from rnnfast.nn.losses import (
     mse,
     softmax,
 )
+from rnnfast.nn.module import Module
 from rnnfast.nn.penalties import activation_penalty, slowness_penalty
+from rnnfast.nn.pooling import Pooling
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
 from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
@@ -40,6 +45,7 @@ from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.saving import load, save
 from rnnfast.schedules import ChainLR, CosineLR, ExponentialLR, ReduceOnPlateau, StepLR, WarmupLR
 from rnnfast.text.vocabulary import Vocabulary
+from rnnfast.trainer import Trainer
 
 __all__ = [
     "CRF",
@@ -47,10 +53,12 @@ __all__ = [
     "LSTM",
     "RNN",
     "SGD",
+    "Activation",
     "Adagrad",
     "Adam",
     "AdamW",
     "AdditiveAttention",
+    "AttentionPooling",
     "CTCRecognizer",
     "ChainLR",
     "CosineLR",
@@ -66,10 +74,13 @@ __all__ = [
     "LayerNormLSTM",
     "Linear",
     "MeanAverage",
+    "Module",
     "MultiLabelTagger",
     "Optimizer",
+    "Pooling",
     "RMSprop",
     "ReduceOnPlateau",
+    "SelfAttention",
     "Seq2Seq",
     "SequenceClassifier",
     "SequenceRegressor",
@@ -77,6 +88,7 @@ __all__ = [
     "StepLR",
     "StepRegressor",
     "TiedEmbedding",
+    "Trainer",
     "VariationalDropout",
     "Vocabulary",
     "WarmupLR",
@@ -84,9 +96,12 @@ __all__ = [
     "WeightDrop",
     "__version__",
     "activation_penalty",
+    "bidirectional",
     "binary_cross_entropy_with_logits",
+    "chain",
     "clip_grad_norm",
     "clip_grad_value",
+    "concatenate",
     "cpu_info",
     "cross_entropy",
     "ctc_beam",
@@ -102,6 +117,7 @@ __all__ = [
     "log_softmax",
     "mse",
     "plotting",
+    "residual",
     "sample",
     "save",
     "scale_grad",

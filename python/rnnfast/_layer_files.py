@@ -10,26 +10,34 @@ import numpy as np
 
 from rnnfast._memory import parameters_of_file
 from rnnfast._messages import shown
+from rnnfast.nn.activation import Activation
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
+from rnnfast.nn.attention_parts import AttentionPooling, SelfAttention
+from rnnfast.nn.compose import Bidirectional, Chain, Concatenate, Residual
 from rnnfast.nn.crf import CRF, Constraints
-from rnnfast.nn.dropout import Dropout, RandomDrop
+from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.pooling import Pooling
 from rnnfast.nn.recurrent import GRU, LSTM, RNN
 from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
-from rnnfast.nn.tied import TiedEmbedding, _SharingLinear
+from rnnfast.nn.tied import SharingLinear, TiedEmbedding
 
-Layer: TypeAlias = Module | RandomDrop
 Node: TypeAlias = dict[str, Any]
 
 # What a file can hold, by the name that it has there. A name that is not here is refused.
-KINDS: dict[str, type[Layer]] = {
+KINDS: dict[str, type[Module]] = {
     kind.__name__: kind
     for kind in (
+        Activation,
         AdditiveAttention,
+        AttentionPooling,
+        Bidirectional,
         CRF,
+        Chain,
+        Concatenate,
         DotAttention,
         Dropout,
         Embedding,
@@ -39,7 +47,10 @@ KINDS: dict[str, type[Layer]] = {
         LayerNormGRU,
         LayerNormLSTM,
         Linear,
+        Pooling,
         RNN,
+        Residual,
+        SelfAttention,
         TiedEmbedding,
         VariationalDropout,
         WeightDrop,
@@ -83,7 +94,7 @@ def rebuild(arrays: Mapping[str, Array], description: Mapping[str, Any]) -> Any:
         if int(number) >= len(nodes):
             raise ValueError(f"{full_name}: expected one of {len(nodes)} layers")
         by_layer[int(number)][name] = array
-    layers: list[Layer] = []
+    layers: list[Module] = []
     for node, own in zip(nodes, by_layer, strict=True):
         try:
             layers.append(_make(_mapping_or_list("layer", node, dict), own, layers))
@@ -96,7 +107,7 @@ class _Writer:
     """Numbers the layers of a network and describes each once."""
 
     def __init__(self) -> None:
-        self.layers: list[Layer] = []
+        self.layers: list[Module] = []
         self.nodes: list[Node] = []
         self.arrays: dict[str, Array] = {}
         self._tables: dict[int, int] = {}  # id of a shared output layer: number of its table
@@ -133,7 +144,7 @@ class _Writer:
         kind = type(layer)
         if id(layer) in self._tables:
             node: Node = {"class": _TIED, "of": self._tables[id(layer)]}
-        elif kind is _SharingLinear:
+        elif kind is SharingLinear:
             raise ValueError(
                 f"{name}: expected its TiedEmbedding to be saved with it, got it alone"
             )
@@ -149,17 +160,21 @@ class _Writer:
         self.nodes.append(node)
         if isinstance(layer, TiedEmbedding):
             self._tables[id(layer.linear)] = number
-        if isinstance(layer, Module) and "options" in node:
-            for key, array in layer.state_dict().items():
-                self.arrays[f"{number}.{key}"] = array
+        if "options" in node:  # of its own; those of modules within stand with these
+            for key, parameter in layer._parameters.items():
+                self.arrays[f"{number}.{key}"] = parameter.data.copy()
         return number
 
-    def _options(self, name: str, layer: Layer) -> dict[str, Any]:
+    def _options(self, name: str, layer: Module) -> dict[str, Any]:
         options: dict[str, Any] = {}
         for option in _option_names(type(layer)):
             value = getattr(layer, option)
             if isinstance(value, Module):
                 value = {"layer": self._number(f"{name}.{option}", value)}
+            elif option == "parts":
+                self._number_tables(value)
+                places = [self._number(f"{name}[{i}]", part) for i, part in enumerate(value)]
+                value = {"layers": places}
             elif isinstance(value, Constraints):
                 value = {key: array.tolist() for key, array in vars(value).items()}
             elif isinstance(value, np.dtype):
@@ -174,7 +189,7 @@ def _option_names(kind: type) -> list[str]:
     return [name for name in names if name != "seed"]
 
 
-def _make(node: Mapping[str, Any], arrays: dict[str, Array], layers: list[Layer]) -> Layer:
+def _make(node: Mapping[str, Any], arrays: dict[str, Array], layers: list[Module]) -> Module:
     """Return a layer, from its description and arrays and those before it."""
     name = node.get("class")
     if name == _TIED:
@@ -192,21 +207,23 @@ def _make(node: Mapping[str, Any], arrays: dict[str, Array], layers: list[Layer]
     for option, value in options.items():
         if option == "constraints" and isinstance(value, dict):
             options[option] = _constraints(value)
-        elif option == "layer":
-            options[option] = _layer_of(_mapping_or_list(option, value, dict).get("layer"), layers)
+        elif isinstance(value, dict) and value.keys() == {"layer"}:
+            options[option] = _layer_of(value["layer"], layers)
+        elif isinstance(value, dict) and value.keys() == {"layers"}:
+            places = _mapping_or_list(option, value["layers"], list)
+            options[option] = tuple(_layer_of(place, layers) for place in places)
         elif isinstance(value, list):
             options[option] = tuple(value)
     # Somewhat more: of what nearly fits, the message is to tell names and shapes.
     with parameters_of_file(2 * sum(array.size for array in arrays.values()) + 4096):
-        layer = kind(**options)
-    if not isinstance(layer, Module):
-        if arrays:
-            raise ValueError(f"expected no arrays of a {name}, got some")
-        return layer
+        layer = kind(*options.pop("parts", ()), **options)
+    if arrays and not layer._parameters:
+        raise ValueError(f"expected no arrays of a {name}, got some")
     for key, array in arrays.items():
         if array.dtype != layer.dtype:
             raise TypeError(f"{key}: expected dtype {layer.dtype}, got {array.dtype}")
-    layer.load_state_dict(arrays)
+    own = layer._parameters
+    layer.load_state_dict({n: a for n, a in layer.state_dict().items() if n not in own} | arrays)
     return layer
 
 
@@ -218,13 +235,13 @@ def _constraints(value: Mapping[str, Any]) -> Constraints:
     return Constraints(start, transitions, end)
 
 
-def _layer_of(number: Any, layers: list[Layer]) -> Layer:
+def _layer_of(number: Any, layers: list[Module]) -> Module:
     if type(number) is not int or not 0 <= number < len(layers):
         raise ValueError(f"layer: expected the number of one of the {len(layers)} before it")
     return layers[number]
 
 
-def _structure(node: Any, layers: list[Layer], depth: int) -> Any:
+def _structure(node: Any, layers: list[Module], depth: int) -> Any:
     """Return what a description of lists, dicts and layers says."""
     if depth > _MAX_DEPTH or not isinstance(node, dict) or len(node) != 1:
         raise ValueError("structure: expected a layer, a list, a tuple or a dict, got another")

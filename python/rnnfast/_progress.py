@@ -42,8 +42,8 @@ class Progress:
         Shows a text without disturbing the progress bar; nothing with ``verbose=0``.
     model : object
         The model in training, with its weights and ``history_`` as they are now: it can be asked,
-        saved and copied. The one whose `fit` was called is as it was until training has ended. None
-        for a `Trainer` of one's own that was given none.
+        saved and copied. The one whose `fit` was called is as it was until training has ended. With
+        `rnnfast.Trainer`: its network.
     """
 
     epoch: int

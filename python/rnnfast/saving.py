@@ -27,7 +27,8 @@ def save(path: str | os.PathLike[str], network: Any) -> None:
     path : path-like
         The file, which is replaced if it stands there.
     network : layer, or list, tuple or dict of layers, or a model
-        Lists, tuples and dicts, whose keys are str, may hold each other.
+        Layers may be put together by `chain` and the like. Lists, tuples and dicts, whose keys are
+        str, may hold each other.
 
     Raises
     ------

@@ -63,7 +63,7 @@ def draw_steps(
     x = np.zeros((lengths.max(), len(read), num_labels), read[0].dtype)
     for column, rows in enumerate(read):
         x[: len(rows), column] = rows
-    h, state = network.encoder(x, lengths)
+    h, state = network.encoder(x, lengths=lengths)
     last = h[lengths - 1, np.arange(len(read))][np.newaxis]
     drawn = np.empty((steps, len(read), num_labels), np.bool_)
     assert isinstance(network.head, SigmoidHead)
@@ -72,5 +72,5 @@ def draw_steps(
         # A draw of the logistic distribution is below s with the probability sigmoid(s).
         drawn[t] = scores > temperature * rng.logistic(size=scores.shape)
         rows = inputs.encode("prefix", [drawn[t].astype(float)])[0]
-        last, state = network.encoder(rows[np.newaxis], None, state)
+        last, state = network.encoder(rows[np.newaxis], state)
     return [np.ascontiguousarray(drawn[:, i]) for i in range(len(read))]

@@ -38,7 +38,7 @@ class Model:
     Attributes
     ----------
     history_ : list of dict
-        One record an epoch; see `rnnfast.training.Trainer`.
+        One record an epoch; see `rnnfast.Trainer`.
     best_epoch_ : int
         The epoch whose weights the model has; 0: those of the last step.
     stopped_ : {"finished", "patience", "callback", "interrupt"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,44 +144,27 @@ def encode_given(
     return known.encode("condition", values, count, dtype)
 
 
-class ConditionInput:
-    """The trained layer that makes a vector of a condition.
-
-    An embedding of each label, or a linear map of given vectors.
+def make_condition_layer(
+    condition: Condition, size: int, dtype: str, rng: np.random.Generator
+) -> Embedding | Linear:
+    """Make the trained layer of a condition: an embedding of labels, or a linear map of vectors.
 
     Parameters
     ----------
     condition : Condition
         What there is.
     size : int
-        Numbers of the vector.
+        Numbers of the vector that the layer makes.
     dtype : str
         Of the layer.
     rng : numpy.random.Generator
         Draws its weights.
     """
-
-    def __init__(
-        self, condition: Condition, size: int, dtype: str, rng: np.random.Generator
-    ) -> None:
-        self.size = check_int("condition_size", size, 1)
-        if condition.labels is not None:
-            self.layer: Embedding | Linear = Embedding(
-                len(condition.labels), size, dtype=dtype, seed=rng
-            )
-        else:
-            assert condition.width is not None
-            self.layer = Linear(condition.width, size, dtype=dtype, seed=rng)
-
-    def __call__(self, values: Array | None) -> Array:
-        """Return the vectors ``(B, size)`` of ids ``(B,)`` or vectors ``(B, F)``."""
-        assert values is not None
-        return self.layer(values)
-
-    def forward(self, values: Array | None) -> tuple[Array, Callable[[Array], Any]]:
-        """Return the vectors, and what takes their gradient."""
-        assert values is not None
-        return self.layer.forward(values)
+    size = check_int("condition_size", size, 1)
+    if condition.labels is not None:
+        return Embedding(len(condition.labels), size, dtype=dtype, seed=rng)
+    assert condition.width is not None
+    return Linear(condition.width, size, dtype=dtype, seed=rng)
 
 
 def _holds_labels(values: Any) -> bool:

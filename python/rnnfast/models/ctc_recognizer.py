@@ -16,13 +16,15 @@ from rnnfast.metrics import edit_distance, error_rate
 from rnnfast.models.encoder import EncoderLayers
 from rnnfast.models.examples import ExampleBatch, Examples, check_same_length, pad_batch
 from rnnfast.models.many_to_many import ManyToMany
+from rnnfast.models.network import Network
+from rnnfast.nn.compose import chain
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.linear import Linear
-from rnnfast.nn.module import Array, Module
+from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
 
 
-class CTCNetwork:
+class CTCNetwork(Network):
     """Encoder layers and a linear layer to the symbols and the blank.
 
     Parameters
@@ -36,8 +38,6 @@ class CTCNetwork:
 
     Attributes
     ----------
-    modules : dict of str to Module
-        The trained layers: those of the encoder, and ``output``.
     blank : int
         The class that stands for no symbol.
     """
@@ -48,20 +48,19 @@ class CTCNetwork:
         self.encoder = encoder
         self.blank = num_symbols
         self.output = Linear(encoder.output_size, num_symbols + 1, dtype=dtype, seed=rng)
-        self.modules: dict[str, Module] = {**encoder.modules, "output": self.output}
+        self._layers = chain(encoder, self.output)
 
     def add_gradients(self, batch: ExampleBatch) -> tuple[float, int]:
         """Add the gradients of the summed loss of one batch; return it and how many sequences."""
-        (h, _), to_encoder = self.encoder.forward(batch.x, batch.lengths)
-        scores, to_h = self.output.forward(h)
+        scores, backprop = self._layers.forward(batch.x, batch.lengths)
         loss, dscores = ctc_loss(scores, batch.y, batch.lengths, blank=self.blank, reduction="sum")
-        assert dscores is not None
-        to_encoder(to_h(dscores))
+        backprop(dscores)
         return loss, len(batch.y)
 
     def scores(self, x: Array, lengths: Ints) -> Array:
         """Return the scores of symbols and blank, ``(T, B, K + 1)``, without dropout."""
-        return self.output(self.encoder(x, lengths)[0])
+        scores: Array = self._layers(x, lengths)
+        return scores
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

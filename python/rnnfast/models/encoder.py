@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from rnnfast.models.condition import ConditionInput
+from rnnfast.models.input_parts import (
+    Beside,
+    DroppedEmbedding,
+    FixedPart,
+    TokenDropout,
+    one_hot,
+    set_zero,
+)
+from rnnfast.models.network import Network
 from rnnfast.models.parts import make_recurrent
 from rnnfast.models.word_layers import WordLayers
+from rnnfast.nn.compose import chain
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout
 from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
-from rnnfast.nn.recurrent_base import State
+from rnnfast.nn.recurrent_base import Backprop, State
 from rnnfast.nn.tied import TiedEmbedding
 
-EncoderBackprop = Callable[..., State]
-InputBackprop = Callable[[Array], None]
 
-
-class EncoderLayers:
+class EncoderLayers(Network):
     """Embeddings, one-hot vectors or features; recurrent layers; dropout.
 
     ::
@@ -70,18 +78,18 @@ class EncoderLayers:
         Whether gradients of an embedding are kept by row.
     tied : int, optional
         Make the embedding a `TiedEmbedding` whose ``linear`` scores so many ids.
-    condition : ConditionInput, optional
-        Makes a vector of what sequences are conditioned on; it is part of `modules` then.
+    condition : Embedding or Linear, optional
+        Makes a vector of what sequences are conditioned on.
     embedding_scale : float
         Standard deviation of the initial embeddings.
 
     Attributes
     ----------
-    modules : dict of str to Module
-        The trained layers: ``embedding`` if there is one, ``recurrent``.
     output_size : int
         D*H, the numbers of a step of the output: those of both directions.
     """
+
+    has_state = True
 
     def __init__(
         self,
@@ -106,37 +114,42 @@ class EncoderLayers:
         embedding_dropout: float = 0.0,
         sparse_embedding: bool = False,
         tied: int | None = None,
-        condition: ConditionInput | None = None,
+        condition: Embedding | Linear | None = None,
         embedding_scale: float = 1.0,
     ) -> None:
-        self.blank, self.unknown = blank, unknown
-        self._word_dropout = word_dropout if tokens and words is None else 0.0
-        self._rng = rng
-        self.condition = condition
+        self.blank = blank
         self.embedding: Embedding | None = None
+        kind = VariationalDropout if variational else Dropout
+        parts: list[Module] = []
+        features = size if words is None else words.output_size
         if words is not None:
-            size = words.output_size
-        elif tokens and embedding_size is not None:
-            options: dict[str, Any] = {
-                "padding_idx": blank,
-                "sparse": sparse_embedding,
-                "dtype": dtype,
-                "seed": rng,
-            }
-            self.embedding = (
-                Embedding(size, embedding_size, **options)
-                if tied is None
-                else TiedEmbedding(size, embedding_size, out_features=tied, **options)
+            parts = [words, kind(dropout, seed=rng)]
+        elif tokens:
+            if unknown is not None and word_dropout > 0:
+                parts.append(TokenDropout(word_dropout, unknown, seed=rng))
+            if embedding_size is not None:
+                make = Embedding if tied is None else partial(TiedEmbedding, out_features=tied)
+                self.embedding = make(
+                    size, embedding_size, blank, sparse=sparse_embedding, dtype=dtype, seed=rng
+                )
+                table = self.embedding.parameters()["weight"]
+                table.assign(embedding_scale * table.data)
+                features = embedding_size
+                dropped = DroppedEmbedding(
+                    self.embedding, EmbeddingDropout(embedding_dropout, seed=rng)
+                )
+                parts += [dropped, kind(dropout, seed=rng)]
+            elif condition is not None:
+                parts.append(FixedPart(partial(one_hot, size=size, dtype=dtype, blank=blank)))
+        self._words = words
+        inputs: Module | None = chain(*parts) if parts else None
+        if condition is not None:
+            features += (
+                condition.out_features if isinstance(condition, Linear) else condition.embedding_dim
             )
-        self._size = size
-        if self.embedding is not None:
-            size = self.embedding.embedding_dim
-            table = self.embedding.parameters()["weight"]
-            table.assign(embedding_scale * table.data)
-        self._reader = self.embedding if words is None else words
         self.recurrent = make_recurrent(
             cell,
-            size if condition is None else size + condition.size,
+            features,
             hidden_size,
             num_layers,
             options=cell_options,
@@ -146,31 +159,32 @@ class EncoderLayers:
             dtype=dtype,
             rng=rng,
         )
-        self.output_size = self.recurrent.num_directions * self.recurrent.output_size
-        kind = VariationalDropout if variational else Dropout
-        self._dropout = kind(dropout, seed=rng)
-        self._output_dropout = kind(dropout if drop_outputs else 0.0, seed=rng)
-        self._embedding_dropout = EmbeddingDropout(embedding_dropout, seed=rng)
+        self.condition = condition
+        self._input = inputs if condition is None else Beside(inputs, condition)
+        last = kind(dropout if drop_outputs else 0.0, seed=rng)
+        first = parts if condition is None else [self._input]
+        self._layers = chain(*first, self.recurrent, last)
+        (self._place,) = self._layers.state_places()
+        self.num_directions = self.recurrent.num_directions
+        self.output_size = self.num_directions * self.recurrent.output_size
+        by_column = tokens and words is None and embedding_size is None
         self._columns = [
             parameter
             for name, parameter in self.recurrent.parameters().items()
-            if name in ("weight_ih_l0", "weight_ih_l0_reverse")
+            if by_column and name in ("weight_ih_l0", "weight_ih_l0_reverse")
         ]
         for number in {blank, unknown} - {None} if tokens and words is None else ():
-            self._set_zero(number)
-        self.modules: dict[str, Module] = {"recurrent": self.recurrent}
-        if self.embedding is not None:
-            self.modules = {"embedding": self.embedding, **self.modules}
-        elif words is not None:
-            self.modules = {**words.modules, **self.modules}
-        if condition is not None:
-            self.modules["condition"] = condition.layer
+            if self.embedding is not None:
+                set_zero(self.embedding.parameters()["weight"], number)
+            for parameter in self._columns:
+                set_zero(parameter, np.s_[:, number])
 
     def __call__(
         self,
         x: Array,
-        lengths: Array | None = None,
         state: State = None,
+        lengths: Array | None = None,
+        *,
         condition: Array | None = None,
     ) -> tuple[Array, State]:
         """Read a batch without dropout.
@@ -179,12 +193,12 @@ class EncoderLayers:
         ----------
         x : ndarray
             Ids ``(T, B)``, or features ``(T, B, F)``.
-        lengths : ndarray of int, optional
-            ``(B,)``.
         state : ndarray or pair of ndarray, optional
             The recurrent layers' initial state; None: zero.
+        lengths : ndarray of int, optional
+            ``(B,)``.
         condition : ndarray, optional
-            What `ConditionInput` takes, for each sequence.
+            What its layer takes, for each sequence.
 
         Returns
         -------
@@ -193,23 +207,19 @@ class EncoderLayers:
         state : ndarray or pair of ndarray
             The final state.
         """
-        return self.recurrent(self.inputs(x, condition), state, lengths)
-
-    def inputs(self, x: Array, condition: Array | None = None) -> Array:
-        """Return what the recurrent layers take: vectors ``(T, B, F)``, or the ids themselves."""
-        if self._reader is not None:
-            x = self._reader(x)
-        if self.condition is None:
-            return x
-        return _beside(self._as_vectors(x), self.condition(condition))
+        h, states = self._layers(
+            self._given(x, condition), lengths, state=self._at_place(state), return_state=True
+        )
+        return h, states[self._place]
 
     def forward(
         self,
         x: Array,
-        lengths: Array | None = None,
         state: State = None,
+        lengths: Array | None = None,
+        *,
         condition: Array | None = None,
-    ) -> tuple[tuple[Array, State], EncoderBackprop]:
+    ) -> tuple[tuple[Array, State], Backprop]:
         """Read a batch, with dropout, and keep what backpropagation needs.
 
         Takes what a call takes.
@@ -219,81 +229,33 @@ class EncoderLayers:
         (h, state) : tuple
             As a call.
         backprop : callable
-            ``dstate0 = backprop(dh, dstate=None)``: adds the gradients of the layers, given those
-            of ``h`` and of the final state (None: zero), and returns that of the initial state.
+            ``_, dstate0 = backprop(dh, dstate=None)``: adds the gradients of the layers, given
+            those of ``h`` and of the final state (None: zero), and returns that of the initial
+            state. The input has none.
         """
-        if self._word_dropout > 0 and self.unknown is not None:
-            x = np.where(self._rng.random(x.shape) < self._word_dropout, self.unknown, x)
-        vectors, to_inputs = self._forward_inputs(x, condition)
-        (h, state), to_vectors = self.recurrent.forward(vectors, state, lengths=lengths)
-        dropped, to_h = self._output_dropout.forward(h)
+        (h, states), to_layers = self._layers.forward(
+            self._given(x, condition), lengths, state=self._at_place(state), return_state=True
+        )
 
-        def backprop(dh: Array | None, dstate: State = None) -> State:
-            dy = None if dh is None else to_h(dh)
-            dx, dstate0 = to_vectors(dy, dstate, need_dx=to_inputs is not None)
-            if to_inputs is not None:
-                assert dx is not None
-                to_inputs(dx)
-            elif self.blank is not None:
+        def backprop(
+            dh: Array | None, dstate: State = None, *, need_dx: bool = False
+        ) -> tuple[None, State]:
+            _, dstates = to_layers(dh, self._at_place(dstate), need_dx=False)
+            if self.blank is not None:
                 for parameter in self._columns:
                     parameter.grad[:, self.blank] = 0
-            return dstate0
+            return None, dstates.get(self._place)
 
-        return (dropped, state), backprop
+        return (h, states[self._place]), backprop
 
-    def _forward_inputs(
-        self, x: Array, condition: Array | None
-    ) -> tuple[Array, InputBackprop | None]:
-        """Return what the recurrent layers take, and what takes the gradient of that, if any."""
-        vectors, to_embedding = x, None
-        if self._reader is not None:
-            vectors, to_embedding = self._read(self._reader, x)
-        if self.condition is None:
-            return vectors, to_embedding
-        vectors = self._as_vectors(vectors)
-        beside, to_condition = self.condition.forward(condition)
-        width = vectors.shape[-1]
-
-        def to_both(dx: Array) -> None:
-            if to_embedding is not None:
-                to_embedding(np.ascontiguousarray(dx[..., :width]))
-            to_condition(dx[..., width:].sum(axis=0))
-
-        return _beside(vectors, beside), to_both
-
-    def _read(self, reader: Embedding | WordLayers, x: Array) -> tuple[Array, InputBackprop]:
-        vectors, to_reader = reader.forward(x)
-        if isinstance(reader, WordLayers):
-            dropped, to_vectors = self._dropout.forward(vectors)
-            return dropped, lambda dx: to_reader(to_vectors(dx))
-        kept, to_embedded = self._embedding_dropout.forward(vectors, x)
-        dropped, to_kept = self._dropout.forward(kept)
-        return dropped, lambda dx: to_reader(to_embedded(to_kept(dx)))
-
-    def _as_vectors(self, x: Array) -> Array:
-        """Return ``x``, or one-hot vectors of ids; zeros for `blank`."""
-        if x.dtype.kind == "f":
-            return x
-        vectors = np.zeros((*x.shape, self._size), self.recurrent.dtype)
-        np.put_along_axis(vectors, x[..., np.newaxis], 1, axis=-1)
-        if self.blank is not None:
-            vectors[..., self.blank] = 0
+    def inputs(self, x: Array, condition: Array | None = None) -> Array:
+        """Return what the recurrent layers take: vectors ``(T, B, F)``, or the ids themselves."""
+        given = self._given(x, condition)
+        vectors: Array = given if self._input is None else self._input(given)
         return vectors
 
-    def _set_zero(self, number: int | None) -> None:
-        if self.embedding is not None:
-            parameter = self.embedding.parameters()["weight"]
-            table = parameter.data.copy()
-            table[number] = 0
-            parameter.assign(table)
-            return
-        for parameter in self._columns:
-            weight = parameter.data.copy()
-            weight[:, number] = 0
-            parameter.assign(weight)
+    def _at_place(self, state: State) -> dict[str, State] | None:
+        return None if state is None else {self._place: state}
 
-
-def _beside(x: Array, vectors: Array) -> Array:
-    """Return ``x`` (T, B, E) and at each step the vectors (B, C), side by side."""
-    at_each = np.broadcast_to(vectors, (len(x), *vectors.shape))
-    return np.concatenate([x, at_each], axis=-1)
+    def _given(self, x: Array, condition: Array | None) -> Any:
+        return x if self.condition is None else (x, condition)

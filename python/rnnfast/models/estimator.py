@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -25,26 +25,13 @@ from rnnfast.models.examples import (
 from rnnfast.models.inputs import Inputs, TokenInputs, inputs_from_dict, learn_inputs
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.models.sequences import Sequences, lengths_of, read_sequences
-from rnnfast.nn.module import Array, Module
+from rnnfast.nn.module import Array
 from rnnfast.training import Callback
 
 Self = TypeVar("Self", bound="Estimator")
 
 # Sequences side by side where no gradient is needed; the result does not depend on it.
 _SCORED_SEQUENCES = 128
-
-
-class Network(Protocol):
-    """What an estimator trains."""
-
-    @property
-    def modules(self) -> dict[str, Module]:
-        """The trained layers by name."""
-        ...
-
-    def add_gradients(self, batch: Any) -> tuple[float, int]:
-        """Add the gradients of the summed loss; return it and how many terms it has."""
-        ...
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -112,7 +99,11 @@ class Estimator(RecurrentModel):
         raise NotImplementedError
 
     def _make_network(self, rng: np.random.Generator) -> Any:
-        """Make the `Network`, from hyperparameters and what was learned."""
+        """Make the network, from hyperparameters and what was learned.
+
+        Its ``add_gradients(batch)`` adds the gradients of the summed loss, and returns it and how
+        many terms it has.
+        """
         raise NotImplementedError
 
     def _figures(self, examples: Examples) -> dict[str, float]:

@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 
 from rnnfast.data.batches import Ints
-from rnnfast.models.parts import make_recurrent
+from rnnfast.models.input_parts import Beside
+from rnnfast.models.network import Network
+from rnnfast.models.parts import make_recurrent, map_state
 from rnnfast.models.step_heads import SoftmaxHead
+from rnnfast.nn.compose import States, chain
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.losses import log_softmax, softmax
-from rnnfast.nn.module import Array, Module
-from rnnfast.nn.recurrent_base import State
+from rnnfast.nn.module import Array
 
 
-class FeedbackHead:
+class FeedbackHead(Network):
     """A second recurrent layer, from left to right, that reads the label before.
 
     ::
@@ -56,10 +58,10 @@ class FeedbackHead:
         rng: np.random.Generator,
     ) -> None:
         self._start = num_tags
-        self._labels = Embedding(
+        self.label_embedding = Embedding(
             num_tags + 1, label_embedding_size, padding_idx=self._start, dtype=dtype, seed=rng
         )
-        self._decoder = make_recurrent(
+        self.decoder = make_recurrent(
             cell,
             in_features + label_embedding_size,
             hidden_size,
@@ -69,33 +71,25 @@ class FeedbackHead:
             rng=rng,
         )
         self._softmax = SoftmaxHead(
-            self._decoder.output_size,
+            self.decoder.output_size,
             num_tags,
             class_weights=class_weights,
             label_smoothing=label_smoothing,
             dtype=dtype,
             rng=rng,
         )
-        self.modules: dict[str, Module] = {
-            "label_embedding": self._labels,
-            "decoder": self._decoder,
-            **self._softmax.modules,
-        }
+        self._layers = chain(Beside(None, self.label_embedding), self.decoder)
 
     def loss(
         self, h: Array, y: Array, lengths: Ints, *, backward: bool
     ) -> tuple[float, Array | None]:
         """Return ``-log P(y<1> ... y<T>)``, each step given the true label before."""
-        vectors, to_labels = self._labels.forward(self._before(y, lengths))
-        inputs = np.concatenate([h, vectors], axis=-1)
-        (s, _), to_inputs = self._decoder.forward(inputs, lengths=lengths)
+        s, backprop = self._layers.forward((h, self._before(y, lengths)), lengths)
         loss, ds = self._softmax.loss(s, y, lengths, backward=backward)
         if ds is None:
             return loss, None
-        dx, _ = to_inputs(ds)
-        assert dx is not None
-        to_labels(np.ascontiguousarray(dx[..., h.shape[-1] :]))
-        return loss, np.ascontiguousarray(dx[..., : h.shape[-1]])
+        dh, _ = backprop(ds)
+        return loss, dh
 
     def probabilities(self, h: Array, lengths: Ints) -> Array:
         """Return ``y_hat<t>`` given the labels that greedy decoding found before."""
@@ -125,10 +119,10 @@ class FeedbackHead:
         scores[:, 0] = 0
         tags = np.zeros((T, B, beam_size), np.int64)
         parents = np.zeros_like(tags)
-        state: State = None
+        state: States = {}
         for t in range(T):
-            x = np.concatenate([np.repeat(h[t], beam_size, axis=0), self._labels(before)], axis=-1)
-            s, state = self._decoder(x[np.newaxis], state)
+            pair = np.repeat(h[t], beam_size, axis=0)[np.newaxis], before[np.newaxis]
+            s, state = self._layers(pair, state=state, return_state=True)
             log_p = log_softmax(self._softmax.output(s[0])).reshape(B, beam_size, -1)
             num_tags = log_p.shape[-1]
             total = (scores[..., np.newaxis] + log_p).reshape(B, -1)
@@ -137,7 +131,7 @@ class FeedbackHead:
             going = (t < lengths)[:, np.newaxis]
             parents[t] = np.where(going, parents[t], np.arange(beam_size))
             scores = np.where(going, np.take_along_axis(total, best, axis=1), scores)
-            state = _reorder(state, (rows * beam_size + parents[t]).reshape(-1))
+            state = _reordered(state, (rows * beam_size + parents[t]).reshape(-1))
             before = tags[t].reshape(-1)
         result = np.zeros((T, B), np.int64)
         place = scores.argmax(axis=1)
@@ -147,8 +141,7 @@ class FeedbackHead:
         return result
 
     def _given(self, h: Array, y: Array, lengths: Ints) -> Array:
-        inputs = np.concatenate([h, self._labels(self._before(y, lengths))], axis=-1)
-        s, _ = self._decoder(inputs, lengths=lengths)
+        s = self._layers((h, self._before(y, lengths)), lengths)
         return softmax(self._softmax.output(s))
 
     def _before(self, y: Array, lengths: Ints) -> Array:
@@ -158,7 +151,8 @@ class FeedbackHead:
         return np.where(np.arange(len(y))[:, np.newaxis] < lengths, before, self._start)
 
 
-def _reorder(state: State, rows: Array) -> State:
-    if isinstance(state, tuple):
-        return tuple(np.ascontiguousarray(part[:, rows]) for part in state)
-    return np.ascontiguousarray(state[:, rows])
+def _reordered(states: States, rows: Array) -> States:
+    def take(part: Array) -> Array:
+        return np.ascontiguousarray(part[:, rows])
+
+    return {place: map_state(take, state) for place, state in states.items()}

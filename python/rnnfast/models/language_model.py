@@ -20,7 +20,7 @@ from rnnfast.models._language_training import (
     make_language_trainer,
     prepare_corpus,
 )
-from rnnfast.models.condition import Condition, ConditionInput
+from rnnfast.models.condition import Condition, make_condition_layer
 from rnnfast.models.token_network import TokenNetwork
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import tokenizer_from_dict
@@ -92,7 +92,7 @@ class LanguageModel(LanguageAnswers):
     condition_ : Condition or None
         The labels, or the size of the vectors, that lines are conditioned on.
     history_ : list of dict
-        One record an epoch; see `rnnfast.training.Trainer`. Losses are in nats a token.
+        One record an epoch; see `rnnfast.Trainer`. Losses are in nats a token.
     best_epoch_ : int
         The epoch whose weights the model has; 0: those of the last step.
     stopped_ : {"finished", "patience", "callback", "interrupt"}
@@ -230,7 +230,7 @@ class LanguageModel(LanguageAnswers):
     ) -> TokenNetwork:
         given = None
         if condition is not None:
-            given = ConditionInput(condition, self.condition_size, self.dtype, rng)
+            given = make_condition_layer(condition, self.condition_size, self.dtype, rng)
         return TokenNetwork(
             len(vocabulary),
             cell=self.cell,

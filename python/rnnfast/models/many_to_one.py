@@ -20,18 +20,20 @@ from rnnfast.models.examples import (
     hold_out,
     split_valid,
 )
+from rnnfast.models.network import Network
 from rnnfast.models.sequences import Sequences
+from rnnfast.nn.compose import chain
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.linear import Linear
-from rnnfast.nn.module import Array, Module
-from rnnfast.nn.pooling import POOLINGS, pool, pooled_size
+from rnnfast.nn.module import Array
+from rnnfast.nn.pooling import POOLINGS, Pooling, pooled_size
 
 # Takes the linear layer, its input (B, W) and what is to be predicted. Returns the summed loss and
 # the gradient of that input, and adds to the layer's gradients.
 Loss = Callable[[Linear, Array, Array], tuple[float, Array | None]]
 
 
-class ManyToOneNetwork:
+class ManyToOneNetwork(Network):
     """Encoder layers, pooling over time, dropout, a linear layer.
 
     Parameters
@@ -48,11 +50,6 @@ class ManyToOneNetwork:
         See `Loss`.
     dtype, rng
         As the layers take them.
-
-    Attributes
-    ----------
-    modules : dict of str to Module
-        The trained layers: those of the encoder, and ``output``.
     """
 
     def __init__(
@@ -67,14 +64,15 @@ class ManyToOneNetwork:
         rng: np.random.Generator,
     ) -> None:
         self.encoder = encoder
-        self.pooling = pooling
         self.output = Linear(
             pooled_size(pooling, encoder.output_size), num_outputs, dtype=dtype, seed=rng
         )
-        self.modules: dict[str, Module] = {**encoder.modules, "output": self.output}
-        self._dropout = Dropout(dropout, seed=rng)
+        self._layers = chain(
+            encoder,
+            Pooling(pooling, num_directions=encoder.num_directions),
+            Dropout(dropout, seed=rng),
+        )
         self._loss = loss
-        self._directions = encoder.recurrent.num_directions
 
     def add_gradients(self, batch: ExampleBatch) -> tuple[float, int]:
         """Add the gradients of the summed loss of one batch.
@@ -86,18 +84,14 @@ class ManyToOneNetwork:
         count : int
             How many numbers were to be predicted.
         """
-        (h, _), to_encoder = self.encoder.forward(batch.x, batch.lengths)
-        v, to_h = pool(h, batch.lengths, self.pooling, self._directions)
-        dropped, to_v = self._dropout.forward(v)
-        loss, dropped_gradient = self._loss(self.output, dropped, batch.y)
-        assert dropped_gradient is not None
-        to_encoder(to_h(to_v(dropped_gradient)))
+        v, backprop = self._layers.forward(batch.x, batch.lengths)
+        loss, dv = self._loss(self.output, v, batch.y)
+        backprop(dv)
         return loss, batch.y.size
 
     def scores(self, x: Array, lengths: Array) -> Array:
         """Return the linear layer's outputs ``(B, num_outputs)``, without dropout."""
-        h, _ = self.encoder(x, lengths)
-        return self.output(pool(h, lengths, self.pooling, self._directions)[0])
+        return self.output(self._layers(x, lengths))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -243,3 +243,8 @@ def unpack_state(arrays: Mapping[str, Array]) -> State:
     if "c" in arrays:
         return arrays["h"], arrays["c"]
     return arrays.get("h")
+
+
+def map_state(function: Callable[[Array], Array], state: State) -> State:
+    """Return the state of what a function makes of its array, or of both of an LSTM's."""
+    return tuple(map(function, state)) if isinstance(state, tuple) else function(state)

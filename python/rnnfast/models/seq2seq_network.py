@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnfast.data.batches import Ints
 from rnnfast.models.encoder import EncoderLayers
+from rnnfast.models.network import Network
 from rnnfast.models.pairs import PairBatch
+from rnnfast.models.parts import map_state
+from rnnfast.nn.activation import Activation
 from rnnfast.nn.attention import AdditiveAttention, Attention, DotAttention
+from rnnfast.nn.compose import chain
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import VariationalDropout
 from rnnfast.nn.linear import Linear
@@ -38,7 +43,7 @@ class Encoded(NamedTuple):
     state: State
 
 
-class Seq2SeqNetwork:
+class Seq2SeqNetwork(Network):
     """An encoder whose final state begins the decoder.
 
     ::
@@ -70,8 +75,6 @@ class Seq2SeqNetwork:
 
     Attributes
     ----------
-    modules : dict of str to Module
-        The trained layers.
     sampling : float
         The probability with which `add_gradients` feeds the decoder what it would itself have said
         in place of the true token (scheduled sampling, Bengio et al. 2015).
@@ -93,20 +96,22 @@ class Seq2SeqNetwork:
         dtype = decoder.recurrent.dtype.name
         size = decoder.output_size
         self.output = Linear(size, num_tokens, dtype=dtype, seed=rng)
-        self.modules: dict[str, Module] = {
-            **{f"encoder_{name}": module for name, module in encoder.modules.items()},
-            **{f"decoder_{name}": module for name, module in decoder.modules.items()},
-            "output": self.output,
-        }
         if attention is not None:
-            self._combine = Linear(
-                attention.memory_size + size, size, bias=False, dtype=dtype, seed=rng
-            )
-            self.modules |= {"attention": attention, "combine": self._combine}
+            both = attention.memory_size + size
+            self.combine = Linear(both, size, bias=False, dtype=dtype, seed=rng)
+            self._combine = chain(self.combine, Activation("tanh"))
         self._dropout = (VariationalDropout if variational else Dropout)(dropout, seed=rng)
         self._label_smoothing = label_smoothing
         self._rng = rng
         self.sampling = 0.0
+
+    @property
+    def modules(self) -> dict[str, Module]:
+        """The trained layers by the names that files have for them."""
+        sides = {"encoder": self.encoder, "decoder": self.decoder}
+        own = {f"{side}_{n}": m for side, net in sides.items() for n, m in net.modules.items()}
+        above = {n: vars(self).get(n) for n in ("output", "attention", "combine")}
+        return own | {n: m for n, m in above.items() if m is not None}
 
     def add_gradients(self, batch: PairBatch) -> tuple[float, int]:
         """Add the gradients of the summed loss of one batch, with dropout.
@@ -119,44 +124,58 @@ class Seq2SeqNetwork:
             How many tokens that were, the ends counted.
         """
         inputs = self._inputs(batch)
-        (memory, state), to_encoder = self.encoder.forward(batch.x, batch.lengths)
+        (memory, state), to_encoder = self.encoder.forward(batch.x, lengths=batch.lengths)
         (s, _), to_decoder = self.decoder.forward(
-            inputs, batch.target_lengths, self._join_directions(state)
+            inputs, self._join_directions(state), batch.target_lengths
         )
-        mask = batch.mask
-        ds, dmemory = np.zeros_like(s), None
-        if self.attention is None:
-            h = s[mask]
-        else:
-            (context, _), to_attention = self.attention.forward(s, memory, batch.lengths)
-            both = np.concatenate([context, s], axis=2)
-            z, to_both = self._combine.forward(both[mask])
-            h = np.tanh(z)
+        h, to_states = self._forward_read(s, memory, batch)
         dropped, to_h = self._dropout.forward(h)
-        loss, dh = linear_cross_entropy(
+        loss, dropped_gradient = linear_cross_entropy(
             self.output,
             dropped,
-            batch.targets[mask],
+            batch.targets[batch.mask],
             label_smoothing=self._label_smoothing,
             reduction="sum",
         )
-        assert dh is not None
-        dh = to_h(dh)
-        if self.attention is None:
-            ds[mask] = dh
-        else:
+        assert dropped_gradient is not None
+        ds, dmemory = to_states(to_h(dropped_gradient))
+        _, dstate = to_decoder(ds)
+        to_encoder(dmemory, self._split_directions(dstate))
+        return loss, len(h)
+
+    def _forward_read(
+        self, s: Array, memory: Array, batch: PairBatch
+    ) -> tuple[Array, Callable[[Array], tuple[Array, Array | None]]]:
+        """Return h of the tokens that count, ``(N, M)``, and what takes its gradient back.
+
+        That returns the gradients of the decoder's outputs and of the memory (None: not read).
+        """
+        mask, attention = batch.mask, self.attention
+        if attention is None:
+
+            def to_outputs(dh: Array) -> tuple[Array, None]:
+                ds = np.zeros_like(s)
+                ds[mask] = dh
+                return ds, None
+
+            return s[mask], to_outputs
+        (context, _), to_attention = attention.forward(s, memory, batch.lengths)
+        both = np.concatenate([context, s], axis=2)
+        h, to_both = self._combine.forward(both[mask])
+
+        def to_states(dh: Array) -> tuple[Array, Array]:
             dboth = np.zeros_like(both)
-            dboth[mask] = to_both(dh * (1 - h * h))  # d tanh
+            dboth[mask] = to_both(dh)
             size = context.shape[2]
             dquery, dmemory = to_attention(dboth[:, :, :size])
-            np.add(dboth[:, :, size:], dquery, out=ds)
-        to_encoder(dmemory, self._split_directions(to_decoder(ds)))
-        return loss, len(h)
+            return dboth[:, :, size:] + dquery, dmemory
+
+        return h, to_states
 
     def loss(self, batch: PairBatch) -> tuple[float, int]:
         """Return what `add_gradients` does, with the true inputs and without dropout."""
         encoded = self.encode(batch.x, batch.lengths)
-        s, _ = self.decoder(batch.inputs, batch.target_lengths, encoded.state)
+        s, _ = self.decoder(batch.inputs, encoded.state, batch.target_lengths)
         h = self._read(s, encoded)[0][batch.mask]
         loss, _ = linear_cross_entropy(
             self.output, h, batch.targets[batch.mask], reduction="sum", backward=False
@@ -165,14 +184,14 @@ class Seq2SeqNetwork:
 
     def encode(self, x: Array, lengths: Ints) -> Encoded:
         """Return what the encoder makes of a batch."""
-        memory, state = self.encoder(x, lengths)
+        memory, state = self.encoder(x, lengths=lengths)
         keys = None if self.attention is None else self.attention.keys(memory)
         return Encoded(memory, keys, lengths, self._join_directions(state))
 
     def attention_weights(self, batch: PairBatch) -> Array:
         """Return ``(U, B, T)``: how much each step of the output reads of each of the input."""
         encoded = self.encode(batch.x, batch.lengths)
-        s, _ = self.decoder(batch.inputs, batch.target_lengths, encoded.state)
+        s, _ = self.decoder(batch.inputs, encoded.state, batch.target_lengths)
         return self._read(s, encoded)[1]
 
     def decode(self, encoded: Encoded) -> Hypotheses:
@@ -198,7 +217,7 @@ class Seq2SeqNetwork:
         state
             After the step.
         """
-        s, state = self.decoder(tokens.reshape(1, -1), None, state)
+        s, state = self.decoder(tokens.reshape(1, -1), state)
         # The hypotheses are to attention as the steps of one sequence.
         h, _ = self._read(s.reshape(*tokens.shape, -1), encoded)
         return self.output(h), state
@@ -208,7 +227,7 @@ class Seq2SeqNetwork:
         if self.attention is None:
             return s, np.empty((*s.shape[:2], 0))
         context, weights = self.attention(s, encoded.memory, encoded.lengths, encoded.keys)
-        return np.tanh(self._combine(np.concatenate([context, s], axis=2))), weights
+        return self._combine(np.concatenate([context, s], axis=2)), weights
 
     def _inputs(self, batch: PairBatch) -> Ints:
         """Return the decoder's inputs: true tokens, or with `sampling` some of its own."""
@@ -224,25 +243,27 @@ class Seq2SeqNetwork:
 
     def _join_directions(self, state: State) -> State:
         """From the encoder's state ``(L*D, B, H)`` to the decoder's ``(L, B, D*H)``."""
-        if isinstance(state, tuple):
-            return tuple(self._join_directions(part) for part in state)
-        directions = self.encoder.recurrent.num_directions
-        if directions == 1:
-            return state
-        _, batch_size, size = state.shape
-        parts = state.reshape(-1, directions, batch_size, size).transpose(0, 2, 1, 3)
-        return np.ascontiguousarray(parts).reshape(-1, batch_size, directions * size)
+        directions = self.encoder.num_directions
+
+        def join(part: Array) -> Array:
+            rows, batch_size, size = part.shape
+            parts = part.reshape(rows // directions, directions, batch_size, size)
+            joined = np.ascontiguousarray(parts.transpose(0, 2, 1, 3))
+            return joined.reshape(rows // directions, batch_size, directions * size)
+
+        return map_state(join, state)
 
     def _split_directions(self, state: State) -> State:
         """Undo `_join_directions`."""
-        if isinstance(state, tuple):
-            return tuple(self._split_directions(part) for part in state)
-        directions = self.encoder.recurrent.num_directions
-        if directions == 1:
-            return state
-        layers, batch_size, _ = state.shape
-        parts = state.reshape(layers, batch_size, directions, -1).transpose(0, 2, 1, 3)
-        return np.ascontiguousarray(parts).reshape(layers * directions, batch_size, -1)
+        directions = self.encoder.num_directions
+
+        def split(part: Array) -> Array:
+            layers, batch_size, size = part.shape
+            parts = part.reshape(layers, batch_size, directions, size // directions)
+            apart = np.ascontiguousarray(parts.transpose(0, 2, 1, 3))
+            return apart.reshape(layers * directions, batch_size, size // directions)
+
+        return map_state(split, state)
 
 
 def make_attention(
@@ -271,13 +292,7 @@ class Hypotheses:
         """Go on with other ones; see `rnnfast.search.Decoder`."""
         memory, keys, lengths, _ = self._encoded
         rows = (parents * len(lengths) + sequences).reshape(-1)
-        self._state = _take(self._state, rows)
+        self._state = map_state(lambda part: part[:, rows], self._state)
         if len(sequences) < len(lengths):
             keys = None if keys is None else keys[:, sequences]
             self._encoded = Encoded(memory[:, sequences], keys, lengths[sequences], None)
-
-
-def _take(state: State, rows: Ints) -> State:
-    if isinstance(state, tuple):
-        return tuple(part[:, rows] for part in state)
-    return state[:, rows]

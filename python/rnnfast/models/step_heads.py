@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnfast.data.batches import Ints
 from rnnfast.models._labels import IGNORED
+from rnnfast.models.network import Network
 from rnnfast.nn.crf import CRF, Constraints
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
@@ -16,7 +17,7 @@ from rnnfast.nn.losses import (
     mse,
     softmax,
 )
-from rnnfast.nn.module import Array, Module
+from rnnfast.nn.module import Array
 from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 
 NUMBER_LOSSES = {"mse": mse, "mae": l1}
@@ -24,11 +25,6 @@ NUMBER_LOSSES = {"mse": mse, "mae": l1}
 
 class StepHead(Protocol):
     """An output at every step, from the layers' outputs ``h`` ``(T, B, W)``."""
-
-    @property
-    def modules(self) -> dict[str, Module]:
-        """The trained layers by name."""
-        ...
 
     def loss(
         self, h: Array, y: Array, lengths: Ints, *, backward: bool
@@ -45,7 +41,7 @@ class StepHead(Protocol):
         ...
 
 
-class SoftmaxHead:
+class SoftmaxHead(Network):
     """``y_hat<t> = softmax(W_y h<t> + b_y)``, each step by itself.
 
     Parameters
@@ -71,7 +67,6 @@ class SoftmaxHead:
         rng: np.random.Generator,
     ) -> None:
         self.output = Linear(in_features, num_tags, dtype=dtype, seed=rng)
-        self.modules: dict[str, Module] = {"output": self.output}
         self._class_weights, self._label_smoothing = class_weights, label_smoothing
 
     def loss(
@@ -98,7 +93,7 @@ class SoftmaxHead:
         return softmax(self.output(h))
 
 
-class CrfHead:
+class CrfHead(Network):
     """Emissions ``e<t> = W_y h<t> + b_y`` and a `CRF` over all steps together.
 
     Parameters
@@ -120,7 +115,6 @@ class CrfHead:
     ) -> None:
         self.output = Linear(in_features, num_tags, dtype=dtype, seed=rng)
         self.crf = CRF(num_tags, constraints=constraints, dtype=dtype, seed=rng)
-        self.modules: dict[str, Module] = {"output": self.output, "crf": self.crf}
 
     def loss(
         self, h: Array, y: Array, lengths: Ints, *, backward: bool
@@ -139,7 +133,7 @@ class CrfHead:
         return self.crf.marginals(self.output(h), lengths)
 
 
-class SigmoidHead:
+class SigmoidHead(Network):
     """``y_hat<t> = sigmoid(W_y h<t> + b_y)``, each of K labels by itself.
 
     Parameters
@@ -154,7 +148,6 @@ class SigmoidHead:
         self, in_features: int, num_labels: int, *, dtype: str, rng: np.random.Generator
     ) -> None:
         self.output = Linear(in_features, num_labels, dtype=dtype, seed=rng)
-        self.modules: dict[str, Module] = {"output": self.output}
 
     def loss(
         self, h: Array, y: Array, lengths: Ints, *, backward: bool
@@ -179,7 +172,7 @@ class SigmoidHead:
         return softmax(pairs)[..., 0]
 
 
-class NumberHead:
+class NumberHead(Network):
     """``y_hat<t> = W_y h<t> + b_y``.
 
     Parameters
@@ -203,7 +196,6 @@ class NumberHead:
     ) -> None:
         self._error = NUMBER_LOSSES[loss]
         self.output = Linear(in_features, num_outputs, dtype=dtype, seed=rng)
-        self.modules: dict[str, Module] = {"output": self.output}
 
     def loss(
         self, h: Array, y: Array, lengths: Ints, *, backward: bool

@@ -8,11 +8,12 @@ from rnnfast.data.batches import Ints
 from rnnfast.models._labels import counts
 from rnnfast.models.encoder import EncoderLayers
 from rnnfast.models.examples import ExampleBatch
+from rnnfast.models.network import Network
 from rnnfast.models.step_heads import StepHead, within
-from rnnfast.nn.module import Array, Module
+from rnnfast.nn.module import Array
 
 
-class StepNetwork:
+class StepNetwork(Network):
     """Layers that read a sequence, and a head that has an output at every step.
 
     Parameters
@@ -21,16 +22,10 @@ class StepNetwork:
         Reads sequences.
     head : StepHead
         Makes outputs, and knows their loss.
-
-    Attributes
-    ----------
-    modules : dict of str to Module
-        The trained layers of both.
     """
 
     def __init__(self, encoder: EncoderLayers, head: StepHead) -> None:
         self.encoder, self.head = encoder, head
-        self.modules: dict[str, Module] = {**encoder.modules, **head.modules}
 
     def add_gradients(self, batch: ExampleBatch) -> tuple[float, int]:
         """Add the gradients of the summed loss of one batch.
@@ -45,7 +40,7 @@ class StepNetwork:
         count = self.count(batch)
         if count == 0:
             return 0.0, 0
-        (h, _), backprop = self.encoder.forward(batch.x, batch.lengths)
+        (h, _), backprop = self.encoder.forward(batch.x, lengths=batch.lengths)
         loss, dh = self.head.loss(h, batch.y, batch.lengths, backward=True)
         backprop(dh)
         return loss, count
@@ -60,15 +55,15 @@ class StepNetwork:
 
     def loss(self, batch: ExampleBatch) -> float:
         """Return the summed loss of a batch, without dropout."""
-        h, _ = self.encoder(batch.x, batch.lengths)
+        h, _ = self.encoder(batch.x, lengths=batch.lengths)
         return self.head.loss(h, batch.y, batch.lengths, backward=False)[0]
 
     def predict(self, x: Array, lengths: Ints, **options: Any) -> Array:
         """Return what the head predicts for a batch; options as it takes them."""
-        h, _ = self.encoder(x, lengths)
+        h, _ = self.encoder(x, lengths=lengths)
         return self.head.predict(h, lengths, **options)
 
     def probabilities(self, x: Array, lengths: Ints) -> Array:
         """Return the head's probabilities for a batch."""
-        h, _ = self.encoder(x, lengths)
+        h, _ = self.encoder(x, lengths=lengths)
         return self.head.probabilities(h, lengths)

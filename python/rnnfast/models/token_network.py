@@ -10,14 +10,14 @@ import numpy as np
 
 from rnnfast import decoding
 from rnnfast.data.batches import Batch, Ints
-from rnnfast.models.condition import ConditionInput
 from rnnfast.models.encoder import EncoderLayers
+from rnnfast.models.network import Network
 from rnnfast.nn import penalties
 from rnnfast.nn.dropout_masks import WeightDrop
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import linear_cross_entropy, softmax
-from rnnfast.nn.module import Array, Module
+from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent_base import State
 from rnnfast.nn.tied import TiedEmbedding
 
@@ -25,7 +25,7 @@ from rnnfast.nn.tied import TiedEmbedding
 _IGNORED = -100
 
 
-class TokenNetwork:
+class TokenNetwork(Network):
     """Tokens or their embeddings, recurrent layers, a linear layer, softmax.
 
     Before the first token the input is a vector of zeros, ``x<1> = 0``. Batches of ids say it with
@@ -53,9 +53,6 @@ class TokenNetwork:
     ----------
     start : int
         The id that stands for no token, V.
-    modules : dict of str to Module
-        The trained layers: ``embedding`` and ``condition`` if there is one, ``recurrent``,
-        ``output`` if it is not tied to the embedding.
     """
 
     def __init__(
@@ -78,7 +75,7 @@ class TokenNetwork:
         slowness_penalty: float = 0.0,
         label_smoothing: float = 0.0,
         tie_weights: bool = False,
-        condition: ConditionInput | None = None,
+        condition: Embedding | Linear | None = None,
     ) -> None:
         if tie_weights and embedding_size is None:
             raise ValueError("tie_weights: expected an embedding_size with it, got None")
@@ -102,7 +99,6 @@ class TokenNetwork:
             condition=condition,
         )
         self.embedding, self.recurrent = self.encoder.embedding, self.encoder.recurrent
-        self.modules: dict[str, Module] = dict(self.encoder.modules)
         size = self.encoder.output_size
         if isinstance(self.embedding, TiedEmbedding):
             if size != embedding_size:
@@ -112,7 +108,7 @@ class TokenNetwork:
                 )
             self.output: Linear = self.embedding.linear
         else:
-            self.output = self.modules["output"] = Linear(size, num_tokens, dtype=dtype, seed=rng)
+            self.output = Linear(size, num_tokens, dtype=dtype, seed=rng)
         self._weight_drop = WeightDrop(self.recurrent, weight_drop, seed=rng)
         self._activation_penalty, self._slowness_penalty = activation_penalty, slowness_penalty
         self._label_smoothing = label_smoothing
@@ -129,7 +125,7 @@ class TokenNetwork:
         state : ndarray or pair of ndarray, optional
             The recurrent layers' initial state, to which no gradient flows; None: zero.
         condition : ndarray, optional
-            What each column of the batch is conditioned on, as `ConditionInput` takes it.
+            What each column of the batch is conditioned on, as its layer takes it.
 
         Returns
         -------
@@ -140,7 +136,7 @@ class TokenNetwork:
         """
         inputs, targets, lengths = _effective(batch)
         with self._weight_drop if self._weight_drop.p else nullcontext():
-            (h, state), backprop = self.encoder.forward(inputs, lengths, state, condition)
+            (h, state), backprop = self.encoder.forward(inputs, state, lengths, condition=condition)
             loss, dh = linear_cross_entropy(
                 self.output, h, targets, label_smoothing=self._label_smoothing, reduction="sum"
             )
@@ -157,7 +153,7 @@ class TokenNetwork:
     ) -> tuple[float, State]:
         """Return what `add_gradients` does, without gradients and dropout."""
         inputs, targets, lengths = _effective(batch)
-        h, state = self.encoder(inputs, lengths, state, condition)
+        h, state = self.encoder(inputs, state, lengths, condition=condition)
         loss, _ = linear_cross_entropy(self.output, h, targets, reduction="sum", backward=False)
         return loss, state
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
+from rnnfast.models.input_parts import FixedPart, TokenDropout, one_hot, set_zero
+from rnnfast.models.network import Network
 from rnnfast.models.parts import make_recurrent
 from rnnfast.models.word_features import SHAPES, WordFeatures, distinct_rows
+from rnnfast.nn.compose import chain, concatenate
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.recurrent_base import Recurrent
 
 VectorBackprop = Callable[[Array], None]
 
 
-class WordLayers:
+class WordLayers(Network):
     """A vector for each word: ``[E_w word, forward(characters), backward(characters), shape]``.
 
     The characters of a word are read by recurrent layers in both directions, whose last states are
@@ -45,8 +51,6 @@ class WordLayers:
 
     Attributes
     ----------
-    modules : dict of str to Module
-        The trained layers: ``embedding``, ``char_embedding``, ``char_recurrent``.
     output_size : int
         Numbers of a vector.
     """
@@ -67,26 +71,24 @@ class WordLayers:
         word_dropout: float,
         sparse_embedding: bool = False,
     ) -> None:
-        self.modules: dict[str, Module] = {}
-        self._unknown, self._word_dropout, self._rng = unknown, word_dropout, rng
-        self._shapes = np.eye(len(SHAPES), dtype=dtype) if features.shapes else None
-        self._embedding = self._char_embedding = None
-        sizes = [len(SHAPES) if features.shapes else 0]
+        parts: list[Module] = []
+        self.output_size = 0
         if embedding_size is not None:
-            self._embedding = Embedding(
+            self.embedding = Embedding(
                 num_words, embedding_size, sparse=sparse_embedding, dtype=dtype, seed=rng
             )
-            set_row_to_zero(self._embedding, unknown)
-            self.modules["embedding"] = self._embedding
-            sizes.append(embedding_size)
+            set_zero(self.embedding.parameters()["weight"], unknown)
+            dropout = TokenDropout(word_dropout, unknown, seed=rng)
+            parts.append(chain(_column(0), dropout, self.embedding))
+            self.output_size += embedding_size
         if features.characters is not None:
             known = features.characters
-            self._char_embedding = Embedding(
+            self.char_embedding = Embedding(
                 len(known), char_embedding_size, padding_idx=0, dtype=dtype, seed=rng
             )
             assert known.unk_id is not None
-            set_row_to_zero(self._char_embedding, known.unk_id)
-            self._char_recurrent = make_recurrent(
+            set_zero(self.char_embedding.parameters()["weight"], known.unk_id)
+            self.char_recurrent = make_recurrent(
                 cell,
                 char_embedding_size,
                 char_hidden_size,
@@ -96,21 +98,18 @@ class WordLayers:
                 dtype=dtype,
                 rng=rng,
             )
-            self.modules["char_embedding"] = self._char_embedding
-            self.modules["char_recurrent"] = self._char_recurrent
-            sizes.append(2 * self._char_recurrent.output_size)
-        self.output_size = sum(sizes)
+            parts.append(_Characters(self.char_embedding, self.char_recurrent))
+            self.output_size += 2 * self.char_recurrent.output_size
+        if features.shapes:
+            rows = FixedPart(partial(one_hot, size=len(SHAPES), dtype=dtype))
+            parts.append(chain(_column(1), rows))
+            self.output_size += len(SHAPES)
+        self._vectors = concatenate(*parts)
 
     def __call__(self, x: Array) -> Array:
         """Return the vectors ``(T, B, output_size)`` of encoded words ``(T, B, W)``."""
-        parts = []
-        if self._embedding is not None:
-            parts.append(self._embedding(x[..., 0]))
-        if self._char_embedding is not None:
-            ids, lengths, place = _distinct_words(x)
-            _, state = self._char_recurrent(self._char_embedding(ids), lengths=lengths)
-            parts.append(_side_by_side(state)[place])
-        return self._joined(parts, x)
+        vectors: Array = self._vectors(x)
+        return vectors
 
     def forward(self, x: Array) -> tuple[Array, VectorBackprop]:
         """Make vectors, with word dropout, and keep what backpropagation needs.
@@ -122,59 +121,38 @@ class WordLayers:
         backprop : callable
             ``backprop(dvectors)`` adds to the layers' gradients.
         """
-        parts: list[Array] = []
-        steps: list[tuple[int, VectorBackprop]] = []
-        if self._embedding is not None:
-            words = x[..., 0]
-            if self._word_dropout > 0:
-                dropped = self._rng.random(words.shape) < self._word_dropout
-                words = np.where(dropped, self._unknown, words)
-            vectors, to_embedding = self._embedding.forward(words)
-            parts.append(vectors)
-            steps.append((vectors.shape[-1], to_embedding))
-        if self._char_embedding is not None:
-            vectors, to_characters = self._read_characters(x)
-            parts.append(vectors)
-            steps.append((vectors.shape[-1], to_characters))
+        return self._vectors.forward(x)
 
-        def backprop(dvectors: Array) -> None:
-            begin = 0
-            for size, step in steps:
-                step(np.ascontiguousarray(dvectors[..., begin : begin + size]))
-                begin += size
 
-        return self._joined(parts, x), backprop
+class _Characters(Module):
+    """The last states of both directions over the characters of each word."""
 
-    def _read_characters(self, x: Array) -> tuple[Array, VectorBackprop]:
-        assert self._char_embedding is not None
+    def __init__(self, embedding: Embedding, recurrent: Recurrent) -> None:
+        self._layers = chain(embedding, recurrent)
+
+    def __call__(self, x: Array) -> Array:
         ids, lengths, place = _distinct_words(x)
-        vectors, to_embedding = self._char_embedding.forward(ids)
-        (_, state), to_vectors = self._char_recurrent.forward(vectors, lengths=lengths)
+        _, states = self._layers(ids, lengths, return_state=True)
+        return _side_by_side(states["1"])[place]
+
+    def forward(self, x: Array) -> tuple[Array, VectorBackprop]:
+        ids, lengths, place = _distinct_words(x)
+        (_, states), to_layers = self._layers.forward(ids, lengths, return_state=True)
+        state = states["1"]
 
         def backprop(dparts: Array) -> None:
             order = np.argsort(place, axis=None, kind="stable")
             first = np.searchsorted(place.reshape(-1)[order], np.arange(ids.shape[1]))
             dwords = np.add.reduceat(dparts.reshape(-1, dparts.shape[-1])[order], first, axis=0)
             dh = np.ascontiguousarray(dwords.reshape(len(dwords), 2, -1).transpose(1, 0, 2))
-            dstate = (dh, None) if isinstance(state, tuple) else dh
-            dx, _ = to_vectors(None, dstate)
-            assert dx is not None
-            to_embedding(dx)
+            to_layers(None, {"1": (dh, None) if isinstance(state, tuple) else dh})
 
         return _side_by_side(state)[place], backprop
 
-    def _joined(self, parts: list[Array], x: Array) -> Array:
-        if self._shapes is not None:
-            parts = [*parts, self._shapes[x[..., 1]]]
-        return np.concatenate(parts, axis=-1)
 
-
-def set_row_to_zero(embedding: Embedding, row: int) -> None:
-    """Make the vector of an id zero, so that it says nothing until it was learned from."""
-    parameter = embedding.parameters()["weight"]
-    table = parameter.data.copy()
-    table[row] = 0
-    parameter.assign(table)
+def _column(number: int) -> FixedPart:
+    """Return the part that takes one of the numbers that a word is encoded as."""
+    return FixedPart(itemgetter((..., number)))
 
 
 def _distinct_words(x: Array) -> tuple[Array, Array, Array]:

@@ -29,6 +29,8 @@ def describe(layer: Any, kind: type[Any] | None = None) -> str:
         value = getattr(layer, name, ...)
         if isinstance(value, np.dtype):
             value = value.name
+        if value is ...:  # a constructor of a user's that keeps it otherwise, or not at all
+            continue
         if parameter.default is parameter.empty:
             parts.append(repr(value))
         elif type(value) is not type(parameter.default) or value != parameter.default:

@@ -8,13 +8,13 @@ import numpy as np
 
 from rnnfast import _core
 from rnnfast._array_checks import require_array, require_float
-from rnnfast._checks import check_bool, check_probability, make_generator
+from rnnfast._checks import check_probability, make_generator
 from rnnfast.nn._describe import describe
-from rnnfast.nn.module import Array
+from rnnfast.nn.module import Array, Module
 
 
-class RandomDrop:
-    """Base of all that drops numbers while training: a probability, a switch, a generator.
+class RandomDrop(Module):
+    """Base of all that drops numbers while training: a probability and a generator.
 
     Parameters
     ----------
@@ -26,16 +26,7 @@ class RandomDrop:
 
     def __init__(self, p: float = 0.5, *, seed: int | np.random.Generator | None = None) -> None:
         self.p = check_probability("p", p)
-        self.training = True
         self._rng = make_generator("seed", seed)
-
-    def train(self, mode: bool = True) -> None:
-        """Drop numbers in training passes (the default), or not."""
-        self.training = check_bool("mode", mode)
-
-    def eval(self) -> None:
-        """Drop nothing."""
-        self.train(False)
 
     def __repr__(self) -> str:
         return describe(self)

@@ -168,26 +168,30 @@ class WeightDrop(RandomDrop):
         if not isinstance(prefix, str):
             raise TypeError(f"prefix: expected a str, got {type(prefix).__name__}")
         self.layer, self.prefix = layer, prefix
-        self._parameters = {
+        self._dropped = {
             name: parameter
             for name, parameter in layer.parameters().items()
             if name.startswith(prefix)
         }
-        if not self._parameters:
+        if not self._dropped:
             known = ", ".join(layer.parameters())
             raise ValueError(
                 f"prefix: expected the beginning of one of {known}, got {shown(prefix)}"
             )
-        if any(parameter.buffer.is_sparse for parameter in self._parameters.values()):
+        if any(parameter.buffer.is_sparse for parameter in self._dropped.values()):
             raise ValueError(f"layer: expected one with dense gradients, got {shown(layer)}")
         self._kept: dict[str, tuple[Array, Array, Array]] = {}
+
+    def children(self) -> dict[str, Module]:
+        """Return none: the layer stands elsewhere in its network."""
+        return {}
 
     def __enter__(self) -> WeightDrop:
         if self._kept:
             raise RuntimeError("WeightDrop: expected to be left before it is entered again")
         if self.p > 0.0 and self.training:
             self._kept = {}
-            for name, parameter in self._parameters.items():
+            for name, parameter in self._dropped.items():
                 weight, mask = parameter.data.copy(), self._draw(parameter.data)
                 self._kept[name] = (weight, mask, parameter.grad.copy())
                 parameter.assign(weight * mask)
@@ -201,7 +205,7 @@ class WeightDrop(RandomDrop):
         trace: TracebackType | None,
     ) -> None:
         for name, (weight, mask, before) in self._kept.items():
-            parameter = self._parameters[name]
+            parameter = self._dropped[name]
             parameter.assign(weight)
             parameter.grad[...] *= mask
             parameter.grad[...] += before

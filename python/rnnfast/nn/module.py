@@ -1,17 +1,22 @@
-"""What every layer has: named parameters, their gradients, and a way to load and save them."""
+"""What every layer has: named parameters, their gradients, and a way to load and save them.
+
+A module may hold modules; `rnnfast.nn.compose` says how they work together.
+"""
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._arrays import read_array
-from rnnfast._checks import check_int
+from rnnfast._checks import check_bool, check_int
 from rnnfast._memory import claim_parameters
 from rnnfast._messages import shown
 from rnnfast.nn._copies import Buffer, state_without_compiled
@@ -19,6 +24,14 @@ from rnnfast.nn._describe import describe
 
 Array = npt.NDArray[Any]
 DType = Literal["float32", "float64"]
+
+# What attributes mostly are; a module is looked for in others.
+_PLAIN = frozenset({int, float, bool, str, type(None), np.ndarray, np.random.Generator})
+
+_MOST_LEVELS = 50  # of lists in lists
+
+# Whether a thread is within a plain call, in which nothing is random.
+_call = threading.local()
 
 
 class Parameter:
@@ -114,12 +127,17 @@ class Parameter:
 
 
 class Module:
-    """Base of layers: parameters by name, in one flat buffer.
+    """Base of layers and networks: parameters by name, and modules within.
+
+    A network of one's own is a subclass whose attributes are modules, or lists, tuples and dicts of
+    them, with a `forward`; see `rnnfast.nn.compose`. A module that stands in several places counts
+    once, under the first of its names.
 
     Parameters
     ----------
-    shapes : mapping of str to tuple of int
-        Name and shape of each parameter, in the order of the state dictionary.
+    shapes : mapping of str to tuple of int, optional
+        Name and shape of each parameter of its own, in the order of the state dictionary. They
+        stand in one flat buffer. None: all parameters are those of modules within.
     dtype : {"float32", "float64"}
         Type of every parameter.
     sparse : bool
@@ -127,11 +145,33 @@ class Module:
         used.
     """
 
+    # Whether passes take and give a state, as those of recurrent layers do.
+    has_state: ClassVar[bool] = False
+
+    buffer: _core.ParameterBuffer
+    _parameters: Mapping[str, Parameter] = MappingProxyType({})
+    _training = True
+
     def __init__(
-        self, shapes: Mapping[str, Sequence[int]], dtype: str, *, sparse: bool = False
+        self,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        dtype: str = "float32",
+        *,
+        sparse: bool = False,
     ) -> None:
         if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
             raise ValueError(f"dtype: expected 'float32' or 'float64', got {shown(dtype)}")
+        if shapes is None:
+            return
+        if not isinstance(shapes, Mapping):
+            raise TypeError(f"shapes: expected names and shapes, got {shown(shapes)}")
+        for name, shape in shapes.items():
+            if not isinstance(name, str) or not isinstance(shape, (tuple, list)):
+                raise TypeError(
+                    f"shapes: expected names and shapes, got {shown(name)} and {shown(shape)}"
+                )
+            for size in shape:
+                check_int(f"shapes: {name}", size, 0)
         # Each parameter starts on a cache line of its own.
         offsets, total = [], 0
         for shape in shapes.values():
@@ -160,31 +200,111 @@ class Module:
         """Return the call that makes such a layer."""
         return describe(self)
 
+    # A pass
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the output and what takes its gradient back; each module says of what."""
+        raise NotImplementedError(f"{type(self).__name__}: expected a forward of its own, got none")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the output of `forward` without dropout: inference, for modules of one's own.
+
+        It frees what `forward` keeps for backpropagation only when it is done.
+        """
+        before, _call.plain = getattr(_call, "plain", False), True
+        try:
+            output, _ = self.forward(*args, **kwargs)
+        finally:
+            _call.plain = before
+        return output
+
+    @property
+    def training(self) -> bool:
+        """Whether `forward` applies dropout."""
+        return self._training and not getattr(_call, "plain", False)
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        self._training = check_bool("training", mode)
+
+    def train(self, mode: bool = True) -> None:
+        """Let `forward` apply dropout (the default), or not, here and in all modules within."""
+        mode = check_bool("mode", mode)
+        for _, module in self.named_modules():
+            module._training = mode
+
+    def eval(self) -> None:
+        """Let `forward` apply no dropout. A plain call never does."""
+        self.train(False)
+
+    # Modules within
+
+    def children(self) -> dict[str, Module]:
+        """Return the modules that are attributes, by name; those of a list as ``layers.0``."""
+        found: dict[str, Module] = {}
+        _find_modules("", vars(self), found)
+        return found
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Return this module, named ``""``, and all within, each once, by dotted names.
+
+        Raises
+        ------
+        ValueError
+            If a module stands within itself.
+        """
+        found: dict[int, tuple[str, Module]] = {}
+        _walk("", self, (), found)
+        return iter(found.values())
+
+    @property
+    def _owner(self) -> Module:
+        """The module to which the parameters belong, if this one only borrows them."""
+        return self
+
+    # Parameters
+
     @property
     def grads(self) -> dict[str, Array]:
         """The gradients by name, arrays that backpropagation adds to; see `Parameter`."""
-        return {name: parameter.grad for name, parameter in self._parameters.items()}
+        return {name: parameter.grad for name, parameter in self.parameters().items()}
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the parameters and of what the layer takes and gives."""
-        return np.dtype(self.buffer.dtype)
+        """Type of its own parameters, or of those within, and of what it takes and gives."""
+        if "buffer" in vars(self):
+            return np.dtype(self.buffer.dtype)
+        kinds = sorted({buffer.dtype for buffer in self.buffers()})
+        if len(kinds) != 1:
+            raise ValueError(f"dtype: expected parameters of one dtype, got {kinds or 'none'}")
+        return np.dtype(kinds[0])
 
     def parameters(self) -> dict[str, Parameter]:
         """Return the parameters by name, for an optimizer or for inspection."""
-        return dict(self._parameters)
+        if not self.children():
+            return dict(self._parameters)
+        return {
+            _dotted(name, key): parameter
+            for name, module in self.named_modules()
+            for key, parameter in module._parameters.items()
+        }
 
     def buffers(self) -> Iterator[_core.ParameterBuffer]:
         """Yield the flat buffers behind the parameters, each once."""
-        yield self.buffer
+        if "buffer" in vars(self) and not self.children():
+            yield self.buffer
+            return
+        buffers = (vars(module).get("buffer") for _, module in self.named_modules())
+        yield from {id(buffer): buffer for buffer in buffers if buffer is not None}.values()
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
-        _core.zero_grads(self.buffer, 0, self.buffer.size)
+        for buffer in self.buffers():
+            _core.zero_grads(buffer, 0, buffer.size)
 
     def state_dict(self) -> dict[str, Array]:
         """Return a copy of every parameter by name."""
-        return {name: parameter.data.copy() for name, parameter in self._parameters.items()}
+        return {name: parameter.data.copy() for name, parameter in self.parameters().items()}
 
     def load_state_dict(self, mapping: Mapping[str, Any]) -> None:
         """Replace every parameter by the array of its name.
@@ -205,21 +325,53 @@ class Module:
         """
         if not isinstance(mapping, Mapping):
             raise TypeError(f"mapping: expected a mapping, got {type(mapping).__name__}")
-        missing = [name for name in self._parameters if name not in mapping]
-        unknown = [name for name in mapping if name not in self._parameters]
+        own = self.parameters()
+        missing = [name for name in own if name not in mapping]
+        unknown = [name for name in mapping if name not in own]
         if missing or unknown:
             parts = []
             if missing:
                 parts.append(f"without {', '.join(missing)}")
             if unknown:
                 parts.append(f"with the unknown {', '.join(map(str, unknown))}")
-            expected = ", ".join(self._parameters)
+            expected = ", ".join(own)
             raise ValueError(
                 f"mapping: expected the names {expected}; got one {' and '.join(parts)}"
             )
-        arrays = {name: p._fitting(name, mapping[name]) for name, p in self._parameters.items()}
+        arrays = {name: p._fitting(name, mapping[name]) for name, p in own.items()}
+        values = [buffer.values for buffer in self.buffers()]
         for name, array in arrays.items():
-            if np.may_share_memory(array, self.buffer.values):  # one of the parameters themselves
+            if any(np.may_share_memory(array, v) for v in values):  # one of the parameters itself
                 arrays[name] = array.copy()
-        for name, parameter in self._parameters.items():
-            self.buffer.assign(parameter.offset, arrays[name])
+        for name, parameter in own.items():
+            parameter.buffer.assign(parameter.offset, arrays[name])
+
+
+def _dotted(name: str, key: str) -> str:
+    return f"{name}.{key}" if name else key
+
+
+def _find_modules(start: str, items: Any, found: dict[str, Module]) -> None:
+    """Add the modules among the values of a list, tuple or dict, and of those within, by name."""
+    for key, value in items.items() if isinstance(items, dict) else enumerate(items):
+        if type(value) in _PLAIN or key == "_parameters":
+            continue
+        if isinstance(value, Module):
+            found[f"{start}{key}"] = value
+        elif isinstance(value, (list, tuple, dict)):
+            if start.count(".") > _MOST_LEVELS:
+                raise ValueError(f"{start.partition('.')[0]}: expected no list within itself")
+            _find_modules(f"{start}{key}.", value, found)
+
+
+def _walk(
+    name: str, module: Module, above: tuple[Module, ...], found: dict[int, tuple[str, Module]]
+) -> None:
+    """Add a module and all within to what was found, the first name of each."""
+    if module in above:
+        kind = type(module).__name__
+        raise ValueError(f"{name}: expected no module within itself, got the {kind} that holds it")
+    if id(module) not in found:
+        found[id(module)] = name, module
+        for key, child in module.children().items():
+            _walk(_dotted(name, key), child._owner, (*above, module), found)

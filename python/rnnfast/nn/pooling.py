@@ -8,11 +8,106 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import among, check_int
+from rnnfast._array_checks import require_array, require_float
+from rnnfast._checks import among, check_bool, check_int, check_lengths
 from rnnfast._messages import shown
-from rnnfast.nn.module import Array
+from rnnfast.nn.module import Array, Module
 
 POOLINGS = ("last", "mean", "max", "concat")
+
+
+class Pooling(Module):
+    """One vector of each sequence's outputs, over its own steps.
+
+    Parameters
+    ----------
+    how : {"last", "mean", "max", "concat"}
+        As `pool` takes it.
+    num_directions : int
+        D, how many directions stand side by side in the outputs: 2 behind a bidirectional layer.
+        For "last" and "concat".
+    batch_first : bool
+        True: outputs are ``(B, T, F)``.
+    """
+
+    def __init__(
+        self, how: str = "last", *, num_directions: int = 1, batch_first: bool = False
+    ) -> None:
+        self.how = _checked_kind("how", how)
+        self.num_directions = check_int("num_directions", num_directions, 1)
+        self.batch_first = check_bool("batch_first", batch_first)
+
+    @property
+    def needs_directions(self) -> bool:
+        """Whether it matters how many directions there are."""
+        return self.how in ("last", "concat")
+
+    def forward(
+        self, x: Array, lengths: npt.ArrayLike | None = None, reset: None = None
+    ) -> tuple[Array, Callable[[Array], Array]]:
+        """Pool, and keep what backpropagation needs.
+
+        Parameters
+        ----------
+        x : ndarray
+            ``(T, B, F)``, or ``(B, T, F)`` with ``batch_first``.
+        lengths : array_like of int, optional
+            ``(B,)``, from 0 to T; None: T. A sequence of length 0 has a vector of zeros.
+        reset : None
+            There is one vector of a sequence, not one of each of its documents.
+
+        Returns
+        -------
+        v : ndarray
+            ``(B, W)``, with W of `pooled_size`.
+        backprop : callable
+            ``dx = backprop(dv)``.
+
+        Raises
+        ------
+        TypeError
+            If ``x`` is no float array, or lengths are not integers.
+        ValueError
+            If a shape does not fit, a length is out of range, or there is a ``reset``.
+        """
+        x = checked_sequences("x", x)
+        refuse_reset(self, reset)
+        steps_first = np.swapaxes(x, 0, 1) if self.batch_first else x
+        steps, batch, width = steps_first.shape
+        if width % self.num_directions:
+            raise ValueError(
+                f"x: expected the outputs of {self.num_directions} directions, got shape {x.shape}"
+            )
+        ends = np.full(batch, steps) if lengths is None else lengths
+        v, to_x = pool(
+            steps_first,
+            check_lengths("lengths", ends, batch, steps),
+            self.how,
+            self.num_directions,
+        )
+
+        def backprop(dv: Array) -> Array:
+            require_array("dy", dv, v.dtype, v.shape)
+            dx = to_x(dv)
+            return np.ascontiguousarray(np.swapaxes(dx, 0, 1)) if self.batch_first else dx
+
+        return v, backprop
+
+
+def checked_sequences(name: str, x: Any) -> Array:
+    """Return ``x`` if it is an array (T, B, F) of floats, or raise TypeError or ValueError."""
+    require_float(name, x)
+    if x.ndim != 3 or 0 in x.shape:
+        raise ValueError(f"{name}: expected shape (T, B, F), none of them 0, got {x.shape}")
+    array: Array = x
+    return array
+
+
+def refuse_reset(part: Module, reset: Any) -> None:
+    """Raise ValueError if there is a ``reset``, for what looks at a sequence as a whole."""
+    if reset is not None:
+        kind = type(part).__name__
+        raise ValueError(f"reset: expected None with a {kind}, which reads all steps, got an array")
 
 
 def pool(
@@ -46,9 +141,7 @@ def pool(
     ValueError
         If ``how`` is none of these.
     """
-    if not among(how, POOLINGS):
-        raise ValueError(f"pooling: expected one of {', '.join(POOLINGS)}, got {shown(how)}")
-    if how != "concat":
+    if _checked_kind("pooling", how) != "concat":
         return _KINDS[how](h, lengths, num_directions)
     parts = [kind(h, lengths, num_directions) for kind in _KINDS.values()]
 
@@ -65,6 +158,12 @@ def pool(
 def pooled_size(how: str, width: int) -> int:
     """Return W, the numbers that `pool` makes of ``width`` a step."""
     return check_int("width", width, 1) * (len(_KINDS) if how == "concat" else 1)
+
+
+def _checked_kind(name: str, how: str) -> str:
+    if not among(how, POOLINGS):
+        raise ValueError(f"{name}: expected one of {', '.join(POOLINGS)}, got {shown(how)}")
+    return how
 
 
 def _last(

@@ -51,6 +51,8 @@ def _protecting(y: Array, native: NativeBackprop) -> NativeBackprop:
 class Recurrent(Module):
     """Base of `RNN`, `GRU` and `LSTM`, which differ in their gates and options."""
 
+    has_state = True
+
     _gates: int
 
     def __init__(
@@ -83,7 +85,6 @@ class Recurrent(Module):
             )
         self.dropout = check_probability("dropout", dropout)
         self.variational = check_bool("variational", variational)
-        self.training = True
         self._rng = make_generator("seed", seed)
         self._kernel = kernel
         require_parameters(
@@ -142,14 +143,6 @@ class Recurrent(Module):
             parameter.assign(self._rng.uniform(-bound, bound, parameter.shape))
 
     # A call
-
-    def train(self, mode: bool = True) -> None:
-        """Let `forward` apply dropout between layers (the default), or not."""
-        self.training = check_bool("mode", mode)
-
-    def eval(self) -> None:
-        """Let `forward` apply no dropout. A plain call of the layer never does."""
-        self.train(False)
 
     def _states(self, state: State) -> tuple[Any, Any]:
         """Return h0 and c0 of what the caller gave as the state."""

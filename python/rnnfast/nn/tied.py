@@ -9,7 +9,7 @@ from rnnfast._messages import shown
 from rnnfast.nn._describe import describe
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
-from rnnfast.nn.module import Parameter
+from rnnfast.nn.module import Module, Parameter
 
 
 class TiedEmbedding(Embedding):
@@ -61,7 +61,11 @@ class TiedEmbedding(Embedding):
                 f"out_features: expected at most num_embeddings {num_embeddings}, got {outputs}"
             )
         super().__init__(num_embeddings, embedding_dim, padding_idx, dtype=dtype, seed=seed)
-        self.linear = _SharingLinear(self._parameters["weight"], self._parameters["bias"])
+        self.linear = SharingLinear(self)
+
+    def children(self) -> dict[str, Module]:
+        """Return none: ``linear`` has the parameters of this module."""
+        return {}
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {**super()._shapes(), "bias": (self._outputs,)}
@@ -73,18 +77,24 @@ class TiedEmbedding(Embedding):
         self._clear_padding()
 
 
-class _SharingLinear(Linear):
-    """A linear layer over the first rows of a table, with a bias for each."""
+class SharingLinear(Linear):
+    """A linear layer over the first rows of an embedding, with its bias for each."""
 
-    def __init__(self, table: Parameter, bias: Parameter) -> None:
+    def __init__(self, embedding: TiedEmbedding) -> None:
+        table, bias = embedding._parameters["weight"], embedding._parameters["bias"]
         self.in_features, self.out_features, self.bias = table.shape[1], bias.shape[0], True
-        self._share(
-            table.buffer,
-            {
-                "weight": Parameter(table.buffer, table.offset, (bias.shape[0], table.shape[1])),
-                "bias": bias,
-            },
-        )
+        self.embedding = embedding
+        shape = (self.out_features, self.in_features)
+        weight = Parameter(table.buffer, table.offset, shape)
+        self._share(table.buffer, {"weight": weight, "bias": bias})
+
+    @property
+    def _owner(self) -> Module:
+        return self.embedding
+
+    def children(self) -> dict[str, Module]:
+        """Return none: the embedding is above, not below."""
+        return {}
 
     def __repr__(self) -> str:
         return describe(self, Linear)
