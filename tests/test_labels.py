@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -209,3 +210,13 @@ def test_search_without_an_end() -> None:
     assert found.tokens.tolist() == [] and found.log_prob == pytest.approx(math.log(0.25))
     assert len(beam_search(Uniform(), 2, start=3, end=0, max_length=0)) == 2
     assert beam_search(Uniform(), 0, start=3, end=0) == []
+
+
+@pytest.mark.parametrize("model", [rf.SequenceClassifier, rf.SequenceTagger])
+def test_texts_that_numpy_would_shorten_are_no_labels(model: type) -> None:
+    tags = ["p", "q", "p\0"]
+    y = tags if model is rf.SequenceClassifier else [tags]
+    place = "y[2]" if model is rf.SequenceClassifier else "y[0][2]"
+    x = [["a"], ["b"], ["c"]] if model is rf.SequenceClassifier else [["a", "b", "c"]]
+    with pytest.raises(ValueError, match=rf"^{re.escape(place)}: expected no NUL at its end, got"):
+        model(verbose=0).fit(x, y)

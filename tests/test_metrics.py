@@ -209,3 +209,8 @@ def test_columns_of_tables() -> None:
     of_columns: Any = metrics.accuracy
     assert of_columns(true, predicted) == 0.5
     assert metrics.macro_f1(true, ["a", "b"]) == 1.0  # type: ignore[arg-type]
+
+
+def test_a_single_number_is_a_constant_target() -> None:
+    assert metrics.r2(1.0, 2.0) == 0.0
+    assert metrics.r2(2.0, 2.0) == 1.0

@@ -53,6 +53,7 @@ def r2(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
         As `rmse`.
     """
     t, p, dtype = _numbers(true, predicted)
+    t, p = np.atleast_1d(t), np.atleast_1d(p)
     t, p = t.reshape(len(t), -1), p.reshape(len(t), -1)
     constant = constant_columns(t, dtype)
     met = constant_columns(np.stack([t, p]).reshape(-1, t.shape[1]), dtype)

@@ -28,7 +28,7 @@ def read_labels(name: str, y: Any) -> list[Any]:
     TypeError
         If a label is something else, or they are a mixture.
     ValueError
-        If there is none, or one is beyond int64.
+        If there is none, one is beyond int64, or a text ends in NUL, which NumPy's arrays drop.
     """
     labels = as_list(name, y, "a list of labels")
     if not labels:
@@ -43,6 +43,10 @@ def read_labels(name: str, y: Any) -> list[Any]:
         if kind is int and not -(2**63) <= plain[number] < 2**63:
             raise ValueError(
                 f"{name}[{number}]: expected a 64-bit integer, got {shown(plain[number])}"
+            )
+        if kind is str and plain[number].endswith("\0"):
+            raise ValueError(
+                f"{name}[{number}]: expected no NUL at its end, got {shown(plain[number])}"
             )
     return plain
 
