@@ -17,7 +17,7 @@ through PyTorch's own layer, which these are subclasses of.
 - ``torch.set_num_threads`` holds, ``rnnfast.set_num_threads`` does not.
 - Dropout between layers draws its masks from one number of PyTorch's generator: reproducible, and
   other masks than those of ``torch.nn``.
-- An output that is changed in place before ``backward`` makes that raise, as does an input.
+- An input that is changed in place before ``backward`` makes that raise; an output may be changed.
 """
 
 from rnnfast.interop.torch._frozen import frozen

@@ -28,6 +28,7 @@ def is_plain(tensor: object, dtype: torch.dtype) -> bool:
         and tensor.is_cpu
         and tensor.layout is torch.strided
         and not tensor.is_neg()
+        and not tensor.is_nested
     )
 
 

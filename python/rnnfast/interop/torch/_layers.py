@@ -56,6 +56,11 @@ class Layer(torch.nn.RNNBase):
 
     def _packed(self, packed: PackedSequence, hx: Any) -> Any:
         data, batch_sizes, sorted_indices, unsorted_indices = packed
+        if data.dim() == 2 and data.shape[1] != self.input_size:  # PyTorch's LSTM reads past them
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, "
+                f"got {data.shape[1]}"
+            )
         if not is_plain(batch_sizes, torch.int64) or not is_plain(data, data.dtype):
             return None
         sizes = batch_sizes.numpy()

@@ -113,14 +113,15 @@ class Pass(torch.autograd.Function):
         ctx.call = call
         ctx.caches = [] if cache is None else [cache]
         ctx.x_address = x.data_ptr()
-        # The pass reads x and y again. PyTorch raises where one of these was changed in place.
-        ctx.save_for_backward(x, h0, c0, results[0], *weights)
+        # The pass reads x again: PyTorch raises where one of these was changed in place. It reads y
+        # too, which callers may change as they may that of `torch.nn`: they are given a copy.
+        ctx.save_for_backward(x, h0, c0, *weights)
         ctx.set_materialize_grads(False)
-        return results
+        return results[0].clone(), *results[1:]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, h0, c0, _, *weights = ctx.saved_tensors
+        x, h0, c0, *weights = ctx.saved_tensors
         inputs = [x, h0, c0, *weights]
         needed = ctx.needs_input_grad[1:]
         found = None
