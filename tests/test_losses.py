@@ -386,7 +386,7 @@ LINEAR = rf.Linear(3, 4, seed=1)
         (lambda: rf.mse(LOGITS, LOGITS, weights=np.ones(3, "float32")), ValueError,
          r"weights: expected shape \(2, 3\), got \(3,\)"),
         (lambda: rf.mse(LOGITS * np.nan, LOGITS), FloatingPointError,
-         "loss: expected a number, got NaN"),
+         "predictions: expected finite numbers, got NaN or infinity"),
         (lambda: rf.l1(LOGITS, LOGITS.astype(float)), TypeError,
          "targets: expected dtype float32, got float64"),
         (lambda: rf.l1(LOGITS, LOGITS[:1]), ValueError,
@@ -396,7 +396,7 @@ LINEAR = rf.Linear(3, 4, seed=1)
         (lambda: rf.l1(LOGITS, LOGITS, weights=np.ones((2, 3))), TypeError,
          "weights: expected dtype float32, got float64"),
         (lambda: rf.l1(LOGITS * np.nan, LOGITS), FloatingPointError,
-         "loss: expected a number, got NaN"),
+         "predictions: expected finite numbers, got NaN or infinity"),
     ],
 )  # fmt: skip
 def test_bad_input(call: Callable[[], Any], error: type[Exception], message: str) -> None:
@@ -408,8 +408,9 @@ def test_bad_input(call: Callable[[], Any], error: type[Exception], message: str
 def test_broken_weights_are_told() -> None:
     linear = rf.Linear(3, 4, seed=1)
     linear.parameters()["bias"].assign([0.0, np.nan, 0.0, 0.0])
-    with pytest.raises(FloatingPointError, match="loss: expected a number, got NaN"):
+    with pytest.raises(FloatingPointError, match="loss: expected a finite number, got nan: a para"):
         rf.linear_cross_entropy(linear, LOGITS, [0, 1])
+    assert not linear.grads["weight"].any()
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])

@@ -266,13 +266,13 @@ def test_norm_clipping_and_scaling(set_threads: Callable[[int], None], dtype: st
     assert sparse_layer.grads["weight"].any()
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_broken_gradients_are_named(bad: float) -> None:
+def test_broken_gradients_are_named() -> None:
     layers = {"words": rf.Embedding(5, 2, sparse=True, seed=1), "out": rf.Linear(3, 2, seed=1)}
-    backprop(layers["words"], np.array([1, 4]), np.array([[1, 1], [1, bad]], "float32"))
+    large = np.array([[1, 1], [0, 2e38], [1, 2e38]], "float32")  # infinite together
+    backprop(layers["words"], np.array([1, 4, 4]), large)
     with pytest.raises(FloatingPointError, match=r"gradient of words\.weight: expected finite"):
         rf.clip_grad_norm(layers, 0.1)
-    np.testing.assert_array_equal(layers["words"].sparse_grads()[1], [[1, 1], [1, bad]])
+    np.testing.assert_array_equal(layers["words"].sparse_grads()[1], [[1, 1], [1, np.inf]])
 
 
 def test_zero_grad() -> None:

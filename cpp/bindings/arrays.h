@@ -1,4 +1,6 @@
-// Arrays as they come from Python: checked, never cast, never copied behind the caller's back.
+// Arrays as they come from Python: checked, never cast. Numbers are read where they stand; what
+// becomes an address or a bound is copied first, so that what was checked is what is used, whoever
+// writes to the caller's array meanwhile.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -9,6 +11,8 @@
 #include <string>
 #include <type_traits>
 #include <vector>
+
+#include "bindings/memory.h"
 
 namespace rnnfast {
 
@@ -59,6 +63,10 @@ inline void require_shape(const char* name, const py::array& array,
                         text_of(shape_of(array)));
 }
 
+[[noreturn]] inline void throw_not_finite(const char* name) {
+  throw py::value_error(std::string(name) + ": expected finite numbers, got NaN or infinity");
+}
+
 // True if every axis counts whole elements and the innermost is contiguous.
 inline bool rows_are_contiguous(const py::array& array) {
   const auto item = array.itemsize();
@@ -68,11 +76,74 @@ inline bool rows_are_contiguous(const py::array& array) {
   return array.ndim() == 0 || array.shape(last) <= 1 || array.strides(last) == item;
 }
 
+inline bool is_aligned(const py::array& array) {
+  return (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+}
+
+namespace detail {
+
+// The array itself, or a copy that is C-contiguous and aligned; of another dtype, if one is given.
+inline py::array from_any(const char* name, const py::array& array, int flags,
+                          std::optional<py::dtype> dtype = std::nullopt) {
+  using Api = py::detail::npy_api;
+  flags |= Api::NPY_ARRAY_C_CONTIGUOUS_ | Api::NPY_ARRAY_ALIGNED_ | Api::NPY_ARRAY_ENSUREARRAY_;
+  PyObject* const descriptor = dtype ? dtype->release().ptr() : nullptr;
+  PyObject* const found =
+      Api::get().PyArray_FromAny_(array.ptr(), descriptor, 0, 0, flags, nullptr);
+  if (found != nullptr) return py::reinterpret_steal<py::array>(found);
+  if (!PyErr_ExceptionMatches(PyExc_MemoryError)) throw py::error_already_set();
+  PyErr_Clear();
+  double bytes = static_cast<double>(array.itemsize());
+  for (const std::int64_t size : shape_of(array)) bytes *= static_cast<double>(size);
+  throw_memory_error(std::string(name) + ": a contiguous copy needs " + text_of_bytes(bytes) +
+                     ", more than there is");
+}
+
+}  // namespace detail
+
+// The array itself if it is C-contiguous and aligned, else a copy that is.
+inline py::array contiguous(const char* name, const py::array& array) {
+  return detail::from_any(name, array, 0);
+}
+
+// A C-contiguous copy, as nobody else can write to it.
+inline py::array copy_of(const char* name, const py::array& array) {
+  constexpr int ensure_copy = 0x20;  // NPY_ARRAY_ENSURECOPY
+  return detail::from_any(name, array, ensure_copy);
+}
+
+// The same of integers of any type, wrapped to this one.
+template <class Integer>
+py::array integers_of(const char* name, const py::array& array) {
+  return detail::from_any(name, array, py::array::forcecast, py::dtype::of<Integer>());
+}
+
+// An array that is read without the GIL. NumPy moves no memory that has a weak reference, even if
+// it is told not to look (`resize(refcheck=False)`).
+class Held {
+ public:
+  Held() = default;
+  explicit Held(py::array array) : array_(std::move(array)) {
+    const py::object base = array_.base();
+    const py::handle owner = base && py::isinstance<py::array>(base) ? py::handle(base) : array_;
+    pin_ = py::reinterpret_steal<py::object>(PyWeakref_NewRef(owner.ptr(), nullptr));
+    if (!pin_) throw py::error_already_set();
+  }
+  const py::array& operator*() const { return array_; }
+  const py::array* operator->() const { return &array_; }
+  template <class Scalar>
+  const Scalar* data() const {
+    return static_cast<const Scalar*>(array_.data());
+  }
+
+ private:
+  py::array array_;
+  py::object pin_;
+};
+
 // The array itself if `data` may be read row by row, else a contiguous copy of it.
-inline py::array with_contiguous_rows(const py::array& array) {
-  const bool aligned = (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
-  if (aligned && rows_are_contiguous(array)) return array;
-  return py::array::ensure(array, py::array::c_style);
+inline py::array with_contiguous_rows(const char* name, const py::array& array) {
+  return is_aligned(array) && rows_are_contiguous(array) ? array : contiguous(name, array);
 }
 
 // Calls f with a value of the scalar type.
@@ -91,21 +162,26 @@ auto with_scalar_of(const char* name, const py::array& array, const F& f) {
 }
 
 // The data of an optional array of this dtype and shape, C-contiguous; null for None. `held` keeps
-// it alive.
+// it alive. Integers and bools, which become addresses and bounds, are copied.
 template <class Scalar>
 const Scalar* optional_data(const char* name, const py::object& given,
-                            const std::vector<std::int64_t>& shape, py::array& held) {
+                            const std::vector<std::int64_t>& shape, Held& held) {
   if (given.is_none()) return nullptr;
   const auto array = py::cast<py::array>(given);
   require_dtype<Scalar>(name, array);
   require_shape(name, array, shape);
-  held = py::array::ensure(array, py::array::c_style);
-  return static_cast<const Scalar*>(held.data());
+  held = Held(std::is_integral_v<Scalar> ? copy_of(name, array) : contiguous(name, array));
+  return held.data<Scalar>();
 }
 
 // A new C-contiguous array, not initialised.
 template <class Scalar>
 py::array_t<Scalar> new_array(const std::vector<std::int64_t>& shape) {
+  double bytes = sizeof(Scalar);  // NumPy multiplies axes without regard to others that are 0
+  for (const std::int64_t size : shape) bytes *= static_cast<double>(size == 0 ? 1 : size);
+  if (bytes >= 0x1p63)
+    throw_memory_error("an array of shape " + text_of(shape) + " needs " + text_of_bytes(bytes) +
+                       ", more than there is");
   return py::array_t<Scalar>(std::vector<py::ssize_t>(shape.begin(), shape.end()));
 }
 

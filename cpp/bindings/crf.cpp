@@ -11,20 +11,20 @@ namespace {
 template <class Scalar>
 struct CheckedChains {
   CrfChains<Scalar> chains = {};
-  py::array held[5];
+  Held held[5];
 
   CheckedChains(const py::array& emissions, const py::array& start, const py::array& transitions,
                 const py::array& end, const py::object& lengths) {
     if (emissions.ndim() != 3 || emissions.shape(2) < 1)
       throw py::value_error("emissions: expected shape (T, B, K), got " +
                             text_of(shape_of(emissions)));
-    held[0] = with_contiguous_rows(emissions);
+    held[0] = Held(with_contiguous_rows("emissions", emissions));
     chains.T = emissions.shape(0);
     chains.B = emissions.shape(1);
     chains.K = emissions.shape(2);
-    chains.emissions = static_cast<const Scalar*>(held[0].data());
-    chains.step_stride = held[0].strides(0) / static_cast<std::int64_t>(sizeof(Scalar));
-    chains.row_stride = held[0].strides(1) / static_cast<std::int64_t>(sizeof(Scalar));
+    chains.emissions = held[0].data<Scalar>();
+    chains.step_stride = held[0]->strides(0) / static_cast<std::int64_t>(sizeof(Scalar));
+    chains.row_stride = held[0]->strides(1) / static_cast<std::int64_t>(sizeof(Scalar));
     const std::int64_t K = chains.K;
     chains.start = optional_data<Scalar>("start", start, {K}, held[1]);
     chains.end = optional_data<Scalar>("end", end, {K}, held[2]);
@@ -36,7 +36,7 @@ struct CheckedChains {
                               ", got " + std::to_string(chains.lengths[b]));
   }
 
-  const std::int64_t* targets(const py::object& given, py::array& kept) const {
+  const std::int64_t* targets(const py::object& given, Held& kept) const {
     const std::int64_t T = chains.T, B = chains.B, K = chains.K;
     const auto* const tags = optional_data<std::int64_t>("targets", given, {T, B}, kept);
     for (std::int64_t b = 0; tags != nullptr && b < B; ++b) {
@@ -58,7 +58,7 @@ py::tuple crf_sums(const CheckedChains<Scalar>& checked, const py::object& targe
                    const py::object& weights, bool backward) {
   const auto& chains = checked.chains;
   const std::int64_t T = chains.T, B = chains.B, K = chains.K;
-  py::array held[2];
+  Held held[2];
   CrfSums<Scalar> sums = {};
   sums.targets = checked.targets(targets, held[0]);
   sums.weights = optional_data<double>("weights", weights, {B}, held[1]);

@@ -1,7 +1,9 @@
 // The CTC loss, and the search for what a network of it says.
 #include <algorithm>
+#include <cmath>
 
 #include "bindings/arrays.h"
+#include "bindings/finite.h"
 #include "bindings/module.h"
 #include "ctc_beam.h"
 
@@ -27,7 +29,7 @@ py::tuple ctc(const py::array& given, const py::array& targets, const py::array&
               bool backward) {
   if (given.ndim() != 3)
     throw py::value_error("logits: expected shape (T, B, V), got " + text_of(shape_of(given)));
-  py::array held[5];
+  Held held[5];
   CtcProblem<Scalar> problem = {};
   problem.T = given.shape(0);
   problem.B = given.shape(1);
@@ -44,6 +46,8 @@ py::tuple ctc(const py::array& given, const py::array& targets, const py::array&
     throw py::value_error("blank: expected a class from 0 to " + std::to_string(problem.V - 1) +
                           ", got " + std::to_string(blank));
   require_symbols(problem.targets, count, problem.V, blank);
+  if (problem.weights != nullptr && !all_finite(problem.weights, problem.B))
+    throw_not_finite("weights");
   if (problem.offsets[0] != 0 || problem.offsets[problem.B] != count ||
       !std::is_sorted(problem.offsets, problem.offsets + problem.B + 1))
     throw py::value_error("offsets: expected ascending numbers from 0 to " + std::to_string(count));
@@ -75,7 +79,7 @@ py::list ctc_beam(const py::array& given, const py::array& lengths, std::int64_t
                   std::int64_t beam_size, std::int64_t num_best) {
   if (given.ndim() != 3)
     throw py::value_error("log_probs: expected shape (T, B, V), got " + text_of(shape_of(given)));
-  py::array held[2];
+  Held held[2];
   const std::int64_t T = given.shape(0), B = given.shape(1), V = given.shape(2);
   const auto* const log_probs = optional_data<double>("log_probs", given, shape_of(given), held[0]);
   const auto* const steps = optional_data<std::int64_t>("lengths", lengths, {B}, held[1]);
@@ -87,6 +91,11 @@ py::list ctc_beam(const py::array& given, const py::array& lengths, std::int64_t
                           std::to_string(beam_size) + ", " + std::to_string(num_best));
   if (!std::all_of(steps, steps + B, [&](std::int64_t n) { return n >= 0 && n <= T; }))
     throw py::value_error("lengths: expected numbers from 0 to " + std::to_string(T));
+  // A beam has no more prefixes than there are.
+  const double prefixes = std::min(static_cast<double>(beam_size),
+                                   std::pow(static_cast<double>(V), static_cast<double>(T)));
+  require_memory("beam_size: a beam of " + std::to_string(beam_size) + " prefixes",
+                 prefixes * static_cast<double>(V) * sizeof(double));
   std::vector<std::vector<CtcBeam::Labelling>> found(B);
   {
     const py::gil_scoped_release release;

@@ -18,7 +18,7 @@ struct DrawArguments {
   py::object forbidden;
   std::uint64_t seed;
 
-  DrawOptions options(std::int64_t V, py::array& held) const {
+  DrawOptions options(std::int64_t V, Held& held) const {
     const auto* mask = reinterpret_cast<const std::uint8_t*>(
         optional_data<bool>("forbidden", forbidden, {V}, held));
     if (mask != nullptr && std::find(mask, mask + V, 0) == mask + V)
@@ -32,7 +32,7 @@ py::array draw(const py::array& given, const DrawArguments& arguments, std::int6
   if (given.ndim() != 2 || given.shape(1) < 1)
     throw py::value_error("logits: expected shape (R, V), got " + text_of(shape_of(given)));
   const RowArray<Scalar> logits("logits", given, given.shape(1));
-  py::array held;
+  Held held;
   const DrawOptions options = arguments.options(given.shape(1), held);
   auto tokens = new_array<std::int64_t>({logits.R});
   std::int64_t* const to = tokens.mutable_data();
@@ -40,7 +40,7 @@ py::array draw(const py::array& given, const DrawArguments& arguments, std::int6
   Status status;
   {
     const py::gil_scoped_release release;
-    status = table.draw(logits.R, given.shape(1), logits.matrix, options, 0, position, to);
+    status = table.draw(logits.R, logits.columns, logits.matrix, options, 0, position, to);
   }
   require_ok(status);
   if (std::any_of(to, to + logits.R, [](auto token) { return token < 0; }))
@@ -64,7 +64,7 @@ py::tuple decode(StreamHandle& stream, Linear& linear, const py::object& embeddi
     throw py::value_error("linear: expected in_features " + std::to_string(shape.P) + ", got " +
                           std::to_string(linear.in_features()));
   std::int64_t known = I;  // tokens that can be fed
-  py::array embedding, forbidden, stop_mask;
+  Held embedding, forbidden, stop_mask;
   const Scalar* rows = nullptr;
   if (!embedding_given.is_none()) {
     const auto given = py::cast<py::array>(embedding_given);
@@ -102,7 +102,10 @@ py::tuple decode(StreamHandle& stream, Linear& linear, const py::object& embeddi
   inputs.insert(inputs.end(), prefix.begin(), prefix.end());
   const auto ahead = static_cast<std::int64_t>(inputs.size()) - 1;
 
-  auto tokens = new_array<std::int64_t>({B, capacity});
+  require_memory(
+      "max_length: " + std::to_string(capacity) + " tokens of " + std::to_string(B) + " sequences",
+      bytes_of({B, capacity}, sizeof(std::int64_t)));
+  auto tokens = new_array<std::int64_t>({B, capacity});  // nobody looks beyond the lengths
   auto lengths = new_array<std::int64_t>({B});
   std::vector<std::int64_t> last(static_cast<std::size_t>(B), inputs.back());
   std::vector<std::uint8_t> done(static_cast<std::size_t>(B), 0);
@@ -114,7 +117,6 @@ py::tuple decode(StreamHandle& stream, Linear& linear, const py::object& embeddi
   drawing.last = last.data();
   drawing.stops =
       reinterpret_cast<const std::uint8_t*>(optional_data<bool>("stops", stops, {V}, stop_mask));
-  std::fill(drawing.tokens, drawing.tokens + tokens.size(), std::int64_t(-1));
   std::fill(drawing.lengths, drawing.lengths + B, std::int64_t(0));
 
   const int threads = thread_count();

@@ -32,47 +32,45 @@ class Embedding {
 
   template <class Scalar>
   py::array forward(const py::array& given) const {
-    const py::array indices = checked(given);
-    const std::int64_t R = indices.size();
+    const Held indices = checked(given);
+    const std::int64_t R = indices->size();
     auto y = new_array<Scalar>({R, E_});
     Scalar* const to = y.mutable_data();
     const int threads = thread_count();
     {
       const py::gil_scoped_release release;
       heads<Scalar>(*table_).embedding_gather(R, E_, parameters_->values<Scalar>() + weight_,
-                                              static_cast<const std::int64_t*>(indices.data()), to,
-                                              threads);
+                                              indices.data<std::int64_t>(), to, threads);
     }
     return std::move(y);
   }
 
   template <class Scalar>
   void backward(const py::array& dy_given, const py::array& indices_given) {
-    const py::array indices = checked(indices_given);
+    const Held indices = checked(indices_given);
     const RowArray<Scalar> dy("dy", dy_given, E_);
-    if (dy.R != indices.size()) require_shape("dy", dy.held, {indices.size(), E_});
+    if (dy.R != indices->size()) require_shape("dy", *dy.held, {indices->size(), E_});
     const int threads = thread_count();
     const py::gil_scoped_release release;
-    const auto* const to = static_cast<const std::int64_t*>(indices.data());
+    const auto* const to = indices.data<std::int64_t>();
     const auto scatter = heads<Scalar>(*table_).embedding_scatter;
+    const std::lock_guard lock(parameters_->gradient_mutex());
     if (RowGradients* const by_row = parameters_->row_grads()) {
-      const std::lock_guard lock(by_row->mutex());
       const auto places = by_row->place(to, dy.R, padding_);
       return scatter(dy.R, E_, dy.matrix, places.data(), -1, by_row->data<Scalar>(), threads);
     }
-    const std::lock_guard lock(gradient_mutex_);
     scatter(dy.R, E_, dy.matrix, to, padding_, parameters_->grads<Scalar>() + weight_, threads);
   }
 
  private:
-  // (R) int64, contiguous, each in [0, N).
-  py::array checked(const py::array& given) const {
+  // (R) int64, a copy, each in [0, N).
+  Held checked(const py::array& given) const {
     require_dtype<std::int64_t>("indices", given);
     if (given.ndim() != 1)
       throw py::value_error("indices: expected shape (R,), got " + text_of(shape_of(given)));
-    const py::array indices = py::array::ensure(given, py::array::c_style);
-    const auto* const begin = static_cast<const std::int64_t*>(indices.data());
-    const auto* const end = begin + indices.size();
+    const Held indices(copy_of("indices", given));
+    const auto* const begin = indices.data<std::int64_t>();
+    const auto* const end = begin + indices->size();
     const auto* wrong = std::find_if(begin, end, [this](auto i) { return i < 0 || i >= N_; });
     if (wrong != end)
       throw py::value_error("indices: expected numbers from 0 to " + std::to_string(N_ - 1) +
@@ -84,20 +82,20 @@ class Embedding {
   std::int64_t N_, E_;
   std::shared_ptr<ParameterBuffer> parameters_;
   std::int64_t weight_, padding_;
-  std::mutex gradient_mutex_;
 };
 
 template <class Scalar>
 py::array dropout(const py::array& given, double probability, std::uint64_t seed) {
-  const py::array x = py::array::ensure(given, py::array::c_style);
-  auto y = new_array<Scalar>(shape_of(x));
-  const auto* const from = static_cast<const Scalar*>(x.data());
+  const Held x(contiguous("x", given));
+  auto y = new_array<Scalar>(shape_of(*x));
+  const auto* const from = x.data<Scalar>();
   Scalar* const to = y.mutable_data();
+  const std::int64_t size = y.size();
   const auto& table = heads<Scalar>(kernels());
   const int threads = thread_count();
   {
     const py::gil_scoped_release release;
-    table.dropout(x.size(), probability, seed, from, to, threads);
+    table.dropout(size, probability, seed, from, to, threads);
   }
   return std::move(y);
 }

@@ -1,5 +1,8 @@
 #include "bindings/linear.h"
 
+#include <cmath>
+#include <limits>
+#include <mutex>
 #include <new>
 
 #include "bindings/losses.h"
@@ -42,6 +45,20 @@ std::shared_ptr<const PackedLinear> Linear::packed() {
   return packed_;
 }
 
+template <class Scalar>
+bool Linear::may_overflow(double largest_input) {
+  const std::int64_t version = parameters_->version();
+  if (measured_version_ != version) {
+    const auto& table = heads<Scalar>(*table_);
+    const int threads = thread_count();
+    largest_weight_ = table.largest(O_, I_, {weight<Scalar>(), I_}, threads);
+    largest_bias_ = bias_ < 0 ? 0 : table.largest(1, O_, {bias<Scalar>(), O_}, threads);
+    measured_version_ = version;
+  }
+  const double score = static_cast<double>(I_) * largest_weight_ * largest_input + largest_bias_;
+  return !(score < static_cast<double>(std::numeric_limits<Scalar>::max()) / 8);
+}
+
 namespace {
 
 template <class Scalar>
@@ -53,16 +70,13 @@ py::array forward(Linear& self, const py::array& given) {
   Scalar* const to = y.mutable_data();
   const auto& table = heads<Scalar>(self.table());
   const int threads = thread_count();
-  bool finite;
-  Status status = Status::ok;
+  Status status;
   {
     const py::gil_scoped_release release;
-    finite = table.all_finite(x.R, shape.I, x.matrix, threads);
-    if (finite)
-      status = table.linear_forward(shape, x.matrix, packed->template data<Scalar>(),
-                                    self.bias<Scalar>(), {to, shape.O}, threads);
+    x.require_finite("x", table, threads);
+    status = table.linear_forward(shape, x.matrix, packed->template data<Scalar>(),
+                                  self.bias<Scalar>(), {to, shape.O}, threads);
   }
-  if (!finite) throw py::value_error("x: expected finite numbers, got NaN or infinity");
   require_ok(status);
   return std::move(y);
 }
@@ -72,7 +86,7 @@ py::object backward(Linear& self, const py::array& dy_given, const py::array& x_
                     bool need_dx) {
   const RowArray<Scalar> dy("dy", dy_given, self.out_features()),
       x("x", x_given, self.in_features());
-  if (dy.R != x.R) require_shape("dy", dy.held, {x.R, self.out_features()});
+  if (dy.R != x.R) require_shape("dy", *dy.held, {x.R, self.out_features()});
   const LinearShape shape = {x.R, self.in_features(), self.out_features()};
   LinearGradients<Scalar> g = {};
   g.dy = dy.matrix;
@@ -86,12 +100,13 @@ py::object backward(Linear& self, const py::array& dy_given, const py::array& x_
     g.dx = {array.mutable_data(), shape.I};
     dx = array;
   }
+  const auto& table = heads<Scalar>(self.table());
   const int threads = thread_count();
   Status status;
   {
     const py::gil_scoped_release release;
     const std::lock_guard lock(self.gradient_mutex());
-    status = heads<Scalar>(self.table()).linear_backward(shape, g, threads);
+    status = table.linear_backward(shape, g, threads);
   }
   require_ok(status);
   return dx;
@@ -109,7 +124,6 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
   problem.bias = self.bias<Scalar>();
   const CheckedTargets<Scalar> checked(targets, h.R, self.out_features());
   problem.targets = checked.targets;
-  problem.backward = backward;
   py::object dh = py::none();
   if (backward) {
     auto array = new_array<Scalar>({h.R, problem.shape.I});
@@ -121,18 +135,26 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
   const auto& table = heads<Scalar>(self.table());
   const int threads = thread_count();
   double loss = 0;
-  bool finite;
   Status status = Status::ok;
+  const auto run = [&](bool gradients) {
+    const py::gil_scoped_release release;
+    std::unique_lock lock(self.gradient_mutex(), std::defer_lock);
+    if (gradients) lock.lock();
+    problem.backward = gradients;
+    status = table.linear_cross_entropy(problem, &loss, threads);
+  };
+  double largest;
   {
     const py::gil_scoped_release release;
-    finite = table.all_finite(h.R, problem.shape.I, h.matrix, threads);
-    if (finite) {
-      std::unique_lock lock(self.gradient_mutex(), std::defer_lock);
-      if (backward) lock.lock();
-      status = table.linear_cross_entropy(problem, &loss, threads);
-    }
+    largest = table.largest(h.R, problem.shape.I, h.matrix, threads);
   }
-  if (!finite) throw py::value_error("h: expected finite numbers, got NaN or infinity");
+  if (std::isnan(largest)) throw_not_finite("h");
+  // Where the loss may be NaN it is looked at before gradients are touched.
+  if (backward && self.may_overflow<Scalar>(largest)) {
+    run(false);
+    if (status == Status::ok && !std::isfinite(loss)) return py::make_tuple(loss, py::none());
+  }
+  if (status == Status::ok) run(backward);
   require_ok(status);
   return py::make_tuple(loss, dh);
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
@@ -52,8 +51,12 @@ class Linear {
   Scalar* dbias() const {
     return bias_ < 0 ? nullptr : parameters_->grads<Scalar>() + bias_;
   }
-  // Two threads may share a layer: one at a time adds to its gradients.
-  std::mutex& gradient_mutex() { return gradient_mutex_; }
+  Mutex& gradient_mutex() { return parameters_->gradient_mutex(); }
+
+  // Whether inputs of this size may give scores that are NaN or infinite: because a parameter is,
+  // or because they are so large. Needs the GIL.
+  template <class Scalar>
+  bool may_overflow(double largest_input);
 
  private:
   const KernelTable* table_;
@@ -61,25 +64,30 @@ class Linear {
   std::shared_ptr<ParameterBuffer> parameters_;
   std::int64_t weight_, bias_;
   std::shared_ptr<PackedLinear> packed_;
-  std::mutex gradient_mutex_;
+  double largest_weight_ = 0, largest_bias_ = 0;  // NaN: one is not finite
+  std::int64_t measured_version_ = -1;
 };
 
 // A checked (R, columns) array whose rows can be read in place, and its data.
 template <class Scalar>
 struct RowArray {
-  py::array held;
+  Held held;
   Matrix<const Scalar> matrix;
-  std::int64_t R;
+  std::int64_t R, columns;
 
-  RowArray(const char* name, const py::array& given, std::int64_t columns) {
+  RowArray(const char* name, const py::array& given, std::int64_t width) : columns(width) {
     require_dtype<Scalar>(name, given);
     if (given.ndim() != 2 || given.shape(1) != columns)
       throw py::value_error(std::string(name) + ": expected shape (R, " + std::to_string(columns) +
                             "), got " + text_of(shape_of(given)));
-    held = with_contiguous_rows(given);
-    R = held.shape(0);
-    matrix = {static_cast<const Scalar*>(held.data()),
-              held.strides(0) / static_cast<std::int64_t>(sizeof(Scalar))};
+    held = Held(with_contiguous_rows(name, given));
+    R = held->shape(0);
+    matrix = {held.data<Scalar>(), held->strides(0) / static_cast<std::int64_t>(sizeof(Scalar))};
+  }
+
+  // Throws ValueError unless all is finite; does not need the GIL.
+  void require_finite(const char* name, const HeadsTable<Scalar>& table, int threads) const {
+    if (!table.all_finite(R, columns, matrix, threads)) throw_not_finite(name);
   }
 };
 

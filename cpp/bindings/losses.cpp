@@ -43,9 +43,16 @@ py::array softmax(const py::array& given, bool logarithm) {
   Scalar* const to = y.mutable_data();
   const auto& table = heads<Scalar>(kernels());
   const int threads = thread_count();
+  Status status;
   {
     const py::gil_scoped_release release;
-    table.softmax(x.R, V, x.matrix, logarithm, to, threads);
+    status = table.softmax(x.R, V, x.matrix, logarithm, to, threads);
+  }
+  if (status == Status::not_finite) {
+    PyErr_SetString(PyExc_FloatingPointError,
+                    "x: expected finite numbers or minus infinity, some finite in each row, got "
+                    "others");
+    throw py::error_already_set();
   }
   return std::move(y);
 }
@@ -53,7 +60,7 @@ py::array softmax(const py::array& given, bool logarithm) {
 // What losses of numbers one by one share: x and targets of one shape, C-contiguous, and weights.
 template <class Scalar>
 struct Elements {
-  py::array held[3];
+  Held held[3];
   const Scalar *x, *targets, *weights;
   std::vector<std::int64_t> shape;
   std::int64_t n;
@@ -93,7 +100,7 @@ py::tuple binary_cross_entropy(const py::array& logits, const py::array& targets
                                double scale, bool backward) {
   const Elements<Scalar> e("logits", logits, targets, weights);
   const std::int64_t columns = e.shape.empty() ? 1 : e.shape.back();
-  py::array held;
+  Held held;
   const Scalar* positive = optional_data<Scalar>("pos_weight", positive_weights, {columns}, held);
   const auto& table = heads<Scalar>(kernels());
   const int threads = thread_count();
@@ -114,6 +121,28 @@ py::tuple squared_error(const py::array& x, const py::array& targets, const py::
   });
 }
 
+template <class Scalar>
+bool is_finite(const char* name, const py::array& given) {
+  // An axis of stride 0 says the same over and over.
+  std::vector<py::ssize_t> shape(given.shape(), given.shape() + given.ndim());
+  std::vector<py::ssize_t> strides(given.strides(), given.strides() + given.ndim());
+  for (std::size_t axis = 0; axis < shape.size(); ++axis)
+    if (strides[axis] == 0 && shape[axis] > 1) shape[axis] = 1;
+  const py::array rows =
+      with_contiguous_rows(name, py::array(given.dtype(), shape, strides, given.data(), given));
+  // Axes before the last one that lie one behind the other, as in most arrays, are one.
+  const bool flat = (rows.flags() & py::array::c_style) != 0;
+  const Held x(flat || rows.ndim() <= 2 ? rows : contiguous(name, rows));
+  const std::int64_t n = x->ndim(), columns = n == 0 ? 1 : x->shape(n - 1),
+                     R = columns == 0 ? 0 : x->size() / columns;
+  const std::int64_t stride =
+      n == 2 ? x->strides(0) / static_cast<std::int64_t>(sizeof(Scalar)) : columns;
+  const auto& table = heads<Scalar>(kernels());
+  const int threads = thread_count();
+  const py::gil_scoped_release release;
+  return table.all_finite(R, columns, {x.data<Scalar>(), stride}, threads);
+}
+
 // For tests: the functions of a gate as the kernels compute them.
 template <class Scalar>
 py::array activation(const std::string& name, const py::array& given) {
@@ -126,10 +155,9 @@ py::array activation(const std::string& name, const py::array& given) {
     which = Activation::tanh;
   else
     throw py::value_error("name: expected exp_nonpositive, sigmoid or tanh, got " + name);
-  const py::array x = py::array::ensure(given, py::array::c_style);
-  auto y = new_array<Scalar>(shape_of(x));
-  heads<Scalar>(kernels()).activation(which, x.size(), static_cast<const Scalar*>(x.data()),
-                                      y.mutable_data());
+  const Held x(contiguous("x", given));
+  auto y = new_array<Scalar>(shape_of(*x));
+  heads<Scalar>(kernels()).activation(which, y.size(), x.data<Scalar>(), y.mutable_data());
   return std::move(y);
 }
 
@@ -179,6 +207,13 @@ void bind_losses(py::module_& m) {
         });
       },
       py::arg("x"), py::arg("targets"), py::arg("weights"), py::arg("scale"), py::arg("backward"));
+  m.def(
+      "is_finite",
+      [](const char* name, const py::array& x) {
+        return with_scalar_of(name, x,
+                              [&](auto scalar) { return is_finite<decltype(scalar)>(name, x); });
+      },
+      py::arg("name"), py::arg("array"));
   m.def(
       "activation",
       [](const std::string& name, const py::array& x) {

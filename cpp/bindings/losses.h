@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bindings/arrays.h"
+#include "bindings/finite.h"
 #include "kernels/heads_table.h"
 
 namespace rnnfast {
@@ -20,7 +21,7 @@ struct TargetArrays {
 template <class Scalar>
 struct CheckedTargets {
   Targets<Scalar> targets;
-  py::array held[3];
+  Held held[3];
 
   CheckedTargets(const TargetArrays& given, std::int64_t R, std::int64_t V) {
     targets.classes = optional_data<std::int64_t>("targets", given.classes, {R}, held[0]);
@@ -28,6 +29,10 @@ struct CheckedTargets {
     targets.row_weights = optional_data<Scalar>("weights", given.row_weights, {R}, held[1]);
     targets.class_weights =
         optional_data<Scalar>("class_weights", given.class_weights, {V}, held[2]);
+    if (targets.row_weights != nullptr && !all_finite(targets.row_weights, R))
+      throw_not_finite("weights");
+    if (targets.class_weights != nullptr && !all_finite(targets.class_weights, V))
+      throw_not_finite("class_weights");
     targets.smoothing = given.smoothing;
     targets.scale = given.scale;
     const std::int64_t* const end = targets.classes + R;

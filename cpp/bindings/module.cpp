@@ -1,6 +1,5 @@
 #include "bindings/module.h"
 
-#include <pthread.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -8,6 +7,8 @@
 #include <new>
 #include <string>
 
+#include "bindings/memory.h"
+#include "bindings/mutex.h"
 #include "cpu.h"
 
 namespace py = pybind11;
@@ -20,7 +21,6 @@ constexpr int kMostThreads = 1024;
 const KernelTable* chosen = nullptr;
 std::atomic<int> threads{0};  // what was asked for; 0: the default
 std::atomic<int> default_threads{1};
-std::atomic<bool> forked{false};
 
 void use_kernels(const py::capsule& capsule) {
   if (capsule.name() == nullptr || std::string(capsule.name()) != kTableCapsule)
@@ -36,11 +36,26 @@ void set_num_threads(int count) {
   if (count < 1 || count > kMostThreads)
     throw py::value_error("count: expected 1 to " + std::to_string(kMostThreads) +
                           " threads, got " + std::to_string(count));
+  if (count > 1 && chosen != nullptr && !chosen->has_teams())
+    throw std::runtime_error(
+        "count: expected 1 in a process that was forked inside a call that several threads share, "
+        "got " +
+        std::to_string(count));
   threads = count;
 }
 
 // Until a number is asked for, at most so many.
 void limit_threads(int count) { default_threads = std::clamp(count, 1, default_threads.load()); }
+// std::bad_alloc says nothing of its own.
+void translate_out_of_memory(std::exception_ptr error) {
+  try {
+    if (error) std::rethrow_exception(error);
+  } catch (const std::bad_alloc&) {
+    PyErr_SetString(PyExc_MemoryError, "this call needs more memory than there is");
+  } catch (const std::length_error&) {
+    PyErr_SetString(PyExc_MemoryError, "this call needs more memory than there can be");
+  }
+}
 
 }  // namespace
 
@@ -50,7 +65,12 @@ const KernelTable& kernels() {
 }
 
 void require_ok(Status status) {
-  if (status == Status::out_of_memory) throw std::bad_alloc();
+  if (status == Status::out_of_memory) {
+    const double missed = chosen != nullptr ? chosen->missed_memory() : 0;
+    if (missed > 0)
+      throw_memory_error("this call needs " + text_of_bytes(missed) + ", more than there is");
+    throw std::bad_alloc();
+  }
   if (status == Status::not_finite) {
     PyErr_SetString(PyExc_FloatingPointError,
                     "logits: expected finite numbers, got NaN or infinity");
@@ -59,9 +79,8 @@ void require_ok(Status status) {
 }
 
 int thread_count(int wanted) {
-  if (forked) return 1;
   if (wanted > 0) return std::min(wanted, kMostThreads);
-  if (const int asked = threads; asked > 0) return asked;
+  if (const int asked = threads.load(std::memory_order_relaxed); asked > 0) return asked;
   const int count = default_threads;
   return count == 1 ? 1 : std::min(count, affine_cpus());  // a system call, tenths of microseconds
 }
@@ -73,12 +92,15 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "The seam between rnnfast's Python and its kernels.";
   m.attr("__version__") = RNNFAST_VERSION;
   default_threads = usable_cpus();
-  pthread_atfork(nullptr, nullptr, [] { forked = true; });
+  watch_forks([] { threads = 1; });  // as many processes as cores are the usual reason to fork
+  py::register_local_exception_translator(translate_out_of_memory);
 
   m.def("cpu_levels", &cpu_levels);
   m.def("cpu_name", &cpu_name);
   m.def("usable_cpus", &usable_cpus);
   m.def("quota_cpus", &quota_cpus, py::arg("root"));
+  m.def("memory_limit", &memory_limit);
+  m.def("text_of_bytes", &text_of_bytes, py::arg("bytes"));
   m.def("use_kernels", &use_kernels, py::arg("capsule"));
   m.def("kernel_level", [] { return kernels().level; });
   m.def("kernel_lanes", [] { return py::make_tuple(kernels().lanes_f32, kernels().lanes_f64); });

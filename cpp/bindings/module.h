@@ -11,11 +11,10 @@ namespace rnnfast {
 // RuntimeError if none was chosen.
 const KernelTable& kernels();
 
-// Threads that a kernel call may use: `wanted` if that is not 0, else as set; 1 in a forked child,
-// where OpenMP's team is gone.
+// Threads that a kernel call may use: `wanted` if that is not 0, else as set.
 int thread_count(int wanted = 0);
 
-// Throws MemoryError or FloatingPointError for a status that is not ok.
+// Throws MemoryError or FloatingPointError for the status, not ok, of a kernel of `kernels()`.
 void require_ok(Status status);
 
 void bind_parameters(pybind11::module_& m);

@@ -1,3 +1,5 @@
+#include <mutex>
+
 #include "bindings/arrays.h"
 #include "bindings/module.h"
 #include "bindings/packed_copies.h"
@@ -30,7 +32,7 @@ struct Part {
     auto array = py::cast<py::array>(given);
     require_dtype<Scalar>(name, array, false);
     require_shape(name, array, {end - begin});
-    if (!(array.flags() & py::array::c_style) || !array.writeable())
+    if (!(array.flags() & py::array::c_style) || !is_aligned(array) || !array.writeable())
       throw py::value_error(std::string(name) + ": expected a writeable contiguous array");
     return static_cast<Scalar*>(array.mutable_data());
   }
@@ -55,9 +57,9 @@ struct Part {
     const auto& table = heads<Scalar>(kernels());
     const int threads = thread_count();
     const py::gil_scoped_release release;
+    const std::lock_guard lock(buffer.gradient_mutex());
     RowGradients* const by_row = buffer.row_grads();
     if (by_row == nullptr) return f(table, all, buffer.grads<Scalar>() + begin, threads);
-    const std::lock_guard lock(by_row->mutex());
     f(table, Touched<Scalar>{by_row->size(), by_row->rows().data(), by_row->width()},
       by_row->data<Scalar>(), threads);
   }
@@ -134,7 +136,7 @@ void zero_grads(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end) {
   with_part(buffer, begin, end, [&](const auto& part) {
     if (RowGradients* const by_row = buffer.row_grads()) {
       const py::gil_scoped_release release;
-      const std::lock_guard lock(by_row->mutex());
+      const std::lock_guard lock(buffer.gradient_mutex());
       return by_row->clear();
     }
     part.run([&](const auto& table, const auto& touched, auto* grads, int threads) {

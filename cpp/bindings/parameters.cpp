@@ -1,7 +1,7 @@
 #include "bindings/parameters.h"
 
 #include <cstring>
-#include <new>
+#include <mutex>
 
 #include "bindings/module.h"
 
@@ -12,7 +12,9 @@ namespace {
 void* zeroed(std::size_t bytes) {
   const std::size_t rounded = (bytes + 63) / 64 * 64 + 64;
   void* p = std::aligned_alloc(64, rounded);
-  if (p == nullptr) throw std::bad_alloc();
+  if (p == nullptr)
+    throw_memory_error("parameters: their memory needs " +
+                       text_of_bytes(static_cast<double>(rounded)) + ", more than there is");
   std::memset(p, 0, rounded);
   return p;
 }
@@ -41,7 +43,7 @@ py::array view(const py::object& self, bool grads) {
 }
 
 // The rows that have gradients (K), and those (K, row_size): copies.
-py::tuple sparse_grads(const ParameterBuffer& buffer) {
+py::tuple sparse_grads(ParameterBuffer& buffer) {
   RowGradients* const grads = buffer.row_grads();
   if (grads == nullptr)
     throw py::value_error(
@@ -50,7 +52,7 @@ py::tuple sparse_grads(const ParameterBuffer& buffer) {
   std::vector<std::byte> block;
   {
     const py::gil_scoped_release release;
-    const std::lock_guard lock(grads->mutex());
+    const std::lock_guard lock(buffer.gradient_mutex());
     rows = grads->rows();
     block.assign(grads->data<std::byte>(), grads->data<std::byte>() + grads->bytes());
   }
@@ -67,12 +69,33 @@ ParameterBuffer::ParameterBuffer(std::int64_t size, bool is_double, std::int64_t
   if (row_size < 0 || (row_size > 0 && size % row_size != 0))
     throw py::value_error("row_size: expected a divisor of " + std::to_string(size) + ", got " +
                           std::to_string(row_size));
+  require_memory("size: a buffer of " + std::to_string(size) + " parameters and their gradients",
+                 bytes_of({size, row_size > 0 ? 1 : 2}, item_size(*this)));
   const std::size_t bytes = static_cast<std::size_t>(size) * item_size(*this);
   values_.reset(zeroed(bytes));
   if (row_size > 0)
     row_grads_ = std::make_unique<RowGradients>(row_size, item_size(*this));
   else
     grads_.reset(zeroed(bytes));
+}
+
+void ParameterBuffer::add_grads(std::int64_t offset, const py::array& source) {
+  if (row_grads_ != nullptr)
+    throw py::value_error("source: expected a buffer that keeps all gradients, got one by row");
+  if (offset < 0 || offset > size_ || source.size() > size_ - offset)
+    throw py::value_error("source: expected at most " + std::to_string(size_ - offset) +
+                          " values, got " + std::to_string(source.size()));
+  with_scalar(is_double_, [&](auto scalar) {
+    using Scalar = decltype(scalar);
+    require_dtype<Scalar>("source", source);
+    const Held held(contiguous("source", source));
+    const Scalar* const from = held.data<Scalar>();
+    const std::int64_t count = held->size();
+    Scalar* const to = grads<Scalar>() + offset;
+    const py::gil_scoped_release release;
+    const std::lock_guard lock(gradient_mutex_);
+    for (std::int64_t i = 0; i < count; ++i) to[i] += from[i];
+  });
 }
 
 void ParameterBuffer::assign(std::int64_t offset, const py::array& source) {
@@ -82,7 +105,7 @@ void ParameterBuffer::assign(std::int64_t offset, const py::array& source) {
     require_dtype<float>("source", source);
   if (!(source.flags() & py::array::c_style))
     throw py::value_error("source: expected a C-contiguous array, got strides");
-  if (offset < 0 || source.size() > size_ - offset)
+  if (offset < 0 || offset > size_ || source.size() > size_ - offset)
     throw py::value_error("source: expected at most " + std::to_string(size_ - offset) +
                           " values, got " + std::to_string(source.size()));
   std::memcpy(values<char>() + offset * static_cast<std::int64_t>(item_size(*this)), source.data(),
@@ -107,6 +130,7 @@ void bind_parameters(py::module_& m) {
       .def_property_readonly("values", [](const py::object& self) { return view(self, false); })
       .def_property_readonly("grads", [](const py::object& self) { return view(self, true); })
       .def("sparse_grads", &sparse_grads)
+      .def("add_grads", &ParameterBuffer::add_grads, py::arg("offset"), py::arg("source"))
       .def("assign", &ParameterBuffer::assign, py::arg("offset"), py::arg("source"));
 }
 

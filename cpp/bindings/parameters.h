@@ -5,11 +5,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <vector>
 
 #include "bindings/arrays.h"
+#include "bindings/mutex.h"
 #include "bindings/row_gradients.h"
 
 namespace rnnfast {
@@ -40,10 +40,13 @@ class ParameterBuffer {
     return static_cast<Scalar*>(grads_.get());
   }
   RowGradients* row_grads() const { return row_grads_.get(); }
-  // Held by who adds to `grads`: several networks may stand on one buffer, in several threads.
-  std::mutex& gradient_mutex() { return gradient_mutex_; }
+  // Held by who changes gradients, of whatever network: several may stand on one buffer, in several
+  // threads. Who holds it must not wait for the GIL.
+  Mutex& gradient_mutex() { return gradient_mutex_; }
   // Networks that stand on the buffer and keep packed copies of its values. Needs the GIL.
   std::vector<std::weak_ptr<Recurrent>>& networks() { return networks_; }
+  // Adds an array of the buffer's dtype to the gradients [offset, offset + size).
+  void add_grads(std::int64_t offset, const py::array& source);
   // Copies a contiguous array of the buffer's dtype to [offset, offset + size).
   void assign(std::int64_t offset, const py::array& source);
   template <class Scalar>
@@ -60,7 +63,7 @@ class ParameterBuffer {
   bool is_double_;
   std::int64_t version_ = 0;
   std::unique_ptr<void, Free> values_, grads_;
-  std::mutex gradient_mutex_;
+  Mutex gradient_mutex_;
   std::unique_ptr<RowGradients> row_grads_;
   std::vector<std::weak_ptr<Recurrent>> networks_;
 };

@@ -48,6 +48,10 @@ Recurrent::Recurrent(const std::string& cell, const StackShape& shape,
   shape_.cell = cell_named(cell);
   if (static_cast<int>(offsets_.size()) != shape_.L * shape_.D)
     throw py::value_error("offsets: expected one entry per layer and direction");
+  const auto all = places();
+  if (all.front()[0] < 0 || all.back()[1] > parameters_->size())
+    throw py::value_error("offsets: expected places within the buffer of " +
+                          std::to_string(parameters_->size()));
 }
 
 std::shared_ptr<Recurrent> Recurrent::create(const std::string& cell, const StackShape& shape,
@@ -130,7 +134,7 @@ std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward, int threa
       packed->is_double = is_double();
       packed->shape = shape_;
       packed->packed = table.packed_create(shape_);
-      if (packed->packed == nullptr) throw std::bad_alloc();
+      if (packed->packed == nullptr) require_ok(Status::out_of_memory);
     }
     const auto parameters = values<Scalar>();
     packed->version = -1;
@@ -259,6 +263,8 @@ void bind_recurrent(py::module_& m) {
             return with_scalar(self.is_double(), [&](auto scalar) -> py::array {
               using Scalar = decltype(scalar);
               const std::int64_t width = self.shape().D * self.shape().P;
+              if (T < 0 || B < 0)
+                throw py::value_error("T, B: expected at least 0, got " + text_of({T, B}));
               auto mask = new_array<Scalar>({T, B, width});
               recurrent<Scalar>(self.table())
                   .dropout_mask(Dropout{dropout, seed, every_step_alike}, layer, T, B, width,

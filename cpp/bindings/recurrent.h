@@ -72,7 +72,7 @@ class Recurrent {
   std::vector<LayerParameters<Scalar*>> gradients(Scalar* flat) const;
   template <class Scalar>
   std::vector<LayerParameters<const Scalar*>> values() const;
-  std::mutex& gradient_mutex() { return parameters_->gradient_mutex(); }
+  Mutex& gradient_mutex() { return parameters_->gradient_mutex(); }
 
  private:
   Recurrent(const std::string& cell, const StackShape& shape,

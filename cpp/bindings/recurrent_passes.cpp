@@ -16,6 +16,8 @@ struct Strided {
   const Scalar* data;
   std::int64_t time, batch;
 
+  Strided(const Scalar* first, std::int64_t by_time, std::int64_t by_batch)
+      : data(first), time(by_time), batch(by_batch) {}
   Strided(const py::array& array, bool batch_first)
       : data(static_cast<const Scalar*>(array.data())),
         time(array.strides(batch_first ? 1 : 0) / static_cast<py::ssize_t>(sizeof(Scalar))),
@@ -29,17 +31,40 @@ std::vector<std::int64_t> by_time(std::int64_t T, std::int64_t B, bool batch_fir
   return shape;
 }
 
-// The state `array` (or none) as a contiguous (L*D, B, width) array, checked.
+// The data of the state `given` (L*D, B, width), or null for None, checked.
 template <class Scalar>
-py::array state_array(const char* name, const py::object& given, const StackShape& shape,
-                      std::int64_t B, std::int64_t width) {
-  const auto array = py::cast<py::array>(given);
-  require_dtype<Scalar>(name, array);
-  require_shape(name, array, {std::int64_t(shape.L) * shape.D, B, width});
-  auto contiguous = py::array::ensure(array, py::array::c_style);
-  if (!all_finite(static_cast<const Scalar*>(contiguous.data()), contiguous.size()))
-    throw py::value_error(std::string(name) + ": expected finite numbers, got NaN or infinity");
-  return contiguous;
+const Scalar* state_data(const char* name, const py::object& given, const StackShape& shape,
+                         std::int64_t B, std::int64_t width, Held& held) {
+  const auto* const data =
+      optional_data<Scalar>(name, given, {std::int64_t(shape.L) * shape.D, B, width}, held);
+  if (data != nullptr && !all_finite(data, held->size())) throw_not_finite(name);
+  return data;
+}
+
+// The lengths (B) of sequences, a copy; empty for None.
+std::vector<std::int64_t> read_lengths(const py::object& given, std::int64_t T, std::int64_t B) {
+  Held held;
+  const auto* const data = optional_data<std::int64_t>("lengths", given, {B}, held);
+  if (data == nullptr) return {};
+  for (std::int64_t b = 0; b < B; ++b)
+    if (data[b] < 0 || data[b] > T)
+      throw py::value_error("lengths: expected numbers from 0 to " + std::to_string(T) + ", got " +
+                            std::to_string(data[b]));
+  return {data, data + B};
+}
+
+// x (T, B, I), to be read where it stands, or a copy of the indices (T, B).
+template <class Scalar>
+py::array sequence_array(const char* name, const py::array& given) {
+  if (given.ndim() == 2) {
+    require_dtype<std::int64_t>(name, given);
+    return copy_of(name, given);
+  }
+  require_dtype<Scalar>(name, given);
+  if (given.ndim() != 3)
+    throw py::value_error(std::string(name) + ": expected 2 or 3 axes, got shape " +
+                          text_of(shape_of(given)));
+  return with_contiguous_rows(name, given);
 }
 
 // Rows within each length must be finite; what lies past a length is never read.
@@ -89,7 +114,7 @@ void ForwardCache::release() {
     });
   cache = nullptr;
   weights.reset();
-  x = y = reset = py::none();
+  x = y = reset = Held();
 }
 
 std::int64_t ForwardCache::bytes() const {
@@ -103,12 +128,10 @@ template <class Scalar>
 void check_sequence(const Recurrent& self, const char* name, const py::array& given,
                     const py::object& lengths, bool batch_first) {
   const bool indices = given.ndim() == 2;
-  if (!indices) require_dtype<Scalar>(name, given);
-  const py::array array = with_contiguous_rows(given);
+  const py::array array = sequence_array<Scalar>(name, given);
   const std::int64_t T = array.shape(batch_first ? 1 : 0), B = array.shape(batch_first ? 0 : 1);
-  const std::int64_t* ends = nullptr;
-  if (!lengths.is_none())
-    ends = static_cast<const std::int64_t*>(py::cast<py::array>(lengths).data());
+  const auto given_lengths = read_lengths(lengths, T, B);
+  const std::int64_t* const ends = lengths.is_none() ? nullptr : given_lengths.data();
   if (indices)
     require_indices(Strided<std::int64_t>(array, batch_first), T, B, self.shape().I, ends);
   else
@@ -117,11 +140,10 @@ void check_sequence(const Recurrent& self, const char* name, const py::array& gi
 
 template <class Scalar>
 std::uint64_t fingerprint_of(const py::array& given, const py::object& lengths, bool batch_first) {
-  const py::array x = with_contiguous_rows(given);
+  const py::array x = with_contiguous_rows("x", given);
   const std::int64_t T = x.shape(batch_first ? 1 : 0), B = x.shape(batch_first ? 0 : 1);
-  const std::int64_t* ends = nullptr;
-  if (!lengths.is_none())
-    ends = static_cast<const std::int64_t*>(py::cast<py::array>(lengths).data());
+  const auto given_lengths = read_lengths(lengths, T, B);
+  const std::int64_t* const ends = lengths.is_none() ? nullptr : given_lengths.data();
   return fingerprint_of(Strided<Scalar>(x, batch_first), T, B, x.shape(2), ends);
 }
 
@@ -132,18 +154,16 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
                   std::shared_ptr<const PackedWeights> weights, int threads) {
   const StackShape& shape = self.shape();
   const bool indices = x_given.ndim() == 2;
-  if (!indices) require_dtype<Scalar>("x", x_given);
-  const py::array x = with_contiguous_rows(x_given);
+  const py::array x = sequence_array<Scalar>("x", x_given);
+  const Held x_held(x);
   const std::int64_t T = x.shape(batch_first ? 1 : 0), B = x.shape(batch_first ? 0 : 1);
 
   SequenceInput<Scalar> in = {};
   in.T = T;
   in.B = B;
-  py::array lengths_array, reset_array, h0_array, c0_array;
-  if (!lengths.is_none()) {
-    lengths_array = py::cast<py::array>(lengths);
-    in.lengths = static_cast<const std::int64_t*>(lengths_array.data());
-  }
+  Held reset_held, h0_held, c0_held;
+  auto lengths_copy = read_lengths(lengths, T, B);
+  if (!lengths.is_none()) in.lengths = lengths_copy.data();
   if (indices) {
     const Strided<std::int64_t> s(x, batch_first);
     require_indices(s, T, B, shape.I, in.lengths);
@@ -158,23 +178,14 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
     in.x_batch = s.batch;
   }
   if (!reset.is_none()) {
-    reset_array = py::cast<py::array>(reset);
-    require_shape("reset", reset_array, by_time(T, B, batch_first));
-    // Backpropagation reads it again, and the caller may reuse it.
-    if (keep) reset_array = reset_array.attr("copy")();
-    const Strided<std::uint8_t> s(reset_array, batch_first);
+    optional_data<bool>("reset", reset, by_time(T, B, batch_first), reset_held);
+    const Strided<std::uint8_t> s(*reset_held, batch_first);
     in.reset = s.data;
     in.reset_time = s.time;
     in.reset_batch = s.batch;
   }
-  if (!h0.is_none()) {
-    h0_array = state_array<Scalar>("h0", h0, shape, B, shape.P);
-    in.h0 = static_cast<const Scalar*>(h0_array.data());
-  }
-  if (!c0.is_none()) {
-    c0_array = state_array<Scalar>("c0", c0, shape, B, shape.H);
-    in.c0 = static_cast<const Scalar*>(c0_array.data());
-  }
+  in.h0 = state_data<Scalar>("h0", h0, shape, B, shape.P, h0_held);
+  in.c0 = state_data<Scalar>("c0", c0, shape, B, shape.H, c0_held);
 
   const std::int64_t states = std::int64_t(shape.L) * shape.D, width = shape.D * shape.P;
   auto y = new_array<Scalar>(by_time(T, B, batch_first, width));
@@ -194,16 +205,20 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
         recurrent<Scalar>(self.table())
             .forward(weights->packed, in, out, dropout, cache ? &cache->cache : nullptr, threads);
   }
-  if (status == Status::not_finite)  // says where
-    require_finite("x", Strided<Scalar>(x, batch_first), T, B, shape.I, in.lengths);
+  if (status == Status::not_finite) {  // says where
+    require_finite("x", Strided<Scalar>{in.x, in.x_time, in.x_batch}, T, B, shape.I, in.lengths);
+    throw_not_finite("x");
+  }
   require_ok(status);
   if (cache) {
     cache->is_double = self.is_double();
     cache->weights = weights;
-    cache->x = x;
-    cache->y = y;
-    cache->reset = reset_array;
-    if (in.lengths != nullptr) cache->lengths.assign(in.lengths, in.lengths + B);
+    cache->x = x_held;
+    cache->x_time = in.x_time;
+    cache->x_batch = in.x_batch;
+    cache->y = Held(y);
+    cache->reset = reset_held;
+    cache->lengths = std::move(lengths_copy);
     cache->T = T;
     cache->B = B;
     cache->batch_first = batch_first;
@@ -223,25 +238,19 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
         "backprop: expected to be called once a forward pass, got a second call");
   const std::int64_t T = kept.T, B = kept.B, states = std::int64_t(shape.L) * shape.D;
   SequenceGradients<Scalar> g = {};
-  py::array dy_array, dh_array, dc_array;
+  Held dy_held, dh_held, dc_held;
   if (!dy.is_none()) {
     const auto given = py::cast<py::array>(dy);
     require_dtype<Scalar>("dy", given);
     require_shape("dy", given, by_time(T, B, kept.batch_first, shape.D * shape.P));
-    dy_array = with_contiguous_rows(given);
-    const Strided<Scalar> s(dy_array, kept.batch_first);
+    dy_held = Held(with_contiguous_rows("dy", given));
+    const Strided<Scalar> s(*dy_held, kept.batch_first);
     g.dy = s.data;
     g.dy_time = s.time;
     g.dy_batch = s.batch;
   }
-  if (!dh_n.is_none()) {
-    dh_array = state_array<Scalar>("dh_n", dh_n, shape, B, shape.P);
-    g.dh_n = static_cast<const Scalar*>(dh_array.data());
-  }
-  if (!dc_n.is_none()) {
-    dc_array = state_array<Scalar>("dc_n", dc_n, shape, B, shape.H);
-    g.dc_n = static_cast<const Scalar*>(dc_array.data());
-  }
+  g.dh_n = state_data<Scalar>("dh_n", dh_n, shape, B, shape.P, dh_held);
+  g.dc_n = state_data<Scalar>("dc_n", dc_n, shape, B, shape.H, dc_held);
   py::object dx = py::none();
   if (need_dx && !kept.indices) {
     auto array = new_array<Scalar>(by_time(T, B, kept.batch_first, shape.I));
@@ -256,12 +265,14 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   g.dh0 = dh0.mutable_data();
   g.dc0 = is_lstm(shape.cell) ? dc0.mutable_data() : nullptr;
   py::array flat;
+  Held flat_held;
   if (!gradients.is_none()) {
     flat = py::cast<py::array>(gradients);
     require_dtype<Scalar>("gradients", flat);
     require_shape("gradients", flat, {self.size()});
-    if (!(flat.flags() & py::array::c_style))
-      throw py::value_error("gradients: expected a C-contiguous array, got strides");
+    if (!(flat.flags() & py::array::c_style) || !is_aligned(flat))
+      throw py::value_error("gradients: expected a C-contiguous array, got another");
+    flat_held = Held(flat);
   }
   const auto parameters = self.gradients<Scalar>(
       gradients.is_none() ? nullptr : static_cast<Scalar*>(flat.mutable_data()));
@@ -269,7 +280,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   const auto weights = kept.weights;
   Cache* cache = std::exchange(kept.cache, nullptr);
   threads = thread_count(threads);
-  const Strided<Scalar> x(py::cast<py::array>(kept.x), kept.batch_first);
+  const Strided<Scalar> x{kept.x.data<Scalar>(), kept.x_time, kept.x_batch};
   const std::int64_t* const ends = kept.lengths.empty() ? nullptr : kept.lengths.data();
   Status status = Status::ok;
   bool same = true;
@@ -284,8 +295,9 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   }
   if (status == Status::not_finite) {
     kept.cache = cache;
-    require_finite("dy", Strided<Scalar>(dy_array, kept.batch_first), T, B, shape.D * shape.P,
+    require_finite("dy", Strided<Scalar>{g.dy, g.dy_time, g.dy_batch}, T, B, shape.D * shape.P,
                    ends);
+    throw_not_finite("dy");
   }
   kept.release();
   if (!same)

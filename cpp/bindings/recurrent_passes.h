@@ -19,10 +19,11 @@ class ForwardCache {
   bool is_double = false;
   Cache* cache = nullptr;
   std::shared_ptr<const PackedWeights> weights;
-  py::object x = py::none(), y = py::none(), reset = py::none();
+  Held x, y, reset;
   std::vector<std::int64_t> lengths;  // empty: all T
   std::int64_t T = 0, B = 0;
   bool batch_first = false, indices = false;
+  std::int64_t x_time = 0, x_batch = 0;  // strides of x, whose owner may give it another shape
   std::uint64_t x_print = 0;  // of x, which is not copied: backpropagation asks whether it stayed
 };
 

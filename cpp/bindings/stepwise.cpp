@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
@@ -30,12 +31,18 @@ class Stepwise {
     if (offsets_[0] < 0 || (normalised_ && (offsets_[3] < 0 || offsets_[4] < 0)) ||
         (normalised_ && lstm_ && (offsets_[5] < 0 || offsets_[6] < 0)))
       throw py::value_error("offsets: expected a place for each parameter of the cell");
+    const std::int64_t wide = (lstm_ ? 4 : 3) * H_;
+    const std::int64_t sizes[] = {wide * H_, wide, wide, wide, wide, H_, H_};
+    for (int i = 0; i < 7; ++i)
+      if (H_ < 1 || H_ > parameters_->size() || offsets_[i] > parameters_->size() - sizes[i])
+        throw py::value_error("offsets: expected places within the buffer of " +
+                              std::to_string(parameters_->size()));
   }
 
   bool is_double() const { return parameters_->is_double(); }
   bool lstm() const { return lstm_; }
   const KernelTable& table() const { return *table_; }
-  std::mutex& gradient_mutex() { return gradient_mutex_; }
+  Mutex& gradient_mutex() { return parameters_->gradient_mutex(); }
   StepwiseShape shape(std::int64_t T, std::int64_t B) const {
     return {lstm_, normalised_, T, B, H_};
   }
@@ -61,7 +68,6 @@ class Stepwise {
   std::int64_t H_;
   std::shared_ptr<ParameterBuffer> parameters_;
   StepwiseOffsets offsets_;
-  std::mutex gradient_mutex_;
 };
 
 // The data of a contiguous array of this dtype and shape; null for an absent name.
@@ -71,19 +77,34 @@ Scalar* kept_data(const py::dict& kept, const char* name, const std::vector<std:
   const auto array = py::cast<py::array>(kept[name]);
   require_dtype<Scalar>(name, array);
   require_shape(name, array, shape);
-  if (!(array.flags() & py::array::c_style))
+  if (!(array.flags() & py::array::c_style) || !is_aligned(array))
     throw py::value_error(std::string(name) + ": expected a C-contiguous array, got another");
   return static_cast<Scalar*>(const_cast<void*>(array.data()));
 }
 
+// How many rows take each step: a copy, checked.
+std::vector<std::int64_t> active_rows(const py::dict& kept, const StepwiseShape& s) {
+  const auto* const given = kept_data<std::int64_t>(kept, "active", {s.T});
+  if (given == nullptr) throw py::value_error("active: expected an array, got none");
+  std::vector<std::int64_t> rows(given, given + s.T);
+  std::int64_t before = s.B;
+  for (const std::int64_t now : rows) {
+    if (now < 0 || now > before)
+      throw py::value_error("active: expected falling numbers from " + std::to_string(s.B) +
+                            " to 0, got " + std::to_string(now));
+    before = now;
+  }
+  return rows;
+}
+
 // A pass over the arrays of `kept`; T and B are those of x.
 template <class Scalar>
-StepwisePass<Scalar> pass_of(const py::dict& kept, const StepwiseShape& s, Scalar rate_h,
-                             Scalar rate_c) {
+StepwisePass<Scalar> pass_of(const py::dict& kept, const std::vector<std::int64_t>& active,
+                             const StepwiseShape& s, Scalar rate_h, Scalar rate_c) {
   const std::vector<std::int64_t> wide = {s.T, s.B, s.gates()}, narrow = {s.T, s.B, s.H},
                                   states = {s.T + 1, s.B, s.H}, scales = {s.T, s.B, 2};
   StepwisePass<Scalar> p = {};
-  p.active = kept_data<std::int64_t>(kept, "active", {s.T});
+  p.active = active.data();
   p.keep_h = kept_data<Scalar>(kept, "keep_h", narrow);
   p.keep_c = kept_data<Scalar>(kept, "keep_c", narrow);
   p.drop = kept_data<Scalar>(kept, "drop", narrow);
@@ -122,7 +143,9 @@ void forward(Stepwise& self, py::dict& kept, double rate_h, double rate_c) {
     kept["squashed"] = new_array<Scalar>({shape.T, shape.B, shape.H});
     kept["c_scale"] = new_array<Scalar>({shape.T, shape.B});
   }
-  const auto pass = pass_of(kept, shape, static_cast<Scalar>(rate_h), static_cast<Scalar>(rate_c));
+  const auto active = active_rows(kept, shape);
+  const auto pass =
+      pass_of(kept, active, shape, static_cast<Scalar>(rate_h), static_cast<Scalar>(rate_c));
   const auto parameters = self.values<Scalar>();
   const int threads = thread_count();
   Status status;
@@ -139,7 +162,9 @@ template <class Scalar>
 py::tuple backward(Stepwise& self, const py::dict& kept, double rate_h, double rate_c,
                    const py::dict& gradients) {
   const StepwiseShape shape = shape_of_kept(self, kept);
-  const auto pass = pass_of(kept, shape, static_cast<Scalar>(rate_h), static_cast<Scalar>(rate_c));
+  const auto active = active_rows(kept, shape);
+  const auto pass =
+      pass_of(kept, active, shape, static_cast<Scalar>(rate_h), static_cast<Scalar>(rate_c));
   const std::int64_t T = shape.T, B = shape.B, H = shape.H;
   auto dx = new_array<Scalar>({T, B, shape.gates()});
   auto du = new_array<Scalar>({T, B, shape.gates()});

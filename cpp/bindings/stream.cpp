@@ -15,16 +15,20 @@ StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_
   const StackShape& shape = layer_->shape();
   if (batch_size < 1)
     throw py::value_error("batch_size: expected at least 1, got " + std::to_string(batch_size));
+  // The states twice, and what a step works out.
+  const std::int64_t numbers = shape.L * (2 * shape.P + shape.H) + 4 * shape.H;
+  require_memory("batch_size: a stream of " + std::to_string(batch_size) + " sequences",
+                 bytes_of({batch_size, numbers}, layer_->is_double() ? 8 : 4));
   with_scalar(layer_->is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);
-    stream_ = recurrent<Scalar>(layer_->table()).stream_create(weights_->packed, batch_size);
-    if (stream_ == nullptr) throw std::bad_alloc();
     std::int64_t weights = 0;
     for (int l = 0; l < shape.L; ++l)
       weights += gate_count(shape.cell) * shape.H * (shape.input_of(l) + shape.P);
     may_share_ = weights * static_cast<std::int64_t>(sizeof(Scalar)) >= kShared;
     output_ = new_array<Scalar>({batch_size, shape.P});
     output_flat_ = py::array(py::dtype::of<Scalar>(), {shape.P}, output_.data(), output_);
+    stream_ = recurrent<Scalar>(layer_->table()).stream_create(weights_->packed, batch_size);
+    if (stream_ == nullptr) require_ok(Status::out_of_memory);
   });
 }
 
@@ -52,25 +56,20 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
       flat = array.ndim() == 0;
       if (!(flat && B == 1)) require_shape("x", array, {B});
       wide = kind == 'u' && array.itemsize() == sizeof(std::uint64_t);
-      if (wide)  // the same bits; one beyond int64 is negative then, and named as the nearest
-        held = py::array_t<std::uint64_t, py::array::c_style>::ensure(array);
-      else
-        held = py::array_t<std::int64_t, py::array::c_style>::ensure(array);
-      indices = static_cast<const std::int64_t*>(held.data());
+      held = integers_of<std::int64_t>("x", array);  // one beyond int64 is negative then
+      const auto* const given = static_cast<const std::int64_t*>(held.data());
+      indices_.assign(given, given + B);
+      indices = indices_.data();
     } else {
       require_dtype<Scalar>("x", array);
       flat = array.ndim() == 1;
       const bool fits = flat ? B == 1 && array.shape(0) == I
                              : array.ndim() == 2 && array.shape(0) == B && array.shape(1) == I;
       if (!fits) require_shape("x", array, {B, I});
-      if (!(array.flags() & py::array::c_style)) {
-        held = py::array::ensure(array, py::array::c_style);
-        array = held;
-      }
-      values = static_cast<const Scalar*>(array.data());
-      if (!all_finite(values, B * I))
-        throw py::value_error("x: expected finite numbers, got NaN or infinity");
-      if (held.ptr() == nullptr) held = array;
+      const bool readable = (array.flags() & py::array::c_style) && is_aligned(array);
+      held = readable ? array : contiguous("x", array);
+      values = static_cast<const Scalar*>(held.data());
+      if (!all_finite(values, B * I)) throw_not_finite("x");
     }
   } else if (PyIndex_Check(x.ptr()) && !PyBool_Check(x.ptr()) && B == 1 && I > 1) {
     one_index = PyNumber_AsSsize_t(x.ptr(), nullptr);  // one beyond 64 bits: the nearest
@@ -97,7 +96,7 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
       require_shape("out", target, {shape.P});
     else
       require_shape("out", target, {B, shape.P});
-    if (!(target.flags() & py::array::c_style) || !target.writeable())
+    if (!(target.flags() & py::array::c_style) || !is_aligned(target) || !target.writeable())
       throw py::value_error("out: expected a writeable C-contiguous array, got another");
   }
   auto* y = static_cast<Scalar*>(const_cast<void*>(target.data()));
@@ -126,26 +125,21 @@ py::tuple StreamHandle::state() const {
 }
 
 void StreamHandle::set_state(const py::object& h, const py::object& c) {
-  require_idle();
+  if (busy_in_ == fork_generation()) require_idle();
   const StackShape& shape = layer_->shape();
   with_scalar(layer_->is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);
-    py::array arrays[2];
+    Held held[2];
     const Scalar* data[2] = {nullptr, nullptr};
     const py::object* given[2] = {&h, &c};
     const char* names[2] = {"h", "c"};
     for (int i = 0; i < 2; ++i) {
-      if (given[i]->is_none()) continue;
-      const auto array = py::cast<py::array>(*given[i]);
-      require_dtype<Scalar>(names[i], array);
-      require_shape(names[i], array, {shape.L, batch_size_, i == 0 ? shape.P : shape.H});
-      arrays[i] = py::array::ensure(array, py::array::c_style);
-      data[i] = static_cast<const Scalar*>(arrays[i].data());
-      if (!all_finite(data[i], arrays[i].size()))
-        throw py::value_error(std::string(names[i]) +
-                              ": expected finite numbers, got NaN or infinity");
+      const std::int64_t width = i == 0 ? shape.P : shape.H;
+      data[i] = optional_data<Scalar>(names[i], *given[i], {shape.L, batch_size_, width}, held[i]);
+      if (data[i] != nullptr && !all_finite(data[i], held[i]->size())) throw_not_finite(names[i]);
     }
     recurrent<Scalar>(layer_->table()).stream_set(stream_, data[0], data[1]);
+    busy_in_ = -1;  // whatever a thread was doing when the process forked
   });
 }
 

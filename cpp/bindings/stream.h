@@ -27,9 +27,9 @@ class StreamHandle {
    public:
     explicit Lock(StreamHandle& stream) : stream_(stream) {
       stream_.require_idle();
-      stream_.busy_ = true;
+      stream_.busy_in_ = fork_generation();
     }
-    ~Lock() { stream_.busy_ = false; }
+    ~Lock() { stream_.busy_in_ = -1; }
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;
 
@@ -43,15 +43,20 @@ class StreamHandle {
 
  private:
   void require_idle() const {
-    if (busy_)
+    if (busy_in_ == fork_generation())
       throw std::runtime_error("stream: expected no other thread to run it, got one that does");
+    if (busy_in_ >= 0)
+      throw std::runtime_error(
+          "stream: expected one that no thread ran when the process forked; reset it first");
   }
   template <class Scalar>
   py::object typed_step(const py::handle& x, const py::object& out);
 
   std::shared_ptr<Recurrent> layer_;
   std::int64_t batch_size_;
-  bool busy_ = false, may_share_ = false;
+  bool may_share_ = false;
+  int busy_in_ = -1;  // the fork generation in which a call runs without the GIL; -1: none does
+  std::vector<std::int64_t> indices_;  // (B) of a step
   std::shared_ptr<const PackedWeights> weights_;
   Stream* stream_ = nullptr;
   py::array output_, output_flat_;  // (B, P), and (P) of the same memory where B is 1

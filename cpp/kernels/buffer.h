@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/memory.h"
+#include "kernels/sizes.h"
 
 namespace rnnfast {
 
@@ -29,15 +30,19 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() { Memory::give(data_, taken_); }
 
-  // At least `count` values; what was there is lost unless it already fits.
+  // At least `count` values; what was there is lost unless it already fits. A negative count, which
+  // `product_of` gives for too large ones, is never to be had.
   bool reserve(std::int64_t count) {
+    if (count < 0) return false;
     if (count <= count_) return true;
     Memory::give(data_, taken_);
     data_ = nullptr;
     count_ = 0;
     const auto bytes = static_cast<std::uint64_t>(count) * sizeof(T);
-    if (bytes / sizeof(T) != static_cast<std::uint64_t>(count) || bytes > (1ull << 47))
+    if (bytes / sizeof(T) != static_cast<std::uint64_t>(count) || bytes > (1ull << 47)) {
+      Memory::miss(static_cast<double>(count) * sizeof(T));
       return false;
+    }
     taken_ = static_cast<std::size_t>(bytes);
     data_ = static_cast<T*>(Memory::take(taken_));
     if (data_ == nullptr) return false;

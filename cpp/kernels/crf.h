@@ -34,7 +34,7 @@ struct CrfTransitions {
   bool prepare(std::int64_t tags, const Scalar* transitions) {
     K = tags;
     S = ceil_div(K, lanes<double>) * lanes<double>;
-    if (!M.reserve(K * S) || !E.reserve(K * S)) return false;
+    if (!M.reserve(product_of(K, S)) || !E.reserve(product_of(K, S))) return false;
     double greatest = none;
     for (std::int64_t i = 0; i < K; ++i)
       for (std::int64_t j = 0; j < S; ++j) {
@@ -67,7 +67,7 @@ class CrfChain {
       : p_(chains), m_(transitions), K_(transitions.K), S_(transitions.S) {}
 
   bool reserve() {
-    return alpha_.reserve(std::max<std::int64_t>(p_.T, 1) * S_) && beta_.reserve(S_) &&
+    return alpha_.reserve(product_of(std::max<std::int64_t>(p_.T, 1), S_)) && beta_.reserve(S_) &&
            u_.reserve(S_) && a_.reserve(S_) && v_.reserve(S_) && sums_.reserve(S_);
   }
 
@@ -242,6 +242,7 @@ class CrfChain {
 template <class Scalar, class F>
 Status over_chains(const CrfChains<Scalar>& chains, const CrfTransitions& transitions,
                    std::int64_t block, int threads, const F& f) {
+  if (chains.B == 0) return Status::ok;
   const std::int64_t blocks = ceil_div(chains.B, block);
   std::atomic<bool> enough{true};
   const std::int64_t work = chains.T * chains.B * chains.K * (chains.K + 16);
@@ -267,7 +268,7 @@ Status crf_sums(const CrfChains<Scalar>& chains, const CrfSums<Scalar>& sums, in
   if (!transitions.prepare(K, chains.transitions)) return Status::out_of_memory;
   const std::int64_t S = transitions.S, part = CrfChain<Scalar>::gradient_size(transitions);
   const std::int64_t blocks = sums.dtransitions != nullptr ? ceil_div(B, block) : 0;
-  if (blocks > 0 && !parts.reserve_zeroed(blocks * part)) return Status::out_of_memory;
+  if (blocks > 0 && !parts.reserve_zeroed(product_of(blocks, part))) return Status::out_of_memory;
   if (sums.demissions != nullptr)
     std::fill(sums.demissions, sums.demissions + T * B * K, Scalar(0));
   const Status status = over_chains(
@@ -299,7 +300,7 @@ Status crf_decode(const CrfChains<Scalar>& chains, std::int64_t* tags, double* s
   CrfTransitions transitions;
   Buffer<std::int32_t> from;
   if (!transitions.prepare(chains.K, chains.transitions) ||
-      !from.reserve(chains.B * chains.T * chains.K))
+      !from.reserve(product_of(chains.B, chains.T, chains.K)))
     return Status::out_of_memory;
   return over_chains(chains, transitions, 1, threads, [&](CrfChain<Scalar>& chain, std::int64_t b) {
     scores[b] = chain.decode(b, from.data() + b * chains.T * chains.K, tags);

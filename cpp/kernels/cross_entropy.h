@@ -1,6 +1,7 @@
 // What softmax losses share: how a row counts, and rows of logits that stand in memory.
 #pragma once
 
+#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -147,8 +148,9 @@ Status cross_entropy(std::int64_t R, std::int64_t V, Matrix<const Scalar> logits
 }
 
 template <class Scalar>
-void softmax(std::int64_t R, std::int64_t V, Matrix<const Scalar> x, bool logarithm, Scalar* y,
-             int threads) {
+Status softmax(std::int64_t R, std::int64_t V, Matrix<const Scalar> x, bool logarithm, Scalar* y,
+               int threads) {
+  std::atomic<bool> finite{true};
   parallel(useful_threads(threads, R * V, 1 << 15), [&](int rank, int size) {
     const Range mine = share(R, rank, size);
     for (std::int64_t r = mine.begin; r < mine.end; ++r) {
@@ -156,6 +158,8 @@ void softmax(std::int64_t R, std::int64_t V, Matrix<const Scalar> x, bool logari
       Scalar* const to = y + r * V;
       const Scalar shift = detail::row_max(from, V);
       const Scalar sum = detail::exp_sum<Scalar>(from, V, shift, logarithm ? nullptr : to);
+      // NaN from NaN, from infinity, and where all are minus infinity.
+      if (std::isnan(sum)) finite.store(false, std::memory_order_relaxed);
       if (logarithm) {
         // (x - max) - log(sum): the two differences are small, their sum may not be.
         const Scalar log_sum = std::log(sum);
@@ -165,6 +169,7 @@ void softmax(std::int64_t R, std::int64_t V, Matrix<const Scalar> x, bool logari
       }
     }
   });
+  return finite ? Status::ok : Status::not_finite;
 }
 
 }  // namespace rnnfast

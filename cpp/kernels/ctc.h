@@ -23,7 +23,10 @@ class CtcSequence {
         target_(problem.targets + problem.offsets[b]) {}
 
   // Doubles of memory that this sequence needs.
-  std::int64_t workspace() const { return steps_ * size_ + steps_ + size_; }
+  std::int64_t workspace() const {
+    const std::int64_t all = product_of(steps_ + 1, size_ + 1);
+    return all < 0 ? all : all - 1;
+  }
 
   // -log P(target); NaN or infinite where the scores are, or where no path exists.
   double forward(double* memory) {
@@ -104,11 +107,14 @@ class CtcSequence {
 template <class Scalar>
 Status ctc(const CtcProblem<Scalar>& problem, double* loss, Scalar* dlogits, int threads) {
   std::int64_t most = 0;
-  for (std::int64_t b = 0; b < problem.B; ++b)
-    most = std::max(most, CtcSequence<Scalar>(problem, b).workspace());
+  for (std::int64_t b = 0; b < problem.B && most >= 0; ++b) {
+    const std::int64_t wanted = CtcSequence<Scalar>(problem, b).workspace();
+    most = wanted < 0 ? wanted : std::max(most, wanted);
+  }
   threads = static_cast<int>(std::clamp<std::int64_t>(problem.B, 1, threads));
   Buffer<double> losses, memory;
-  if (!losses.reserve(problem.B) || !memory.reserve(threads * most)) return Status::out_of_memory;
+  if (!losses.reserve(problem.B) || !memory.reserve(product_of(threads, most)))
+    return Status::out_of_memory;
   if (dlogits != nullptr)
     std::fill(dlogits, dlogits + problem.T * problem.B * problem.V, Scalar(0));
   std::atomic<bool> finite{true};

@@ -126,7 +126,7 @@ template <class Scalar>
 Status feed(const Decoder<Scalar>& d, const std::int64_t* tokens, std::int64_t count, int threads) {
   Buffer<Scalar> x, h;
   Buffer<std::int64_t> same;
-  if (!x.reserve(d.B * d.I) || !h.reserve(d.B * d.H) || !same.reserve(d.B))
+  if (!x.reserve(product_of(d.B, d.I)) || !h.reserve(product_of(d.B, d.H)) || !same.reserve(d.B))
     return Status::out_of_memory;
   const FlushSubnormals flush;
   for (std::int64_t i = 0; i < count; ++i) {
@@ -141,8 +141,8 @@ Status decode(const Decoder<Scalar>& d, const DrawOptions& options, Drawing& dra
               std::int64_t count, int threads) {
   Drawer<Scalar> drawer;
   Buffer<Scalar> x, h, logits;
-  if (!drawer.reserve(d.V) || !x.reserve(d.B * d.I) || !h.reserve(d.B * d.H) ||
-      !logits.reserve(d.B * d.V))
+  if (!drawer.reserve(d.V) || !x.reserve(product_of(d.B, d.I)) ||
+      !h.reserve(product_of(d.B, d.H)) || !logits.reserve(product_of(d.B, d.V)))
     return Status::out_of_memory;
   const FlushSubnormals flush;
   for (std::int64_t i = 0; i < count; ++i) {

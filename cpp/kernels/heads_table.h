@@ -186,9 +186,10 @@ struct HeadsTable {
   Status (*ctc)(const CtcProblem<Scalar>& problem, double* loss,
                 Scalar* dlogits,  // (T, B, V) overwritten, 0 past a length; or null
                 int threads);
-  // Rows (R, V) to their softmax, or its logarithm; y contiguous.
-  void (*softmax)(std::int64_t R, std::int64_t V, Matrix<const Scalar> x, bool logarithm, Scalar* y,
-                  int threads);
+  // Rows (R, V) to their softmax, or its logarithm; y contiguous. not_finite where a score is NaN
+  // or infinity, or all of a row are minus infinity.
+  Status (*softmax)(std::int64_t R, std::int64_t V, Matrix<const Scalar> x, bool logarithm,
+                    Scalar* y, int threads);
 
   // Conditional random fields. `crf_decode` writes the best tags (T, B) within the lengths and
   // their scores (B), -inf for a sequence without a path that is allowed.
@@ -225,6 +226,8 @@ struct HeadsTable {
 
   // Is every number of R rows finite?
   bool (*all_finite)(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x, int threads);
+  // The largest |x| of them; NaN if one is NaN or infinite.
+  double (*largest)(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x, int threads);
 
   void (*activation)(Activation which, std::int64_t n, const Scalar* x, Scalar* y);
 

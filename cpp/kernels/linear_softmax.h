@@ -197,7 +197,8 @@ Status linear_cross_entropy(const LinearCrossEntropy<Scalar>& problem, double* l
   const bool backward = problem.backward;
   Buffer<Scalar> logits, sums, scratch;
   Buffer<double> losses;
-  if (!logits.reserve(V * stride) || !sums.reserve(backward ? strips * V : 0) ||
+  if (!logits.reserve(product_of(V, stride)) ||
+      !sums.reserve(backward ? product_of(strips, V) : 0) ||
       !scratch.reserve(kScratch<Scalar> * threads) || !losses.reserve(R))
     return Status::out_of_memory;
 

@@ -2,6 +2,7 @@
 // to clear the same pages again.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <mutex>
@@ -28,6 +29,7 @@ class Memory {
     if (fresh == nullptr) {  // perhaps there is enough without what is kept
       release();
       fresh = std::aligned_alloc(alignment, bytes);
+      if (fresh == nullptr) miss(static_cast<double>(bytes));
     }
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     if (fresh != nullptr && alignment == kHuge) madvise(fresh, bytes, MADV_HUGEPAGE);
@@ -44,6 +46,14 @@ class Memory {
     pieces_[count_++] = {data, bytes};
     total_ += bytes;
   }
+
+  // Bytes that were wanted in vain, for who tells the user; 0: none since the last question.
+  static void miss(double bytes) { missed_.store(bytes, std::memory_order_relaxed); }
+  static double missed() { return missed_.exchange(0, std::memory_order_relaxed); }
+
+  // Around a fork: the child finds what is kept whole, and free to be used.
+  static void before_fork() { mutex_.lock(); }
+  static void after_fork() { mutex_.unlock(); }
 
  private:
   // Under a sanitizer, nothing is kept or rounded up, so that each end is where it knows it.
@@ -63,7 +73,7 @@ class Memory {
     std::size_t bytes;
   };
 
-  // Never waits: another thread, or a parent process when it forked, may be inside.
+  // Never waits: another thread may be inside.
   class Lock {
    public:
     Lock() : held_(mutex_.try_lock()) {}
@@ -113,6 +123,7 @@ class Memory {
   inline static int count_ = 0;
   inline static std::size_t total_ = 0;
   inline static std::mutex mutex_;
+  inline static std::atomic<double> missed_{0};
 };
 
 }  // namespace rnnfast

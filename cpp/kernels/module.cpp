@@ -1,7 +1,10 @@
 // The Python face of one instruction set's kernels: an empty module that carries the table.
 #include <Python.h>
+#include <pthread.h>
 
+#include "kernels/memory.h"
 #include "kernels/table.h"
+#include "kernels/team.h"
 
 namespace rnnfast {
 extern const KernelTable kernel_table;
@@ -9,7 +12,22 @@ extern const KernelTable kernel_table;
 
 namespace {
 
+using rnnfast::Crew;
+using rnnfast::Memory;
+
+void before_fork() {
+  Crew::before_fork();
+  Memory::before_fork();
+}
+void in_parent() { Memory::after_fork(); }
+void in_child() {
+  Memory::after_fork();
+  Crew::in_child();
+}
+
 int add_table(PyObject* module) {
+  static const int registered = pthread_atfork(before_fork, in_parent, in_child);
+  if (registered != 0) return PyErr_NoMemory(), -1;
   PyObject* capsule = PyCapsule_New(const_cast<rnnfast::KernelTable*>(&rnnfast::kernel_table),
                                     rnnfast::kTableCapsule, nullptr);
   if (capsule == nullptr) return -1;

@@ -166,18 +166,16 @@ struct PackedLayer {
     x_tail = tail_vectors<Scalar>(last, layout.x_count);
     h_tail = tail_vectors<Scalar>(last, layout.h_count);
     projection = shape.projection;
-    const std::int64_t sizes[] = {units * I * x_width(),
-                                  units * P * h_width(),
-                                  layout.second_product ? units * H * V : 0,
-                                  projection ? outputs * H * V : 0,
+    const std::int64_t sizes[] = {product_of(units, I, x_width()),
+                                  product_of(units, P, h_width()),
+                                  layout.second_product ? product_of(units, H, V) : 0,
+                                  projection ? product_of(outputs, H, V) : 0,
                                   units * layout.slots * V,
                                   layout.peephole != Peephole::none ? units * 3 * V : 0,
                                   I * x_tail * V,
                                   P * h_tail * V,
                                   x_tail * V};
-    std::int64_t total = 0;
-    for (const auto size : sizes) total += size;
-    if (!forward_memory.reserve_zeroed(total)) return false;
+    if (!forward_memory.reserve_zeroed(sum_of(sizes))) return false;
     Scalar** parts[] = {&w_ih,     &w_hh,    &w_second, &w_hr,     &bias,
                         &peephole, &tail_ih, &tail_hh,  &tail_bias};
     place(forward_memory.data(), sizes, parts, 9);
@@ -185,19 +183,17 @@ struct PackedLayer {
   }
 
   bool create_backward() {
-    const std::int64_t sizes[] = {outputs * units * h_width() * V,
-                                  layout.second_product ? units * units * V * V : 0,
-                                  projection ? units * outputs * V * V : 0};
-    std::int64_t total = 0;
-    for (const auto size : sizes) total += size;
-    if (!backward_memory.reserve(total)) return false;
+    const std::int64_t sizes[] = {product_of(outputs, units, h_width(), V),
+                                  layout.second_product ? product_of(units, units, V, V) : 0,
+                                  projection ? product_of(units, outputs, V, V) : 0};
+    if (!backward_memory.reserve(sum_of(sizes))) return false;
     Scalar** parts[] = {&w_hh_t, &w_second_t, &w_hr_t};
     place(backward_memory.data(), sizes, parts, 3);
     return true;
   }
   // For the gradient of the layer's input.
   bool create_input_gradient() {
-    if (!input_memory.reserve(inputs * units * x_width() * V)) return false;
+    if (!input_memory.reserve(product_of(inputs, units, x_width(), V))) return false;
     w_ih_t = input_memory.data();
     return true;
   }

@@ -41,7 +41,7 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
       Planner<Scalar>(shape, c.schedule, input.indices != nullptr, threads).choose();
   if (!c.allocate(packed, plan)) return Status::out_of_memory;
   if (c.keep && input.h0 != nullptr) {
-    const std::int64_t size = shape.L * shape.D * input.B * shape.P;
+    const std::int64_t size = product_of(shape.L, shape.D, input.B, shape.P);
     if (!c.h0.assign(input.h0, size)) return Status::out_of_memory;
     c.input.h0 = c.h0.data();
   }
@@ -98,9 +98,9 @@ struct GradientScratch {
       most_left = std::max(most_left, sizes.left);
     }
     const auto& any = packed.layers[0];
-    return dcarry.reserve(any.units * schedule.B * V) && products.reserve(most_products) &&
-           left.reserve(most_left) &&
-           (!shape.projection || d_output.reserve(any.outputs * schedule.rows * V));
+    return dcarry.reserve(product_of(any.units, schedule.B, V)) &&
+           products.reserve(most_products) && left.reserve(most_left) &&
+           (!shape.projection || d_output.reserve(product_of(any.outputs, schedule.rows, V)));
   }
 };
 
@@ -154,7 +154,7 @@ class StackBackward {
     between_.reset(new (std::nothrow) Buffer<Scalar>[turns_]);
     if (!between_) return false;
     for (int i = 0; i < std::min(shape_.L - 1, turns_); ++i)
-      if (!between_[i].reserve(c_.schedule.rows * c_.width())) return false;
+      if (!between_[i].reserve(product_of(c_.schedule.rows, c_.width()))) return false;
     return c_.allocate_tables(plan, true) && (!plan.wave || wave_.create(shape_.L));
   }
 

@@ -113,15 +113,16 @@ bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed, const TeamP
   const std::int64_t units = packed.layers[0].units;
   for (int i = 0; i < count; ++i) {
     Layer& one = layers[i];
-    if (!one.slots.reserve(units * slot_rows() * cell.slots * V)) return false;
-    if (cell.carries && !one.carry.reserve(units * carry_rows() * V)) return false;
-    if ((cell.second_product || shape.projection) && !one.inner.reserve((keep ? R : B) * shape.H))
+    if (!one.slots.reserve(product_of(units, slot_rows(), cell.slots, V))) return false;
+    if (cell.carries && !one.carry.reserve(product_of(units, carry_rows(), V))) return false;
+    if ((cell.second_product || shape.projection) &&
+        !one.inner.reserve(product_of(keep ? R : B, shape.H)))
       return false;
   }
   for (int l = 0; l + 1 < shape.L; ++l) {
     if (!apart && l >= 2) continue;  // two take turns
-    if (!y[l].reserve(R * width())) return false;
-    if (drops() && !dropped[l].reserve(R * width())) return false;
+    if (!y[l].reserve(product_of(R, width()))) return false;
+    if (drops() && !dropped[l].reserve(product_of(R, width()))) return false;
   }
   return zero_row.reserve_zeroed(shape.P) && allocate_tables(plan, false);
 }

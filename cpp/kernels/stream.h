@@ -104,12 +104,13 @@ class StackStream {
     lstm_ = is_lstm(shape.cell);
     carries_ = cell.carries;
     const bool inner = cell.second_product || shape.projection;
-    const std::int64_t carry = cell.carries ? units_ * B * V : 0;
+    const std::int64_t carry = cell.carries ? product_of(units_, B, V) : 0;
     passes_.reset(new (std::nothrow) LayerPass<Scalar>[static_cast<std::size_t>(L_)]);
-    if (!passes_ || !schedule_.build(1, B, nullptr) || !states_.reserve(L_ * 2 * B * P_) ||
-        !carry_.reserve(L_ * carry) || !slots_.reserve(units_ * B * cell.slots * V) ||
-        !inner_.reserve(inner ? B * H_ : 0) || !x_rows_.reserve(B) ||
-        !h_rows_.reserve(L_ * 2 * B) || !y_rows_.reserve(L_ * 2 * B))
+    if (!passes_ || !schedule_.build(1, B, nullptr) || !states_.reserve(product_of(L_, 2, B, P_)) ||
+        !carry_.reserve(product_of(L_, carry)) ||
+        !slots_.reserve(product_of(units_, B, cell.slots, V)) ||
+        !inner_.reserve(inner ? product_of(B, H_) : 0) || !x_rows_.reserve(B) ||
+        !h_rows_.reserve(product_of(L_, 2, B)) || !y_rows_.reserve(product_of(L_, 2, B)))
       return false;
     for (int l = 0; l < L_; ++l) {
       weight_bytes_ += packed.layers[l].forward_memory.bytes();

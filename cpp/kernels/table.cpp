@@ -1,7 +1,9 @@
 // Fills the table. This translation unit and its siblings are compiled once per instruction set.
 #include "kernels/table.h"
 
+#include "kernels/memory.h"
 #include "kernels/simd.h"
+#include "kernels/team.h"
 
 namespace rnnfast {
 
@@ -30,7 +32,8 @@ const KernelTable kernel_table = {
     &recurrent_table_f32, &recurrent_table_f64,
     &heads_table_f32,     &heads_table_f64,
     &stepwise_table_f32,  &stepwise_table_f64,
-    &probe_table,
+    &probe_table,         &Crew::possible,
+    &Memory::missed,
 };
 
 }  // namespace rnnfast

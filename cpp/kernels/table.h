@@ -11,7 +11,7 @@
 namespace rnnfast {
 
 // Raised whenever a struct below or in the included tables changes.
-constexpr int kTableVersion = 9;
+constexpr int kTableVersion = 10;
 
 struct KernelTable {
   int version;               // kTableVersion
@@ -24,6 +24,10 @@ struct KernelTable {
   const StepwiseTable<float>* stepwise_f32;
   const StepwiseTable<double>* stepwise_f64;
   const ProbeTable* probe;
+  // Whether calls may be shared among threads; not in a child of a process that forked inside one.
+  bool (*has_teams)();
+  // Bytes that a call wanted in vain, where it returned out_of_memory; 0 if nobody knows.
+  double (*missed_memory)();
 };
 
 template <class Scalar>

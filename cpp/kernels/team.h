@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "kernels/crew.h"
 #include "kernels/wait.h"
 
 namespace rnnfast {
@@ -70,6 +71,7 @@ struct TeamPlan {
 // runtime may give fewer threads than were asked for.
 template <class Work>
 void parallel(int threads, const Work& work) {
+  if (threads > 1) threads = Crew::hire(threads);
   if (threads <= 1) {
     const FlushSubnormals flush;
     work(0, 1);
@@ -80,6 +82,7 @@ void parallel(int threads, const Work& work) {
 #pragma omp parallel num_threads(threads)
   {
     const int rank = omp_get_thread_num(), size = omp_get_num_threads();
+    if (rank == 0) Crew::keep(size);
     const FlushSubnormals flush;
     meeting.begin(rank, size);
     work(rank, size);

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast import _core
 from rnnfast._arrays import read_array, require_int64, require_ndarray
 from rnnfast._messages import one_line, shown
 
@@ -208,10 +209,22 @@ def check_array(name: str, value: Any) -> Any:
     return None if value is None else require_ndarray(name, value)
 
 
+def check_finite(name: str, array: npt.NDArray[Any]) -> None:
+    """Raise ValueError if a number of an array is NaN or infinite.
+
+    Raises
+    ------
+    TypeError
+        If it is not of float32 or float64.
+    """
+    if not _core.is_finite(name, array):
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+
+
 def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArray[np.integer[Any]]:
     """Return ``values`` as an array of integers that are not negative.
 
-    An integer array is returned as it is, not copied.
+    It is a copy: whoever writes to an array that was given does not change what was checked.
 
     Parameters
     ----------
@@ -230,6 +243,8 @@ def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArra
         If its number of axes differs, or an integer is negative or beyond int64.
     """
     array = read_array(name, values, "an array of integers")
+    if array is values:
+        array = array.copy()
     if array.size == 0 and not isinstance(values, np.ndarray):
         array = array.astype(np.int64)
     require_int64(name, array)
@@ -241,7 +256,7 @@ def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArra
 
 
 def check_lengths(name: str, lengths: Any, batch: int, steps: int) -> npt.NDArray[np.int64]:
-    """Return the lengths ``(batch,)`` of sequences as a contiguous array, each from 0 to ``steps``.
+    """Return the lengths ``(batch,)`` of sequences, each from 0 to ``steps``: a contiguous copy.
 
     Raises
     ------
@@ -255,6 +270,7 @@ def check_lengths(name: str, lengths: Any, batch: int, steps: int) -> npt.NDArra
         raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
     if array.shape != (batch,):
         raise ValueError(f"{name}: expected shape ({batch},), got {array.shape}")
+    array = array.copy()  # what is checked is what is used
     if array.size and (array.min() < 0 or array.max() > steps):
         wrong = array[(array < 0) | (array > steps)][0]
         raise ValueError(f"{name}: expected numbers from 0 to {steps}, got {wrong}")

@@ -78,7 +78,8 @@ def set_num_threads(count: int) -> None:
     """Set how many threads one call of a layer may use.
 
     It goes before all else that tells their number: ``RNNFAST_NUM_THREADS``, ``OMP_NUM_THREADS``,
-    the CPUs that the process may use.
+    the CPUs that the process may use. Where the system does not give as many, a call makes do with
+    fewer.
 
     Parameters
     ----------
@@ -91,6 +92,8 @@ def set_num_threads(count: int) -> None:
         If it is not an integer.
     ValueError
         If it is out of that range.
+    RuntimeError
+        If it is more than 1 in a process that was forked inside a call of several threads.
     """
     _core.set_num_threads(check_int("count", count, 1, _MOST_THREADS))
 
@@ -100,7 +103,8 @@ def get_num_threads() -> int:
 
     What `set_num_threads` was given; else ``RNNFAST_NUM_THREADS``, as it was at import; else the
     least of ``OMP_NUM_THREADS`` and the CPU quota of the process's cgroup and those above it, both
-    as they were at import, and the CPUs in the thread's affinity mask, as it is now.
+    as they were at import, and the CPUs in the thread's affinity mask, as it is now. In a forked
+    process it is 1 until `set_num_threads` is called there.
     """
     return _core.get_num_threads()
 

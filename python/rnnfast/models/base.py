@@ -255,8 +255,7 @@ def restore_model(arrays: Mapping[str, Array], description: Mapping[str, Any]) -
             f"expected one of the models {', '.join(sorted(Model._classes))}, got {shown(name)}"
         )
     params, learned = unpack(description["parameters"]), description["learned"]
-    # Somewhat more: of what nearly fits, the message is to tell names and shapes.
-    with parameters_of_file(2 * sum(array.size for array in arrays.values()) + 4096):
+    with parameters_of_file(sum(array.size for array in arrays.values())):
         model = Model._classes[name]().set_params(**params)
         model.set_params(**unpack(learned.get("trained_with", {})))
         model._check_hyperparameters()

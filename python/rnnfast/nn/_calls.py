@@ -33,7 +33,7 @@ class Call:
     unbatched: bool
 
     def copied(self) -> Call:
-        """Return the call with copies of all but ``x``."""
+        """Return the call with copies of all but ``x``, which is one already if it is indices."""
         return dataclasses.replace(
             self,
             h0=_copy(self.h0),
@@ -69,7 +69,7 @@ def read_call(layer: Recurrent, x: Any, h0: Any, c0: Any, lengths: Any, reset: A
     if array.dtype.kind in "iu":
         if array.dtype == np.uint64:  # one beyond int64: the nearest
             array = np.minimum(array, np.uint64(np.iinfo(np.int64).max))
-        array = array.astype(np.int64, copy=False)
+        array = array.astype(np.int64)  # a copy: what is checked is what is used
     steps, batch = array.shape[:2][::-1] if layer.batch_first else array.shape[:2]
     return Call(
         array,

@@ -7,9 +7,8 @@ its optimizer or two layers with one table, does so in a deep copy of both too.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from rnnfast import _core
 
@@ -39,11 +38,30 @@ class Buffer(_core.ParameterBuffer):
             self.grads[...] = gradients
 
 
-class compiled(functools.cached_property[T]):
-    """A compiled object on parameters, or what holds some: made when first used, never copied."""
+class compiled(Generic[T]):
+    """A compiled object on parameters, or what holds some: made when first used, never copied.
+
+    Unlike `functools.cached_property`, which has a lock until Python 3.12, it never waits: a
+    process that is forked while another thread holds a lock would do so for ever. Of several
+    threads that make one at a time the first one's is kept.
+    """
 
     def __init__(self, make: Callable[[Any], T]) -> None:
-        super().__init__(make)
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> compiled[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> compiled[T] | T:
+        if instance is None:
+            return self
+        made: T = vars(instance).setdefault(self._name, self._make(instance))
+        return made
 
 
 def state_without_compiled(instance: object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._arrays import dtype_error, read_array, require_int64, require_ndarray
-from rnnfast._checks import among, check_int, check_real
+from rnnfast._checks import among, check_finite, check_int, check_real
 from rnnfast._messages import shown
 from rnnfast.nn.module import Array
 
@@ -38,12 +38,12 @@ def native_targets(
     smoothing = check_real("label_smoothing", label_smoothing, 0.0, 1.0, below=True)
     array = array.astype(np.int64, copy=False).reshape(-1)
     if weights is not None:
-        weights = from_bool("weights", weights, dtype)
+        weights = checked_weights("weights", weights, dtype)
         if weights.shape != shape:
             raise ValueError(f"weights: expected shape {shape}, got {weights.shape}")
         weights = weights.reshape(-1)
     if class_weights is not None:
-        class_weights = check_numbers("class_weights", class_weights, dtype, (classes,))
+        class_weights = checked_weights("class_weights", class_weights, dtype, (classes,))
     total = 1.0
     if among(reduction, ("mean",)):
         each = (array != ignored).astype(np.float64)
@@ -96,11 +96,22 @@ def element_weights(scores: Array, weights: Any) -> Array | None:
     """Return the weights of every score, given those or the weights of rows."""
     if weights is None:
         return None
-    array = from_bool("weights", weights, scores.dtype)
+    array = checked_weights("weights", weights, scores.dtype)
     if array.shape == scores.shape[:-1] and scores.ndim > 0:
         array = np.broadcast_to(array[..., None], scores.shape)
     if array.shape != scores.shape:
         raise ValueError(f"weights: expected shape {scores.shape}, got {array.shape}")
+    return array
+
+
+def checked_weights(
+    name: str, values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None
+) -> Array:
+    """Return weights, all finite, as an array of ``dtype``; those of bool as 0 and 1."""
+    array = from_bool(name, values, dtype)
+    if shape is not None and array.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+    check_finite(name, array)
     return array
 
 
@@ -120,6 +131,27 @@ def require_scores(name: str, scores: Any, ndim: int) -> None:
         raise TypeError(f"{name}: expected dtype float32 or float64, got {scores.dtype}")
     if scores.ndim < ndim or (ndim and scores.shape[-1] == 0):
         raise ValueError(f"{name}: expected shape (..., V), got {scores.shape}")
+
+
+def require_numbers(name: str, scores: Array) -> None:
+    """Raise FloatingPointError if a score, as a network gave it, is NaN or infinite."""
+    if not _core.is_finite(name, scores):
+        raise FloatingPointError(f"{name}: expected finite numbers, got NaN or infinity")
+
+
+def checked_sum(loss: float, name: str, scores: Array, targets: Array) -> float:
+    """Return a loss that is infinite or NaN if one of its numbers is, unless it is that.
+
+    Numbers are looked at where there is something to be found only: a pass over them may take as
+    long as the loss itself.
+    """
+    if math.isfinite(loss):
+        return loss
+    check_finite("targets", targets)
+    require_numbers(name, scores)
+    raise FloatingPointError(
+        f"loss: expected a finite number, got {loss:g}: {name} or weights are too large"
+    )
 
 
 def checked_loss(loss: float) -> float:

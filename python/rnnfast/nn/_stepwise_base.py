@@ -84,16 +84,12 @@ class StepwiseRecurrent(Recurrent):
             seed=seed,
         )
 
-    def _shapes(self, peephole: bool) -> dict[str, tuple[int, ...]]:
-        shapes: dict[str, tuple[int, ...]] = {}
-        plain, rows = super()._shapes(peephole), self._gates * self.hidden_size
-        for _, suffix in self._suffixes():
-            shapes |= {name: s for name, s in plain.items() if name.endswith(f"_{suffix}")}
-            if self.layer_norm:
-                shapes |= {f"gain_ih_{suffix}": (rows,), f"gain_hh_{suffix}": (rows,)}
-                if self._lstm:
-                    size = (self.hidden_size,)
-                    shapes |= {f"gain_c_{suffix}": size, f"bias_c_{suffix}": size}
+    def _layer_shapes(self, layer: int, peephole: bool) -> dict[str, tuple[int, ...]]:
+        shapes, rows = super()._layer_shapes(layer, peephole), self._gates * self.hidden_size
+        if self.layer_norm:
+            shapes |= {"gain_ih": (rows,), "gain_hh": (rows,)}
+            if self._lstm:
+                shapes |= {"gain_c": (self.hidden_size,), "bias_c": (self.hidden_size,)}
         return shapes
 
     def _initialise(self) -> None:

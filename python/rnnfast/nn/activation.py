@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rnnfast._array_checks import require_array, require_float
-from rnnfast._checks import among
+from rnnfast._checks import among, check_finite
 from rnnfast._messages import shown
 from rnnfast.nn.module import Array, Module
 
@@ -34,6 +34,7 @@ class Activation(Module):
     def __call__(self, x: Array) -> Array:
         """Return the function of ``x``, an array of float32 or float64 of any shape."""
         require_float("x", x)
+        check_finite("x", x)
         return _KINDS[self.kind][0](x)
 
     def forward(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
@@ -43,11 +44,14 @@ class Activation(Module):
         ------
         TypeError
             If ``x`` is of another dtype.
+        ValueError
+            If a number is NaN or infinite.
         """
         y = self(x)
 
         def backprop(dy: Array) -> Array:
             require_array("dy", dy, y.dtype, y.shape)
+            check_finite("dy", dy)
             dx: Array = dy * _KINDS[self.kind][1](y)
             return dx
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rnnfast._array_checks import require_array
 from rnnfast._arrays import dtype_error, require_ndarray
-from rnnfast._checks import check_bool, check_int, check_lengths, make_generator
+from rnnfast._checks import check_bool, check_finite, check_int, check_lengths, make_generator
 from rnnfast.nn.module import Array, Module
 
 Backprop = Callable[[Array], tuple[Array, Array]]
@@ -34,15 +34,15 @@ class Attention(Module):
         query_size: int,
         memory_size: int,
         shapes: Mapping[str, tuple[int, ...]],
+        sizes: Mapping[str, int],
         dtype: str,
         seed: int | np.random.Generator | None,
     ) -> None:
         self.query_size, self.memory_size = query_size, memory_size
-        super().__init__(shapes, dtype)
+        super().__init__(shapes, dtype, sizes=sizes)
         rng = make_generator("seed", seed)
         for parameter in self._parameters.values():
-            bound = parameter.shape[-1] ** -0.5
-            parameter.assign(rng.uniform(-bound, bound, parameter.shape))
+            parameter.fill_uniform(rng, parameter.shape[-1] ** -0.5)
 
     def __call__(
         self,
@@ -78,7 +78,7 @@ class Attention(Module):
         TypeError
             If an array is of another dtype.
         ValueError
-            If a shape does not fit, or a length is out of range.
+            If a shape does not fit, a length is out of range, or a number is NaN or infinite.
         """
         mask = self._check(query, memory, lengths)
         queries = self._queries(query)
@@ -86,6 +86,7 @@ class Attention(Module):
             keys = self._keys(memory)
         else:
             require_array("keys", keys, self.dtype, (*memory.shape[:2], self._key_size))
+            check_finite("keys", keys)
         weights = _masked_softmax(self._scores(queries, keys), mask)
         return _mix(weights, memory), weights.transpose(1, 0, 2)
 
@@ -111,6 +112,7 @@ class Attention(Module):
 
         def backprop(dcontext: Array) -> tuple[Array, Array]:
             require_array("dcontext", dcontext, self.dtype, shape)
+            check_finite("dcontext", dcontext)
             by_batch = dcontext.transpose(1, 0, 2)
             # context = weights memory
             dweights = by_batch @ memory.transpose(1, 2, 0)
@@ -166,6 +168,7 @@ class Attention(Module):
         if array.ndim != 3 or array.shape[2] != width:
             axes = "T" if name == "query" else "S"
             raise ValueError(f"{name}: expected shape ({axes}, B, {width}), got {array.shape}")
+        check_finite(name, array)
 
     def _check(self, query: Any, memory: Any, lengths: Any) -> npt.NDArray[np.bool_] | None:
         """Return where the memory counts, ``(B, 1, S)``; None: everywhere."""
@@ -218,7 +221,8 @@ class DotAttention(Attention):
                 f"memory_size: expected query_size {query_size} without a weight, got {memory_size}"
             )
         shapes = {"weight": (query_size, memory_size)} if self.general else {}
-        super().__init__(query_size, memory_size, shapes, dtype, seed)
+        sizes = {"query_size": query_size, "memory_size": memory_size}
+        super().__init__(query_size, memory_size, shapes, sizes, dtype, seed)
 
     @property
     def _key_size(self) -> int:
@@ -243,7 +247,7 @@ class DotAttention(Attention):
     ) -> tuple[Array, Array]:
         if not self.general:
             return dqueries, dkeys
-        self.grads["weight"] += _rows(query).T @ _rows(dqueries)
+        self._parameters["weight"].add_grad(_rows(query).T @ _rows(dqueries))
         return dqueries @ self._parameters["weight"].data.T, dkeys
 
 
@@ -287,7 +291,8 @@ class AdditiveAttention(Attention):
             "weight_memory": (self.size, memory_size),
             "weight_score": (self.size,),
         }
-        super().__init__(query_size, memory_size, shapes, dtype, seed)
+        sizes = {"query_size": query_size, "memory_size": memory_size, "size": self.size}
+        super().__init__(query_size, memory_size, shapes, sizes, dtype, seed)
 
     @property
     def _key_size(self) -> int:
@@ -308,11 +313,11 @@ class AdditiveAttention(Attention):
 
     def _scores_backward(self, dscores: Array, queries: Array, keys: Array) -> tuple[Array, Array]:
         score = self._parameters["weight_score"].data
-        dqueries, dkeys = np.empty_like(queries), np.zeros_like(keys)
+        dqueries, dkeys, dweight = map(np.zeros_like, (queries, keys, score))
         for t, row in enumerate(queries):
             hidden = np.tanh(row + keys)
             dscore = np.ascontiguousarray(dscores[:, t].T)  # (S, B)
-            self.grads["weight_score"] += dscore.reshape(-1) @ _rows(hidden)
+            dweight += dscore.reshape(-1) @ _rows(hidden)
             # d tanh = 1 - tanh^2
             np.multiply(hidden, hidden, out=hidden)
             np.subtract(1, hidden, out=hidden)
@@ -320,13 +325,14 @@ class AdditiveAttention(Attention):
             hidden *= score
             dqueries[t] = hidden.sum(axis=0)
             dkeys += hidden
+        self._parameters["weight_score"].add_grad(dweight)
         return dqueries, dkeys
 
     def _inputs_backward(
         self, dqueries: Array, dkeys: Array, query: Array, memory: Array
     ) -> tuple[Array, Array]:
-        self.grads["weight_query"] += _rows(dqueries).T @ _rows(query)
-        self.grads["weight_memory"] += _rows(dkeys).T @ _rows(memory)
+        self._parameters["weight_query"].add_grad(_rows(dqueries).T @ _rows(query))
+        self._parameters["weight_memory"].add_grad(_rows(dkeys).T @ _rows(memory))
         dquery = dqueries @ self._parameters["weight_query"].data
         return dquery, dkeys @ self._parameters["weight_memory"].data
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._array_checks import require_array
-from rnnfast._checks import make_generator
+from rnnfast._checks import check_finite, make_generator
 from rnnfast.nn.attention import Attention
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.pooling import checked_sequences, refuse_reset
@@ -58,13 +58,15 @@ class SelfAttention(Module):
         TypeError
             If ``x`` is of another dtype, or lengths are not integers.
         ValueError
-            If a shape does not fit, a length is out of range, or there is a ``reset``.
+            If a shape does not fit, a length is out of range, a number is NaN or infinite, or there
+            is a ``reset``.
         """
         refuse_reset(self, reset)
         (y, _), to_x = self.attention.forward(checked_sequences("x", x), x, lengths)
 
         def backprop(dy: Array) -> Array:
             require_array("dy", dy, y.dtype, y.shape)
+            check_finite("dy", dy)
             dquery, dmemory = to_x(dy)
             return dquery + dmemory
 
@@ -96,9 +98,7 @@ class AttentionPooling(Module):
         self.attention = _checked_attention(attention)
         size = attention.query_size
         super().__init__({"query": (size,)}, attention.dtype.name)
-        bound = size**-0.5
-        rng = make_generator("seed", seed)
-        self._parameters["query"].assign(rng.uniform(-bound, bound, (size,)))
+        self._parameters["query"].fill_uniform(make_generator("seed", seed), size**-0.5)
 
     def forward(
         self, x: Array, lengths: npt.ArrayLike | None = None, reset: None = None
@@ -123,8 +123,9 @@ class AttentionPooling(Module):
 
         def backprop(dv: Array) -> Array:
             require_array("dy", dv, v.dtype, v.shape)
+            check_finite("dy", dv)
             dqueries, dx = to_both(dv[np.newaxis])
-            query.grad[...] += dqueries[0].sum(axis=0)
+            query.add_grad(dqueries[0].sum(axis=0))
             return dx
 
         return v, backprop

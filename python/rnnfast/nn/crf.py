@@ -17,7 +17,7 @@ from rnnfast._messages import shown
 from rnnfast.nn._loss_arguments import (
     Reduction,
     checked_loss,
-    from_bool,
+    checked_weights,
     loss_factor,
     require_scores,
 )
@@ -134,10 +134,11 @@ class CRF(Module):
             constraints.check(self.num_tags)
         self.constraints = constraints
         k = self.num_tags
-        super().__init__({"start": (k,), "transitions": (k, k), "end": (k,)}, dtype)
+        shapes = {"start": (k,), "transitions": (k, k), "end": (k,)}
+        super().__init__(shapes, dtype, sizes={"num_tags": k})
         rng = make_generator("seed", seed)
         for parameter in self._parameters.values():
-            parameter.assign(rng.uniform(-0.1, 0.1, parameter.shape))
+            parameter.fill_uniform(rng, 0.1)
 
     def loss(
         self,
@@ -192,10 +193,10 @@ class CRF(Module):
         tags = _integers("targets", targets)
         if tags.shape != emissions.shape[:-1]:
             raise ValueError(f"targets: expected shape {emissions.shape[:-1]}, got {tags.shape}")
-        tags = np.ascontiguousarray(tags, np.int64).reshape(e.shape[:2])
+        tags = tags.astype(np.int64).reshape(e.shape[:2])
         w = np.ones(e.shape[1])
         if weights is not None:
-            given = from_bool("weights", weights, self.dtype)
+            given = checked_weights("weights", weights, self.dtype)
             if given.shape != emissions.shape[1:-1]:
                 raise ValueError(
                     f"weights: expected shape {emissions.shape[1:-1]}, got {given.shape}"
@@ -213,8 +214,8 @@ class CRF(Module):
         loss = checked_loss(float(w @ (log_z - scores)) * factor)
         if gradients is None:
             return loss, None
-        for name, gradient in zip(self.grads, gradients[1:], strict=True):
-            self.grads[name] += gradient
+        for parameter, gradient in zip(self._parameters.values(), gradients[1:], strict=True):
+            parameter.add_grad(gradient)
         return loss, gradients[0].reshape(emissions.shape)
 
     def decode(self, emissions: Array, lengths: npt.ArrayLike | None = None) -> Ints:

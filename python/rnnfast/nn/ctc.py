@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rnnfast import _core
 from rnnfast._checks import among, check_bool, check_indices, check_int, check_lengths, check_list
 from rnnfast._messages import shown
-from rnnfast.nn._loss_arguments import Reduction, from_bool, loss_factor, require_scores
+from rnnfast.nn._loss_arguments import Reduction, checked_weights, loss_factor, require_scores
 from rnnfast.nn.module import Array
 
 Ints = npt.NDArray[np.int64]
@@ -79,7 +79,8 @@ def ctc_loss(
         If a shape differs, a class or a length is out of range, a target has no path, or nothing
         counts with ``"mean"``.
     FloatingPointError
-        If a score is NaN or infinite.
+        If a score is NaN or infinite. Minus infinity is the score of a class that cannot be, as
+        long as a path is left.
 
     Examples
     --------
@@ -107,7 +108,7 @@ def ctc_loss(
             f"{needed_steps(flat, sizes)[b]} with the blanks between equal ones"
         )
     if weights is not None:
-        weights = from_bool("weights", weights, logits.dtype)
+        weights = checked_weights("weights", weights, logits.dtype)
         if weights.shape != (batch_size,):
             raise ValueError(f"weights: expected shape ({batch_size},), got {weights.shape}")
     if short.any():

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnfast import _core
 from rnnfast._array_checks import require_array, require_float
-from rnnfast._checks import check_probability, make_generator
+from rnnfast._checks import check_finite, check_probability, make_generator
 from rnnfast.nn._describe import describe
 from rnnfast.nn.module import Array, Module
 
@@ -64,6 +64,8 @@ class Dropout(RandomDrop):
         ------
         TypeError
             If ``x`` is of another dtype.
+        ValueError
+            If a number that may be dropped is NaN or infinite.
         """
         require_float("x", x)
         if self.p == 0.0 or not self.training:
@@ -72,7 +74,9 @@ class Dropout(RandomDrop):
 
         def backprop(dy: Array) -> Array:
             require_array("dy", dy, dtype, shape)
+            check_finite("dy", dy)
             return _core.dropout(dy, self.p, seed)
 
+        check_finite("x", x)
         shape, dtype = x.shape, x.dtype
         return _core.dropout(x, self.p, seed), backprop

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast._array_checks import require_array, require_float
-from rnnfast._checks import check_indices, check_int
+from rnnfast._checks import check_finite, check_indices, check_int
 from rnnfast._messages import shown
 from rnnfast.nn.dropout import Dropout, RandomDrop
 from rnnfast.nn.module import Array, Module
@@ -228,11 +228,13 @@ def _mask(rng: np.random.Generator, shape: Any, p: float, dtype: np.dtype[Any]) 
 
 
 def _multiplied(x: Array, factors: Array) -> tuple[Array, Callable[[Array], Array]]:
+    check_finite("x", x)
     shape = x.shape
     y: Array = x * factors
 
     def backprop(dy: Array) -> Array:
         require_array("dy", dy, y.dtype, shape)
+        check_finite("dy", dy)
         dx: Array = dy * factors
         return dx
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnfast import _core
 from rnnfast._array_checks import require_array
-from rnnfast._checks import check_bool, check_indices, check_int, make_generator
+from rnnfast._checks import check_bool, check_finite, check_indices, check_int, make_generator
 from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module
 
@@ -73,7 +73,8 @@ class Embedding(Module):
                 f"got {padding_idx}"
             )
         self.sparse = check_bool("sparse", sparse)
-        super().__init__(self._shapes(), dtype, sparse=self.sparse)
+        sizes = {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim}
+        super().__init__(self._shapes(), dtype, sparse=self.sparse, sizes=sizes)
         self._initialise(make_generator("seed", seed))
 
     @compiled
@@ -90,20 +91,13 @@ class Embedding(Module):
         return {"weight": (self.num_embeddings, self.embedding_dim)}
 
     def _initialise(self, rng: np.random.Generator) -> None:
-        # In parts: drawn at once, in float64, a large table would take three times its memory.
-        rows = max(1, 2**20 // self.embedding_dim)
-        for begin in range(0, self.num_embeddings, rows):
-            count = min(rows, self.num_embeddings - begin)
-            self._assign_rows(begin, rng.normal(size=(count, self.embedding_dim)))
+        self._parameters["weight"].fill(lambda n: rng.normal(size=n))
         self._clear_padding()
 
     def _clear_padding(self) -> None:
         if self.padding_idx is not None:
-            self._assign_rows(self.padding_idx, np.zeros((1, self.embedding_dim)))
-
-    def _assign_rows(self, begin: int, values: Array) -> None:
-        offset = self._parameters["weight"].offset + begin * self.embedding_dim
-        self.buffer.assign(offset, values.astype(self.dtype))
+            offset = self._parameters["weight"].offset + self.padding_idx * self.embedding_dim
+            self.buffer.assign(offset, np.zeros(self.embedding_dim, self.dtype))
 
     def __call__(self, indices: Any) -> Array:
         """Look up rows.
@@ -135,15 +129,17 @@ class Embedding(Module):
         y : ndarray
             ``(*indices.shape, embedding_dim)``.
         backprop : callable
-            ``backprop(dy)`` adds the gradient of each row to the row that it came from.
+            ``backprop(dy)`` adds the gradient of each row, which must be finite, to the row that it
+            came from.
         """
-        # A copy: the caller may reuse the array.
-        kept = check_indices("indices", indices).astype(np.int64)
+        kept = check_indices("indices", indices).astype(np.int64, copy=False)
         y = self._look_up(kept)
 
         def backprop(dy: Array) -> None:
             require_array("dy", dy, self.dtype, y.shape)
-            self._native.backward(dy.reshape(-1, self.embedding_dim), kept.reshape(-1))
+            rows = dy.reshape(-1, self.embedding_dim)
+            check_finite("dy", rows)
+            self._native.backward(rows, kept.reshape(-1))
 
         return y, backprop
 

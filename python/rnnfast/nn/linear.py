@@ -10,7 +10,7 @@ import numpy as np
 from rnnfast import _core
 from rnnfast._array_checks import require_array
 from rnnfast._arrays import require_ndarray
-from rnnfast._checks import check_bool, check_int, make_generator
+from rnnfast._checks import check_bool, check_finite, check_int, make_generator
 from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module
 
@@ -50,11 +50,12 @@ class Linear(Module):
         shapes: dict[str, tuple[int, ...]] = {"weight": (self.out_features, self.in_features)}
         if self.bias:
             shapes["bias"] = (self.out_features,)
-        super().__init__(shapes, dtype)
+        sizes = {"in_features": self.in_features, "out_features": self.out_features}
+        super().__init__(shapes, dtype, sizes=sizes)
         rng = make_generator("seed", seed)
         bound = self.in_features**-0.5
         for parameter in self._parameters.values():
-            parameter.assign(rng.uniform(-bound, bound, parameter.shape))
+            parameter.fill_uniform(rng, bound)
 
     @compiled
     def _native(self) -> _core.Linear:
@@ -100,8 +101,8 @@ class Linear(Module):
         y : ndarray
             ``(..., out_features)``.
         backprop : callable
-            ``dx = backprop(dy, need_dx=True)``: the gradient of ``x`` from that of ``y``. Adds to
-            `grads`. None with ``need_dx=False``.
+            ``dx = backprop(dy, need_dx=True)``: the gradient of ``x`` from that of ``y``, which
+            must be finite. Adds to `grads`. None with ``need_dx=False``.
         """
         y = self(x)
 
@@ -109,7 +110,10 @@ class Linear(Module):
             require_array("dy", dy, self.dtype, y_shape)
             wanted = check_bool("need_dx", need_dx)
             rows = self._rows("dy", dy, self.out_features)
-            dx = self._native.backward(rows, self._rows("x", x, self.in_features), wanted)
+            inputs = self._rows("x", x, self.in_features)
+            check_finite("dy", rows)
+            check_finite("x", inputs)
+            dx = self._native.backward(rows, inputs, wanted)
             return None if dx is None else dx.reshape(x.shape)
 
         y_shape = y.shape

@@ -12,6 +12,8 @@ Each returns ``(loss, gradient)``; the gradient is None with ``backward=False``.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +23,7 @@ from rnnfast.nn._loss_arguments import (
     Reduction,
     check_numbers,
     checked_loss,
+    checked_sum,
     element_factor,
     element_weights,
     native_targets,
@@ -79,9 +82,11 @@ def cross_entropy(
     TypeError
         If a dtype differs.
     ValueError
-        If a shape differs, a target is out of range, or no row counts with ``"mean"``.
+        If a shape differs, a target is out of range, a weight is not finite, or no row counts with
+        ``"mean"``.
     FloatingPointError
-        If the loss is NaN.
+        If the loss is NaN: a score is NaN or infinite. Minus infinity is the score of a class that
+        cannot be.
     """
     require_scores("logits", logits, 1)
     backward = check_bool("backward", backward)
@@ -134,8 +139,8 @@ def linear_cross_entropy(
     TypeError, ValueError
         As `cross_entropy`; also if a number of ``h`` is not finite. Nothing is changed then.
     FloatingPointError
-        If the loss is NaN: the layer's parameters are not finite, or too large. Its gradients are
-        useless then.
+        If the loss is not finite: the layer's parameters are not, or are too large. Nothing is
+        changed then either.
     """
     if not isinstance(linear, Linear):
         raise TypeError(f"linear: expected a Linear, got {type(linear).__name__}")
@@ -146,7 +151,12 @@ def linear_cross_entropy(
         ignore_index, label_smoothing, reduction, scale,
     )  # fmt: skip
     loss, dh = linear._native.cross_entropy(rows, native, backward)
-    return checked_loss(loss * factor), None if dh is None else dh.reshape(h.shape)
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"loss: expected a finite number, got {loss:g}: a parameter of linear is NaN, infinite "
+            "or too large"
+        )
+    return loss * factor, None if dh is None else dh.reshape(h.shape)
 
 
 def mse(
@@ -183,9 +193,9 @@ def mse(
     TypeError
         If a dtype differs.
     ValueError
-        If a shape differs, or nothing counts with ``"mean"``.
+        If a shape differs, a target or a weight is not finite, or nothing counts with ``"mean"``.
     FloatingPointError
-        If the loss is NaN.
+        If a prediction is NaN or infinite.
     """
     require_scores("predictions", predictions, 0)
     backward = check_bool("backward", backward)
@@ -193,7 +203,7 @@ def mse(
     weights = element_weights(predictions, weights)
     factor = element_factor(predictions, weights, reduction, scale)
     loss, gradient = _core.squared_error(predictions, targets, weights, factor, backward)
-    return checked_loss(loss * factor), gradient
+    return checked_sum(loss * factor, "predictions", predictions, targets), gradient
 
 
 def l1(
@@ -217,7 +227,8 @@ def l1(
     factor = element_factor(predictions, weights, reduction, scale)
     difference = predictions - targets
     sizes = np.abs(difference) if weights is None else np.abs(difference) * weights
-    loss = checked_loss(float(sizes.sum(dtype=np.float64)) * factor)
+    total = float(sizes.sum(dtype=np.float64)) * factor
+    loss = checked_sum(total, "predictions", predictions, targets)
     if not backward:
         return loss, None
     signs = np.sign(difference) if weights is None else np.sign(difference) * weights
@@ -225,12 +236,25 @@ def l1(
 
 
 def softmax(x: Array) -> Array:
-    """Softmax along the last axis of a float32 or float64 array."""
+    """Softmax along the last axis of a float32 or float64 array.
+
+    Minus infinity is the score of what cannot be, and has probability 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is of another dtype, or has no last axis with something in it.
+    FloatingPointError
+        If a score is NaN or infinity, or all of a row are minus infinity.
+    """
     require_scores("x", x, 1)
     return _core.softmax(x.reshape(-1, x.shape[-1]), False).reshape(x.shape)
 
 
 def log_softmax(x: Array) -> Array:
-    """Logarithm of the softmax along the last axis of a float32 or float64 array."""
+    """Logarithm of the softmax along the last axis of a float32 or float64 array.
+
+    Takes what `softmax` takes and raises what it raises.
+    """
     require_scores("x", x, 1)
     return _core.softmax(x.reshape(-1, x.shape[-1]), True).reshape(x.shape)

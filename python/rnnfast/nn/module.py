@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
@@ -17,13 +17,14 @@ import numpy.typing as npt
 from rnnfast import _core
 from rnnfast._arrays import read_array
 from rnnfast._checks import check_bool, check_int
-from rnnfast._memory import claim_parameters
+from rnnfast._memory import check_memory, claim_parameters
 from rnnfast._messages import shown
 from rnnfast.nn._copies import Buffer, state_without_compiled
 from rnnfast.nn._describe import describe
 
 Array = npt.NDArray[Any]
 DType = Literal["float32", "float64"]
+_DRAWN_AT_ONCE = 2**20
 
 # What attributes mostly are; a module is looked for in others.
 _PLAIN = frozenset({int, float, bool, str, type(None), np.ndarray, np.random.Generator})
@@ -45,7 +46,7 @@ class Parameter:
     """
 
     def __init__(self, buffer: _core.ParameterBuffer, offset: int, shape: Sequence[int]) -> None:
-        size = int(np.prod(shape, dtype=np.int64))
+        size = math.prod(shape)
         self.buffer = buffer
         self.offset = offset
         self.data: Array = buffer.values[offset : offset + size].reshape(shape)
@@ -95,6 +96,26 @@ class Parameter:
         """
         self.buffer.assign(self.offset, self._fitting("value", value))
 
+    def fill(self, draw: Callable[[int], Array]) -> None:
+        """Replace the values by drawn ones, ``draw(n)`` the next n of them in order.
+
+        In parts: drawn at once, in float64, a large parameter would take three times its memory.
+        """
+        size = self.data.size
+        for begin in range(0, size, _DRAWN_AT_ONCE):
+            part = draw(min(_DRAWN_AT_ONCE, size - begin))
+            self.buffer.assign(self.offset + begin, part.astype(self.dtype))
+
+    def fill_uniform(self, rng: np.random.Generator, bound: float) -> None:
+        """Replace the values by draws from U(-bound, bound)."""
+        self.fill(lambda n: rng.uniform(-bound, bound, n))
+
+    def add_grad(self, gradient: Array) -> None:
+        """Add to the gradient, as backpropagation in other threads may at the same time."""
+        if gradient.shape != self.shape:
+            raise ValueError(f"gradient: expected shape {self.shape}, got {gradient.shape}")
+        self.buffer.add_grads(self.offset, gradient)
+
     def _fitting(self, name: str, value: Any) -> Array:
         """Return ``value`` as a contiguous array of this shape and dtype."""
         array = read_array(name, value, f"shape {self.shape}")
@@ -143,6 +164,8 @@ class Module:
     sparse : bool
         Whether the gradient of the one parameter, a table, is kept for those rows alone that are
         used.
+    sizes : mapping of str to int, optional
+        The arguments that decide how large the parameters are, to be named where that is too much.
     """
 
     # Whether passes take and give a state, as those of recurrent layers do.
@@ -158,6 +181,7 @@ class Module:
         dtype: str = "float32",
         *,
         sparse: bool = False,
+        sizes: Mapping[str, Any] | None = None,
     ) -> None:
         if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
             raise ValueError(f"dtype: expected 'float32' or 'float64', got {shown(dtype)}")
@@ -172,12 +196,14 @@ class Module:
                 )
             for size in shape:
                 check_int(f"shapes: {name}", size, 0)
+        numbers = sum(map(math.prod, shapes.values()))
+        check_memory(sizes or shapes, numbers, np.dtype(dtype).itemsize, len(shapes))
+        claim_parameters(numbers)
         # Each parameter starts on a cache line of its own.
         offsets, total = [], 0
         for shape in shapes.values():
             offsets.append(Parameter.aligned(total))
-            total = offsets[-1] + int(np.prod(shape, dtype=np.int64))
-        claim_parameters(sum(map(math.prod, shapes.values())))
+            total = offsets[-1] + math.prod(shape)
         row_size = next(iter(shapes.values()))[1] if sparse else 0
         buffer = Buffer(total, dtype, row_size)
         self._share(

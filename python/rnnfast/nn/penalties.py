@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_lengths, check_real
+from rnnfast._checks import check_finite, check_lengths, check_real
 from rnnfast.nn._loss_arguments import require_scores
 from rnnfast.nn.module import Array
 
@@ -41,10 +41,12 @@ def activation_penalty(
     TypeError
         If ``h`` is no array of float32 or float64, or lengths are not integers.
     ValueError
-        If a shape is another one, ``weight`` is negative, or a length is not from 0 to T.
+        If a shape is another one, ``weight`` is negative, a length is not from 0 to T, or a number
+        that counts is NaN or infinite.
     """
     factor, valid = _checked(h, weight, lengths)
-    counted = h if valid is None else h * valid
+    counted = h if valid is None else np.where(valid, h, h.dtype.type(0))
+    check_finite("h", counted)
     dh: Array = h.dtype.type(2 * factor) * counted
     return factor * _sum_of_squares(counted), dh
 
@@ -60,7 +62,9 @@ def slowness_penalty(
     best the outputs before dropout, or those that one mask for all steps has left.
     """
     factor, valid = _checked(h, weight, lengths)
-    change = np.diff(h, axis=0)
+    counted = h if valid is None else np.where(valid, h, h.dtype.type(0))
+    check_finite("h", counted)
+    change = np.diff(counted, axis=0)
     if valid is not None:
         change *= valid[1:]
     dh = np.zeros_like(h)

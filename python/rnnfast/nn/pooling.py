@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._array_checks import require_array, require_float
-from rnnfast._checks import among, check_bool, check_int, check_lengths
+from rnnfast._checks import among, check_bool, check_finite, check_int, check_lengths
 from rnnfast._messages import shown
 from rnnfast.nn.module import Array, Module
 
@@ -68,7 +68,8 @@ class Pooling(Module):
         TypeError
             If ``x`` is no float array, or lengths are not integers.
         ValueError
-            If a shape does not fit, a length is out of range, or there is a ``reset``.
+            If a shape does not fit, a length is out of range, a number is NaN or infinite, or there
+            is a ``reset``.
         """
         x = checked_sequences("x", x)
         refuse_reset(self, reset)
@@ -88,6 +89,7 @@ class Pooling(Module):
 
         def backprop(dv: Array) -> Array:
             require_array("dy", dv, v.dtype, v.shape)
+            check_finite("dy", dv)
             dx = to_x(dv)
             return np.ascontiguousarray(np.swapaxes(dx, 0, 1)) if self.batch_first else dx
 
@@ -95,10 +97,11 @@ class Pooling(Module):
 
 
 def checked_sequences(name: str, x: Any) -> Array:
-    """Return ``x`` if it is an array (T, B, F) of floats, or raise TypeError or ValueError."""
+    """Return ``x`` if it is an array (T, B, F) of finite floats, or raise the error that says."""
     require_float(name, x)
     if x.ndim != 3 or 0 in x.shape:
         raise ValueError(f"{name}: expected shape (T, B, F), none of them 0, got {x.shape}")
+    check_finite(name, x)
     array: Array = x
     return array
 

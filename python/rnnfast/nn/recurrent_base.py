@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,7 +19,7 @@ from rnnfast._checks import (
     check_probability,
     make_generator,
 )
-from rnnfast._memory import require_parameters
+from rnnfast._memory import check_memory
 from rnnfast.nn._calls import Call, add_batch, read_call
 from rnnfast.nn._copies import compiled
 from rnnfast.nn._networks import one_way_networks, whole_network
@@ -87,9 +88,7 @@ class Recurrent(Module):
         self.variational = check_bool("variational", variational)
         self._rng = make_generator("seed", seed)
         self._kernel = kernel
-        require_parameters(
-            self.num_layers * self.num_directions * self._gates * hidden_size * self.output_size
-        )
+        self._check_memory(peephole, dtype)
         super().__init__(self._shapes(peephole), dtype)
         self._initialise()
 
@@ -121,26 +120,45 @@ class Recurrent(Module):
         directions = ("", "_reverse")[: self.num_directions]
         return [(k, f"l{k}{d}") for k in range(self.num_layers) for d in directions]
 
-    def _shapes(self, peephole: bool) -> dict[str, tuple[int, ...]]:
+    def _layer_shapes(self, layer: int, peephole: bool) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of one direction's parameters by kind."""
         gates, out = self._gates * self.hidden_size, self.output_size
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer, suffix in self._suffixes():
-            shapes[f"weight_ih_{suffix}"] = (gates, self._width(layer))
-            shapes[f"weight_hh_{suffix}"] = (gates, out)
-            if self.bias:
-                shapes[f"bias_ih_{suffix}"] = (gates,)
-                shapes[f"bias_hh_{suffix}"] = (gates,)
-            if self.proj_size:
-                shapes[f"weight_hr_{suffix}"] = (out, self.hidden_size)
-            if peephole:
-                shapes[f"weight_peephole_{suffix}"] = (3 * self.hidden_size,)
+        shapes: dict[str, tuple[int, ...]] = {
+            "weight_ih": (gates, self._width(layer)),
+            "weight_hh": (gates, out),
+        }
+        if self.bias:
+            shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
+        if self.proj_size:
+            shapes["weight_hr"] = (out, self.hidden_size)
+        if peephole:
+            shapes["weight_peephole"] = (3 * self.hidden_size,)
         return shapes
+
+    def _shapes(self, peephole: bool) -> dict[str, tuple[int, ...]]:
+        return {
+            f"{kind}_{suffix}": shape
+            for layer, suffix in self._suffixes()
+            for kind, shape in self._layer_shapes(layer, peephole).items()
+        }
+
+    def _check_memory(self, peephole: bool, dtype: str) -> None:
+        """Raise unless there is memory for all layers, which need not be gone through for that."""
+        first, other = (self._layer_shapes(layer, peephole).values() for layer in (0, 1))
+        numbers, others = (sum(map(math.prod, shapes)) for shapes in (first, other))
+        sizes = {name: getattr(self, name) for name in ("input_size", "hidden_size", "num_layers")}
+        check_memory(
+            sizes,
+            self.num_directions * (numbers + (self.num_layers - 1) * others),
+            8 if dtype == "float64" else 4,
+            self.num_directions * self.num_layers * len(first),
+        )
 
     def _initialise(self) -> None:
         """Draw every parameter from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch does."""
         bound = self.hidden_size**-0.5
         for parameter in self._parameters.values():
-            parameter.assign(self._rng.uniform(-bound, bound, parameter.shape))
+            parameter.fill_uniform(self._rng, bound)
 
     # A call
 
@@ -236,6 +254,8 @@ class Recurrent(Module):
         ValueError
             If a shape does not fit, an index or a length is out of range, or a number is NaN or
             infinite.
+        MemoryError
+            If there is not as much as the call needs.
         """
         call = self._checked(x, h0, lengths, reset)
         y, h_n, c_n, _ = self._pass(call, keep=False)
@@ -254,8 +274,8 @@ class Recurrent(Module):
 
         Takes what a call of the layer takes. ``backprop`` reads ``x`` again, and without
         ``recompute`` ``y``: until it has run, ``x`` must not be written to within the lengths,
-        which it finds out (RuntimeError), and ``y`` is read-only. States, lengths and resets may
-        be reused.
+        which it finds out (RuntimeError), and ``y`` is read-only. Indices, states, lengths and
+        resets may be reused.
 
         Parameters
         ----------
@@ -286,7 +306,7 @@ class Recurrent(Module):
         input, and the factors of its dropout.
         """
         call = self._checked(x, h0, lengths, reset)
-        if check_bool("recompute", recompute):
+        if check_bool("recompute", recompute) and call.x.size:
             y, h_n, c_n, native = recomputed_forward(self, call)
             return self._results(call, y, h_n, c_n), self._backprop(call, native)
         y, h_n, c_n, cache = self._pass(call, keep=True, seed=self._dropout_seed())

@@ -8,11 +8,12 @@ from rnnfast import _core
 from rnnfast._checks import check_bool, check_real
 from rnnfast.nn._loss_arguments import (
     Reduction,
-    check_numbers,
-    checked_loss,
+    checked_sum,
+    checked_weights,
     element_factor,
     element_weights,
     from_bool,
+    require_numbers,
     require_scores,
 )
 from rnnfast.nn.module import Array
@@ -66,21 +67,22 @@ def binary_cross_entropy_with_logits(
     TypeError
         If a dtype differs.
     ValueError
-        If a shape differs, or nothing counts with ``"mean"``.
+        If a shape differs, a target or a weight is not finite, or nothing counts with ``"mean"``.
     FloatingPointError
-        If the loss is NaN.
+        If a score is NaN or infinite.
     """
     require_scores("logits", logits, 0)
+    wanted = from_bool("targets", targets, logits.dtype)
+    require_numbers("logits", logits)
     weights = element_weights(logits, weights)
     if class_weights is not None:
-        each = check_numbers("class_weights", class_weights, logits.dtype, logits.shape[-1:])
+        each = checked_weights("class_weights", class_weights, logits.dtype, logits.shape[-1:])
         of_classes = np.broadcast_to(each, logits.shape)
         weights = of_classes if weights is None else weights * of_classes
     factor = element_factor(logits, weights, reduction, scale)
     smoothing = check_real("label_smoothing", label_smoothing, 0.0, 1.0, below=True)
-    wanted = from_bool("targets", targets, logits.dtype)
     if pos_weight is not None:
-        pos_weight = check_numbers(
+        pos_weight = checked_weights(
             "pos_weight", pos_weight, logits.dtype, logits.shape[-1:] or (1,)
         )
     if smoothing > 0.0:
@@ -88,4 +90,4 @@ def binary_cross_entropy_with_logits(
     loss, gradient = _core.binary_cross_entropy(
         logits, wanted, weights, pos_weight, factor, check_bool("backward", backward)
     )
-    return checked_loss(loss * factor), gradient
+    return checked_sum(loss * factor, "logits", logits, wanted), gradient

@@ -10,6 +10,7 @@ import numpy as np
 from rnnfast._array_checks import require_array
 from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_array
+from rnnfast._memory import check_bytes
 from rnnfast.nn._calls import require_index_axes
 from rnnfast.nn.module import Array
 from rnnfast.nn.stream import Stream
@@ -38,7 +39,13 @@ class StepwiseStream(Stream):
         return vars(self).copy()  # a step makes a new state and leaves the one before as it is
 
     def _begin(self) -> None:
-        self.input_size = self._layer.input_size
+        layer = self._layer
+        numbers = layer.num_layers * layer.hidden_size * self.batch_size
+        check_bytes(
+            f"batch_size: a stream of {self.batch_size} sequences",
+            float(2 * numbers * layer.dtype.itemsize),
+        )
+        self.input_size = layer.input_size
         self._time = 1 if self._layer.batch_first else 0
         self.reset()
 
@@ -52,7 +59,7 @@ class StepwiseStream(Stream):
                 raise TypeError(f"out: expected dtype {layer.dtype}, got {out.dtype}")
             shape = (self.batch_size, layer.hidden_size)
             require_array("out", out, layer.dtype, shape[1:] if single else shape)
-            if not (out.flags.c_contiguous and out.flags.writeable):
+            if not (out.flags.c_contiguous and out.flags.behaved):
                 raise ValueError("out: expected a writeable C-contiguous array, got another")
         y, self._state = layer(np.expand_dims(given, self._time), self._state)
         result: Array = np.take(y, 0, axis=self._time)

@@ -36,6 +36,11 @@ class Stream:
         A copy of the state, ``(L, B, H)`` or the pair (h, c); may be set.
     batch_size : int
         B.
+
+    Notes
+    -----
+    A stream belongs to one thread at a time. In a process that was forked while another thread ran
+    it, it must be `reset`, or be given a state, first.
     """
 
     def __init__(self, layer: Recurrent, batch_size: int = 1) -> None:
