@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,7 @@ def test_a_process_without_streams(corpus: Path, tmp_path: Path) -> None:
     )
     from command_line import environment
 
-    subprocess.run(["python", "-c", script], env=environment(), timeout=60, check=True)
+    subprocess.run([sys.executable, "-c", script], env=environment(), timeout=60, check=True)
     assert len(rf.load(out).history_) == 2
 
 
