@@ -7,9 +7,8 @@ its optimizer or two layers with one table, does so in a deep copy of both too.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from rnnfast import _core
 
@@ -39,11 +38,32 @@ class Buffer(_core.ParameterBuffer):
             self.grads[...] = gradients
 
 
-class compiled(functools.cached_property[T]):
-    """A compiled object on parameters, or what holds some: made when first used, never copied."""
+class compiled(Generic[T]):
+    """A compiled object on parameters, or what holds some: made when first used, never copied.
+
+    Threads that use it first at the same time get the same one, though each may make one. There is
+    no lock, which a fork would leave held in its child.
+    """
 
     def __init__(self, make: Callable[[Any], T]) -> None:
-        super().__init__(make)
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> compiled[T]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> compiled[T] | T:
+        if instance is None:
+            return self
+        # Found first from now on, as this descriptor cannot be set.
+        made: T = vars(instance).setdefault(self._name, self._make(instance))
+        return made
 
 
 def state_without_compiled(instance: object) -> dict[str, Any]:
