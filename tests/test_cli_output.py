@@ -127,6 +127,12 @@ def test_a_full_disk(model: Path, command: str) -> None:
     assert errors == "rnnfast: standard output: No space left on device\n"
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="no /proc/self/mem here")
+def test_a_file_that_cannot_be_read_is_not_the_output(tmp_path: Path) -> None:
+    code, _, errors = end(start("train", "/proc/self/mem", "-o", tmp_path / "m"))
+    assert (code, errors) == (1, "rnnfast: /proc/self/mem: Input/output error\n")
+
+
 @FULL
 def test_a_full_disk_after_training(corpus: Path, tmp_path: Path) -> None:
     """The model is what counts: it is saved, and that is the exit code."""

@@ -264,7 +264,7 @@ def test_what_is_set_during_training_stays(name: str) -> None:
 
 def test_ctrl_c_gives_what_there_is(name: str) -> None:
     model = fit(make(name), CASES[name][1])
-    with pytest.warns(RuntimeWarning, match=r"^stopped by Ctrl-C in epoch 1 of 2, 1 steps"):
+    with pytest.warns(RuntimeWarning, match=r"^stopped by Ctrl-C in epoch 1 of 2, 1 step;"):
         fit(model, CASES[name][2], callbacks=[lambda p: os.kill(os.getpid(), signal.SIGINT)])
     assert model.stopped_ == "interrupt" and model.history_ == []
 
