@@ -10,7 +10,7 @@ import stat
 
 import pytest
 
-from rnnfast import _files
+from rnnfast import _files, load
 from rnnfast.data.datasets import read_text
 from rnnfast.text import Vocabulary
 
@@ -193,6 +193,9 @@ def test_what_opens_but_cannot_be_read_has_its_name():
     with pytest.raises(OSError, match=r"/proc/self/mem") as caught:
         _files.read_utf8("/proc/self/mem")
     assert (caught.value.errno, caught.value.filename) == (errno.EIO, "/proc/self/mem")
+    with pytest.raises(OSError, match=r"cannot be read .*/proc/self/mem") as caught:
+        load("/proc/self/mem")
+    assert caught.value.filename == "/proc/self/mem"
 
 
 def test_odd_names_are_shown_on_one_line(tmp_path):
