@@ -376,3 +376,17 @@ def test_draw_of_lists() -> None:
         rf.draw([[1.0]])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^logits: expected shape \(R, V\), got \(3,\)$"):
         rf.draw(X[0, 0])
+
+
+def test_a_masked_row_has_its_place() -> None:
+    rows = [[np.zeros(2)], [np.zeros(2), np.ma.masked_array([1.0, 2.0], [0, 1])]]
+    with pytest.raises(TypeError, match=r"^true\[1\]\[1\]: expected an array without a mask"):
+        metrics.rmse(rows, rows)
+
+
+def test_integers_among_floats_are_floats_however_large() -> None:
+    """Only where all are integers is one beyond 64 bits told, or where NumPy takes objects."""
+    assert metrics.rmse([1.0, 2**62], [1.0, 2**62]) == 0.0
+    for big in (2**63, -(2**63) - 1):
+        with pytest.raises(ValueError, match=r"^true: expected 64-bit signed integers, got -?9223"):
+            metrics.rmse([big, -1], [1.0, 1.0])

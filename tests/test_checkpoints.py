@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+from rnnfast._files import shown_path
 from rnnfast._tensors import collect_arrays, kind_of
 from rnnfast.training import Progress
 
@@ -182,3 +183,45 @@ def test_weights_that_are_not_finite_are_never_written(
         assert path.read_bytes() == kept[0]
     path.write_bytes(kept[0])
     assert_same(fit(checkpoint=path, resume=True), model)
+
+
+def test_an_odd_name_is_told_once_and_on_one_line(tmp_path: Path) -> None:
+    for name in ("a\nb", b"bytes"):
+        path: Any = os.path.join(
+            os.fsencode(tmp_path) if isinstance(name, bytes) else tmp_path, name
+        )
+        fit(checkpoint=path)
+        with pytest.raises(ValueError, match=r"cannot resume with another learning_rate") as caught:
+            rf.LanguageModel(
+                hidden_size=8, batch_size=4, sequence_length=16, seed=1, learning_rate=0.5
+            ).fit(TEXT, epochs=2, verbose=0, checkpoint=path, resume=True)
+        message = str(caught.value)
+        assert message.startswith(f"{shown_path(path)}: cannot resume") and "\n" not in message
+        with open(path, "w") as file:
+            file.write("something else")
+        with pytest.raises(ValueError, match=r"^checkpoint: expected a new file") as caught:
+            fit(checkpoint=path)
+        assert str(caught.value).endswith(shown_path(path))
+
+
+def test_the_error_of_the_first_step_is_told_though_the_checkpoint_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c"
+
+    def fail(self: Any) -> None:
+        path.unlink()
+        raise RuntimeError("trouble")
+
+    monkeypatch.setattr("rnnfast.optim.Optimizer.step", fail)
+    with pytest.raises(RuntimeError, match=r"^trouble$"):
+        fit(checkpoint=path)
+
+
+def test_a_warning_is_of_the_line_that_called(tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.warns(RuntimeWarning, match=r"^stopped by Ctrl-C") as caught:
+        fit(callbacks=[stop])
+    assert [warning.filename for warning in caught] == [__file__]

@@ -228,7 +228,7 @@ def test_errors_are_one_line(
     assert "got an empty file" in fails(capsys, "train", tmp_path / "empty", "-o", out)[1]
     assert "got none among 2" in fails(capsys, "next", model, "ZZ")[1]
     code, message = fails(capsys, "train", corpus, "-o", out, "--resume", *SMALL)
-    assert (code, message) == (1, f"{out}.checkpoint: No such file or directory")
+    assert (code, message) == (1, f"no unfinished training: {out}.checkpoint does not exist")
     assert not out.exists()
     code, message = fails(capsys, "sample", model, "--temperature", "nan")
     assert code == 1 and message.startswith("temperature: expected")

@@ -160,7 +160,7 @@ def test_a_second_training_asks_first(
     assert fails(capsys, *arguments) == (1, message)
     assert fails(capsys, *arguments, "--resume") == (
         1,
-        "model.safetensors.checkpoint: No such file or directory",
+        "no unfinished training: model.safetensors.checkpoint does not exist",
     )
     assert contents(folder) == before
     assert main([*arguments, "--force", "--seed", "5"]) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,12 @@ def test_a_full_disk(model: Path, command: str) -> None:
     assert errors == "rnnfast: standard output: No space left on device\n"
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="no /proc/self/mem here")
+def test_a_file_that_cannot_be_read_is_not_the_output(tmp_path: Path) -> None:
+    code, _, errors = end(start("train", "/proc/self/mem", "-o", tmp_path / "m"))
+    assert (code, errors) == (1, "rnnfast: /proc/self/mem: Input/output error\n")
+
+
 @FULL
 def test_a_full_disk_after_training(corpus: Path, tmp_path: Path) -> None:
     """The model is what counts: it is saved, and that is the exit code."""
@@ -168,7 +175,7 @@ def test_a_process_without_streams(corpus: Path, tmp_path: Path) -> None:
     )
     from command_line import environment
 
-    subprocess.run(["python", "-c", script], env=environment(), timeout=60, check=True)
+    subprocess.run([sys.executable, "-c", script], env=environment(), timeout=60, check=True)
     assert len(rf.load(out).history_) == 2
 
 

@@ -106,3 +106,15 @@ def test_every_option_is_told(kind: type[Any]) -> None:
 def test_all_public_layers_are_among_these() -> None:
     public = {kind for kind in layer_types() if kind.__name__ in rf.__all__}
     assert public <= {type(layer) for layer, _ in CASES}
+
+
+class Renamed(rf.Linear):
+    """Takes what it likes, and has attributes of the same names."""
+
+    def __init__(self, out_features: int, *args: Any, extra: int = 3, **options: Any) -> None:
+        super().__init__(2, out_features)
+        self.args, self.options = args, options
+
+
+def test_what_a_constructor_takes_in_numbers_is_left_out() -> None:
+    assert repr(Renamed(4, 5, 6, more=7)) == "Renamed(4)"

@@ -10,7 +10,7 @@ import stat
 
 import pytest
 
-from rnnfast import _files
+from rnnfast import _files, load
 from rnnfast.data.datasets import read_text
 from rnnfast.text import Vocabulary
 
@@ -169,8 +169,38 @@ def test_what_is_no_text_is_recognised(tmp_path, content, message):
 
 
 @pytest.mark.parametrize(
-    "text", ["BZh is how bzip2 begins", "PK", "%PDF-", "", "a\0b in a text of letters", "\x1b[1m"]
+    "text",
+    [
+        "BZh is how bzip2 begins",
+        "PK",
+        "%PDF-",
+        "BZhé12",
+        "%PDF-é",
+        "BZh" + "é" * 5000,
+        "",
+        "a\0b in a text of letters",
+        "\x1b[1m",
+    ],
 )
 def test_texts_that_begin_alike(tmp_path, text):
     (tmp_path / "a").write_bytes(text.encode())
     assert _files.read_utf8(tmp_path / "a") == text
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="no /proc/self/mem here")
+def test_what_opens_but_cannot_be_read_has_its_name():
+    """Its first page is never mapped."""
+    with pytest.raises(OSError, match=r"/proc/self/mem") as caught:
+        _files.read_utf8("/proc/self/mem")
+    assert (caught.value.errno, caught.value.filename) == (errno.EIO, "/proc/self/mem")
+    with pytest.raises(OSError, match=r"cannot be read .*/proc/self/mem") as caught:
+        load("/proc/self/mem")
+    assert caught.value.filename == "/proc/self/mem"
+
+
+def test_odd_names_are_shown_on_one_line(tmp_path):
+    path = tmp_path / "a\nb"
+    path.write_bytes(gzip.compress(TEXT.encode()))
+    with pytest.raises(ValueError, match=r"^'.*a\\nb': expected UTF-8 text, got a gzip") as caught:
+        _files.read_utf8(path)
+    assert "\n" not in str(caught.value)

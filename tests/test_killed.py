@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -41,11 +42,58 @@ def corpus(tmp_path: Path) -> Path:
     return path
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+# A command line that writes checkpoints after every step.
+OFTEN = """
+import sys, rnnfast.training
+from rnnfast.__main__ import main
+rnnfast.training._CHECKPOINT_WITHIN = rnnfast.training._CHECKPOINT_EVERY = 0.0
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start_often(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", OFTEN, *map(str, arguments)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(done: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+    """Wait until something is done or the process has ended; whether it is done."""
     deadline = time.monotonic() + 60
-    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert path.exists()
+    while not done() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return done()
+
+
+def steps_in(checkpoint: Path) -> int:
+    """Return how many steps were made, by a checkpoint; -1 without one."""
+    if not checkpoint.exists():
+        return -1
+    try:
+        return int(read_tensors(checkpoint, "checkpoint")[1]["position"]["step"])
+    except FileNotFoundError:  # the training has just ended
+        return -1
+
+
+def epochs_in(checkpoint: Path) -> int:
+    return int(read_tensors(checkpoint, "checkpoint")[1]["position"]["epoch"])
+
+
+def open_writer(pipe: Path, process: subprocess.Popen[str]) -> int:
+    """Open a pipe once the process reads from it."""
+    descriptors: list[int] = []
+
+    def opened() -> bool:
+        with contextlib.suppress(OSError):  # as long as nobody reads
+            descriptors.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(descriptors)
+
+    assert wait_until(opened, process), process.communicate()
+    return descriptors[0]
 
 
 # The command line
@@ -59,9 +107,9 @@ def test_a_signal_saves_like_ctrl_c(
     """The model is saved, the checkpoint is there to go on, the exit code is the shell's."""
     out = tmp_path / "m"
     options = [*SMALL, "--layers", 2, *(["-q"] if quiet else [])]
-    process = start("train", corpus, "-o", out, "--epochs", 100_000, *options)
-    wait_for(tmp_path / "m.checkpoint", process)
-    time.sleep(0.3)
+    process = start_often("train", corpus, "-o", out, "--epochs", 100_000, *options)
+    checkpoint = tmp_path / "m.checkpoint"
+    assert wait_until(lambda: checkpoint.exists() and epochs_in(checkpoint) > 0, process)
     process.send_signal(number)
     process.send_signal(number)
     output, errors = process.communicate(timeout=60)
@@ -83,7 +131,7 @@ def test_a_process_under_nohup_goes_on(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "m"
     options: dict[str, Any] = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
     process = start("train", corpus, "-o", out, "--epochs", 40, *SMALL, **options)
-    wait_for(tmp_path / "m.checkpoint", process)
+    assert wait_until((tmp_path / "m.checkpoint").exists, process)
     process.send_signal(signal.SIGHUP)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
@@ -98,7 +146,7 @@ def test_a_signal_before_the_first_step_saves_nothing(
     pipe, out = tmp_path / "pipe", tmp_path / "m"
     os.mkfifo(pipe)
     process = start("train", pipe, "-o", out, *SMALL)
-    writer = os.open(pipe, os.O_WRONLY)  # waits until it reads
+    writer = open_writer(pipe, process)
     process.send_signal(number)
     output, errors = process.communicate(timeout=60)
     os.close(writer)
@@ -111,65 +159,42 @@ def test_killed_at_any_time_and_resumed(corpus: Path, tmp_path: Path) -> None:
     """Killed at random times, again and again; the model in the end has the bits of one go."""
     rng = random.Random(7)
     out, whole = tmp_path / "m", tmp_path / "whole"
-    # Checkpoints after every step, of all that changes from step to step.
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import sys, rnnfast.training\n"
-        "from rnnfast.__main__ import main\n"
-        "rnnfast.training._CHECKPOINT_WITHIN = rnnfast.training._CHECKPOINT_EVERY = 0.0\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
     options = ["--epochs", "60", *SMALL, "--dropout", "0.3", "--layers", "2", "-q"]
 
-    def train(path: Path, *more: str) -> subprocess.Popen[bytes]:
-        arguments = ["train", corpus, "-o", path, *options, *more]
-        command = [sys.executable, script, *map(str, arguments)]
-        return subprocess.Popen(
-            command,
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-
-    def version(path: Path) -> int:
-        return path.stat().st_mtime_ns if path.exists() else 0
-
-    def wait_for_a_step(process: subprocess.Popen[bytes], path: Path) -> None:
-        before, deadline = version(path), time.monotonic() + 60
-        while version(path) == before and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.005)
+    def train(path: Path, *more: str) -> subprocess.Popen[str]:
+        return start_often("train", corpus, "-o", path, *options, *more)
 
     process = train(whole)
-    wait_for_a_step(process, tmp_path / "whole.checkpoint")
-    began = time.monotonic()
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    seconds = time.monotonic() - began
+    assert process.communicate(timeout=120) and process.returncode == 0
+    steps = rf.load(whole).history_[-1]["step"]
     checkpoint = tmp_path / "m.checkpoint"
     places: list[int] = []
-    for life in range(6):
+    for life in range(5):
         process = train(out, *(["--resume"] if checkpoint.exists() else []))
-        if life == 5:
-            break
         if life == 2:  # while it imports
             time.sleep(rng.uniform(0.0, 0.5))
         else:
-            wait_for_a_step(process, checkpoint)
-            time.sleep(rng.uniform(0.0, 0.15) * seconds)
+            aim = max([0, *places]) + rng.randint(1, int(steps) // 12)
+            wait_until(lambda aim=aim: steps_in(checkpoint) >= aim, process)  # type: ignore[misc]
         process.kill()
         _, errors = process.communicate(timeout=60)
-        assert process.returncode in (0, -signal.SIGKILL), errors
-        places.append(read_tensors(checkpoint, "checkpoint")[1]["position"]["step"])
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert places == sorted(places) and len(set(places)) > 2
+        if process.returncode == 0:  # this process slept for long
+            break
+        assert process.returncode == -signal.SIGKILL, errors
+        places.append(steps_in(checkpoint))
+    else:
+        assert len(set(places)) > 2
+        process = train(out, "--resume")
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert places == sorted(places)
     one, two = rf.load(whole), rf.load(out)
     arrays = collect_arrays(one._modules())
     for name, array in collect_arrays(two._modules()).items():
         np.testing.assert_array_equal(array, arrays[name], err_msg=name)
     assert [r["loss"] for r in one.history_] == [r["loss"] for r in two.history_]
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "corpus.txt", "m", "train.py", "whole"
+        "corpus.txt", "m", "whole"
     ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import pickle
 import re
+import threading
 import types
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 import rnnfast as rf
 import zoo
 from rnnfast import _core
+from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Module
 
 
@@ -331,3 +333,22 @@ def test_what_runs_and_what_waits_has_no_copy() -> None:
             with pytest.raises(TypeError, match=r"^cannot pickle '[\w.]+' object$") as caught:
                 twin(thing)
             assert not re.search("\n", str(caught.value))
+
+
+def test_threads_get_one_compiled_object() -> None:
+    """Though both make one: the first to be kept is everybody's."""
+    both = threading.Barrier(2)
+
+    class Holder:
+        @compiled
+        def native(self) -> object:
+            both.wait(timeout=60)  # no lock keeps the other one out
+            return object()
+
+    holder, found = Holder(), []
+    threads = [threading.Thread(target=lambda: found.append(holder.native)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2 and found[0] is found[1] is holder.native

@@ -479,7 +479,7 @@ def test_functions_and_layers(label: str) -> None:
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("kind", [kind.__name__ for kind in zoo.kinds(Model)])
+@pytest.mark.parametrize("kind", sorted(kind.__name__ for kind in zoo.kinds(Model)))
 def test_models(kind: str) -> None:
     faults = [
         fault
@@ -490,7 +490,7 @@ def test_models(kind: str) -> None:
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("kind", [kind.__name__ for kind in zoo.kinds(Model)])
+@pytest.mark.parametrize("kind", sorted(kind.__name__ for kind in zoo.kinds(Model)))
 def test_hyperparameters(kind: str) -> None:
     faults = []
     for turn, (label, fit) in enumerate(hyperparameters()):

@@ -92,6 +92,19 @@ def test_errors_of_numbers() -> None:
     assert metrics.r2([2.0, 2.0], [2.0, 2.0]) == 1.0 and metrics.r2([2.0, 2.0], [2.0, 1.0]) == 0.0
 
 
+def test_errors_of_large_numbers() -> None:
+    """Differences and sums beyond float64 are no NaN, and no warning."""
+    large = 1.7e308
+    assert metrics.rmse([large, -large], [large, -large]) == 0.0
+    assert metrics.rmse([1e308, 0.0], [0.0, 0.0]) == pytest.approx(1e308 / math.sqrt(2))
+    assert metrics.mae([1e308] * 3, [0.5e308] * 3) == pytest.approx(0.5e308)
+    assert metrics.rmse([large], [-large]) == metrics.mae([large], [-large]) == math.inf
+    assert metrics.r2([large, -large, 0], [large, -large, 0]) == 1.0
+    assert metrics.r2([large, -large, 0], [-large, large, 0]) == pytest.approx(-3.0)
+    assert metrics.r2([[large, 1.0], [-large, 2.0]], [[0, 1.0], [0, 2.0]]) == pytest.approx(0.5)
+    assert metrics.r2([1e-9, 2e-9], [large, -large]) == -math.inf
+
+
 def test_perplexity_and_bits() -> None:
     assert metrics.perplexity(math.log(7)) == pytest.approx(7)
     assert metrics.perplexity(1e4) == math.inf

@@ -172,3 +172,13 @@ def test_damaged_files_are_read_or_refused(data: Any) -> None:
         assert str(error).startswith("file: expected ")
     else:
         assert np.isfinite(samples).all() and rate > 0 and samples.size <= len(content)
+
+
+def test_names_that_cannot_be_or_have_several_lines(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^file: expected a path that a file can have"):
+        audio.read_wav("a\0b")
+    path = tmp_path / "a\nb"
+    path.write_bytes(b"text")
+    with pytest.raises(ValueError, match=r"^'.*a\\nb': expected a WAV file") as caught:
+        audio.read_wav(path)
+    assert "\n" not in str(caught.value)

@@ -17,22 +17,32 @@ _CHANNELS, _SAMPLES = 2, 4000
 _MAX_AXES = 64
 
 
-def require_unmasked(name: str, value: Any, depth: int = 0) -> None:
+def require_unmasked(name: str, value: Any) -> None:
     """Raise TypeError for a masked array, or a list that holds one: its mask would be lost.
 
     Masked types, NumPy's and those of other packages, are subclasses of ndarray that have a mask.
     """
+    place = _masked(value, 0)
+    if place is not None:
+        name += place
+        raise TypeError(
+            f"{name}: expected an array without a mask, got a masked one; "
+            f"{name}.filled(number) says what stands where it is masked"
+        )
+
+
+def _masked(value: Any, depth: int) -> str | None:
+    """Return where in a value a masked array stands, such as ``"[3][0]"``; None: nowhere."""
     if isinstance(value, np.ndarray):
-        if type(value) is not np.ndarray and hasattr(type(value), "mask"):
-            raise TypeError(
-                f"{name}: expected an array without a mask, got a masked one; "
-                f"{name}.filled(number) says what stands where it is masked"
-            )
-    elif isinstance(value, (list, tuple)) and depth < _MAX_AXES:
+        return "" if type(value) is not np.ndarray and hasattr(type(value), "mask") else None
+    if isinstance(value, (list, tuple)) and depth < _MAX_AXES:
         kinds = set(map(type, value))
         if any(issubclass(kind, (list, tuple, np.ndarray)) for kind in kinds):
             for number, item in enumerate(value):
-                require_unmasked(f"{name}[{number}]", item, depth + 1)
+                place = _masked(item, depth + 1)
+                if place is not None:
+                    return f"[{number}]{place}"
+    return None
 
 
 def require_ndarray(name: str, value: Any) -> npt.NDArray[Any]:
@@ -73,8 +83,11 @@ def read_array(name: str, value: Any, expected: str = "an array of numbers") -> 
         kind = type(value).__name__
         got = "a ragged list" if isinstance(value, (list, tuple)) else f"a {kind} that makes none"
         raise ValueError(f"{name}: expected {expected}, got {got}") from None
-    if array.dtype.kind in "Of" and isinstance(value, (list, tuple, int)):
-        # Too large integers make NumPy take objects, or floats with which they are not exact.
+    # Too large integers make NumPy take objects, or floats with which they are not exact.
+    large = array.dtype.kind == "O" or (
+        array.dtype.kind == "f" and bool(np.abs(array).max(initial=0.0) >= 2.0**63)
+    )
+    if large and isinstance(value, (list, tuple, int)):
         wrong = _beyond_int64(value)
         if wrong is not None and (array.dtype.kind == "O" or _all_integers(value)):
             raise ValueError(f"{name}: expected 64-bit signed integers, got {shown(wrong)}")

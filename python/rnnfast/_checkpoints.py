@@ -115,10 +115,11 @@ def require_checkpoint(name: str, path: str | os.PathLike[str]) -> None:
 
     An empty file, which programs make to reserve a name, is nothing.
     """
-    shown = os.fsdecode(path)
-    if os.path.exists(shown) and os.path.getsize(shown) and kind_of(shown) != "checkpoint":
+    file = os.fsdecode(path)
+    if os.path.exists(file) and os.path.getsize(file) and kind_of(file) != "checkpoint":
         raise ValueError(
-            f"{name}: expected a new file or a checkpoint to replace, got another file, {shown}"
+            f"{name}: expected a new file or a checkpoint to replace, got another file, "
+            f"{shown_path(file)}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import os
@@ -121,6 +122,15 @@ def require_writable(name: str, path: FilePath) -> None:
         raise OSError(error.errno or errno.EIO, reason, shown) from error
 
 
+def read_bytes(path: str) -> bytes:
+    """Read a file; an OSError has the path as its ``filename``, of reading as of opening."""
+    with open(path, "rb") as file:
+        try:
+            return file.read()
+        except OSError as error:  # of a device, a network's file system or a disk that fails
+            raise OSError(error.errno or errno.EIO, error.strerror or str(error), path) from error
+
+
 def read_utf8(path: FilePath) -> str:
     """Read a UTF-8 file, without a byte order mark and with ``\\n`` for every kind of line end.
 
@@ -135,11 +145,10 @@ def read_utf8(path: FilePath) -> str:
     shown = check_path("path", path)
     if os.path.isdir(shown):  # the error of open() differs between systems
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), shown)
-    with open(shown, "rb") as file:
-        data = file.read()
+    data = read_bytes(shown)
     kind = _kind_of(data)
     if kind is not None:
-        raise ValueError(f"{shown}: expected UTF-8 text, got {kind}")
+        raise ValueError(f"{shown_path(path)}: expected UTF-8 text, got {kind}")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -189,7 +198,8 @@ def _is_binary(data: bytes) -> bool:
     if any(byte < 9 or 13 < byte < 27 for byte in start):
         return True
     try:
-        start[:-3].decode("utf-8")
+        # What may be the first half of a character at the end of the start is none of them.
+        codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) == len(data))
     except UnicodeDecodeError:
         return True
     return False

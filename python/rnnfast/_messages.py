@@ -16,6 +16,11 @@ def shown(value: Any) -> str:
     return one_line(text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with what is counted: ``1 epoch``, ``2,000 epochs``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def one_line(message: object) -> str:
     """Return a message of others, or a text, as one line of at most 400 characters."""
     text = " ".join(str(message).split())

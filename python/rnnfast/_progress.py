@@ -156,7 +156,7 @@ class Reporter:
     def tell(self, text: str) -> None:
         """Show what must not go unseen: with ``verbose=0`` as a RuntimeWarning."""
         if self.verbose == 0:
-            warnings.warn(text, RuntimeWarning, stacklevel=4)
+            warnings.warn(text, RuntimeWarning, stacklevel=_level_of_caller())
         self.write(text)
 
     def close(self) -> None:
@@ -186,6 +186,21 @@ class Reporter:
             text += f", perplexity {perplexity_of(loss):.3g}"
         rate = self._count / self._training_seconds if self._training_seconds > 0 else 0.0
         return f"{text}{self._figures}, {_compact(rate)} {self.unit}/s"
+
+
+def _level_of_caller() -> int:
+    """Return the ``stacklevel`` with which a warning of the caller is of code outside the package.
+
+    Python 3.12 has it as ``skip_file_prefixes``.
+    """
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__")):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _is_ours(module: Any) -> bool:
+    return str(module).partition(".")[0] == __name__.partition(".")[0]
 
 
 def _clock(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -118,6 +119,9 @@ def read_tensors(
     except safetensors.SafetensorError as error:
         reason = f"damaged, cut short or not a safetensors file ({one_line(error)})"
         raise ValueError(f"{name}: {reason}") from None
+    except OSError as error:  # of a device, which cannot be mapped: it does not say which file
+        reason = f"cannot be read ({one_line(error)})"
+        raise OSError(error.errno or errno.EIO, reason, file_name) from None
     except (AttributeError, TypeError) as error:  # a dtype that NumPy has not
         reason = f"expected arrays of NumPy's dtypes, got others ({one_line(error)})"
         raise ValueError(f"{name}: {reason}") from None

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from rnnfast._files import require_writable
+from rnnfast._files import require_writable, shown_path
 from rnnfast._tensors import kind_of
 
 
@@ -43,7 +43,9 @@ def require_free(
         require_writable("--out", path)
     if resume:
         if not checkpoint.exists():
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(checkpoint))
+            raise FileNotFoundError(
+                f"no unfinished training: {shown_path(checkpoint)} does not exist"
+            )
         if out.exists() and kind_of(out) != "model" and not force:
             raise _exists(out, "exists and is no model; --force replaces it")
     elif not force:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from rnnfast._checkpoints import Position, Record
+from rnnfast._messages import counted
 from rnnfast.nn.module import Module
 
 
@@ -26,12 +27,12 @@ def describe_end(
     if stopped == "patience":
         why = f"stopped after epoch {at.epoch}, no better one in {patience}"
     elif stopped == "finished":
-        why = f"{epochs} epochs made"
+        why = f"{counted(epochs, 'epoch')} made"
     else:
         by = signal if stopped == "interrupt" else "a callback"
         place = f"in epoch {at.epoch + 1}" if at.batch else f"after epoch {at.epoch}"
         why = f"stopped by {by} {place} of {epochs}"
-    return f"{why}, {at.step} steps; {kept}"
+    return f"{why}, {counted(at.step, 'step')}; {kept}"
 
 
 class Trained(Protocol):
@@ -44,7 +45,9 @@ class Trained(Protocol):
 def describe_training(model: Trained) -> str:
     """Say how long a model was trained, and which weights it has."""
     history, best = model.history_, model.best_epoch_
-    length = f"{len(history)} epochs, {history[-1]['step']:,} steps" if history else "no full epoch"
+    length = "no full epoch"
+    if history:
+        length = f"{counted(len(history), 'epoch')}, {counted(int(history[-1]['step']), 'step')}"
     return f"{length}; weights of {f'epoch {best}' if best else 'the last step'}"
 
 

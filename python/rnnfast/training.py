@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -22,8 +22,8 @@ from rnnfast._checkpoints import (
     write_checkpoint,
 )
 from rnnfast._checks import check_bool, check_functions, check_int
-from rnnfast._files import require_writable
-from rnnfast._messages import shown
+from rnnfast._files import require_writable, shown_path
+from rnnfast._messages import counted, shown
 from rnnfast._progress import Callback, Progress, Reporter
 from rnnfast._signals import InterruptFlag
 from rnnfast._tensorboard import tensorboard
@@ -230,8 +230,8 @@ class Trainer(Generic[Batch]):
         if resume:
             self._resume()
             self.reporter.write(
-                f"resumed after {self.steps} steps and {self._at.epoch} of {epochs} epochs, with a "
-                f"learning rate of {self.optimizer.lr:g}"
+                f"resumed after {counted(self.steps, 'step')} and {self._at.epoch} of "
+                f"{counted(epochs, 'epoch')}, with a learning rate of {self.optimizer.lr:g}"
             )
         elif self.checkpoint is not None:
             require_checkpoint("checkpoint", self.checkpoint)
@@ -248,7 +248,8 @@ class Trainer(Generic[Batch]):
             except BaseException:
                 self.stopped = "error"
                 if claimed and self._written == claimed:  # by this run, of which nothing is left
-                    os.unlink(os.fspath(self.checkpoint or ""))
+                    with suppress(OSError):  # what is told is why training ended
+                        os.unlink(os.fspath(self.checkpoint or ""))
                 raise
             finally:
                 self.reporter.close()
@@ -260,7 +261,7 @@ class Trainer(Generic[Batch]):
     def _claim(self) -> float:
         """Write the first checkpoint where there is no file; return when, 0.0 if none was written.
 
-        It shows that one can be written, and keeps others from taking the place.
+        It shows that one can be written, and that the place is taken, to those who look.
         """
         if self.checkpoint is None or os.path.lexists(self.checkpoint):
             return 0.0
@@ -468,7 +469,7 @@ class Trainer(Generic[Batch]):
         except (TypeError, ValueError) as error:
             self.rng.bit_generator.state = rng_state
             self._load(kept, schedule_state)
-            name = os.fspath(self.checkpoint)
+            name = shown_path(self.checkpoint)
             message = str(error) if str(error).startswith(f"{name}: ") else f"{name}: {error}"
             raise ValueError(message) from None
         self._at = at

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import IO
 
 CHUNK = 200  # cases that a worker is handed at once
+STARTS = 3  # that may fail one after the other, before the run does
+IMPORT = 300.0  # the most seconds that a worker may take before its first case
 
 
 @dataclasses.dataclass
@@ -34,6 +36,7 @@ class Worker:
              str(self.seed)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
         )  # fmt: skip
+        self.ready = False  # whether it has imported what it needs
         self.number: int | None = None  # the case that runs
         self.chunk = 0  # the first of the cases that it was handed
         self.end = 0
@@ -85,6 +88,7 @@ class Run:
                 sys.exit(f"{state}: expected a run of {kind}s with seed {seed}, got another one")
             self.done = self.next = noted["done"]
             self.faults.update(noted["faults"])
+        self.failed_starts = 0
         self.jobs = max(1, min(jobs, -(-max(count - self.done, 1) // CHUNK)))
         self.selector = selectors.DefaultSelector()
         self.began = self.told = time.monotonic()
@@ -99,7 +103,8 @@ class Run:
             for key, _ in self.selector.select(timeout=1.0):
                 self._read(key.data)
             for key in list(self.selector.get_map().values()):
-                if time.monotonic() - key.data.began > self.seconds:
+                limit = self.seconds if key.data.ready else IMPORT
+                if time.monotonic() - key.data.began > limit:
                     key.data.process.send_signal(signal.SIGABRT)
                     key.data.began = time.monotonic()
             if time.monotonic() - self.told > 10:
@@ -144,7 +149,9 @@ class Run:
             return
         *lines, worker.rest = (worker.rest + data).split(b"\n")
         for line in lines:
-            if line == b"done":
+            if line == b"ready":
+                worker.ready, worker.began, self.failed_starts = True, time.monotonic(), 0
+            elif line == b"done":
                 self.done += worker.end - worker.next
                 self._end_chunk(worker.chunk)
                 self._give(worker)
@@ -158,8 +165,11 @@ class Run:
         """Note the end of a process as a fault of the case that it ran, and go on after it."""
         code = worker.process.wait()
         self.selector.unregister(worker.process.stdout)  # type: ignore[arg-type]
-        number = worker.next if worker.number is None else worker.number
         words = worker.last_words()
+        if not worker.ready:
+            self._restart(worker, words)
+            return
+        number = worker.next if worker.number is None else worker.number
         why = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         report = re.search(r"(runtime error: .*|ERROR: \w+Sanitizer: .*|Assertion .*)", words)
         place = re.search(r'rnnfast/([\w/]+\.py", line \d+)', words)
@@ -176,6 +186,18 @@ class Run:
         else:
             self._end_chunk(worker.chunk)
             self._give(fresh)
+
+    def _restart(self, worker: Worker, words: str) -> None:
+        """Start a worker in place of one that ended before its first case, but not for ever."""
+        self.failed_starts += 1
+        if self.failed_starts >= STARTS:
+            for key in list(self.selector.get_map().values()):
+                key.data.process.kill()
+                key.data.process.wait()
+            sys.exit(f"{words}\nworkers end before their first case")
+        fresh = self._start()
+        fresh.chunk = worker.chunk
+        fresh.give(worker.next, worker.end)
 
     def _fault(
         self, number: int, case: str, text: str, place: str, calls: list[str], traceback: str

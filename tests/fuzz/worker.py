@@ -22,6 +22,7 @@ def work(kind: str, seed: int) -> int:
     faulthandler.enable()
     _limit()
     run = _runner(kind, seed)
+    os.write(1, b"ready\n")
     for line in sys.stdin:
         begin, end = map(int, line.split())
         for number in range(begin, end):

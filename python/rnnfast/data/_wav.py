@@ -9,6 +9,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._files import check_path, read_bytes, shown_path
+
 Floats = npt.NDArray[np.float64]
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -66,9 +68,9 @@ def read_wav(file: str | os.PathLike[str] | BinaryIO) -> tuple[Floats, int]:
         If it cannot be read.
     """
     if isinstance(file, (str, os.PathLike)):
-        name = os.fsdecode(file)
-        with open(name, "rb") as opened:
-            data = opened.read()
+        path = check_path("file", file)
+        name = shown_path(path)
+        data = read_bytes(path)
     else:
         name = "file"
         if not hasattr(file, "read"):

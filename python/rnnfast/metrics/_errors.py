@@ -23,9 +23,10 @@ def rmse(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
         If there is nothing, shapes differ, or a number is not finite.
     """
     t, p, _ = _numbers(true, predicted)
-    missed = np.abs(p - t)
+    scale = _scale(t, p, axis=None)
+    missed = np.abs(p / scale - t / scale)
     largest = _divisor(missed.max())  # so that squares neither overflow nor vanish
-    return float(largest * np.sqrt(np.mean((missed / largest) ** 2)))
+    return _unscaled(largest * np.sqrt(np.mean((missed / largest) ** 2)), scale)
 
 
 def mae(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
@@ -37,7 +38,8 @@ def mae(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
         As `rmse`.
     """
     t, p, _ = _numbers(true, predicted)
-    return float(np.mean(np.abs(p - t)))
+    scale = _scale(t, p, axis=None)
+    return _unscaled(np.mean(np.abs(p / scale - t / scale)), scale)
 
 
 def r2(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
@@ -57,14 +59,30 @@ def r2(true: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     t, p = t.reshape(len(t), -1), p.reshape(len(t), -1)
     constant = constant_columns(t, dtype)
     met = constant_columns(np.stack([t, p]).reshape(-1, t.shape[1]), dtype)
-    moved = t - t[0]  # the mean of what hardly changes is exact only from there
-    spread, missed = moved - moved.mean(axis=0), t - p
+    own, scale = _scale(t, axis=0), _scale(t, p, axis=0)
+    moved = t / own - t[0] / own  # the mean of what hardly changes is exact only from there
+    spread, missed = moved - moved.mean(axis=0), t / scale - p / scale
     largest = _divisor(np.abs(spread).max(axis=0))
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # what is missed by far has -inf
         of_all = ((spread / largest) ** 2).sum(axis=0)
-        unexplained = ((missed / largest) ** 2).sum(axis=0)
+        unexplained = ((missed / largest * (scale / own)) ** 2).sum(axis=0)
     scores = np.where(constant, met.astype(np.float64), 1 - unexplained / _divisor(of_all))
     return float(scores.mean())
+
+
+def _scale(*arrays: Floats, axis: int | None) -> Any:
+    """Return the power of 2 by which numbers are divided so that no difference overflows.
+
+    1 but for very large numbers; a power of 2, so that nothing is rounded.
+    """
+    exponent = np.frexp(np.max([np.abs(array).max(axis=axis) for array in arrays], axis=0))[1]
+    return np.ldexp(1.0, np.where(exponent > 500, np.minimum(exponent, 1023), 0))
+
+
+def _unscaled(error: Any, scale: Any) -> float:
+    """Return an error of scaled numbers as it is; infinity where float64 ends."""
+    with np.errstate(over="ignore"):
+        return float(error * scale)
 
 
 def _divisor(sizes: Any) -> Any:

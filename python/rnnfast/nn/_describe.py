@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 
 def describe(layer: Any, kind: type[Any] | None = None) -> str:
     """Return the call that makes a layer of the same kind, its parameters apart.
@@ -24,7 +26,7 @@ def describe(layer: Any, kind: type[Any] | None = None) -> str:
     kind = type(layer) if kind is None else kind
     parts = []
     for name, parameter in inspect.signature(kind).parameters.items():
-        if name == "seed":
+        if name == "seed" or parameter.kind in _VARIADIC:
             continue
         value = getattr(layer, name, ...)
         if isinstance(value, np.dtype):
