@@ -11,7 +11,8 @@ through PyTorch's own layer, which these are subclasses of.
 
 - The weights are those that the module has at each call, by name, as PyTorch takes them:
   ``functional_call``, parametrizations and every optimizer work. Their bits are compared with what
-  the kernels have; `frozen` leaves that out for single steps.
+  the kernels have. Within `frozen`, calls without gradients leave that out: they use the weights of
+  its entry and do not see a change, until the last of the contexts on a layer is left.
 - A gradient of a gradient (``create_graph=True``) is computed from the layer's equations in
   PyTorch's operations, step by step: right, and slow.
 - ``torch.set_num_threads`` holds, ``rnnfast.set_num_threads`` does not.
