@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from rnnfast import _core
 from rnnfast.interop.torch._conditions import is_observed, is_plain, require_memory
@@ -87,12 +87,12 @@ class Layer(torch.nn.RNNBase):
         if state is None:
             return None
         # From the time of each row's end on, fewer rows remain.
-        x, lengths = torch._VF._pad_packed_sequence(data, batch_sizes, False, 0.0, len(sizes))
+        x, lengths = pad_packed_sequence(PackedSequence(data, batch_sizes))
         results = self._run(x, *state, False, lengths)
         if results is None:
             return None
         y, *final = results
-        rows, _ = torch._VF._pack_padded_sequence(y, lengths, False)
+        rows = pack_padded_sequence(y, lengths).data
         if unsorted_indices is not None:
             final = [s.index_select(1, unsorted_indices) for s in final]
         return PackedSequence(rows, batch_sizes, sorted_indices, unsorted_indices), *final
