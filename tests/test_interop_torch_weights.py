@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from dropin_cases import (
     CASES,
     CELLS,
     assert_same,
-    interop,
     loss,
     new_input,
     pair,
@@ -210,59 +208,6 @@ def test_gradients_have_memory_of_their_own() -> None:
     kept = [p.grad.clone() for p in ours.parameters()]
     ours(new_input({}))[0].sum().backward()  # adds to them
     assert_same([p.grad for p in ours.parameters()], [2 * k for k in kept])
-
-
-# Frozen
-
-
-@pytest.mark.parametrize(("name", "options"), CELLS)
-def test_frozen_calls_use_the_weights_of_the_entry(name: str, options: Any) -> None:
-    ours, _ = pair(name, options)
-    x = new_input(options)
-    before = tensors(ours(x))
-    with torch.no_grad():
-        with interop.frozen(torch.nn.Sequential(ours)):
-            assert_same(tensors(ours(x)), before)
-            ours.weight_hh_l0.data.zero_()
-            assert_same(tensors(ours(x)), before)  # as it says
-        assert not torch.equal(ours(x)[0], before[0])
-
-
-def test_frozen_calls_with_gradients_see_changes() -> None:
-    ours, theirs = pair("GRU", {})
-    x = new_input({})
-    with interop.frozen(ours):
-        ours(x)
-        for module in (ours, theirs):
-            module.weight_hh_l0.data.zero_()
-        assert_same(tensors(ours(x)), tensors(theirs(x)))
-        with torch.no_grad():  # the other call left these as they were
-            assert not torch.equal(ours(x)[0], theirs(x)[0])
-    assert_same(tensors(ours(x)), tensors(theirs(x)))
-
-
-def test_frozen_leaves_what_the_kernels_do_not_run() -> None:
-    ours, theirs = pair("GRU", {}, torch.bfloat16)
-    x = new_input({}, torch.bfloat16)
-    with torch.no_grad(), interop.frozen(ours):
-        assert torch.equal(ours(x)[0], theirs(x)[0])
-    ours, theirs = pair("GRU", {})
-    with torch.no_grad(), interop.frozen(ours), interop.frozen(ours):
-        copied = copy.deepcopy(ours)
-        with pytest.raises(ValueError, match="dtype"):
-            ours(new_input({}, torch.float32))
-    copied.weight_hh_l0.data.zero_()
-    with torch.no_grad():
-        assert not torch.equal(copied(new_input({}))[0], theirs(new_input({}))[0])
-
-
-def test_dropout_holds_within_frozen() -> None:
-    ours, _ = pair("LSTM", {"num_layers": 2, "dropout": 0.5})
-    x = new_input({})
-    with torch.no_grad(), interop.frozen(ours):
-        assert not torch.equal(ours(x)[0], ours(x)[0])
-        ours.eval()
-        assert torch.equal(ours(x)[0], ours(x)[0])
 
 
 def test_another_process_writes_the_weights() -> None:

@@ -11,10 +11,13 @@ through PyTorch's own layer, which these are subclasses of.
 
 - The weights are those that the module has at each call, by name, as PyTorch takes them:
   ``functional_call``, parametrizations and every optimizer work. Their bits are compared with what
-  the kernels have; `frozen` leaves that out for single steps.
+  the kernels have. Within `frozen`, calls without gradients leave that out: they use the weights of
+  its entry and do not see a change, until the last of the contexts on a layer is left.
 - A gradient of a gradient (``create_graph=True``) is computed from the layer's equations in
   PyTorch's operations, step by step: right, and slow.
 - ``torch.set_num_threads`` holds, ``rnnfast.set_num_threads`` does not.
+- Before PyTorch 2.8, which says whether hooks keep saved tensors, each pass that is differentiated
+  runs again in ``backward``, as it does under such hooks (checkpointing) in any version.
 - Dropout between layers draws its masks from one number of PyTorch's generator: reproducible, and
   other masks than those of ``torch.nn``.
 - An input that is changed in place before ``backward`` makes that raise; an output may be changed.

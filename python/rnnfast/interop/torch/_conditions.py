@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import Parameter
 
 
+def _probe(path: str) -> Callable[..., Any]:
+    """Return a function of `torch._C`, or one that always says True where PyTorch has none.
+
+    There are no public names for these. Each is asked such that True is the careful answer: the
+    result stays right, and comes more slowly.
+    """
+    found: Any = torch._C
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found if callable(found) else lambda *_: True
+
+
+_tracing_state = _probe("_get_tracing_state")
+_dispatch_modes = _probe("_len_torch_dispatch_stack")
+_transform = _probe("_functorch.peek_interpreter_stack")
+_is_autocast = _probe("_is_any_autocast_enabled")
+_is_of_vmap = _probe("_functorch.is_legacy_batchedtensor")
+_saved_tensors_hooks = _probe("_autograd._top_saved_tensors_default_hooks")  # since PyTorch 2.8
+
+
 def is_observed() -> bool:
     """Return whether operations are recorded, transformed or cast rather than just run."""
-    return (
+    return bool(
         torch.compiler.is_compiling()
-        or torch._C._get_tracing_state() is not None
-        or torch._C._len_torch_dispatch_stack() > 0
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or forward_ad._current_level >= 0
-        or torch._C._is_any_autocast_enabled()
+        or _tracing_state() is not None
+        or _dispatch_modes() > 0
+        or _transform() is not None
+        or getattr(forward_ad, "_current_level", 0) >= 0
+        or _is_autocast()
     )
 
 
@@ -40,5 +63,9 @@ def require_memory(name: str, tensor: Tensor) -> None:
 
 def is_batched(*tensors: Tensor | None) -> bool:
     """Return whether one stands for a batch of gradients (``is_grads_batched``)."""
-    of_vmap = torch._C._functorch.is_legacy_batchedtensor
-    return any(t is not None and of_vmap(t) for t in tensors)
+    return any(t is not None and _is_of_vmap(t) for t in tensors)
+
+
+def has_saved_tensors_hooks() -> bool:
+    """Return whether somebody else keeps, moves or recomputes saved tensors."""
+    return _saved_tensors_hooks(True) is not None

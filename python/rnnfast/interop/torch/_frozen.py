@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 import torch
@@ -24,7 +25,11 @@ def frozen(module: torch.nn.Module) -> Iterator[None]:
 
     In return the weights must not change within it, by whatever way: such calls would not see it,
     nor would they see the weights that `torch.func.functional_call` puts in. Calls with gradients
-    enabled compare as ever, and so do those with dropout between layers. It holds in all threads.
+    enabled compare as ever, and so do those with dropout between layers.
+
+    It holds in all threads. Contexts on the same layer may be nested or overlap, in one thread or
+    several: the weights are those of the entry that came first, and calls compare again from the
+    exit that comes last. Copies and pickles that are made within it are not frozen.
 
     Parameters
     ----------
@@ -32,9 +37,30 @@ def frozen(module: torch.nn.Module) -> Iterator[None]:
         One of this module's layers, or a model that has some.
     """
     layers = [m for m in module.modules() if isinstance(m, Layer)]
-    before = [m.hold(m.held_weights()) for m in layers]
+    _enter(layers)
     try:
         yield
     finally:
-        for layer, held in zip(layers, before, strict=True):
-            layer.hold(held)
+        _leave(layers)
+
+
+# Reentrant: a parametrization, which computes weights on entry, may freeze layers of its own.
+_lock = threading.RLock()
+
+
+def _enter(layers: list[Layer]) -> None:
+    with _lock:
+        # All of them first: where one raises, none is held.
+        found = {m: m.held_weights() for m in layers if not m.holders}
+        for layer in layers:
+            if not layer.holders:
+                layer.hold(found[layer])
+            layer.holders += 1
+
+
+def _leave(layers: list[Layer]) -> None:
+    with _lock:
+        for layer in layers:
+            layer.holders -= 1
+            if not layer.holders:
+                layer.hold(None)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from rnnfast import _core
 from rnnfast.interop.torch._conditions import is_observed, is_plain, require_memory
@@ -19,7 +19,15 @@ Results = tuple[Tensor, ...]  # y, h_n, and c_n of an LSTM
 
 
 class Layer(torch.nn.RNNBase):
-    """What the three layers share."""
+    """What the three layers share.
+
+    Attributes
+    ----------
+    holders : int
+        Contexts of `frozen` that this layer is in.
+    """
+
+    holders = 0
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Run the network; see the class of this name in `torch.nn`."""
@@ -79,12 +87,12 @@ class Layer(torch.nn.RNNBase):
         if state is None:
             return None
         # From the time of each row's end on, fewer rows remain.
-        x, lengths = torch._VF._pad_packed_sequence(data, batch_sizes, False, 0.0, len(sizes))
+        x, lengths = pad_packed_sequence(PackedSequence(data, batch_sizes))
         results = self._run(x, *state, False, lengths)
         if results is None:
             return None
         y, *final = results
-        rows, _ = torch._VF._pack_padded_sequence(y, lengths, False)
+        rows = pack_padded_sequence(y, lengths).data
         if unsorted_indices is not None:
             final = [s.index_select(1, unsorted_indices) for s in final]
         return PackedSequence(rows, batch_sizes, sorted_indices, unsorted_indices), *final
@@ -195,18 +203,16 @@ class Layer(torch.nn.RNNBase):
         weights = self._weights()
         return None if weights is None else self._native_weights(weights, backward=False)
 
-    def hold(self, held: Held | None) -> Held | None:
-        """Let calls without gradients use this; return what they used before."""
-        before: Held | None = self.__dict__.get("_held")
+    def hold(self, held: Held | None) -> None:
+        """Let calls without gradients use this; None: look at the weights, as ever."""
         self.__dict__["_held"] = held
-        return before
 
     # Copies
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy makes a counterpart of its own.
         state: dict[str, Any] = super().__getstate__()
-        return {k: v for k, v in state.items() if k not in ("_counterpart", "_held")}
+        return {k: v for k, v in state.items() if k not in ("_counterpart", "_held", "holders")}
 
     def __prepare_scriptable__(self) -> torch.nn.RNNBase:
         """Return PyTorch's own layer on the same parameters, for `torch.jit.script`."""

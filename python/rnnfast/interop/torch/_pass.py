@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 
 from rnnfast import _core
-from rnnfast.interop.torch._conditions import is_batched, is_observed, require_memory
+from rnnfast.interop.torch._conditions import (
+    has_saved_tensors_hooks,
+    is_batched,
+    is_observed,
+    require_memory,
+)
 from rnnfast.interop.torch._counterpart import Counterpart, array_of
 from rnnfast.interop.torch._equations import Equations
 from rnnfast.nn.module import Array
@@ -109,7 +114,7 @@ class Pass(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         # Whoever asks for saved tensors (checkpointing) is to have the memory: then the pass runs
         # again for backpropagation.
-        results, cache = call.run(x, h0, c0, keep=not _hooks_are_set())
+        results, cache = call.run(x, h0, c0, keep=not has_saved_tensors_hooks())
         ctx.call = call
         ctx.caches = [] if cache is None else [cache]
         ctx.x_address = x.data_ptr()
@@ -163,8 +168,3 @@ def _native_gradients(
             for i, wanted in enumerate(needed[3:])
         ),
     ]
-
-
-def _hooks_are_set() -> bool:
-    """Return whether somebody else keeps, moves or recomputes saved tensors."""
-    return torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
