@@ -86,5 +86,5 @@ def test_metadata_that_asks_for_more(kind: str, number: int, tmp_path: Path) -> 
     for line in lines:
         assert float(line.rsplit(" ", 1)[1]) < 20, line
         if ".hidden_size " in line or ".num_layers " in line:
-            assert "that go with the arrays" in line, line
+            assert "expected layers of at most" in line, line
     assert int(peak) < 700, "MiB"

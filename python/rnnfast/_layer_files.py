@@ -214,8 +214,7 @@ def _make(node: Mapping[str, Any], arrays: dict[str, Array], layers: list[Module
             options[option] = tuple(_layer_of(place, layers) for place in places)
         elif isinstance(value, list):
             options[option] = tuple(value)
-    # Somewhat more: of what nearly fits, the message is to tell names and shapes.
-    with parameters_of_file(2 * sum(array.size for array in arrays.values()) + 4096):
+    with parameters_of_file(sum(array.size for array in arrays.values())):
         layer = kind(*options.pop("parts", ()), **options)
     if arrays and not layer._parameters:
         raise ValueError(f"expected no arrays of a {name}, got some")

@@ -39,8 +39,8 @@ def check_memory(sizes: Mapping[str, Any], numbers: int, item_size: int, paramet
     left = _left.get()
     if left is not None and numbers > left:
         raise ValueError(
-            f"{', '.join(sizes)}: expected layers that go with the arrays of the file, "
-            f"got {_shown(sizes)} of {numbers} parameters"
+            f"{', '.join(sizes)}: expected layers of at most {left} parameters, as the file may "
+            f"have, got {_shown(sizes)}, which have {numbers}"
         )
     limit = _core.memory_limit()
     needed = 2 * numbers * item_size + parameters * OBJECT_BYTES
