@@ -176,10 +176,11 @@ def _last(
     width = h.shape[2] // num_directions
     ends = np.maximum(lengths - 1, 0)
     v = np.concatenate([h[ends, columns, :width], h[0, :, width:]], axis=1)
-    v[lengths == 0] = 0
+    empty = lengths == 0
+    v[empty] = 0
 
     def backprop(dv: Array) -> Array:
-        dv = np.where((lengths == 0)[:, np.newaxis], dv.dtype.type(0), dv)
+        dv = np.where(empty[:, np.newaxis], dv.dtype.type(0), dv)
         dh = np.zeros(h.shape, dv.dtype)
         dh[ends, columns, :width] = dv[:, :width]
         dh[0, :, width:] = dv[:, width:]
