@@ -85,7 +85,7 @@ def read_array(name: str, value: Any, expected: str = "an array of numbers") -> 
         raise ValueError(f"{name}: expected {expected}, got {got}") from None
     # Too large integers make NumPy take objects, or floats with which they are not exact.
     large = array.dtype.kind == "O" or (
-        array.dtype.kind == "f" and bool(np.abs(array).max(initial=0.0) >= 2.0**63)
+        array.dtype.kind == "f" and float(np.abs(array).max(initial=0.0)) >= 2.0**63
     )
     if large and isinstance(value, (list, tuple, int)):
         wrong = _beyond_int64(value)

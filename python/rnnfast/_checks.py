@@ -221,10 +221,13 @@ def check_finite(name: str, array: npt.NDArray[Any]) -> None:
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
 
 
-def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArray[np.integer[Any]]:
+def check_indices(
+    name: str, values: Any, ndim: int | None = None, *, copy: bool = True
+) -> npt.NDArray[np.integer[Any]]:
     """Return ``values`` as an array of integers that are not negative.
 
-    It is a copy: whoever writes to an array that was given does not change what was checked.
+    It is a copy, unless ``copy`` is False for what is checked again where it is used: whoever
+    writes to an array that was given does not change what was checked.
 
     Parameters
     ----------
@@ -243,7 +246,7 @@ def check_indices(name: str, values: Any, ndim: int | None = None) -> npt.NDArra
         If its number of axes differs, or an integer is negative or beyond int64.
     """
     array = read_array(name, values, "an array of integers")
-    if array is values:
+    if copy and array is values:
         array = array.copy()
     if array.size == 0 and not isinstance(values, np.ndarray):
         array = array.astype(np.int64)

@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 REFUSALS = (ValueError, TypeError, FloatingPointError, MemoryError, OSError)
 # Messages that say what is wrong in other words than "name: expected ..., got ...".
 OTHER_WORDS = (
+    "needs",  # of memory
     "has not been fitted", "not read", "not written", "cannot", "Unable to allocate", "damaged",
     "do not fit together", "not the state of a generator", "not finite",
 )  # fmt: skip

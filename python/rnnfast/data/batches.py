@@ -90,7 +90,7 @@ class StreamBatches:
         self.batch_size = check_int("batch_size", batch_size, 1)
         self.steps = check_int("steps", steps, 1)
         self.pad_id = check_int("pad_id", pad_id, 0)
-        self._ids = check_indices("ids", ids, ndim=1)
+        self._ids = check_indices("ids", ids, ndim=1, copy=False)
         if len(self._ids) == 0:
             raise ValueError("ids: expected a corpus of at least 2 tokens, got an empty one")
         if len(self._ids) <= self.batch_size:
@@ -161,7 +161,7 @@ class SentenceBatches:
         self.eos_id = check_int("eos_id", eos_id, 0)
         self._rng = check_generator("rng", rng)
         self._sentences = [
-            check_indices(f"sentences[{number}]", ids, ndim=1)
+            check_indices(f"sentences[{number}]", ids, ndim=1, copy=False)
             for number, ids in enumerate(check_list("sentences", sentences, "sentences"))
         ]
         if not self._sentences:

@@ -145,7 +145,7 @@ class SingleLayer:
         if x.dtype.kind in "iu":
             table = np.zeros(self._weight.shape[::-1], self._dtype)
             np.add.at(table, x, dgates)
-            self._weight.add_grad(table.T)
+            self._weight._add_grad(table.T)
             return None
         dx = self._input.backward(_as_rows(dgates), _as_rows(x), need_dx)
         return None if dx is None else dx.reshape(x.shape)

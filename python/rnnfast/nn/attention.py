@@ -42,7 +42,7 @@ class Attention(Module):
         super().__init__(shapes, dtype, sizes=sizes)
         rng = make_generator("seed", seed)
         for parameter in self._parameters.values():
-            parameter.fill_uniform(rng, parameter.shape[-1] ** -0.5)
+            parameter._fill_uniform(rng, parameter.shape[-1] ** -0.5)
 
     def __call__(
         self,
@@ -247,7 +247,7 @@ class DotAttention(Attention):
     ) -> tuple[Array, Array]:
         if not self.general:
             return dqueries, dkeys
-        self._parameters["weight"].add_grad(_rows(query).T @ _rows(dqueries))
+        self._parameters["weight"]._add_grad(_rows(query).T @ _rows(dqueries))
         return dqueries @ self._parameters["weight"].data.T, dkeys
 
 
@@ -325,14 +325,14 @@ class AdditiveAttention(Attention):
             hidden *= score
             dqueries[t] = hidden.sum(axis=0)
             dkeys += hidden
-        self._parameters["weight_score"].add_grad(dweight)
+        self._parameters["weight_score"]._add_grad(dweight)
         return dqueries, dkeys
 
     def _inputs_backward(
         self, dqueries: Array, dkeys: Array, query: Array, memory: Array
     ) -> tuple[Array, Array]:
-        self._parameters["weight_query"].add_grad(_rows(dqueries).T @ _rows(query))
-        self._parameters["weight_memory"].add_grad(_rows(dkeys).T @ _rows(memory))
+        self._parameters["weight_query"]._add_grad(_rows(dqueries).T @ _rows(query))
+        self._parameters["weight_memory"]._add_grad(_rows(dkeys).T @ _rows(memory))
         dquery = dqueries @ self._parameters["weight_query"].data
         return dquery, dkeys @ self._parameters["weight_memory"].data
 

@@ -98,7 +98,7 @@ class AttentionPooling(Module):
         self.attention = _checked_attention(attention)
         size = attention.query_size
         super().__init__({"query": (size,)}, attention.dtype.name)
-        self._parameters["query"].fill_uniform(make_generator("seed", seed), size**-0.5)
+        self._parameters["query"]._fill_uniform(make_generator("seed", seed), size**-0.5)
 
     def forward(
         self, x: Array, lengths: npt.ArrayLike | None = None, reset: None = None
@@ -125,7 +125,7 @@ class AttentionPooling(Module):
             require_array("dy", dv, v.dtype, v.shape)
             check_finite("dy", dv)
             dqueries, dx = to_both(dv[np.newaxis])
-            query.add_grad(dqueries[0].sum(axis=0))
+            query._add_grad(dqueries[0].sum(axis=0))
             return dx
 
         return v, backprop

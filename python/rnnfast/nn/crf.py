@@ -138,7 +138,7 @@ class CRF(Module):
         super().__init__(shapes, dtype, sizes={"num_tags": k})
         rng = make_generator("seed", seed)
         for parameter in self._parameters.values():
-            parameter.fill_uniform(rng, 0.1)
+            parameter._fill_uniform(rng, 0.1)
 
     def loss(
         self,
@@ -215,7 +215,7 @@ class CRF(Module):
         if gradients is None:
             return loss, None
         for parameter, gradient in zip(self._parameters.values(), gradients[1:], strict=True):
-            parameter.add_grad(gradient)
+            parameter._add_grad(gradient)
         return loss, gradients[0].reshape(emissions.shape)
 
     def decode(self, emissions: Array, lengths: npt.ArrayLike | None = None) -> Ints:

@@ -91,7 +91,7 @@ class Embedding(Module):
         return {"weight": (self.num_embeddings, self.embedding_dim)}
 
     def _initialise(self, rng: np.random.Generator) -> None:
-        self._parameters["weight"].fill(lambda n: rng.normal(size=n))
+        self._parameters["weight"]._fill(lambda n: rng.normal(size=n))
         self._clear_padding()
 
     def _clear_padding(self) -> None:

@@ -55,7 +55,7 @@ class Linear(Module):
         rng = make_generator("seed", seed)
         bound = self.in_features**-0.5
         for parameter in self._parameters.values():
-            parameter.fill_uniform(rng, bound)
+            parameter._fill_uniform(rng, bound)
 
     @compiled
     def _native(self) -> _core.Linear:

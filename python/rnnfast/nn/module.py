@@ -96,7 +96,7 @@ class Parameter:
         """
         self.buffer.assign(self.offset, self._fitting("value", value))
 
-    def fill(self, draw: Callable[[int], Array]) -> None:
+    def _fill(self, draw: Callable[[int], Array]) -> None:
         """Replace the values by drawn ones, ``draw(n)`` the next n of them in order.
 
         In parts: drawn at once, in float64, a large parameter would take three times its memory.
@@ -106,11 +106,11 @@ class Parameter:
             part = draw(min(_DRAWN_AT_ONCE, size - begin))
             self.buffer.assign(self.offset + begin, part.astype(self.dtype))
 
-    def fill_uniform(self, rng: np.random.Generator, bound: float) -> None:
+    def _fill_uniform(self, rng: np.random.Generator, bound: float) -> None:
         """Replace the values by draws from U(-bound, bound)."""
-        self.fill(lambda n: rng.uniform(-bound, bound, n))
+        self._fill(lambda n: rng.uniform(-bound, bound, n))
 
-    def add_grad(self, gradient: Array) -> None:
+    def _add_grad(self, gradient: Array) -> None:
         """Add to the gradient, as backpropagation in other threads may at the same time."""
         if gradient.shape != self.shape:
             raise ValueError(f"gradient: expected shape {self.shape}, got {gradient.shape}")

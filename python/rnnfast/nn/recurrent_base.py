@@ -150,7 +150,7 @@ class Recurrent(Module):
         check_memory(
             sizes,
             self.num_directions * (numbers + (self.num_layers - 1) * others),
-            8 if dtype == "float64" else 4,
+            8 if isinstance(dtype, str) and dtype == "float64" else 4,
             self.num_directions * self.num_layers * len(first),
         )
 
@@ -158,7 +158,7 @@ class Recurrent(Module):
         """Draw every parameter from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch does."""
         bound = self.hidden_size**-0.5
         for parameter in self._parameters.values():
-            parameter.fill_uniform(self._rng, bound)
+            parameter._fill_uniform(self._rng, bound)
 
     # A call
 

@@ -73,7 +73,7 @@ class TiedEmbedding(Embedding):
     def _initialise(self, rng: np.random.Generator) -> None:
         bound = self.embedding_dim**-0.5
         for parameter in self._parameters.values():
-            parameter.fill_uniform(rng, bound)
+            parameter._fill_uniform(rng, bound)
         self._clear_padding()
 
 
