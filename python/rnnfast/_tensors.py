@@ -22,6 +22,8 @@ Array = npt.NDArray[Any]
 FORMAT_VERSION = 1
 # The one entry of the files' metadata.
 _ENTRY = "rnnfast"
+# Stands in files without arrays, which old versions of safetensors cannot read.
+_NOTHING = "nothing"
 
 
 def to_json(value: Any) -> str:
@@ -68,6 +70,7 @@ def write_tensors(
         If the file cannot be written; what stood at `path` before is still there.
     """
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    contiguous = contiguous or {_NOTHING: np.zeros(1, np.uint8)}
     header = {
         "kind": kind,
         "version": FORMAT_VERSION,
@@ -128,6 +131,7 @@ def read_tensors(
     content = header.get("content")
     if not isinstance(content, dict) or header.get("sha256") != _digest(arrays, content):
         raise ValueError(f"{name}: damaged: its content does not match its checksum")
+    arrays.pop(_NOTHING, None)
     return arrays, content
 
 
