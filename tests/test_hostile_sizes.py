@@ -79,7 +79,7 @@ lstm, linear, embedding, drop = rf.LSTM(2, 1), rf.Linear(2, 1), rf.Embedding(2, 
 lstm(np.zeros((9, 9, 2), np.float32))
 import resource
 used = int(open("/proc/self/statm").read().split()[0]) * 4096
-resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, -1))
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, resource.getrlimit(resource.RLIMIT_AS)[1]))
 for name, call in {
     "lstm": lambda: lstm(x[:, None]),
     "indices": lambda: lstm(ints[:, None]),
@@ -121,14 +121,14 @@ x = np.zeros((100, 20, 4), np.float32)
 layer(x)
 import resource
 used = int(open("/proc/self/statm").read().split()[0]) * 4096
-resource.setrlimit(resource.RLIMIT_AS, (used + 2**24, -1))
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**24, resource.getrlimit(resource.RLIMIT_AS)[1]))
 for call in (lambda: layer.forward(np.concatenate([x] * 40)), lambda: rf.CRF(300).decode(
     np.broadcast_to(np.zeros(300, np.float32), (2000, 60, 300)))):
     try:
         call()
     except MemoryError as error:
         print(error)
-resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+resource.setrlimit(resource.RLIMIT_AS, 2 * resource.getrlimit(resource.RLIMIT_AS)[1:])
 layer.forward(x)[1](np.ones((100, 20, 256), np.float32))
 print("goes on")
 """

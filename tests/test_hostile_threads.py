@@ -82,9 +82,10 @@ def test_no_memory_for_a_stack() -> None:
 import resource
 rf.set_num_threads(4)
 used = int(open("/proc/self/statm").read().split()[0]) * 4096
-resource.setrlimit(resource.RLIMIT_AS, (used + 2**22, -1))  # a thread's stack has more
+hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**22, hard))  # a thread's stack has more
 y = linear(x)
-resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+resource.setrlimit(resource.RLIMIT_AS, 2 * resource.getrlimit(resource.RLIMIT_AS)[1:])
 print(value() == expected)
 """
     assert outputs(VALUE + code) == "True\n"
