@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from rnnfast._arrays import read_array, require_finite, require_time_first
 from rnnfast._checks import check_int, check_real
+from rnnfast._products import product
 from rnnfast.data._wav import read_wav
 
 __all__ = ["deltas", "log_mel", "mel_filters", "mfcc", "read_wav"]
@@ -77,7 +78,7 @@ def log_mel(
     frames = np.lib.stride_tricks.sliding_window_view(signal, frame)[::hop]
     hann = np.sin(np.pi * np.arange(frame) / frame) ** 2
     power = np.abs(np.fft.rfft(frames * hann, size)) ** 2 / frame
-    logs: Floats = np.log(np.maximum(power @ filters.T, _FLOOR))
+    logs: Floats = np.log(np.maximum(product(power, filters.T), _FLOOR))
     return logs
 
 
@@ -118,7 +119,7 @@ def mfcc(
     waves = np.cos(np.pi * np.outer(np.arange(count), np.arange(filters) + 0.5) / filters)
     waves *= np.sqrt(2.0 / filters)
     waves[0] /= np.sqrt(2.0)
-    coefficients: Floats = logs @ waves.T
+    coefficients: Floats = product(logs, waves.T)
     return coefficients
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rnnfast._array_checks import require_array
 from rnnfast._arrays import dtype_error, require_ndarray
 from rnnfast._checks import check_bool, check_finite, check_int, check_lengths, make_generator
+from rnnfast._products import product
 from rnnfast.nn.module import Array, Module
 
 Backprop = Callable[[Array], tuple[Array, Array]]
@@ -115,8 +116,8 @@ class Attention(Module):
             check_finite("dcontext", dcontext)
             by_batch = dcontext.transpose(1, 0, 2)
             # context = weights memory
-            dweights = by_batch @ memory.transpose(1, 2, 0)
-            dmemory = (weights.transpose(0, 2, 1) @ by_batch).transpose(1, 0, 2)
+            dweights = product(by_batch, memory.transpose(1, 2, 0))
+            dmemory = product(weights.transpose(0, 2, 1), by_batch).transpose(1, 0, 2)
             dscores = weights * (dweights - (dweights * weights).sum(axis=-1, keepdims=True))
             dqueries, dkeys = self._scores_backward(dscores, queries, keys)
             dquery, from_keys = self._inputs_backward(dqueries, dkeys, query, memory)
@@ -232,14 +233,14 @@ class DotAttention(Attention):
         return memory
 
     def _queries(self, query: Array) -> Array:
-        return query @ self._parameters["weight"].data if self.general else query
+        return product(query, self._parameters["weight"].data) if self.general else query
 
     def _scores(self, queries: Array, keys: Array) -> Array:
-        return queries.transpose(1, 0, 2) @ keys.transpose(1, 2, 0)
+        return product(queries.transpose(1, 0, 2), keys.transpose(1, 2, 0))
 
     def _scores_backward(self, dscores: Array, queries: Array, keys: Array) -> tuple[Array, Array]:
-        dqueries = dscores @ keys.transpose(1, 0, 2)
-        dkeys = dscores.transpose(0, 2, 1) @ queries.transpose(1, 0, 2)
+        dqueries = product(dscores, keys.transpose(1, 0, 2))
+        dkeys = product(dscores.transpose(0, 2, 1), queries.transpose(1, 0, 2))
         return dqueries.transpose(1, 0, 2), dkeys.transpose(1, 0, 2)
 
     def _inputs_backward(
@@ -247,8 +248,8 @@ class DotAttention(Attention):
     ) -> tuple[Array, Array]:
         if not self.general:
             return dqueries, dkeys
-        self._parameters["weight"]._add_grad(_rows(query).T @ _rows(dqueries))
-        return dqueries @ self._parameters["weight"].data.T, dkeys
+        self._parameters["weight"]._add_grad(product(_rows(query).T, _rows(dqueries)))
+        return product(dqueries, self._parameters["weight"].data.T), dkeys
 
 
 class AdditiveAttention(Attention):
@@ -299,16 +300,16 @@ class AdditiveAttention(Attention):
         return self.size
 
     def _keys(self, memory: Array) -> Array:
-        return memory @ self._parameters["weight_memory"].data.T
+        return product(memory, self._parameters["weight_memory"].data.T)
 
     def _queries(self, query: Array) -> Array:
-        return query @ self._parameters["weight_query"].data.T
+        return product(query, self._parameters["weight_query"].data.T)
 
     def _scores(self, queries: Array, keys: Array) -> Array:
         score = self._parameters["weight_score"].data
         scores = np.empty((queries.shape[1], len(queries), len(keys)), self.dtype)
         for t, row in enumerate(queries):
-            scores[:, t] = (np.tanh(row + keys) @ score).T
+            scores[:, t] = product(np.tanh(row + keys), score).T
         return scores
 
     def _scores_backward(self, dscores: Array, queries: Array, keys: Array) -> tuple[Array, Array]:
@@ -317,7 +318,7 @@ class AdditiveAttention(Attention):
         for t, row in enumerate(queries):
             hidden = np.tanh(row + keys)
             dscore = np.ascontiguousarray(dscores[:, t].T)  # (S, B)
-            dweight += dscore.reshape(-1) @ _rows(hidden)
+            dweight += product(dscore.reshape(-1), _rows(hidden))
             # d tanh = 1 - tanh^2
             np.multiply(hidden, hidden, out=hidden)
             np.subtract(1, hidden, out=hidden)
@@ -331,10 +332,10 @@ class AdditiveAttention(Attention):
     def _inputs_backward(
         self, dqueries: Array, dkeys: Array, query: Array, memory: Array
     ) -> tuple[Array, Array]:
-        self._parameters["weight_query"]._add_grad(_rows(dqueries).T @ _rows(query))
-        self._parameters["weight_memory"]._add_grad(_rows(dkeys).T @ _rows(memory))
-        dquery = dqueries @ self._parameters["weight_query"].data
-        return dquery, dkeys @ self._parameters["weight_memory"].data
+        self._parameters["weight_query"]._add_grad(product(_rows(dqueries).T, _rows(query)))
+        self._parameters["weight_memory"]._add_grad(product(_rows(dkeys).T, _rows(memory)))
+        dquery = product(dqueries, self._parameters["weight_query"].data)
+        return dquery, product(dkeys, self._parameters["weight_memory"].data)
 
 
 def _masked_softmax(scores: Array, mask: npt.NDArray[np.bool_] | None) -> Array:
@@ -354,7 +355,7 @@ def _masked_softmax(scores: Array, mask: npt.NDArray[np.bool_] | None) -> Array:
 
 def _mix(weights: Array, memory: Array) -> Array:
     """Return the contexts, ``(T, B, M)`` and contiguous."""
-    return np.ascontiguousarray((weights @ memory.transpose(1, 0, 2)).transpose(1, 0, 2))
+    return np.ascontiguousarray(product(weights, memory.transpose(1, 0, 2)).transpose(1, 0, 2))
 
 
 def _rows(array: Array) -> Array:
