@@ -71,8 +71,8 @@ ENTRIES: dict[str, Callable[[], Any]] = {
     "indices: list": lambda: EMBEDDING([masked(INDICES[0]), INDICES[1]]),
     "indices: masked constant": lambda: EMBEDDING([1, np.ma.masked]),
     "dy: embedding": lambda: EMBEDDING.forward(INDICES)[1](masked(np.zeros((3, 2, 3), np.float32))),
-    "x: dropout": lambda: rf.Dropout(0.5).forward(masked(X)),
-    "x: variational dropout": lambda: VariationalDropout(0.5).forward(masked(X)),
+    "x: dropout": lambda: rf.Dropout(0.5, seed=0).forward(masked(X)),
+    "x: variational dropout": lambda: VariationalDropout(0.5, seed=0).forward(masked(X)),
     "query": lambda: ATTENTION(masked(X), X),
     "memory": lambda: ATTENTION(X, masked(X)),
     "logits: cross-entropy": lambda: rf.cross_entropy(masked(X), INDICES),
@@ -97,7 +97,7 @@ ENTRIES: dict[str, Callable[[], Any]] = {
     "targets[0]: ctc": lambda: rf.ctc_loss(X, masked(np.ones((2, 1), int))),
     "emissions": lambda: CRF.loss(masked(X), INDICES),
     "targets: crf": lambda: CRF.loss(X, masked(INDICES)),
-    "logits: draw": lambda: rf.draw(masked(X[0])),
+    "logits: draw": lambda: rf.draw(masked(X[0]), seed=0),
     "value": lambda: LINEAR.parameters()["bias"].assign(masked(np.zeros(4))),
     "bias: state": lambda: LINEAR.load_state_dict(
         {"weight": np.zeros((4, 3)), "bias": masked(np.zeros(4))}
@@ -153,13 +153,61 @@ def test_masked_arrays(name: str) -> None:
         ENTRIES[name]()
 
 
-def test_other_subclasses_are_arrays() -> None:
-    class Own(np.ndarray):
-        pass
+class Foreign(np.ndarray):
+    """An array with operators and functions of its own, as a matrix has them."""
 
-    np.testing.assert_array_equal(LSTM(X.view(Own))[0], LSTM(X)[0])
-    unmasked = np.ma.array(X).filled(0)
-    np.testing.assert_array_equal(LSTM(unmasked)[0], LSTM(X)[0])
+    def __array_ufunc__(self, *arguments: Any, **options: Any) -> Any:
+        raise AssertionError(f"a ufunc of {arguments[0].__name__} met a subclass")
+
+    def __array_function__(self, *arguments: Any, **options: Any) -> Any:
+        raise AssertionError(f"{arguments[0].__name__} met a subclass")
+
+
+def answer(name: str, monkeypatch: pytest.MonkeyPatch, wrap: Callable[[Any], Any]) -> list[Any]:
+    """Return what an entry makes of its array, wrapped; of models, what they predict."""
+    monkeypatch.setattr(f"{__name__}.masked", wrap)
+    found = ENTRIES[name]()
+    if hasattr(found, "predict"):
+        found = found.predict(EXAMPLES.get(name, SERIES))
+    return leaves(found)
+
+
+def leaves(found: Any) -> list[Any]:
+    if isinstance(found, (list, tuple)):
+        return [leaf for item in found for leaf in leaves(item)]
+    if isinstance(found, dict):
+        return leaves(list(found.values()))
+    return [found] if isinstance(found, (np.ndarray, float, int, str)) else []
+
+
+# What models of texts, and one of a single series, answer to.
+EXAMPLES: dict[str, Any] = {
+    "X: texts": TEXTS, "y: labels": TEXTS, "y: sequences": TEXTS, "X: forecaster": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_subclasses_are_the_arrays_beneath(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "indices: masked constant":
+        pytest.skip("no array")
+
+    def foreign(array: Any) -> Any:
+        return np.array(array).view(Foreign)
+
+    expected, got = (answer(name, monkeypatch, wrap) for wrap in (np.array, foreign))
+    assert len(got) == len(expected)
+    for one, other in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+        assert not isinstance(one, Foreign) or name == "out"
+
+
+def test_a_matrix_is_an_array() -> None:
+    matrix = np.asarray(INDICES).view(np.matrix)
+    np.testing.assert_array_equal(VOCABULARY.one_hot(matrix), VOCABULARY.one_hot(INDICES))
+    np.testing.assert_array_equal(LSTM(X[:, 0].view(np.matrix))[0], LSTM(X[:, 0])[0])
+    y = np.arange(40.0).reshape(20, 2)
+    fitted = [rf.Forecaster(lags=3, **OPTIONS).fit(kind) for kind in (y, y.view(np.matrix))]
+    np.testing.assert_array_equal(*(model.predict(2) for model in fitted))
 
 
 BEYOND: dict[str, Callable[[Any], Any]] = {

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from rnnfast._arrays import dtype_error, read_array, require_ndarray
 from rnnfast._messages import one_line, shown
 
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
 
 def as_numbers(name: str, values: Any) -> npt.NDArray[np.float64]:
     """Return ``values`` as an array of float64.
@@ -27,18 +29,24 @@ def as_numbers(name: str, values: Any) -> npt.NDArray[np.float64]:
     return array.astype(np.float64)
 
 
-def require_float(name: str, x: Any) -> None:
-    """Raise TypeError unless ``x`` is an array of float32 or float64."""
-    if require_ndarray(name, x).dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise TypeError(f"{name}: expected dtype float32 or float64, got {x.dtype}")
+def require_float(name: str, x: Any) -> npt.NDArray[Any]:
+    """Return an array of float32 or float64; TypeError for anything else."""
+    array = require_ndarray(name, x)
+    if array.dtype not in _FLOATS:
+        raise TypeError(f"{name}: expected dtype float32 or float64, got {array.dtype}")
+    return array
 
 
-def require_array(name: str, array: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    """Raise TypeError or ValueError unless it is an array of this dtype and shape."""
-    if require_ndarray(name, array).dtype != dtype:
+def require_array(
+    name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> npt.NDArray[Any]:
+    """Return an array of this dtype and shape; TypeError or ValueError for anything else."""
+    array = require_ndarray(name, value)
+    if array.dtype != dtype:
         raise dtype_error(name, dtype, array.dtype)
     if array.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+    return array
 
 
 def check_float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
@@ -50,7 +58,7 @@ def check_float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
         If it is anything else.
     """
     if isinstance(dtype, (str, type, np.dtype)):
-        for kind in (np.dtype(np.float32), np.dtype(np.float64)):
+        for kind in _FLOATS:
             if dtype in (kind, kind.type, kind.name):
                 return kind
     got = one_line(dtype) if isinstance(dtype, str) else shown(dtype)

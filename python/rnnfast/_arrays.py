@@ -46,15 +46,22 @@ def _masked(value: Any, depth: int) -> str | None:
 
 
 def require_ndarray(name: str, value: Any) -> npt.NDArray[Any]:
-    """Return a NumPy array as it is; TypeError for anything else, a list or a masked array too."""
+    """Return a NumPy array; TypeError for anything else, a list or a masked array too.
+
+    Of a subclass, such as a matrix, the array beneath: its operators would be other ones.
+    """
+    if type(value) is np.ndarray:
+        return value
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{name}: expected a NumPy array, got {type(value).__name__}")
     require_unmasked(name, value)
-    return value
+    return value.view(np.ndarray)
 
 
 def read_array(name: str, value: Any, expected: str = "an array of numbers") -> npt.NDArray[Any]:
-    """Return an array_like as an array, an ndarray as it is: all that is read passes through here.
+    """Return an array_like as an array: all that is read passes through here.
+
+    An ndarray is returned as it is, one of a subclass as the array beneath.
 
     Parameters
     ----------
@@ -72,9 +79,9 @@ def read_array(name: str, value: Any, expected: str = "an array of numbers") -> 
     ValueError
         If its rows have different lengths, or an integer of a list is beyond 64 bits.
     """
-    require_unmasked(name, value)
     if isinstance(value, np.ndarray):
-        return value
+        return require_ndarray(name, value)
+    require_unmasked(name, value)
     try:
         array = np.asarray(value)
     except OverflowError:

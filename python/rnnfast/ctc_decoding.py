@@ -116,7 +116,7 @@ def ctc_beam(
 
 def _check(logits: Array, lengths: Any, blank: int) -> Ints:
     """Return the lengths of checked scores."""
-    require_scores("logits", logits, 1)
+    logits = require_scores("logits", logits, 1)
     if logits.ndim != 3:
         raise ValueError(f"logits: expected shape (T, B, V), got {logits.shape}")
     steps, batch_size, classes = logits.shape

@@ -184,7 +184,7 @@ def draw(
     TypeError, ValueError, FloatingPointError
         As `sample`.
     """
-    require_float("logits", logits)
+    logits = require_float("logits", logits)
     if logits.ndim != 2:
         raise ValueError(f"logits: expected shape (R, V), got {logits.shape}")
     size = logits.shape[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fractions
+import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -156,11 +157,9 @@ class Draw:
             return np.concatenate([array, array], axis=self.integer(0, array.ndim - 1))
         if way == 6:  # more than there is memory for, in no memory
             shape = [2**20 if self.chance(0.6) else n for n in array.shape]
-            return (
-                np.broadcast_to(array.reshape(-1)[:1].reshape([1] * array.ndim), shape)
-                if array.size
-                else array
-            )
+            if not array.size or math.prod(shape) * array.itemsize > _LARGEST:
+                return array
+            return np.broadcast_to(array.reshape(-1)[:1].reshape([1] * array.ndim), shape)
         return np.zeros([0] * self.integer(0, 5), array.dtype)
 
     def _other_numbers(self, array: Array) -> Any:
@@ -253,6 +252,7 @@ class _Failing:
         raise TypeError("expected to fail")
 
 
+_LARGEST = 2**63 - 1  # bytes of an array, as NumPy counts them
 _INTEGERS: tuple[Any, ...] = (
     -1, 0, 2, 1000, 2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1, 2**63, 2**64, -(2**63),
     -(2**63) - 1, 10**30, True, 1.5, 2.0, float("nan"), "3", None, (1,), np.int64(3),

@@ -7,7 +7,7 @@ from typing import Any
 
 from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_array
-from rnnfast.nn._calls import require_state
+from rnnfast.nn._calls import checked_state
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent_base import Recurrent, State
 
@@ -27,7 +27,8 @@ def require_one_direction(layer: Any) -> None:
 
 
 def batch_shape(x: Any) -> tuple[int, int]:
-    if require_ndarray("x", x).ndim != (2 if x.dtype.kind in "iu" else 3):
+    x = require_ndarray("x", x)
+    if x.ndim != (2 if x.dtype.kind in "iu" else 3):
         raise ValueError(f"x: expected shape (T, B, I) or indices (T, B), got {x.shape}")
     if 0 in x.shape:
         raise ValueError(f"x: expected at least one step and sequence, got shape {x.shape}")
@@ -41,8 +42,8 @@ def run_alone(layer: Recurrent, x: Array, state: State) -> tuple[list[Array], li
     for name, part, size in zip(
         ("h", "c"), layer._states(state), (layer.output_size, layer.hidden_size), strict=True
     ):
-        require_state(name, check_array(name, part), layer.dtype, (places, batch, size))
-    inputs, alone = [x], []
+        checked_state(name, check_array(name, part), layer.dtype, (places, batch, size))
+    inputs, alone = [require_ndarray("x", x)], []
     for k in range(layer.num_layers):
         alone.append(layer_alone(layer, k))
         y, _ = alone[k](inputs[k], state_of(state, k))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnfast._checks import check_array
+from rnnfast._arrays import require_ndarray
 from rnnfast.diagnostics._single_layers import (
     batch_shape,
     require_language_model,
@@ -60,7 +60,8 @@ def gradient_norms(
     require_one_direction(layer)
     if dy is not None:
         shape = (*batch_shape(x), layer.output_size)
-        if check_array("dy", dy).shape != shape:
+        dy = require_ndarray("dy", dy)
+        if dy.shape != shape:
             raise ValueError(f"dy: expected shape {shape}, got {dy.shape}")
     inputs, alone = run_alone(layer, x, state)
     if dy is None:

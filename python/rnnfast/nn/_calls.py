@@ -113,22 +113,24 @@ def require_index_axes(
 
 def add_batch(name: str, array: Any, axis: int = 1) -> Any:
     """Give the array of a single sequence, with 2 axes, one of size one for the batch."""
-    if check_array(name, array) is None:
+    array = check_array(name, array)
+    if array is None:
         return None
     if array.ndim != 2:
         raise ValueError(f"{name}: expected 2 axes for a single sequence, got shape {array.shape}")
     return np.expand_dims(array, axis)
 
 
-def require_state(
-    name: str, state: Array | None, dtype: np.dtype[Any], shape: tuple[int, ...]
-) -> None:
-    """Raise TypeError or ValueError unless a state, or its gradient, is one or None."""
+def checked_state(
+    name: str, state: Any, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> Array | None:
+    """Return a state, or its gradient, or None; TypeError or ValueError if it is not one."""
     if state is None:
-        return
-    require_array(name, state, dtype, shape)
-    if not np.isfinite(state).all():
+        return None
+    array = require_array(name, state, dtype, shape)
+    if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    return array
 
 
 def _check_reset(reset: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:

@@ -125,12 +125,14 @@ def from_bool(name: str, values: Any, dtype: np.dtype[Any]) -> Array:
     return array
 
 
-def require_scores(name: str, scores: Any, ndim: int) -> None:
-    """Raise unless ``scores`` is a float array; with ``ndim`` 1, of at least one class."""
-    if require_ndarray(name, scores).dtype not in (np.float32, np.float64):
-        raise TypeError(f"{name}: expected dtype float32 or float64, got {scores.dtype}")
-    if scores.ndim < ndim or (ndim and scores.shape[-1] == 0):
-        raise ValueError(f"{name}: expected shape (..., V), got {scores.shape}")
+def require_scores(name: str, scores: Any, ndim: int) -> Array:
+    """Return an array of float32 or float64; with ``ndim`` 1, of at least one class."""
+    array = require_ndarray(name, scores)
+    if array.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{name}: expected dtype float32 or float64, got {array.dtype}")
+    if array.ndim < ndim or (ndim and array.shape[-1] == 0):
+        raise ValueError(f"{name}: expected shape (..., V), got {array.shape}")
+    return array
 
 
 def require_numbers(name: str, scores: Array) -> None:

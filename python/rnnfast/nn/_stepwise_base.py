@@ -10,7 +10,7 @@ import numpy as np
 from rnnfast._array_checks import require_array
 from rnnfast._checks import check_bool, check_probability
 from rnnfast._messages import shown
-from rnnfast.nn._calls import Call, require_state
+from rnnfast.nn._calls import Call, checked_state
 from rnnfast.nn._copies import compiled
 from rnnfast.nn._stepwise_passes import (
     Noise,
@@ -183,7 +183,7 @@ class StepwiseRecurrent(Recurrent):
         batch = call.x.shape[0 if self.batch_first else 1]
         directions, width = self.num_directions, self.hidden_size
         if dy is not None:
-            require_array("dy", dy, self.dtype, (*call.x.shape[:2], directions * width))
+            dy = require_array("dy", dy, self.dtype, (*call.x.shape[:2], directions * width))
             dy = np.swapaxes(dy, 0, 1) if self.batch_first else dy
             require_finite("dy", dy, call.lengths)
         dh = self._checked_state("dh_n", dh, batch)
@@ -276,8 +276,7 @@ class StepwiseRecurrent(Recurrent):
 
     def _checked_state(self, name: str, state: Array | None, batch: int) -> Array | None:
         places = self.num_layers * self.num_directions
-        require_state(name, state, self.dtype, (places, batch, self.hidden_size))
-        return state
+        return checked_state(name, state, self.dtype, (places, batch, self.hidden_size))
 
 
 def _first(state: Array | None) -> Array | None:

@@ -33,7 +33,7 @@ class Activation(Module):
 
     def __call__(self, x: Array) -> Array:
         """Return the function of ``x``, an array of float32 or float64 of any shape."""
-        require_float("x", x)
+        x = require_float("x", x)
         check_finite("x", x)
         return _KINDS[self.kind][0](x)
 
@@ -50,7 +50,7 @@ class Activation(Module):
         y = self(x)
 
         def backprop(dy: Array) -> Array:
-            require_array("dy", dy, y.dtype, y.shape)
+            dy = require_array("dy", dy, y.dtype, y.shape)
             check_finite("dy", dy)
             dx: Array = dy * _KINDS[self.kind][1](y)
             return dx

@@ -81,12 +81,13 @@ class Attention(Module):
         ValueError
             If a shape does not fit, a length is out of range, or a number is NaN or infinite.
         """
-        mask = self._check(query, memory, lengths)
+        query, memory, mask = self._check(query, memory, lengths)
         queries = self._queries(query)
         if keys is None:
             keys = self._keys(memory)
         else:
-            require_array("keys", keys, self.dtype, (*memory.shape[:2], self._key_size))
+            shape = (*memory.shape[:2], self._key_size)
+            keys = _in_order(require_array("keys", keys, self.dtype, shape))
             check_finite("keys", keys)
         weights = _masked_softmax(self._scores(queries, keys), mask)
         return _mix(weights, memory), weights.transpose(1, 0, 2)
@@ -106,13 +107,13 @@ class Attention(Module):
         backprop : callable
             ``dquery, dmemory = backprop(dcontext)``. Adds to `grads`.
         """
-        mask = self._check(query, memory, lengths)
+        query, memory, mask = self._check(query, memory, lengths)
         queries, keys = self._queries(query), self._keys(memory)
         weights = _masked_softmax(self._scores(queries, keys), mask)
         context = _mix(weights, memory)
 
         def backprop(dcontext: Array) -> tuple[Array, Array]:
-            require_array("dcontext", dcontext, self.dtype, shape)
+            dcontext = _in_order(require_array("dcontext", dcontext, self.dtype, shape))
             check_finite("dcontext", dcontext)
             by_batch = dcontext.transpose(1, 0, 2)
             # context = weights memory
@@ -134,8 +135,7 @@ class Attention(Module):
         TypeError, ValueError
             As a call.
         """
-        self._check_input("memory", memory, self.memory_size)
-        return self._keys(memory)
+        return self._keys(self._check_input("memory", memory, self.memory_size))
 
     @property
     def _key_size(self) -> int:
@@ -163,30 +163,31 @@ class Attention(Module):
         """Undo `_queries` and `keys`: return the gradients of query and memory."""
         raise NotImplementedError
 
-    def _check_input(self, name: str, array: Any, width: int) -> None:
-        if require_ndarray(name, array).dtype != self.dtype:
+    def _check_input(self, name: str, array: Any, width: int) -> Array:
+        array = require_ndarray(name, array)
+        if array.dtype != self.dtype:
             raise dtype_error(name, self.dtype, array.dtype)
         if array.ndim != 3 or array.shape[2] != width:
             axes = "T" if name == "query" else "S"
             raise ValueError(f"{name}: expected shape ({axes}, B, {width}), got {array.shape}")
         check_finite(name, array)
+        return _in_order(array)
 
-    def _check(self, query: Any, memory: Any, lengths: Any) -> npt.NDArray[np.bool_] | None:
-        """Return where the memory counts, ``(B, 1, S)``; None: everywhere."""
-        for name, array, width in (
-            ("query", query, self.query_size),
-            ("memory", memory, self.memory_size),
-        ):
-            self._check_input(name, array, width)
+    def _check(
+        self, query: Any, memory: Any, lengths: Any
+    ) -> tuple[Array, Array, npt.NDArray[np.bool_] | None]:
+        """Return query and memory, and where that counts, ``(B, 1, S)``; None: everywhere."""
+        query = self._check_input("query", query, self.query_size)
+        memory = self._check_input("memory", memory, self.memory_size)
         steps, batch_size, _ = memory.shape
         if query.shape[1] != batch_size:
             raise ValueError(
                 f"memory: expected as many sequences as query, {query.shape[1]}, got {batch_size}"
             )
         if lengths is None:
-            return None
+            return query, memory, None
         array = check_lengths("lengths", lengths, batch_size, steps)
-        return np.arange(steps) < array[:, np.newaxis, np.newaxis]
+        return query, memory, np.arange(steps) < array[:, np.newaxis, np.newaxis]
 
 
 class DotAttention(Attention):
@@ -356,6 +357,22 @@ def _masked_softmax(scores: Array, mask: npt.NDArray[np.bool_] | None) -> Array:
 def _mix(weights: Array, memory: Array) -> Array:
     """Return the contexts, ``(T, B, M)`` and contiguous."""
     return np.ascontiguousarray(product(weights, memory.transpose(1, 0, 2)).transpose(1, 0, 2))
+
+
+def _in_order(array: Array) -> Array:
+    """Return an array as NumPy lays out a new one: products' bits depend on the strides they meet.
+
+    Those of an axis of size one count too, although they reach nothing.
+    """
+    return array if array.strides == _strides(array) else np.array(array, order="C")
+
+
+def _strides(array: Array) -> tuple[int, ...]:
+    strides, step = [], array.itemsize
+    for size in reversed(array.shape):
+        strides.append(step)
+        step *= size
+    return tuple(reversed(strides))
 
 
 def _rows(array: Array) -> Array:

@@ -65,7 +65,7 @@ class SelfAttention(Module):
         (y, _), to_x = self.attention.forward(checked_sequences("x", x), x, lengths)
 
         def backprop(dy: Array) -> Array:
-            require_array("dy", dy, y.dtype, y.shape)
+            dy = require_array("dy", dy, y.dtype, y.shape)
             check_finite("dy", dy)
             dquery, dmemory = to_x(dy)
             return dquery + dmemory
@@ -122,7 +122,7 @@ class AttentionPooling(Module):
         v = context[0]
 
         def backprop(dv: Array) -> Array:
-            require_array("dy", dv, v.dtype, v.shape)
+            dv = require_array("dy", dv, v.dtype, v.shape)
             check_finite("dy", dv)
             dqueries, dx = to_both(dv[np.newaxis])
             query._add_grad(dqueries[0].sum(axis=0))

@@ -41,7 +41,7 @@ class Bidirectional(Container):
         self.num_directions = 2 if merge == "concat" else None
 
     def _through(self, run: Pass, x: Any) -> tuple[Any, Back]:
-        require_ndarray("x", x)
+        x = require_ndarray("x", x)
         # A single sequence has no axis for the batch.
         axis = 1 if self.batch_first and x.ndim > (1 if x.dtype.kind in "iu" else 2) else 0
         a, to_a = run.run("forward_layer", self.forward_layer, x)

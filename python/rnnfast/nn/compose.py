@@ -162,7 +162,8 @@ class Residual(Container):
         self.num_directions = getattr(part, "num_directions", None)
 
     def _through(self, run: Pass, x: Any) -> tuple[Any, Back]:
-        if require_ndarray("x", x).dtype.kind != "f":
+        x = require_ndarray("x", x)
+        if x.dtype.kind != "f":
             raise TypeError(f"x: expected dtype float32 or float64 to add to, got {x.dtype}")
         inner, back = run.run("part", self.part, x)
         if inner.shape != x.shape:

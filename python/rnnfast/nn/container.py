@@ -233,7 +233,7 @@ class Container(Module):
         ) -> Any:
             check_bool("need_dx", need_dx)
             if dy is not None:
-                require_array("dy", dy, y.dtype, y.shape)
+                dy = require_array("dy", dy, y.dtype, y.shape)
             dx, dinitial = run.backprop(back, dy, dstate, need_dx)
             return (dx, dinitial) if return_state else dx
 

@@ -79,7 +79,8 @@ class Constraints:
         }
         for name, shape in shapes.items():
             array = getattr(self, name)
-            if require_ndarray(f"constraints.{name}", array).dtype != np.bool_:
+            array = require_ndarray(f"constraints.{name}", array)
+            if array.dtype != np.bool_:
                 got = array.dtype
                 raise TypeError(f"constraints.{name}: expected an array of bool, got {got}")
             if array.shape != shape:
@@ -267,7 +268,7 @@ class CRF(Module):
 
     def _checked(self, emissions: Any, lengths: Any) -> tuple[Array, Ints | None]:
         """Return emissions ``(T, B, K)`` and lengths."""
-        require_scores("emissions", emissions, 1)
+        emissions = require_scores("emissions", emissions, 1)
         if emissions.dtype != self.dtype:
             raise dtype_error("emissions", self.dtype, emissions.dtype)
         if emissions.ndim not in (2, 3) or emissions.shape[-1] != self.num_tags:

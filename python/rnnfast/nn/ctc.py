@@ -89,7 +89,7 @@ def ctc_loss(
     >>> round(float(np.exp(-loss)), 2)  # the paths 11, -1 and 1-: 0.16 + 0.24 + 0.24
     0.64
     """
-    require_scores("logits", logits, 1)
+    logits = require_scores("logits", logits, 1)
     if logits.ndim != 3:
         raise ValueError(f"logits: expected shape (T, B, V), got {logits.shape}")
     steps, batch_size, _ = logits.shape

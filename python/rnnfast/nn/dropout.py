@@ -67,13 +67,13 @@ class Dropout(RandomDrop):
         ValueError
             If a number that may be dropped is NaN or infinite.
         """
-        require_float("x", x)
+        x = require_float("x", x)
         if self.p == 0.0 or not self.training:
             return x, lambda dy: dy
         seed = int(self._rng.integers(2**63))
 
         def backprop(dy: Array) -> Array:
-            require_array("dy", dy, dtype, shape)
+            dy = require_array("dy", dy, dtype, shape)
             check_finite("dy", dy)
             return _core.dropout(dy, self.p, seed)
 

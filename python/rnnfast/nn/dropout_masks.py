@@ -62,7 +62,7 @@ class VariationalDropout(Dropout):
         ValueError
             If it has no such axis.
         """
-        require_float("x", x)
+        x = require_float("x", x)
         if not -x.ndim <= self.time_axis < x.ndim:
             raise ValueError(f"x: expected an axis {self.time_axis} for time, got shape {x.shape}")
         if self.p == 0.0 or not self.training:
@@ -111,7 +111,7 @@ class EmbeddingDropout(RandomDrop):
         ValueError
             If the shapes do not fit together.
         """
-        require_float("x", x)
+        x = require_float("x", x)
         ids = check_indices("indices", indices)
         if x.shape[:-1] != ids.shape:
             raise ValueError(f"indices: expected shape {x.shape[:-1]}, got {ids.shape}")
@@ -233,7 +233,7 @@ def _multiplied(x: Array, factors: Array) -> tuple[Array, Callable[[Array], Arra
     y: Array = x * factors
 
     def backprop(dy: Array) -> Array:
-        require_array("dy", dy, y.dtype, shape)
+        dy = require_array("dy", dy, y.dtype, shape)
         check_finite("dy", dy)
         dx: Array = dy * factors
         return dx

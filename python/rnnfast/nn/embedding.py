@@ -136,7 +136,7 @@ class Embedding(Module):
         y = self._look_up(kept)
 
         def backprop(dy: Array) -> None:
-            require_array("dy", dy, self.dtype, y.shape)
+            dy = require_array("dy", dy, self.dtype, y.shape)
             rows = dy.reshape(-1, self.embedding_dim)
             check_finite("dy", rows)
             self._native.backward(rows, kept.reshape(-1))

@@ -107,7 +107,7 @@ class Linear(Module):
         y = self(x)
 
         def backprop(dy: Array, *, need_dx: bool = True) -> Array | None:
-            require_array("dy", dy, self.dtype, y_shape)
+            dy = require_array("dy", dy, self.dtype, y_shape)
             wanted = check_bool("need_dx", need_dx)
             rows = self._rows("dy", dy, self.out_features)
             inputs = self._rows("x", x, self.in_features)

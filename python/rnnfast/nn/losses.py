@@ -88,7 +88,7 @@ def cross_entropy(
         If the loss is NaN: a score is NaN or infinite. Minus infinity is the score of a class that
         cannot be.
     """
-    require_scores("logits", logits, 1)
+    logits = require_scores("logits", logits, 1)
     backward = check_bool("backward", backward)
     shape, classes = logits.shape[:-1], logits.shape[-1]
     native, factor = native_targets(
@@ -197,7 +197,7 @@ def mse(
     FloatingPointError
         If a prediction is NaN or infinite.
     """
-    require_scores("predictions", predictions, 0)
+    predictions = require_scores("predictions", predictions, 0)
     backward = check_bool("backward", backward)
     targets = check_numbers("targets", targets, predictions.dtype, predictions.shape)
     weights = element_weights(predictions, weights)
@@ -220,7 +220,7 @@ def l1(
     Takes what `mse` takes, gives what it gives and raises what it raises. Where ``x = t`` the
     gradient is 0.
     """
-    require_scores("predictions", predictions, 0)
+    predictions = require_scores("predictions", predictions, 0)
     backward = check_bool("backward", backward)
     targets = check_numbers("targets", targets, predictions.dtype, predictions.shape)
     weights = element_weights(predictions, weights)
@@ -247,7 +247,7 @@ def softmax(x: Array) -> Array:
     FloatingPointError
         If a score is NaN or infinity, or all of a row are minus infinity.
     """
-    require_scores("x", x, 1)
+    x = require_scores("x", x, 1)
     return _core.softmax(x.reshape(-1, x.shape[-1]), False).reshape(x.shape)
 
 
@@ -256,5 +256,5 @@ def log_softmax(x: Array) -> Array:
 
     Takes what `softmax` takes and raises what it raises.
     """
-    require_scores("x", x, 1)
+    x = require_scores("x", x, 1)
     return _core.softmax(x.reshape(-1, x.shape[-1]), True).reshape(x.shape)

@@ -44,7 +44,7 @@ def activation_penalty(
         If a shape is another one, ``weight`` is negative, a length is not from 0 to T, or a number
         that counts is NaN or infinite.
     """
-    factor, valid = _checked(h, weight, lengths)
+    h, factor, valid = _checked(h, weight, lengths)
     counted = h if valid is None else np.where(valid, h, h.dtype.type(0))
     check_finite("h", counted)
     dh: Array = h.dtype.type(2 * factor) * counted
@@ -61,7 +61,7 @@ def slowness_penalty(
     Takes what `activation_penalty` takes, gives what it gives and raises what it raises; ``h`` is
     best the outputs before dropout, or those that one mask for all steps has left.
     """
-    factor, valid = _checked(h, weight, lengths)
+    h, factor, valid = _checked(h, weight, lengths)
     counted = h if valid is None else np.where(valid, h, h.dtype.type(0))
     check_finite("h", counted)
     change = np.diff(counted, axis=0)
@@ -74,18 +74,18 @@ def slowness_penalty(
     return factor * _sum_of_squares(change), dh
 
 
-def _checked(h: Any, weight: float, lengths: Any) -> tuple[float, Array | None]:
-    """Return ``weight / H`` and a mask (T, B, 1) of the steps that count."""
+def _checked(h: Any, weight: float, lengths: Any) -> tuple[Array, float, Array | None]:
+    """Return h, ``weight / H`` and a mask (T, B, 1) of the steps that count."""
     weight = check_real("weight", weight, 0.0)
-    require_scores("h", h, 0)
+    h = require_scores("h", h, 0)
     if h.ndim != 3:
         raise ValueError(f"h: expected shape (T, B, H), got {h.shape}")
     factor = weight / max(h.shape[2], 1)
     if lengths is None:
-        return factor, None
+        return h, factor, None
     ends = check_lengths("lengths", lengths, h.shape[1], len(h))
     valid: Array = (np.arange(len(h))[:, np.newaxis] < ends)[..., np.newaxis]
-    return factor, valid
+    return h, factor, valid
 
 
 def _sum_of_squares(x: Array) -> float:

@@ -88,7 +88,7 @@ class Pooling(Module):
         )
 
         def backprop(dv: Array) -> Array:
-            require_array("dy", dv, v.dtype, v.shape)
+            dv = require_array("dy", dv, v.dtype, v.shape)
             check_finite("dy", dv)
             dx = to_x(dv)
             return np.ascontiguousarray(np.swapaxes(dx, 0, 1)) if self.batch_first else dx
@@ -98,11 +98,10 @@ class Pooling(Module):
 
 def checked_sequences(name: str, x: Any) -> Array:
     """Return ``x`` if it is an array (T, B, F) of finite floats, or raise the error that says."""
-    require_float(name, x)
-    if x.ndim != 3 or 0 in x.shape:
-        raise ValueError(f"{name}: expected shape (T, B, F), none of them 0, got {x.shape}")
-    check_finite(name, x)
-    array: Array = x
+    array = require_float(name, x)
+    if array.ndim != 3 or 0 in array.shape:
+        raise ValueError(f"{name}: expected shape (T, B, F), none of them 0, got {array.shape}")
+    check_finite(name, array)
     return array
 
 

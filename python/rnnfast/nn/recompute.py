@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from rnnfast.nn._calls import Call, require_state
+from rnnfast.nn._calls import Call, checked_state
 from rnnfast.nn._parts import Direction, PartedPass, part_begins
 from rnnfast.nn.module import Array
 
@@ -81,8 +81,8 @@ def _check_states(
 ) -> None:
     batch = call.x.shape[0 if layer.batch_first else 1]
     rows = layer.num_layers * layer.num_directions
-    require_state(h_name, h, layer.dtype, (rows, batch, layer.output_size))
-    require_state(c_name, c, layer.dtype, (rows, batch, layer.hidden_size))
+    checked_state(h_name, h, layer.dtype, (rows, batch, layer.output_size))
+    checked_state(c_name, c, layer.dtype, (rows, batch, layer.hidden_size))
 
 
 class _Run:

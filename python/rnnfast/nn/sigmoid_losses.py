@@ -71,7 +71,7 @@ def binary_cross_entropy_with_logits(
     FloatingPointError
         If a score is NaN or infinite.
     """
-    require_scores("logits", logits, 0)
+    logits = require_scores("logits", logits, 0)
     wanted = from_bool("targets", targets, logits.dtype)
     require_numbers("logits", logits)
     weights = element_weights(logits, weights)

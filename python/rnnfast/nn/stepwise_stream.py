@@ -83,14 +83,14 @@ class StepwiseStream(Stream):
             if not 0 <= index < width:
                 raise ValueError(f"x: expected indices from 0 to {width - 1}, got {index}")
             return np.array([index]), True
-        require_ndarray("x", x)
+        x = require_ndarray("x", x)
         if x.dtype.kind in "iu" and width == 1:
             require_index_axes(x, (1,), width, self._layer.dtype)
         shape: tuple[int, ...] = (batch,) if x.dtype.kind in "iu" else (batch, width)
         single = batch == 1 and x.shape == shape[1:]
         given = x[np.newaxis] if single else x
         if x.dtype.kind not in "iu":
-            require_array("x", given, self._layer.dtype, shape)
+            given = require_array("x", given, self._layer.dtype, shape)
         elif given.shape != shape:
             raise ValueError(f"x: expected shape {shape}, got {given.shape}")
         return given, single
@@ -105,8 +105,10 @@ class StepwiseStream(Stream):
     def state(self, state: Any) -> None:
         h, c = self._layer._states(state)
         zeros = self._zeros()
-        for name, part in (("h", h), ("c", c)):
+        h, c = (
             self._layer._checked_state(name, check_array(name, part), self.batch_size)
+            for name, part in (("h", h), ("c", c))
+        )
         self._state = self._layer._pack_state(
             zeros if h is None else h.copy(), zeros if c is None else c.copy()
         )

@@ -110,6 +110,8 @@ def _valid_steps(lengths: npt.ArrayLike | None, steps: int, batch_size: int) -> 
     if lengths is None:
         return np.ones((steps, batch_size), dtype=np.bool_)
     values = as_array("lengths", lengths)
+    if values.size == 0 and not isinstance(lengths, np.ndarray):
+        values = values.astype(np.int64)  # NumPy takes an empty list for one of floats
     if not is_integer(values):
         raise TypeError(f"lengths: expected an integer dtype, got {values.dtype}")
     expect_shape("lengths", values, (batch_size,))
