@@ -287,9 +287,12 @@ class SequenceTagger(Stepwise):
                 name = "y" if valid is None else "y of valid"
                 self._tags.require_counting(name, held_out.y, "crf" if self.crf else "feed_labels")
             if not sum(counts(numbers[n]).sum() for n in self._tags.possible(numbers)):
+                name, cure = "y of valid", ""
+                if valid is None:
+                    name, cure = "y", "; or set validation_fraction=0"
                 raise ValueError(
-                    f"{'y' if valid is None else 'y of valid'}: expected a sequence to validate "
-                    "on of labels that are learned, got none"
+                    f"{name}: expected a sequence to validate on of labels that are learned, "
+                    f"got none{cure}"
                 )
         return train, held_out
 

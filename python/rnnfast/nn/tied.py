@@ -53,6 +53,7 @@ class TiedEmbedding(Embedding):
                 f"sparse: expected False with tied weights, whose output layer gives every row a "
                 f"gradient, got {shown(sparse)}"
             )
+        num_embeddings = check_int("num_embeddings", num_embeddings, 1)
         outputs = num_embeddings if out_features is None else out_features
         self._outputs = check_int("out_features", outputs, 1)
         self.out_features = out_features
