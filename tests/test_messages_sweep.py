@@ -136,7 +136,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "CharTokenizer": text.CharTokenizer,
     "WordTokenizer": text.WordTokenizer,
     "Constraints": lambda: zoo.RULES,
-    "Trainer": lambda: training.Trainer(**arguments("", training.Trainer)),
+    "TrainingLoop": lambda: training.TrainingLoop(**arguments("", training.TrainingLoop)),
     "NetworkTrainer": lambda: rf.Trainer(NET, rf.mse, rf.SGD(NET), verbose=0),
 }
 # No object is one; what takes parts and nothing else.
@@ -323,8 +323,8 @@ def cases() -> Iterator[Case]:
         if thing in SKIPPED or (isinstance(thing, type) and issubclass(thing, (Model, tuple))):
             continue
         yield label, lambda label=label, thing=thing: (thing, arguments(label, thing))
-    trainer = "rf.training.Trainer"
-    yield trainer, lambda: (training.Trainer, arguments(trainer, training.Trainer))
+    trainer = "rf.training.TrainingLoop"
+    yield trainer, lambda: (training.TrainingLoop, arguments(trainer, training.TrainingLoop))
     for kind, make in INSTANCES.items():
         for method in methods(type(make())):
             if method == "sparse_grads" and not make().sparse:
@@ -404,7 +404,7 @@ def run(function: Any, given: dict[str, Any]) -> None:
     result = function(**given)
     if isinstance(result, (data.StreamBatches, data.SentenceBatches)):
         list(result)
-    if isinstance(result, training.Trainer):
+    if isinstance(result, training.TrainingLoop):
         result.run(1)
 
 

@@ -24,7 +24,7 @@ from rnnfast.averaging import ExponentialAverage, MeanAverage
 from rnnfast.nn.module import Module
 from rnnfast.optim import SGD, Adam
 from rnnfast.schedules import CosineLR, ReduceOnPlateau
-from rnnfast.training import Progress, Trainer
+from rnnfast.training import Progress, TrainingLoop
 
 TRUE = np.array([2.0, -1.0, 0.5])
 ROWS, BATCH = 40, 8
@@ -40,7 +40,7 @@ class Problem:
         self.x = np.random.default_rng(1).normal(size=(ROWS, 3))
         self.carry: dict[str, np.ndarray] = {}
         optimizer = Adam(self.layer, lr)
-        self.trainer = Trainer(
+        self.trainer = TrainingLoop(
             self.step,
             self.batches,
             {"layer": self.layer},

@@ -17,7 +17,7 @@ def describe_end(
 ) -> str:
     """Say why and where a training ended, and which weights it leaves.
 
-    ``signal`` is what interrupted it, if something did; the other arguments are as `Trainer`'s.
+    ``signal`` is what interrupted it, if something did; the others are as `TrainingLoop`'s.
     """
     kept = (
         f"weights of epoch {at.best_epoch} kept ({monitor} {at.best_value:.4f})"

@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnnfast import training
 from rnnfast._checkpoints import Record
 from rnnfast._checks import check_bool, check_int, check_real, make_generator
 from rnnfast._generators import GeneratorGroup, generators_of
@@ -19,6 +18,7 @@ from rnnfast.nn.container import States
 from rnnfast.nn.module import Array, Module
 from rnnfast.optim import Optimizer
 from rnnfast.schedules import ReduceOnPlateau, Schedule
+from rnnfast.training import TrainingLoop
 
 Batches: TypeAlias = Iterable[Any] | Callable[[np.random.Generator], Iterable[Any]]
 Figures: TypeAlias = Callable[[], Mapping[str, float]]
@@ -193,7 +193,7 @@ class Trainer:
             If the checkpoint cannot be read or written.
         """
         carry: dict[str, Array] = {}
-        loop = training.Trainer(
+        loop = TrainingLoop(
             lambda batch: self._step(batch, carry),
             _epochs_of(batches),
             self._modules,

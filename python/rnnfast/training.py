@@ -35,7 +35,7 @@ from rnnfast.nn.module import Module
 from rnnfast.optim import Optimizer
 from rnnfast.schedules import ReduceOnPlateau, Schedule
 
-__all__ = ["Callback", "Progress", "Trainer", "tensorboard"]
+__all__ = ["Callback", "Progress", "TrainingLoop", "tensorboard"]
 
 Batch = TypeVar("Batch")
 
@@ -46,7 +46,7 @@ _CHECKPOINT_WITHIN = 120.0
 
 
 @dataclass
-class Trainer(Generic[Batch]):
+class TrainingLoop(Generic[Batch]):
     """Trains layers, batch by batch.
 
     A run that is stopped and resumed from its checkpoint gives the same bits as one that never

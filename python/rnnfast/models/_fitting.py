@@ -14,7 +14,7 @@ from rnnfast._packing import pack, unpack, untyped
 from rnnfast.models.parts import make_average, make_optimizer, make_schedule
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array, Module
-from rnnfast.training import Progress, Trainer
+from rnnfast.training import Progress, TrainingLoop
 
 Batch = TypeVar("Batch")
 
@@ -33,7 +33,7 @@ def make_trainer(
     checkpoint: str | os.PathLike[str] | None,
     data: Callable[[], Mapping[str, str]],
     **options: Any,
-) -> Trainer[Batch]:
+) -> TrainingLoop[Batch]:
     """Return a trainer as a model's hyperparameters want it.
 
     Parameters
@@ -41,14 +41,14 @@ def make_trainer(
     model : RecurrentModel
         Whose hyperparameters; what callbacks find as ``progress.model``. Its history begins anew.
     modules, rng, step, batches, checkpoint
-        As `Trainer` takes them.
+        As `TrainingLoop` takes them.
     total_steps : int
         Steps of the whole training, for the schedule.
     data : callable
         Returns fingerprints of the data by name, which a resumption compares; called only if there
         is a checkpoint.
     **options
-        Further arguments of `Trainer`.
+        Further arguments of `TrainingLoop`.
     """
     model.history_, model.best_epoch_, model.stopped_ = [], 0, ""
     model._trained_with = copy.deepcopy(model.get_params())
@@ -65,7 +65,7 @@ def make_trainer(
             if name not in _FREE_ON_RESUMPTION
         }
         identity.update(data())
-    return Trainer(
+    return TrainingLoop(
         step,
         batches,
         modules,
@@ -92,7 +92,7 @@ def make_trainer(
 def train_copy(
     model: RecurrentModel,
     trained: RecurrentModel,
-    trainer: Trainer[Any],
+    trainer: TrainingLoop[Any],
     epochs: int,
     resume: bool,
 ) -> None:

@@ -17,7 +17,7 @@ from rnnfast.models.parts import pack_state, unpack_state
 from rnnfast.models.token_network import TokenNetwork
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
-from rnnfast.training import Trainer
+from rnnfast.training import TrainingLoop
 
 if TYPE_CHECKING:
     from rnnfast.models.language_model import LanguageModel
@@ -171,8 +171,8 @@ def make_language_trainer(
     total_steps: int,
     checkpoint: str | os.PathLike[str] | None,
     **options: Any,
-) -> Trainer[Batch]:
-    """Return a trainer of a model's network for one corpus; options as `Trainer` takes them."""
+) -> TrainingLoop[Batch]:
+    """Return the loop for a network and one corpus; options as `TrainingLoop` takes them."""
     start, eos = network.start, corpus.vocabulary.eos_id
     carry: dict[str, Array] = {}
 
