@@ -114,9 +114,10 @@ class Case:
                     raise Fault(f"changed an argument of {array.dtype}{array.shape}")
         if finite and not self.spoiled:
             require_finite(result)
-        # A seed may have become None, which is another one each time.
-        drawn = "seed" in kwargs and kwargs["seed"] is None
-        if pure and not drawn and self.draw.chance(0.3):
+        # A seed may have become None, which is another one each time; an iterator gives once.
+        given = [*args_list, *kwargs.values()]
+        once = kwargs.get("seed", 0) is None or any(isinstance(a, Iterator) for a in given)
+        if pure and not once and self.draw.chance(0.3):
             self._repeat(function, args_list, kwargs, result)
         return result
 

@@ -70,7 +70,7 @@ def supervised(draw: Draw) -> tuple[Any, Any, Any, dict[str, Any]]:
         # The few sequences held out may have no label that the others have, and are refused then.
         own = draw.some(crf=lambda: draw.chance(0.5)) | {"validation_fraction": 0.0}
         y = [[draw.choice(("O", "B-a", "I-a")) for _ in x] for x in X]
-        y[0][0] = "B-a"
+        y[0][0], y[1][0] = "B-a", "O"
     elif kind is rf.StepRegressor:
         y = [draw.rng.normal(size=len(x)) for x in X]
     elif kind is rf.MultiLabelTagger:

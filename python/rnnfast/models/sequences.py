@@ -134,6 +134,8 @@ def _kind(name: str, item: Any) -> str:
     if isinstance(item, str):
         return "str"
     if isinstance(item, np.ndarray):
+        if item.ndim == 0:
+            raise TypeError(f"{name}: expected a str, tokens or an array, got {_describe(item)}")
         if item.dtype.kind in "biuf":
             return "array"
         if item.dtype.kind not in "UO":
