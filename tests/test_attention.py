@@ -166,3 +166,29 @@ def test_wrong_gradient_and_sizes():
     message = "memory_size: expected query_size 4 without a weight, got 6"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         rf.DotAttention(4, 6, general=False)
+
+
+def shifted(array):
+    memory = np.zeros(array.nbytes + 1, np.uint8)
+    memory[1:] = np.frombuffer(array.tobytes(), np.uint8)
+    return memory[1:].view(array.dtype).reshape(array.shape)
+
+
+@pytest.mark.parametrize("layout", [np.asfortranarray, shifted, lambda a: a[::-1].copy()[::-1]])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_bits_do_not_depend_on_the_layout(kind, dtype, layout):
+    attention = make(kind, dtype=dtype)
+    rng = np.random.default_rng(0)
+    for steps, batch, spaces in [(1, 1, 5), (4, 1, 4), (1, 3, 5), (3, 5, 17)]:
+        given = [rng.normal(size=(n, batch, 4)).astype(dtype) for n in (steps, spaces, steps)]
+        (context, weights), backprop = attention.forward(*given[:2])
+        gradients = backprop(given[2])
+        query, memory, dcontext = map(layout, given)
+        (again, again_weights), backprop = attention.forward(query, memory)
+        for one, other in zip(
+            (again, again_weights, *backprop(dcontext)),
+            (context, weights, *gradients),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(one, other)

@@ -460,3 +460,27 @@ def test_float32_error_is_not_larger_than_torch() -> None:
     for want, torch_got, got in zip(exact, theirs, (dh, *linear.grads.values()), strict=True):
         error = np.linalg.norm(got - want)
         assert error <= 1.5 * np.linalg.norm(torch_got - want) + 1e-8 * np.linalg.norm(want)
+
+
+def unaligned(array: Any) -> Any:
+    memory = np.zeros(array.nbytes + 1, np.uint8)
+    memory[1:] = np.frombuffer(array.tobytes(), np.uint8)
+    return memory[1:].view(array.dtype).reshape(array.shape)
+
+
+@pytest.mark.parametrize("layout", [np.asfortranarray, unaligned, lambda a: a[::-1].copy()[::-1]])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "loss", [rf.mse, rf.l1, rf.binary_cross_entropy_with_logits, rf.cross_entropy]
+)
+def test_bits_do_not_depend_on_the_layout(loss: Any, dtype: str, layout: Any) -> None:
+    rng = np.random.default_rng(0)
+    for shape in [(3, 5), (17, 33), (65, 3)]:
+        x, w = rng.normal(size=shape).astype(dtype), rng.random(shape).astype(dtype)
+        t: Any = rng.random(shape).astype(dtype)
+        if loss is rf.cross_entropy:
+            t, w = rng.integers(0, shape[1], shape[0]), w[:, 0].copy()
+        expected = loss(x, t, weights=w)
+        got = loss(layout(x), layout(t), weights=layout(w))
+        assert got[0] == expected[0]
+        np.testing.assert_array_equal(got[1], expected[1])

@@ -107,12 +107,15 @@ def element_weights(scores: Array, weights: Any) -> Array | None:
 def checked_weights(
     name: str, values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None
 ) -> Array:
-    """Return weights, all finite, as an array of ``dtype``; those of bool as 0 and 1."""
+    """Return weights, all finite, as an array of ``dtype``; those of bool as 0 and 1.
+
+    They are contiguous: the bits of their sum depend on the order that they lie in.
+    """
     array = from_bool(name, values, dtype)
     if shape is not None and array.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     check_finite(name, array)
-    return array
+    return np.require(array, requirements=("C", "A"))
 
 
 def from_bool(name: str, values: Any, dtype: np.dtype[Any]) -> Array:

@@ -364,7 +364,8 @@ def _in_order(array: Array) -> Array:
 
     Those of an axis of size one count too, although they reach nothing.
     """
-    return array if array.strides == _strides(array) else np.array(array, order="C")
+    kept = array.flags.aligned and array.strides == _strides(array)
+    return array if kept else np.array(array, order="C")
 
 
 def _strides(array: Array) -> tuple[int, ...]:

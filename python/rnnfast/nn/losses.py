@@ -225,7 +225,8 @@ def l1(
     targets = check_numbers("targets", targets, predictions.dtype, predictions.shape)
     weights = element_weights(predictions, weights)
     factor = element_factor(predictions, weights, reduction, scale)
-    difference = predictions - targets
+    # In one order, so that the bits of the sum do not depend on how the arrays lie in memory.
+    difference = np.subtract(predictions, targets, order="C")
     sizes = np.abs(difference) if weights is None else np.abs(difference) * weights
     total = float(sizes.sum(dtype=np.float64)) * factor
     loss = checked_sum(total, "predictions", predictions, targets)
