@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -166,3 +167,32 @@ def test_squared_error(scale: float) -> None:
     x, t = (RNG.normal(size=(2, 6)) * scale).clip(-3e38, 3e38).astype(np.float32)
     loss, _ = rf.mse(x, t)
     assert loss == pytest.approx(((x.astype(float) - t.astype(float)) ** 2).mean(), rel=1e-6)
+
+
+FACTORS: dict[str, Callable[[float], Any]] = {
+    "scale": lambda big: rf.mse(np.ones(3, np.float32), np.zeros(3, np.float32), scale=big),
+    "weight": lambda big: rf.activation_penalty(np.ones((2, 1, 3), np.float32), big),
+    "lr": lambda big: rf.SGD(rf.Linear(2, 2).parameters(), lr=big),
+    "momentum": lambda big: rf.SGD(rf.Linear(2, 2).parameters(), lr=0.1, momentum=big),
+    "weight_decay": lambda big: rf.AdamW(rf.Linear(2, 2).parameters(), weight_decay=big),
+    "eps": lambda big: rf.Adam(rf.Linear(2, 2).parameters(), eps=big),
+    "factor": lambda big: rf.scale_grad(rf.Linear(2, 2), big),
+    "learning_rate": lambda big: rf.SequenceClassifier(learning_rate=big).fit(["a", "b"], [0, 1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_factors_beyond_float32(name: str) -> None:
+    # As float32 they are infinite, and 0 times that is NaN.
+    with pytest.raises(
+        ValueError, match=rf"^{name}: expected .*of at most 3.40282e\+38, got 1e\+39"
+    ):
+        FACTORS[name](1e39)
+
+
+def test_weights_too_small_to_divide_by() -> None:
+    ones, weights = np.ones(3, np.float32), np.full(3, 1e-45, np.float32)
+    with pytest.raises(
+        ValueError, match=r"^weights: expected a sum of at least 2.9.*, got 4.2.*-45$"
+    ):
+        rf.l1(ones, ones, weights=weights)

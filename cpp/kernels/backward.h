@@ -52,7 +52,8 @@ class BackwardLayer {
   void begin_carry() {
     if constexpr (Cell::carries) {
       const bool given = !Cell::carry_is_output && g_.dc_n != nullptr;
-      for (std::int64_t block = blocks_.begin; block < blocks_.end; ++block)
+      const Range units = share(w_.units, worker_.member, worker_.members);
+      for (std::int64_t block = units.begin; block < units.end; ++block)
         for (std::int64_t b = 0; b < p_.schedule->B; ++b) {
           const Scalar* from = g_.dc_n + p_.schedule->order[b] * w_.H + block * V;
           store(dcarry_at(block, b), given ? load_first(from, w_.H - block * V) : zeros<Scalar>());

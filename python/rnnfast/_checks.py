@@ -77,6 +77,15 @@ def check_probability(name: str, value: Any) -> float:
     return number
 
 
+# Factors go into kernels of either dtype: none may be larger than float32 holds.
+LARGEST_FACTOR = float(np.finfo(np.float32).max)
+
+
+def check_factor(name: str, value: Any, low: float = -LARGEST_FACTOR) -> float:
+    """Return ``value`` as a float that float32 holds, from ``low``; raises as `check_real`."""
+    return check_real(name, value, low, LARGEST_FACTOR)
+
+
 def check_real(
     name: str,
     value: Any,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_real
+from rnnfast._checks import check_factor, check_real
 from rnnfast._runs import Parameters, collect
 from rnnfast.nn.module import Array
 
@@ -84,7 +84,7 @@ def scale_grad(parameters: Parameters, factor: float) -> None:
     factor : float
         A finite number.
     """
-    number = check_real("factor", factor)
+    number = check_factor("factor", factor)
     for run, _ in collect(parameters):
         _core.scale_grads(*run, number)
 

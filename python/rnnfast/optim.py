@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_bool, check_int, check_real, check_state
+from rnnfast._checks import check_bool, check_factor, check_int, check_real, check_state
 from rnnfast._messages import shown
 from rnnfast._runs import Parameters, Run, collect
 from rnnfast.nn._copies import refuse_copy
@@ -37,7 +37,7 @@ class Optimizer:
         self._runs = [run for run, _ in collect(parameters)]
         self.lr = lr
         self.base_lr: float | None = None
-        self._weight_decay = check_real("weight_decay", weight_decay, 0.0)
+        self._weight_decay = check_factor("weight_decay", weight_decay, 0.0)
         self._steps = 0
         self._memory: dict[str, list[Array]] = {}
 
@@ -58,7 +58,7 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value: float) -> None:
-        self._lr = check_real("lr", value, 0.0)
+        self._lr = check_factor("lr", value, 0.0)
 
     @property
     def steps(self) -> int:
@@ -153,8 +153,8 @@ class SGD(Optimizer):
         nesterov: bool = False,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
-        self._momentum = check_real("momentum", momentum, 0.0)
-        self._dampening = check_real("dampening", dampening)
+        self._momentum = check_factor("momentum", momentum, 0.0)
+        self._dampening = check_factor("dampening", dampening)
         self._nesterov = check_bool("nesterov", nesterov)
         if self._nesterov and (self._momentum == 0.0 or self._dampening != 0.0):
             raise ValueError(
@@ -234,7 +234,7 @@ class Adam(Optimizer):
             check_real("betas", betas[0], 0.0, 1.0, below=True),
             check_real("betas", betas[1], 0.0, 1.0, below=True),
         )
-        self._eps = check_real("eps", eps, 0.0)
+        self._eps = check_factor("eps", eps, 0.0)
         self._remember("exp_avg", "exp_avg_sq")
 
     def _update(self, run: Run, memory: Mapping[str, Array]) -> None:
@@ -317,8 +317,8 @@ class RMSprop(Optimizer):
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
         self._alpha = check_real("alpha", alpha, 0.0, 1.0, below=True)
-        self._eps = check_real("eps", eps, 0.0)
-        self._momentum = check_real("momentum", momentum, 0.0)
+        self._eps = check_factor("eps", eps, 0.0)
+        self._momentum = check_factor("momentum", momentum, 0.0)
         self._remember("square_avg")
         if check_bool("centered", centered):
             self._remember("grad_avg")
@@ -374,9 +374,9 @@ class Adagrad(Optimizer):
         eps: float = 1e-10,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
-        self._lr_decay = check_real("lr_decay", lr_decay, 0.0)
-        self._eps = check_real("eps", eps, 0.0)
-        start = check_real("initial_accumulator_value", initial_accumulator_value, 0.0)
+        self._lr_decay = check_factor("lr_decay", lr_decay, 0.0)
+        self._eps = check_factor("eps", eps, 0.0)
+        start = check_factor("initial_accumulator_value", initial_accumulator_value, 0.0)
         self._remember("sum", value=start)
 
     def _update(self, run: Run, memory: Mapping[str, Array]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_int, check_real, make_generator
+from rnnfast._checks import LARGEST_FACTOR, check_bool, check_int, check_real, make_generator
 from rnnfast._progress import Reporter
 from rnnfast._tensors import to_json
 from rnnfast.data.batches import Ints, bucket_by_length
@@ -213,7 +213,7 @@ class Estimator(RecurrentModel):
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
-        check_real("embedding_scale", self.embedding_scale, 0, above=True)
+        check_real("embedding_scale", self.embedding_scale, 0, LARGEST_FACTOR, above=True)
         check_real("word_dropout", self.word_dropout, 0, 1, below=True)
         check_int("epochs", self.epochs, 1)
         check_int("verbose", self.verbose, 0)

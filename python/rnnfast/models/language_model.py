@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_int, check_real, make_generator
+from rnnfast._checks import check_bool, check_factor, check_int, check_real, make_generator
 from rnnfast._progress import Reporter
 from rnnfast.models._corpus import CorpusReader
 from rnnfast.models._fitting import train_copy
@@ -223,7 +223,7 @@ class LanguageModel(LanguageAnswers):
         for name in ("embedding_dropout", "weight_drop", "label_smoothing"):
             check_real(name, getattr(self, name), 0, 1, below=True)
         for name in ("activation_penalty", "slowness_penalty"):
-            check_real(name, getattr(self, name), 0)
+            check_factor(name, getattr(self, name), 0)
 
     def _make_network(
         self, vocabulary: Vocabulary, condition: Condition | None, rng: np.random.Generator

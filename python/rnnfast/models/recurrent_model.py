@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rnnfast._checks import among, check_bool, check_int, check_real
+from rnnfast._checks import LARGEST_FACTOR, among, check_bool, check_int, check_real
 from rnnfast._messages import shown
 from rnnfast.models.base import Model
 from rnnfast.models.inputs import make_tokenizer
@@ -138,7 +138,7 @@ class RecurrentModel(Model):
         check_int("batch_size", self.batch_size, 1)
         check_real("dropout", self.dropout, 0, 1, below=True)
         check_bool("variational", self.variational)
-        check_real("learning_rate", self.learning_rate, 0, above=True)
+        check_real("learning_rate", self.learning_rate, 0, LARGEST_FACTOR, above=True)
         for name in ("clip_norm", "clip_value"):
             value = getattr(self, name)
             if value is not None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._arrays import dtype_error, read_array, require_int64, require_ndarray
-from rnnfast._checks import among, check_finite, check_int, check_real
+from rnnfast._checks import LARGEST_FACTOR, among, check_factor, check_finite, check_int, check_real
 from rnnfast._messages import shown
 from rnnfast.nn.module import Array
 
@@ -69,11 +69,14 @@ def loss_factor(reduction: str, scale: float, total: float) -> float:
     """Return what to multiply the sum of the losses by; ``total`` is the sum of the weights."""
     if not among(reduction, ("sum", "mean")):
         raise ValueError(f"reduction: expected 'sum' or 'mean', got {shown(reduction)}")
-    number = check_real("scale", scale)
+    number = check_factor("scale", scale)
     if reduction == "sum":
         return number
     if not total > 0.0:
         raise ValueError(f"weights: expected a positive sum to divide by, got {total:g}")
+    if abs(number) > total * LARGEST_FACTOR:
+        least = abs(number) / LARGEST_FACTOR
+        raise ValueError(f"weights: expected a sum of at least {least:g}, got {total:g}")
     return number / total
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_finite, check_lengths, check_real
+from rnnfast._checks import check_factor, check_finite, check_lengths
 from rnnfast.nn._loss_arguments import require_scores
 from rnnfast.nn.module import Array
 
@@ -76,7 +76,7 @@ def slowness_penalty(
 
 def _checked(h: Any, weight: float, lengths: Any) -> tuple[Array, float, Array | None]:
     """Return h, ``weight / H`` and a mask (T, B, 1) of the steps that count."""
-    weight = check_real("weight", weight, 0.0)
+    weight = check_factor("weight", weight, 0.0)
     h = require_scores("h", h, 0)
     if h.ndim != 3:
         raise ValueError(f"h: expected shape (T, B, H), got {h.shape}")
