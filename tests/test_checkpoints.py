@@ -113,7 +113,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_a_training(
     """On the way a full disk is a warning; before the first step it is an error."""
     path = tmp_path / "c"
 
-    def full(*arguments: Any) -> None:
+    def full(*arguments: Any, new: bool = False) -> None:
         raise OSError(28, "No space left on device")
 
     def fill(progress: Progress) -> None:

@@ -7,6 +7,7 @@ import lzma
 import os
 import re
 import stat
+import threading
 
 import pytest
 
@@ -139,6 +140,16 @@ def test_where_no_file_can_be(tmp_path, monkeypatch):
         _files.write_atomically(3, b"")
 
 
+def test_the_path_of_a_folder_is_that_of_no_file(tmp_path):
+    """Whether the folder is there or not: a file of that name without the end was not meant."""
+    for path in (f"{tmp_path}{os.sep}", f"{tmp_path / 'new'}{os.sep}"):
+        with pytest.raises(IsADirectoryError, match=r"not written, Is a directory"):
+            _files.write_atomically(path, b"")
+        with pytest.raises(IsADirectoryError, match=r"checkpoint: expected a file, got a folder"):
+            _files.require_writable("checkpoint", path)
+    assert list(tmp_path.iterdir()) == []
+
+
 TEXT = "Cats average 15 hours of sleep.\nΑλφα.\n" * 3
 PLAIN = "Cats average 15 hours of sleep.\n" * 3
 
@@ -168,6 +179,26 @@ def test_what_is_no_text_is_recognised(tmp_path, content, message):
             read(path)
 
 
+SCRIPTS = [
+    "Η Αθήνα είναι η πρωτεύουσα.", "Москва столица России.", "שלום עולם", "مرحبا بالعالم",
+    "नमस्ते दुनिया", "สวัสดี ชาวโลก", "你好世界，今天天气很好。", "こんにちは世界。", "안녕 세상",
+    "😀 hi 😀",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", SCRIPTS)
+@pytest.mark.parametrize("order", ["LE", "BE"])
+def test_utf16_of_any_script(tmp_path, line, order):
+    """Without a mark; some of it is valid UTF-8 and would be learned as other letters."""
+    path = tmp_path / "corpus.txt"
+    for count in (2, 900):  # less and more than what is looked at
+        path.write_bytes((f"{line}\n" * count).encode(f"utf-16-{order.lower()}"))
+        with pytest.raises(ValueError, match=rf"UTF-16 has them; iconv -f UTF-16{order} -t UTF-8"):
+            _files.read_utf8(path)
+        for encoding in ("utf-8", "gb18030"):
+            assert _files._utf16_order((f"{line}\n" * count).encode(encoding)[:4096]) is None
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -179,6 +210,7 @@ def test_what_is_no_text_is_recognised(tmp_path, content, message):
         "BZh" + "é" * 5000,
         "",
         "a\0b in a text of letters",
+        "A zero\0at a place that is odd, and no other one.",
         "\x1b[1m",
     ],
 )
@@ -204,3 +236,39 @@ def test_odd_names_are_shown_on_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"^'.*a\\nb': expected UTF-8 text, got a gzip") as caught:
         _files.read_utf8(path)
     assert "\n" not in str(caught.value)
+
+
+def test_of_several_writers_of_a_new_file_one_succeeds(tmp_path):
+    path, barrier = tmp_path / "x", threading.Barrier(8)
+    ended: list[str] = []
+
+    def write(number: int) -> None:
+        barrier.wait()
+        try:
+            _files.write_atomically(path, bytes([number]), new=True)
+            ended.append("written")
+        except FileExistsError as error:
+            assert error.filename == str(path) and "not written, File exists" in str(error)
+            ended.append("refused")
+
+    for _ in range(20):
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(ended) == ["refused"] * 7 + ["written"]
+        assert [entry.name for entry in tmp_path.iterdir()] == ["x"] and len(path.read_bytes()) == 1
+        path.unlink()
+        ended.clear()
+
+
+def test_a_new_file_where_there_are_no_links(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr("os.link", refuse)
+    _files.write_atomically(tmp_path / "x", b"1", new=True)
+    with pytest.raises(FileExistsError):
+        _files.write_atomically(tmp_path / "x", b"2", new=True)
+    assert (tmp_path / "x").read_bytes() == b"1" and len(list(tmp_path.iterdir())) == 1

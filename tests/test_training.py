@@ -214,7 +214,8 @@ def test_a_resumption_that_fails_changes_nothing(tmp_path: Path, group: str) -> 
 def test_resuming_needs_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^checkpoint: expected a path to resume from, got None$"):
         Problem().trainer.run(2, resume=True)
-    with pytest.raises(FileNotFoundError):
+    message = r"^\[Errno 2\] checkpoint: expected an unfinished training to resume, got no file; "
+    with pytest.raises(FileNotFoundError, match=message + r"resume=False begins anew: '.*none'$"):
         Problem(checkpoint=tmp_path / "none").trainer.run(2, resume=True)
 
 
@@ -240,6 +241,44 @@ def test_checkpoint_that_cannot_be_written(tmp_path: Path) -> None:
     path.parent.rmdir()
     with pytest.raises(FileNotFoundError, match=r"not written"):
         trainer.run(1)
+
+
+def test_two_trainings_that_begin_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The place of a checkpoint is one training's, also between looking and writing."""
+    path = tmp_path / "c"
+    Problem(checkpoint=path).trainer.run(1)
+    other = path.read_bytes()
+    path.unlink()
+    exists = os.path.lexists
+
+    def look(name: Any) -> bool:
+        found = exists(name)
+        if not found and os.fspath(name) == str(path):
+            path.write_bytes(other)  # by another process, right after
+        return found
+
+    monkeypatch.setattr("os.path.lexists", look)
+    with pytest.raises(FileExistsError, match="not written, File exists"):
+        Problem(checkpoint=path).trainer.run(2)
+    assert path.read_bytes() == other
+
+
+def test_a_checkpoint_of_another_training_is_not_removed(tmp_path: Path) -> None:
+    """By one that fails and finds it in the place of its own."""
+    path = tmp_path / "c"
+    Problem(checkpoint=tmp_path / "other").trainer.run(1)
+
+    def fail(progress: Progress) -> None:
+        os.replace(tmp_path / "other", path)
+        raise RuntimeError("mine")
+
+    problem = Problem(checkpoint=path, callbacks=[fail])
+    problem.trainer._write_checkpoint = lambda first=False: (  # type: ignore[method-assign]
+        path.write_bytes(b"first") if first else None
+    )
+    with pytest.raises(RuntimeError, match="mine"):
+        problem.trainer.run(2)
+    assert len(path.read_bytes()) > 100
 
 
 def test_early_stopping_keeps_the_best() -> None:

@@ -74,6 +74,8 @@ def write_checkpoint(
     rng: np.random.Generator,
     schedule: Mapping[str, Any],
     identity: Mapping[str, Any],
+    *,
+    new: bool = False,
 ) -> None:
     """Write a checkpoint whole or not at all.
 
@@ -91,6 +93,8 @@ def write_checkpoint(
         The state of a learning-rate schedule, empty without one.
     identity : mapping
         What `read_checkpoint` compares.
+    new : bool
+        As `write_atomically` takes it.
 
     Raises
     ------
@@ -107,6 +111,7 @@ def write_checkpoint(
             "rng": rng.bit_generator.state,
             "identity": dict(identity),
         },
+        new=new,
     )
 
 

@@ -42,13 +42,20 @@ def check_path(name: str, path: object) -> str:
     return shown
 
 
+def is_of_folder(path: str) -> bool:
+    """Whether a path ends as that of a folder does, whatever stands there."""
+    return path.endswith((os.sep, os.altsep or os.sep))
+
+
 def shown_path(path: FilePath) -> str:
     """Return a path as it stands in messages: as it is, unless something in it cannot be seen."""
     text = os.fsdecode(path)
     return text if text.isprintable() else ascii(text)
 
 
-def write_atomically(path: FilePath, content: bytes | Callable[[BinaryIO], object]) -> None:
+def write_atomically(
+    path: FilePath, content: bytes | Callable[[BinaryIO], object], *, new: bool = False
+) -> None:
     """Write a file so that its path holds the old content or the new, never a part.
 
     The content goes to a temporary file in the same folder, is flushed to the disk, and takes the
@@ -62,16 +69,21 @@ def write_atomically(path: FilePath, content: bytes | Callable[[BinaryIO], objec
         The file to write; its folder must exist.
     content : bytes, or callable
         The content, or a function that writes it to the open binary file that it is given.
+    new : bool
+        Whether the file is to be a new one: of several writers at once, one succeeds.
 
     Raises
     ------
     OSError
         If the file cannot be written: of the subclass and with the ``errno`` of the cause (a
-        missing folder, no permission, a full disk), and with ``path`` as its ``filename``.
+        missing folder, no permission, a full disk; FileExistsError: it was to be new), and with
+        ``path`` as its ``filename``.
     """
     shown = check_path("path", path)
     target = os.path.realpath(shown)
     try:
+        if is_of_folder(shown):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         mode = _mode_of_old(target)
         _remove_left_over(target)
         with _temporary(target) as (temporary, file):
@@ -85,7 +97,7 @@ def write_atomically(path: FilePath, content: bytes | Callable[[BinaryIO], objec
                 os.chmod(temporary, mode)
             if fcntl is None:
                 file.close()  # where an open file cannot be renamed
-            os.replace(temporary, target)
+            (_move_to_nothing if new else os.replace)(temporary, target)
     except OSError as error:
         reason = f"not written, {error.strerror or error}"
         if error.errno is None:
@@ -109,7 +121,7 @@ def require_writable(name: str, path: FilePath) -> None:
     """
     shown = check_path(name, path)
     target = os.path.realpath(shown)
-    if os.path.isdir(target):
+    if os.path.isdir(target) or is_of_folder(shown):
         raise IsADirectoryError(errno.EISDIR, f"{name}: expected a file, got a folder", shown)
     if not os.path.isdir(os.path.dirname(target)):
         raise FileNotFoundError(errno.ENOENT, f"{name}: its folder does not exist", shown)
@@ -184,12 +196,30 @@ def _kind_of(data: bytes) -> str | None:
         # A text may begin with these letters: an archive has bytes that no text has.
         if data.startswith(beginning) and (beginning[0] > 0x7F or _is_binary(data)):
             return kind
-    # UTF-16 of mostly Latin letters without a mark is valid UTF-8: every other byte is 0.
-    start = data[:4096]
-    if len(start) > 1 and 3 * start.count(0) > len(start):
-        order = "LE" if start[1::2].count(0) > start[::2].count(0) else "BE"
+    order = _utf16_order(data[:4096])
+    if order is not None:
         return f"zero bytes, as UTF-16 has them; iconv -f UTF-16{order} -t UTF-8 converts it"
     return None
+
+
+def _utf16_order(start: bytes) -> str | None:
+    """Return ``"LE"`` or ``"BE"`` if a file begins as UTF-16 without a mark does, else None.
+
+    Much of that is valid UTF-8 too: of Latin letters every other byte is 0, of Greek or Cyrillic
+    ones a control character; and every script has spaces and ends of lines, whose one byte is 0.
+    """
+    zeros = [start[first::2].count(0) for first in (0, 1)]
+    order = "LE" if zeros[1] > zeros[0] else "BE"
+    if 3 * sum(zeros) > len(start) > 1:
+        return order
+    # Few zeros, all of them of one order, as a text without UTF-16 might have too by mistake: then
+    # all else has to be letters and marks.
+    if min(zeros) > 0 or 256 * max(zeros) < len(start) or len(start) < 4:
+        return None
+    text = start[: len(start) // 2 * 2].decode(f"utf-16-{order.lower()}", "replace")
+    text = text[: -1 if len(start) == 4096 else None]  # maybe half of a pair of surrogates
+    letters = all(letter.isprintable() or letter.isspace() for letter in text)
+    return order if letters and "\ufffd" not in text else None
 
 
 def _is_binary(data: bytes) -> bool:
@@ -228,6 +258,23 @@ def _temporary(target: str) -> Iterator[tuple[str, BinaryIO]]:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
+
+
+def _move_to_nothing(temporary: str, target: str) -> None:
+    """Rename a file; FileExistsError where there is one already."""
+    if fcntl is None:
+        os.rename(temporary, target)
+        return
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.replace(temporary, target)
+    else:
+        os.unlink(temporary)
 
 
 def _locked_in_time(descriptor: int) -> bool:

@@ -48,6 +48,8 @@ def write_tensors(
     kind: str,
     arrays: Mapping[str, Array],
     description: Mapping[str, Any],
+    *,
+    new: bool = False,
 ) -> None:
     """Write arrays and their description whole or not at all.
 
@@ -61,6 +63,8 @@ def write_tensors(
         The arrays by name.
     description : mapping
         Anything that JSON can hold.
+    new : bool
+        As `write_atomically` takes it.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def write_tensors(
     metadata = {_ENTRY: to_json(header)}
     import safetensors.numpy  # here, to keep `import rnnfast` short
 
-    write_atomically(path, safetensors.numpy.save(contiguous, metadata))
+    write_atomically(path, safetensors.numpy.save(contiguous, metadata), new=new)
 
 
 def read_tensors(

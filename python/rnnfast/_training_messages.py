@@ -35,6 +35,29 @@ def describe_end(
     return f"{why}, {counted(at.step, 'step')}; {kept}"
 
 
+# How many times a loss is that of having learned nothing where no training with sense ends. That of
+# training is a mean over an epoch, of which the first steps may have been bad.
+_ABSURD_ALONE = {"loss": 2.0}
+_ABSURD_VALIDATED = {"valid_loss": 10.0, "loss": 100.0}
+
+
+def describe_absurdity(at: Position, baseline: float | None) -> str:
+    """Say that a training has left a model far worse than one that has learned nothing.
+
+    Empty if it has not, or if nobody knows what that would be: ``baseline`` is its loss.
+    """
+    if baseline is None or not at.history:
+        return ""
+    record = at.history[at.best_epoch - 1]
+    for name, factor in (_ABSURD_VALIDATED if "valid_loss" in record else _ABSURD_ALONE).items():
+        if record[name] > factor * baseline:
+            return (
+                f"{name} {record[name]:.4g} is far above {baseline:.4g}, that of a model that has "
+                "learned nothing; lower the learning rate"
+            )
+    return ""
+
+
 class Trained(Protocol):
     """What tells of its training, as every fitted model does."""
 

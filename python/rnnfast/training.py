@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -21,14 +22,14 @@ from rnnfast._checkpoints import (
     require_checkpoint,
     write_checkpoint,
 )
-from rnnfast._checks import check_bool, check_functions, check_int
+from rnnfast._checks import check_bool, check_functions, check_int, check_real
 from rnnfast._files import require_writable, shown_path
 from rnnfast._messages import counted, shown
 from rnnfast._progress import Callback, Progress, Reporter
 from rnnfast._signals import InterruptFlag
 from rnnfast._tensorboard import tensorboard
 from rnnfast._tensors import Array, collect_arrays, spread_arrays
-from rnnfast._training_messages import describe_divergence, describe_end
+from rnnfast._training_messages import describe_absurdity, describe_divergence, describe_end
 from rnnfast.averaging import WeightAverage
 from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.nn.module import Module
@@ -102,6 +103,9 @@ class TrainingLoop(Generic[Batch]):
         as a result stops the training.
     model : object
         What callbacks find as ``progress.model``.
+    baseline : float, optional
+        The loss of a model that has learned nothing. If training leaves one that is far worse, that
+        is told aloud.
     finish : callable, optional
         Called once training has ended without an error and the layers have the weights that they
         are to have; signals wait until it has returned.
@@ -132,6 +136,7 @@ class TrainingLoop(Generic[Batch]):
     reporter: Reporter = field(default_factory=lambda: Reporter(verbose=0))
     callbacks: Sequence[Callback] = ()
     model: Any = None
+    baseline: float | None = None
     finish: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
@@ -140,6 +145,8 @@ class TrainingLoop(Generic[Batch]):
             require_writable("checkpoint", self.checkpoint)
         if self.validate is None and isinstance(self.schedule, ReduceOnPlateau):
             raise ValueError("schedule: expected no plateau without validation, which it watches")
+        if self.baseline is not None:
+            check_real("baseline", self.baseline, 0.0, above=True)
         if self.patience is not None:
             check_int("patience", self.patience, 1)
             if self.validate is None:
@@ -240,16 +247,17 @@ class TrainingLoop(Generic[Batch]):
         self._good = {} if self._best else collect_arrays(self.modules)
         self._began = time.perf_counter()
         with InterruptFlag() as interrupt:
-            claimed = self._claim()
+            claimed, written = self._claim(), self._written
             try:
                 while self._at.epoch < epochs and not self.stopped:
                     self._run_epoch(epochs, interrupt)
                 self.stopped = self.stopped or "finished"
             except BaseException:
                 self.stopped = "error"
-                if claimed and self._written == claimed:  # by this run, of which nothing is left
+                if claimed is not None and self._written == written:
                     with suppress(OSError):  # what is told is why training ended
-                        os.unlink(os.fspath(self.checkpoint or ""))
+                        if _identity(self.checkpoint) == claimed:  # of this run, and worth nothing
+                            os.unlink(os.fspath(self.checkpoint or ""))
                 raise
             finally:
                 self.reporter.close()
@@ -258,15 +266,16 @@ class TrainingLoop(Generic[Batch]):
                 self.finish()
             self._tell_end(epochs, interrupt.by)
 
-    def _claim(self) -> float:
-        """Write the first checkpoint where there is no file; return when, 0.0 if none was written.
+    def _claim(self) -> tuple[int, int] | None:
+        """Write the first checkpoint where there is no file; return which file it is, if it was.
 
-        It shows that one can be written, and that the place is taken, to those who look.
+        It shows that one can be written, and that the place is taken: to those who look, and to
+        another training that begins at the same time.
         """
         if self.checkpoint is None or os.path.lexists(self.checkpoint):
-            return 0.0
-        self._write_checkpoint(must=True)
-        return self._written
+            return None
+        self._write_checkpoint(first=True)
+        return _identity(self.checkpoint)
 
     def _put_back(self) -> None:
         """Give the layers the weights that they are to have after training."""
@@ -322,17 +331,12 @@ class TrainingLoop(Generic[Batch]):
         at = self._at
         for module in self.modules.values():
             module.zero_grad()
-        try:
+        with self._telling_divergence():
             loss_sum, count = self.step(batch)
             if not math.isfinite(loss_sum):
                 raise FloatingPointError(f"the loss is {loss_sum}")
             if count:
                 at.gradient_norm = max(at.gradient_norm, self._cut_gradients(count))
-        except (FloatingPointError, ValueError) as error:
-            # Layers refuse what an earlier layer made of weights that have grown too large.
-            if isinstance(error, ValueError) and "expected finite numbers" not in str(error):
-                raise
-            raise FloatingPointError(self._blame(str(error))) from error
         if count:
             self.optimizer.step()
             if self.average is not None:
@@ -358,7 +362,8 @@ class TrainingLoop(Generic[Batch]):
         with nullcontext() if self.average is None else self.average.applied():
             arrays = collect_arrays(self.modules)
             self._require_finite(arrays)
-            figures = dict(self.validate()) if self.validate is not None else {}
+            with self._telling_divergence():
+                figures = dict(self.validate()) if self.validate is not None else {}
         for name, value in figures.items():
             if not math.isfinite(value):
                 raise FloatingPointError(f"epoch {at.epoch + 1}: {name} is {value}")
@@ -418,6 +423,17 @@ class TrainingLoop(Generic[Batch]):
         if not _are_finite(weights):
             raise FloatingPointError(self._blame("a weight is not finite"))
 
+    @contextmanager
+    def _telling_divergence(self) -> Iterator[None]:
+        """Raise FloatingPointError, with what is not finite, where numbers have grown too large."""
+        try:
+            yield
+        except (FloatingPointError, ValueError) as error:
+            # What layers and metrics refuse is what an earlier layer made of too large weights.
+            if isinstance(error, ValueError) and "expected finite numbers" not in str(error):
+                raise
+            raise FloatingPointError(self._blame(str(error))) from error
+
     def _blame(self, what: str) -> str:
         at = self._at
         return describe_divergence(self.modules, what, at.step + 1, at.epoch + 1, self.optimizer.lr)
@@ -428,9 +444,12 @@ class TrainingLoop(Generic[Batch]):
             self.reporter.tell(message)
         else:
             self.reporter.write(message)
+        absurd = describe_absurdity(self._at, self.baseline)
+        if absurd:
+            self.reporter.tell(absurd)
 
-    def _write_checkpoint(self, must: bool = False) -> None:
-        """Write a checkpoint; if that fails, raise OSError if it ``must`` be, else warn."""
+    def _write_checkpoint(self, first: bool = False) -> None:
+        """Write a checkpoint; if that fails, raise OSError for the ``first`` one, else warn."""
         if self.checkpoint is None:
             return
         self._written = time.perf_counter()
@@ -442,9 +461,10 @@ class TrainingLoop(Generic[Batch]):
                 self.rng,
                 {} if self.schedule is None else self.schedule.state_dict(),
                 self.identity,
+                new=first,
             )
         except OSError as error:
-            if must:
+            if first:
                 raise
             self.reporter.tell(f"checkpoint: {error}")
 
@@ -460,6 +480,10 @@ class TrainingLoop(Generic[Batch]):
     def _resume(self) -> None:
         if self.checkpoint is None:
             raise ValueError("checkpoint: expected a path to resume from, got None")
+        if not os.path.lexists(self.checkpoint):
+            reason = "checkpoint: expected an unfinished training to resume, got no file; "
+            reason += "resume=False begins anew"
+            raise FileNotFoundError(errno.ENOENT, reason, os.fspath(self.checkpoint))
         rng_state = self.rng.bit_generator.state
         schedule_state = None if self.schedule is None else self.schedule.state_dict()
         kept = self._arrays()
@@ -487,6 +511,12 @@ class TrainingLoop(Generic[Batch]):
         self._best = arrays["best"]
         self.carry.clear()
         self.carry.update(arrays["carry"])
+
+
+def _identity(path: str | os.PathLike[str] | None) -> tuple[int, int]:
+    """Return what tells a file apart from one that takes its place."""
+    status = os.stat(path or "")
+    return status.st_dev, status.st_ino
 
 
 def _are_finite(arrays: Mapping[str, Array]) -> bool:
