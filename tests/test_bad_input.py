@@ -139,8 +139,6 @@ def test_series_that_do_not_fit(name: str) -> None:
             ValueError, match=rf"^X\[0\]: expected finite numbers, got {number} at step"
         ):
             model.predict([np.full((6, 2), number)])
-    with pytest.raises(ValueError, match=r"^X: expected numbers whose squares are finite, got 1e"):
-        fit_others(name, [np.full((6, 2), 1e300), *X[1:]], y)
     with pytest.raises(ValueError, match=r"^X\[0\]: expected numbers within float32 when standar"):
         model.predict([np.full((6, 2), 1e300)])
     with pytest.raises(ValueError, match=r"^X\[0\]: expected shape \(T, 2\), got \(6, 3\)$"):
@@ -215,8 +213,6 @@ def test_targets_that_are_no_tokens(name: str) -> None:
 
 def test_numbers_to_predict_that_do_not_fit() -> None:
     X, y = TEXTS, np.arange(12.0)
-    with pytest.raises(ValueError, match=r"^y: expected numbers whose squares are finite, got 1.1"):
-        fit_others("regressor, text", X, y * 1e300)
     with pytest.raises(ValueError, match=r"^y: expected numbers within float32 when standardised$"):
         make("regressor, text", standardize=False).fit(X, y * 1e300)
     with pytest.raises(ValueError, match=r"^y of valid: expected shape \(N,\), got \(12, 2\)$"):
@@ -230,8 +226,6 @@ def test_numbers_to_predict_that_do_not_fit() -> None:
             forecaster.fit(series)
     with pytest.raises(ValueError, match=r"^X: expected at least 5 steps, lags \+ horizon \+ diff"):
         forecaster.fit(np.arange(4.0))
-    with pytest.raises(ValueError, match=r"^X: expected numbers whose squares are finite, got 9"):
-        forecaster.fit(np.sin(np.arange(40)) * 1e300)
 
 
 @pytest.mark.parametrize("name", CASES)

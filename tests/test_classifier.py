@@ -160,6 +160,15 @@ def test_balanced_weights() -> None:
     np.testing.assert_allclose(model.class_weights_, [12 / 18, 12 / 9, 12 / 9], rtol=1e-6)
 
 
+def test_a_class_named_twice() -> None:
+    """By the class and by its text, which older files have: one of the weights would be lost."""
+    labels = [int(mood == "+") for mood in MOODS]
+    message = r"^class_weight: expected each class once, got 0 and '0'$"
+    with pytest.raises(ValueError, match=message):
+        small(class_weight={0: 2.0, "0": 3.0}).fit(TEXTS, labels)
+    assert small(class_weight={"0": 2.0}).fit(TEXTS, labels).class_weights_.tolist() == [2, 1]
+
+
 def test_class_weight_of_integers_in_files(tmp_path: Path) -> None:
     model = small(class_weight={1: 2.0}).fit(TEXTS, [mood == "+" for mood in MOODS])
     model = small(class_weight={1: 2.0}).fit(TEXTS, [int(mood == "+") for mood in MOODS])
@@ -267,7 +276,9 @@ def test_bad_validation_part(valid: Any, error: type, message: str) -> None:
         ({"class_weight": "even"}, ValueError, "^class_weight: expected None, 'balanced' or a dic"),
         ({"class_weight": [1, 2]}, ValueError, r"^class_weight: .* a dict, got \[1, 2\]$"),
         ({"class_weight": {"?": 1}}, ValueError, r"^class_weight: expected classes of y, got '\?'"),
-        ({"class_weight": {"+": 0}}, ValueError, r"^class_weight\['\+'\]: .*above 0, got 0$"),
+        ({"class_weight": {"+": 0}}, ValueError, r"^class_weight\['\+'\]: .*above 0.*, got 0$"),
+        ({"class_weight": {"+": 1e39}}, ValueError, r"\]: .*of at most 3.40282e\+38, got 1e\+39$"),
+        ({"class_weight": {"+": 1e-50}}, ValueError, r"\]: .*float32 can tell from 0, got 1e-50$"),
         ({"class_weight": {"+": "1"}}, TypeError, r"^class_weight\['\+'\]: .*, got str$"),
     ],
     ids=str,

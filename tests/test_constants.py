@@ -80,8 +80,56 @@ def test_r2_as_scikit_learn() -> None:
 def test_mean_and_scale_of_a_constant(count: int) -> None:
     # Adding 0.1 a million times is off by 1e-11 of it: more than what tells a constant apart.
     rows = np.full((count, 1), 0.1)
-    mean, scale = mean_and_scale("X", rows, FLOAT64)
+    mean, scale = mean_and_scale(rows, FLOAT64)
     assert mean.tolist() == [0.1] and scale.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("power", [-1000, -700, -500, 0, 500, 700, 1000])
+def test_mean_and_scale_of_any_size(power: int) -> None:
+    """The same bits, times that power of 2: no square vanishes or overflows."""
+    rows = np.random.default_rng(0).normal((0, 3), size=(50, 2))
+    mean, scale = mean_and_scale(rows, FLOAT64)
+    np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=1e-14)
+    np.testing.assert_allclose(scale, rows.std(axis=0), rtol=1e-14)
+    factor = np.array([2.0**power, 1.0])
+    others = mean_and_scale(rows * factor, FLOAT64)
+    np.testing.assert_array_equal(others, (mean * factor, scale * factor))
+
+
+def test_the_least_numbers_that_there_are() -> None:
+    mean, scale = mean_and_scale(np.array([[0.0], [5e-324], [0.0]]), FLOAT64)
+    assert mean[0] >= 0 and scale[0] > 0
+    mean, scale = mean_and_scale(np.array([[1.7e308], [-1.7e308]]), FLOAT64)
+    assert (mean.tolist(), scale.tolist()) == ([0], [1.7e308])
+
+
+SIZES = [2.0**-700, 2.0**700]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_models_of_numbers_of_any_size(size: float) -> None:
+    options: dict[str, Any] = {
+        "hidden_size": 3, "epochs": 2, "verbose": 0, "seed": 0, "dtype": "float64"
+    }  # fmt: skip
+    series = np.sin(np.arange(60.0))
+    steps = [np.random.default_rng(n).normal(size=(5, 2)) for n in range(12)]
+
+    def answers(size: float) -> list[Any]:
+        given = [one * size for one in steps]
+        sums = [one.sum() for one in given]
+        forecaster = rf.Forecaster(lags=5, horizon=2, **options).fit(series * size)
+        regressor = rf.SequenceRegressor(**options).fit(given, sums)
+        stepwise = rf.StepRegressor(**options).fit(given, given)
+        figures = stepwise.evaluate(given, given)
+        records = [m.history_[-1]["valid_rmse"] for m in (forecaster, regressor, stepwise)]
+        return [
+            np.array([*forecaster.predict(6), *regressor.predict(given), *records]) / size,
+            np.array([figures["rmse"], figures["mae"]]) / size,
+            [forecaster.score(series * size), regressor.score(given, sums), figures["r2"]],
+        ]
+
+    for one, other in zip(answers(1.0), answers(size), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-12)
 
 
 def test_what_counts_as_constant() -> None:
@@ -101,7 +149,7 @@ def test_what_counts_as_constant() -> None:
 def test_constant_features(dtype: Any) -> None:
     value = 7 if dtype == "int64" else 0.1
     series = [np.stack([np.full(9, value), np.arange(9)], 1).astype(dtype)] * 3
-    inputs = SeriesInputs.learn("X", series, True, "float32")
+    inputs = SeriesInputs.learn(series, True, "float32")
     assert inputs.scale[0] == 1.0 and inputs.scale[1] == pytest.approx(np.std(np.arange(9)))
     encoded = inputs.encode("X", series)[0]
     assert (encoded[:, 0] == 0).all()

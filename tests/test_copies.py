@@ -41,6 +41,12 @@ def ask(model: Any) -> Any:
     return answer.tolist() if isinstance(answer, np.ndarray) else answer
 
 
+def others(model: Any) -> dict[str, Any]:
+    """Return hyperparameters other than those of training: of layers, and of what reads text."""
+    level = "word" if model.level == "char" else "char"
+    return {"hidden_size": 5, "cell": "rnn", "level": level, "tokenizer_options": None}
+
+
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("twin", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_a_copy_answers_alike_and_has_weights_of_its_own(name: str, twin: Any) -> None:
@@ -61,7 +67,7 @@ def test_what_was_set_since_comes_along(name: str, twin: Any) -> None:
     model = MODELS[name]()
     model.note = ["mine"]
     answer = ask(model)
-    other = twin(model.set_params(hidden_size=5, cell="rnn"))
+    other = twin(model.set_params(**others(model)))
     assert other.note == ["mine"] and other.note is not model.note
     assert other.hidden_size == 5 and ask(other) == answer
 
@@ -73,7 +79,7 @@ def test_a_file_of_a_model_with_other_hyperparameters_than_those_of_training(
     model = MODELS[name]()
     answer = ask(model)
     for _ in range(2):  # a file of what a file gave, too
-        model.set_params(hidden_size=5, cell="rnn").save(tmp_path / "model")
+        model.set_params(**others(model)).save(tmp_path / "model")
         model = rf.load(tmp_path / "model")
         assert model.hidden_size == 5 and model.cell == "rnn" and ask(model) == answer
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rnnfast as rf
+from rnnfast import metrics
 from rnnfast.models._windows import Windows
 
 STEPS = np.arange(160)
@@ -177,3 +178,36 @@ def test_what_was_learned_counts_not_what_is_set_since() -> None:
     model.set_params(lags=5, horizon=2, differences=[1])
     np.testing.assert_array_equal(model.predict(9), before)
     assert len(model.predict()) == 4
+
+
+def test_messages_name_what_was_given() -> None:
+    model = small().fit(WAVE)
+    huge = np.full(12, 1e300)
+    message = "^{}: expected numbers within float32 when standardised$"
+    with pytest.raises(ValueError, match=message.format("after")):
+        model.predict(after=huge)
+    with pytest.raises(ValueError, match=message.format("X")):
+        model.backtest(np.full(16, 1e300))
+
+
+@pytest.mark.parametrize("validation_fraction", [0.0, 0.2])
+def test_a_forecaster_that_diverges_says_so(validation_fraction: float) -> None:
+    """As all models do, wherever the numbers are first seen to be too large."""
+    model = small(learning_rate=1e36, optimizer="sgd", clip_norm=None, epochs=5)
+    model.set_params(validation_fraction=validation_fraction)
+    with pytest.raises(FloatingPointError, match=r"^step \d+, epoch \d+: .*; lower the learning r"):
+        model.fit(WAVE * 1e30)
+
+
+def test_validation_that_is_not_finite_is_a_divergence() -> None:
+    """Where a metric, not a layer, is the first that sees it."""
+    model = small(learning_rate=1e-3, epochs=1)
+    kept = metrics.rmse
+
+    def infinite(true: Any, predicted: Any) -> float:
+        return kept(true, np.full_like(predicted, np.inf))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rnnfast.metrics.rmse", infinite)
+        with pytest.raises(FloatingPointError, match=r"predicted: expected finite numbers"):
+            model.fit(WAVE)

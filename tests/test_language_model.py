@@ -556,7 +556,7 @@ def test_failed_fit_leaves_the_model_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda lm: lm.perplexity(""), ValueError, "^text: expected text, got an empty corpus$"),
+        (lambda lm: lm.perplexity([]), ValueError, "^text: expected text, got an empty corpus$"),
         (
             lambda lm: lm.perplexity(None),
             TypeError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -303,3 +304,23 @@ def test_training_works() -> None:
             losses.append(rf.linear_cross_entropy(layer, x, targets)[0])
             optimizer.step()
         assert losses[-1] < 0.8 * losses[0], (name, arguments)
+
+
+@pytest.mark.parametrize("state", [{}, {"step": 1}, {"x" * 5000: 1}])
+def test_states_that_are_others(state: dict[str, Any]) -> None:
+    """Of whatever has a state: what came is told, also if it is nothing, and not too much of it."""
+    layer = rf.Linear(2, 2, seed=0)
+    made: list[Any] = [
+        kind(layer, 0.1) for kind in (rf.SGD, rf.Adam, rf.AdamW, rf.RMSprop, rf.Adagrad)
+    ]
+    made += [rf.ExponentialAverage(layer), rf.MeanAverage(layer)]
+    made += [rf.StepLR(made[0], 2), rf.ExponentialLR(made[0], 0.5), rf.CosineLR(made[0], 9)]
+    made += [rf.WarmupLR(made[0], 9), rf.ChainLR([rf.WarmupLR(made[0], 2)])]
+    made += [rf.ReduceOnPlateau(made[0])]
+    got = re.escape(", ".join(state)[:100]) if state else "none$"
+    for one in made:
+        before = one.state_dict()
+        with pytest.raises(ValueError, match=rf"^state: expected the names .*; got {got}") as error:
+            one.load_state_dict(state)
+        assert len(str(error.value)) < 700
+        np.testing.assert_equal(one.state_dict(), before)

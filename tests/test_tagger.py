@@ -310,7 +310,7 @@ BAD: list[tuple[dict[str, Any], Any, Any, type[Exception], str]] = [
         X,
         Y,
         ValueError,
-        "class_weight: expected None with crf=True, got balanced",
+        "class_weight: expected None with crf=True, got 'balanced'",
     ),
     ({"scheme": "iob"}, X, Y, ValueError, "scheme: expected None or 'bio', got 'iob'"),
     ({"beam_size": 0}, X, Y, ValueError, "beam_size: expected at least 1, got 0"),

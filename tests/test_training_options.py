@@ -243,3 +243,37 @@ def test_resumed_with_more_epochs_the_learning_rate_does_not_jump(
         assert (rates[4] == pytest.approx(floor)) == (stop is None)
     elif stop is not None:
         assert rates[-1] < rates[1]
+
+
+ABSURD: dict[str, Any] = {
+    "classifier": lambda **o: make(label_smoothing=0.1, **o).fit(TEXTS, MOODS),
+    "regressor": lambda **o: make(rf.SequenceRegressor, **o).fit(TEXTS, [len(t) for t in TEXTS]),
+    "forecaster": lambda **o: make(rf.Forecaster, lags=3, **o).fit(np.sin(np.arange(40.0))),
+    "tagger": lambda **o: make(rf.SequenceTagger, **o).fit(
+        [t.split() for t in TEXTS], [[w[0] for w in t.split()] for t in TEXTS]
+    ),
+    "crf": lambda **o: make(rf.SequenceTagger, crf=True, **o).fit(
+        [t.split() for t in TEXTS], [[w[0] for w in t.split()] for t in TEXTS]
+    ),
+    "labels": lambda **o: make(rf.MultiLabelTagger, **o).fit(
+        [t.split() for t in TEXTS], [[[len(w) % 2, 1] for w in t.split()] for t in TEXTS]
+    ),
+    "steps": lambda **o: make(rf.StepRegressor, **o).fit(
+        [t.split() for t in TEXTS], [[len(w) for w in t.split()] for t in TEXTS]
+    ),
+    "seq2seq": lambda **o: make(rf.Seq2Seq, **o).fit(TEXTS, REVERSED),
+    "ctc": lambda **o: make(rf.CTCRecognizer, **o).fit(TEXTS, ["ab"] * 24),
+    "language model": lambda **o: rf.LanguageModel(
+        lines=True, hidden_size=4, batch_size=4, seed=3, **o
+    ).fit(TEXTS, epochs=3, verbose=0),
+}
+
+
+@pytest.mark.parametrize("name", ABSURD)
+@pytest.mark.parametrize("validation_fraction", [0.0, 0.25])
+def test_a_model_that_is_far_worse_than_none_is_told(name: str, validation_fraction: float) -> None:
+    ABSURD[name](validation_fraction=validation_fraction, learning_rate=0.01)
+    options: dict[str, Any] = {"learning_rate": 1e7, "schedule": "constant", "patience": None}
+    message = r"^(valid_)?loss .*e\+.* is far above .*; lower the learning rate$"
+    with pytest.warns(RuntimeWarning, match=message):
+        ABSURD[name](validation_fraction=validation_fraction, **options)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._arrays import read_array, require_int64, require_ndarray
-from rnnfast._messages import one_line, shown
+from rnnfast._messages import listed, shown
 
 MAX_INT = 2**63 - 1  # what the kernels count with
 
@@ -197,6 +197,21 @@ def check_list(name: str, values: Any, of: str) -> list[Any]:
     raise TypeError(f"{name}: expected a list of {of}, got {type(values).__name__}")
 
 
+def check_integers(name: str, values: Any, minimum: int) -> list[int]:
+    """Return a list or tuple of integers of at least ``minimum`` as a list of its own.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    ValueError
+        If one is smaller.
+    """
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise TypeError(f"{name}: expected a list of integers, got {type(values).__name__}")
+    return [check_int(f"{name}[{place}]", n, minimum) for place, n in enumerate(values)]
+
+
 def check_functions(name: str, functions: Any) -> None:
     """Raise TypeError unless it is a list or tuple of functions."""
     if not isinstance(functions, Sequence) or isinstance(functions, str):
@@ -293,8 +308,7 @@ def check_names(own: Mapping[str, Any], state: Any) -> None:
     """Raise unless ``state`` is a mapping of the same names as ``own``."""
     check_mapping("state", state)
     if state.keys() != own.keys():
-        given = one_line(", ".join(map(str, state)))
-        raise ValueError(f"state: expected the names {', '.join(own)}; got {given}")
+        raise ValueError(f"state: expected the names {listed(own)}; got {listed(state)}")
 
 
 def check_state(own: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from rnnfast._memory import parameters_of_file
 from rnnfast._messages import shown
+from rnnfast.nn._describe import options_of
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.attention_parts import AttentionPooling, SelfAttention
@@ -83,7 +83,7 @@ def rebuild(arrays: Mapping[str, Array], description: Mapping[str, Any]) -> Any:
     Raises
     ------
     TypeError, ValueError, KeyError
-        If description and arrays do not fit together; nothing larger than the arrays is made.
+        If description and arrays do not fit together; before layers of far more numbers are made.
     """
     nodes = _mapping_or_list("layers", description.get("layers"), list)
     by_layer: list[dict[str, Array]] = [{} for _ in nodes]
@@ -121,7 +121,9 @@ class _Writer:
                 if not isinstance(key, str):
                     raise TypeError(f"{name}: expected names, got {type(key).__name__}")
             return {
-                "dict": {k: self.node(f"{name}[{k!r}]", v, depth + 1) for k, v in value.items()}
+                "dict": {
+                    k: self.node(f"{name}[{shown(k)}]", v, depth + 1) for k, v in value.items()
+                }
             }
         for kind, container in _CONTAINERS.items():
             if type(value) is container:
@@ -167,7 +169,7 @@ class _Writer:
 
     def _options(self, name: str, layer: Module) -> dict[str, Any]:
         options: dict[str, Any] = {}
-        for option in _option_names(type(layer)):
+        for option in (parameter.name for parameter in options_of(type(layer))):
             value = getattr(layer, option)
             if isinstance(value, Module):
                 value = {"layer": self._number(f"{name}.{option}", value)}
@@ -183,12 +185,6 @@ class _Writer:
         return options
 
 
-def _option_names(kind: type) -> list[str]:
-    """Return the arguments of a constructor but ``self`` and ``seed``; attributes have the same."""
-    names = list(inspect.signature(kind.__init__).parameters)[1:]  # type: ignore[misc]
-    return [name for name in names if name != "seed"]
-
-
 def _make(node: Mapping[str, Any], arrays: dict[str, Array], layers: list[Module]) -> Module:
     """Return a layer, from its description and arrays and those before it."""
     name = node.get("class")
@@ -201,7 +197,7 @@ def _make(node: Mapping[str, Any], arrays: dict[str, Array], layers: list[Module
         raise ValueError(f"class: expected one of {', '.join(KINDS)}, got {shown(name)}")
     kind = KINDS[name]
     options = dict(_mapping_or_list("options", node.get("options"), dict))
-    known = _option_names(kind)
+    known = [parameter.name for parameter in options_of(kind)]
     if options.keys() != set(known):
         raise ValueError(f"options: expected {', '.join(known)}, got others")
     for option, value in options.items():

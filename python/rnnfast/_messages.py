@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -16,12 +17,22 @@ def shown(value: Any) -> str:
     return one_line(text)
 
 
+def listed(names: Iterable[Any], most: int = 400) -> str:
+    """Return what stands for several names in a message: one line, not too long; ``none``."""
+    return one_line(", ".join(map(str, names)), most) or "none"
+
+
+def some_of(values: Sequence[Any]) -> str:
+    """Return the first ten of several values as a message has them, ``, ...`` if there are more."""
+    return one_line(", ".join(map(shown, values[:10]))) + (", ..." if len(values) > 10 else "")
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with what is counted: ``1 epoch``, ``2,000 epochs``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def one_line(message: object) -> str:
-    """Return a message of others, or a text, as one line of at most 400 characters."""
+def one_line(message: object, most: int = 400) -> str:
+    """Return a message of others, or a text, as one line of at most so many characters."""
     text = " ".join(str(message).split())
-    return text if len(text) <= 400 else f"{text[:397]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnfast._arrays import read_array
 from rnnfast._checks import check_lengths
-from rnnfast._messages import shown
+from rnnfast._messages import listed, shown
 from rnnfast.nn.container import Back, Container, Pass, States
 from rnnfast.nn.module import Array, Module
 
@@ -170,7 +170,7 @@ def read_batch(batch: Any) -> Given:
         rest = dict(batch)
         missing = [name for name in ("x", "y") if name not in rest]
         if missing:
-            raise ValueError(f"batch: expected the keys x and y, got {', '.join(map(str, batch))}")
+            raise ValueError(f"batch: expected the keys x and y, got {listed(batch)}")
         x, y = rest.pop("x"), rest.pop("y")
         return Given(x, y, rest.pop("lengths", None), rest.pop("reset", None), rest)
     if not isinstance(batch, (tuple, list)):

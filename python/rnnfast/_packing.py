@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._messages import shown
+
 # The key of an object that stands for something JSON has no form for.
 _TYPE = "__type__"
 
@@ -75,4 +77,4 @@ def unpack(packed: Any) -> Any:
         return tuple(unpack(item) for item in packed["items"])
     if kind == "dict":
         return {unpack(key): unpack(item) for key, item in packed["items"]}
-    raise ValueError(f"{_TYPE}: expected numpy, tuple or dict, got {kind!r}")
+    raise ValueError(f"{_TYPE}: expected numpy, tuple or dict, got {shown(kind)}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._array_checks import as_numbers
+from rnnfast._arrays import as_numbers
 from rnnfast._checks import check_int, check_real, check_state
 from rnnfast._runs import Parameters, collect
 from rnnfast.nn._copies import refuse_copy

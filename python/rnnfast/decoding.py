@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._array_checks import require_float
+from rnnfast._arrays import require_float
 from rnnfast._checks import check_bool, check_indices, check_int, check_list, check_real
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear

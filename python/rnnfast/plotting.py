@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._array_checks import as_numbers
+from rnnfast._arrays import as_numbers
 from rnnfast._checks import check_int, check_list, check_mapping
+from rnnfast._messages import listed, shown
 from rnnfast.text._tokens import require_strings
 
 Axes: TypeAlias = Any  # matplotlib.axes.Axes
@@ -67,7 +68,7 @@ def plot_history(
     require_strings("figures", wanted)
     names = [name for name in wanted if any(name in record for record in records)]
     if not names:
-        raise ValueError(f"figures: expected some of {', '.join(records[0])}, got {wanted}")
+        raise ValueError(f"figures: expected some of {listed(records[0])}, got {shown(wanted)}")
     ax = _axes(ax)
     for name in names:
         points = [(record["epoch"], record[name]) for record in records if name in record]

@@ -65,7 +65,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     ------
     ValueError
         If the file is damaged, cut short, something else, of another version's format, or its parts
-        do not fit together. Nothing larger than the file's own arrays is allocated before.
+        do not fit together; before layers are made of more numbers than four times those in the
+        file and 65,536.
     OSError
         If it cannot be read.
     """

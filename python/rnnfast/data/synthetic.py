@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._array_checks import check_float_dtype
+from rnnfast._arrays import check_float_dtype
 from rnnfast._checks import check_int, make_generator
 
 # Nouns as (singular, plural); nothing else in a sentence but its verb tells the number.

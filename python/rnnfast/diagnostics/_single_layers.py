@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_array
 from rnnfast.nn._calls import checked_state
+from rnnfast.nn._describe import options_of
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent_base import Recurrent, State
 
@@ -54,9 +54,9 @@ def run_alone(layer: Recurrent, x: Array, state: State) -> tuple[list[Array], li
 def layer_alone(layer: Recurrent, k: int) -> Recurrent:
     """Return a network of layer k alone, with copies of its parameters."""
     options = {
-        name: getattr(layer, name)
-        for name in inspect.signature(type(layer)).parameters
-        if name not in ("dtype", "seed")
+        parameter.name: getattr(layer, parameter.name)
+        for parameter in options_of(type(layer))
+        if parameter.name != "dtype"
     }
     options.update(num_layers=1, batch_first=False, dropout=0.0)
     if k:

@@ -72,7 +72,7 @@ def confusion(
     place = {label: number for number, label in enumerate(names)}
     if len(place) < len(names):
         twice = next(label for number, label in enumerate(names) if place[label] != number)
-        raise ValueError(f"labels: expected each once, got {twice!r} again")
+        raise ValueError(f"labels: expected each once, got {shown(twice)} again")
     counts = np.zeros((len(names), len(names)), np.int64)
     for pair in pairs:
         for name, label in zip(("true", "predicted"), pair, strict=True):

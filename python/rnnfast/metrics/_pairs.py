@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._arrays import require_unmasked
+from rnnfast._arrays import is_table, require_unmasked
 
 
 def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any, Any]]:
@@ -21,7 +21,7 @@ def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any,
         If there is nothing, or lengths differ.
     """
     for name, items in (("true", true), ("predicted", predicted)):
-        if hasattr(items, "columns") and hasattr(items, "__array__"):  # a table of columns
+        if is_table(items):
             raise TypeError(f"{name}: expected a list, got a {type(items).__name__}")
         require_sized(name, items)
         if isinstance(items, (str, bytes)):

@@ -46,17 +46,20 @@ class CorpusReader:
         corpus : str or list of str
             The text or the lines.
         to_learn : bool
-            False: it is only scored, and lines may all be empty, as their ends are scored too.
+            False: it is only scored, and lines may all be empty, as their ends are scored too; a
+            text without any other line is one empty line.
 
         Raises
         ------
         TypeError
             If it is not of the right type.
         ValueError
-            If it has no token, or no line where tokens are not needed.
+            If it has no token; with lines, only to learn, or if a list has none to score.
         """
         if isinstance(corpus, str):
             parts = split_lines(corpus) if self.lines else [corpus]
+            if not parts and not to_learn:
+                parts = [""]  # one empty line, as `LanguageModel.log_prob` takes it
         elif not self.lines:
             raise TypeError(
                 f"{name}: expected a str, got {type(corpus).__name__}; lists are for lines=True"

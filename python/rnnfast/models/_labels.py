@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._arrays import as_numbers
 from rnnfast._checks import check_real
-from rnnfast._messages import shown
+from rnnfast._messages import shown, some_of
 from rnnfast.data.batches import Ints
 from rnnfast.models.sequences import as_list
 from rnnfast.nn.module import Array
@@ -107,6 +109,35 @@ def find_classes(name: str, labels: Sequence[Any]) -> Array:
     return classes
 
 
+def restore_classes(classes: Any, weights: Any, dtype: str) -> tuple[Array, Array | None]:
+    """Return the classes, and how much each weighs, that a file has; None: all the same.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are none, with the field's name.
+    """
+    known = np.array(read_classes("classes", classes))
+    if len(known) < 2 or not np.array_equal(known, np.unique(known)):
+        raise ValueError(f"classes: expected 2 or more in order, got {shown(classes)}")
+    if weights is None:
+        return known, None
+    array = as_numbers("class_weights", weights)
+    if array.shape != known.shape:
+        raise ValueError(f"class_weights: expected shape {known.shape}, got {array.shape}")
+    for number, weight in enumerate(array.tolist()):
+        check_weight(f"class_weights[{number}]", weight, dtype)
+    return known, array.astype(dtype)
+
+
+def check_weight(name: str, weight: Any, dtype: str) -> float:
+    """Return the weight of a class; TypeError or ValueError unless its dtype has it, above 0."""
+    number = check_real(name, weight, 0, float(np.finfo(dtype).max), above=True)
+    if np.dtype(dtype).type(number) == 0:
+        raise ValueError(f"{name}: expected a number that {dtype} can tell from 0, got {number:g}")
+    return number
+
+
 def counts(labels: Array) -> npt.NDArray[np.bool_]:
     """Return which labels of a sequence, or their numbers, count."""
     if labels.dtype.kind != "i":
@@ -126,7 +157,7 @@ def class_numbers(name: str, labels: Sequence[Any], classes: Array) -> Ints:
     place = {label: number for number, label in enumerate(classes.tolist())}
     for number, label in enumerate(labels):
         if label not in place:
-            known = ", ".join(map(repr, list(place)[:10])) + (", ..." if len(place) > 10 else "")
+            known = some_of(list(place))
             raise ValueError(f"{name}[{number}]: expected one of {known}, got {shown(label)}")
     return np.array([place[label] for label in labels], np.int64)
 
@@ -149,7 +180,8 @@ def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: st
     Raises
     ------
     ValueError, TypeError
-        If it is something else, names no class, or a weight is not above 0.
+        If it is something else, names no class, or one twice, or a weight is not above 0 or
+        beyond the dtype.
     """
     if class_weight is None:
         return None
@@ -158,10 +190,18 @@ def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: st
         place: dict[Any, int] = {}
         for number, label in enumerate(classes.tolist()):
             place[label] = place[str(label)] = number
+        named: dict[int, Any] = {}
         for label, weight in class_weight.items():
             if label not in place:
                 raise ValueError(f"class_weight: expected classes of y, got {shown(label)}")
-            weights[place[label]] = check_real(f"class_weight[{label!r}]", weight, 0, above=True)
+            number = place[label]
+            if number in named:
+                raise ValueError(
+                    f"class_weight: expected each class once, got {shown(named[number])} and "
+                    f"{shown(label)}"
+                )
+            named[number] = label
+            weights[number] = check_weight(f"class_weight[{shown(label)}]", weight, dtype)
         return weights.astype(dtype)
     if not isinstance(class_weight, str) or class_weight != "balanced":
         raise ValueError(
@@ -169,6 +209,11 @@ def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: st
         )
     counts = np.bincount(numbers_of, minlength=len(classes))
     return (len(numbers_of) / (len(classes) * counts)).astype(dtype)
+
+
+def chance_loss(classes: Array, weights: Array | None) -> float:
+    """Return the cross-entropy of equal chances, of the class that weighs most."""
+    return math.log(len(classes)) * (1.0 if weights is None else max(1.0, float(weights.max())))
 
 
 def _kind(name: str, label: Any) -> type:

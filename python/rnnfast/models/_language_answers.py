@@ -21,7 +21,7 @@ from rnnfast.text.vocabulary import Vocabulary
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LanguageAnswers(RecurrentModel):
+class LanguageAnswers(RecurrentModel, base=True):
     """Base of `LanguageModel`: what can be asked once it has learned."""
 
     lines: bool = False
@@ -40,7 +40,7 @@ class LanguageAnswers(RecurrentModel):
         ----------
         text : str or list of str
             As `fit` takes it. A running text is scored as one, from a zero state. An empty line
-            has the probability that a line ends at once.
+            has the probability that a line ends at once; ``""`` is one such line.
         condition : list of str or ndarray, optional
             What each line is conditioned on, if the model was trained so.
 

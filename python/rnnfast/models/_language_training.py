@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -203,6 +204,7 @@ def make_language_trainer(
         checkpoint=checkpoint,
         data=fingerprint,
         validate=validate if corpus.valid else None,
+        baseline=math.log(len(corpus.vocabulary)),
         carry=carry,
         **options,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnfast._messages import one_line
 from rnnfast.data.batches import Ints
 from rnnfast.models._labels import IGNORED, counts
 from rnnfast.nn.crf import Constraints
@@ -72,6 +73,6 @@ class TagSet:
             if place is not None:
                 before = labels[place - 1] if place else "the start"
                 raise ValueError(
-                    f"{name}: expected labels that BIO allows, got {labels[place]} after {before}, "
-                    f"in {' '.join(labels)}"
+                    f"{name}: expected labels that BIO allows, got {one_line(labels[place])} "
+                    f"after {one_line(before)}, in {one_line(' '.join(labels))}"
                 )

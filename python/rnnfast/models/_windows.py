@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._checks import check_int, check_integers
+from rnnfast._messages import shown
 from rnnfast.data.batches import Ints
 
 Floats = npt.NDArray[np.float64]
@@ -46,6 +49,23 @@ class Windows:
     def reach(self) -> int:
         """Steps that must be known before a place."""
         return self.lags + self.lost
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any], channels: int) -> Windows:
+        """Return the windows, of series of so many channels, that a file describes.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            If the settings are none, with the field's name.
+        """
+        name = "windows"
+        return cls(
+            check_int(f"{name}.lags", settings["lags"], 1),
+            check_int(f"{name}.horizon", settings["horizon"], 1),
+            tuple(check_integers(f"{name}.differences", settings["differences"], 1)),
+            check_targets(f"{name}.targets", settings["targets"], channels),
+        )
 
     def places(self, series: Floats) -> Ints:
         """Return all places with enough steps before and after them."""
@@ -101,3 +121,13 @@ class Windows:
         for lag in self.differences:
             levels.append(levels[-1][lag:] - levels[-1][:-lag])
         return levels
+
+
+def check_targets(name: str, targets: Any, channels: int) -> tuple[int, ...]:
+    """Return the channels to foretell; ValueError unless they are different ones of so many."""
+    numbers = check_integers(name, targets, 0)
+    if not numbers or len(set(numbers)) < len(numbers) or max(numbers) >= channels:
+        raise ValueError(
+            f"{name}: expected different numbers below {channels}, got {shown(numbers)}"
+        )
+    return tuple(numbers)

@@ -16,7 +16,7 @@ from rnnfast import __version__
 from rnnfast._checkpoints import Record
 from rnnfast._checks import check_int
 from rnnfast._memory import parameters_of_file
-from rnnfast._messages import shown
+from rnnfast._messages import listed, one_line, shown
 from rnnfast._packing import pack, unpack
 from rnnfast._tensors import collect_arrays, spread_arrays, to_json, write_tensors
 from rnnfast.nn.module import Array, Module
@@ -51,11 +51,13 @@ class Model:
     # The hyperparameters of `fit`, which made the layers; those of now may be others.
     _trained_with: Mapping[str, Any] = MappingProxyType({})
 
+    # What files may hold, by name: all subclasses but those that are only bases of others.
     _classes: ClassVar[dict[str, type[Model]]] = {}
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, base: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
-        Model._classes[cls.__name__] = cls
+        if not base:
+            Model._classes[cls.__name__] = cls
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
@@ -97,7 +99,7 @@ class Model:
         known = self._defaults()
         for name in params:
             if name not in known:
-                raise ValueError(f"{name}: expected one of {', '.join(known)}")
+                raise ValueError(f"{one_line(name)}: expected one of {', '.join(known)}")
         for name, value in params.items():
             setattr(self, name, value)
         return self
@@ -237,7 +239,7 @@ def _to_save(params: Mapping[str, Any]) -> dict[str, Any]:
         try:
             saved[name] = json.loads(to_json(pack(value)))
         except (TypeError, ValueError) as error:
-            raise TypeError(f"{name}: {value!r} cannot be saved ({error})") from None
+            raise TypeError(f"{name}: {shown(value)} cannot be saved ({one_line(error)})") from None
     return saved
 
 
@@ -250,13 +252,12 @@ def restore_model(arrays: Mapping[str, Array], description: Mapping[str, Any]) -
         Of any kind, if they do not fit together.
     """
     name = description["model"]
-    if not isinstance(name, str) or name not in Model._classes:
-        raise ValueError(
-            f"expected one of the models {', '.join(sorted(Model._classes))}, got {shown(name)}"
-        )
+    known = Model._classes
+    if not isinstance(name, str) or name not in known:
+        raise ValueError(f"model: expected one of {listed(sorted(known))}, got {shown(name)}")
     params, learned = unpack(description["parameters"]), description["learned"]
     with parameters_of_file(sum(array.size for array in arrays.values())):
-        model = Model._classes[name]().set_params(**params)
+        model = known[name]().set_params(**params)
         model.set_params(**unpack(learned.get("trained_with", {})))
         model._check_hyperparameters()
         model._trained_with = model.get_params()

@@ -11,7 +11,14 @@ import numpy as np
 
 from rnnfast._checks import check_real
 from rnnfast.metrics import accuracy
-from rnnfast.models._labels import class_numbers, class_weights, find_classes, read_classes
+from rnnfast.models._labels import (
+    chance_loss,
+    class_numbers,
+    class_weights,
+    find_classes,
+    read_classes,
+    restore_classes,
+)
 from rnnfast.models.examples import Examples, check_same_length
 from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
 from rnnfast.nn.losses import cross_entropy, linear_cross_entropy, softmax
@@ -175,12 +182,15 @@ class SequenceClassifier(ManyToOne):
         loss, _ = cross_entropy(scores, y, class_weights=self.class_weights_, backward=False)
         return {"valid_loss": loss, "valid_accuracy": float((scores.argmax(axis=1) == y).mean())}
 
+    def _baseline(self, train: Examples) -> float | None:
+        return chance_loss(self.classes_, self.class_weights_)
+
     def _learned(self) -> dict[str, Any]:
         weights = None if self.class_weights_ is None else self.class_weights_.tolist()
         return {**super()._learned(), "classes": self.classes_.tolist(), "class_weights": weights}
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        weights = learned["class_weights"]
-        self.classes_ = np.array(learned["classes"])
-        self.class_weights_ = None if weights is None else np.array(weights, self.dtype)
+        self.classes_, self.class_weights_ = restore_classes(
+            learned["classes"], learned["class_weights"], self.dtype
+        )
         super()._restore(learned)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from rnnfast._arrays import read_array, require_finite, require_unmasked
-from rnnfast._checks import check_int
-from rnnfast._messages import shown
+from rnnfast._checks import check_int, check_list
+from rnnfast._messages import shown, some_of
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array
+from rnnfast.text._tokens import require_strings
 
 
 class Condition:
@@ -104,14 +105,27 @@ class Condition:
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Condition:
-        """Return the condition that `to_json` described."""
-        return cls(saved["labels"], saved["width"])
+        """Return the condition that `to_json` described.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            If it is none, with the field's name.
+        """
+        labels, width = saved["labels"], saved["width"]
+        if labels is None:
+            return cls(width=check_int("condition.width", width, 1))
+        require_strings("condition.labels", check_list("condition.labels", labels, "str"))
+        if not labels or len(set(labels)) < len(labels):
+            raise ValueError(f"condition.labels: expected different ones, got {shown(labels)}")
+        if width is not None:
+            raise ValueError(f"condition.width: expected None with labels, got {shown(width)}")
+        return cls(labels)
 
     def __str__(self) -> str:
         if self.labels is None:
             return f"vectors of {self.width} numbers"
-        shown = ", ".join(map(repr, self.labels[:20]))
-        return f"one of {shown}{', ...' if len(self.labels) > 20 else ''}"
+        return f"one of {some_of(self.labels)}"
 
 
 def encode_given(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from rnnfast._checks import check_int
+from rnnfast._checks import check_int, check_list
 from rnnfast._messages import shown
 from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
 from rnnfast.data.batches import Ints
@@ -21,6 +22,7 @@ from rnnfast.nn.compose import chain
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array
+from rnnfast.text._tokens import require_strings
 from rnnfast.text.vocabulary import Vocabulary
 
 
@@ -223,6 +225,9 @@ class CTCRecognizer(ManyToMany):
         x, lengths = pad_batch(examples.x, chosen)
         return ExampleBatch(x, lengths, [examples.y[i] for i in chosen])
 
+    def _baseline(self, train: Examples) -> float | None:
+        return max(map(len, train.x)) * math.log(len(self.symbols_) + 1)
+
     def _figures(self, examples: Examples) -> dict[str, float]:
         network, loss = self.network_, 0.0
         found: list[Ints] = [np.zeros(0, np.int64)] * len(examples.x)
@@ -247,5 +252,9 @@ class CTCRecognizer(ManyToMany):
         return {**super()._learned(), "symbols": list(self.symbols_)}
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        self.symbols_ = tuple(learned["symbols"])
+        symbols = check_list("symbols", learned["symbols"], "str")
+        require_strings("symbols", symbols)
+        if not symbols or len(set(symbols)) < len(symbols):
+            raise ValueError(f"symbols: expected different ones, got {shown(symbols)}")
+        self.symbols_ = tuple(symbols)
         super()._restore(learned)

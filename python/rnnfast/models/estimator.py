@@ -35,7 +35,7 @@ _SCORED_SEQUENCES = 128
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Estimator(RecurrentModel):
+class Estimator(RecurrentModel, base=True):
     """Base of the supervised models: hyperparameters that all have, and `fit`.
 
     A subclass is such a dataclass too. It adds its hyperparameters as fields and fills in
@@ -109,6 +109,10 @@ class Estimator(RecurrentModel):
     def _figures(self, examples: Examples) -> dict[str, float]:
         """Return figures of the network on examples: ``valid_loss`` and others."""
         raise NotImplementedError
+
+    def _baseline(self, train: Examples) -> float | None:
+        """Return the loss of a network that has learned nothing; None: that is not known."""
+        return None
 
     def _choice(self) -> tuple[str, bool]:
         """Return the figure that tells which epoch is the best, and whether more is better."""
@@ -205,6 +209,7 @@ class Estimator(RecurrentModel):
             validate=None if held_out is None else lambda: fresh._figures(held_out),
             monitor=monitor,
             maximize=maximize,
+            baseline=fresh._baseline(train),
             callbacks=callbacks,
             reporter=Reporter(fresh.verbose, unit=fresh._unit),
         )

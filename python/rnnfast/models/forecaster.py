@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import metrics
-from rnnfast._arrays import hint_time_first
-from rnnfast._checks import check_int
+from rnnfast._arrays import as_numbers, hint_time_first, require_finite
+from rnnfast._checks import check_bool, check_int, check_integers
 from rnnfast.data.batches import Ints
-from rnnfast.models._windows import Windows
+from rnnfast.models._windows import Windows, check_targets
 from rnnfast.models.examples import Examples
+from rnnfast.models.inputs import SeriesInputs
 from rnnfast.models.regressor import Regression, read_numbers
 from rnnfast.nn.module import Array
 from rnnfast.training import Callback
@@ -168,7 +169,8 @@ class Forecaster(Regression):
         self = self._as_fitted()
         steps = check_int("steps", self._windows.horizon if steps is None else steps, 1)
         windows = self._windows
-        known = self._tail if after is None else self._series("after", after, windows.reach)
+        name = "X" if after is None else "after"
+        known = self._tail if after is None else self._series(name, after, windows.reach)
         if steps > windows.horizon and len(windows.targets) < known.shape[1]:
             raise ValueError(
                 f"steps: expected at most horizon {windows.horizon}, as channels that are not "
@@ -177,7 +179,7 @@ class Forecaster(Regression):
         forecasts: list[Floats] = []
         for _ in range(0, steps, windows.horizon):
             known = known[-windows.reach :]
-            future = self._forecast(known, np.array([len(known)]))[0]
+            future = self._forecast(name, known, np.array([len(known)]))[0]
             forecasts.append(future)
             if len(forecasts) * windows.horizon < steps:  # then all channels are foretold
                 rows = np.empty_like(future)
@@ -208,7 +210,7 @@ class Forecaster(Regression):
         windows = self._windows
         series = self._series("X", X, windows.reach + windows.horizon)
         places = windows.places(series)
-        true, predicted = windows.futures(series, places), self._forecast(series, places)
+        true, predicted = windows.futures(series, places), self._forecast("X", series, places)
         return (true[..., 0], predicted[..., 0]) if self._single else (true, predicted)
 
     def score(self, X: npt.ArrayLike, y: None = None) -> float:
@@ -228,10 +230,16 @@ class Forecaster(Regression):
         """
         return metrics.r2(*self.backtest(X))
 
-    def _forecast(self, series: Floats, places: Ints) -> Floats:
+    def _read_windows(self, name: str, series: Floats, places: Ints) -> list[Array]:
+        """Return what the network reads before each place of a series, `name` for messages."""
+        assert isinstance(self.inputs_, SeriesInputs)
+        encode = self.inputs_.encode_one
+        return [encode(name, window) for window in self._windows.inputs(series, places)]
+
+    def _forecast(self, name: str, series: Floats, places: Ints) -> Floats:
         """Return what follows each place of a series, ``(N, h, k)``."""
         windows = self._windows
-        x = self.inputs_.encode("X", windows.inputs(series, places))
+        x = self._read_windows(name, series, places)
         changes = self._predict_encoded(x).reshape(len(x), windows.horizon, len(windows.targets))
         return windows.add_up(series, places, changes)
 
@@ -255,15 +263,9 @@ class Forecaster(Regression):
         super()._check_hyperparameters()
         check_int("lags", self.lags, 1)
         check_int("horizon", self.horizon, 1)
-        for name, minimum in (("differences", 1), ("targets", 0)):
-            numbers = getattr(self, name)
-            if name == "targets" and numbers is None:
-                continue
-            if isinstance(numbers, str) or not isinstance(numbers, Sequence):
-                got = type(numbers).__name__
-                raise TypeError(f"{name}: expected a list of integers, got {got}")
-            for place, number in enumerate(numbers):
-                check_int(f"{name}[{place}]", number, minimum)
+        check_integers("differences", self.differences, 1)
+        if self.targets is not None:
+            check_integers("targets", self.targets, 0)
 
     def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
         given = read_numbers("X", X, _SHAPE)
@@ -271,11 +273,8 @@ class Forecaster(Regression):
         series = given.astype(np.float64)
         series = series[:, np.newaxis] if self._single else series
         channels = series.shape[1]
-        targets = tuple(range(channels)) if self.targets is None else tuple(self.targets)
-        if not targets or len(set(targets)) < len(targets) or max(targets) >= channels:
-            raise ValueError(
-                f"targets: expected different numbers below {channels}, got {list(targets)}"
-            )
+        targets = range(channels) if self.targets is None else self.targets
+        targets = check_targets("targets", targets, channels)
         windows = Windows(self.lags, self.horizon, tuple(self.differences), targets)
         held_out = valid is None and self.validation_fraction > 0
         needed = windows.reach + windows.horizon + held_out
@@ -322,12 +321,22 @@ class Forecaster(Regression):
         }
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        windows = learned["windows"]
-        self._windows = Windows(
-            windows["lags"],
-            windows["horizon"],
-            tuple(windows["differences"]),
-            tuple(windows["targets"]),
-        )
-        self._tail, self._single = np.array(learned["tail"], np.float64), learned["single"]
         super()._restore(learned)
+        channels = self.inputs_.size
+        windows = self._windows = Windows.from_dict(learned["windows"], channels)
+        foretold, outputs = windows.horizon * len(windows.targets), len(self.target_mean_)
+        if foretold != outputs:
+            raise ValueError(
+                f"windows: expected horizon x targets of the {outputs} numbers that the network "
+                f"predicts, got {foretold}"
+            )
+        self._single = check_bool("single", learned["single"])
+        if self._single and channels != 1:
+            raise ValueError(f"single: expected False of {channels} channels, got True")
+        self._tail = as_numbers("tail", learned["tail"])
+        if self._tail.shape != (windows.reach, channels):
+            raise ValueError(
+                f"tail: expected shape {(windows.reach, channels)}, got {self._tail.shape}"
+            )
+        require_finite("tail", self._tail, ("step", "channel"))
+        self._read_windows("tail", self._tail, np.array([windows.reach]))

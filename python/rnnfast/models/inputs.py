@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnnfast._array_checks import as_numbers, check_float_dtype
-from rnnfast._arrays import constant_columns
+from rnnfast._arrays import as_numbers, check_float_dtype, constant_columns
 from rnnfast._checks import among, check_options
 from rnnfast._messages import shown
 from rnnfast.models.sequences import Sequences, common_dtype, read_sequences
@@ -114,7 +113,6 @@ class SeriesInputs:
     @classmethod
     def learn(
         cls,
-        name: str,
         arrays: Sequence[Array],
         standardize: bool,
         dtype: str,
@@ -122,14 +120,14 @@ class SeriesInputs:
     ) -> SeriesInputs:
         """Take mean and scale of every feature over all steps, if they are to be taken.
 
-        As `mean_and_scale` takes them, which also says what it raises; a feature that does not
+        As `mean_and_scale` takes them; a feature that does not
         change is only moved to zero.
         """
         features = arrays[0].shape[1]
         steps = np.concatenate([np.asarray(array, np.float64) for array in arrays])
         if not standardize or not len(steps):
             return cls(np.zeros(features), np.ones(features), dtype)
-        mean, scale = mean_and_scale(name, steps, common_dtype(arrays), rounding)
+        mean, scale = mean_and_scale(steps, common_dtype(arrays), rounding)
         return cls(mean, np.where(scale > 0, scale, 1.0), dtype)
 
     def encode(self, name: str, X: Any) -> list[Array]:
@@ -142,11 +140,10 @@ class SeriesInputs:
             large for the dtype.
         """
         sequences = read_sequences(name, X, CharTokenizer())
-        return [
-            self._encode_one(f"{name}[{number}]", item) for number, item in enumerate(sequences)
-        ]
+        return [self.encode_one(f"{name}[{number}]", item) for number, item in enumerate(sequences)]
 
-    def _encode_one(self, name: str, item: list[str] | Array) -> Array:
+    def encode_one(self, name: str, item: list[str] | Array) -> Array:
+        """Return one of what `encode` takes; raise as that does."""
         if isinstance(item, list) and not item:  # of no steps, it might be of tokens or of numbers
             item = np.zeros((0, self.size))
         if not isinstance(item, np.ndarray):
@@ -170,7 +167,7 @@ class SeriesInputs:
 
 
 def mean_and_scale(
-    name: str, rows: Array, dtype: np.dtype[Any], rounding: float | Array = 0.0
+    rows: Array, dtype: np.dtype[Any], rounding: float | Array = 0.0
 ) -> tuple[Array, Array]:
     """Return what ``(rows - mean) / scale`` has the mean 0 and the deviation 1 with.
 
@@ -178,10 +175,8 @@ def mean_and_scale(
 
     Parameters
     ----------
-    name : str
-        The argument that the rows come from, for messages.
     rows : ndarray of float64, shape (N, F)
-        At least one.
+        At least one; of any finite size, as nothing is squared that would overflow or vanish.
     dtype : dtype
         Of the numbers as they were given, which tells how they are rounded.
     rounding : float or ndarray
@@ -190,20 +185,15 @@ def mean_and_scale(
     Returns
     -------
     mean, scale : ndarray of float64, shape (F,)
-
-    Raises
-    ------
-    ValueError
-        If the numbers are so large that these are infinite.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        # From the first row on: the mean of equal numbers is that number, however many there are.
-        changes = rows - rows[0]
-        mean, deviation = rows[0] + changes.mean(axis=0), changes.std(axis=0)
-    if not (np.isfinite(mean) & np.isfinite(deviation)).all():
-        largest = np.abs(rows).max()
-        raise ValueError(f"{name}: expected numbers whose squares are finite, got {largest:g}")
-    return mean, np.where(constant_columns(rows, dtype, rounding), 0.0, deviation)
+    # Divided by a power of 2, by which nothing is rounded, no square is too large or too small.
+    exponent = np.frexp(np.abs(rows).max(axis=0))[1]
+    units = np.ldexp(rows, -exponent)
+    # From the first row on: the mean of equal numbers is that number, however many there are.
+    changes = units - units[0]
+    mean = np.ldexp(units[0] + changes.mean(axis=0), exponent)
+    scale = np.maximum(np.ldexp(changes.std(axis=0), exponent), np.finfo(np.float64).tiny)
+    return mean, np.where(constant_columns(rows, dtype, rounding), 0.0, scale)
 
 
 Inputs: TypeAlias = TokenInputs | SeriesInputs
@@ -249,7 +239,7 @@ def learn_inputs(
         raise ValueError(f"{name}: expected sequences with something in them, got empty ones only")
     if isinstance(sequences[0], np.ndarray):
         arrays = [array for array in sequences if isinstance(array, np.ndarray)]
-        return SeriesInputs.learn(name, arrays, standardize, dtype, rounding)
+        return SeriesInputs.learn(arrays, standardize, dtype, rounding)
     vocabulary = Vocabulary.from_tokens(
         (token for tokens in sequences for token in tokens),
         max_size=max_vocabulary_size,
@@ -273,7 +263,9 @@ def inputs_from_dict(settings: Mapping[str, Any]) -> Inputs:
             Vocabulary.from_json(settings["vocabulary"]),
         )
     if settings["type"] != "series":
-        raise ValueError(f"inputs: expected the type 'tokens' or 'series', got {settings['type']}")
+        raise ValueError(
+            f"inputs: expected the type 'tokens' or 'series', got {shown(settings['type'])}"
+        )
     return series_from_dict(settings)
 
 

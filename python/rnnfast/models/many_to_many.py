@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from rnnfast._arrays import read_array
+from rnnfast._checks import check_bool
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.examples import Examples, check_same_length, hold_out, split_valid
 from rnnfast.models.sequences import Sequences, as_list, read_sequences
 from rnnfast.nn.module import Array
+from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 
 # What y may be, for messages.
 _WHAT = "a list of str or of token lists"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ManyToMany(Estimator):
+class ManyToMany(Estimator, base=True):
     """Base of the models that read sequences and write token sequences of other lengths.
 
     A subclass fills in `_learn_targets` and `_encode_targets` beside what `Estimator` asks for.
@@ -29,6 +31,9 @@ class ManyToMany(Estimator):
     writes_text_ : bool
         Whether y was text in training, and predictions are.
     """
+
+    # What splits y and joins predictions: that of training, whatever was set since.
+    _writer: CharTokenizer | WordTokenizer = field(init=False)
 
     def _learn_targets(self, train: list[list[str]], everything: list[list[str]]) -> None:
         """Learn which tokens there are, from those to learn from or those of all examples."""
@@ -42,6 +47,7 @@ class ManyToMany(Estimator):
         return self.inputs_.encode(name, X)
 
     def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
+        self._writer = self._tokenizer()
         sequences, targets = self._read("X", X), self._read_targets("y", y)
         check_same_length(sequences, targets)
         train, held_out = np.arange(len(sequences)), np.arange(0)
@@ -87,19 +93,18 @@ class ManyToMany(Estimator):
             if len(item) and not isinstance(item[0], str):
                 got = type(item[0]).__name__
                 raise TypeError(f"{name}[{number}][0]: expected a str, got {got}")
-        sequences = read_sequences(name, y, self._tokenizer())
-        return [list(tokens) for tokens in sequences]
+        return [list(tokens) for tokens in read_sequences(name, y, self._writer)]
 
     def _written(self, sequences: list[list[str]]) -> list[Any]:
         """Return predicted tokens as y was in training."""
         if not self.writes_text_:
             return sequences
-        tokenizer = self._tokenizer()
-        return [tokenizer.detokenize(tokens) for tokens in sequences]
+        return [self._writer.detokenize(tokens) for tokens in sequences]
 
     def _learned(self) -> dict[str, Any]:
         return {**super()._learned(), "writes_text": self.writes_text_}
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        self.writes_text_ = bool(learned["writes_text"])
+        self.writes_text_ = check_bool("writes_text", learned["writes_text"])
+        self._writer = self._tokenizer()  # the hyperparameters are those of training here
         super()._restore(learned)

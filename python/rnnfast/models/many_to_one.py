@@ -95,7 +95,7 @@ class ManyToOneNetwork(Network):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ManyToOne(Estimator):
+class ManyToOne(Estimator, base=True):
     """Base of the many-to-one models.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -229,6 +230,9 @@ class MultiLabelTagger(Stepwise):
     def _encode_targets(self, targets: list[Array]) -> list[Array]:
         return [rows.astype(self.dtype) for rows in targets]
 
+    def _baseline(self, train: Examples) -> float | None:
+        return float(self.num_labels_ * math.log(2))
+
     def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:
         return SigmoidHead(in_features, self.num_labels_, dtype=self.dtype, rng=rng)
 
@@ -239,7 +243,7 @@ class MultiLabelTagger(Stepwise):
         return {**super()._learned(), "num_labels": self.num_labels_}
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        self.num_labels_ = int(learned["num_labels"])
+        self.num_labels_ = check_int("num_labels", learned["num_labels"], 1)
         super()._restore(learned)
 
 

@@ -16,7 +16,7 @@ from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class RecurrentModel(Model):
+class RecurrentModel(Model, base=True):
     """Base of all models: the hyperparameters that they have in common.
 
     A subclass is such a dataclass too and adds its own as fields. Some have other defaults than

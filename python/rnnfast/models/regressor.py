@@ -37,7 +37,7 @@ def _loss_of_scores(
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Regression(ManyToOne):
+class Regression(ManyToOne, base=True):
     """Base of the models that predict numbers; the network predicts them standardised.
 
     Parameters
@@ -69,7 +69,7 @@ class Regression(ManyToOne):
         """
         train, held_out = self._prepare_parts(sequences, targets, valid, read_targets)
         learned = NumberTargets.learn(
-            "y", [train.y], self.standardize, self.dtype, self._target_rounding()
+            [train.y], self.standardize, self.dtype, self._target_rounding()
         )
         self.target_mean_, self.target_scale_ = learned.mean, learned.scale
         return self._standardized(train), None if held_out is None else self._standardized(held_out)
@@ -88,6 +88,9 @@ class Regression(ManyToOne):
     def _make_network(self, rng: np.random.Generator) -> ManyToOneNetwork:
         loss = functools.partial(_loss_of_scores, _LOSSES[self.loss])
         return self._make_many_to_one(len(self.target_mean_), loss, rng)
+
+    def _baseline(self, train: Examples) -> float | None:
+        return 1.0 if self.standardize else None
 
     def _figures(self, examples: Examples) -> dict[str, float]:
         scores = self._targets.settle(self._scores(examples.x))
@@ -234,8 +237,8 @@ class SequenceRegressor(Regression):
         return {**super()._learned(), "single": self._single}
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        self._single = learned["single"]
         super()._restore(learned)
+        self._single = self._targets.read_single("single", learned["single"])
 
 
 def read_numbers(name: str, y: Any, shape: str = "(N,) or (N, k)") -> Array:

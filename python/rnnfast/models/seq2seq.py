@@ -361,6 +361,9 @@ class Seq2Seq(ManyToMany):
         assert end is not None
         return make_pair_batch(x, y, self.targets_.size, end)
 
+    def _baseline(self, train: Examples) -> float | None:
+        return math.log(self.targets_.size)
+
     def _figures(self, examples: Examples) -> dict[str, float]:
         loss, count = 0.0, 0
         for chosen, _, _ in self._scoring_batches(examples.x):

@@ -19,6 +19,7 @@ import numpy as np
 
 from rnnfast._arrays import (
     hint_time_first,
+    is_table,
     read_array,
     require_finite,
     require_time_first,
@@ -66,11 +67,10 @@ def as_list(name: str, items: Any, what: str) -> list[Any]:
 
 def require_column(name: str, items: Any, what: str) -> None:
     """Raise TypeError for a table of columns, such as a DataFrame of pandas or polars."""
-    columns = getattr(items, "columns", None)
-    if columns is None or isinstance(items, (np.ndarray, str)) or not hasattr(items, "__array__"):
+    if not is_table(items):
         return
     kind = type(items).__name__
-    first = next(iter(columns), None)
+    first = next(iter(items.columns), None)
     one = f"; one of its columns is, {name}[{first!r}]" if isinstance(first, (str, int)) else ""
     raise TypeError(f"{name}: expected {what}, got a {kind}{one}")
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from rnnfast._checks import among, check_bool
+from rnnfast._checks import among
 from rnnfast._messages import shown
 from rnnfast.metrics import mae, r2, rmse
 from rnnfast.models.examples import Examples
@@ -167,13 +167,16 @@ class StepRegressor(Stepwise):
         return read_rows(name, [_as_column(item) for item in as_list(name, y, "a list of arrays")])
 
     def _learn_targets(self, targets: list[Array]) -> None:
-        self.outputs_ = NumberTargets.learn("y", targets, self.standardize, self.dtype)
+        self.outputs_ = NumberTargets.learn(targets, self.standardize, self.dtype)
 
     def _check_targets(self, name: str, targets: list[Array]) -> None:
         require_columns(name, targets, self.outputs_.size)
 
     def _encode_targets(self, targets: list[Array]) -> list[Array]:
         return [self.outputs_.encode(f"y[{n}]", rows) for n, rows in enumerate(targets)]
+
+    def _baseline(self, train: Examples) -> float | None:
+        return float(self.outputs_.size) if self.standardize else None
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:
         return NumberHead(
@@ -193,7 +196,7 @@ class StepRegressor(Stepwise):
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
         self.outputs_ = NumberTargets.from_dict(learned["outputs"])
-        self._flat = check_bool("flat", learned["flat"])
+        self._flat = self.outputs_.read_single("flat", learned["flat"])
         super()._restore(learned)
 
 

@@ -30,7 +30,7 @@ from rnnfast.text.tokenizers import CharTokenizer
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Stepwise(Estimator):
+class Stepwise(Estimator, base=True):
     """Base of the models with as many outputs as inputs, ``T_x = T_y``.
 
     A subclass fills in `_read_targets`, `_learn_targets`, `_encode_targets`, `_make_head` and

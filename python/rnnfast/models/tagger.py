@@ -11,7 +11,14 @@ import numpy as np
 from rnnfast._checks import among, check_bool, check_int, check_real
 from rnnfast._messages import shown
 from rnnfast.metrics import entity_scores
-from rnnfast.models._labels import class_weights, counts, find_classes, read_label_lists
+from rnnfast.models._labels import (
+    chance_loss,
+    class_weights,
+    counts,
+    find_classes,
+    read_label_lists,
+    restore_classes,
+)
 from rnnfast.models._tag_set import TagSet
 from rnnfast.models.examples import Examples
 from rnnfast.models.feedback_head import FeedbackHead
@@ -245,7 +252,9 @@ class SequenceTagger(Stepwise):
         if self.crf and smoothing > 0:
             raise ValueError(f"label_smoothing: expected 0 with crf=True, got {smoothing:g}")
         if self.crf and self.class_weight is not None:
-            raise ValueError(f"class_weight: expected None with crf=True, got {self.class_weight}")
+            raise ValueError(
+                f"class_weight: expected None with crf=True, got {shown(self.class_weight)}"
+            )
 
     def _choice(self) -> tuple[str, bool]:
         return "valid_f1" if self.scheme else "valid_accuracy", True
@@ -305,6 +314,9 @@ class SequenceTagger(Stepwise):
         )
         return {"valid_loss": loss, **{f"valid_{name}": v for name, v in figures.items()}}
 
+    def _baseline(self, train: Examples) -> float | None:
+        return chance_loss(self.classes_, self.class_weights_)
+
     def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:
         num_tags = len(self.classes_)
         if self.crf:
@@ -338,8 +350,8 @@ class SequenceTagger(Stepwise):
         return {**super()._learned(), "classes": self.classes_.tolist(), "class_weights": weights}
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        weights = learned["class_weights"]
-        self.classes_ = np.array(learned["classes"])
-        self.class_weights_ = None if weights is None else np.array(weights, self.dtype)
+        self.classes_, self.class_weights_ = restore_classes(
+            learned["classes"], learned["class_weights"], self.dtype
+        )
         self._tags = self._make_tags()
         super()._restore(learned)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._checks import check_bool
 from rnnfast.models.inputs import mean_and_scale, read_scaling
 from rnnfast.models.sequences import common_dtype
 from rnnfast.nn.module import Array
@@ -38,7 +39,6 @@ class NumberTargets:
     @classmethod
     def learn(
         cls,
-        name: str,
         arrays: Sequence[Array],
         standardize: bool,
         dtype: str,
@@ -46,12 +46,12 @@ class NumberTargets:
     ) -> NumberTargets:
         """Take mean and scale of every number over all rows ``(N_i, K)``, if they are to be taken.
 
-        As `mean_and_scale` takes them, which also says what it raises.
+        As `mean_and_scale` takes them.
         """
         rows = np.concatenate([np.asarray(array, np.float64) for array in arrays])
         if not standardize or not len(rows):
             return cls(np.zeros(rows.shape[1]), np.ones(rows.shape[1]), dtype)
-        return cls(*mean_and_scale(name, rows, common_dtype(arrays), rounding), dtype)
+        return cls(*mean_and_scale(rows, common_dtype(arrays), rounding), dtype)
 
     def encode(self, name: str, rows: Array) -> Array:
         """Return rows as the network is to predict them; ValueError if its dtype cannot.
@@ -73,6 +73,13 @@ class NumberTargets:
         """Return the numbers that the network's outputs stand for, in float64."""
         numbers: Array = outputs * self.scale + self.mean
         return numbers
+
+    def read_single(self, name: str, value: Any) -> bool:
+        """Return whether a file says that its one number is given without an axis of its own."""
+        single = check_bool(name, value)
+        if single and self.size != 1:
+            raise ValueError(f"{name}: expected False of {self.size} numbers, got True")
+        return single
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads."""

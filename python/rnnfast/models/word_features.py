@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._checks import check_bool
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -106,11 +107,17 @@ class WordFeatures:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> WordFeatures:
-        """Make the features whose `to_dict` gave the settings."""
+        """Make the features whose `to_dict` gave the settings.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            If the settings are not those.
+        """
         known = settings["characters"]
         return cls(
-            settings["lowercase"],
-            settings["shapes"],
+            check_bool("words.lowercase", settings["lowercase"]),
+            check_bool("words.shapes", settings["shapes"]),
             None if known is None else Vocabulary.from_json(known),
         )
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._array_checks import require_array
-from rnnfast._arrays import dtype_error, read_array, require_ndarray
+from rnnfast._arrays import dtype_error, read_array, require_array, require_ndarray
 from rnnfast._checks import check_array, check_lengths
 from rnnfast.nn.module import Array
 

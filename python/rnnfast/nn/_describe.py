@@ -7,14 +7,20 @@ from typing import Any
 
 import numpy as np
 
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+def options_of(kind: type[Any]) -> list[inspect.Parameter]:
+    """Return what a constructor takes: each is an attribute of the same name.
+
+    Without the seed, which no layer remembers, and what takes any further names.
+    """
+    parameters = inspect.signature(kind).parameters.values()
+    return [p for p in parameters if p.name != "seed" and p.kind is not p.VAR_KEYWORD]
 
 
 def describe(layer: Any, kind: type[Any] | None = None) -> str:
     """Return the call that makes a layer of the same kind, its parameters apart.
 
-    What a constructor takes is an attribute of the same name. Options that have their defaults are
-    left out, and so is the seed: no layer remembers it.
+    Options that have their defaults are left out, and so are parts that may be any number.
 
     Parameters
     ----------
@@ -25,10 +31,10 @@ def describe(layer: Any, kind: type[Any] | None = None) -> str:
     """
     kind = type(layer) if kind is None else kind
     parts = []
-    for name, parameter in inspect.signature(kind).parameters.items():
-        if name == "seed" or parameter.kind in _VARIADIC:
+    for parameter in options_of(kind):
+        if parameter.kind is parameter.VAR_POSITIONAL:
             continue
-        value = getattr(layer, name, ...)
+        value = getattr(layer, parameter.name, ...)
         if isinstance(value, np.dtype):
             value = value.name
         if value is ...:  # a constructor of a user's that keeps it otherwise, or not at all
@@ -36,5 +42,5 @@ def describe(layer: Any, kind: type[Any] | None = None) -> str:
         if parameter.default is parameter.empty:
             parts.append(repr(value))
         elif type(value) is not type(parameter.default) or value != parameter.default:
-            parts.append(f"{name}={value!r}")
+            parts.append(f"{parameter.name}={value!r}")
     return f"{kind.__name__}({', '.join(parts)})"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._array_checks import require_array
+from rnnfast._arrays import require_array
 from rnnfast._checks import check_bool, check_probability
 from rnnfast._messages import shown
 from rnnfast.nn._calls import Call, checked_state

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnnfast._array_checks import require_array, require_float
+from rnnfast._arrays import require_array, require_float
 from rnnfast._checks import among, check_finite
 from rnnfast._messages import shown
 from rnnfast.nn.module import Array, Module

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._array_checks import require_array
+from rnnfast._arrays import require_array
 from rnnfast._checks import check_finite, make_generator
 from rnnfast.nn.attention import Attention
 from rnnfast.nn.module import Array, Module

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._array_checks import require_array
+from rnnfast._arrays import require_array
 from rnnfast._checks import check_bool
 from rnnfast._messages import shown
 from rnnfast.nn.linear import Linear

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._array_checks import require_array, require_float
+from rnnfast._arrays import require_array, require_float
 from rnnfast._checks import check_finite, check_probability, make_generator
 from rnnfast.nn._describe import describe
 from rnnfast.nn.module import Array, Module

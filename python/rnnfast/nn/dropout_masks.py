@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._array_checks import require_array, require_float
+from rnnfast._arrays import require_array, require_float
 from rnnfast._checks import check_finite, check_indices, check_int
 from rnnfast._messages import shown
 from rnnfast.nn.dropout import Dropout, RandomDrop

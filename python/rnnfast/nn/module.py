@@ -18,7 +18,7 @@ from rnnfast import _core
 from rnnfast._arrays import read_array
 from rnnfast._checks import check_bool, check_int
 from rnnfast._memory import check_memory, claim_parameters
-from rnnfast._messages import shown
+from rnnfast._messages import listed, shown
 from rnnfast.nn._copies import Buffer, state_without_compiled
 from rnnfast.nn._describe import describe
 
@@ -357,12 +357,11 @@ class Module:
         if missing or unknown:
             parts = []
             if missing:
-                parts.append(f"without {', '.join(missing)}")
+                parts.append(f"without {listed(missing, 200)}")
             if unknown:
-                parts.append(f"with the unknown {', '.join(map(str, unknown))}")
-            expected = ", ".join(own)
+                parts.append(f"with the unknown {listed(unknown, 200)}")
             raise ValueError(
-                f"mapping: expected the names {expected}; got one {' and '.join(parts)}"
+                f"mapping: expected the names {listed(own, 200)}; got one {' and '.join(parts)}"
             )
         arrays = {name: p._fitting(name, mapping[name]) for name, p in own.items()}
         values = [buffer.values for buffer in self.buffers()]

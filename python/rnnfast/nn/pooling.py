@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._array_checks import require_array, require_float
+from rnnfast._arrays import require_array, require_float
 from rnnfast._checks import among, check_bool, check_finite, check_int, check_lengths
 from rnnfast._messages import shown
 from rnnfast.nn.module import Array, Module

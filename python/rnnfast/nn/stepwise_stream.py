@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnfast._array_checks import require_array
-from rnnfast._arrays import require_ndarray
+from rnnfast._arrays import require_array, require_ndarray
 from rnnfast._checks import check_array
 from rnnfast._memory import check_bytes
 from rnnfast.nn._calls import require_index_axes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from rnnfast._arrays import require_unmasked
+from rnnfast._arrays import is_table, require_unmasked
 from rnnfast._checks import check_list
 from rnnfast._messages import shown
 
@@ -47,7 +47,7 @@ def count_tokens(tokens: Iterable[str]) -> Counter[str]:
 
 
 def _reject_text(tokens: object) -> None:
-    if hasattr(tokens, "columns") and hasattr(tokens, "__array__"):  # iterates over their names
+    if is_table(tokens):  # which iterates over the names of its columns
         raise TypeError(f"tokens: expected a list of tokens, got a {type(tokens).__name__}")
     require_unmasked("tokens", tokens)
     if isinstance(tokens, (str, bytes)):

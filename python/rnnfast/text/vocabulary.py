@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._array_checks import check_float_dtype
+from rnnfast._arrays import check_float_dtype
 from rnnfast._checks import check_indices, check_int
 from rnnfast._files import FilePath, read_utf8, shown_path, write_atomically
 from rnnfast._messages import shown
@@ -344,4 +344,4 @@ def _check_specials(roles: dict[str, str | None]) -> None:
         if not token:
             raise ValueError(f"{role}: expected a token or None, got an empty str")
     if len(set(given.values())) < len(given):
-        raise ValueError(f"pad, unk, eos: expected different tokens, got {given}")
+        raise ValueError(f"pad, unk, eos: expected different tokens, got {shown(given)}")
