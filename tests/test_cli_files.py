@@ -98,7 +98,6 @@ def test_where_no_file_can_be_written(capsys: pytest.CaptureFixture[str], folder
     os.mkfifo("pipe")
     for out, message in (
         ("d", "d: --out: expected a file, got a folder"),
-        ("", ".: --out: expected a file, got a folder"),
         ("e", "e.checkpoint: --out: expected a file, got a folder"),
         ("no/m", "no/m: --out: its folder does not exist"),
         ("c.txt/m", "c.txt/m: --out: its folder does not exist"),
@@ -107,6 +106,9 @@ def test_where_no_file_can_be_written(capsys: pytest.CaptureFixture[str], folder
     ):
         for force in ([], ["--force"]):
             assert fails(capsys, "train", "c.txt", "-o", out, *TRAIN, *force) == (1, message)
+    for out in ("", "x/", "no/x/"):  # a folder was meant, whether it is there or not
+        message = f"Invalid value for '-o' / '--out': expected the path of a file, got {out!r}"
+        assert fails(capsys, "train", "c.txt", "-o", out, *TRAIN) == (2, message)
     assert not (folder / "d").joinpath("m").exists()
 
 

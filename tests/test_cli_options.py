@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -12,6 +13,7 @@ import pytest
 import rnnfast as rf
 from command_line import LINES, app, fails, typer
 from rnnfast.__main__ import main
+from rnnfast._options import in_options
 
 
 def options_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -85,7 +87,9 @@ def test_integers_beyond_int64(
         given = [f"{option}={value}"] if option.startswith("--") else [option, value]
         code, message = fails(capsys, command, *ARGUMENTS[command], *given)
         assert code == 2 and option in message
-        assert value < 0 or f"expected at most {2**63 - 1}, got {value}" in message
+        wanted = "at most" if value > 0 else "at least"
+        got = value if abs(value) < 10**99 else "an integer of 1329 bits"
+        assert f": expected {wanted} " in message and message.endswith(f", got {got}")
     assert sorted(folder.iterdir()) == before
 
 
@@ -95,7 +99,58 @@ def test_what_is_no_number(
     capsys: pytest.CaptureFixture[str], command: str, option: str, value: str
 ) -> None:
     code, message = fails(capsys, command, *ARGUMENTS[command], f"{option}={value}")
-    assert code == 2 and option in message
+    assert code == 2 and option in message and re.search(": expected a.*, got '.*'$", message)
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "message"),
+    [
+        ("train", "--hidden-size", "0", "expected at least 1, got 0"),
+        ("train", "--seed", "-1", "expected at least 0, got -1"),
+        ("train", "--threads", "4096", "expected at most 1024, got 4096"),
+        ("train", "--lr", "0", "expected a finite number above 0, got 0.0"),
+        ("train", "--dropout", "1", "expected a finite number of at least 0 and below 1, got 1.0"),
+        ("train", "--cell", "cnn", "expected one of lstm, gru, rnn, got 'cnn'"),
+        ("train", "--level", "", "expected one of char, word, got ''"),
+        ("train", "--valid", "x/", "expected the path of a file, got 'x/'"),
+        ("sample", "--top-k", "0", "expected at least 1, got 0"),
+        ("sample", "--top-p", "2", "expected a finite number above 0 and of at most 1, got 2.0"),
+        ("sample", "--seed", "-1", "expected at least 0, got -1"),
+        ("score", "--file", "", "expected the path of a file, got ''"),
+        ("next", "-k", "0", "expected at least 1, got 0"),
+    ],
+)
+def test_what_is_out_of_range(
+    capsys: pytest.CaptureFixture[str], command: str, option: str, value: str, message: str
+) -> None:
+    code, got = fails(capsys, command, *ARGUMENTS[command], option, value)
+    assert (code, got) == (2, f"Invalid value for '{option}': {message}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--hidden-size", "1" + "0" * 12], "input_size, --hidden-size, --layers: expected sizes"),
+        (["--embedding-size", "1" + "0" * 12], "num_embeddings, --embedding-size: expected sizes"),
+    ],
+)
+def test_messages_of_the_package_name_options(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str, folder: Path
+) -> None:
+    code, got = fails(capsys, "train", "corpus", "-o", "m", "-q", *arguments)
+    assert code == 1 and got.startswith(message)
+    (folder / "m").write_text("a line")
+    code, got = fails(capsys, "train", "m", "-o", "m2", "--lines")
+    wanted = "text: expected at least 2 lines, to hold one out, got 1; or give another text with"
+    assert (code, got) == (1, f"{wanted} --valid")
+
+
+def test_what_is_quoted_is_no_option() -> None:
+    """Names in paths, and what was given, stay as they are."""
+    message = "learning_rate: expected a number, got 'learning_rate' in a/learning_rate.txt"
+    expected = "--lr: expected a number, got 'learning_rate' in a/learning_rate.txt"
+    assert in_options("train", message) == expected
+    assert in_options("info", message) == in_options("", message) == message
 
 
 @pytest.mark.parametrize(("command", "option"), FLOATS)
@@ -104,7 +159,7 @@ def test_numbers_that_are_not_finite(
     capsys: pytest.CaptureFixture[str], command: str, option: str, value: str
 ) -> None:
     code, message = fails(capsys, command, *ARGUMENTS[command], f"{option}={value}")
-    assert code == 1 and ": expected a finite number" in message
+    assert code == 2 and f"'{option}': expected a finite number" in message
 
 
 VALUES = ["0", "1", "2", "7", "-1", "1000", str(10**20), "0.5", "1e308", "nan", "inf", "", "x",

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import rnnfast as rf
-from command_line import CliRunner, app, run, start
+from command_line import CliRunner, app, environment, run, start
 from rnnfast._progress import Reporter
 from rnnfast._streams import ForgivingStream
 
@@ -154,6 +154,100 @@ def test_progress_that_cannot_be_shown_ends_nothing(corpus: Path, tmp_path: Path
     assert process.returncode == 0 and f"saved     {out}" in output
 
 
+def closed(*streams: int) -> Callable[[], None]:
+    """Return what closes standard streams in a process to be, as ``>&-`` does."""
+
+    def close() -> None:
+        for number in streams:
+            os.close(number)
+
+    return close
+
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="streams are closed before exec")
+CLOSED = "rnnfast: standard output: it is closed"
+
+
+@POSIX
+@pytest.mark.parametrize("command", ["sample", "score", "next", "info", "help"])
+@pytest.mark.parametrize("streams", [(0,), (1,), (2,), (0, 1, 2)])
+def test_streams_that_were_closed(model: Path, command: str, streams: tuple[int, ...]) -> None:
+    arguments: dict[str, list[Any]] = {
+        "sample": ["sample", model, "-n", 2, "--seed", 1],
+        "score": ["score", model, "αω"],
+        "next": ["next", model],
+        "info": ["info"],
+        "help": ["train", "--help"],
+    }
+    code, output, errors = end(start(*arguments[command], preexec_fn=closed(*streams)))
+    assert code == (1 if 1 in streams else 0)
+    assert bool(output) == (1 not in streams)
+    if 2 in streams:
+        assert errors == ""
+    elif 1 in streams:
+        assert errors.splitlines()[-1] == CLOSED and errors.count(CLOSED) == 1
+
+
+@POSIX
+@pytest.mark.parametrize("streams", [(0,), (1,), (2,), (1, 2), (0, 1, 2)])
+def test_training_without_streams(corpus: Path, tmp_path: Path, streams: tuple[int, ...]) -> None:
+    """It trains and saves, and what it opens is not written to by others for a stream's number."""
+    out = tmp_path / "m"
+    process = start("train", corpus, "-o", out, "--epochs", 2, *TRAIN, preexec_fn=closed(*streams))
+    code, _, errors = end(process)
+    assert code == 0 and len(rf.load(out).history_) == 2
+    assert not (tmp_path / "m.checkpoint").exists()
+    if streams == (1,):
+        assert errors.endswith(f"{CLOSED}; the model is saved in {out}\n")
+
+
+def test_files_do_not_take_the_place_of_a_stream() -> None:
+    script = (
+        "import os, sys\n"
+        "os.close(1), os.close(2)\n"
+        "from rnnfast._console import occupy_streams\n"
+        "occupy_streams()\n"
+        "sys.exit(os.open(os.devnull, os.O_RDONLY))\n"
+    )
+    process = subprocess.run([sys.executable, "-c", script], env=environment(), timeout=60)
+    assert process.returncode == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is a signal elsewhere")
+@pytest.mark.parametrize("by", ["module", "script"])
+def test_ctrl_c_while_it_imports(tmp_path: Path, by: str) -> None:
+    """At the first module of NumPy, typer or the command itself: no traceback."""
+    script = tmp_path / "rnnfast"
+    script.write_text(
+        "import sys\nfrom rnnfast.__main__ import main\nif __name__ == '__main__':\n"
+        "    sys.exit(main())\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name == os.environ['STOP_AT']:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+    )
+    command = ["-m", "rnnfast"] if by == "module" else [str(script)]
+    for name in ("numpy", "numpy.linalg", "rnnfast.models.seq2seq", "typer", "rnnfast.cli"):
+        env = environment(STOP_AT=name)
+        env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), env["PYTHONPATH"]])
+        process = subprocess.run(
+            [sys.executable, *command, "info"],
+            capture_output=True, encoding="utf-8", env=env, timeout=60, check=False,
+        )  # fmt: skip
+        assert (process.returncode, process.stderr) == (130, "rnnfast: stopped\n"), name
+
+
+def test_imported_by_others_ctrl_c_is_theirs() -> None:
+    script = "import signal, rnnfast; print(signal.getsignal(2) is signal.default_int_handler)"
+    command = [sys.executable, "-c", script]
+    assert subprocess.check_output(command, env=environment(), encoding="utf-8") == "True\n"
+
+
 def test_readers_that_go_away_while_it_trains(corpus: Path, tmp_path: Path) -> None:
     """As with ``2>&1 | head -1``: training goes on to its end."""
     out = tmp_path / "m"
@@ -173,8 +267,6 @@ def test_a_process_without_streams(corpus: Path, tmp_path: Path) -> None:
         f"lm = rf.LanguageModel(lines=True, hidden_size=4).fit({GREEK!r}, epochs=2)\n"
         f"lm.save({str(out)!r})\n"
     )
-    from command_line import environment
-
     subprocess.run([sys.executable, "-c", script], env=environment(), timeout=60, check=True)
     assert len(rf.load(out).history_) == 2
 
@@ -267,6 +359,18 @@ def test_unknown_characters_are_counted_aloud(model: Path, tmp_path: Path) -> No
     many = "α" + "".join(chr(97 + n) for n in range(12))
     assert errors("score", model, many).endswith("'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', "
                                                  "'j' and 2 others\n")  # fmt: skip
+
+
+def test_what_is_empty_is_answered(model: Path, tmp_path: Path) -> None:
+    """As `LanguageModel` does: an empty line, and nothing before what is asked for."""
+    one = run("score", model, "")
+    assert f"{rf.load(model).log_prob(''):.4f} nats\ncharacters       1" in one
+    (tmp_path / "empty").write_text("\n")
+    assert run("score", model, "--file", tmp_path / "empty") == one
+    running = rf.LanguageModel(level="word", hidden_size=4, batch_size=2, sequence_length=4)
+    running.fit("to be or not " * 9, epochs=1, verbose=0).save(tmp_path / "m")
+    assert run("sample", tmp_path / "m", "--prefix", " ", "--length", 3)
+    assert run("next", tmp_path / "m", " ")
 
 
 def test_unknown_words_are_counted_too(tmp_path: Path) -> None:

@@ -1,5 +1,9 @@
 """Recurrent networks on a CPU: RNN, GRU and LSTM, training and inference."""
 
+# isort: off
+from rnnfast import _interrupts  # noqa: F401  # first, for the command
+# isort: on
+
 from rnnfast import diagnostics, init, plotting
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads

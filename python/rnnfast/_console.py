@@ -9,14 +9,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TextIO, TypeVar
+from typing import TextIO
 
-import typer
-
+from rnnfast import _interrupts
 from rnnfast._streams import ForgivingStream
-
-_INT64 = 2**63 - 1
-Integer = TypeVar("Integer", int, None)
 
 
 class OutputError(Exception):
@@ -49,14 +45,23 @@ def output_checked() -> Iterator[None]:
 
 def say(text: str) -> None:
     """Write a line to standard output; raise `OutputError` if that cannot be written to."""
+    _require_output()
     with output_checked():
         print(text)
 
 
 def flush() -> None:
     """Hand on what was said; raise `OutputError` if that is not possible."""
+    _require_output()
     with output_checked():
         sys.stdout.flush()
+
+
+def _require_output() -> None:
+    # None in a process that was started without: `print` then prints nothing, without an error.
+    if sys.stdout is None or getattr(sys.stdout, "closed", False):
+        sys.stdout = ForgivingStream(None)  # once is enough
+        raise OutputError("standard output: it is closed")
 
 
 def note(text: str) -> None:
@@ -64,18 +69,21 @@ def note(text: str) -> None:
     print(f"rnnfast: {' '.join(text.split())}", file=ForgivingStream(sys.stderr), flush=True)
 
 
-def fits_int64(value: Integer) -> Integer:
-    """Return an option's value; BadParameter for integers that the kernels cannot hold."""
-    if value is not None and not -_INT64 <= value <= _INT64:
-        bound = "most" if value > 0 else "least"
-        limit = _INT64 if value > 0 else -_INT64
-        raise typer.BadParameter(f"expected at {bound} {limit}, got {value}")
-    return value
+def occupy_streams() -> None:
+    """Let no file that is opened take the place of a standard stream that was closed.
+
+    What the process's libraries write to that stream would be written into the file.
+    """
+    number = 0
+    while number <= 2:
+        number = os.open(os.devnull, os.O_RDWR)
+    os.close(number)
 
 
 @contextmanager
 def escaping() -> Iterator[None]:
     """Let the standard streams escape what their encoding cannot hold, where they would fail."""
+    output = sys.stdout
     changed: list[tuple[TextIO, str | None]] = []
     for stream in (sys.stdout, sys.stderr):
         errors = getattr(stream, "errors", None)
@@ -85,9 +93,23 @@ def escaping() -> Iterator[None]:
     try:
         yield
     finally:
+        sys.stdout = output
         for stream, errors in changed:
             with suppress(OSError, ValueError):  # it is flushed by this
                 stream.reconfigure(errors=errors)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def interrupting() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt, where it has ended the process while that began."""
+    quiet = signal.getsignal(signal.SIGINT) is _interrupts.end
+    if quiet:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if quiet:
+            signal.signal(signal.SIGINT, _interrupts.end)
 
 
 @contextmanager

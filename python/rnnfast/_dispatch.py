@@ -10,7 +10,7 @@ from typing import Any
 from rnnfast import _core
 from rnnfast._checks import check_int
 
-_MOST_THREADS = 1024
+MOST_THREADS = 1024
 
 
 def available_levels() -> list[str]:
@@ -37,7 +37,7 @@ def use_level(level: str) -> None:
     levels = available_levels()
     if level not in levels:
         raise ValueError(
-            f"RNNFAST_ISA: expected one of {', '.join(levels)} on this CPU, got {level!r}"
+            f"RNNFAST_ISA: expected one of {', '.join(levels)} on this CPU, got {level[:40]!r}"
         )
     _core.use_kernels(importlib.import_module(_module(level)).table)
 
@@ -56,9 +56,9 @@ def _start() -> None:
         _core.limit_threads(limit)
     threads = os.environ.get("RNNFAST_NUM_THREADS")
     if threads:
-        if threads not in map(str, range(1, _MOST_THREADS + 1)):
+        if threads not in map(str, range(1, MOST_THREADS + 1)):
             raise ValueError(
-                f"RNNFAST_NUM_THREADS: expected 1 to {_MOST_THREADS}, got {threads[:40]!r}"
+                f"RNNFAST_NUM_THREADS: expected 1 to {MOST_THREADS}, got {threads[:40]!r}"
             )
         _core.set_num_threads(int(threads))
 
@@ -71,7 +71,7 @@ def _openmp_limit(value: str) -> int | None:
     first = value.split(",")[0].strip()
     if not (first.isascii() and first.isdigit()) or int(first) < 1:
         return None
-    return min(int(first), _MOST_THREADS)
+    return min(int(first), MOST_THREADS)
 
 
 def set_num_threads(count: int) -> None:
@@ -95,7 +95,7 @@ def set_num_threads(count: int) -> None:
     RuntimeError
         If it is more than 1 in a process that was forked inside a call of several threads.
     """
-    _core.set_num_threads(check_int("count", count, 1, _MOST_THREADS))
+    _core.set_num_threads(check_int("count", count, 1, MOST_THREADS))
 
 
 def get_num_threads() -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import rnnfast as rf
-from rnnfast._console import OutputError, Terminated, fits_int64, flush, note, say
+from rnnfast._console import OutputError, Terminated, flush, note, say
+from rnnfast._dispatch import MOST_THREADS
+from rnnfast._options import choice, file, integer, path_of_file, real
 from rnnfast._progress import perplexity_of
 from rnnfast._signals import InterruptFlag
 from rnnfast._training_files import require_free
@@ -25,80 +27,48 @@ _SAMPLES = 5
 _SAMPLE_LENGTH = 200
 
 
-class Level(str, Enum):
-    """What a token is."""
-
-    char = "char"
-    word = "word"
-
-
-class Cell(str, Enum):
-    """The recurrent cells."""
-
-    lstm = "lstm"
-    gru = "gru"
-    rnn = "rnn"
-
-
 def train(
     corpus: Annotated[
         Path | None,
-        typer.Argument(help="A UTF-8 text; without one, the names of dinosaurs, line by line."),
+        typer.Argument(
+            parser=path_of_file,
+            help="A UTF-8 text; without one, the names of dinosaurs, line by line.",
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where to save the model.")] = Path(
+    out: Annotated[Path, file("Where to save the model.", "-o", "--out")] = Path(
         "model.safetensors"
     ),
     lines: Annotated[
         bool, typer.Option("--lines/--text", help="Each line on its own, or one running text.")
     ] = False,
-    level: Annotated[Level, typer.Option(help="What to predict.")] = Level.char,
-    cell: Annotated[Cell, typer.Option(help="The recurrent cell.")] = Cell.lstm,
-    hidden_size: Annotated[
-        int, typer.Option(min=1, callback=fits_int64, help="Units of a layer.")
-    ] = 128,
-    layers: Annotated[int, typer.Option(min=1, callback=fits_int64, help="How many layers.")] = 2,
+    level: Annotated[Any, choice("What to predict.", "char", "word")] = "char",
+    cell: Annotated[Any, choice("The recurrent cell.", "lstm", "gru", "rnn")] = "lstm",
+    hidden_size: Annotated[int, integer("Units of a layer.", 1)] = 128,
+    layers: Annotated[int, integer("How many layers.", 1)] = 2,
     embedding_size: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            callback=fits_int64,
-            help="Numbers of a token's learned vector; 0: one-hot vectors.",
-        ),
+        int, integer("Numbers of a token's learned vector; 0: one-hot vectors.", 0)
     ] = 32,
-    dropout: Annotated[float, typer.Option(help="Share of outputs that training drops.")] = 0.1,
+    dropout: Annotated[
+        float, real("Share of outputs that training drops.", 0.0, 1.0, below=True)
+    ] = 0.1,
     max_vocabulary: Annotated[
-        int | None,
-        typer.Option(min=1, callback=fits_int64, help="Only so many of the most frequent tokens."),
+        int | None, integer("Only so many of the most frequent tokens.", 1)
     ] = None,
     epochs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            callback=fits_int64,
-            help="Times through the corpus; else as many as take minutes.",
-        ),
+        int | None, integer("Times through the corpus; else as many as take minutes.", 1)
     ] = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, callback=fits_int64, help="Pieces of text learned at once.")
-    ] = 50,
-    sequence_length: Annotated[
-        int, typer.Option(min=1, callback=fits_int64, help="Steps of a piece.")
-    ] = 50,
-    learning_rate: Annotated[float, typer.Option("--lr", help="The first learning rate.")] = 0.01,
+    batch_size: Annotated[int, integer("Pieces of text learned at once.", 1)] = 50,
+    sequence_length: Annotated[int, integer("Steps of a piece.", 1)] = 50,
+    learning_rate: Annotated[
+        float, real("The first learning rate.", 0.0, math.inf, "--lr", above=True)
+    ] = 0.01,
     valid: Annotated[
-        Path | None, typer.Option(help="A text to validate on; else a tenth of the corpus.")
+        Path | None, file("A text to validate on; else a tenth of the corpus.")
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, callback=fits_int64, help="The same seed, the same model.")
-    ] = 1,
-    threads: Annotated[
-        int | None, typer.Option(min=1, callback=fits_int64, help="Threads to use.")
-    ] = None,
+    seed: Annotated[int, integer("The same seed, the same model.", 0)] = 1,
+    threads: Annotated[int | None, integer("Threads to use.", 1, high=MOST_THREADS)] = None,
     sample_every: Annotated[
-        int | None,
-        typer.Option(
-            min=0, callback=fits_int64, help="Epochs from one sample to the next; 0: none."
-        ),
+        int | None, integer("Epochs from one sample to the next; 0: none.", 0)
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from where training stopped.")
@@ -116,9 +86,9 @@ def train(
     text = load_dinosaurs() if corpus is None else read_text(corpus)
     held_out = None if valid is None else read_text(valid)
     lm = LanguageModel(
-        level=level.value,
+        level=level,
         lines=lines or corpus is None,
-        cell=cell.value,
+        cell=cell,
         hidden_size=hidden_size,
         num_layers=layers,
         embedding_size=embedding_size or None,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -13,21 +13,24 @@ from typing import Annotated, Any
 import typer
 
 import rnnfast as rf
-from rnnfast import _training_command
+from rnnfast import _interrupts, _training_command
 from rnnfast._console import (
     OutputError,
     Terminated,
     escaping,
-    fits_int64,
+    flush,
+    interrupting,
     note,
+    occupy_streams,
     output_checked,
     say,
     terminating,
 )
 from rnnfast._files import read_utf8
+from rnnfast._options import file, in_options, integer, path_of_file, real
 from rnnfast._training_messages import describe_training, kept_record
-from rnnfast.models._corpus import CorpusReader
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.text.tokenizers import split_lines
 
 app = typer.Typer(
     name="rnnfast",
@@ -38,7 +41,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-ModelPath = Annotated[Path, typer.Argument(help="A model that `rnnfast train` saved.")]
+ModelPath = Annotated[
+    Path, typer.Argument(parser=path_of_file, help="A model that `rnnfast train` saved.")
+]
 
 
 # Unknown tokens that are shown.
@@ -47,13 +52,17 @@ _SHOWN = 10
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code; an error is one line on standard error."""
-    with escaping(), terminating(), warnings.catch_warnings():
-        warnings.simplefilter("always", RuntimeWarning)
-        warnings.showwarning = lambda message, *place: note(str(message))
-        try:
-            return _run(arguments)
-        except (OutputError, Terminated) as error:
-            return _fail(str(error), getattr(error, "code", 1))
+    try:
+        with interrupting(), escaping(), terminating(), warnings.catch_warnings():
+            occupy_streams()
+            warnings.simplefilter("always", RuntimeWarning)
+            warnings.showwarning = lambda message, *place: note(str(message))
+            try:
+                return _run(arguments)
+            except (OutputError, Terminated) as error:
+                return _fail(str(error), getattr(error, "code", 1))
+    except KeyboardInterrupt:
+        return _fail("stopped", _interrupts.EXIT_CODE)
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -61,11 +70,11 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         with output_checked():  # of the usage, which typer writes
             code = command.main(list(arguments) or ["--help"], "rnnfast", standalone_mode=False)
-            sys.stdout.flush()
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("stopped", 130)
+        flush()
+    except typer.Abort:
+        return _fail("stopped", _interrupts.EXIT_CODE)
     except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
-        return _fail(_line(error), 1)
+        return _fail(_line(error, arguments[0] if arguments else ""), 1)
     except OutputError:
         raise
     except Exception as error:
@@ -81,10 +90,10 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _line(error: BaseException) -> str:
+def _line(error: BaseException, command: str) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
-    return str(error) or type(error).__name__
+    return in_options(command, str(error)) or type(error).__name__
 
 
 app.command(name="train")(_training_command.train)
@@ -93,28 +102,21 @@ app.command(name="train")(_training_command.train)
 @app.command()
 def sample(
     model: ModelPath,
-    number: Annotated[
-        int, typer.Option("-n", "--number", min=1, callback=fits_int64, help="How many texts.")
-    ] = 1,
+    number: Annotated[int, integer("How many texts.", 1, "-n", "--number")] = 1,
     prefix: Annotated[str, typer.Option(help="What each text begins with.")] = "",
-    length: Annotated[
-        int, typer.Option(min=1, callback=fits_int64, help="At most so many characters or words.")
-    ] = 500,
+    length: Annotated[int, integer("At most so many characters or words.", 1)] = 500,
     temperature: Annotated[
-        float, typer.Option(help="Below 1 safer, above 1 wilder, 0 always the likeliest.")
+        float, real("Below 1 safer, above 1 wilder, 0 always the likeliest.", 0.0, math.inf)
     ] = 1.0,
-    top_k: Annotated[
-        int | None, typer.Option(callback=fits_int64, help="Draw among the k likeliest.")
-    ] = None,
+    top_k: Annotated[int | None, integer("Draw among the k likeliest.", 1)] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Draw among the likeliest that carry this probability.")
+        float | None,
+        real("Draw among the likeliest that carry this probability.", 0.0, 1.0, above=True),
     ] = None,
     allow_unknown: Annotated[
         bool, typer.Option("--allow-unknown", help="Let <UNK> be drawn.")
     ] = False,
-    seed: Annotated[
-        int | None, typer.Option(callback=fits_int64, help="The same seed, the same text.")
-    ] = None,
+    seed: Annotated[int | None, integer("The same seed, the same text.", 0)] = None,
 ) -> None:
     """Write new text."""
     lm = _load(model)
@@ -137,7 +139,7 @@ def sample(
 def score(
     model: ModelPath,
     text: Annotated[str | None, typer.Argument(help="The text; or --file.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A UTF-8 file with the text.")] = None,
+    file: Annotated[Path | None, file("A UTF-8 file with the text.")] = None,
 ) -> None:
     """Tell how likely a text is: its log-probability and perplexity."""
     if (text is None) == (file is None):
@@ -159,7 +161,7 @@ def score(
 def next_(
     model: ModelPath,
     prefix: Annotated[str, typer.Argument(help="What stands before.")] = "",
-    k: Annotated[int, typer.Option("-k", min=1, callback=fits_int64, help="How many.")] = 10,
+    k: Annotated[int, integer("How many.", 1, "-k")] = 10,
 ) -> None:
     """List what most likely comes after a text."""
     lm = _load(model)
@@ -172,7 +174,10 @@ def next_(
 
 @app.command()
 def info(
-    model: Annotated[Path | None, typer.Argument(help="A model; without one, the CPU.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Argument(parser=path_of_file, help="A model; without one, the CPU."),
+    ] = None,
 ) -> None:
     """Describe a model, or what the kernels run on."""
     facts = {"rnnfast": rf.__version__, **rf.cpu_info()} if model is None else _describe(model)
@@ -200,10 +205,8 @@ def _describe(path: Path) -> dict[str, Any]:
 
 def _note_unknown(lm: LanguageModel, name: str, text: str) -> None:
     """Count aloud what of a text the model takes for ``<UNK>``."""
-    if not text:
-        return
-    sequences = CorpusReader(lm.tokenizer_, lm.lines).read(name, text)
-    tokens = [token for sequence in sequences for token in sequence]
+    parts = split_lines(text) if lm.lines and name == "text" else [text]
+    tokens = [token for part in parts for token in lm.tokenizer_.tokenize(part)]
     unknown = [
         token
         for token, number in zip(tokens, lm.vocabulary_.encode(tokens), strict=True)
