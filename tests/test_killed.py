@@ -147,6 +147,7 @@ def test_a_signal_before_the_first_step_saves_nothing(
     os.mkfifo(pipe)
     process = start("train", pipe, "-o", out, *SMALL)
     writer = open_writer(pipe, process)
+    time.sleep(0.2)  # one that comes between opening and reading is seen after that only
     process.send_signal(number)
     output, errors = process.communicate(timeout=60)
     os.close(writer)
