@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 import rnnfast as rf
+from rnnfast.nn.recurrent import RecurrentWithCell
+from rnnfast.nn.recurrent_base import LAYERS
 
 HUGE = 2**20  # twice an axis of an array that no machine has memory for
 N = 3
@@ -27,13 +29,7 @@ def long(*last: int, dtype: Any = np.float32) -> Any:
     return np.broadcast_to(np.asarray(0, dtype), (HUGE * HUGE, *last))
 
 
-CELLS: dict[str, Callable[..., Any]] = {
-    "RNN": rf.RNN,
-    "GRU": rf.GRU,
-    "LSTM": rf.LSTM,
-    "LayerNormLSTM": rf.LayerNormLSTM,
-    "LayerNormGRU": rf.LayerNormGRU,
-}
+CELLS: dict[str, Callable[..., Any]] = {kind.__name__: kind for kind in LAYERS.values()}
 
 
 def calls_with_huge_arrays() -> Mapping[str, Callable[[], Any]]:
@@ -94,8 +90,8 @@ def calls_with_huge_arrays() -> Mapping[str, Callable[[], Any]]:
             f"{name}, recompute": lambda layer=layer: layer.forward(huge(N), recompute=True),
             f"{name}, lengths": lambda layer=layer: layer(small, lengths=long(dtype=np.int64)),
             f"{name}, reset": lambda layer=layer: layer(small, reset=huge(dtype=np.bool_)),
-            f"{name}, state": lambda layer=layer, state=state, name=name: layer(
-                small, (state, state) if "LSTM" in name else state
+            f"{name}, state": lambda layer=layer, state=state: layer(
+                small, (state, state) if isinstance(layer, RecurrentWithCell) else state
             ),
             f"{name}, dy": lambda layer=layer: layer.forward(small)[1](huge(4)),
             f"{name}, run": lambda layer=layer: layer.stream(1).run(long(1, N)),

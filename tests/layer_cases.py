@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import rnnfast as rf
 import rnnfast.reference as ref
 from network_cases import CELLS, Result, make_dy, make_states, pack, unpack
+from rnnfast.nn.recurrent_base import LAYERS
 from rnnfast.reference import NetworkSpec
 
 Array = npt.NDArray[Any]
@@ -19,13 +19,6 @@ Values = dict[str, Array]
 
 DTYPES = ["float32", "float64"]
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}  # relative to the largest value of an array
-
-LAYERS: dict[str, Any] = {"rnn": rf.RNN, "gru": rf.GRU, "lstm": rf.LSTM}
-OPTIONS = {
-    "rnn": ("nonlinearity",),
-    "gru": ("reset_after", "reset_gate"),
-    "lstm": ("proj_size", "peephole"),
-}
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class Case:
 
     @cached_property
     def spec(self) -> NetworkSpec:
-        options = dict(CELLS[self.cell])
+        options = dict(CELLS[self.cell].spec)
         hidden = self.hidden_size
         if "proj_size" in options:
             hidden = max(hidden, 2)
@@ -98,10 +91,8 @@ class Case:
 def big(cell: str, **options: Any) -> Case:
     """Enough work for a team: 8 million operations in the products of a pass forward."""
     case = Case(cell, **options)
-    gates, h, p = case.spec.num_gates, case.spec.hidden_size, case.spec.output_size
-    directions = case.spec.num_directions
-    below = case.input_size + (case.num_layers - 1) * directions * p
-    row = 2 * gates * h * (p + below / case.num_layers) * case.num_layers * directions
+    shapes = (shape for _, shape in case.spec.parameter_shapes())
+    row = 2 * sum(np.prod(shape) for shape in shapes if len(shape) == 2)
     return Case(cell, **options, steps=max(3, int(8e6 / (row * case.batch)) + 1))
 
 
@@ -181,7 +172,7 @@ def single(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def make_layer(spec: NetworkSpec, **options: Any) -> Any:
-    own = {name: getattr(spec, name) for name in OPTIONS[spec.cell]}
+    own = {name: getattr(spec, name) for name in ref.CELLS[spec.cell].options}
     return LAYERS[spec.cell](
         spec.input_size,
         spec.hidden_size,

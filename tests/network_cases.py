@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,26 @@ States = list[Array]  # [h], or [h, c]
 
 T, B, I, H = 6, 4, 3, 5  # noqa: E741
 
-CELLS: dict[str, dict[str, Any]] = {
-    "rnn tanh": {"cell": "rnn"},
-    "rnn relu": {"cell": "rnn", "nonlinearity": "relu"},
-    "gru simplified": {"cell": "gru", "reset_gate": False},
-    "gru reset before": {"cell": "gru", "reset_after": False},
-    "gru reset after": {"cell": "gru"},
-    "lstm": {"cell": "lstm"},
-    "lstm projection": {"cell": "lstm", "proj_size": 2},
-    "lstm peephole": {"cell": "lstm", "peephole": True},
-    "lstm peephole previous": {"cell": "lstm", "peephole": "previous"},
-    "lstm peephole projection": {"cell": "lstm", "peephole": True, "proj_size": 2},
+
+class CellCase(NamedTuple):
+    """A cell: the spec's arguments, and what a pass of the layer keeps of it."""
+
+    spec: dict[str, Any]
+    kept: int  # numbers per step, sequence and unit, as the docstring of `forward` says
+    bounded: bool = True  # whether |h| <= 1
+
+
+CELLS: dict[str, CellCase] = {
+    "rnn tanh": CellCase({"cell": "rnn"}, 1),
+    "rnn relu": CellCase({"cell": "rnn", "nonlinearity": "relu"}, 1, bounded=False),
+    "gru simplified": CellCase({"cell": "gru", "reset_gate": False}, 3),
+    "gru reset before": CellCase({"cell": "gru", "reset_after": False}, 5),
+    "gru reset after": CellCase({"cell": "gru"}, 5),
+    "lstm": CellCase({"cell": "lstm"}, 5),
+    "lstm projection": CellCase({"cell": "lstm", "proj_size": 2}, 6),
+    "lstm peephole": CellCase({"cell": "lstm", "peephole": True}, 5),
+    "lstm peephole previous": CellCase({"cell": "lstm", "peephole": "previous"}, 5),
+    "lstm peephole projection": CellCase({"cell": "lstm", "peephole": True, "proj_size": 2}, 6),
 }
 LENGTHS = np.array([4, 0, 6, 1])
 RESET = np.zeros((T, B), dtype=bool)
@@ -33,7 +42,7 @@ RESET[[0, 2, 3, 0, 4, 4, 1], [0, 0, 0, 1, 0, 2, 2]] = True  # [4, 0] is padding,
 
 
 def make_spec(name: str, **options: Any) -> NetworkSpec:
-    return NetworkSpec(input_size=I, hidden_size=H, **CELLS[name], **options)
+    return NetworkSpec(input_size=I, hidden_size=H, **CELLS[name].spec, **options)
 
 
 def make_states(spec: NetworkSpec, rng: np.random.Generator, batch_size: int = B) -> States:

@@ -17,6 +17,7 @@ from rnnfast.diagnostics import gradient_norms
 from rnnfast.nn.dropout_masks import VariationalDropout
 from rnnfast.nn.losses import linear_cross_entropy
 from rnnfast.nn.penalties import activation_penalty
+from rnnfast.nn.recurrent_base import LAYERS
 from rnnfast.text import Vocabulary
 
 INDICES = np.array([[0, 1], [2, 0], [1, 1]])
@@ -277,7 +278,7 @@ def one_feature(kind: Any) -> Any:
     return kind(1, 4, seed=0)
 
 
-@pytest.mark.parametrize("kind", [rf.RNN, rf.GRU, rf.LSTM, rf.LayerNormLSTM, rf.LayerNormGRU])
+@pytest.mark.parametrize("kind", LAYERS.values())
 @pytest.mark.parametrize("dtype", ["int8", "int16", "uint8", "int64"])
 def test_integers_that_are_numbers(kind: Any, dtype: Any) -> None:
     """Samples of sound in int16, with one feature, are no indices of it."""

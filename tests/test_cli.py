@@ -16,6 +16,7 @@ import rnnfast as rf
 from command_line import LINES, SMALL, CliRunner, app, fails, run, start
 from rnnfast.__main__ import main
 from rnnfast.data import load_dinosaurs
+from rnnfast.nn.recurrent_base import LAYERS
 
 
 @pytest.fixture(autouse=True)
@@ -203,7 +204,7 @@ def test_usage_errors(capsys: pytest.CaptureFixture[str], model: Path) -> None:
     assert code == 2 and message.startswith("No such command 'trian'.")
     assert fails(capsys, "train", "--epochs", "0")[0] == 2
     code, message = fails(capsys, "train", "--cell", "cnn")
-    assert code == 2 and message.endswith(": expected one of lstm, gru, rnn, got 'cnn'")
+    assert code == 2 and message.endswith(f": expected one of {', '.join(LAYERS)}, got 'cnn'")
     assert fails(capsys, "sample")[0] == 2
     code, message = fails(capsys, "score", model)
     assert code == 2 and "expected either a TEXT or a --file" in message

@@ -14,6 +14,7 @@ import rnnfast as rf
 from command_line import LINES, app, fails, typer
 from rnnfast.__main__ import main
 from rnnfast._options import in_options
+from rnnfast.nn.recurrent_base import LAYERS
 
 
 def options_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def test_what_is_no_number(
         ("train", "--threads", "4096", "expected at most 1024, got 4096"),
         ("train", "--lr", "0", "expected a finite number above 0, got 0.0"),
         ("train", "--dropout", "1", "expected a finite number of at least 0 and below 1, got 1.0"),
-        ("train", "--cell", "cnn", "expected one of lstm, gru, rnn, got 'cnn'"),
+        ("train", "--cell", "cnn", f"expected one of {', '.join(LAYERS)}, got 'cnn'"),
         ("train", "--level", "", "expected one of char, word, got ''"),
         ("train", "--valid", "x/", "expected the path of a file, got 'x/'"),
         ("sample", "--top-k", "0", "expected at least 1, got 0"),

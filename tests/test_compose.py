@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import rnnfast as rf
 from gradcheck import assert_gradients
 from rnnfast.nn._reversal import reverse, reverse_reset
+from rnnfast.nn.recurrent_base import LAYERS
 
 T, B, I, H, V = 6, 4, 3, 4, 5  # noqa: E741
 LENGTHS = np.array([6, 0, 3, 5])
@@ -198,14 +200,11 @@ def test_a_chain_is_its_parts_wired_by_hand(case: str) -> None:
 
 def cells() -> dict[str, Callable[..., Any]]:
     return {
-        "rnn": lambda **o: rf.RNN(I, H, nonlinearity="relu", seed=1, **o),
-        "gru": lambda **o: rf.GRU(I, H, seed=1, **o),
+        **{name: functools.partial(kind, I, H, seed=1) for name, kind in LAYERS.items()},
+        "rnn relu": lambda **o: rf.RNN(I, H, nonlinearity="relu", seed=1, **o),
         "gru reset before": lambda **o: rf.GRU(I, H, reset_after=False, seed=1, **o),
         "gru simple": lambda **o: rf.GRU(I, H, reset_gate=False, bias=False, seed=1, **o),
-        "lstm": lambda **o: rf.LSTM(I, H, seed=1, **o),
         "lstm projected": lambda **o: rf.LSTM(I, H, proj_size=2, peephole=True, seed=1, **o),
-        "layer norm gru": lambda **o: rf.LayerNormGRU(I, H, seed=1, **o),
-        "layer norm lstm": lambda **o: rf.LayerNormLSTM(I, H, seed=1, **o),
     }
 
 

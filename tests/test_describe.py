@@ -12,6 +12,7 @@ import rnnfast as rf
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.module import Module
+from rnnfast.nn.recurrent_base import LAYERS
 
 NAMES = {
     "array": np.array,
@@ -23,6 +24,7 @@ NAMES = {
 }
 # A layer with options, and the repr that tells them.
 CASES: list[tuple[Any, str]] = [
+    *((kind(3, 4), f"{type(kind(3, 4)).__name__}(3, 4)") for kind in LAYERS.values()),
     (rf.RNN(3, 4), "RNN(3, 4)"),
     (rf.RNN(3, 4, 2, nonlinearity="relu"), "RNN(3, 4, num_layers=2, nonlinearity='relu')"),
     (rf.GRU(3, 4, reset_after=False), "GRU(3, 4, reset_after=False)"),

@@ -249,7 +249,7 @@ X = np.zeros((2, 1, 3), "float32")
         (lambda: diag.gradient_norms(rf.GRU(3, 4, bidirectional=True), X), ValueError,
          "layer: expected one direction, got a bidirectional layer"),
         (lambda: diag.gate_activations(rf.Linear(3, 4), X), TypeError,
-         "layer: expected an RNN, GRU or LSTM, got Linear"),
+         "layer: expected a recurrent layer, got Linear"),
         (lambda: diag.gradient_norms(LAYER, X[0]), ValueError,
          "x: expected shape (T, B, I) or indices (T, B), got (1, 3)"),
         (lambda: diag.gradient_norms(LAYER, X[:0]), ValueError,

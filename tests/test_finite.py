@@ -16,6 +16,8 @@ import pytest
 
 import rnnfast as rf
 from rnnfast.metrics import mae, r2, rmse
+from rnnfast.nn.recurrent import RecurrentWithCell
+from rnnfast.nn.recurrent_base import LAYERS
 
 T, B, N = 3, 2, 4
 TAGS = np.array([[0, 1], [2, 3], [1, 0]])
@@ -48,13 +50,8 @@ def set_state(layer: Any, **state: Any) -> None:
 
 X, H0 = numbers(T, B, N), numbers(1, B, N)
 CALLS: dict[str, Call] = {}
-for _name, _cell, _two in (
-    ("RNN", rf.RNN, False),
-    ("GRU", rf.GRU, False),
-    ("LSTM", rf.LSTM, True),
-    ("LayerNormLSTM", rf.LayerNormLSTM, True),
-    ("LayerNormGRU", rf.LayerNormGRU, False),
-):
+for _cell in LAYERS.values():
+    _name, _two = _cell.__name__, issubclass(_cell, RecurrentWithCell)
     _states = {"h0": H0, "c0": H0} if _two else {"h0": H0}
     _finals = {"dh_n": H0, "dc_n": H0} if _two else {"dh_n": H0}
     _parts = {"h": H0, "c": H0} if _two else {"h": H0}

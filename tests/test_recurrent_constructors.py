@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+from rnnfast.nn.recurrent_base import LAYERS
 
 I, H = 3, 5  # noqa: E741
 Error = type[Exception]
@@ -18,7 +19,7 @@ def raises(error: Error, message: str) -> Any:
     return pytest.raises(error, match=f"^{re.escape(message)}$")
 
 
-@pytest.mark.parametrize("kind", [rf.RNN, rf.GRU, rf.LSTM])
+@pytest.mark.parametrize("kind", LAYERS.values())
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

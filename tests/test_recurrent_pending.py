@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 import pytest
 
+import network_cases
 import rnnfast as rf
+from rnnfast.nn.recurrent_base import LAYERS
+
+
+def make(kind: type, spec: dict[str, Any], **options: Any) -> Any:
+    own = {name: value for name, value in spec.items() if name != "cell"}
+    return kind(4, 5, **own, **options)
+
 
 CELLS: dict[str, Any] = {
-    "rnn tanh": lambda **k: rf.RNN(4, 5, **k),
-    "rnn relu": lambda **k: rf.RNN(4, 5, nonlinearity="relu", **k),
-    "gru": lambda **k: rf.GRU(4, 5, **k),
-    "gru before": lambda **k: rf.GRU(4, 5, reset_after=False, **k),
-    "gru simple": lambda **k: rf.GRU(4, 5, reset_gate=False, **k),
-    "lstm": lambda **k: rf.LSTM(4, 5, **k),
-    "lstm projection": lambda **k: rf.LSTM(4, 5, proj_size=3, **k),
-    "lstm peephole": lambda **k: rf.LSTM(4, 5, peephole=True, **k),
-    "lstm previous": lambda **k: rf.LSTM(4, 5, peephole="previous", **k),
+    name: functools.partial(make, LAYERS[case.spec["cell"]], case.spec)
+    for name, case in network_cases.CELLS.items()
 }
 OPTIONS: list[dict[str, Any]] = [
     {},

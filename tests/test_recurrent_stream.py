@@ -54,8 +54,7 @@ def test_a_stream_of_many_weights(
     level: str, set_threads: Callable[[int], None], cell: str, dtype: str, threads: int
 ) -> None:
     # More than one core's cache holds: threads share the units.
-    hidden = 420 if cell.startswith("rnn") else 300 if "simplified" in cell else 230
-    case = Case(cell, input_size=9, hidden_size=hidden, steps=3, batch=2)
+    case = Case(cell, input_size=9, hidden_size=420, steps=3, batch=2, num_layers=2)
     set_threads(1)
     layer, stream, inputs = started(case, dtype)
     whole = named(*layer(inputs.x, pack(inputs.states)))

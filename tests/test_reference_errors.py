@@ -16,7 +16,7 @@ T, B, I, H = 6, 4, 3, 5  # noqa: E741
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cell": "elman"}, "cell: expected rnn, gru or lstm, got 'elman'"),
+        ({"cell": "elman"}, f"cell: expected one of {', '.join(ref.CELLS)}, got 'elman'"),
         ({"input_size": 0}, "input_size: expected at least 1, got 0"),
         ({"hidden_size": -1}, "hidden_size: expected at least 1, got -1"),
         ({"num_layers": 0}, "num_layers: expected at least 1, got 0"),

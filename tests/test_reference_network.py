@@ -101,7 +101,7 @@ def test_layers_are_networks_in_a_row(name: str) -> None:
     )
     low = make_spec(name, bidirectional=True)
     high = NetworkSpec(
-        input_size=2 * low.output_size, hidden_size=H, bidirectional=True, **CELLS[name]
+        input_size=2 * low.output_size, hidden_size=H, bidirectional=True, **CELLS[name].spec
     )
     below: dict[str, Any] = {}
     above: dict[str, Any] = {}

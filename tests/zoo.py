@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rnnfast.nn.compose import Bidirectional, Chain, Concatenate, Container, Res
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.dropout import RandomDrop
 from rnnfast.nn.module import Module
+from rnnfast.nn.recurrent_base import LAYERS as ALL_RECURRENT
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(5, 2, 3)).astype(np.float32)  # (T, B, I)
@@ -23,6 +25,7 @@ RULES = Constraints(
 Make = Callable[[], Any]
 
 RECURRENT: dict[str, Make] = {
+    **{name: partial(kind, 3, 4, seed=1) for name, kind in ALL_RECURRENT.items()},
     "RNN": lambda: rf.RNN(3, 4, seed=1),
     "RNN relu": lambda: rf.RNN(3, 4, 2, nonlinearity="relu", bias=False, batch_first=True, seed=1),
     "GRU": lambda: rf.GRU(3, 4, 2, bidirectional=True, seed=1),

@@ -3,7 +3,9 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <map>
 #include <new>
 #include <tuple>
 #include <utility>
@@ -15,23 +17,54 @@ namespace rnnfast {
 
 namespace {
 
-Cell cell_named(const std::string& name) {
-  constexpr std::pair<const char*, Cell> names[] = {
-      {"rnn_tanh", Cell::rnn_tanh},
-      {"rnn_relu", Cell::rnn_relu},
-      {"gru", Cell::gru},
-      {"gru_reset_before", Cell::gru_reset_before},
-      {"gru_simple", Cell::gru_simple},
-      {"lstm", Cell::lstm},
-      {"lstm_peephole", Cell::lstm_peephole},
-      {"lstm_peephole_previous", Cell::lstm_peephole_previous},
-  };
-  for (const auto& [text, cell] : names)
-    if (name == text) return cell;
+const CellDescriptor* cell_named(const std::string& name) {
+  for (int i = 0; i < kernels().cell_count; ++i)
+    if (name == kernels().cells[i]->name) return kernels().cells[i];
   throw py::value_error("cell: expected a known cell, got '" + name + "'");
 }
 
+// Every cell by its name.
+py::dict cells() {
+  py::dict result;
+  for (int i = 0; i < kernels().cell_count; ++i)
+    result[kernels().cells[i]->name] = *kernels().cells[i];
+  return result;
+}
+
+// What a pass kept of the gates, and of the memory, in one direction of one layer, by letter.
+template <class Scalar>
+py::dict kept_gates(const Recurrent& self, const ForwardCache& kept, int layer, int direction) {
+  const CellDescriptor& cell = *self.shape().cell;
+  const StackShape& shape = self.shape();
+  if (kept.cache == nullptr)
+    throw std::runtime_error("gates: expected a pass that waits for backprop, got one after it");
+  if (layer < 0 || layer >= shape.L || direction < 0 || direction >= shape.D)
+    throw py::value_error("layer, direction: expected one that the network has");
+  py::dict result;
+  for (int gate = 0; gate < cell.gate_count + (cell.has_memory() ? 1 : 0); ++gate) {
+    const bool memory = gate == cell.gate_count;
+    auto values = new_array<Scalar>({kept.T, kept.B, shape.H});
+    recurrent<Scalar>(self.table())
+        .kept_gate(kept.cache, layer, direction, memory ? -1 : gate, values.mutable_data());
+    result[py::str(memory ? "c" : std::string(1, cell.gates[gate]))] = values;
+  }
+  return result;
+}
+
 }  // namespace
+
+std::vector<ParameterKind> parameter_kinds(const CellDescriptor& cell, bool bias, bool projection) {
+  const int gates = cell.gate_count;
+  std::vector<ParameterKind> kinds = {{"weight_ih", gates, "HI", &LayerOffsets::w_ih}};
+  if (cell.recurrent_product()) kinds.push_back({"weight_hh", gates, "HP", &LayerOffsets::w_hh});
+  if (bias) kinds.push_back({"bias_ih", gates, "H", &LayerOffsets::b_ih});
+  if (bias && cell.recurrent_product())
+    kinds.push_back({"bias_hh", gates, "H", &LayerOffsets::b_hh});
+  if (projection) kinds.push_back({"weight_hr", 1, "PH", &LayerOffsets::w_hr});
+  if (cell.unit_count > 0)
+    kinds.push_back({cell.unit_weights, cell.unit_count, "H", &LayerOffsets::unit});
+  return kinds;
+}
 
 PackedWeights::~PackedWeights() {
   if (packed == nullptr) return;
@@ -39,13 +72,15 @@ PackedWeights::~PackedWeights() {
               [this](auto scalar) { recurrent<decltype(scalar)>(*table).packed_free(packed); });
 }
 
-Recurrent::Recurrent(const std::string& cell, const StackShape& shape,
-                     std::shared_ptr<ParameterBuffer> parameters, std::vector<LayerOffsets> offsets)
+Recurrent::Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> parameters,
+                     std::vector<LayerOffsets> offsets)
     : table_(&kernels()),
       shape_(shape),
       parameters_(std::move(parameters)),
       offsets_(std::move(offsets)) {
-  shape_.cell = cell_named(cell);
+  if (shape.projection && !shape.cell->may_project)
+    throw py::value_error("projection: expected False for the cell '" +
+                          std::string(shape.cell->name) + "', got True");
   if (static_cast<int>(offsets_.size()) != shape_.L * shape_.D)
     throw py::value_error("offsets: expected one entry per layer and direction");
   const auto all = places();
@@ -54,7 +89,7 @@ Recurrent::Recurrent(const std::string& cell, const StackShape& shape,
                           std::to_string(parameters_->size()));
 }
 
-std::shared_ptr<Recurrent> Recurrent::create(const std::string& cell, const StackShape& shape,
+std::shared_ptr<Recurrent> Recurrent::create(const StackShape& shape,
                                              std::shared_ptr<ParameterBuffer> parameters,
                                              std::vector<LayerOffsets> offsets) {
   auto& networks = parameters->networks();
@@ -62,7 +97,7 @@ std::shared_ptr<Recurrent> Recurrent::create(const std::string& cell, const Stac
                                 [](const auto& network) { return network.expired(); }),
                  networks.end());
   std::shared_ptr<Recurrent> network(
-      new Recurrent(cell, shape, std::move(parameters), std::move(offsets)));
+      new Recurrent(shape, std::move(parameters), std::move(offsets)));
   networks.push_back(network);
   return network;
 }
@@ -73,7 +108,7 @@ std::vector<LayerParameters<const Scalar*>> Recurrent::values() const {
   const auto at = [base](std::int64_t offset) { return offset < 0 ? nullptr : base + offset; };
   std::vector<LayerParameters<const Scalar*>> result;
   for (const auto& o : offsets_)
-    result.push_back({at(o.w_ih), at(o.w_hh), at(o.b_ih), at(o.b_hh), at(o.w_hr), at(o.peephole)});
+    result.push_back({at(o.w_ih), at(o.w_hh), at(o.b_ih), at(o.b_hh), at(o.w_hr), at(o.unit)});
   return result;
 }
 
@@ -83,7 +118,7 @@ std::vector<LayerParameters<Scalar*>> Recurrent::gradients(Scalar* flat) const {
   const auto at = [base](std::int64_t offset) { return offset < 0 ? nullptr : base + offset; };
   std::vector<LayerParameters<Scalar*>> result;
   for (const auto& o : offsets_)
-    result.push_back({at(o.w_ih), at(o.w_hh), at(o.b_ih), at(o.b_hh), at(o.w_hr), at(o.peephole)});
+    result.push_back({at(o.w_ih), at(o.w_hh), at(o.b_ih), at(o.b_hh), at(o.w_hr), at(o.unit)});
   return result;
 }
 
@@ -94,19 +129,16 @@ template std::vector<LayerParameters<double*>> Recurrent::gradients<double>(doub
 
 std::vector<std::array<std::int64_t, 2>> Recurrent::places() const {
   std::vector<std::array<std::int64_t, 2>> result;
-  const auto add = [&result](std::int64_t offset, std::int64_t size) {
-    if (offset >= 0) result.push_back({offset, offset + size});
-  };
-  const std::int64_t units = gate_count(shape_.cell) * shape_.H;
-  for (int i = 0; i < shape_.L * shape_.D; ++i) {
-    const LayerOffsets& o = offsets_[i];
-    add(o.w_ih, units * shape_.input_of(i / shape_.D));
-    add(o.w_hh, units * shape_.P);
-    add(o.b_ih, units);
-    add(o.b_hh, units);
-    add(o.w_hr, shape_.P * shape_.H);
-    add(o.peephole, 3 * shape_.H);
-  }
+  for (int i = 0; i < shape_.L * shape_.D; ++i)
+    for (const auto& kind : parameter_kinds(*shape_.cell, shape_.bias, shape_.projection)) {
+      std::int64_t size = kind.factor;
+      for (const char* letter = kind.sizes; *letter != 0; ++letter)
+        size *= *letter == 'I'   ? shape_.input_of(i / shape_.D)
+                : *letter == 'H' ? shape_.H
+                                 : shape_.P;
+      const std::int64_t offset = offsets_[i].*kind.offset;
+      result.push_back({offset, offset + size});
+    }
   std::sort(result.begin(), result.end());
   return result;
 }
@@ -185,18 +217,43 @@ void Recurrent::require_fitting(const PackedWeights& weights, bool backward) con
 
 void bind_recurrent(py::module_& m) {
   py::class_<PackedWeights, std::shared_ptr<PackedWeights>>(m, "PackedWeights");
+  m.def("cells", &cells);
+  py::class_<CellDescriptor>(m, "Cell")
+      .def_readonly("name", &CellDescriptor::name)
+      .def_readonly("gates", &CellDescriptor::gates)
+      .def_property_readonly("has_memory", &CellDescriptor::has_memory)
+      .def_property_readonly("may_project", [](const CellDescriptor& c) { return c.may_project; })
+      .def_property_readonly("keep_gate",
+                             [](const CellDescriptor& c) -> py::object {
+                               if (c.keep_gate < 0) return py::none();
+                               return py::make_tuple(c.keep_gate, c.keep_sign);
+                             })
+      .def(
+          "parameters",
+          [](const CellDescriptor& c, bool bias, bool projection) {
+            py::list result;
+            for (const auto& kind : parameter_kinds(c, bias, projection))
+              result.append(py::make_tuple(kind.name, kind.factor, kind.sizes));
+            return result;
+          },
+          py::arg("bias"), py::arg("projection"));
   py::class_<ForwardCache>(m, "ForwardCache").def_property_readonly("nbytes", &ForwardCache::bytes);
 
   py::class_<Recurrent, std::shared_ptr<Recurrent>>(m, "Recurrent")
       .def(py::init([](const std::string& cell, std::int64_t input_size, std::int64_t hidden_size,
                        std::int64_t output_size, int num_layers, int num_directions, bool bias,
                        bool projection, std::shared_ptr<ParameterBuffer> buffer,
-                       const std::vector<std::array<std::int64_t, 6>>& offsets) {
-             const StackShape shape = {Cell::lstm, input_size,     hidden_size, output_size,
-                                       num_layers, num_directions, bias,        projection};
+                       const std::vector<std::map<std::string, std::int64_t>>& offsets) {
+             const StackShape shape = {cell_named(cell), input_size,     hidden_size, output_size,
+                                       num_layers,       num_directions, bias,        projection};
              std::vector<LayerOffsets> places;
-             for (const auto& o : offsets) places.push_back({o[0], o[1], o[2], o[3], o[4], o[5]});
-             return Recurrent::create(cell, shape, std::move(buffer), std::move(places));
+             for (const auto& given : offsets) {
+               LayerOffsets place;
+               for (const auto& kind : parameter_kinds(*shape.cell, bias, projection))
+                 place.*kind.offset = given.at(kind.name);
+               places.push_back(place);
+             }
+             return Recurrent::create(shape, std::move(buffer), std::move(places));
            }),
            py::kw_only(), py::arg("cell"), py::arg("input_size"), py::arg("hidden_size"),
            py::arg("output_size"), py::arg("num_layers"), py::arg("num_directions"),
@@ -247,6 +304,14 @@ void bind_recurrent(py::module_& m) {
           },
           py::arg("cache"), py::arg("dy"), py::arg("dh_n"), py::arg("dc_n"), py::arg("need_dx"),
           py::arg("gradients") = py::none(), py::arg("threads") = 0)
+      .def(
+          "gates",
+          [](const Recurrent& self, const ForwardCache& cache, int layer, int direction) {
+            return with_scalar(self.is_double(), [&](auto scalar) {
+              return kept_gates<decltype(scalar)>(self, cache, layer, direction);
+            });
+          },
+          py::arg("cache"), py::arg("layer") = 0, py::arg("direction") = 0)
       .def(
           "check_sequence",
           [](const Recurrent& self, const char* name, const py::array& array,

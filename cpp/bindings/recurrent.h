@@ -30,12 +30,22 @@ struct PackedWeights {
 
 // Places of one layer's direction in the flat buffer; -1: absent.
 struct LayerOffsets {
-  std::int64_t w_ih, w_hh, b_ih, b_hh, w_hr, peephole;
+  std::int64_t w_ih = -1, w_hh = -1, b_ih = -1, b_hh = -1, w_hr = -1, unit = -1;
 };
+
+// A parameter of one layer's direction: what its name begins with, its shape (`factor` times the
+// first size, the others: I of the layer's input, H or P by letter), and where its offset stands.
+struct ParameterKind {
+  const char* name;
+  int factor;
+  const char* sizes;
+  std::int64_t LayerOffsets::* offset;
+};
+std::vector<ParameterKind> parameter_kinds(const CellDescriptor& cell, bool bias, bool projection);
 
 class Recurrent {
  public:
-  static std::shared_ptr<Recurrent> create(const std::string& cell, const StackShape& shape,
+  static std::shared_ptr<Recurrent> create(const StackShape& shape,
                                            std::shared_ptr<ParameterBuffer> parameters,
                                            std::vector<LayerOffsets> offsets);
 
@@ -75,8 +85,8 @@ class Recurrent {
   Mutex& gradient_mutex() { return parameters_->gradient_mutex(); }
 
  private:
-  Recurrent(const std::string& cell, const StackShape& shape,
-            std::shared_ptr<ParameterBuffer> parameters, std::vector<LayerOffsets> offsets);
+  Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> parameters,
+            std::vector<LayerOffsets> offsets);
 
   const KernelTable* table_;
   StackShape shape_;

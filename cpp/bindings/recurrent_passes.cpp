@@ -190,7 +190,7 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   const std::int64_t states = std::int64_t(shape.L) * shape.D, width = shape.D * shape.P;
   auto y = new_array<Scalar>(by_time(T, B, batch_first, width));
   auto h_n = new_array<Scalar>({states, B, shape.P});
-  auto c_n = new_array<Scalar>({is_lstm(shape.cell) ? states : 0, B, shape.H});
+  auto c_n = new_array<Scalar>({shape.cell->has_memory() ? states : 0, B, shape.H});
   const Strided<Scalar> y_strided(y, batch_first);
   const SequenceOutput<Scalar> out = {y.mutable_data(), y_strided.time, y_strided.batch,
                                       h_n.mutable_data(), c_n.mutable_data()};
@@ -261,9 +261,9 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     dx = array;
   }
   auto dh0 = new_array<Scalar>({states, B, shape.P});
-  auto dc0 = new_array<Scalar>({is_lstm(shape.cell) ? states : 0, B, shape.H});
+  auto dc0 = new_array<Scalar>({shape.cell->has_memory() ? states : 0, B, shape.H});
   g.dh0 = dh0.mutable_data();
-  g.dc0 = is_lstm(shape.cell) ? dc0.mutable_data() : nullptr;
+  g.dc0 = shape.cell->has_memory() ? dc0.mutable_data() : nullptr;
   py::array flat;
   Held flat_held;
   if (!gradients.is_none()) {

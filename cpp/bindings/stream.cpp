@@ -23,7 +23,8 @@ StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_
     using Scalar = decltype(scalar);
     std::int64_t weights = 0;
     for (int l = 0; l < shape.L; ++l)
-      weights += gate_count(shape.cell) * shape.H * (shape.input_of(l) + shape.P);
+      weights += shape.cell->gate_count * shape.H *
+                 (shape.input_of(l) + (shape.cell->recurrent_product() ? shape.P : 0));
     may_share_ = weights * static_cast<std::int64_t>(sizeof(Scalar)) >= kShared;
     output_ = new_array<Scalar>({batch_size, shape.P});
     output_flat_ = py::array(py::dtype::of<Scalar>(), {shape.P}, output_.data(), output_);
@@ -118,7 +119,7 @@ py::tuple StreamHandle::state() const {
   return with_scalar(layer_->is_double(), [&](auto scalar) -> py::tuple {
     using Scalar = decltype(scalar);
     auto h = new_array<Scalar>({shape.L, batch_size_, shape.P});
-    auto c = new_array<Scalar>({is_lstm(shape.cell) ? shape.L : 0, batch_size_, shape.H});
+    auto c = new_array<Scalar>({shape.cell->has_memory() ? shape.L : 0, batch_size_, shape.H});
     recurrent<Scalar>(layer_->table()).stream_get(stream_, h.mutable_data(), c.mutable_data());
     return py::make_tuple(h, c);
   });

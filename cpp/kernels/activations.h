@@ -207,6 +207,15 @@ RNNFAST_INLINE Vec<Scalar> tanh(const Vec<Scalar>& x) {
   return ei::por(detail::quotient(m, sub(two, m)), sign);
 }
 
+// A cell's choice of an activation: tanh or max(0, .).
+enum class Nonlinearity { tanh, relu };
+
+template <class Scalar, Nonlinearity g>
+RNNFAST_INLINE Vec<Scalar> activate(const Vec<Scalar>& x) {
+  if constexpr (g == Nonlinearity::relu) return keep_nan_max(x, zeros<Scalar>());
+  return tanh<Scalar>(x);
+}
+
 // Derivatives in terms of the outputs.
 template <class V>
 RNNFAST_INLINE V d_tanh(const V& y) {  // y = tanh(x)
@@ -215,6 +224,13 @@ RNNFAST_INLINE V d_tanh(const V& y) {  // y = tanh(x)
 template <class V>
 RNNFAST_INLINE V d_sigmoid(const V& y) {  // y = sigmoid(x)
   return mul(y, sub(Eigen::internal::pset1<V>(1), y));
+}
+
+template <class Scalar, Nonlinearity g>
+RNNFAST_INLINE Vec<Scalar> activate_backward(const Vec<Scalar>& dy, const Vec<Scalar>& y) {
+  if constexpr (g == Nonlinearity::relu)
+    return Eigen::internal::pand(dy, Eigen::internal::pcmp_lt(zeros<Scalar>(), y));
+  return mul(dy, d_tanh(y));
 }
 
 }  // namespace rnnfast

@@ -13,6 +13,7 @@ namespace rnnfast {
 template <class Scalar, class Cell>
 class BackwardLayer {
   static constexpr int V = lanes<Scalar>;
+  static constexpr const CellDescriptor& cell = Cell::descriptor;
   using Shape = BlockTile<1>;
 
  public:
@@ -32,7 +33,7 @@ class BackwardLayer {
     for (std::int64_t end = schedule.steps; end > 0;) {
       const std::int64_t begin = chunk_begin(schedule, end, 2 * kGradientRows);
       if (p_.observer == nullptr)
-        for (std::int64_t s = end - 1; s >= begin; --s) step(s);
+        run_steps({begin, end});
       else
         parts({begin, end});
       add_gradients(p_, g_, worker_, begin, end);
@@ -48,10 +49,10 @@ class BackwardLayer {
   }
   bool is_cut(std::int64_t row) const { return p_.cut != nullptr && p_.cut[row] != 0; }
 
-  // The gradient of the carry after the last step: an LSTM's dc_n, else nothing.
+  // The gradient of the carry after the last step: dc_n, else nothing.
   void begin_carry() {
-    if constexpr (Cell::carries) {
-      const bool given = !Cell::carry_is_output && g_.dc_n != nullptr;
+    if constexpr (cell.carries()) {
+      const bool given = cell.has_memory() && g_.dc_n != nullptr;
       const Range units = share(w_.units, worker_.member, worker_.members);
       for (std::int64_t block = units.begin; block < units.end; ++block)
         for (std::int64_t b = 0; b < p_.schedule->B; ++b) {
@@ -70,12 +71,33 @@ class BackwardLayer {
       const std::int64_t begin =
           std::max(steps.begin, chunk_begin(schedule, end, p_.observer->rows()));
       p_.observer->before({begin, end});
-      for (std::int64_t s = end - 1; s >= begin; --s) step(s);
+      run_steps({begin, end});
       if (g_.dx != nullptr)
         input_gradient(p_, g_.dx, g_.dx_add, {schedule.first[begin], schedule.first[end]}, 0, 1);
       p_.observer->after({begin, end});
       end = begin;
     }
+  }
+
+  void run_steps(Range steps) {
+    if constexpr (cell.recurrent_product())
+      for (std::int64_t s = steps.end - 1; s >= steps.begin; --s) step(s);
+    else
+      pointwise(steps);
+  }
+
+  // Without a recurrent product no block waits for another.
+  void pointwise(Range steps) {
+    const Schedule& schedule = *p_.schedule;
+    for (std::int64_t block = blocks_.begin; block < blocks_.end; ++block)
+      for (std::int64_t s = steps.end - 1; s >= steps.begin; --s) {
+        const std::int64_t later = s + 1 < schedule.steps ? schedule.active[s + 1] : 0;
+        const Range mine = worker_.my_rows({0, schedule.active[s]});
+        for (std::int64_t b = mine.begin; b < mine.end; ++b) {
+          const std::int64_t row = schedule.first[s] + b;
+          finish(output_gradient(zeros<Scalar>(), row, block, b, b >= later), row, block, s, b);
+        }
+      }
   }
 
   void step(std::int64_t s) {
@@ -89,8 +111,8 @@ class BackwardLayer {
                          output_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
                                                                                      ends, turn);
                        });
-    if constexpr (Cell::may_project) project(s, n);
-    if constexpr (Cell::second_product) {
+    if constexpr (cell.may_project) project(s, n);
+    if constexpr (cell.second_product()) {
       worker_.step_barrier();
       for_tiles<Shape>(worker_, blocks_, {0, n}, batch, down,
                        [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
@@ -120,27 +142,30 @@ class BackwardLayer {
     clear<Scalar, MR, U, 1>(acc);
     const std::int64_t next = schedule.first[s + 1] + b;
     if (!ends)
-      accumulate_slots<Scalar, MR, U>(acc, p_, next, Cell::h_first, w_.h_width(), w_.w_hh_t, block,
+      accumulate_slots<Scalar, MR, U>(acc, p_, next, cell.h_first, w_.h_width(), w_.w_hh_t, block,
                                       turn);
     Scalar product[U][MR][V];
     spill(acc, product);
-    for (int u = 0; u < U; ++u) {
-      const std::int64_t column = (block + u) * V, count = w_.P - column;
+    for (int u = 0; u < U; ++u)
       for (int m = 0; m < MR; ++m) {
         Vec<Scalar> dh = load(static_cast<const Scalar*>(product[u][m]));
-        if (ends) {
-          if (g_.dh_n != nullptr)
-            dh = load_first(g_.dh_n + schedule.order[b + m] * w_.P + column, count);
-        } else if (is_cut(next + m)) {
-          dh = zeros<Scalar>();
-        }
-        if (g_.dy != nullptr) dh = add(dh, load_first(g_.dy[row + m] + column, count));
-        if (Cell::may_project && w_.projection)
+        if (!ends && is_cut(next + m)) dh = zeros<Scalar>();
+        dh = output_gradient(dh, row + m, block + u, b + m, ends);
+        if (cell.may_project && w_.projection)
           store(g_.d_output + ((block + u) * schedule.rows + row + m) * V, dh);
         else
           finish(dh, row + m, block + u, s, b + m);
       }
-    }
+  }
+
+  // dh<t>: what came through the product, or dh_n where a sequence ends, and dy<t>.
+  RNNFAST_INLINE Vec<Scalar> output_gradient(Vec<Scalar> dh, std::int64_t row, std::int64_t block,
+                                             std::int64_t b, bool ends) const {
+    const std::int64_t column = block * V, count = w_.P - column;
+    if (ends && g_.dh_n != nullptr)
+      dh = load_first(g_.dh_n + p_.schedule->order[b] * w_.P + column, count);
+    if (g_.dy != nullptr) dh = add(dh, load_first(g_.dy[row] + column, count));
+    return dh;
   }
 
   // The pointwise part is a loop, not unrolled over the tile: from memory, one vector at a time.
@@ -183,21 +208,22 @@ class BackwardLayer {
   RNNFAST_INLINE void finish(const Vec<Scalar>& dh, std::int64_t row, std::int64_t block,
                              std::int64_t s, std::int64_t b) {
     Scalar* slots = p_.slots_at(block, row);
-    Vec<Scalar> v[Cell::slots];
+    Vec<Scalar> v[cell.slots];
 #pragma GCC unroll 8
-    for (int slot = 0; slot < Cell::slots; ++slot)
+    for (int slot = 0; slot < cell.slots; ++slot)
       v[slot] = load(static_cast<const Scalar*>(slots + slot * V));
     Vec<Scalar> dcarry = zeros<Scalar>(), previous = zeros<Scalar>(), carry = zeros<Scalar>();
-    if constexpr (Cell::carries) {
+    if constexpr (cell.carries()) {
       dcarry = load(static_cast<const Scalar*>(dcarry_at(block, b)));
       previous = previous_carry(row, block, s, b);
-      if constexpr (!Cell::carry_is_output)
+      if constexpr (cell.has_memory())
         carry = load(static_cast<const Scalar*>(p_.carry_at(block, p_.carry_row(s, b))));
     }
-    Cell::backward(v, dh, dcarry, previous, carry, w_.peephole_at(block));
+    Cell::backward(v, dh, dcarry, previous, carry, w_.unit_at(block));
 #pragma GCC unroll 8
-    for (int slot = 0; slot < Cell::slots; ++slot) store(slots + slot * V, v[slot]);
-    if constexpr (Cell::carries) store(dcarry_at(block, b), is_cut(row) ? zeros<Scalar>() : dcarry);
+    for (int slot = 0; slot < cell.slots; ++slot) store(slots + slot * V, v[slot]);
+    if constexpr (cell.carries())
+      store(dcarry_at(block, b), is_cut(row) ? zeros<Scalar>() : dcarry);
   }
 
   // Through the product whose input was a gate times h<t-1>.
@@ -253,15 +279,16 @@ class BackwardLayer {
   void initial_tile(std::int64_t block, std::int64_t b, const Turn& turn) {
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
-    accumulate_slots<Scalar, MR, U>(acc, p_, b, Cell::h_first, w_.h_width(), w_.w_hh_t, block,
-                                    turn);
+    if constexpr (cell.recurrent_product())
+      accumulate_slots<Scalar, MR, U>(acc, p_, b, cell.h_first, w_.h_width(), w_.w_hh_t, block,
+                                      turn);
     Scalar product[U][MR][V];
     spill(acc, product);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Vec<Scalar> dh = load(static_cast<const Scalar*>(product[u][m]));
         if (is_cut(b + m)) dh = zeros<Scalar>();
-        if constexpr (Cell::carry_is_output)
+        if constexpr (cell.carry == Carry::output)
           dh = add(dh, load(static_cast<const Scalar*>(dcarry_at(block + u, b + m))));
         const std::int64_t column = (block + u) * V;
         store_first(g_.dh0 + p_.schedule->order[b + m] * w_.P + column, dh, w_.P - column);

@@ -1,7 +1,8 @@
 // Forward over time, written once for every cell.
 //
 // Per chunk of steps: the input's product for all its rows at once, then step by step the
-// recurrent product, and the cell's pointwise part while its sum is in registers.
+// recurrent product, and the cell's pointwise part while its sum is in registers. A cell without a
+// recurrent product goes block by block through the chunk: no unit waits for another.
 #pragma once
 
 #include <utility>
@@ -16,7 +17,8 @@ namespace rnnfast {
 template <class Scalar, class Cell>
 class ForwardLayer {
   static constexpr int V = lanes<Scalar>;
-  using Recurrent = BlockTile<Cell::h_count>;
+  static constexpr const CellDescriptor& cell = Cell::descriptor;
+  using Recurrent = BlockTile<cell.h_count>;
   using Plain = BlockTile<1>;
 
  public:
@@ -26,7 +28,8 @@ class ForwardLayer {
         worker_(worker),
         blocks_(worker.my_blocks(w_.units)),
         long_way_(step_bytes() > core_cache_bytes() / 8 * 5),
-        early_(worker.waits() && pass.observer == nullptr && (pass.keep || pass.ahead)) {}
+        early_(cell.recurrent_product() && worker.waits() && pass.observer == nullptr &&
+               (pass.keep || pass.ahead)) {}
 
   void run() {
     const std::int64_t steps = p_.schedule->steps;
@@ -42,19 +45,25 @@ class ForwardLayer {
       if (!with_input && !made)
         input_product(p_, worker_, blocks_, false, blocks_.begin, chunk, place_);
       made = early_ && next.begin < next.end && !together(next);
-      for (std::int64_t s = chunk.begin; s < chunk.end; ++s)
-        step(s, with_input, [&] {
-          if (made) input_product_ahead(next, s - chunk.begin, chunk.end - chunk.begin);
-        });
+      if constexpr (cell.recurrent_product())
+        for (std::int64_t s = chunk.begin; s < chunk.end; ++s)
+          step(s, with_input, [&] {
+            if (made) input_product_ahead(next, s - chunk.begin, chunk.end - chunk.begin);
+          });
+      else
+        pointwise(chunk);
       if (p_.observer != nullptr) p_.observer->after(chunk);
       if (made) place_ = next_place();
       chunk = next;
     }
+    if constexpr (!cell.recurrent_product()) worker_.step_barrier();  // as each step of others ends
   }
 
  private:
   // Whether both products of a step are made block by block.
-  bool together(Range chunk) const { return chunk.end - chunk.begin == 1 && long_way_; }
+  bool together(Range chunk) const {
+    return cell.recurrent_product() && chunk.end - chunk.begin == 1 && long_way_;
+  }
 
   // Where there are others to wait for after each step, a part of the next chunk's input product
   // is made between the arrival and the wait: none has to be as fast as the others in each step.
@@ -74,6 +83,23 @@ class ForwardLayer {
                       begin + std::max<std::int64_t>(1, chunk_rows(schedule) / schedule.B));
     return rnnfast::chunk_end(schedule, begin,
                               p_.observer != nullptr ? p_.observer->rows() : kChunkRows);
+  }
+
+  // The steps of a chunk, whose input product is there, of a cell that has no other.
+  void pointwise(Range steps) {
+    for (std::int64_t block = blocks_.begin; block < blocks_.end; ++block)
+      for (std::int64_t s = steps.begin; s < steps.end; ++s) {
+        const Range mine = worker_.my_rows({0, p_.schedule->active[s]});
+        for (std::int64_t b = mine.begin; b < mine.end; ++b) {
+          const std::int64_t row = p_.schedule->first[s] + b;
+          Scalar* slots = p_.slots_at(block, slot_row(s, row));
+          Vec<Scalar> v[cell.slots];
+#pragma GCC unroll 8
+          for (int slot = 0; slot < cell.slots; ++slot)
+            v[slot] = load(static_cast<const Scalar*>(slots + slot * V));
+          finish(v, slots, row, block, s, b);
+        }
+      }
   }
 
   // Calls meanwhile() before it waits for the others.
@@ -96,7 +122,7 @@ class ForwardLayer {
                 recurrent_tile<decltype(rows)::value, U>(s, block, b, turn, tail);
               });
         });
-    if constexpr (Cell::second_product) {
+    if constexpr (cell.second_product()) {
       worker_.step_barrier();
       for_tiles<Plain>(worker_, blocks_, all, batch, down,
                        [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
@@ -104,7 +130,7 @@ class ForwardLayer {
                                                                                      turn);
                        });
     }
-    if (Cell::may_project && w_.projection) {
+    if (cell.may_project && w_.projection) {
       worker_.step_barrier();
       projection_product(p_, worker_, s, down);
     }
@@ -114,7 +140,7 @@ class ForwardLayer {
   // Bytes of the weights that a step reads.
   std::int64_t step_bytes() const {
     const std::int64_t inputs = w_.P + (p_.schedule->steps == 1 ? w_.I : 0);
-    return (blocks_.end - blocks_.begin) * V * w_.layout.slots * inputs *
+    return (blocks_.end - blocks_.begin) * V * cell.slots * inputs *
            static_cast<std::int64_t>(sizeof(Scalar));
   }
 
@@ -134,7 +160,7 @@ class ForwardLayer {
   template <int MR, int U>
   void recurrent_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn,
                       bool done) {
-    constexpr int G = Cell::h_count;
+    constexpr int G = cell.h_count;
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][G];
     clear<Scalar, MR, U, G>(acc);
@@ -149,16 +175,16 @@ class ForwardLayer {
 #pragma GCC unroll 8
       for (int u = 0; u < U; ++u) {
         Scalar* slots = p_.slots_at(block + u, slot_row(s, row + m));
-        const Scalar* bias = done ? slots : w_.bias + (block + u) * Cell::slots * V;
+        const Scalar* bias = done ? slots : w_.bias + (block + u) * cell.slots * V;
         // Two sums, of x's and of h's products, round less than one that runs through both.
-        Vec<Scalar> v[Cell::slots];
+        Vec<Scalar> v[cell.slots];
 #pragma GCC unroll 8
-        for (int slot = 0; slot < Cell::slots; ++slot) {
-          v[slot] = load((slot < Cell::x_count ? slots : bias) + slot * V);
-          if (slot >= Cell::h_first && slot < Cell::h_first + G)
-            v[slot] = add(v[slot], acc[m][u][(slot - Cell::h_first) % G]);
+        for (int slot = 0; slot < cell.slots; ++slot) {
+          v[slot] = load((slot < cell.x_count ? slots : bias) + slot * V);
+          if (slot >= cell.h_first && slot < cell.h_first + G)
+            v[slot] = add(v[slot], acc[m][u][(slot - cell.h_first) % G]);
         }
-        if constexpr (Cell::second_product)
+        if constexpr (cell.second_product())
           finish_gates(v, slots, row + m, block + u, s, b + m);
         else
           finish(v, slots, row + m, block + u, s, b + m);
@@ -172,26 +198,26 @@ class ForwardLayer {
   }
 
   // The cell's pointwise part for one sequence and one block, and what it leaves behind.
-  RNNFAST_INLINE void finish(Vec<Scalar> (&v)[Cell::slots], Scalar* slots, std::int64_t row,
+  RNNFAST_INLINE void finish(Vec<Scalar> (&v)[cell.slots], Scalar* slots, std::int64_t row,
                              std::int64_t block, std::int64_t s, std::int64_t b) {
     Vec<Scalar> previous = zeros<Scalar>(), carry, h;
-    if constexpr (Cell::carries) previous = previous_carry(row, block, s, b);
-    Cell::forward(v, previous, carry, h, w_.peephole_at(block));
-    if constexpr (Cell::carries) store(p_.carry_at(block, p_.carry_row(s, b)), carry);
+    if constexpr (cell.carries()) previous = previous_carry(row, block, s, b);
+    Cell::forward(v, previous, carry, h, w_.unit_at(block));
+    if constexpr (cell.carries()) store(p_.carry_at(block, p_.carry_row(s, b)), carry);
     if (p_.keep)
 #pragma GCC unroll 8
-      for (int slot = 0; slot < Cell::slots; ++slot) store(slots + slot * V, v[slot]);
-    Scalar* to = Cell::may_project && w_.projection
+      for (int slot = 0; slot < cell.slots; ++slot) store(slots + slot * V, v[slot]);
+    Scalar* to = cell.may_project && w_.projection
                      ? p_.inner + p_.inner_row(row, b) * p_.inner_stride
                      : p_.y[row];
     store_first(to + block * V, h, w_.H - block * V);
   }
 
   // First half of a step whose candidate waits for another gate.
-  RNNFAST_INLINE void finish_gates(Vec<Scalar> (&v)[Cell::slots], Scalar* slots, std::int64_t row,
+  RNNFAST_INLINE void finish_gates(Vec<Scalar> (&v)[cell.slots], Scalar* slots, std::int64_t row,
                                    std::int64_t block, std::int64_t s, std::int64_t b) {
-    const auto product = Cell::gates(v, previous_carry(row, block, s, b));
-    for (int slot = Cell::h_first; slot < Cell::h_first + Cell::h_count; ++slot)
+    const auto product = Cell::template gates<Scalar>(v, previous_carry(row, block, s, b));
+    for (int slot = cell.h_first; slot < cell.h_first + cell.h_count; ++slot)
       store(slots + slot * V, v[slot]);
     store_first(p_.inner + p_.inner_row(row, b) * p_.inner_stride + block * V, product,
                 w_.H - block * V);
@@ -208,9 +234,9 @@ class ForwardLayer {
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Scalar* slots = p_.slots_at(block + u, slot_row(s, row + m));
-        Vec<Scalar> v[Cell::slots];
+        Vec<Scalar> v[cell.slots];
         v[0] = add(load(static_cast<const Scalar*>(slots)), acc[m][u][0]);
-        for (int slot = 1; slot < Cell::slots; ++slot) v[slot] = load(slots + slot * V);
+        for (int slot = 1; slot < cell.slots; ++slot) v[slot] = load(slots + slot * V);
         finish(v, slots, row + m, block + u, s, b + m);
       }
   }

@@ -22,7 +22,7 @@ class GradientProducts {
         w_(*pass.weights),
         worker_(worker),
         at_(w_),
-        cell_(w_.layout),
+        cell_(w_.cell),
         units_(share(w_.units, worker.member, worker.members)),
         outputs_(share(w_.outputs, worker.member, worker.members)) {}
 
@@ -60,13 +60,13 @@ class GradientProducts {
         detail::unpack_lanes_add(g_.products + at_.w_hh + u * at_.k_hh * w_.h_width() + s * V,
                                  w_.h_width(), n, w_.P,
                                  to.w_hh + (cell_.h_gate[s] * w_.H + u * V) * w_.P, w_.P);
-      if (cell_.second_product)
+      if (cell_.second_product())
         detail::unpack_lanes_add(g_.products + at_.w_second + u * at_.k_inner * V, V, n, w_.P,
                                  to.w_hh + (cell_.second_gate * w_.H + u * V) * w_.P, w_.P);
       if (to.b_ih != nullptr) add_biases(u, n);
-      if (cell_.peephole != Peephole::none)
-        for (int g = 0; g < 3; ++g)
-          add_to(to.peephole + g * w_.H + u * V, g_.products + at_.peephole + (u * 3 + g) * V, n);
+      for (int g = 0; g < cell_.unit_count; ++g)
+        add_to(to.unit + g * w_.H + u * V, g_.products + at_.unit + (u * cell_.unit_count + g) * V,
+               n);
     }
     if (w_.projection)
       for (std::int64_t o = outputs_.begin; o < outputs_.end; ++o)
@@ -96,7 +96,7 @@ class GradientProducts {
     for (int s = 0; s < cell_.h_count; ++s)
       add_to(g_.parameters.b_hh + cell_.h_gate[s] * w_.H + u * V, from + (cell_.h_first + s) * V,
              n);
-    if (cell_.second_product)
+    if (cell_.second_product())
       add_to(g_.parameters.b_hh + cell_.second_gate * w_.H + u * V, from, n);
   }
 
@@ -105,9 +105,10 @@ class GradientProducts {
     if (p_.index == nullptr)
       interleave_rows(cell_.x_count, g_.left + at_.left_x, w_.I, rows,
                       [this](std::int64_t row) { return p_.x[row]; });
-    interleave_rows(cell_.h_count, g_.left + at_.left_h, w_.P, rows,
-                    [this](std::int64_t row) { return p_.h_prev[row]; });
-    if (cell_.second_product || w_.projection)
+    if (cell_.recurrent_product())
+      interleave_rows(cell_.h_count, g_.left + at_.left_h, w_.P, rows,
+                      [this](std::int64_t row) { return p_.h_prev[row]; });
+    if (cell_.second_product() || w_.projection)
       interleave_rows(1, g_.left + at_.left_inner, w_.H, rows,
                       [this](std::int64_t row) { return p_.inner + row * p_.inner_stride; });
   }
@@ -147,16 +148,17 @@ class GradientProducts {
     else
       product(cell_.x_count, g_.left + at_.left_x, at_.k_ih, slots_operand(0), w_.units,
               g_.products + at_.w_ih, rows, fresh);
-    product(cell_.h_count, g_.left + at_.left_h, at_.k_hh, slots_operand(cell_.h_first), w_.units,
-            g_.products + at_.w_hh, rows, fresh);
-    if (cell_.second_product)
+    if (cell_.recurrent_product())
+      product(cell_.h_count, g_.left + at_.left_h, at_.k_hh, slots_operand(cell_.h_first), w_.units,
+              g_.products + at_.w_hh, rows, fresh);
+    if (cell_.second_product())
       product(1, g_.left + at_.left_inner, at_.k_inner, slots_operand(0), w_.units,
               g_.products + at_.w_second, rows, fresh);
     if (w_.projection)
       product(1, g_.left + at_.left_inner, at_.k_inner, {g_.d_output, p_.schedule->rows * V, V},
               w_.outputs, g_.products + at_.w_hr, rows, fresh);
     biases(rows);
-    if (cell_.peephole != Peephole::none) peepholes(rows, first_step);
+    if (cell_.unit_count > 0) unit_weights(rows, first_step);
   }
 
   // Vectors of the right operand: of block u in row r at data + u * block + r * row.
@@ -262,12 +264,13 @@ class GradientProducts {
     });
   }
 
-  // dp += d(pre-activation of i, f, o) times the c that the gate saw.
-  void peepholes(Range rows, std::int64_t first_step) {
+  // += d(a slot's pre-activation) times the carry that it saw.
+  void unit_weights(Range rows, std::int64_t first_step) {
     const Schedule& schedule = *p_.schedule;
     for (std::int64_t u = units_.begin; u < units_.end; ++u) {
-      Scalar* to = g_.products + at_.peephole + u * 3 * V;
-      Vec<Scalar> sum[3] = {zeros<Scalar>(), zeros<Scalar>(), zeros<Scalar>()};
+      Scalar* to = g_.products + at_.unit + u * cell_.unit_count * V;
+      Vec<Scalar> sum[CellDescriptor::kMost];
+      for (auto& one : sum) one = zeros<Scalar>();
       std::int64_t s = first_step;
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         while (row >= schedule.first[s + 1]) ++s;
@@ -278,12 +281,11 @@ class GradientProducts {
         };
         const Vec<Scalar> previous = cut ? zeros<Scalar>() : at(s - 1);
         const Scalar* slots = p_.slots_at(u, row);
-        sum[0] = madd(load(slots), previous, sum[0]);
-        sum[1] = madd(load(slots + V), previous, sum[1]);
-        sum[2] = madd(load(slots + 3 * V), cell_.peephole == Peephole::current ? at(s) : previous,
-                      sum[2]);
+        for (int g = 0; g < cell_.unit_count; ++g)
+          sum[g] = madd(load(slots + cell_.unit_slot[g] * V),
+                        cell_.unit_after[g] ? at(s) : previous, sum[g]);
       }
-      for (int g = 0; g < 3; ++g) add_to(to + g * V, sum[g]);
+      for (int g = 0; g < cell_.unit_count; ++g) add_to(to + g * V, sum[g]);
     }
   }
 
@@ -292,7 +294,7 @@ class GradientProducts {
   const PackedLayer<Scalar>& w_;
   const Worker& worker_;
   const GradientLayout<Scalar> at_;
-  const CellLayout& cell_;
+  const CellDescriptor& cell_;
   const Range units_, outputs_;
 };
 

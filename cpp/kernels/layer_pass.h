@@ -77,7 +77,7 @@ struct LayerPass {
     return vectors > 0 && block + 1 == weights->units;
   }
   Scalar* slots_at(std::int64_t block, std::int64_t row) const {
-    return slots + (block * slot_rows + row) * weights->layout.slots * lanes<Scalar>;
+    return slots + (block * slot_rows + row) * weights->cell.slots * lanes<Scalar>;
   }
   Scalar* carry_at(std::int64_t block, std::int64_t row) const {
     return carry + (block * carry_rows + row) * lanes<Scalar>;

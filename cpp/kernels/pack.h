@@ -5,7 +5,7 @@
 //
 //   w_ih      [unit block][k < I][x slot][V]        w_hh      [unit block][k < P][h slot][V]
 //   w_second  [unit block][k < H][V]                w_hr      [output block][k < H][V]
-//   bias      [unit block][slot][V]                 peephole  [unit block][3][V]
+//   bias      [unit block][slot][V]                 unit      [unit block][unit weight][V]
 //
 // and once more of the last unit block, where its units are few, its gates side by side in less
 // than a vector each (tail.h):
@@ -25,43 +25,6 @@
 #include "kernels/team.h"
 
 namespace rnnfast {
-
-enum class Peephole { none, current, previous };  // which c the output gate sees
-
-// A cell's slots: V-wide values kept per unit block and row. The input product feeds the first
-// `x_count`, the recurrent product a contiguous run of `h_count`.
-struct CellLayout {
-  int slots;
-  int x_count, h_first, h_count;
-  int x_gate[4], h_gate[4];  // gate block of PyTorch's layout behind each x or h slot
-  bool carries;              // keeps a state of H units besides its output
-  bool second_product;       // a gate's recurrent product waits for another gate
-  int second_gate;
-  Peephole peephole;
-};
-
-inline CellLayout layout_of(Cell cell) {
-  const auto lstm = [](Peephole peephole) {  // i, f, g, o
-    return CellLayout{4, 4, 0, 4, {0, 1, 2, 3}, {0, 1, 2, 3}, true, false, 0, peephole};
-  };
-  switch (cell) {
-    case Cell::rnn_tanh:
-    case Cell::rnn_relu:
-      return {1, 1, 0, 1, {0}, {0}, false, false, 0, Peephole::none};
-    case Cell::gru:  // n's input part, r, z, n's recurrent part
-      return {4, 3, 1, 3, {2, 0, 1}, {0, 1, 2}, true, false, 0, Peephole::none};
-    case Cell::gru_reset_before:  // n, r, z
-      return {3, 3, 1, 2, {2, 0, 1}, {0, 1}, true, true, 2, Peephole::none};
-    case Cell::gru_simple:  // n, z
-      return {2, 2, 0, 2, {1, 0}, {1, 0}, true, false, 0, Peephole::none};
-    case Cell::lstm_peephole:
-      return lstm(Peephole::current);
-    case Cell::lstm_peephole_previous:
-      return lstm(Peephole::previous);
-    default:
-      return lstm(Peephole::none);
-  }
-}
 
 template <class Scalar>
 std::int64_t blocks_of(std::int64_t units) {
@@ -136,26 +99,24 @@ template <class Scalar>
 struct PackedLayer {
   static constexpr int V = lanes<Scalar>;
 
-  CellLayout layout;
+  CellDescriptor cell;
   std::int64_t I, H, P;
   std::int64_t inputs, units, outputs;  // blocks
   std::int64_t last;                    // units of the last block
   int x_tail, h_tail;                   // vectors
   bool projection;
   Buffer<Scalar> forward_memory, backward_memory, input_memory;
-  Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *peephole;
+  Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *unit;
   Scalar *tail_ih, *tail_hh, *tail_bias;
   Scalar *w_ih_t, *w_hh_t, *w_second_t, *w_hr_t;
 
-  std::int64_t x_width() const { return layout.x_count * V; }  // of one panel's row
-  std::int64_t h_width() const { return layout.h_count * V; }
+  std::int64_t x_width() const { return cell.x_count * V; }  // of one panel's row
+  std::int64_t h_width() const { return cell.h_count * V; }
 
-  const Scalar* peephole_at(std::int64_t block) const {
-    return peephole != nullptr ? peephole + block * 3 * V : nullptr;
-  }
+  const Scalar* unit_at(std::int64_t block) const { return unit + block * cell.unit_count * V; }
 
   bool create(const StackShape& shape, int layer) {
-    layout = layout_of(shape.cell);
+    cell = *shape.cell;
     I = shape.input_of(layer);
     H = shape.H;
     P = shape.P;
@@ -163,28 +124,28 @@ struct PackedLayer {
     units = blocks_of<Scalar>(H);
     outputs = blocks_of<Scalar>(P);
     last = H - (units - 1) * V;
-    x_tail = tail_vectors<Scalar>(last, layout.x_count);
-    h_tail = tail_vectors<Scalar>(last, layout.h_count);
+    x_tail = tail_vectors<Scalar>(last, cell.x_count);
+    h_tail = tail_vectors<Scalar>(last, cell.h_count);
     projection = shape.projection;
     const std::int64_t sizes[] = {product_of(units, I, x_width()),
                                   product_of(units, P, h_width()),
-                                  layout.second_product ? product_of(units, H, V) : 0,
+                                  cell.second_product() ? product_of(units, H, V) : 0,
                                   projection ? product_of(outputs, H, V) : 0,
-                                  units * layout.slots * V,
-                                  layout.peephole != Peephole::none ? units * 3 * V : 0,
+                                  units * cell.slots * V,
+                                  units * cell.unit_count * V,
                                   I * x_tail * V,
                                   P * h_tail * V,
                                   x_tail * V};
     if (!forward_memory.reserve_zeroed(sum_of(sizes))) return false;
-    Scalar** parts[] = {&w_ih,     &w_hh,    &w_second, &w_hr,     &bias,
-                        &peephole, &tail_ih, &tail_hh,  &tail_bias};
+    Scalar** parts[] = {&w_ih, &w_hh,    &w_second, &w_hr,     &bias,
+                        &unit, &tail_ih, &tail_hh,  &tail_bias};
     place(forward_memory.data(), sizes, parts, 9);
     return true;
   }
 
   bool create_backward() {
     const std::int64_t sizes[] = {product_of(outputs, units, h_width(), V),
-                                  layout.second_product ? product_of(units, units, V, V) : 0,
+                                  cell.second_product() ? product_of(units, units, V, V) : 0,
                                   projection ? product_of(units, outputs, V, V) : 0};
     if (!backward_memory.reserve(sum_of(sizes))) return false;
     Scalar** parts[] = {&w_hh_t, &w_second_t, &w_hr_t};
@@ -201,19 +162,19 @@ struct PackedLayer {
   // Packs the weights of a unit block: forward, and for backpropagation while they are in cache.
   void pack(const LayerParameters<const Scalar*>& p, std::int64_t u, bool backward) {
     const std::int64_t n = H - u * V;  // units from this block's first on
-    pack_slots(p.w_ih + u * V * I, I, n, layout.x_gate, layout.x_count, w_ih + u * I * x_width());
-    pack_slots(p.w_hh + u * V * P, P, n, layout.h_gate, layout.h_count, w_hh + u * P * h_width());
-    if (layout.second_product)
-      detail::pack_lanes(p.w_hh + (layout.second_gate * H + u * V) * P, P, n, P,
-                         w_second + u * H * V, V);
+    pack_slots(p.w_ih + u * V * I, I, n, cell.x_gate, cell.x_count, w_ih + u * I * x_width());
+    if (cell.recurrent_product())
+      pack_slots(p.w_hh + u * V * P, P, n, cell.h_gate, cell.h_count, w_hh + u * P * h_width());
+    if (cell.second_product())
+      detail::pack_lanes(p.w_hh + (cell.second_gate * H + u * V) * P, P, n, P, w_second + u * H * V,
+                         V);
     pack_bias(p, u, n);
-    if (layout.peephole != Peephole::none)
-      for (int g = 0; g < 3; ++g)
-        store(peephole + (u * 3 + g) * V, load_first(p.peephole + g * H + u * V, n));
+    for (int g = 0; g < cell.unit_count; ++g)
+      store(unit + (u * cell.unit_count + g) * V, load_first(p.unit + g * H + u * V, n));
     if (u + 1 == units) pack_tails();
     if (!backward) return;
-    spread(p.w_hh, P, layout.h_gate, layout.h_count, u, w_hh_t);
-    if (layout.second_product) spread(p.w_hh, P, &layout.second_gate, 1, u, w_second_t);
+    spread(p.w_hh, P, cell.h_gate, cell.h_count, u, w_hh_t);
+    if (cell.second_product()) spread(p.w_hh, P, &cell.second_gate, 1, u, w_second_t);
   }
   // Visits the values that `pack` reads for a unit block: f(first, count of neighbours).
   template <class F>
@@ -223,11 +184,11 @@ struct PackedLayer {
       for (int g = 0; from != nullptr && g < gates; ++g)
         f(from + (g * H + u * V) * columns, rows * columns);
     };
-    rows_of(p.w_ih, layout.x_count, I);
-    rows_of(p.w_hh, layout.x_count, P);
-    rows_of(p.b_ih, layout.x_count, 1);
-    rows_of(p.b_hh, layout.x_count, 1);
-    rows_of(p.peephole, 3, 1);
+    rows_of(p.w_ih, cell.gate_count, I);
+    rows_of(p.w_hh, cell.gate_count, P);
+    rows_of(p.b_ih, cell.gate_count, 1);
+    rows_of(p.b_hh, cell.gate_count, 1);
+    rows_of(p.unit, cell.unit_count, 1);
   }
   // The same for an output block of the projection.
   template <class F>
@@ -237,7 +198,7 @@ struct PackedLayer {
   }
   // From what `pack` left: [input block][unit block][gate][lane][V].
   void pack_input_gradient(std::int64_t u) {
-    const int count = layout.x_count;
+    const int count = cell.x_count;
     for (std::int64_t c = 0; c < inputs; ++c)
       for (int s = 0; s < count; ++s)
         detail::pack_lanes(w_ih + (u * I + c * V) * x_width() + s * V, x_width(), I - c * V, V,
@@ -266,9 +227,9 @@ struct PackedLayer {
 
   void pack_tails() {
     const std::int64_t u = units - 1;
-    pack_tail(w_ih + u * I * x_width(), I, layout.x_count, x_tail, tail_ih);
-    pack_tail(w_hh + u * P * h_width(), P, layout.h_count, h_tail, tail_hh);
-    pack_tail(bias + u * layout.slots * V, 1, layout.x_count, x_tail, tail_bias);
+    pack_tail(w_ih + u * I * x_width(), I, cell.x_count, x_tail, tail_ih);
+    pack_tail(w_hh + u * P * h_width(), P, cell.h_count, h_tail, tail_hh);
+    pack_tail(bias + u * cell.slots * V, 1, cell.x_count, x_tail, tail_bias);
   }
   // to[k][vectors][V]: the gates of panel[k][count][V] without what fills them up.
   void pack_tail(const Scalar* panel, std::int64_t K, int count, int vectors, Scalar* to) const {
@@ -288,16 +249,16 @@ struct PackedLayer {
 
   void pack_bias(const LayerParameters<const Scalar*>& p, std::int64_t u, std::int64_t n) {
     if (p.b_ih == nullptr) return;  // zero since creation
-    for (int slot = 0; slot < layout.slots; ++slot) {
+    for (int slot = 0; slot < cell.slots; ++slot) {
       auto sum = zeros<Scalar>();
-      const int h = slot - layout.h_first;
-      if (slot < layout.x_count)
-        sum = add(sum, load_first(p.b_ih + layout.x_gate[slot] * H + u * V, n));
-      if (h >= 0 && h < layout.h_count)
-        sum = add(sum, load_first(p.b_hh + layout.h_gate[h] * H + u * V, n));
-      else if (layout.second_product)  // the slot of the second product
-        sum = add(sum, load_first(p.b_hh + layout.second_gate * H + u * V, n));
-      store(bias + (u * layout.slots + slot) * V, sum);
+      const int h = slot - cell.h_first;
+      if (slot < cell.x_count)
+        sum = add(sum, load_first(p.b_ih + cell.x_gate[slot] * H + u * V, n));
+      if (h >= 0 && h < cell.h_count)
+        sum = add(sum, load_first(p.b_hh + cell.h_gate[h] * H + u * V, n));
+      else if (cell.second_product())  // the slot of the second product
+        sum = add(sum, load_first(p.b_hh + cell.second_gate * H + u * V, n));
+      store(bias + (u * cell.slots + slot) * V, sum);
     }
   }
 

@@ -16,7 +16,7 @@ void forward_layer(const PackedStack<Scalar>& packed, StackCache<Scalar>& c,
   pass.observer = observer;
   c.begin_carry(pass, l, d, worker);
   worker.own->wait();
-  layer_kernel<Scalar>(c.shape.cell).forward(pass, worker);
+  layer_kernel<Scalar>(*c.shape.cell).forward(pass, worker);
   worker.own->wait();
   c.final_states(pass, l, d, worker);
   // The rows are rebuilt for the next layer or read by the next direction.
@@ -188,7 +188,7 @@ class StackBackward {
     LayerPass<Scalar> pass = c_.pass(packed_, rows, l, d);
     pass.observer = observer;
     worker.own->wait();
-    layer_kernel<Scalar>(shape_.cell).backward(pass, g, worker);
+    layer_kernel<Scalar>(*shape_.cell).backward(pass, g, worker);
     worker.own->wait();
   }
 

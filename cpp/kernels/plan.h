@@ -39,10 +39,13 @@ class Planner {
   static constexpr double kExchange = 500;  // ns: a barrier, and reading what another core wrote
   static constexpr double kDealt = 0.9;     // of the ideal: smaller tiles, uneven shares
 
-  double gates() const { return gate_count(shape_.cell); }
+  // Of what h<t-1> enters; where that is no product, about as much as a step's pointwise part.
   double recurrent() const {
-    return 2 * gates() * static_cast<double>(shape_.H) * static_cast<double>(shape_.P);
+    const double H = static_cast<double>(shape_.H);
+    if (!shape_.cell->recurrent_product()) return 40 * H;
+    return 2 * gates() * H * static_cast<double>(shape_.P);
   }
+  double gates() const { return shape_.cell->gate_count; }
   // Flops of a row in one direction of layer l.
   double flops(int l) const {
     if (l == 0 && indices_) return recurrent();
@@ -68,7 +71,8 @@ class Planner {
       const double rows =
           static_cast<double>(schedule_.rows) / static_cast<double>(schedule_.steps);
       const double step = flops() / (shape_.L * shape_.D) * rows / kFlops;
-      gain = members > 1 ? step / (step / static_cast<double>(members) + kExchange) : 1;
+      const double exchange = shape_.cell->recurrent_product() ? kExchange : 0;
+      gain = members > 1 ? step / (step / static_cast<double>(members) + exchange) : 1;
       if (gain < 1) members = 1, gain = 1;
     }
     plan.threads = plan.split_rows ? threads_ : static_cast<int>(plan.groups * members);

@@ -20,7 +20,7 @@ void input_tile(const LayerPass<Scalar>& p, std::int64_t first_slot, std::int64_
 #pragma GCC unroll 8
       for (int g = 0; g < Count; ++g)
         acc[m][u][g] =
-            load(static_cast<const Scalar*>(w.bias + ((block + u) * w.layout.slots + g) * V));
+            load(static_cast<const Scalar*>(w.bias + ((block + u) * w.cell.slots + g) * V));
   if (p.index != nullptr) {
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m)
@@ -91,7 +91,7 @@ void input_product(const LayerPass<Scalar>& p, const Worker& worker, Range block
   const Schedule& schedule = *p.schedule;
   const std::int64_t first = schedule.first[steps.begin];
   const std::int64_t chunk = schedule.first[steps.end] - first;
-  with_rows<4>(p.weights->layout.x_count, [&](auto slots) {
+  with_rows<4>(p.weights->cell.x_count, [&](auto slots) {
     constexpr int Count = decltype(slots)::value;
     using Shape = BlockTile<Count>;
     for_block_groups<Shape::blocks>(

@@ -1,6 +1,7 @@
 // The functions of RecurrentTable.
 #pragma once
 
+#include "kernels/kept_gates.h"
 #include "kernels/passes.h"
 #include "kernels/recurrent_table.h"
 #include "kernels/stream.h"
@@ -34,6 +35,9 @@ RecurrentTable<Scalar> make_recurrent_table() {
         .run(threads);
   };
   t.cache_bytes = [](const Cache* cache) { return reinterpret_cast<const Kept*>(cache)->bytes(); };
+  t.kept_gate = [](const Cache* cache, int l, int d, int gate, Scalar* to) {
+    kept_gate(*reinterpret_cast<const Kept*>(cache), l, d, gate, to);
+  };
   t.cache_free = [](Cache* cache) { delete reinterpret_cast<Kept*>(cache); };
   t.dropout_mask = [](Dropout dropout, int layer, std::int64_t T, std::int64_t B,
                       std::int64_t width, Scalar* mask) {

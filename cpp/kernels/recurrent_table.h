@@ -6,41 +6,15 @@
 
 #include <cstdint>
 
+#include "kernels/cell.h"
+
 namespace rnnfast {
 
-enum class Cell : std::int32_t {
-  rnn_tanh,
-  rnn_relu,
-  gru,               // reset gate after the recurrent product (PyTorch's)
-  gru_reset_before,  // reset gate before it (Cho et al. 2014 v3; the course notes' full GRU)
-  gru_simple,        // no reset gate (the course notes' simplified GRU)
-  lstm,
-  lstm_peephole,           // input and forget gates see c<t-1>, the output gate c<t>
-  lstm_peephole_previous,  // all three gates see c<t-1>
-};
-
-constexpr int gate_count(Cell cell) {
-  switch (cell) {
-    case Cell::rnn_tanh:
-    case Cell::rnn_relu:
-      return 1;
-    case Cell::gru_simple:
-      return 2;
-    case Cell::gru:
-    case Cell::gru_reset_before:
-      return 3;
-    default:
-      return 4;
-  }
-}
-constexpr bool is_lstm(Cell cell) { return cell >= Cell::lstm; }
-constexpr bool has_peephole(Cell cell) { return cell > Cell::lstm; }
-
 struct StackShape {
-  Cell cell;
-  std::int64_t I, H;  // input and hidden units
-  std::int64_t P;     // output units: H, or the projection's size
-  int L, D;           // layers; directions (1 or 2)
+  const CellDescriptor* cell;  // of the same kernels
+  std::int64_t I, H;           // input and hidden units
+  std::int64_t P;              // output units: H, or the projection's size
+  int L, D;                    // layers; directions (1 or 2)
   bool bias, projection;
 
   std::int64_t input_of(int layer) const { return layer == 0 ? I : D * P; }
@@ -49,12 +23,12 @@ struct StackShape {
 // One layer's direction, in PyTorch's layout, each array contiguous. Absent ones are null.
 template <class Pointer>
 struct LayerParameters {
-  Pointer w_ih;      // (G*H, input)
-  Pointer w_hh;      // (G*H, P)
-  Pointer b_ih;      // (G*H)
-  Pointer b_hh;      // (G*H)
-  Pointer w_hr;      // (P, H)   projection
-  Pointer peephole;  // (3*H)    input, forget, output
+  Pointer w_ih;  // (G*H, input)
+  Pointer w_hh;  // (G*H, P)  where there is a recurrent product
+  Pointer b_ih;  // (G*H)
+  Pointer b_hh;  // (G*H)     as w_hh
+  Pointer w_hr;  // (P, H)    projection
+  Pointer unit;  // (unit_count * H)
 };
 
 // A batch of sequences and the states around it. Strides count elements.
@@ -68,7 +42,7 @@ struct SequenceInput {
   const std::uint8_t* reset;     // (T, B); null: none
   std::int64_t reset_time, reset_batch;
   const Scalar* h0;  // (L*D, B, P) contiguous; null: zeros
-  const Scalar* c0;  // (L*D, B, H) contiguous; null: zeros; LSTM only
+  const Scalar* c0;  // (L*D, B, H) contiguous; null: zeros; only with a memory
 };
 
 template <class Scalar>
@@ -76,7 +50,7 @@ struct SequenceOutput {
   Scalar* y;  // (T, B, D*P), innermost contiguous
   std::int64_t y_time, y_batch;
   Scalar* h_n;  // (L*D, B, P) contiguous
-  Scalar* c_n;  // (L*D, B, H) contiguous; LSTM only
+  Scalar* c_n;  // (L*D, B, H) contiguous; only with a memory
 };
 
 // Inverted dropout on the outputs of every layer but the last, one draw per element and step, or
@@ -129,6 +103,9 @@ struct RecurrentTable {
   Status (*backward)(Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
                      int threads);
   std::int64_t (*cache_bytes)(const Cache* cache);
+  // A gate of a layer's direction at every step of the pass, or the carry (gate -1): values
+  // (T, B, H) contiguous, zero past a length. Not after `backward`.
+  void (*kept_gate)(const Cache* cache, int layer, int direction, int gate, Scalar* values);
   void (*cache_free)(Cache* cache);
 
   // What dropout multiplies the output of `layer` by: mask (T, B, width) contiguous, 0 or 1/(1-p).

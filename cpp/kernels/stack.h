@@ -1,11 +1,11 @@
 // A stack of layers, each in one or two directions, during a pass, and what the pass keeps.
 #pragma once
 
-#include "kernels/layer_kernel.h"
 #include "kernels/packed_stack.h"
 #include "kernels/plan.h"
 #include "kernels/products.h"
 #include "kernels/random.h"
+#include "kernels/registry.h"
 
 namespace rnnfast {
 
@@ -105,7 +105,7 @@ bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed, const TeamP
   ahead = !keep && plan.threads > plan.groups && !plan.split_rows && !plan.wave;
   const int count = apart ? shape.L * shape.D : shape.D;
   const std::int64_t R = schedule.rows, B = schedule.B;
-  const CellLayout cell = layout_of(shape.cell);
+  const CellDescriptor& cell = *shape.cell;
   layers.reset(new (std::nothrow) Layer[count]);
   y.reset(new (std::nothrow) Buffer<Scalar>[shape.L]);
   dropped.reset(new (std::nothrow) Buffer<Scalar>[shape.L]);
@@ -114,8 +114,8 @@ bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed, const TeamP
   for (int i = 0; i < count; ++i) {
     Layer& one = layers[i];
     if (!one.slots.reserve(product_of(units, slot_rows(), cell.slots, V))) return false;
-    if (cell.carries && !one.carry.reserve(product_of(units, carry_rows(), V))) return false;
-    if ((cell.second_product || shape.projection) &&
+    if (cell.carries() && !one.carry.reserve(product_of(units, carry_rows(), V))) return false;
+    if ((cell.second_product() || shape.projection) &&
         !one.inner.reserve(product_of(keep ? R : B, shape.H)))
       return false;
   }
@@ -228,14 +228,14 @@ LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, co
   return p;
 }
 
-// The carry before the first step: c0 of an LSTM, h0 of a GRU.
+// The carry before the first step: c0, or h0 where the carry is the output.
 template <class Scalar>
 void StackCache<Scalar>::begin_carry(const LayerPass<Scalar>& pass, int l, int d,
                                      const Worker& worker) {
   constexpr int V = lanes<Scalar>;
-  if (!pass.weights->layout.carries) return;
+  if (!shape.cell->carries()) return;
   const std::int64_t B = schedule.B, H = shape.H;
-  const Scalar* from = is_lstm(shape.cell) ? input.c0 : input.h0;
+  const Scalar* from = shape.cell->has_memory() ? input.c0 : input.h0;
   const Range blocks = share(pass.weights->units, worker.member, worker.members);
   for (std::int64_t block = blocks.begin; block < blocks.end; ++block)
     for (std::int64_t b = 0; b < B; ++b) {
@@ -261,7 +261,7 @@ void StackCache<Scalar>::final_states(const LayerPass<Scalar>& pass, int l, int 
                       : input.h0 != nullptr ? input.h0 + place * P
                                             : zero_row.data();
     std::memcpy(output.h_n + place * P, h, static_cast<std::size_t>(P) * sizeof(Scalar));
-    if (!is_lstm(shape.cell)) continue;
+    if (!shape.cell->has_memory()) continue;
     for (std::int64_t block = 0; block < pass.weights->units; ++block)
       store_first(output.c_n + place * H + block * V,
                   load(static_cast<const Scalar*>(pass.carry_at(block, pass.carry_row(last, b)))),

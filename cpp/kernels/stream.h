@@ -26,7 +26,7 @@ class StackStream {
     const StackShape& shape = packed.shape;
     const std::int64_t B = schedule_.B;
     for (std::int64_t b = 0; b < B; ++b) x_rows_[b] = x + b * shape.I;
-    const auto& kernel = layer_kernel<Scalar>(shape.cell);
+    const auto& kernel = layer_kernel<Scalar>(*shape.cell);
     TeamPlan plan;
     const bool large = threads > 1 && weight_bytes_ > kSharedBytes;
     if (large && !after_pause())
@@ -56,7 +56,7 @@ class StackStream {
     const std::int64_t B = schedule_.B;
     for (int l = 0; l < L_; ++l) {
       std::memcpy(h + l * B * P_, h_at(l, now_), static_cast<std::size_t>(B * P_) * sizeof(Scalar));
-      if (!lstm_) continue;
+      if (!memory_) continue;
       for (std::int64_t block = 0; block < units_; ++block)
         for (std::int64_t b = 0; b < B; ++b)
           store_first(c + (l * B + b) * H_ + block * V, load(carry_at(l, block, b)),
@@ -66,7 +66,7 @@ class StackStream {
 
   void set(const Scalar* h, const Scalar* c) {
     const std::int64_t B = schedule_.B;
-    const Scalar* carried = lstm_ ? c : h;
+    const Scalar* carried = memory_ ? c : h;
     for (int l = 0; l < L_; ++l) {
       Scalar* to = states_.data() + (l * 2 + now_) * B * P_;
       const auto bytes = static_cast<std::size_t>(B * P_) * sizeof(Scalar);
@@ -96,15 +96,15 @@ class StackStream {
 
   bool allocate(const PackedStack<Scalar>& packed, std::int64_t B) {
     const StackShape& shape = packed.shape;
-    const CellLayout cell = layout_of(shape.cell);
+    const CellDescriptor& cell = *shape.cell;
     L_ = shape.L;
     P_ = shape.P;
     H_ = shape.H;
     units_ = packed.layers[0].units;
-    lstm_ = is_lstm(shape.cell);
-    carries_ = cell.carries;
-    const bool inner = cell.second_product || shape.projection;
-    const std::int64_t carry = cell.carries ? product_of(units_, B, V) : 0;
+    memory_ = cell.has_memory();
+    carries_ = cell.carries();
+    const bool inner = cell.second_product() || shape.projection;
+    const std::int64_t carry = cell.carries() ? product_of(units_, B, V) : 0;
     passes_.reset(new (std::nothrow) LayerPass<Scalar>[static_cast<std::size_t>(L_)]);
     if (!passes_ || !schedule_.build(1, B, nullptr) || !states_.reserve(product_of(L_, 2, B, P_)) ||
         !carry_.reserve(product_of(L_, carry)) ||
@@ -149,7 +149,7 @@ class StackStream {
   std::int64_t P_ = 0, H_ = 0, units_ = 0, weight_bytes_ = 0;
   int L_ = 0, now_ = 0;
   Clock::time_point last_ = Clock::now();  // the end of the last step
-  bool lstm_ = false, carries_ = false;
+  bool memory_ = false, carries_ = false;
 };
 
 }  // namespace rnnfast

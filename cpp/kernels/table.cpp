@@ -2,6 +2,7 @@
 #include "kernels/table.h"
 
 #include "kernels/memory.h"
+#include "kernels/registry.h"
 #include "kernels/simd.h"
 #include "kernels/team.h"
 
@@ -27,12 +28,20 @@ constexpr const char* kLevel = "v1";
 
 extern const KernelTable kernel_table;
 const KernelTable kernel_table = {
-    kTableVersion,        kLevel,
-    lanes<float>,         lanes<double>,
-    &recurrent_table_f32, &recurrent_table_f64,
-    &heads_table_f32,     &heads_table_f64,
-    &stepwise_table_f32,  &stepwise_table_f64,
-    &probe_table,         &Crew::possible,
+    kTableVersion,
+    kLevel,
+    lanes<float>,
+    lanes<double>,
+    cells,
+    cell_count,
+    &recurrent_table_f32,
+    &recurrent_table_f64,
+    &heads_table_f32,
+    &heads_table_f64,
+    &stepwise_table_f32,
+    &stepwise_table_f64,
+    &probe_table,
+    &Crew::possible,
     &Memory::missed,
 };
 

@@ -11,12 +11,14 @@
 namespace rnnfast {
 
 // Raised whenever a struct below or in the included tables changes.
-constexpr int kTableVersion = 10;
+constexpr int kTableVersion = 12;
 
 struct KernelTable {
-  int version;               // kTableVersion
-  const char* level;         // "v1", "v3", "v4"
-  int lanes_f32, lanes_f64;  // values per SIMD register
+  int version;                         // kTableVersion
+  const char* level;                   // "v1", "v3", "v4"
+  int lanes_f32, lanes_f64;            // values per SIMD register
+  const CellDescriptor* const* cells;  // (cell_count)
+  int cell_count;
   const RecurrentTable<float>* recurrent_f32;
   const RecurrentTable<double>* recurrent_f64;
   const HeadsTable<float>* heads_f32;

@@ -65,9 +65,9 @@ void tail_input_product(const LayerPass<Scalar>& p, Range rows, Scalar* slots) {
   const PackedLayer<Scalar>& w = *p.weights;
   with_rows<3>(w.x_tail, [&](auto vectors) {
     tail_product<Scalar, decltype(vectors)::value>(
-        w, p.x, rows, w.tail_ih, w.I, w.tail_bias, w.layout.x_count,
+        w, p.x, rows, w.tail_ih, w.I, w.tail_bias, w.cell.x_count,
         [&](std::int64_t row, int gate, const Vec<Scalar>& sum) {
-          store(slots + ((row - rows.begin) * w.layout.slots + gate) * V, sum);
+          store(slots + ((row - rows.begin) * w.cell.slots + gate) * V, sum);
         });
   });
 }
@@ -76,14 +76,14 @@ template <class Scalar>
 void tail_recurrent_product(const LayerPass<Scalar>& p, Range rows, Scalar* slots) {
   constexpr int V = lanes<Scalar>;
   const PackedLayer<Scalar>& w = *p.weights;
-  const Scalar* bias = w.bias + (w.units - 1) * w.layout.slots * V;
+  const Scalar* bias = w.bias + (w.units - 1) * w.cell.slots * V;
   with_rows<3>(w.h_tail, [&](auto vectors) {
     tail_product<Scalar, decltype(vectors)::value>(
-        w, p.h_prev, rows, w.tail_hh, w.P, nullptr, w.layout.h_count,
+        w, p.h_prev, rows, w.tail_hh, w.P, nullptr, w.cell.h_count,
         [&](std::int64_t row, int gate, const Vec<Scalar>& sum) {
-          const int slot = w.layout.h_first + gate;
-          Scalar* to = slots + ((row - rows.begin) * w.layout.slots + slot) * V;
-          const Scalar* from = slot < w.layout.x_count ? to : bias + slot * V;
+          const int slot = w.cell.h_first + gate;
+          Scalar* to = slots + ((row - rows.begin) * w.cell.slots + slot) * V;
+          const Scalar* from = slot < w.cell.x_count ? to : bias + slot * V;
           store(to, add(load(from), sum));
         });
   });

@@ -21,8 +21,7 @@ from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.pooling import Pooling
-from rnnfast.nn.recurrent import GRU, LSTM, RNN
-from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
+from rnnfast.nn.recurrent_base import LAYERS
 from rnnfast.nn.tied import SharingLinear, TiedEmbedding
 
 Node: TypeAlias = dict[str, Any]
@@ -42,18 +41,14 @@ KINDS: dict[str, type[Module]] = {
         Dropout,
         Embedding,
         EmbeddingDropout,
-        GRU,
-        LSTM,
-        LayerNormGRU,
-        LayerNormLSTM,
         Linear,
         Pooling,
-        RNN,
         Residual,
         SelfAttention,
         TiedEmbedding,
         VariationalDropout,
         WeightDrop,
+        *LAYERS.values(),
     )
 }
 # The output layer of a table that is shared, which has no options of its own.

@@ -20,6 +20,7 @@ from rnnfast._training_files import require_free
 from rnnfast._training_messages import describe_training, kept_record
 from rnnfast.data.datasets import load_dinosaurs, read_text
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.nn.recurrent_base import LAYERS
 from rnnfast.training import Progress
 
 # Samples shown during a training and at its end.
@@ -42,7 +43,7 @@ def train(
         bool, typer.Option("--lines/--text", help="Each line on its own, or one running text.")
     ] = False,
     level: Annotated[Any, choice("What to predict.", "char", "word")] = "char",
-    cell: Annotated[Any, choice("The recurrent cell.", "lstm", "gru", "rnn")] = "lstm",
+    cell: Annotated[Any, choice("The recurrent cell.", *LAYERS)] = "lstm",
     hidden_size: Annotated[int, integer("Units of a layer.", 1)] = 128,
     layers: Annotated[int, integer("How many layers.", 1)] = 2,
     embedding_size: Annotated[

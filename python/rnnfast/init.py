@@ -14,7 +14,8 @@ import numpy as np
 
 from rnnfast._checks import among, check_int, check_real, make_generator
 from rnnfast._messages import shown
-from rnnfast.nn.module import Array, Module, Parameter
+from rnnfast.nn.module import Array, Parameter
+from rnnfast.nn.recurrent_base import Recurrent
 
 __all__ = [
     "constant",
@@ -133,12 +134,12 @@ def orthogonal(
     parameter.assign(np.concatenate([gain * _rotation(rng, rows, columns) for _ in range(blocks)]))
 
 
-def forget_bias(layer: Module, value: float = 1.0) -> None:
+def forget_bias(layer: Recurrent, value: float = 1.0) -> None:
     """Let a gated layer begin by keeping its state: set the bias of the gate that does.
 
     That is the forget gate of an LSTM (Gers et al. 2000; Jozefowicz et al. 2015, section 2.2
-    recommends 1) and z of a GRU. ``bias_ih`` of the gate becomes ``value``, ``bias_hh`` zero, in
-    every layer and direction.
+    recommends 1) and z of a GRU. ``bias_ih`` of the gate becomes ``value`` (``-value`` where the
+    gate is the share of what is new), ``bias_hh`` zero, in every layer and direction.
 
     Raises
     ------
@@ -148,24 +149,21 @@ def forget_bias(layer: Module, value: float = 1.0) -> None:
         If the layer has no such gate or no bias.
     """
     value = check_real("value", value)
-    size, gates = _gates(layer)
-    if gates == 1:
+    size, keeps = _checked(layer).hidden_size, layer._cell.keep_gate
+    if keeps is None:
         raise ValueError(f"layer: expected one with gates, got {shown(layer)}")
-    parameters = layer.parameters()
-    biases = {name: p for name, p in parameters.items() if name.startswith("bias_ih_")}
-    if not biases:
+    if not layer.bias:
         raise ValueError(f"layer: expected one with a bias, got {shown(layer)}")
-    keeps = 0 if gates == 2 else 1  # i, f, g, o; r, z, n; z, n
-    gate = slice(keeps * size, (keeps + 1) * size)
-    for name, parameter in biases.items():
-        for bias, number in ((parameter, value), (parameters[name.replace("ih", "hh")], 0.0)):
-            filled = bias.data.copy()
-            filled[gate] = number
-            bias.assign(filled)
+    gate, sign = keeps
+    for name, parameter in layer.parameters().items():
+        if name.startswith(("bias_ih_", "bias_hh_")):
+            filled = parameter.data.copy()
+            filled[gate * size : (gate + 1) * size] = sign * value if "_ih_" in name else 0.0
+            parameter.assign(filled)
 
 
 def recurrent(
-    layer: Module,
+    layer: Recurrent,
     *,
     input: Literal["glorot", "orthogonal"] = "glorot",
     hidden: Literal["orthogonal", "glorot"] = "orthogonal",
@@ -173,12 +171,12 @@ def recurrent(
 ) -> None:
     """Fill the weights of a recurrent layer gate by gate, and its biases with zeros.
 
-    By default as Keras does; peepholes and gains of a normalisation stay as they are. A
-    `forget_bias` may follow.
+    By default as Keras does; weights of one number a unit, such as peepholes and gains of a
+    normalisation, stay as they are. A `forget_bias` may follow.
 
     Parameters
     ----------
-    layer : RNN, GRU, LSTM, LayerNormGRU or LayerNormLSTM
+    layer : RNN, GRU, LSTM or another recurrent layer
         With any number of layers and directions.
     input : {"glorot", "orthogonal"}
         What fills ``weight_ih`` (and the projection ``weight_hr``).
@@ -194,7 +192,7 @@ def recurrent(
     ValueError
         If a way is not one of those.
     """
-    _, gates = _gates(layer)
+    gates = len(_checked(layer)._cell.gates)
     fill: dict[str, Callable[..., None]] = {"glorot": glorot_uniform, "orthogonal": orthogonal}
     for name, way in (("input", input), ("hidden", hidden)):
         if not among(way, fill):
@@ -203,7 +201,7 @@ def recurrent(
     for name, parameter in layer.parameters().items():
         if name.startswith("weight_ih_"):
             fill[input](parameter, blocks=gates, seed=rng)
-        elif name.startswith("weight_hh_"):
+        elif name.startswith("weight_hh_") and len(parameter.shape) == 2:
             fill[hidden](parameter, blocks=gates, seed=rng)
         elif name.startswith("weight_hr_"):
             fill[input](parameter, seed=rng)
@@ -236,9 +234,7 @@ def _require_parameter(parameter: Any) -> None:
         raise TypeError(f"parameter: expected a Parameter, got {type(parameter).__name__}")
 
 
-def _gates(layer: Any) -> tuple[int, int]:
-    """Return the size of a gate and how many a recurrent layer has."""
-    size = getattr(layer, "hidden_size", None)
-    if not isinstance(layer, Module) or size is None:
+def _checked(layer: Any) -> Recurrent:
+    if not isinstance(layer, Recurrent):
         raise TypeError(f"layer: expected a recurrent layer, got {type(layer).__name__}")
-    return int(size), layer.parameters()["weight_hh_l0"].shape[0] // int(size)
+    return layer

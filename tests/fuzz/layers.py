@@ -8,30 +8,31 @@ import numpy as np
 
 import rnnfast as rf
 import rnnfast.reference as ref
+from rnnfast.nn.recurrent_base import LAYERS
 
 from .checks import Array, Case, near, require
 from .draws import DTYPES, Draw
 
-KINDS: dict[str, Any] = {"rnn": rf.RNN, "gru": rf.GRU, "lstm": rf.LSTM}
+KINDS: dict[str, Any] = {name: LAYERS[name] for name in ref.CELLS}
 TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
 
 
 def recurrent_options(draw: Draw, cell: str, hidden: int) -> dict[str, Any]:
     """Draw the options of one kind of layer."""
-    if cell == "rnn":
-        return draw.some(nonlinearity=lambda: draw.choice(("tanh", "relu")))
-    if cell == "gru":
-        return draw.some(reset_after=lambda: draw.chance(0.5), reset_gate=lambda: draw.chance(0.5))
-    options = draw.some(peephole=lambda: draw.choice((False, True, "previous")))
-    if hidden > 1 and draw.chance(0.3):
-        options["proj_size"] = draw.integer(1, hidden - 1)
-    return options
+    ways: dict[str, Any] = {
+        "nonlinearity": lambda: draw.choice(("tanh", "relu")),
+        "reset_after": lambda: draw.chance(0.5),
+        "reset_gate": lambda: draw.chance(0.5),
+        "peephole": lambda: draw.choice((False, True, "previous")),
+        "proj_size": lambda: draw.integer(0, hidden - 1),
+    }
+    return draw.some(**{name: ways[name] for name in ref.CELLS[cell].options})
 
 
 def make_layer(case: Case, *, one_way: bool = False) -> Any:
     """Make a recurrent layer with random options."""
     draw = case.draw
-    cell = draw.choice(("rnn", "gru", "lstm"))
+    cell = draw.choice(tuple(KINDS))
     hidden = draw.size()
     options: dict[str, Any] = draw.some(
         bias=lambda: draw.chance(0.5),
@@ -129,15 +130,10 @@ def beside_reference(
     layer: Any, arguments: dict[str, Any], state: Any, dy: Any, dstate: Any, results: Any
 ) -> None:
     """Compare a pass with the definition."""
-    cell = type(layer).__name__.lower()
-    own = {
-        name: getattr(layer, name)
-        for name in ("nonlinearity", "reset_after", "reset_gate", "peephole", "proj_size")
-        if hasattr(layer, name) and not (name == "proj_size" and cell != "lstm")
-    }
+    cell = next(name for name, kind in KINDS.items() if type(layer) is kind)
+    own = {name: getattr(layer, name) for name in ref.CELLS[cell].options}
     spec = ref.NetworkSpec(
-        cell,  # type: ignore[arg-type]
-        layer.input_size, layer.hidden_size, layer.num_layers,
+        cell, layer.input_size, layer.hidden_size, layer.num_layers,
         bias=layer.bias, bidirectional=layer.bidirectional, **own,
     )  # fmt: skip
     swap = layer.batch_first

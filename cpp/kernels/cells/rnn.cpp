@@ -1,15 +1,31 @@
-#include "kernels/cells/rnn.h"
-
-#include "kernels/layer_kernel_impl.h"
+// RNN: h<t> = g(W_ih x<t> + b_ih + W_hh h<t-1> + b_hh), g = tanh or max(0, .).
+//
+// Slot: the pre-activation; then h<t>; after backpropagation its gradient.
+#include "kernels/activations.h"
+#include "kernels/register_cell.h"
 
 namespace rnnfast {
 
-template <class Scalar>
-const LayerKernel<Scalar>& rnn_kernel(Cell cell) {
-  return cell == Cell::rnn_relu ? kernel_of<Scalar, RnnCell<Scalar, true>>()
-                                : kernel_of<Scalar, RnnCell<Scalar, false>>();
-}
-template const LayerKernel<float>& rnn_kernel<float>(Cell);
-template const LayerKernel<double>& rnn_kernel<double>(Cell);
+template <Nonlinearity g>
+struct Rnn {
+  static constexpr CellDescriptor descriptor =
+      CellDescriptor(g == Nonlinearity::relu ? "rnn_relu" : "rnn_tanh", "h")
+          .with_input("h")
+          .with_recurrent("h");
+
+  template <class Scalar, class V>
+  static RNNFAST_INLINE void forward(V (&v)[1], const V&, V&, V& h, const Scalar*) {
+    h = v[0] = activate<Scalar, g>(v[0]);
+  }
+
+  template <class Scalar, class V>
+  static RNNFAST_INLINE void backward(V (&v)[1], const V& dh, V&, const V&, const V&,
+                                      const Scalar*) {
+    v[0] = activate_backward<Scalar, g>(dh, v[0]);
+  }
+};
+
+RNNFAST_REGISTER(rnn_tanh, Rnn<Nonlinearity::tanh>)
+RNNFAST_REGISTER(rnn_relu, Rnn<Nonlinearity::relu>)
 
 }  // namespace rnnfast

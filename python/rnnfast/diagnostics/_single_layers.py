@@ -21,7 +21,7 @@ def require_language_model(lm: Any) -> None:
 
 def require_one_direction(layer: Any) -> None:
     if not isinstance(layer, Recurrent):
-        raise TypeError(f"layer: expected an RNN, GRU or LSTM, got {type(layer).__name__}")
+        raise TypeError(f"layer: expected a recurrent layer, got {type(layer).__name__}")
     if layer.bidirectional:
         raise ValueError("layer: expected one direction, got a bidirectional layer")
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from rnnfast.diagnostics._gates import Gates, gates_of
 from rnnfast.diagnostics._single_layers import (
     require_language_model,
     require_one_direction,
@@ -18,6 +17,9 @@ from rnnfast.nn.recurrent_base import Recurrent, State
 
 if TYPE_CHECKING:
     from rnnfast.models.language_model import LanguageModel
+
+
+Gates: TypeAlias = dict[str, Array]
 
 
 class TextActivations(NamedTuple):
@@ -41,7 +43,7 @@ def gate_activations(layer: Recurrent, x: Array, *, state: State = None) -> list
 
     Parameters
     ----------
-    layer : RNN, GRU or LSTM
+    layer : RNN, GRU, LSTM or another recurrent layer
         Of one direction.
     x : ndarray
         A batch, ``(T, B, I)`` or indices ``(T, B)``, time first whatever ``layer.batch_first`` is.
@@ -64,10 +66,7 @@ def gate_activations(layer: Recurrent, x: Array, *, state: State = None) -> list
     """
     require_one_direction(layer)
     inputs, alone = run_alone(layer, x, state)
-    return [
-        gates_of(alone[k], inputs[k], inputs[k + 1], state_of(state, k))
-        for k in range(layer.num_layers)
-    ]
+    return [alone[k].gates(inputs[k], state_of(state, k)) for k in range(layer.num_layers)]
 
 
 def text_activations(lm: LanguageModel, text: str, condition: Any = None) -> TextActivations:

@@ -35,7 +35,7 @@ def gradient_norms(
 
     Parameters
     ----------
-    layer : RNN, GRU or LSTM
+    layer : RNN, GRU, LSTM or another recurrent layer
         Of one direction, any number of layers; its own gradients stay as they are.
     x : ndarray
         A batch, ``(T, B, I)`` or indices ``(T, B)``, time first whatever ``layer.batch_first`` is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -13,20 +13,10 @@ from rnnfast._checks import among, check_bool, check_mapping, check_options
 from rnnfast._messages import shown
 from rnnfast.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.nn.module import Array, Module
-from rnnfast.nn.recurrent import GRU, LSTM, RNN
-from rnnfast.nn.recurrent_base import Recurrent, State
-from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
+from rnnfast.nn.recurrent_base import LAYERS, Recurrent, State
 from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.schedules import ChainLR, CosineLR, ReduceOnPlateau, Schedule, StepLR, WarmupLR
 
-Cell: TypeAlias = Literal["lstm", "gru", "rnn", "layer_norm_lstm", "layer_norm_gru"]
-CELLS: dict[str, Callable[..., Recurrent]] = {
-    "rnn": RNN,
-    "gru": GRU,
-    "lstm": LSTM,
-    "layer_norm_gru": LayerNormGRU,
-    "layer_norm_lstm": LayerNormLSTM,
-}
 OPTIMIZERS: dict[str, Any] = {
     "sgd": SGD,
     "adam": Adam,
@@ -55,8 +45,8 @@ def make_recurrent(
 
     Parameters
     ----------
-    cell : {"rnn", "gru", "lstm", "layer_norm_gru", "layer_norm_lstm"}
-        Which.
+    cell : str
+        Which: one of `LAYERS`.
     input_size, hidden_size, num_layers, bidirectional, dropout, variational, dtype
         As those take them.
     options : mapping, optional
@@ -73,16 +63,16 @@ def make_recurrent(
     ValueError
         If the cell, an option or a number is not one of those.
     """
-    if not among(cell, CELLS):
-        raise ValueError(f"cell: expected one of {', '.join(CELLS)}, got {shown(cell)}")
-    layer = CELLS[cell]
-    shared = set(inspect.signature(RNN).parameters) - {"nonlinearity", "bias"}
-    allowed = [name for name in inspect.signature(layer).parameters if name not in shared]
+    if not among(cell, LAYERS):
+        raise ValueError(f"cell: expected one of {', '.join(LAYERS)}, got {shown(cell)}")
+    layer = LAYERS[cell]
+    shared = set.intersection(*(set(inspect.signature(k).parameters) for k in LAYERS.values()))
+    allowed = [n for n in inspect.signature(layer).parameters if n not in shared - {"bias"}]
     allowed += ["orthogonal", "forget_bias"]
     given = check_options("cell_options", options, allowed, cell)
     orthogonal = check_bool("orthogonal", given.pop("orthogonal", False))
     forget_bias = given.pop("forget_bias", None)
-    made = layer(
+    made: Recurrent = layer(
         input_size,
         hidden_size,
         num_layers,

@@ -10,8 +10,8 @@ from rnnfast._checks import LARGEST_FACTOR, among, check_bool, check_int, check_
 from rnnfast._messages import shown
 from rnnfast.models.base import Model
 from rnnfast.models.inputs import make_tokenizer
-from rnnfast.models.parts import CELLS, Cell
 from rnnfast.nn.module import Module
+from rnnfast.nn.recurrent_base import LAYERS
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 
 
@@ -32,8 +32,9 @@ class RecurrentModel(Model, base=True):
         Only so many of the most frequent tokens get an id of their own; the others are ``<UNK>``.
     min_count : int
         Only tokens that occur at least so often do.
-    cell : {"lstm", "gru", "rnn", "layer_norm_lstm", "layer_norm_gru"}
-        The recurrent cell.
+    cell : str
+        The recurrent cell: ``"lstm"``, ``"gru"``, ``"rnn"``, ``"layer_norm_lstm"``,
+        ``"layer_norm_gru"``: each recurrent layer has a name.
     hidden_size, num_layers : int
         Units of a layer in each direction, and how many layers.
     embedding_size : int, optional
@@ -93,7 +94,7 @@ class RecurrentModel(Model, base=True):
     tokenizer_options: Mapping[str, Any] | None = None
     max_vocabulary_size: int | None = None
     min_count: int = 1
-    cell: Cell = "lstm"
+    cell: str = "lstm"
     hidden_size: int = 64
     num_layers: int = 1
     embedding_size: int | None = 64
@@ -123,8 +124,8 @@ class RecurrentModel(Model, base=True):
 
         A subclass adds its own.
         """
-        if not among(self.cell, CELLS):
-            raise ValueError(f"cell: expected one of {', '.join(CELLS)}, got {shown(self.cell)}")
+        if not among(self.cell, LAYERS):
+            raise ValueError(f"cell: expected one of {', '.join(LAYERS)}, got {shown(self.cell)}")
         check_int("hidden_size", self.hidden_size, 1)
         check_int("num_layers", self.num_layers, 1)
         if not among(self.dtype, ("float32", "float64")):

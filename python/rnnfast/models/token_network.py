@@ -109,7 +109,9 @@ class TokenNetwork(Network):
             self.output: Linear = self.embedding.linear
         else:
             self.output = Linear(size, num_tokens, dtype=dtype, seed=rng)
-        self._weight_drop = WeightDrop(self.recurrent, weight_drop, seed=rng)
+        self._weight_drop: WeightDrop | None = None
+        if weight_drop != 0:  # a cell without recurrent weights has none to drop
+            self._weight_drop = WeightDrop(self.recurrent, weight_drop, seed=rng)
         self._activation_penalty, self._slowness_penalty = activation_penalty, slowness_penalty
         self._label_smoothing = label_smoothing
 
@@ -135,7 +137,7 @@ class TokenNetwork(Network):
             The final state.
         """
         inputs, targets, lengths = _effective(batch)
-        with self._weight_drop if self._weight_drop.p else nullcontext():
+        with self._weight_drop or nullcontext():
             (h, state), backprop = self.encoder.forward(inputs, state, lengths, condition=condition)
             loss, dh = linear_cross_entropy(
                 self.output, h, targets, label_smoothing=self._label_smoothing, reduction="sum"

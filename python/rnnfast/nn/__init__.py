@@ -1,0 +1,1 @@
+from rnnfast.nn import recurrent as recurrent  # the first layers of LAYERS

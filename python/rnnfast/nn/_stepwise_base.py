@@ -84,8 +84,8 @@ class StepwiseRecurrent(Recurrent):
             seed=seed,
         )
 
-    def _layer_shapes(self, layer: int, peephole: bool) -> dict[str, tuple[int, ...]]:
-        shapes, rows = super()._layer_shapes(layer, peephole), self._gates * self.hidden_size
+    def _layer_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        shapes, rows = super()._layer_shapes(layer), len(self._cell.gates) * self.hidden_size
         if self.layer_norm:
             shapes |= {"gain_ih": (rows,), "gain_hh": (rows,)}
             if self._lstm:
@@ -255,9 +255,8 @@ class StepwiseRecurrent(Recurrent):
         batch = x.shape[1]
         h0, c0 = (self._checked_state(n, s, batch) for n, s in (("h0", call.h0), ("c0", call.c0)))
         done = self._native[0].forward(call.x, *(_first(s) for s in (h0, c0)), *self._plain(call.x))
-        names = "ifgo" if self._lstm else "rzn"
-        gates = np.split(done.kept["gates"], len(names), axis=-1)
-        result = {name: gate.copy() for name, gate in zip(names, gates, strict=True)}
+        gates = np.split(done.kept["gates"], len(self._cell.gates), axis=-1)
+        result = {name: gate.copy() for name, gate in zip(self._cell.gates, gates, strict=True)}
         return result | {n: done.kept[n][1:] for n in ("c", "h") if n in done.kept}
 
     def _plain(self, x: Array) -> tuple[Order, Noise, None]:

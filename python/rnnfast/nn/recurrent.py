@@ -13,7 +13,7 @@ from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent_base import Backprop, Recurrent, State
 
 
-class RNN(Recurrent):
+class RNN(Recurrent, name="rnn"):
     """Plain recurrent network, ``h<t> = g(W_ih x<t> + b_ih + W_hh h<t-1> + b_hh)``.
 
     Parameters
@@ -52,8 +52,6 @@ class RNN(Recurrent):
     ``_reverse``. In the course's notation ``W_ax``, ``W_aa`` and ``b_a``, the sum of both biases.
     """
 
-    _gates = 1
-
     def __init__(
         self,
         input_size: int,
@@ -87,7 +85,7 @@ class RNN(Recurrent):
         )
 
 
-class GRU(Recurrent):
+class GRU(Recurrent, name="gru"):
     """Gated recurrent unit.
 
     ``r = sigmoid(W_ir x + b_ir + W_hr h' + b_hr)``, z likewise,
@@ -114,8 +112,6 @@ class GRU(Recurrent):
     sign.
     """
 
-    _gates = 3
-
     def __init__(
         self,
         input_size: int,
@@ -134,8 +130,6 @@ class GRU(Recurrent):
     ) -> None:
         self.reset_after = check_bool("reset_after", reset_after)
         self.reset_gate = check_bool("reset_gate", reset_gate)
-        if not reset_gate:
-            self._gates = 2
         kernel = "gru_simple" if not reset_gate else "gru" if reset_after else "gru_reset_before"
         super().__init__(
             kernel,
@@ -193,7 +187,7 @@ class RecurrentWithCell(Recurrent):
         return super().forward(x, state, lengths, reset, recompute=recompute)
 
 
-class LSTM(RecurrentWithCell):
+class LSTM(RecurrentWithCell, name="lstm"):
     """Long short-term memory.
 
     ``i = sigmoid(W_ii x + b_ii + W_hi h' + b_hi)``, f and o likewise, ``g = tanh(W_ig x + b_ig +
@@ -219,8 +213,6 @@ class LSTM(RecurrentWithCell):
     ``weight_peephole_l0`` (3H,), the gates i, f, o one after the other. In the course's notation
     i, f, o and g are Gamma_u, Gamma_f, Gamma_o and c~.
     """
-
-    _gates = 4
 
     def __init__(
         self,
@@ -255,5 +247,4 @@ class LSTM(RecurrentWithCell):
             dtype=dtype,
             seed=seed,
             proj_size=proj_size,
-            peephole=bool(peephole),
         )

@@ -1,4 +1,4 @@
-"""What RNN, GRU and LSTM share: parameters, checks, and the call of the kernels."""
+"""What recurrent layers share: parameters, checks, and the call of the kernels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rnnfast._memory import check_memory
 from rnnfast.nn._calls import Call, add_batch, read_call
 from rnnfast.nn._copies import compiled
 from rnnfast.nn._networks import one_way_networks, whole_network
-from rnnfast.nn.module import Array, Module
+from rnnfast.nn.module import Array, Module, Parameter
 from rnnfast.nn.recompute import NativeBackprop, recomputed_forward
 
 if TYPE_CHECKING:
@@ -49,12 +49,22 @@ def _protecting(y: Array, native: NativeBackprop) -> NativeBackprop:
     return backprop
 
 
+# The layers by the names under which models take them.
+LAYERS: dict[str, type[Any]] = {}
+
+
 class Recurrent(Module):
-    """Base of `RNN`, `GRU` and `LSTM`, which differ in their gates and options."""
+    """Base of `RNN`, `GRU`, `LSTM` and others, which differ in their cells and options."""
 
     has_state = True
 
-    _gates: int
+    _name: str
+
+    def __init_subclass__(cls, *, name: str | None = None) -> None:
+        super().__init_subclass__()
+        if name is not None:
+            cls._name = name
+            LAYERS[name] = cls
 
     def __init__(
         self,
@@ -71,8 +81,8 @@ class Recurrent(Module):
         dtype: str,
         seed: int | np.random.Generator | None,
         proj_size: int = 0,
-        peephole: bool = False,
     ) -> None:
+        self._kernel = kernel
         self.input_size = check_int("input_size", input_size, 1)
         self.hidden_size = check_int("hidden_size", hidden_size, 1)
         self.num_layers = check_int("num_layers", num_layers, 1)
@@ -87,20 +97,24 @@ class Recurrent(Module):
         self.dropout = check_probability("dropout", dropout)
         self.variational = check_bool("variational", variational)
         self._rng = make_generator("seed", seed)
-        self._kernel = kernel
-        self._check_memory(peephole, dtype)
-        super().__init__(self._shapes(peephole), dtype)
+        self._check_memory(dtype)
+        super().__init__(self._shapes(), dtype)
         self._initialise()
 
     @compiled
     def _native(self) -> Any:
         """What runs the passes."""
-        return whole_network(self, self._kernel)
+        return whole_network(self)
 
     @compiled
     def _levels(self) -> list[list[Any]]:
         """What `recompute` runs, one after the other."""
-        return one_way_networks(self, self._kernel) if self.bidirectional else [[self._native]]
+        return one_way_networks(self) if self.bidirectional else [[self._native]]
+
+    @property
+    def _cell(self) -> _core.Cell:
+        """What the cell is, beside its step."""
+        return _core.cells()[self._kernel]
 
     @property
     def num_directions(self) -> int:
@@ -120,31 +134,25 @@ class Recurrent(Module):
         directions = ("", "_reverse")[: self.num_directions]
         return [(k, f"l{k}{d}") for k in range(self.num_layers) for d in directions]
 
-    def _layer_shapes(self, layer: int, peephole: bool) -> dict[str, tuple[int, ...]]:
+    def _layer_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
         """Return the shapes of one direction's parameters by kind."""
-        gates, out = self._gates * self.hidden_size, self.output_size
-        shapes: dict[str, tuple[int, ...]] = {
-            "weight_ih": (gates, self._width(layer)),
-            "weight_hh": (gates, out),
-        }
-        if self.bias:
-            shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
-        if self.proj_size:
-            shapes["weight_hr"] = (out, self.hidden_size)
-        if peephole:
-            shapes["weight_peephole"] = (3 * self.hidden_size,)
+        sizes = {"I": self._width(layer), "H": self.hidden_size, "P": self.output_size}
+        shapes: dict[str, tuple[int, ...]] = {}
+        for kind, factor, letters in self._cell.parameters(self.bias, self.proj_size > 0):
+            rows, *columns = (sizes[letter] for letter in letters)
+            shapes[kind] = (factor * rows, *columns)
         return shapes
 
-    def _shapes(self, peephole: bool) -> dict[str, tuple[int, ...]]:
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {
             f"{kind}_{suffix}": shape
             for layer, suffix in self._suffixes()
-            for kind, shape in self._layer_shapes(layer, peephole).items()
+            for kind, shape in self._layer_shapes(layer).items()
         }
 
-    def _check_memory(self, peephole: bool, dtype: str) -> None:
+    def _check_memory(self, dtype: str) -> None:
         """Raise unless there is memory for all layers, which need not be gone through for that."""
-        first, other = (self._layer_shapes(layer, peephole).values() for layer in (0, 1))
+        first, other = (self._layer_shapes(layer).values() for layer in (0, 1))
         numbers, others = (sum(map(math.prod, shapes)) for shapes in (first, other))
         sizes = {name: getattr(self, name) for name in ("input_size", "hidden_size", "num_layers")}
         check_memory(
@@ -155,10 +163,12 @@ class Recurrent(Module):
         )
 
     def _initialise(self) -> None:
-        """Draw every parameter from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch does."""
-        bound = self.hidden_size**-0.5
-        for parameter in self._parameters.values():
-            parameter._fill_uniform(self._rng, bound)
+        for name, parameter in self._parameters.items():
+            self._draw(name, parameter)
+
+    def _draw(self, name: str, parameter: Parameter) -> None:
+        """Draw a parameter from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch does."""
+        parameter._fill_uniform(self._rng, self.hidden_size**-0.5)
 
     # A call
 
@@ -313,6 +323,15 @@ class Recurrent(Module):
         results = self._results(call, y, h_n, c_n)
         native = _protecting(results[0], functools.partial(self._native.backward, cache))
         return results, self._backprop(call, native)
+
+    def gates(self, x: Array, state: State = None) -> dict[str, Array]:
+        """Return the gates and states of the first layer at each step, ``(T, B, H)``.
+
+        Takes ``x`` as inference does, with an axis for the batch; for a network of one layer in
+        one direction. See `rnnfast.diagnostics.gate_activations`.
+        """
+        y, _, _, cache = self._pass(self._checked(x, state, None, None), keep=True)
+        return {**self._native.gates(cache), "h": np.swapaxes(y, 0, 1) if self.batch_first else y}
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return a runner that takes one step at a time and keeps the state inside.

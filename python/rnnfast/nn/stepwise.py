@@ -14,7 +14,7 @@ from rnnfast.nn.recurrent import RecurrentWithCell
 from rnnfast.nn.recurrent_base import Backprop, State
 
 
-class LayerNormGRU(StepwiseRecurrent):
+class LayerNormGRU(StepwiseRecurrent, name="layer_norm_gru"):
     """GRU with layer normalisation, zoneout and dropout of the candidate.
 
     ::
@@ -49,13 +49,12 @@ class LayerNormGRU(StepwiseRecurrent):
     The parameters of a `GRU`, and ``gain_ih_l0`` and ``gain_hh_l0`` (3H,), which begin as 1.
     """
 
-    _gates = 3
     _lstm = False
     reset_gate = True
     reset_after = True
 
 
-class LayerNormLSTM(StepwiseRecurrent, RecurrentWithCell):
+class LayerNormLSTM(StepwiseRecurrent, RecurrentWithCell, name="layer_norm_lstm"):
     """LSTM with layer normalisation, zoneout and dropout of the candidate.
 
     ::
@@ -92,7 +91,6 @@ class LayerNormLSTM(StepwiseRecurrent, RecurrentWithCell):
     ``gain_c_l0`` (H,), which begin as 1, and ``bias_c_l0`` (H,), which begins as 0.
     """
 
-    _gates = 4
     _lstm = True
 
     def forward(

@@ -4,13 +4,14 @@ This is the specification, written in the notation of the usual course notes (``
 Gamma_u, Gamma_f, Gamma_o, Gamma_r), and the oracle that the kernels are tested against. It computes
 in float64, depends on NumPy only, and the library never imports it at run time.
 
-One room per subject: `rnn`, `gru` and `lstm` define one step of a cell and its backward step;
+One room per subject: `rnn`, `gru`, `lstm` and others define one step of a cell and its
+backward step, and what networks have to know of it (`cell`);
 `layer_norm` one step of the layer-normalised cells, whose gradients central differences judge;
 `heads` and `ctc` the outputs and losses, `crf` the loss of a whole sequence of classes; `attention`
 what a decoder reads of its encoder; `sequences` runs a cell over a sequence in the layout of the
 notes; `conversion` takes the notes' parameters to the library's and back; `spec` and `network`
 define what the library's layers compute, with layers, directions, lengths and resets. The others
-serve these: `activations`, `gates` and `arrays` the cells, `step` and `checks` the network.
+serve these: `activations`, `gates` and `arrays` the cells, `checks` the network.
 """
 
 from .activations import activate, activate_backward, log_softmax, sigmoid, softmax
@@ -21,6 +22,7 @@ from .attention import (
     dot_attention,
     dot_attention_backward,
 )
+from .cell import CELLS
 from .conversion import (
     gru_parameters,
     gru_state_dict,
@@ -57,6 +59,7 @@ from .sequences import gru_forward, lstm_forward, rnn_forward
 from .spec import NetworkSpec, random_parameters
 
 __all__ = [
+    "CELLS",
     "NetworkCache",
     "NetworkSpec",
     "activate",

@@ -23,13 +23,18 @@ b_cc (n_c, 1)         reset after only: block n of ``bias_hh``
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .activations import d_sigmoid, d_tanh, sigmoid
 from .arrays import Array, Gradients, Parameters
+from .cell import Cell, Step, one_state, product_shapes
+from .conversion import gru_parameters, state_dict_gradients
 from .gates import gates_backward
+
+if TYPE_CHECKING:
+    from .spec import NetworkSpec
 
 
 class SimplifiedGRUCache(NamedTuple):
@@ -285,3 +290,23 @@ def reset_after_gru_step_backward(
     dx = dstacked[n_c:] + W_cx.T @ dz_c
     dc_prev = dc * (1.0 - gamma_u) + W_cc.T @ drecurrent + dstacked[:n_c]
     return dx, dc_prev, grads
+
+
+def _step(spec: NetworkSpec, x: Array, states: list[Array], cell: Parameters) -> Step:
+    if not spec.reset_gate:
+        return one_state(simplified_gru_step(x, states[0], cell), simplified_gru_step_backward)
+    if spec.reset_after:
+        return one_state(reset_after_gru_step(x, states[0], cell), reset_after_gru_step_backward)
+    return one_state(gru_step(x, states[0], cell), gru_step_backward)
+
+
+GRU = Cell(
+    "gru",
+    shapes=lambda spec, below: product_shapes(spec, below, 3 if spec.reset_gate else 2),
+    parameters=lambda spec, weights, suffix: gru_parameters(
+        weights, suffix, reset_after=spec.reset_after, reset_gate=spec.reset_gate
+    ),
+    step=_step,
+    gradients=state_dict_gradients,
+    options={"reset_after": True, "reset_gate": True},
+)

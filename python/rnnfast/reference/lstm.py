@@ -19,13 +19,18 @@ W_p (n_p, n_c)        ``weight_hr``
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from .activations import d_sigmoid, d_tanh, sigmoid
 from .arrays import Array, Gradients, Parameters
+from .cell import Cell, Shapes, Step, product_shapes
+from .conversion import lstm_parameters, state_dict_gradients
 from .gates import gates_backward
+
+if TYPE_CHECKING:
+    from .spec import NetworkSpec
 
 Peephole: TypeAlias = Literal[False, True, "previous"]
 
@@ -172,3 +177,33 @@ def _peephole_weights(parameters: Parameters, peephole: Peephole) -> tuple[Array
     if peephole is True or peephole == "previous":
         return parameters["p_u"], parameters["p_f"], parameters["p_o"]
     raise ValueError(f"peephole: expected False, True or 'previous', got {peephole!r}")
+
+
+def _shapes(spec: NetworkSpec, below: int) -> Shapes:
+    shapes = product_shapes(spec, below, 4)
+    if spec.proj_size:
+        shapes["weight_hr"] = (spec.proj_size, spec.hidden_size)
+    if spec.peephole:
+        shapes["weight_peephole"] = (3 * spec.hidden_size,)
+    return shapes
+
+
+def _step(spec: NetworkSpec, x: Array, states: list[Array], cell: Parameters) -> Step:
+    a, c, cache = lstm_step(x, states[0], states[1], cell, spec.peephole)
+
+    def backprop(dleft: list[Array]) -> tuple[Array, list[Array], Gradients]:
+        dx, da_prev, dc_prev, grads = lstm_step_backward(dleft[0], dleft[1], cache)
+        return dx, [da_prev, dc_prev], grads
+
+    return [a, c], backprop
+
+
+LSTM = Cell(
+    "lstm",
+    shapes=_shapes,
+    parameters=lambda spec, weights, suffix: lstm_parameters(weights, suffix),
+    step=_step,
+    gradients=state_dict_gradients,
+    options={"peephole": False, "proj_size": 0},
+    memory=True,
+)

@@ -5,8 +5,9 @@ In the notes' words, layer l of a deep network is::
     a[l]<t> = g(W_a[l] [a[l]<t-1>, a[l-1]<t>] + b_a[l]),    a[0]<t> = x<t>
 
 and in a bidirectional one a second cell with its own parameters does the same from the last step
-to the first; both outputs, side by side, are the output of the layer. `rnn`, `gru` and `lstm`
-define the step. Sequences here have the library's layout: x is (T, B, I), states are (L*D, B, H).
+to the first; both outputs, side by side, are the output of the layer. `rnn`, `gru`, `lstm` and
+others define the step. Sequences here have the library's layout: x is (T, B, I), states are
+(L*D, B, H).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import Array, BoolArray, Gradients, Parameters
+from .cell import CELLS, Backprop
 from .checks import (
     StateLike,
     checked_dy,
@@ -28,9 +30,7 @@ from .checks import (
     checked_reset,
     checked_states,
 )
-from .conversion import state_dict_gradients
 from .spec import NetworkSpec
-from .step import Backprop, cell_parameters, step
 
 State: TypeAlias = Array | tuple[Array, Array]
 
@@ -126,7 +126,7 @@ def network_forward(
         outputs = []
         for order, cleared in directions:
             k = len(runs)
-            cell = cell_parameters(spec, weights, next(suffixes))
+            cell = CELLS[spec.cell].parameters(spec, weights, next(suffixes))
             states = [values[k] for values in before]
             h, states, run = _run_forward(spec, cell, y, states, valid, order, cleared)
             for values, final in zip(after, states, strict=True):
@@ -191,7 +191,7 @@ def network_backward(
             for values, initial in zip(dbefore, dstates, strict=True):
                 values[k] = initial
             if cell_grads:  # there are none if T = 0
-                found = state_dict_gradients(cell_grads, suffixes[k])
+                found = CELLS[spec.cell].gradients(cell_grads, suffixes[k])
                 # Without bias the network does not have all of them.
                 grads.update({name: found[name] for name in found.keys() & grads.keys()})
         if layer > 0:
@@ -217,7 +217,7 @@ def _run_forward(
     backprops: dict[int, Backprop] = {}
     for t in order:
         entering = [np.where(cleared[t], 0.0, values) for values in states]
-        left, backprops[t] = step(spec, x[t].T, entering, cell)
+        left, backprops[t] = CELLS[spec.cell].step(spec, x[t].T, entering, cell)
         # A padded step leaves the state as it was, and its output is 0.
         states = [np.where(valid[t], *pair) for pair in zip(left, states, strict=True)]
         h[t] = np.where(valid[t], left[0], 0.0).T

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from .activations import Activation, activate, activate_backward
 from .arrays import Array, Gradients, Parameters
+from .cell import Cell, one_state, product_shapes
+from .conversion import rnn_parameters, state_dict_gradients
 
 
 class RNNCache(NamedTuple):
@@ -88,3 +90,15 @@ def rnn_step_backward(da: Array, cache: RNNCache) -> tuple[Array, Array, Gradien
     dz = activate_backward(nonlinearity, da, a)
     grads = {"W_aa": dz @ a_prev.T, "W_ax": dz @ x.T, "b_a": dz.sum(axis=1, keepdims=True)}
     return parameters["W_ax"].T @ dz, parameters["W_aa"].T @ dz, grads
+
+
+RNN = Cell(
+    "rnn",
+    shapes=lambda spec, below: product_shapes(spec, below, 1),
+    parameters=lambda spec, weights, suffix: rnn_parameters(weights, suffix),
+    step=lambda spec, x, states, cell: one_state(
+        rnn_step(x, states[0], cell, spec.nonlinearity), rnn_step_backward
+    ),
+    gradients=state_dict_gradients,
+    options={"nonlinearity": "tanh"},
+)

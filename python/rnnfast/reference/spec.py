@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from .cell import CELLS
 from .lstm import Peephole
-
-Cell: TypeAlias = Literal["rnn", "gru", "lstm"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +19,8 @@ class NetworkSpec:
 
     Parameters
     ----------
-    cell : {"rnn", "gru", "lstm"}
-        Kind of the cells.
+    cell : str
+        Kind of the cells: one of `rnnfast.reference.CELLS`.
     input_size, hidden_size : int
         Features of x, and units of a cell.
     num_layers : int
@@ -31,7 +30,7 @@ class NetworkSpec:
     bidirectional : bool
         Whether every layer also runs from the end to the start.
     nonlinearity : {"tanh", "relu"}
-        RNN only.
+        Of cells that have a choice of it.
     reset_after, reset_gate : bool
         GRU only: whether the reset gate follows the recurrent product; False for the simplified
         GRU, which has no reset gate.
@@ -46,7 +45,7 @@ class NetworkSpec:
         If a size or a choice is not one of the above, or belongs to another cell.
     """
 
-    cell: Cell
+    cell: str
     input_size: int
     hidden_size: int
     num_layers: int = 1
@@ -59,8 +58,8 @@ class NetworkSpec:
     proj_size: int = 0
 
     def __post_init__(self) -> None:
-        if self.cell not in ("rnn", "gru", "lstm"):
-            raise ValueError(f"cell: expected rnn, gru or lstm, got {self.cell!r}")
+        if self.cell not in CELLS:
+            raise ValueError(f"cell: expected one of {', '.join(CELLS)}, got {self.cell!r}")
         if self.nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"nonlinearity: expected tanh or relu, got {self.nonlinearity!r}")
         if not isinstance(self.peephole, bool) and self.peephole != "previous":
@@ -72,14 +71,9 @@ class NetworkSpec:
             raise ValueError(
                 f"proj_size: expected 0 to {self.hidden_size - 1}, got {self.proj_size}"
             )
-        for name, cell, default in (
-            ("nonlinearity", "rnn", "tanh"),
-            ("reset_after", "gru", True),
-            ("reset_gate", "gru", True),
-            ("peephole", "lstm", False),
-            ("proj_size", "lstm", 0),
-        ):
-            if self.cell != cell and getattr(self, name) != default:
+        defaults = {name: value for cell in CELLS.values() for name, value in cell.options.items()}
+        for name, default in defaults.items():
+            if name not in CELLS[self.cell].options and getattr(self, name) != default:
                 raise ValueError(
                     f"{name}: expected {default!r} for the cell {self.cell}, "
                     f"got {getattr(self, name)!r}"
@@ -98,11 +92,7 @@ class NetworkSpec:
     @property
     def num_gates(self) -> int:
         """Blocks of H rows in the weights: i, f, g, o; r, z, n; z, n; or one."""
-        if self.cell == "lstm":
-            return 4
-        if self.cell == "gru":
-            return 3 if self.reset_gate else 2
-        return 1
+        return CELLS[self.cell].shapes(self, 1)["weight_ih"][0] // self.hidden_size
 
     def suffixes(self) -> Iterator[str]:
         """Name every layer and direction, in the order of the states' first axis.
@@ -122,32 +112,24 @@ class NetworkSpec:
         """Name every parameter, in the order of PyTorch's ``state_dict``.
 
         By layer, forward then reverse: ``weight_ih``, ``weight_hh``, ``bias_ih``, ``bias_hh``,
-        ``weight_hr``, and ``weight_peephole``, which PyTorch does not have.
+        ``weight_hr``, and what PyTorch does not have, such as ``weight_peephole``.
 
         Yields
         ------
         name : str
         shape : tuple of int
         """
-        rows = self.num_gates * self.hidden_size
         for index, suffix in enumerate(self.suffixes()):
             first_layer = index < self.num_directions
             below = self.input_size if first_layer else self.num_directions * self.output_size
-            yield f"weight_ih_{suffix}", (rows, below)
-            yield f"weight_hh_{suffix}", (rows, self.output_size)
-            if self.bias:
-                yield f"bias_ih_{suffix}", (rows,)
-                yield f"bias_hh_{suffix}", (rows,)
-            if self.proj_size:
-                yield f"weight_hr_{suffix}", (self.proj_size, self.hidden_size)
-            if self.peephole:
-                yield f"weight_peephole_{suffix}", (3 * self.hidden_size,)
+            for kind, shape in CELLS[self.cell].shapes(self, below).items():
+                yield f"{kind}_{suffix}", shape
 
     def state_shapes(self, batch_size: int) -> list[tuple[int, int, int]]:
-        """Shape of h, and of c after it if the cell is an LSTM."""
+        """Shape of h, and of c after it if the cell has a memory."""
         states = self.num_layers * self.num_directions
         shapes = [(states, batch_size, self.output_size)]
-        if self.cell == "lstm":
+        if CELLS[self.cell].memory:
             shapes.append((states, batch_size, self.hidden_size))
         return shapes
 

@@ -1,0 +1,131 @@
+// What a cell is, beside its step and its derivative: one descriptor, plain data that crosses the
+// table. Layouts, sizes of parameters, and the names that callers know derive from it.
+#pragma once
+
+namespace rnnfast {
+
+// The state of H units that a cell hands from step to step past its products.
+enum class Carry {
+  none,
+  output,  // h<t> itself
+  memory,  // c<t>, which callers see beside h
+};
+
+// Gates are letters, in the order of the parameters' blocks of H rows. A step works on slots, one
+// vector a unit block and row each: the input's product feeds the first ones, one for each gate,
+// the recurrent product a contiguous run of them.
+struct CellDescriptor {
+  static constexpr int kMost = 4;  // gates, and slots
+
+  const char* name;
+  const char* gates;
+  int gate_count;
+  int slots = 0, x_count = 0, h_first = 0, h_count = 0;
+  int x_gate[kMost] = {}, h_gate[kMost] = {};  // the gate behind each x or h slot
+  int second_gate = -1;  // its recurrent product, into slot 0, waits for the gate in slot 1; or -1
+  Carry carry = Carry::none;
+  bool may_project = false;
+  // Weights of one number a unit: the name of the parameter, (unit_count * H). Each multiplies the
+  // carry before the step, or after it, into a slot's pre-activation.
+  const char* unit_weights = nullptr;
+  int unit_count = 0;
+  int unit_slot[kMost] = {};
+  bool unit_after[kMost] = {};
+  // The gate that keeps the state: where it is open (of sign 1) or closed (of sign -1); or -1.
+  int keep_gate = -1, keep_sign = 1;
+  bool raw[kMost] = {};  // slots in which a pass leaves what the gate is the sigmoid of
+
+  constexpr explicit CellDescriptor(const char* cell = "", const char* letters = "")
+      : name(cell), gates(letters), gate_count(length(letters)) {}
+
+  // The gates of the first slots.
+  constexpr CellDescriptor& with_input(const char* letters) {
+    x_count = length(letters);
+    for (int i = 0; i < x_count; ++i) x_gate[i] = gate(letters[i]);
+    slots = x_count;
+    return *this;
+  }
+  // The gates of the slots from `first` on. Without it there is no recurrent product.
+  constexpr CellDescriptor& with_recurrent(const char* letters, int first = 0) {
+    h_first = first;
+    h_count = length(letters);
+    for (int i = 0; i < h_count; ++i) h_gate[i] = gate(letters[i]);
+    if (first + h_count > slots) slots = first + h_count;
+    return *this;
+  }
+  constexpr CellDescriptor& with_second_product(char letter) {
+    second_gate = gate(letter);
+    return *this;
+  }
+  constexpr CellDescriptor& with_carry(Carry kind) {
+    carry = kind;
+    return *this;
+  }
+  constexpr CellDescriptor& with_projection() {
+    may_project = true;
+    return *this;
+  }
+  // Those gates of `letters` that are in `after` see the carry after the step.
+  constexpr CellDescriptor& with_unit_weights(const char* parameter, const char* letters,
+                                              const char* after = "") {
+    unit_weights = parameter;
+    unit_count = length(letters);
+    for (int i = 0; i < unit_count; ++i) {
+      unit_slot[i] = x_slot(letters[i]);
+      unit_after[i] = find(after, letters[i]) >= 0;
+    }
+    return *this;
+  }
+  constexpr CellDescriptor& with_keep_gate(char letter, int sign = 1) {
+    keep_gate = gate(letter);
+    keep_sign = sign;
+    return *this;
+  }
+  constexpr CellDescriptor& with_raw(const char* letters) {
+    for (int i = 0; letters[i] != 0; ++i) raw[x_slot(letters[i])] = true;
+    return *this;
+  }
+
+  constexpr bool carries() const { return carry != Carry::none; }
+  constexpr bool has_memory() const { return carry == Carry::memory; }
+  constexpr bool second_product() const { return second_gate >= 0; }
+  // Whether h<t-1> passes through a matrix.
+  constexpr bool recurrent_product() const { return h_count > 0; }
+  // The slot that a gate's input product feeds, and in which a pass leaves the gate.
+  constexpr int slot_of(int gate) const {
+    for (int i = 0; i < x_count; ++i)
+      if (x_gate[i] == gate) return i;
+    return -1;
+  }
+
+  // What the drivers take for granted.
+  constexpr bool is_sound() const {
+    for (int g = 0; g < gate_count; ++g)
+      if (slot_of(g) < 0) return false;
+    if (x_count != gate_count || slots > kMost) return false;  // each gate sees the input, once
+    if (second_product() && (h_first != 1 || x_gate[0] != second_gate || !carries())) return false;
+    if ((may_project && !has_memory()) || (unit_count > 0 && !carries())) return false;
+    if (!recurrent_product()) return slots == x_count && !second_product() && !may_project;
+    return h_count + (second_product() ? 1 : 0) == gate_count;
+  }
+
+ private:
+  static constexpr int length(const char* text) {
+    int n = 0;
+    while (text[n] != 0) ++n;
+    return n;
+  }
+  static constexpr int find(const char* text, char letter) {
+    for (int i = 0; text[i] != 0; ++i)
+      if (text[i] == letter) return i;
+    return -1;
+  }
+  // A letter that is no gate does not compile.
+  constexpr int gate(char letter) const {
+    const int found = find(gates, letter);
+    return found >= 0 ? found : throw "a letter of another cell";
+  }
+  constexpr int x_slot(char letter) const { return slot_of(gate(letter)); }
+};
+
+}  // namespace rnnfast
