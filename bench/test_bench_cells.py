@@ -23,6 +23,8 @@ CELLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "lstm-peephole-previous": (rf.LSTM, {"peephole": "previous"}),
     "lstm-projection": (rf.LSTM, {"proj_size": 16}),
     "lstm-deep-bidirectional": (rf.LSTM, {"num_layers": 2, "bidirectional": True}),
+    "min_gru": (rf.MinGRU, {}),
+    "min_lstm": (rf.MinLSTM, {}),
 }
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 
@@ -33,7 +35,7 @@ class Case:
     def __init__(self, cell: str, dtype: str) -> None:
         make, options = CELLS[cell]
         rng = np.random.default_rng(0)
-        self.spec = NetworkSpec(cell.partition("-")[0], INPUT, H, **options)  # type: ignore[arg-type]
+        self.spec = NetworkSpec(cell.partition("-")[0], INPUT, H, **options)
         self.weights = random_parameters(self.spec, rng, dtype)
         self.layer = make(INPUT, H, dtype=dtype, **options)
         self.layer.load_state_dict(self.weights)

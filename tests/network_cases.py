@@ -35,6 +35,8 @@ CELLS: dict[str, CellCase] = {
     "lstm peephole": CellCase({"cell": "lstm", "peephole": True}, 5),
     "lstm peephole previous": CellCase({"cell": "lstm", "peephole": "previous"}, 5),
     "lstm peephole projection": CellCase({"cell": "lstm", "peephole": True, "proj_size": 2}, 6),
+    "min gru": CellCase({"cell": "min_gru"}, 3, bounded=False),
+    "min lstm": CellCase({"cell": "min_lstm"}, 4, bounded=False),
 }
 LENGTHS = np.array([4, 0, 6, 1])
 RESET = np.zeros((T, B), dtype=bool)

@@ -10,12 +10,16 @@ import pytest
 
 import rnnfast as rf
 import rnnfast.reference as ref
-from layer_cases import Case, make_layer
+from layer_cases import DTYPES, Case, make_layer
 from network_cases import CELLS, make_spec
 from rnnfast import _core
 from rnnfast.nn.recurrent_base import LAYERS
 
 LINES = ["to be", "or not", "to be", "that is", "the question"] * 6
+
+
+def sigma(z: float) -> float:
+    return float(1 / (1 + np.exp(-z)))
 
 
 def test_every_cell_has_a_case_and_a_reference() -> None:
@@ -86,6 +90,98 @@ def test_models_take_every_layer_by_its_name(name: str, tmp_path: Path) -> None:
     assert loaded.cell == name
     assert loaded.perplexity(LINES) == model.perplexity(LINES)
     assert loaded.sample(2, seed=3) == model.sample(2, seed=3)
+
+
+# --- minimal cells ----------------------------------------------------------------------------
+
+
+def test_min_gru_equation() -> None:
+    p = {"W_z": 0.7, "b_z": -0.2, "W_h": 1.1, "b_h": 0.4}
+    h, _ = ref.min_gru_step(*(np.array([[v]]) for v in (0.6, -0.9)), _columns(p))
+    z, candidate = sigma(0.7 * 0.6 - 0.2), 1.1 * 0.6 + 0.4
+    assert h.item() == pytest.approx((1 - z) * -0.9 + z * candidate, rel=1e-14)
+
+
+def test_min_lstm_equation() -> None:
+    p = {"W_f": 0.7, "b_f": -0.2, "W_i": -0.3, "b_i": 0.1, "W_h": 1.1, "b_h": 0.4}
+    h, _ = ref.min_lstm_step(*(np.array([[v]]) for v in (0.6, -0.9)), _columns(p))
+    f, i, candidate = sigma(0.7 * 0.6 - 0.2), sigma(-0.3 * 0.6 + 0.1), 1.1 * 0.6 + 0.4
+    assert h.item() == pytest.approx((f * -0.9 + i * candidate) / (f + i), rel=1e-14)
+
+
+def _columns(values: dict[str, float]) -> Any:
+    return {name: np.array([[value]]) for name, value in values.items()}
+
+
+def with_bias(layer: Any, *gates: float) -> Any:
+    """The layer with weights of zero and a bias of each gate."""
+    for name, parameter in layer.parameters().items():
+        values = (
+            np.repeat(gates, layer.hidden_size) if "bias" in name else np.zeros(parameter.shape)
+        )
+        parameter.assign(values)
+    return layer
+
+
+@pytest.mark.parametrize("far", [50.0, 1e4, 1e30])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_minimal_gates_close_and_open_entirely(level: str, dtype: str, far: float) -> None:
+    x = np.zeros((3, 2, 3), dtype)
+    h0 = np.random.default_rng(0).normal(size=(1, 2, 5)).astype(dtype)
+    gru = rf.MinGRU(3, 5, dtype=dtype)
+    exact = far > 100
+    for z, expected in ((-far, h0), (far, np.full_like(h0, 0.25))):
+        h = with_bias(gru, z, 0.25)(x, h0)[1]
+        np.testing.assert_allclose(h, expected, rtol=0 if exact else 1e-6)
+    lstm = rf.MinLSTM(3, 5, dtype=dtype)
+    for f, i, share in ((far, -far, 1.0), (-far, far, 0.0), (far, far, 0.5), (-far, -far, 0.5)):
+        (_, h), backprop = with_bias(lstm, f, i, 0.25).forward(x[:1], h0)
+        np.testing.assert_allclose(h, share * h0 + (1 - share) * 0.25, rtol=1e-6)
+        _, dh = backprop(None, np.ones_like(h0))
+        np.testing.assert_allclose(dh, np.full_like(h0, share), rtol=1e-6, atol=1e-20)
+        assert all(np.isfinite(g).all() for g in lstm.grads.values())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_shares_of_gates_that_are_nearly_closed(level: str, dtype: str) -> None:
+    # f and i are far below the least number of the dtype; f / (f + i) is not.
+    least = float(np.log(np.finfo(dtype).smallest_normal)) * 3
+    layer = with_bias(rf.MinLSTM(1, 4, dtype=dtype), least, least + 2.0, 0.0)
+    _, h = layer(np.zeros((1, 1, 1), dtype), np.ones((1, 1, 4), dtype))
+    rounding = abs(least) * np.finfo(dtype).eps  # of the biases, and of their difference
+    np.testing.assert_allclose(h, sigma(-2.0), rtol=4 * rounding)
+
+
+@pytest.mark.parametrize(("kind", "gate", "sign"), [(rf.MinGRU, 0, -1), (rf.MinLSTM, 0, 1)])
+def test_a_forget_bias_keeps_the_state(kind: Any, gate: int, sign: int) -> None:
+    layer = kind(3, 5, bidirectional=True, dtype="float64", seed=1)
+    before = layer.state_dict()
+    rf.init.forget_bias(layer, 40.0)
+    for name, values in layer.state_dict().items():
+        if name.startswith("bias"):
+            assert (values[gate * 5 : (gate + 1) * 5] == sign * 40.0).all()
+            np.testing.assert_array_equal(values[5:], before[name][5:])
+    h0 = np.random.default_rng(0).normal(size=(2, 1, 5))
+    _, h = layer(np.zeros((4, 1, 3)), h0)
+    if kind is rf.MinGRU:
+        np.testing.assert_allclose(h, h0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [rf.MinGRU, rf.MinLSTM])
+def test_gates_by_hand(kind: Any) -> None:
+    layer = kind(3, 4, dtype="float64", seed=1)
+    x = np.random.default_rng(0).normal(size=(6, 5, 3))
+    (gates,) = rf.diagnostics.gate_activations(layer, x)
+    assert list(gates) == [*layer._cell.gates, "h"]
+    y, _ = layer(x)
+    np.testing.assert_array_equal(gates["h"], y)
+    before = np.concatenate([np.zeros((1, 5, 4)), y[:-1]])
+    if kind is rf.MinGRU:
+        expected = (1 - gates["z"]) * before + gates["z"] * gates["n"]
+    else:
+        f, i = gates["f"], gates["i"]
+        expected = (f * before + i * gates["g"]) / (f + i)
+    np.testing.assert_allclose(y, expected, rtol=1e-12)
 
 
 # --- starting weights -------------------------------------------------------------------------

@@ -279,6 +279,8 @@ VECTORS = np.ones((4, 2))
          "tie_weights: expected embedding_size 12, the size of the layers' outputs, got 5"),
         (lambda: make(weight_drop=1.0).fit(TEXT), ValueError,
          "weight_drop: expected a finite number of at least 0 and below 1, got 1.0"),
+        (lambda: make(cell="min_gru", weight_drop=0.5).fit(TEXT), ValueError,
+         "weight_drop: expected 0 with the cell min_gru, which has no recurrent weights, got 0.5"),
         (lambda: make(slowness_penalty=-1).fit(TEXT), ValueError,
          "slowness_penalty: expected a finite number of at least 0, got -1"),
         (lambda: make(variational="yes").fit(TEXT), TypeError,

@@ -109,7 +109,14 @@ def test_constructor_of_one_kind(
 
 
 @pytest.mark.parametrize(
-    ("kind", "option"), [(rf.RNN, "peephole"), (rf.GRU, "proj_size"), (rf.LSTM, "nonlinearity")]
+    ("kind", "option"),
+    [
+        (rf.RNN, "peephole"),
+        (rf.GRU, "proj_size"),
+        (rf.LSTM, "nonlinearity"),
+        (rf.MinGRU, "reset_gate"),
+        (rf.MinLSTM, "proj_size"),
+    ],
 )
 def test_options_of_other_kinds_are_unknown(kind: Any, option: str) -> None:
     with pytest.raises(TypeError, match=f"unexpected keyword argument '{option}'"):

@@ -13,6 +13,8 @@ namespace rnnfast {
   CELL(lstm) \
   CELL(lstm_peephole) \
   CELL(lstm_peephole_previous) \
+  CELL(min_gru) \
+  CELL(min_lstm) \
   /* the end */
 // clang-format on
 

@@ -38,6 +38,7 @@ from rnnfast.nn.losses import (
     mse,
     softmax,
 )
+from rnnfast.nn.minimal import MinGRU, MinLSTM
 from rnnfast.nn.module import Module
 from rnnfast.nn.penalties import activation_penalty, slowness_penalty
 from rnnfast.nn.pooling import Pooling
@@ -78,6 +79,8 @@ __all__ = [
     "LayerNormLSTM",
     "Linear",
     "MeanAverage",
+    "MinGRU",
+    "MinLSTM",
     "Module",
     "MultiLabelTagger",
     "Optimizer",

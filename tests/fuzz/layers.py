@@ -294,7 +294,9 @@ def dropouts(case: Case) -> None:
     else:
         layer = make_layer(case)
         before = layer.state_dict()
-        with case.call(rf.WeightDrop, layer, p, seed=3):
+        hidden = any(name.startswith("weight_hh") for name in before)
+        options = {} if hidden else {"prefix": "weight_ih"}
+        with case.call(rf.WeightDrop, layer, p, seed=3, **options):
             x = draw.numbers(3, 2, layer.input_size, dtype=layer.dtype)
             (y, _), backprop = case.call(layer.forward, x)
             case.call(backprop, np.ones_like(y), None)

@@ -110,7 +110,12 @@ class TokenNetwork(Network):
         else:
             self.output = Linear(size, num_tokens, dtype=dtype, seed=rng)
         self._weight_drop: WeightDrop | None = None
-        if weight_drop != 0:  # a cell without recurrent weights has none to drop
+        if weight_drop != 0:
+            if not any(name.startswith("weight_hh_") for name in self.recurrent.parameters()):
+                raise ValueError(
+                    f"weight_drop: expected 0 with the cell {cell}, which has no recurrent "
+                    f"weights, got {weight_drop}"
+                )
             self._weight_drop = WeightDrop(self.recurrent, weight_drop, seed=rng)
         self._activation_penalty, self._slowness_penalty = activation_penalty, slowness_penalty
         self._label_smoothing = label_smoothing

@@ -4,7 +4,7 @@ This is the specification, written in the notation of the usual course notes (``
 Gamma_u, Gamma_f, Gamma_o, Gamma_r), and the oracle that the kernels are tested against. It computes
 in float64, depends on NumPy only, and the library never imports it at run time.
 
-One room per subject: `rnn`, `gru`, `lstm` and others define one step of a cell and its
+One room per subject: `rnn`, `gru`, `lstm`, `min_gru` and others define one step of a cell and its
 backward step, and what networks have to know of it (`cell`);
 `layer_norm` one step of the layer-normalised cells, whose gradients central differences judge;
 `heads` and `ctc` the outputs and losses, `crf` the loss of a whole sequence of classes; `attention`
@@ -26,6 +26,8 @@ from .cell import CELLS
 from .conversion import (
     gru_parameters,
     gru_state_dict,
+    input_gradients,
+    input_parameters,
     lstm_parameters,
     lstm_state_dict,
     rnn_parameters,
@@ -53,6 +55,8 @@ from .heads import (
 )
 from .layer_norm import layer_norm, layer_norm_gru_step, layer_norm_lstm_step
 from .lstm import lstm_step, lstm_step_backward
+from .min_gru import min_gru_step, min_gru_step_backward
+from .min_lstm import min_lstm_step, min_lstm_step_backward
 from .network import NetworkCache, network_backward, network_forward
 from .rnn import rnn_step, rnn_step_backward
 from .sequences import gru_forward, lstm_forward, rnn_forward
@@ -85,6 +89,8 @@ __all__ = [
     "gru_step_backward",
     "head_step",
     "head_step_backward",
+    "input_gradients",
+    "input_parameters",
     "layer_norm",
     "layer_norm_gru_step",
     "layer_norm_lstm_step",
@@ -94,6 +100,10 @@ __all__ = [
     "lstm_state_dict",
     "lstm_step",
     "lstm_step_backward",
+    "min_gru_step",
+    "min_gru_step_backward",
+    "min_lstm_step",
+    "min_lstm_step_backward",
     "network_backward",
     "network_forward",
     "one_hot",

@@ -66,6 +66,12 @@ def product_shapes(spec: NetworkSpec, below: int, gates: int) -> Shapes:
     return shapes | ({"bias_ih": (rows,), "bias_hh": (rows,)} if spec.bias else {})
 
 
+def input_shapes(spec: NetworkSpec, below: int, gates: int) -> Shapes:
+    """Return the shapes of a cell whose gates see x alone through a matrix each."""
+    rows = gates * spec.hidden_size
+    return {"weight_ih": (rows, below)} | ({"bias_ih": (rows,)} if spec.bias else {})
+
+
 def one_state(
     left: tuple[Array, Cache], backward: Callable[[Array, Cache], tuple[Array, Array, Gradients]]
 ) -> Step:

@@ -145,6 +145,35 @@ def lstm_parameters(state: Parameters, suffix: str = "l0") -> dict[str, Array]:
     return parameters
 
 
+def input_parameters(state: Parameters, gates: str, suffix: str = "l0") -> dict[str, Array]:
+    """Parameters W_gate and b_gate of a cell whose gates see x alone, from the library's.
+
+    Parameters
+    ----------
+    state : mapping of str to array
+        ``weight_ih`` and ``bias_ih`` with the suffix; an absent bias is taken as 0.
+    gates : str
+        The cell's letters in the order of the blocks.
+    suffix : str
+        Layer and direction.
+    """
+    weight, (bias, _) = state[f"weight_ih_{suffix}"], _biases(state, suffix)
+    blocks = zip(gates, np.split(weight, len(gates)), np.split(bias, len(gates)), strict=True)
+    return {
+        name: values
+        for gate, W, b in blocks
+        for name, values in ((f"W_{gate}", W), (f"b_{gate}", b[:, np.newaxis]))
+    }
+
+
+def input_gradients(grads: Gradients, gates: str, suffix: str = "l0") -> Gradients:
+    """Undo `input_parameters`, for gradients as for parameters."""
+    return {
+        f"weight_ih_{suffix}": np.concatenate([grads[f"W_{gate}"] for gate in gates]),
+        f"bias_ih_{suffix}": np.concatenate([grads[f"b_{gate}"].ravel() for gate in gates]),
+    }
+
+
 def state_dict_gradients(grads: Gradients, suffix: str = "l0") -> Gradients:
     """Gradients of the library's parameters from those of a cell's own.
 
