@@ -25,6 +25,8 @@ CELLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "lstm-deep-bidirectional": (rf.LSTM, {"num_layers": 2, "bidirectional": True}),
     "min_gru": (rf.MinGRU, {}),
     "min_lstm": (rf.MinLSTM, {}),
+    "ind_rnn": (rf.IndRNN, {"nonlinearity": "tanh"}),
+    "ind_rnn-relu": (rf.IndRNN, {"nonlinearity": "relu"}),
 }
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 

@@ -37,6 +37,8 @@ CELLS: dict[str, CellCase] = {
     "lstm peephole projection": CellCase({"cell": "lstm", "peephole": True, "proj_size": 2}, 6),
     "min gru": CellCase({"cell": "min_gru"}, 3, bounded=False),
     "min lstm": CellCase({"cell": "min_lstm"}, 4, bounded=False),
+    "ind rnn tanh": CellCase({"cell": "ind_rnn"}, 2),
+    "ind rnn relu": CellCase({"cell": "ind_rnn", "nonlinearity": "relu"}, 2, bounded=False),
 }
 LENGTHS = np.array([4, 0, 6, 1])
 RESET = np.zeros((T, B), dtype=bool)

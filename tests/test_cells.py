@@ -109,6 +109,14 @@ def test_min_lstm_equation() -> None:
     assert h.item() == pytest.approx((f * -0.9 + i * candidate) / (f + i), rel=1e-14)
 
 
+def test_ind_rnn_equation() -> None:
+    p = {"W_h": 0.7, "b_h": -0.2, "u": -0.4}
+    for name, g in (("tanh", np.tanh), ("relu", lambda z: max(z, 0.0))):
+        for x in (0.6, -0.9):
+            h, _ = ref.ind_rnn_step(*(np.array([[v]]) for v in (x, 0.8)), _columns(p), name)
+            assert h.item() == pytest.approx(g(0.7 * x - 0.4 * 0.8 - 0.2), rel=1e-14)
+
+
 def _columns(values: dict[str, float]) -> Any:
     return {name: np.array([[value]]) for name, value in values.items()}
 
@@ -182,6 +190,33 @@ def test_gates_by_hand(kind: Any) -> None:
         f, i = gates["f"], gates["i"]
         expected = (f * before + i * gates["g"]) / (f + i)
     np.testing.assert_allclose(y, expected, rtol=1e-12)
+
+
+# --- independent units ------------------------------------------------------------------------
+
+
+def test_units_of_an_ind_rnn_begin_with_weights_from_0_to_1() -> None:
+    layer = rf.IndRNN(3, 400, 2, bidirectional=True, seed=1)
+    for name, values in layer.state_dict().items():
+        if name.startswith("weight_hh"):
+            assert values.shape == (400,)
+            assert 0 <= values.min() < 0.02 and 0.98 < values.max() < 1
+        else:
+            assert np.abs(values).max() <= 400**-0.5 and values.min() < 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_unit_of_weight_1_remembers(level: str, dtype: str) -> None:
+    """Over thousands of steps, and its gradient comes back whole."""
+    layer = rf.IndRNN(2, 9, dtype=dtype, seed=1)
+    layer.parameters()["weight_hh_l0"].assign(np.ones(9))
+    layer.parameters()["bias_ih_l0"].assign(np.zeros(9))
+    h0 = np.linspace(0.5, 2, 27, dtype=dtype).reshape(1, 3, 9)
+    (y, h), backprop = layer.forward(np.zeros((3000, 3, 2), dtype), h0)
+    np.testing.assert_array_equal(h, h0)
+    np.testing.assert_array_equal(y, np.broadcast_to(h0, y.shape))
+    _, dh = backprop(None, h0)
+    np.testing.assert_array_equal(dh, h0)
 
 
 # --- starting weights -------------------------------------------------------------------------

@@ -78,6 +78,12 @@ def test_constructor(kind: Any, options: dict[str, Any], error: Error, message: 
             ValueError,
             "nonlinearity: expected 'tanh' or 'relu', got 'sigmoid'",
         ),
+        (
+            rf.IndRNN,
+            {"nonlinearity": ["tanh"]},
+            ValueError,
+            "nonlinearity: expected 'relu' or 'tanh', got ['tanh']",
+        ),
         (rf.GRU, {"reset_after": 1}, TypeError, "reset_after: expected a bool, got int"),
         (rf.GRU, {"reset_gate": None}, TypeError, "reset_gate: expected a bool, got NoneType"),
         (rf.LSTM, {"proj_size": -1}, ValueError, "proj_size: expected at least 0, got -1"),

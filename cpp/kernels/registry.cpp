@@ -15,6 +15,8 @@ namespace rnnfast {
   CELL(lstm_peephole_previous) \
   CELL(min_gru) \
   CELL(min_lstm) \
+  CELL(ind_rnn_tanh) \
+  CELL(ind_rnn_relu) \
   /* the end */
 // clang-format on
 

@@ -29,6 +29,7 @@ from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.ind_rnn import IndRNN
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
     cross_entropy,
@@ -74,6 +75,7 @@ __all__ = [
     "ExponentialAverage",
     "ExponentialLR",
     "Forecaster",
+    "IndRNN",
     "LanguageModel",
     "LayerNormGRU",
     "LayerNormLSTM",

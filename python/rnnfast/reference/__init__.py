@@ -53,6 +53,7 @@ from .heads import (
     sigmoid_cross_entropy,
     softmax_cross_entropy,
 )
+from .ind_rnn import ind_rnn_step, ind_rnn_step_backward
 from .layer_norm import layer_norm, layer_norm_gru_step, layer_norm_lstm_step
 from .lstm import lstm_step, lstm_step_backward
 from .min_gru import min_gru_step, min_gru_step_backward
@@ -89,6 +90,8 @@ __all__ = [
     "gru_step_backward",
     "head_step",
     "head_step_backward",
+    "ind_rnn_step",
+    "ind_rnn_step_backward",
     "input_gradients",
     "input_parameters",
     "layer_norm",
