@@ -257,7 +257,7 @@ ONES = np.ones((2, 3, 4))
         (
             lambda: rf.activation_penalty(ONES, -1.0),
             ValueError,
-            "weight: expected a finite number of at least 0, got -1.0",
+            "weight: expected a finite number of at least 0.*, got -1.0",
         ),
         (
             lambda: rf.slowness_penalty(ONES[0], 1.0),
