@@ -237,7 +237,9 @@ void bind_recurrent(py::module_& m) {
             return result;
           },
           py::arg("bias"), py::arg("projection"));
-  py::class_<ForwardCache>(m, "ForwardCache").def_property_readonly("nbytes", &ForwardCache::bytes);
+  py::class_<ForwardCache>(m, "ForwardCache")
+      .def_property_readonly("nbytes", &ForwardCache::bytes)
+      .def_readonly("x_print", &ForwardCache::x_print);
 
   py::class_<Recurrent, std::shared_ptr<Recurrent>>(m, "Recurrent")
       .def(py::init([](const std::string& cell, std::int64_t input_size, std::int64_t hidden_size,
@@ -296,14 +298,15 @@ void bind_recurrent(py::module_& m) {
       .def(
           "backward",
           [](Recurrent& self, ForwardCache& cache, const py::object& dy, const py::object& dh_n,
-             const py::object& dc_n, bool need_dx, const py::object& gradients, int threads) {
+             const py::object& dc_n, bool need_dx, const py::object& gradients, bool need_weights,
+             int threads) {
             return with_scalar(self.is_double(), [&](auto scalar) {
-              return backward<decltype(scalar)>(self, cache, dy, dh_n, dc_n, need_dx, gradients,
-                                                threads);
+              return backward<decltype(scalar)>(self, cache, dy, dh_n, dc_n,
+                                                Need{need_dx, need_weights}, gradients, threads);
             });
           },
           py::arg("cache"), py::arg("dy"), py::arg("dh_n"), py::arg("dc_n"), py::arg("need_dx"),
-          py::arg("gradients") = py::none(), py::arg("threads") = 0)
+          py::arg("gradients") = py::none(), py::arg("need_weights") = true, py::arg("threads") = 0)
       .def(
           "gates",
           [](const Recurrent& self, const ForwardCache& cache, int layer, int direction) {

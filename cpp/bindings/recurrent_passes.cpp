@@ -230,7 +230,7 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
 
 template <class Scalar>
 py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
-                   const py::object& dh_n, const py::object& dc_n, bool need_dx,
+                   const py::object& dh_n, const py::object& dc_n, Need need,
                    const py::object& gradients, int threads) {
   const StackShape& shape = self.shape();
   if (kept.cache == nullptr)
@@ -252,7 +252,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   g.dh_n = state_data<Scalar>("dh_n", dh_n, shape, B, shape.P, dh_held);
   g.dc_n = state_data<Scalar>("dc_n", dc_n, shape, B, shape.H, dc_held);
   py::object dx = py::none();
-  if (need_dx && !kept.indices) {
+  if (need.dx && !kept.indices) {
     auto array = new_array<Scalar>(by_time(T, B, kept.batch_first, shape.I));
     const Strided<Scalar> s(array, kept.batch_first);
     g.dx = array.mutable_data();
@@ -276,9 +276,10 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   }
   const auto parameters = self.gradients<Scalar>(
       gradients.is_none() ? nullptr : static_cast<Scalar*>(flat.mutable_data()));
-  g.parameters = parameters.data();
+  if (need.weights) g.parameters = parameters.data();
   const auto weights = kept.weights;
   Cache* cache = std::exchange(kept.cache, nullptr);
+  const bool alone = g.dx == nullptr && (!need.weights || !gradients.is_none());
   threads = thread_count(threads);
   const Strided<Scalar> x{kept.x.data<Scalar>(), kept.x_time, kept.x_batch};
   const std::int64_t* const ends = kept.lengths.empty() ? nullptr : kept.lengths.data();
@@ -288,8 +289,10 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     const auto& table = recurrent<Scalar>(*weights->table);
     const py::gil_scoped_release release;
     if (!kept.indices) same = fingerprint_of(x, T, B, shape.I, ends) == kept.x_print;
-    // Two threads may share a layer: its gradients are added to one pass at a time.
-    const std::lock_guard lock(self.gradient_mutex());
+    // Two threads may share a layer: its gradients are added to one pass at a time, and so is what
+    // dx alone needs made of the weights. A pass with gradients of its own waits for nobody.
+    std::unique_lock lock(self.gradient_mutex(), std::defer_lock);
+    if (!alone) lock.lock();
     if (same) status = table.backward(weights->packed, cache, g, threads);
     if (status != Status::not_finite) table.cache_free(cache);
   }
@@ -312,7 +315,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
       Recurrent&, const py::array&, const py::object&, const py::object&, const py::object&,     \
       const py::object&, bool, bool, const Dropout&, std::shared_ptr<const PackedWeights>, int); \
   template py::tuple backward<Scalar>(Recurrent&, ForwardCache&, const py::object&,              \
-                                      const py::object&, const py::object&, bool,                \
+                                      const py::object&, const py::object&, Need,                \
                                       const py::object&, int);                                   \
   template std::uint64_t fingerprint_of<Scalar>(const py::array&, const py::object&, bool);      \
   template void check_sequence<Scalar>(const Recurrent&, const char*, const py::array&,          \

@@ -35,11 +35,16 @@ py::tuple forward(Recurrent& self, const py::array& x, const py::object& h0, con
                   const Dropout& dropout, std::shared_ptr<const PackedWeights> weights,
                   int threads);
 
+// What backpropagation is to form beside dh0 and dc0.
+struct Need {
+  bool dx, weights;
+};
+
 // dx or None, dh0, dc0. Uses the cache up. The gradients of the parameters are added to
 // `gradients`, an array as large as the buffer; None: to the buffer's own.
 template <class Scalar>
 py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
-                   const py::object& dh_n, const py::object& dc_n, bool need_dx,
+                   const py::object& dh_n, const py::object& dc_n, Need need,
                    const py::object& gradients, int threads);
 
 // A number that says whether x was written to, within the lengths.

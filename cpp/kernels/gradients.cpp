@@ -28,6 +28,7 @@ class GradientProducts {
 
   // Zeros what sums are added to. The first rows' products of matrices are written.
   void begin() {
+    if (!g_.of_weights()) return;
     set_to_zero(p_.schedule->rows == 0 ? 0 : at_.bias, at_.total);
     if (p_.index != nullptr) set_to_zero(at_.w_ih, at_.w_hh);
   }
@@ -38,9 +39,11 @@ class GradientProducts {
     for (std::int64_t row = all.begin; row < all.end; row += kGradientRows) {
       const Range rows{row, std::min(row + kGradientRows, all.end)};
       worker_.own->wait();  // the rows are complete, the last use of `left` is over
-      interleave(rows);
-      worker_.own->wait();
-      weights(rows, begin, end == p_.schedule->steps && row == all.begin);
+      if (g_.of_weights()) {
+        interleave(rows);
+        worker_.own->wait();
+        weights(rows, begin, end == p_.schedule->steps && row == all.begin);
+      }
       if (g_.dx != nullptr && p_.observer == nullptr)  // else it is there, part by part
         input_gradient(p_, g_.dx, g_.dx_add, rows, worker_.member, worker_.members);
     }
@@ -49,6 +52,7 @@ class GradientProducts {
   // Adds the panels to the gradients in PyTorch's layout.
   void finish() {
     worker_.own->wait();
+    if (!g_.of_weights()) return;
     const auto& to = g_.parameters;
     for (std::int64_t u = units_.begin; u < units_.end; ++u) {
       const std::int64_t n = w_.H - u * V;

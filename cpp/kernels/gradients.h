@@ -17,7 +17,9 @@ struct LayerGradients {
   Scalar* dc0;                          // (B, H)
   Scalar* const* dx;                    // per row (I); null: not wanted, or formed later
   bool dx_add;                          // add to dx rather than overwrite
-  LayerParameters<Scalar*> parameters;  // added to
+  LayerParameters<Scalar*> parameters;  // added to; all null: not wanted
+
+  bool of_weights() const { return parameters.w_ih != nullptr; }
 
   // Scratch.
   Scalar* dcarry;    // [unit block][B][V]

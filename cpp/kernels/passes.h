@@ -172,7 +172,7 @@ class StackBackward {
     c_.build_rows(rows, l, d, steps);
     c_.build_gradient_rows(rows, l, d, steps, given_, dy, dx_of(l));
     const std::int64_t i = l * shape_.D + d, B = c_.schedule.B;
-    LayerGradients<Scalar> g;
+    LayerGradients<Scalar> g = {};
     g.dy = dy != nullptr || given_.dy != nullptr ? rows.dy.data() : nullptr;
     g.dh_n = given_.dh_n ? given_.dh_n + i * B * shape_.P : nullptr;
     g.dc_n = given_.dc_n ? given_.dc_n + i * B * shape_.H : nullptr;
@@ -180,7 +180,7 @@ class StackBackward {
     g.dc0 = given_.dc0 ? given_.dc0 + i * B * shape_.H : nullptr;
     g.dx = wants_dx(l) && worker.groups == 1 ? rows.dx.data() : nullptr;
     g.dx_add = d > 0;
-    g.parameters = given_.parameters[i];
+    if (given_.parameters != nullptr) g.parameters = given_.parameters[i];
     g.dcarry = scratch.dcarry.data();
     g.d_output = scratch.d_output.data();
     g.products = scratch.products.data();

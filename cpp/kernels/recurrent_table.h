@@ -72,7 +72,7 @@ struct SequenceGradients {
   std::int64_t dx_time, dx_batch;
   Scalar* dh0;  // (L*D, B, P) contiguous
   Scalar* dc0;  // (L*D, B, H) contiguous
-  // L*D entries, each added to.
+  // L*D entries, each added to; null: not wanted.
   const LayerParameters<Scalar*>* parameters;
 };
 

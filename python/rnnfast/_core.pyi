@@ -71,6 +71,8 @@ def cells() -> dict[str, Cell]: ...
 class ForwardCache:
     @property
     def nbytes(self) -> int: ...
+    @property
+    def x_print(self) -> int: ...
 
 class Recurrent:
     def __init__(
@@ -115,6 +117,7 @@ class Recurrent:
         dc_n: Array | None,
         need_dx: bool,
         gradients: Array | None = None,
+        need_weights: bool = True,
         threads: int = 0,
     ) -> tuple[Array | None, Array, Array]: ...
     def fingerprint(self, x: Array, lengths: Array | None, batch_first: bool) -> int: ...

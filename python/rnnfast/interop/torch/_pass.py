@@ -151,20 +151,20 @@ def _native_gradients(
         cache = None
     if cache is None or x.data_ptr() != ctx.x_address:
         _, cache = call.run(x, h0, c0, keep=True)
-    of_weights = call.counterpart.new_gradients()
+    of_weights = call.counterpart.new_gradients() if any(needed[3:]) else None
     dy, dh, dc = (*gradients, None)[:3]
     dx, dh0, dc0 = call.counterpart.network.backward(
         cache, _optional(dy), _optional(dh), _optional(dc), needed[0], of_weights,
-        torch.get_num_threads(),
+        of_weights is not None, torch.get_num_threads(),
     )  # fmt: skip
-    if not _core.all_finite(of_weights):
+    if of_weights is not None and not _core.all_finite(of_weights):
         return None
     return [
         None if dx is None else torch.from_numpy(dx),
         torch.from_numpy(dh0) if needed[1] else None,
         torch.from_numpy(dc0) if needed[2] else None,
         *(
-            call.counterpart.gradient(of_weights, i) if wanted else None
+            call.counterpart.gradient(of_weights, i) if wanted and of_weights is not None else None
             for i, wanted in enumerate(needed[3:])
         ),
     ]
