@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +51,22 @@ def test_results_without_a_probe(
         results.append([*tensors(out), *torch.autograd.grad(loss(out), wanted)])
     assert_same(*results)
     assert passes == PASSES.get(probe, [])
+
+
+def test_an_older_version_is_refused() -> None:
+    code = (
+        "import torch; torch.__version__ = torch.torch_version.TorchVersion('2.7.1+cpu'); "
+        "import rnnfast.interop.torch"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    message = "ImportError: rnnfast.interop.torch: expected PyTorch 2.8 or newer, got 2.7.1+cpu"
+    assert done.stderr.splitlines()[-1] == message
+
+
+def test_the_version_that_is_required() -> None:
+    project = (Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8")
+    required = re.findall(r'^torch = \["torch>=(.*)"\]$', project, re.MULTILINE)
+    assert required == [".".join(map(str, _conditions.MINIMUM))]
 
 
 def test_results_without_the_level_of_forward_mode(monkeypatch: pytest.MonkeyPatch) -> None:

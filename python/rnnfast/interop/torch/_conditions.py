@@ -23,12 +23,22 @@ def _probe(path: str) -> Callable[..., Any]:
     return found if callable(found) else lambda *_: True
 
 
+MINIMUM = 2, 8
+if tuple(map(int, torch.__version__.split(".")[:2])) < MINIMUM:
+    raise ImportError(
+        f"rnnfast.interop.torch: expected PyTorch {MINIMUM[0]}.{MINIMUM[1]} or newer, "
+        f"got {torch.__version__}"
+    )
+
 _tracing_state = _probe("_get_tracing_state")
 _dispatch_modes = _probe("_len_torch_dispatch_stack")
 _transform = _probe("_functorch.peek_interpreter_stack")
 _is_autocast = _probe("_is_any_autocast_enabled")
 _is_of_vmap = _probe("_functorch.is_legacy_batchedtensor")
-_saved_tensors_hooks = _probe("_autograd._top_saved_tensors_default_hooks")  # since PyTorch 2.8
+_saved_tensors_hooks = _probe("_autograd._top_saved_tensors_default_hooks")
+
+# Which later versions of PyTorch lack.
+_has_names: Callable[[Tensor], bool] = getattr(Tensor, "has_names", lambda tensor: False)
 
 
 def is_observed() -> bool:
@@ -52,6 +62,15 @@ def is_plain(tensor: object, dtype: torch.dtype) -> bool:
         and tensor.layout is torch.strided
         and not tensor.is_neg()
         and not tensor.is_nested
+        and not _has_names(tensor)
+        and not _stands_for_another(tensor)
+    )
+
+
+def _stands_for_another(tensor: Tensor) -> bool:
+    """Return whether it has no memory by its nature, rather than because that was taken away."""
+    return tensor.data_ptr() == 0 and (
+        tensor._is_zerotensor() or torch._is_functional_tensor(tensor)
     )
 
 
