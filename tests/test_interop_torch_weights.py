@@ -170,6 +170,67 @@ def test_parametrizations(name: str, options: Any, change: Any) -> None:
     assert_same(*results)
 
 
+class Counted(torch.nn.Module):
+    """A parametrization with a state: another weight each time."""
+
+    times = 0
+
+    def forward(self, weight: Any) -> Any:
+        self.times += 1
+        return weight * (1 + 0.1 * self.times)
+
+
+def counted(module: Any) -> None:
+    torch.nn.utils.parametrize.register_parametrization(module, "weight_hh_l0", Counted())
+
+
+def spectral(module: Any) -> None:
+    torch.manual_seed(4)
+    torch.nn.utils.parametrizations.spectral_norm(module, "weight_hh_l0")
+
+
+@pytest.mark.parametrize(("name", "options"), CELLS)
+@pytest.mark.parametrize("change", [counted, spectral])
+def test_parametrizations_that_change_as_they_are_used(
+    name: str, options: Any, change: Any
+) -> None:
+    """They are computed as often as by PyTorch."""
+    results = []
+    for module in pair(name, options):
+        x = new_input(options)
+        change(module)
+        torch.manual_seed(6)
+        values = [tensors(module(x))[0] for _ in range(3)]
+        with torch.nn.utils.parametrize.cached():
+            values += [tensors(module(x))[0] for _ in range(2)]
+        wanted = list(module.parameters())
+        results.append([*values, *torch.autograd.grad(values[-1].square().sum(), wanted)])
+    assert_same(*results)
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_flat_weights_of_the_users(name: str) -> None:
+    results: list[list[Any]] = []
+    for module in pair(name, {"num_layers": 2}):
+        x = new_input({})
+        module._flat_weights = [w * 2 for w in module._flat_weights]
+        out = module(x)
+        value = [*tensors(out), *torch.autograd.grad(loss(out), list(module.parameters()))]
+        module._flat_weights = [w.detach() for w in module._flat_weights]
+        value += tensors(module(x))
+        assert not value[-1].requires_grad
+        module._flat_weights = module._flat_weights[:-1]
+        with pytest.raises(RuntimeError) as error:
+            module(x)
+        weight = module.weight_hh_l0
+        del module.weight_hh_l0
+        module.weight_hh_l0 = torch.nn.Parameter(weight.detach() * 3)
+        module._init_flat_weights()
+        results.append([*value, *tensors(module(x)), str(error.value)])
+    assert results[0].pop() == results[1].pop()
+    assert_same(*results)
+
+
 def test_tied_and_replaced_parameters() -> None:
     results = []
     for module in pair("GRU", {"num_layers": 2}):

@@ -2,25 +2,31 @@
 
 ``from rnnfast.interop.torch import GRU`` in place of ``from torch.nn import GRU``: the same
 arguments, parameters, state dictionary, inputs (padded or packed), outputs and errors, with
-gradients through autograd.
+gradients through autograd. PyTorch 2.8 or newer.
 
 What the kernels run: tensors on the CPU in float32 or float64, in eager mode. All else (another
 device or dtype, autocast, ``torch.compile``, ``torch.export``, ``torch.jit``, transforms of
 ``torch.func``, forward-mode differentiation, dispatch modes, numbers that are not finite) goes
 through PyTorch's own layer, which these are subclasses of.
 
-- The weights are those that the module has at each call, by name, as PyTorch takes them:
-  ``functional_call``, parametrizations and every optimizer work. Their bits are compared with what
-  the kernels have. Within `frozen`, calls without gradients leave that out: they use the weights of
-  its entry and do not see a change, until the last of the contexts on a layer is left.
+- The weights are those that PyTorch's own layer would use at each call: ``functional_call``,
+  parametrizations and every optimizer work. Their bits are compared with what the kernels have.
+  Within `frozen`, calls without gradients leave that out: they use the weights of its entry and do
+  not see a change, until the last of the contexts on a layer is left.
 - A gradient of a gradient (``create_graph=True``) is computed from the layer's equations in
   PyTorch's operations, step by step: right, and slow.
 - ``torch.set_num_threads`` holds, ``rnnfast.set_num_threads`` does not.
-- Before PyTorch 2.8, which says whether hooks keep saved tensors, each pass that is differentiated
-  runs again in ``backward``, as it does under such hooks (checkpointing) in any version.
+- Under hooks that keep saved tensors (checkpointing), a pass runs again in ``backward``.
+- A parametrization is computed as often as by PyTorch, but once more where a number is not finite,
+  which its own layer then takes over.
 - Dropout between layers draws its masks from one number of PyTorch's generator: reproducible, and
   other masks than those of ``torch.nn``.
-- An input that is changed in place before ``backward`` makes that raise; an output may be changed.
+- An input, a state or a weight that is changed in place before ``backward`` makes that raise; an
+  output may be changed. What PyTorch does not see change (``.data``, a NumPy view, another
+  process): ``torch.nn`` mixes old numbers with new ones in its gradient. Here the gradient is that
+  of the numbers of the forward pass. Where those are gone, ``backward`` raises: for an input
+  always, for a state or a weight if the pass is computed again (``create_graph=True``, gradients
+  that are not finite; for a state also a second ``backward``).
 """
 
 from rnnfast.interop.torch._frozen import frozen

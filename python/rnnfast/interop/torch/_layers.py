@@ -16,6 +16,7 @@ from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
 
 Held = tuple[Counterpart, _core.PackedWeights]
 Results = tuple[Tensor, ...]  # y, h_n, and c_n of an LSTM
+_DTYPES = (torch.float32, torch.float64)
 
 
 class Layer(torch.nn.RNNBase):
@@ -29,8 +30,7 @@ class Layer(torch.nn.RNNBase):
 
     holders = 0
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
-        """Run the network; see the class of this name in `torch.nn`."""
+    def _call(self, input: Any, hx: Any) -> Any:
         if not is_observed():
             packed = isinstance(input, PackedSequence)
             try:
@@ -116,27 +116,27 @@ class Layer(torch.nn.RNNBase):
         lengths: Tensor | None,
     ) -> Results | None:
         """Run a batch ``(T, B, I)``, or ``(B, T, I)``."""
+        given = [t for t in (x, h0, c0) if t is not None]
+        # All that needs no weights comes first: to look at them may compute them.
+        if x.dtype not in _DTYPES or not all(is_plain(t, x.dtype) for t in given):
+            return None
+        for tensor in given:
+            require_memory("input" if tensor is x else "hx", tensor)
         dropout = self.dropout if self.training and self.num_layers > 1 else 0.0
+        if not self._fits(x, h0, c0, batch_first) or dropout >= 1:
+            return None
         held: Held | None = self.__dict__.get("_held")
         weights: list[Tensor] | None = None
         keep = False
         if held is None or torch.is_grad_enabled() or dropout:
-            weights = self._weights()
+            weights = self._weights(x.dtype)
             if weights is None:
                 return None
-            dtype = weights[0].dtype
-        else:
-            dtype = held[0].dtype
-        given = [t for t in (x, h0, c0) if t is not None]
-        if not all(is_plain(t, dtype) for t in given):
-            return None
-        for tensor in given:
-            require_memory("input" if tensor is x else "hx", tensor)
-        if not self._fits(x, h0, c0, batch_first) or dropout >= 1:
-            return None
         if weights is None:
             assert held is not None
             counterpart, packed = held
+            if counterpart.dtype is not x.dtype:
+                return None
         else:
             keep = torch.is_grad_enabled() and any(t.requires_grad for t in (*given, *weights))
             found = self._native_weights(weights, keep or dropout > 0)
@@ -168,18 +168,24 @@ class Layer(torch.nn.RNNBase):
 
     # The weights
 
-    def _weights(self) -> list[Tensor] | None:
-        """Return the weights by name, as `torch.nn` takes them; None if they are not all there."""
-        own = self._parameters
-        weights: list[Any] = [
-            own[n] if n in own else getattr(self, n, None) for n in self._flat_weights_names
-        ]
-        dtype = getattr(weights[0], "dtype", None)
-        if dtype is not torch.float32 and dtype is not torch.float64:
+    def _weights(self, dtype: torch.dtype | None = None) -> list[Tensor] | None:
+        """Return the weights as `torch.nn` takes them; None if the kernels do not take them.
+
+        Parameters
+        ----------
+        dtype : torch.dtype, optional
+            What they must have; None: that of the first, if it is one of the kernels'.
+        """
+        own, names = self._parameters, self._flat_weights_names
+        if any(own.get(n) is not w for n, w in zip(names, self._flat_weights, strict=False)):
+            self._update_flat_weights()
+        weights: list[Any] = list(self._flat_weights)
+        if len(weights) != len(names):
             return None
-        if not all(is_plain(w, dtype) for w in weights):
+        dtype = dtype or getattr(weights[0], "dtype", None)
+        if dtype not in _DTYPES or not all(is_plain(w, dtype) for w in weights):
             return None
-        for name, weight in zip(self._flat_weights_names, weights, strict=True):
+        for name, weight in zip(names, weights, strict=True):
             require_memory(name, weight)
         return weights
 
@@ -222,13 +228,28 @@ class Layer(torch.nn.RNNBase):
         return plain
 
 
+# Each has a `forward` of its own, by whose name Python complains of wrong arguments.
+
+
 class RNN(Layer, torch.nn.RNN):
     """`torch.nn.RNN` on rnnfast's kernels."""
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """Run the network; see `torch.nn.RNN`."""
+        return self._call(input, hx)
 
 
 class GRU(Layer, torch.nn.GRU):
     """`torch.nn.GRU` on rnnfast's kernels."""
 
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """Run the network; see `torch.nn.GRU`."""
+        return self._call(input, hx)
+
 
 class LSTM(Layer, torch.nn.LSTM):
     """`torch.nn.LSTM` on rnnfast's kernels."""
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """Run the network; see `torch.nn.LSTM`."""
+        return self._call(input, hx)

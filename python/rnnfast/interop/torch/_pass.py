@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -14,11 +14,14 @@ from rnnfast.interop.torch._conditions import (
     has_saved_tensors_hooks,
     is_batched,
     is_observed,
+    is_plain,
     require_memory,
 )
 from rnnfast.interop.torch._counterpart import Counterpart, array_of
 from rnnfast.interop.torch._equations import Equations
 from rnnfast.nn.module import Array
+
+Print = tuple[torch.Size, int] | None  # a tensor's shape, and a number that its bits make
 
 
 class NotFiniteError(Exception):
@@ -99,9 +102,71 @@ class Call:
         mask = self.counterpart.network.dropout_mask(self.dropout, self.seed, layer, steps, batch)
         return torch.from_numpy(mask)
 
+    def reads(self, *tensors: Tensor | None) -> bool:
+        """Return whether what tensors became, through ``.data`` or hooks, can be read here."""
+        return all(t is None or is_plain(t, self.counterpart.dtype) for t in tensors)
+
+    def prints(self, x: Tensor, x_print: int, h0: Tensor | None, c0: Tensor | None) -> list[Print]:
+        """Return what tells whether x, h0 and c0 were written to; None for those not given."""
+        states = (None if s is None else (s.shape, self._state_print(s)) for s in (h0, c0))
+        return [(x.shape, x_print), *states]
+
+    def require_arguments(
+        self, prints: list[Print], x: Tensor, h0: Tensor | None, c0: Tensor | None
+    ) -> None:
+        """Raise RuntimeError unless x, h0 and c0 are those of the call."""
+        for name, tensor, kept in zip(("x", "hx", "hx"), (x, h0, c0), prints, strict=True):
+            if tensor is None or kept is None:
+                continue
+            if tensor.shape != kept[0] or not self.reads(tensor):
+                raise _written(name)
+            found = self._x_print(x) if tensor is x else self._state_print(tensor)
+            if found != kept[1]:
+                raise _written(name)
+
+    def _x_print(self, x: Tensor) -> int:
+        of = self.counterpart.network.fingerprint
+        return int(of(array_of(x), self.lengths, self.batch_first))
+
+    def _state_print(self, state: Tensor) -> int:
+        return int(self.counterpart.network.fingerprint(_optional(state), None, False))
+
+    def require_weights(
+        self, weights: list[Tensor], x: Tensor, h0: Tensor | None, c0: Tensor | None
+    ) -> None:
+        """Raise RuntimeError unless the weights are those of the call."""
+        if not self.reads(*weights) or not self.counterpart.fits(weights):
+            raise _written("weights")
+        try:
+            packed = self.counterpart.packed(weights, backward=True)
+        except ValueError:  # not finite, as they were
+            raise _written("weights") from None
+        if packed is self.packed:
+            return
+        # Calls with other weights came between: do these give what those of this call do?
+        present = replace(self, packed=packed)
+        try:
+            found, expected = (c.run(x, h0, c0, keep=False)[0] for c in (present, self))
+        except NotFiniteError:
+            raise _written("weights") from None
+        if not all(map(torch.equal, found, expected)):
+            raise _written("weights")
+
+
+def _written(name: str) -> RuntimeError:
+    verb = "were" if name == "weights" else "was"
+    it = "they" if name == "weights" else "it"
+    return RuntimeError(
+        f"backprop: expected {name} as {it} {verb} in the forward pass, but {it} {verb} written to"
+    )
+
 
 class Pass(torch.autograd.Function):
-    """A native pass under autograd; its gradients belong to the call."""
+    """A native pass under autograd; its gradients belong to the call.
+
+    They are those of the numbers that the forward pass used. Where such numbers are read again and
+    were written to meanwhile, behind PyTorch's back, `backward` raises.
+    """
 
     @staticmethod
     def forward(
@@ -118,24 +183,64 @@ class Pass(torch.autograd.Function):
         ctx.call = call
         ctx.caches = [] if cache is None else [cache]
         ctx.x_address = x.data_ptr()
+        # Who keeps saved tensors himself may give others back, such as rounded ones.
+        ctx.prints = None if cache is None else call.prints(x, cache.x_print, h0, c0)
+        ctx.one_step = x.shape[1 if call.batch_first else 0] == 1
         # The pass reads x again: PyTorch raises where one of these was changed in place. It reads y
         # too, which callers may change as they may that of `torch.nn`: they are given a copy.
         ctx.save_for_backward(x, h0, c0, *weights)
         ctx.set_materialize_grads(False)
-        return results[0].clone(), *results[1:]
+        y, h_n, *c_n = results[0].clone(), *results[1:]
+        if c_n and not any(_reaching_cells(ctx, call, ctx.needs_input_grad[1:])):
+            ctx.mark_non_differentiable(*c_n)
+        return y, h_n, *c_n
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         x, h0, c0, *weights = ctx.saved_tensors
         inputs = [x, h0, c0, *weights]
+        call: Call = ctx.call
         needed = ctx.needs_input_grad[1:]
-        found = None
-        plain = not (torch.is_grad_enabled() or is_observed() or is_batched(*gradients))
-        if plain and _finite(*gradients):
-            found = _native_gradients(ctx, inputs, gradients, needed)
-        if found is None:
-            found = ctx.call.equations().gradients(inputs, gradients, needed)
-        return None, *found
+        if gradients[0] is None and gradients[1] is None:
+            needed = _reaching_cells(ctx, call, needed)
+        observed = is_observed()
+        if not (torch.is_grad_enabled() or observed or is_batched(*gradients)):
+            gradients = tuple(None if g is None else _strided(g) for g in gradients)
+            if all(g is None or is_plain(g, x.dtype) for g in gradients) and _finite(*gradients):
+                found = _native_gradients(ctx, inputs, gradients, needed)
+                if found is not None:
+                    return None, *found
+        for name, tensor in zip(("input", "hx", "hx"), (x, h0, c0), strict=True):
+            if tensor is not None:
+                require_memory(name, tensor)
+        for weight in weights:
+            require_memory("weights", weight)
+        if ctx.prints is not None and not observed:
+            call.require_arguments(ctx.prints, x, h0, c0)
+            call.require_weights(weights, x, h0, c0)
+        gradients = tuple(None if g is None else _dense(g) for g in gradients)
+        return None, *call.equations().gradients(inputs, gradients, needed)
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    return gradient if gradient.layout is torch.strided else gradient.to_dense()
+
+
+def _strided(gradient: Tensor) -> Tensor:
+    return _dense(gradient).resolve_neg()
+
+
+def _reaching_cells(ctx: Any, call: Call, needed: tuple[bool, ...]) -> tuple[bool, ...]:
+    """Return which inputs are needed and reach c_n: in one step, the last projections do not."""
+    _, _, _, layers, _, bidirectional, proj_size, _ = call.counterpart.key
+    if not proj_size or not ctx.one_step:
+        return needed
+    count = len(needed) - 3
+    of_layer = count // layers
+    each = of_layer // (2 if bidirectional else 1)
+    return tuple(
+        n and not (i >= 3 + count - of_layer and (i - 2) % each == 0) for i, n in enumerate(needed)
+    )
 
 
 def _native_gradients(
@@ -150,6 +255,10 @@ def _native_gradients(
     except IndexError:
         cache = None
     if cache is None or x.data_ptr() != ctx.x_address:
+        if ctx.prints is not None:
+            call.require_arguments(ctx.prints, x, h0, c0)
+        elif not call.reads(x, h0, c0):
+            return None
         _, cache = call.run(x, h0, c0, keep=True)
     of_weights = call.counterpart.new_gradients() if any(needed[3:]) else None
     dy, dh, dc = (*gradients, None)[:3]
