@@ -38,7 +38,7 @@ _is_of_vmap = _probe("_functorch.is_legacy_batchedtensor")
 _saved_tensors_hooks = _probe("_autograd._top_saved_tensors_default_hooks")
 
 # Which later versions of PyTorch lack.
-_has_names: Callable[[Tensor], bool] = getattr(Tensor, "has_names", lambda tensor: False)
+_has_names: Callable[[Tensor], bool] | None = getattr(Tensor, "has_names", None)
 
 
 def is_observed() -> bool:
@@ -62,16 +62,14 @@ def is_plain(tensor: object, dtype: torch.dtype) -> bool:
         and tensor.layout is torch.strided
         and not tensor.is_neg()
         and not tensor.is_nested
-        and not _has_names(tensor)
-        and not _stands_for_another(tensor)
+        and (_has_names is None or not _has_names(tensor))
+        and (tensor.data_ptr() != 0 or not _stands_for_another(tensor))
     )
 
 
 def _stands_for_another(tensor: Tensor) -> bool:
     """Return whether it has no memory by its nature, rather than because that was taken away."""
-    return tensor.data_ptr() == 0 and (
-        tensor._is_zerotensor() or torch._is_functional_tensor(tensor)
-    )
+    return bool(tensor._is_zerotensor() or torch._is_functional_tensor(tensor))
 
 
 def require_memory(name: str, tensor: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -177,7 +178,7 @@ class Layer(torch.nn.RNNBase):
             What they must have; None: that of the first, if it is one of the kernels'.
         """
         own, names = self._parameters, self._flat_weights_names
-        if any(own.get(n) is not w for n, w in zip(names, self._flat_weights, strict=False)):
+        if not all(map(operator.is_, map(own.get, names), self._flat_weights)):
             self._update_flat_weights()
         weights: list[Any] = list(self._flat_weights)
         if len(weights) != len(names):
