@@ -154,6 +154,15 @@ def test_progress_that_cannot_be_shown_ends_nothing(corpus: Path, tmp_path: Path
     assert process.returncode == 0 and f"saved     {out}" in output
 
 
+@FULL
+def test_what_waits_for_a_full_disk_is_given_up() -> None:
+    begun = "import sys; sys.stderr.buffer.write(b'begun')"
+    code = f"{begun}; from rnnfast.cli import run; sys.exit(run([]))"
+    with open("/dev/full", "w") as full:
+        process = subprocess.run([sys.executable, "-c", code], stderr=full, stdout=subprocess.PIPE)
+    assert process.returncode == 0 and b"Usage" in process.stdout
+
+
 def closed(*streams: int) -> Callable[[], None]:
     """Return what closes standard streams in a process to be, as ``>&-`` does."""
 

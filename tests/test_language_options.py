@@ -282,7 +282,8 @@ VECTORS = np.ones((4, 2))
         (lambda: make(cell="min_gru", weight_drop=0.5).fit(TEXT), ValueError,
          "weight_drop: expected 0 with the cell min_gru, which has no recurrent weights, got 0.5"),
         (lambda: make(slowness_penalty=-1).fit(TEXT), ValueError,
-         "slowness_penalty: expected a finite number of at least 0.*, got -1"),
+         "slowness_penalty: expected a finite number of at least 0 and of at most 3.40282e+38, "
+         "got -1"),
         (lambda: make(variational="yes").fit(TEXT), TypeError,
          "variational: expected a bool, got str"),
         (lambda: make(averaging="max").fit(TEXT), ValueError,

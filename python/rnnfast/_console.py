@@ -69,6 +69,18 @@ def note(text: str) -> None:
     print(f"rnnfast: {' '.join(text.split())}", file=ForgivingStream(sys.stderr), flush=True)
 
 
+def give_up_errors() -> None:
+    """Let what standard error did not take go nowhere: Python would try again at its exit."""
+    stream = sys.stderr
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def occupy_streams() -> None:
     """Let no file that is opened take the place of a standard stream that was closed.
 

@@ -19,6 +19,7 @@ from rnnfast._console import (
     Terminated,
     escaping,
     flush,
+    give_up_errors,
     interrupting,
     note,
     occupy_streams,
@@ -63,6 +64,8 @@ def run(arguments: Sequence[str]) -> int:
                 return _fail(str(error), getattr(error, "code", 1))
     except KeyboardInterrupt:
         return _fail("stopped", _interrupts.EXIT_CODE)
+    finally:
+        give_up_errors()
 
 
 def _run(arguments: Sequence[str]) -> int:
