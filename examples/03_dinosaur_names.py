@@ -14,7 +14,7 @@ import numpy as np
 
 import rnnfast as rf
 from rnnfast.data import load_dinosaurs, split_items
-from rnnfast.plotting import plot_history
+from rnnfast.diagnostics.plotting import plot_history
 
 names = load_dinosaurs()
 train, held_out = split_items(names, 0.1, np.random.default_rng(0))

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import rnnfast as rf
-from rnnfast.plotting import plot_attention
+from rnnfast.diagnostics.plotting import plot_attention
 
 rng = np.random.default_rng(0)
 FORMATS = (

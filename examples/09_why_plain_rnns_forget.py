@@ -17,10 +17,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import rnnfast as rf
-from rnnfast import init
 from rnnfast.data import adding_problem, agreement_sentences
 from rnnfast.diagnostics import gradient_norms
-from rnnfast.plotting import plot_gradient_norms
+from rnnfast.diagnostics.plotting import plot_gradient_norms
+from rnnfast.nn import init
 
 T, F, H = 100, 8, 64
 noise = np.random.default_rng(0).standard_normal((T, 1, F))

@@ -23,7 +23,7 @@ from rnnfast.diagnostics import (
     inside_quotes,
     text_activations,
 )
-from rnnfast.plotting import plot_gates, plot_text_activations
+from rnnfast.diagnostics.plotting import plot_gates, plot_text_activations
 
 PEOPLE = ("ann", "bob", "she", "he", "the king")
 DEEDS = ("slept", "ate", "went home", "lost a key", "sang")

@@ -13,7 +13,7 @@ import numpy as np
 
 import rnnfast as rf
 from rnnfast.nn.recurrent import RecurrentWithCell
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 
 HUGE = 2**20  # twice an axis of an array that no machine has memory for
 N = 3

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 import rnnfast.reference as ref
 from network_cases import CELLS, Result, make_dy, make_states, pack, unpack
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.reference import NetworkSpec
 
 Array = npt.NDArray[Any]

@@ -17,7 +17,7 @@ from rnnfast.diagnostics import gradient_norms
 from rnnfast.nn.dropout_masks import VariationalDropout
 from rnnfast.nn.losses import linear_cross_entropy
 from rnnfast.nn.penalties import activation_penalty
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.text import Vocabulary
 
 INDICES = np.array([[0, 1], [2, 0], [1, 1]])

@@ -13,7 +13,7 @@ import rnnfast.reference as ref
 from layer_cases import DTYPES, Case, make_layer
 from network_cases import CELLS, make_spec
 from rnnfast import _core
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 
 LINES = ["to be", "or not", "to be", "that is", "the question"] * 6
 

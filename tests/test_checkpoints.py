@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast._files import shown_path
-from rnnfast._tensors import collect_arrays, kind_of
+from rnnfast.io.files import shown_path
+from rnnfast.io.tensors import collect_arrays, kind_of
 from rnnfast.training import Progress
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 12
@@ -54,7 +54,7 @@ def test_a_checkpoint_in_the_middle_of_an_epoch(
     make: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As often as once a step: whichever is left when the process dies, the bits are those."""
-    monkeypatch.setattr("rnnfast.training._CHECKPOINT_WITHIN", 0.0)
+    monkeypatch.setattr("rnnfast.training.loop._CHECKPOINT_WITHIN", 0.0)
     path, kept = tmp_path / "c", {}
 
     def keep(progress: Progress) -> None:
@@ -72,7 +72,7 @@ def test_a_checkpoint_in_the_middle_of_an_epoch(
 def test_how_often_checkpoints_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within an epoch every two minutes, by a clock on which a step takes 50 seconds."""
     clock = [0.0]
-    monkeypatch.setattr("rnnfast.training.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("rnnfast.training.loop.time.perf_counter", lambda: clock[0])
     path, written = tmp_path / "c", []
 
     def tick(progress: Progress) -> None:
@@ -117,7 +117,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_a_training(
         raise OSError(28, "No space left on device")
 
     def fill(progress: Progress) -> None:
-        monkeypatch.setattr("rnnfast.training.write_checkpoint", full)
+        monkeypatch.setattr("rnnfast.training.loop.write_checkpoint", full)
 
     with pytest.warns(RuntimeWarning, match=r"^checkpoint: .*No space left on device"):
         lm = fit(checkpoint=path, callbacks=[fill])
@@ -157,7 +157,7 @@ def test_weights_that_are_not_finite_are_never_written(
     """A step has made them; the next would find out. The checkpoint from before goes on."""
     path, kept = tmp_path / "c", []
     if how == "by time":
-        monkeypatch.setattr("rnnfast.training._CHECKPOINT_WITHIN", 0.0)
+        monkeypatch.setattr("rnnfast.training.loop._CHECKPOINT_WITHIN", 0.0)
 
     def explode(progress: Progress) -> bool:
         if progress.step < 3:
@@ -213,7 +213,7 @@ def test_the_error_of_the_first_step_is_told_though_the_checkpoint_is_gone(
         path.unlink()
         raise RuntimeError("trouble")
 
-    monkeypatch.setattr("rnnfast.optim.Optimizer.step", fail)
+    monkeypatch.setattr("rnnfast.training.optimizers.Optimizer.step", fail)
     with pytest.raises(RuntimeError, match=r"^trouble$"):
         fit(checkpoint=path)
 

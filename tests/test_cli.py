@@ -16,7 +16,7 @@ import rnnfast as rf
 from command_line import LINES, SMALL, CliRunner, app, fails, run, start
 from rnnfast.__main__ import main
 from rnnfast.data import load_dinosaurs
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 
 
 @pytest.fixture(autouse=True)

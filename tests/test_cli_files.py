@@ -12,9 +12,9 @@ import pytest
 
 import rnnfast as rf
 from command_line import LINES, SMALL, fails
-from rnnfast import _files
 from rnnfast.__main__ import main
-from rnnfast._tensors import kind_of
+from rnnfast.io import files as _files
+from rnnfast.io.tensors import kind_of
 from rnnfast.models.language_model import LanguageModel
 
 TRAIN = [*SMALL, "--epochs", "2", "-q"]

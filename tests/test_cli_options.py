@@ -13,8 +13,8 @@ import pytest
 import rnnfast as rf
 from command_line import LINES, app, fails, typer
 from rnnfast.__main__ import main
-from rnnfast._options import in_options
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.cli.options import in_options
+from rnnfast.nn.recurrent.base import LAYERS
 
 
 def options_of(function: Callable[..., Any]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import pytest
 
 import rnnfast as rf
 from command_line import CliRunner, app, environment, run, start
-from rnnfast._progress import Reporter
-from rnnfast._streams import ForgivingStream
+from rnnfast.io.streams import ForgivingStream
+from rnnfast.training.progress import Reporter
 
 GREEK = ["αβγ", "γβα", "αα", "ββγ"] * 8
 ENCODINGS = ["latin-1", "cp1252", "cp437", "ascii", "utf-8"]
@@ -214,7 +214,7 @@ def test_files_do_not_take_the_place_of_a_stream() -> None:
     script = (
         "import os, sys\n"
         "os.close(1), os.close(2)\n"
-        "from rnnfast._console import occupy_streams\n"
+        "from rnnfast.cli.console import occupy_streams\n"
         "occupy_streams()\n"
         "sys.exit(os.open(os.devnull, os.O_RDONLY))\n"
     )

@@ -14,7 +14,7 @@ import pytest
 import rnnfast as rf
 from gradcheck import assert_gradients
 from rnnfast.nn._reversal import reverse, reverse_reset
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 
 T, B, I, H, V = 6, 4, 3, 4, 5  # noqa: E741
 LENGTHS = np.array([6, 0, 3, 5])

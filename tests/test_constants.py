@@ -10,8 +10,8 @@ import pytest
 
 import rnnfast as rf
 from rnnfast import metrics
-from rnnfast._arrays import constant_columns
-from rnnfast.models.inputs import SeriesInputs, mean_and_scale
+from rnnfast._checks.arrays import constant_columns
+from rnnfast.models.parts.inputs import SeriesInputs, mean_and_scale
 
 RNG = np.random.default_rng(3)
 FLOAT64 = np.dtype(np.float64)

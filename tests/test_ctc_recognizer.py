@@ -10,7 +10,7 @@ import pytest
 
 import rnnfast as rf
 from gradcheck import assert_gradients
-from rnnfast._tensors import collect_arrays, spread_arrays
+from rnnfast.io.tensors import collect_arrays, spread_arrays
 from rnnfast.metrics import edit_distance, error_rate
 
 

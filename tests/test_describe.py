@@ -12,7 +12,7 @@ import rnnfast as rf
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.module import Module
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 
 NAMES = {
     "array": np.array,

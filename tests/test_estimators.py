@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast._tensors import collect_arrays
-from rnnfast.models._fitting import digest
+from rnnfast.io.tensors import collect_arrays
 from rnnfast.models.base import NotFittedError
 from rnnfast.models.estimator import Estimator
-from rnnfast.models.examples import ExampleBatches, hold_out, pad_batch
+from rnnfast.models.fitting import digest
+from rnnfast.models.parts.examples import ExampleBatches, hold_out, pad_batch
 
 RNG = np.random.default_rng(0)
 TEXTS = ["good film", "a bad film", "good", "bad bad", "so good", "so very bad"] * 4

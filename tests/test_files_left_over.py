@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from command_line import environment
-from rnnfast import _files
-from rnnfast._files import write_atomically
+from rnnfast.io import files as _files
+from rnnfast.io.files import write_atomically
 
 pytest.importorskip("fcntl", reason="a system without locks of files")
 
@@ -25,7 +25,7 @@ def test_temporary_files_of_the_dead_are_removed(tmp_path: Path) -> None:
     """Killed in the middle of writing; the next one cleans up, and touches nothing else."""
     script = (
         "import os, signal, sys\n"
-        "from rnnfast._files import write_atomically\n"
+        "from rnnfast.io.files import write_atomically\n"
         "write_atomically(sys.argv[1], lambda f: (f.write(b'half'), f.flush(), "
         "os.kill(os.getpid(), signal.SIGKILL)))\n"
     )
@@ -57,7 +57,7 @@ def test_writers_at_the_same_time_leave_each_other_alone(tmp_path: Path) -> None
     """While one writes, others write the same file, from this process and from others."""
     path = tmp_path / "file"
     script = (
-        "import sys; from rnnfast._files import write_atomically as w; w(sys.argv[1], b'other')"
+        "import sys; from rnnfast.io.files import write_atomically as w; w(sys.argv[1], b'other')"
     )
     seen: list[bytes] = []
 

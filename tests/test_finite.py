@@ -17,7 +17,7 @@ import pytest
 import rnnfast as rf
 from rnnfast.metrics import mae, r2, rmse
 from rnnfast.nn.recurrent import RecurrentWithCell
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 
 T, B, N = 3, 2, 4
 TAGS = np.array([[0, 1], [2, 3], [1, 0]])

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast._tensors import collect_arrays
+from rnnfast.io.tensors import collect_arrays
 from rnnfast.models.base import NotFittedError
-from rnnfast.optim import Optimizer
 from rnnfast.training import Progress
+from rnnfast.training.optimizers import Optimizer
 
 TEXTS = ["good film", "a bad film", "good", "bad bad", "so good", "so very bad"] * 4
 MOODS = ["+", "-"] * 12

@@ -9,7 +9,7 @@ import pytest
 
 import rnnfast as rf
 from hostile import linux_only, outputs
-from rnnfast._tensors import read_tensors, write_tensors
+from rnnfast.io.tensors import read_tensors, write_tensors
 from test_copies import MODELS, SERIES, SHARED, TEXTS
 
 GIB = 2**30

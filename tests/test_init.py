@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast import init
-from rnnfast.models.parts import make_recurrent
+from rnnfast.models.parts.shared import make_recurrent
+from rnnfast.nn import init
 
 
 def parameter(*shape: int, dtype: str = "float64") -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnfast.models.inputs import (
+from rnnfast.models.parts.inputs import (
     Inputs,
     SeriesInputs,
     TokenInputs,
@@ -16,7 +16,7 @@ from rnnfast.models.inputs import (
     learn_inputs,
     make_tokenizer,
 )
-from rnnfast.models.sequences import read_sequences
+from rnnfast.models.parts.sequences import read_sequences
 from rnnfast.text import CharTokenizer, WordTokenizer
 
 WORDS, CHARS = WordTokenizer(), CharTokenizer()

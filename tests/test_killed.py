@@ -19,9 +19,9 @@ import pytest
 
 import rnnfast as rf
 from command_line import LINES, SMALL, environment, start
-from rnnfast._signals import InterruptFlag
-from rnnfast._tensors import collect_arrays, kind_of, read_tensors
+from rnnfast.io.tensors import collect_arrays, kind_of, read_tensors
 from rnnfast.training import Progress
+from rnnfast.training.signals import InterruptFlag
 
 if not hasattr(signal, "SIGKILL"):
     pytest.skip("a system without these signals", allow_module_level=True)
@@ -44,9 +44,9 @@ def corpus(tmp_path: Path) -> Path:
 
 # A command line that writes checkpoints after every step.
 OFTEN = """
-import sys, rnnfast.training
+import sys, rnnfast.training.loop
 from rnnfast.__main__ import main
-rnnfast.training._CHECKPOINT_WITHIN = rnnfast.training._CHECKPOINT_EVERY = 0.0
+rnnfast.training.loop._CHECKPOINT_WITHIN = rnnfast.training.loop._CHECKPOINT_EVERY = 0.0
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast.models._labels import find_classes, read_labels
-from rnnfast.search import beam_search
+from rnnfast.generation.search import beam_search
+from rnnfast.models.parts.labels import find_classes, read_labels
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(6, 2)) for _ in range(30)]

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast.models._corpus import CorpusBatches
 from rnnfast.models.base import NotFittedError
+from rnnfast.models.parts.corpus import CorpusBatches
 
 LINES = ["ab", "ba", "aab", "abb", "b", "aa", "bab", "abab", "bb", "a"]
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 12

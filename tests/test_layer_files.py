@@ -13,8 +13,8 @@ import safetensors
 
 import rnnfast as rf
 import zoo
-from rnnfast._layer_files import KINDS
-from rnnfast._tensors import read_tensors, write_tensors
+from rnnfast.io.layers import KINDS
+from rnnfast.io.tensors import read_tensors, write_tensors
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_sizes_are_looked_at_before_anything_is_allocated(kind: str, path: Path)
 
 
 def test_another_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnnfast._tensors.FORMAT_VERSION", 2)
+    monkeypatch.setattr("rnnfast.io.tensors.FORMAT_VERSION", 2)
     rf.save(path, rf.Linear(2, 2))
     monkeypatch.undo()
     with pytest.raises(ValueError, match=r"expected format version 1, got 2; another version"):

@@ -17,8 +17,8 @@ import pytest
 import rnnfast as rf
 import test_copies
 import zoo
-from rnnfast import _tensors
-from rnnfast._tensors import read_tensors, write_tensors
+from rnnfast.io import tensors as _tensors
+from rnnfast.io.tensors import read_tensors, write_tensors
 
 DEEP: Any = []
 for _ in range(300):

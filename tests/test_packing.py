@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast._packing import pack, unpack
+from rnnfast.io.packing import pack, unpack
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(4, 2)) for _ in range(12)]

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import rnnfast as rf
-from rnnfast._tensors import read_tensors, spread_arrays, write_tensors
+from rnnfast.io.tensors import read_tensors, spread_arrays, write_tensors
 from rnnfast.models.base import Model
 
 LINES = ["to be", "or not", "to be", "that is", "the question", "é ☃ 𝄞"] * 2
@@ -266,7 +266,7 @@ def test_other_format_versions(
     lm: rf.LanguageModel, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("rnnfast._tensors.FORMAT_VERSION", 2)
+        patch.setattr("rnnfast.io.tensors.FORMAT_VERSION", 2)
         lm.save(path)
     with pytest.raises(ValueError, match=r"expected format version 1, got 2; another version of"):
         rf.load(path)

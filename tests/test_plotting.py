@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnfast import plotting
+from rnnfast.diagnostics import plotting
 
 matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 

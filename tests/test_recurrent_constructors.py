@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 
 I, H = 3, 5  # noqa: E741
 Error = type[Exception]

@@ -10,7 +10,7 @@ import pytest
 
 import network_cases
 import rnnfast as rf
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 
 
 def make(kind: type, spec: dict[str, Any], **options: Any) -> Any:

@@ -24,7 +24,7 @@ from layer_cases import (
     run,
 )
 from network_cases import CELLS, pack
-from rnnfast.nn._parts import PartedPass
+from rnnfast.nn.recurrent.parts import PartedPass
 from test_recurrent_recompute import recomputed
 from test_recurrent_threads import in_threads
 

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from rnnfast.search import beam_search
+from rnnfast.generation.search import beam_search
 
 END, START = 0, 3
 

@@ -10,7 +10,7 @@ import pytest
 
 import rnnfast as rf
 from gradcheck import assert_gradients
-from rnnfast._tensors import collect_arrays, spread_arrays
+from rnnfast.io.tensors import collect_arrays, spread_arrays
 
 RNG = np.random.default_rng(7)
 WORDS = ["".join(RNG.choice(list("abcd"), size=RNG.integers(1, 6))) for _ in range(120)]
@@ -97,7 +97,7 @@ def test_learns(fitted: rf.Seq2Seq) -> None:
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_log_probability_of_what_is_found(fitted: rf.Seq2Seq, beam_size: int) -> None:
     """A search's log P(y) is what the network says of y with teacher forcing."""
-    from rnnfast.search import beam_search
+    from rnnfast.generation.search import beam_search
 
     X = ["abcd", "", "bb", "dcbaabcd"]
     network, vocabulary = fitted.network_, fitted.targets_.vocabulary

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast._tensors import collect_arrays
+from rnnfast.io.tensors import collect_arrays
 from rnnfast.models.recurrent_model import RecurrentModel
 
 TEXTS = [f"the {n} {thing}" for n in ("one", "red", "big") for thing in ("cat", "dog", "old hen")]

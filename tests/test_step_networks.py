@@ -10,19 +10,19 @@ import numpy.typing as npt
 import pytest
 
 from gradcheck import assert_gradients
-from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.examples import ExampleBatch
-from rnnfast.models.feedback_head import FeedbackHead
-from rnnfast.models.step_heads import CrfHead, NumberHead, SigmoidHead, SoftmaxHead, StepHead
-from rnnfast.models.step_network import StepNetwork
-from rnnfast.models.word_features import (
+from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.examples import ExampleBatch
+from rnnfast.models.parts.feedback_head import FeedbackHead
+from rnnfast.models.parts.step_heads import CrfHead, NumberHead, SigmoidHead, SoftmaxHead, StepHead
+from rnnfast.models.parts.step_network import StepNetwork
+from rnnfast.models.parts.word_features import (
     MOST_CHARACTERS,
     SHAPES,
     WordFeatures,
     distinct_rows,
     word_shape,
 )
-from rnnfast.models.word_layers import WordLayers
+from rnnfast.models.parts.word_layers import WordLayers
 from rnnfast.nn.crf import Constraints
 
 Array = npt.NDArray[Any]

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnfast._progress import Reporter, perplexity_of
-from rnnfast._signals import InterruptFlag
-from rnnfast._tensors import read_tensors, write_tensors
-from rnnfast.averaging import ExponentialAverage, MeanAverage
+from rnnfast.io.tensors import read_tensors, write_tensors
 from rnnfast.nn.module import Module
-from rnnfast.optim import SGD, Adam
-from rnnfast.schedules import CosineLR, ReduceOnPlateau
 from rnnfast.training import Progress, TrainingLoop
+from rnnfast.training.averaging import ExponentialAverage, MeanAverage
+from rnnfast.training.optimizers import SGD, Adam
+from rnnfast.training.progress import Reporter, perplexity_of
+from rnnfast.training.schedules import CosineLR, ReduceOnPlateau
+from rnnfast.training.signals import InterruptFlag
 
 TRUE = np.array([2.0, -1.0, 0.5])
 ROWS, BATCH = 40, 8
@@ -609,7 +609,7 @@ def test_one_line_an_epoch_where_there_is_no_terminal() -> None:
 
 
 def test_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnnfast._progress._BAR_EVERY", 0.0)
+    monkeypatch.setattr("rnnfast.training.progress._BAR_EVERY", 0.0)
     text = shown(
         Terminal(), 1, callbacks=[lambda p: p.write(f"<{p.step}>") if p.epoch_ended else None]
     )
@@ -622,7 +622,7 @@ def test_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of 90 seconds: 2 epochs of 3, the first resumed after its first step."""
     now = itertools.count(0.0, 90.0)
-    monkeypatch.setattr("rnnfast._progress.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("rnnfast.training.progress.time.perf_counter", lambda: next(now))
     stream = io.StringIO()
     reporter = Reporter(2, unit="word", stream=stream)
     reporter.start_epoch(0, 2, 1, 3)

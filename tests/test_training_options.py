@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast._tensors import collect_arrays
 from rnnfast.data.batches import Batch
-from rnnfast.models.parts import make_schedule
+from rnnfast.io.tensors import collect_arrays
+from rnnfast.models.parts.shared import make_schedule
 from rnnfast.nn.dropout_masks import VariationalDropout
 
 TEXTS = ["good film", "a bad film", "good", "bad bad", "so good", "so very bad"] * 4

@@ -13,7 +13,7 @@ from rnnfast.nn.compose import Bidirectional, Chain, Concatenate, Container, Res
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.dropout import RandomDrop
 from rnnfast.nn.module import Module
-from rnnfast.nn.recurrent_base import LAYERS as ALL_RECURRENT
+from rnnfast.nn.recurrent.base import LAYERS as ALL_RECURRENT
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(5, 2, 3)).astype(np.float32)  # (T, B, I)

@@ -6,7 +6,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/finite.h"
-#include "kernels/heads_table.h"
+#include "kernels/abi/heads.h"
 
 namespace rnnfast {
 

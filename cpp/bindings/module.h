@@ -3,7 +3,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "kernels/table.h"
+#include "kernels/abi/table.h"
 
 namespace rnnfast {
 

@@ -1,4 +1,6 @@
 // Probes of the machine's limits, for the benchmarks.
+#include "kernels/abi/probe.h"
+
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
@@ -6,7 +8,6 @@
 #include <string>
 
 #include "bindings/module.h"
-#include "kernels/probe_table.h"
 
 namespace py = pybind11;
 

@@ -2,9 +2,9 @@
 #include <Python.h>
 #include <pthread.h>
 
-#include "kernels/memory.h"
-#include "kernels/table.h"
-#include "kernels/team.h"
+#include "kernels/abi/table.h"
+#include "kernels/core/memory.h"
+#include "kernels/threads/team.h"
 
 namespace rnnfast {
 extern const KernelTable kernel_table;

@@ -1,10 +1,10 @@
 // Fills the table. This translation unit and its siblings are compiled once per instruction set.
-#include "kernels/table.h"
+#include "kernels/abi/table.h"
 
-#include "kernels/memory.h"
-#include "kernels/registry.h"
-#include "kernels/simd.h"
-#include "kernels/team.h"
+#include "kernels/core/memory.h"
+#include "kernels/core/simd.h"
+#include "kernels/rnn/registry.h"
+#include "kernels/threads/team.h"
 
 namespace rnnfast {
 

@@ -4,13 +4,13 @@
 from rnnfast import _interrupts  # noqa: F401  # first, for the command
 # isort: on
 
-from rnnfast import diagnostics, init, plotting
+from rnnfast import _renamed, diagnostics
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
-from rnnfast.averaging import ExponentialAverage, MeanAverage, WeightAverage
-from rnnfast.clipping import clip_grad_norm, clip_grad_value, scale_grad
-from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
-from rnnfast.decoding import draw, sample
+from rnnfast.diagnostics import plotting
+from rnnfast.generation.ctc import ctc_beam, ctc_greedy
+from rnnfast.generation.sampling import draw, sample
+from rnnfast.io.saving import load, save
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.ctc_recognizer import CTCRecognizer
 from rnnfast.models.forecaster import Forecaster
@@ -20,6 +20,7 @@ from rnnfast.models.regressor import SequenceRegressor
 from rnnfast.models.seq2seq import Seq2Seq
 from rnnfast.models.step_regressor import StepRegressor
 from rnnfast.models.tagger import SequenceTagger
+from rnnfast.nn import init
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.attention_parts import AttentionPooling, SelfAttention
@@ -29,7 +30,6 @@ from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.embedding import Embedding
-from rnnfast.nn.ind_rnn import IndRNN
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
     cross_entropy,
@@ -39,19 +39,28 @@ from rnnfast.nn.losses import (
     mse,
     softmax,
 )
-from rnnfast.nn.minimal import MinGRU, MinLSTM
 from rnnfast.nn.module import Module
 from rnnfast.nn.penalties import activation_penalty, slowness_penalty
 from rnnfast.nn.pooling import Pooling
-from rnnfast.nn.recurrent import GRU, LSTM, RNN
+from rnnfast.nn.recurrent.ind_rnn import IndRNN
+from rnnfast.nn.recurrent.layers import GRU, LSTM, RNN
+from rnnfast.nn.recurrent.minimal import MinGRU, MinLSTM
+from rnnfast.nn.recurrent.stepwise import LayerNormGRU, LayerNormLSTM
 from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
-from rnnfast.nn.stepwise import LayerNormGRU, LayerNormLSTM
 from rnnfast.nn.tied import TiedEmbedding
-from rnnfast.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
-from rnnfast.saving import load, save
-from rnnfast.schedules import ChainLR, CosineLR, ExponentialLR, ReduceOnPlateau, StepLR, WarmupLR
 from rnnfast.text.vocabulary import Vocabulary
-from rnnfast.trainer import Trainer
+from rnnfast.training.averaging import ExponentialAverage, MeanAverage, WeightAverage
+from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.training.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from rnnfast.training.schedules import (
+    ChainLR,
+    CosineLR,
+    ExponentialLR,
+    ReduceOnPlateau,
+    StepLR,
+    WarmupLR,
+)
+from rnnfast.training.trainer import Trainer
 
 __all__ = [
     "CRF",
@@ -134,3 +143,5 @@ __all__ = [
     "slowness_penalty",
     "softmax",
 ]
+
+_renamed.install()

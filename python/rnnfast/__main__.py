@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print('rnnfast: the command line needs typer: pip install "rnnfast[cli]"', file=sys.stderr)
         return 1
-    from rnnfast.cli import run
+    from rnnfast.cli.commands import run
 
     return run(sys.argv[1:] if arguments is None else list(arguments))
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 import rnnfast as rf
-from rnnfast._tensors import read_tensors, write_tensors
 from rnnfast.data.audio import read_wav
 from rnnfast.data.datasets import read_text
+from rnnfast.io.tensors import read_tensors, write_tensors
 
 from .checks import Case, bits_of, require
 from .draws import Draw

@@ -8,7 +8,7 @@ import numpy as np
 
 import rnnfast as rf
 import rnnfast.reference as ref
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 
 from .checks import Array, Case, near, require
 from .draws import DTYPES, Draw

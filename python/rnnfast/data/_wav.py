@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._files import check_path, read_bytes, shown_path
+from rnnfast.io.files import check_path, read_bytes, shown_path
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._arrays import read_array, require_finite, require_time_first
 from rnnfast._checks import check_int, check_real
+from rnnfast._checks.arrays import read_array, require_finite, require_time_first
 from rnnfast._products import product
 from rnnfast.data._wav import read_wav
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._arrays import read_array
 from rnnfast._checks import check_generator, check_indices, check_int, check_list, check_real
-from rnnfast._messages import shown
+from rnnfast._checks.arrays import read_array
+from rnnfast._checks.messages import shown
 
 Ints = npt.NDArray[np.int64]
 

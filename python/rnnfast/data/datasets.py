@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 
 from rnnfast._checks import check_generator, check_list, check_real
-from rnnfast._files import FilePath, read_utf8, shown_path
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
+from rnnfast.io.files import FilePath, read_utf8, shown_path
 
 Item = TypeVar("Item")
 

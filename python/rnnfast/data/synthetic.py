@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._arrays import check_float_dtype
 from rnnfast._checks import check_int, make_generator
+from rnnfast._checks.arrays import check_float_dtype
 
 # Nouns as (singular, plural); nothing else in a sentence but its verb tells the number.
 _NOUNS = (

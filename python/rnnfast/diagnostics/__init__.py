@@ -1,6 +1,6 @@
 """Seeing inside recurrent layers: how far gradients reach, and what gates and states do.
 
-All functions return plain arrays and records; `rnnfast.plotting` draws them.
+All functions return plain arrays and records; `rnnfast.diagnostics.plotting` draws them.
 """
 
 from rnnfast.diagnostics.activations import TextActivations, gate_activations, text_activations

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnfast._arrays import require_ndarray
 from rnnfast._checks import check_array
-from rnnfast.nn._calls import checked_state
+from rnnfast._checks.arrays import require_ndarray
 from rnnfast.nn._describe import options_of
 from rnnfast.nn.module import Array
-from rnnfast.nn.recurrent_base import Recurrent, State
+from rnnfast.nn.recurrent.arguments import checked_state
+from rnnfast.nn.recurrent.base import Recurrent, State
 
 
 def require_language_model(lm: Any) -> None:

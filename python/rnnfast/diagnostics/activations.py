@@ -13,7 +13,7 @@ from rnnfast.diagnostics._single_layers import (
     state_of,
 )
 from rnnfast.nn.module import Array
-from rnnfast.nn.recurrent_base import Recurrent, State
+from rnnfast.nn.recurrent.base import Recurrent, State
 
 if TYPE_CHECKING:
     from rnnfast.models.language_model import LanguageModel

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnfast._arrays import require_ndarray
+from rnnfast._checks.arrays import require_ndarray
 from rnnfast.diagnostics._single_layers import (
     batch_shape,
     require_language_model,
@@ -16,7 +16,7 @@ from rnnfast.diagnostics._single_layers import (
 )
 from rnnfast.nn.losses import cross_entropy
 from rnnfast.nn.module import Array
-from rnnfast.nn.recurrent_base import Recurrent, State
+from rnnfast.nn.recurrent.base import Recurrent, State
 
 if TYPE_CHECKING:
     from rnnfast.models.language_model import LanguageModel

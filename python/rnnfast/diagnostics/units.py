@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._arrays import as_numbers, constant_columns, read_array
 from rnnfast._checks import check_int, check_list, check_mapping, check_real
-from rnnfast._messages import shown
+from rnnfast._checks.arrays import as_numbers, constant_columns, read_array
+from rnnfast._checks.messages import shown
 from rnnfast.diagnostics.activations import TextActivations
 from rnnfast.nn.module import Array
 

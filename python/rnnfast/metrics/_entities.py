@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rnnfast._checks import check_list
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
 from rnnfast.metrics._pairs import make_pairs, require_sized
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._arrays import constant_columns, read_array, require_finite
+from rnnfast._checks.arrays import constant_columns, read_array, require_finite
 
 Floats = npt.NDArray[np.float64]
 

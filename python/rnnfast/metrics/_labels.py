@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._checks import check_list
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
 from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_labels
 
 

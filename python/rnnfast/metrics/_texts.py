@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from rnnfast._arrays import require_unmasked
 from rnnfast._checks import check_real
-from rnnfast._progress import perplexity_of
+from rnnfast._checks.arrays import require_unmasked
 from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_sized
+from rnnfast.training.progress import perplexity_of
 
 
 def perplexity(loss: float) -> float:

@@ -13,13 +13,13 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from rnnfast import __version__
-from rnnfast._checkpoints import Record
 from rnnfast._checks import check_int
-from rnnfast._memory import parameters_of_file
-from rnnfast._messages import listed, one_line, shown
-from rnnfast._packing import pack, unpack
-from rnnfast._tensors import collect_arrays, spread_arrays, to_json, write_tensors
+from rnnfast._checks.memory import parameters_of_file
+from rnnfast._checks.messages import listed, one_line, shown
+from rnnfast.io.packing import pack, unpack
+from rnnfast.io.tensors import collect_arrays, spread_arrays, to_json, write_tensors
 from rnnfast.nn.module import Array, Module
+from rnnfast.training.checkpoints import Record
 
 Self = TypeVar("Self", bound="Model")
 

@@ -11,7 +11,9 @@ import numpy as np
 
 from rnnfast._checks import check_real
 from rnnfast.metrics import accuracy
-from rnnfast.models._labels import (
+from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
+from rnnfast.models.parts.examples import Examples, check_same_length
+from rnnfast.models.parts.labels import (
     chance_loss,
     class_numbers,
     class_weights,
@@ -19,8 +21,6 @@ from rnnfast.models._labels import (
     read_classes,
     restore_classes,
 )
-from rnnfast.models.examples import Examples, check_same_length
-from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
 from rnnfast.nn.losses import cross_entropy, linear_cross_entropy, softmax
 from rnnfast.nn.module import Array
 

@@ -10,14 +10,14 @@ from typing import Any, Literal
 import numpy as np
 
 from rnnfast._checks import check_int, check_list
-from rnnfast._messages import shown
-from rnnfast.ctc_decoding import ctc_beam, ctc_greedy
+from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
+from rnnfast.generation.ctc import ctc_beam, ctc_greedy
 from rnnfast.metrics import edit_distance, error_rate
-from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.examples import ExampleBatch, Examples, check_same_length, pad_batch
 from rnnfast.models.many_to_many import ManyToMany
-from rnnfast.models.network import Network
+from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.examples import ExampleBatch, Examples, check_same_length, pad_batch
+from rnnfast.models.parts.network import Network
 from rnnfast.nn.compose import chain
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.linear import Linear

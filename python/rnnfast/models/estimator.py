@@ -10,23 +10,23 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from rnnfast._checks import LARGEST_FACTOR, check_bool, check_int, check_real, make_generator
-from rnnfast._progress import Reporter
-from rnnfast._tensors import to_json
 from rnnfast.data.batches import Ints, bucket_by_length
-from rnnfast.models._fitting import make_trainer, train_copy
-from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.examples import (
+from rnnfast.io.tensors import to_json
+from rnnfast.models.fitting import make_trainer, train_copy
+from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.examples import (
     ExampleBatch,
     ExampleBatches,
     Examples,
     fingerprint,
     pad_batch,
 )
-from rnnfast.models.inputs import Inputs, TokenInputs, inputs_from_dict, learn_inputs
+from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict, learn_inputs
+from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
 from rnnfast.models.recurrent_model import RecurrentModel
-from rnnfast.models.sequences import Sequences, lengths_of, read_sequences
 from rnnfast.nn.module import Array
-from rnnfast.training import Callback
+from rnnfast.training.loop import Callback
+from rnnfast.training.progress import Reporter
 
 Self = TypeVar("Self", bound="Estimator")
 

@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import metrics
-from rnnfast._arrays import as_numbers, hint_time_first, require_finite
 from rnnfast._checks import check_bool, check_int, check_integers
+from rnnfast._checks.arrays import as_numbers, hint_time_first, require_finite
 from rnnfast.data.batches import Ints
-from rnnfast.models._windows import Windows, check_targets
-from rnnfast.models.examples import Examples
-from rnnfast.models.inputs import SeriesInputs
+from rnnfast.models.parts.examples import Examples
+from rnnfast.models.parts.inputs import SeriesInputs
+from rnnfast.models.parts.windows import Windows, check_targets
 from rnnfast.models.regressor import Regression, read_numbers
 from rnnfast.nn.module import Array
-from rnnfast.training import Callback
+from rnnfast.training.loop import Callback
 
 Self = TypeVar("Self", bound="Forecaster")
 Floats = npt.NDArray[np.float64]

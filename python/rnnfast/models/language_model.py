@@ -10,22 +10,22 @@ from typing import Any, Literal
 import numpy as np
 
 from rnnfast._checks import check_bool, check_factor, check_int, check_real, make_generator
-from rnnfast._progress import Reporter
-from rnnfast.models._corpus import CorpusReader
-from rnnfast.models._fitting import train_copy
-from rnnfast.models._language_answers import LanguageAnswers
-from rnnfast.models._language_training import (
+from rnnfast.models.fitting import train_copy
+from rnnfast.models.parts.condition import Condition, make_condition_layer
+from rnnfast.models.parts.corpus import CorpusReader
+from rnnfast.models.parts.language_answers import LanguageAnswers
+from rnnfast.models.parts.language_training import (
     choose_epochs,
     make_batches,
     make_language_trainer,
     prepare_corpus,
 )
-from rnnfast.models.condition import Condition, make_condition_layer
-from rnnfast.models.token_network import TokenNetwork
+from rnnfast.models.parts.token_network import TokenNetwork
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import tokenizer_from_dict
 from rnnfast.text.vocabulary import Vocabulary
-from rnnfast.training import Callback
+from rnnfast.training.loop import Callback
+from rnnfast.training.progress import Reporter
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

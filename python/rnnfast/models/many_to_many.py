@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._arrays import read_array
 from rnnfast._checks import check_bool
+from rnnfast._checks.arrays import read_array
 from rnnfast.models.estimator import Estimator
-from rnnfast.models.examples import Examples, check_same_length, hold_out, split_valid
-from rnnfast.models.sequences import Sequences, as_list, read_sequences
+from rnnfast.models.parts.examples import Examples, check_same_length, hold_out, split_valid
+from rnnfast.models.parts.sequences import Sequences, as_list, read_sequences
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 

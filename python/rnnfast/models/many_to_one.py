@@ -9,19 +9,19 @@ from typing import Any, Literal
 import numpy as np
 
 from rnnfast._checks import among
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
-from rnnfast.models.encoder import EncoderLayers
 from rnnfast.models.estimator import Estimator
-from rnnfast.models.examples import (
+from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.examples import (
     ExampleBatch,
     Examples,
     check_same_length,
     hold_out,
     split_valid,
 )
-from rnnfast.models.network import Network
-from rnnfast.models.sequences import Sequences
+from rnnfast.models.parts.network import Network
+from rnnfast.models.parts.sequences import Sequences
 from rnnfast.nn.compose import chain
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.linear import Linear

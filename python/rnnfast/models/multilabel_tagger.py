@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._arrays import read_array, require_finite
 from rnnfast._checks import check_int
-from rnnfast.models._generation import draw_steps
-from rnnfast.models.examples import Examples
-from rnnfast.models.sequences import as_list
-from rnnfast.models.step_heads import SigmoidHead, StepHead
-from rnnfast.models.stepwise import Stepwise
+from rnnfast._checks.arrays import read_array, require_finite
+from rnnfast.models.every_step import Stepwise
+from rnnfast.models.parts.examples import Examples
+from rnnfast.models.parts.generation import draw_steps
+from rnnfast.models.parts.sequences import as_list
+from rnnfast.models.parts.step_heads import SigmoidHead, StepHead
 from rnnfast.nn.module import Array
 
 
@@ -37,7 +37,7 @@ class MultiLabelTagger(Stepwise):
     Parameters
     ----------
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
-        What is read of a word; see `rnnfast.models.stepwise.Stepwise`.
+        What is read of a word; see `rnnfast.models.every_step.Stepwise`.
     **others
         The hyperparameters that all models have, see
         `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see

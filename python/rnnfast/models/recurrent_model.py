@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rnnfast._checks import LARGEST_FACTOR, among, check_bool, check_int, check_real
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
 from rnnfast.models.base import Model
-from rnnfast.models.inputs import make_tokenizer
+from rnnfast.models.parts.inputs import make_tokenizer
 from rnnfast.nn.module import Module
-from rnnfast.nn.recurrent_base import LAYERS
+from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 
 
@@ -52,8 +52,8 @@ class RecurrentModel(Model, base=True):
         What is particular to the cell: ``nonlinearity`` of an RNN (``"tanh"`` or ``"relu"``);
         ``reset_after`` and ``reset_gate`` of a GRU; ``peephole`` and ``proj_size`` of an LSTM;
         ``layer_norm``, ``zoneout`` and ``recurrent_dropout`` of the layer-normalised ones; ``bias``
-        of all. And how weights begin: ``{"orthogonal": True}`` as `rnnfast.init.recurrent` makes
-        them, ``{"forget_bias": 1.0}`` as `rnnfast.init.forget_bias` does.
+        of all. And how weights begin: ``{"orthogonal": True}`` as `rnnfast.nn.init.recurrent` makes
+        them, ``{"forget_bias": 1.0}`` as `rnnfast.nn.init.forget_bias` does.
     optimizer : {"adam", "adamw", "sgd", "rmsprop", "adagrad"}
         Which, with ``optimizer_options``, a dict, as its further arguments.
     learning_rate : float

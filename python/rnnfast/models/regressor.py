@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import metrics
-from rnnfast._arrays import read_array, require_finite
 from rnnfast._checks import among
-from rnnfast._messages import shown
-from rnnfast.models.examples import Examples, check_same_length
-from rnnfast.models.inputs import read_scaling
+from rnnfast._checks.arrays import read_array, require_finite
+from rnnfast._checks.messages import shown
 from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
-from rnnfast.models.sequences import Sequences
-from rnnfast.models.targets import NumberTargets
+from rnnfast.models.parts.examples import Examples, check_same_length
+from rnnfast.models.parts.inputs import read_scaling
+from rnnfast.models.parts.sequences import Sequences
+from rnnfast.models.parts.targets import NumberTargets
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import l1, mse
 from rnnfast.nn.module import Array

@@ -10,18 +10,18 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from rnnfast._checks import among, check_bool, check_int, check_real
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
+from rnnfast.generation.search import beam_search
 from rnnfast.metrics import accuracy
-from rnnfast.models.encoder import EncoderLayers
-from rnnfast.models.examples import Examples, check_same_length
-from rnnfast.models.inputs import TokenInputs, inputs_from_dict, learn_inputs
 from rnnfast.models.many_to_many import ManyToMany
-from rnnfast.models.pairs import PairBatch, make_pair_batch
-from rnnfast.models.seq2seq_network import Seq2SeqNetwork, make_attention
-from rnnfast.models.sequences import read_sequences
+from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.examples import Examples, check_same_length
+from rnnfast.models.parts.inputs import TokenInputs, inputs_from_dict, learn_inputs
+from rnnfast.models.parts.pairs import PairBatch, make_pair_batch
+from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork, make_attention
+from rnnfast.models.parts.sequences import read_sequences
 from rnnfast.nn.module import Array
-from rnnfast.search import beam_search
 from rnnfast.text._tokens import require_no_end
 
 # The exponent that the course suggests.
@@ -155,7 +155,8 @@ class Seq2Seq(ManyToMany):
         beam_size : int
             How many hypotheses are kept at each step; 1 takes the likeliest token each time.
         length_penalty : float
-            a of `rnnfast.search.beam_search`: hypotheses are compared by ``log P(y) / |y|^a``.
+            a of `rnnfast.generation.search.beam_search`: hypotheses are compared by
+            ``log P(y) / |y|^a``.
         max_length : int, optional
             Most tokens; None: twice as many as the longest y of training has.
 

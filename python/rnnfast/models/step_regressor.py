@@ -9,14 +9,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from rnnfast._checks import among
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
 from rnnfast.metrics import mae, r2, rmse
-from rnnfast.models.examples import Examples
+from rnnfast.models.every_step import Stepwise
 from rnnfast.models.multilabel_tagger import read_rows, require_columns
-from rnnfast.models.sequences import as_list
-from rnnfast.models.step_heads import NUMBER_LOSSES, NumberHead, StepHead
-from rnnfast.models.stepwise import Stepwise
-from rnnfast.models.targets import NumberTargets
+from rnnfast.models.parts.examples import Examples
+from rnnfast.models.parts.sequences import as_list
+from rnnfast.models.parts.step_heads import NUMBER_LOSSES, NumberHead, StepHead
+from rnnfast.models.parts.targets import NumberTargets
 from rnnfast.nn.module import Array
 
 
@@ -41,7 +41,7 @@ class StepRegressor(Stepwise):
         divided by its standard deviation, both of the part that is learned from. Predictions are
         in the units of ``y`` either way.
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
-        What is read of a word; see `rnnfast.models.stepwise.Stepwise`.
+        What is read of a word; see `rnnfast.models.every_step.Stepwise`.
     **others
         The hyperparameters that all models have, see
         `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see

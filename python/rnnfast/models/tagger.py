@@ -9,9 +9,12 @@ from typing import Any, Literal
 import numpy as np
 
 from rnnfast._checks import among, check_bool, check_int, check_real
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
 from rnnfast.metrics import entity_scores
-from rnnfast.models._labels import (
+from rnnfast.models.every_step import Stepwise
+from rnnfast.models.parts.examples import Examples
+from rnnfast.models.parts.feedback_head import FeedbackHead
+from rnnfast.models.parts.labels import (
     chance_loss,
     class_weights,
     counts,
@@ -19,11 +22,8 @@ from rnnfast.models._labels import (
     read_label_lists,
     restore_classes,
 )
-from rnnfast.models._tag_set import TagSet
-from rnnfast.models.examples import Examples
-from rnnfast.models.feedback_head import FeedbackHead
-from rnnfast.models.step_heads import CrfHead, SoftmaxHead, StepHead
-from rnnfast.models.stepwise import Stepwise
+from rnnfast.models.parts.step_heads import CrfHead, SoftmaxHead, StepHead
+from rnnfast.models.parts.tag_set import TagSet
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.module import Array
 
@@ -75,7 +75,7 @@ class SequenceTagger(Stepwise):
     label_smoothing : float
         s in [0, 1): in training s of the probability is spread over all labels. Not with ``crf``.
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
-        What is read of a word; see `rnnfast.models.stepwise.Stepwise`. With ``char_encoder`` the
+        What is read of a word; see `rnnfast.models.every_step.Stepwise`. With ``char_encoder`` the
         characters of a word are read by layers of their own, so that one that training has not
         seen is told by its spelling; ``word_dropout`` teaches the network to make use of that.
     **others

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._arrays import dtype_error, read_array, require_int64, require_ndarray
 from rnnfast._checks import LARGEST_FACTOR, among, check_factor, check_finite, check_int, check_real
-from rnnfast._messages import shown
+from rnnfast._checks.arrays import dtype_error, read_array, require_int64, require_ndarray
+from rnnfast._checks.messages import shown
 from rnnfast.nn.module import Array
 
 Reduction = Literal["sum", "mean"]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnnfast._arrays import require_array, require_float
 from rnnfast._checks import among, check_finite
-from rnnfast._messages import shown
+from rnnfast._checks.arrays import require_array, require_float
+from rnnfast._checks.messages import shown
 from rnnfast.nn.module import Array, Module
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._arrays import dtype_error, require_array, require_ndarray
 from rnnfast._checks import check_bool, check_finite, check_int, check_lengths, make_generator
+from rnnfast._checks.arrays import dtype_error, require_array, require_ndarray
 from rnnfast._products import product
 from rnnfast.nn.module import Array, Module
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._arrays import require_array
 from rnnfast._checks import check_finite, make_generator
+from rnnfast._checks.arrays import require_array
 from rnnfast.nn.attention import Attention
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.pooling import checked_sequences, refuse_reset

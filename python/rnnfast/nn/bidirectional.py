@@ -7,13 +7,13 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from rnnfast._arrays import require_ndarray
 from rnnfast._checks import among
-from rnnfast._messages import shown
+from rnnfast._checks.arrays import require_ndarray
+from rnnfast._checks.messages import shown
 from rnnfast.nn._reversal import reverse, reverse_reset
 from rnnfast.nn.container import Back, Container, Pass, split_gradient, sum_gradients
 from rnnfast.nn.module import Array, Module
-from rnnfast.nn.recurrent_base import Recurrent
+from rnnfast.nn.recurrent.base import Recurrent
 
 Merge: TypeAlias = Literal["concat", "sum", "mean", "product"]
 MERGES = ("concat", "sum", "mean", "product")

@@ -52,7 +52,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._arrays import require_ndarray
+from rnnfast._checks.arrays import require_ndarray
 from rnnfast.nn.bidirectional import Bidirectional, bidirectional
 from rnnfast.nn.container import Back, Container, Pass, States, split_gradient, sum_gradients
 from rnnfast.nn.dropout import Dropout

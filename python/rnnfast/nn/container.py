@@ -11,12 +11,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._arrays import require_array
 from rnnfast._checks import check_bool
-from rnnfast._messages import shown
+from rnnfast._checks.arrays import require_array
+from rnnfast._checks.messages import shown
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
-from rnnfast.nn.recurrent_base import State
+from rnnfast.nn.recurrent.base import State
 
 States: TypeAlias = dict[str, State]
 # Takes dy and whether dx is wanted; returns dx.

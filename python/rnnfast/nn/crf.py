@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._arrays import dtype_error, read_array, require_int64, require_ndarray
 from rnnfast._checks import check_bool, check_int, check_lengths, check_list, make_generator
-from rnnfast._messages import shown
+from rnnfast._checks.arrays import dtype_error, read_array, require_int64, require_ndarray
+from rnnfast._checks.messages import shown
 from rnnfast.nn._loss_arguments import (
     Reduction,
     checked_loss,

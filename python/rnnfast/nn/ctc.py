@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._checks import among, check_bool, check_indices, check_int, check_lengths, check_list
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
 from rnnfast.nn._loss_arguments import Reduction, checked_weights, loss_factor, require_scores
 from rnnfast.nn.module import Array
 

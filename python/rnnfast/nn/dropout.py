@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._arrays import require_array, require_float
 from rnnfast._checks import check_finite, check_probability, make_generator
+from rnnfast._checks.arrays import require_array, require_float
 from rnnfast.nn._describe import describe
 from rnnfast.nn.module import Array, Module
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._arrays import require_array, require_float
 from rnnfast._checks import check_finite, check_indices, check_int
-from rnnfast._messages import shown
+from rnnfast._checks.arrays import require_array, require_float
+from rnnfast._checks.messages import shown
 from rnnfast.nn.dropout import Dropout, RandomDrop
 from rnnfast.nn.module import Array, Module
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._arrays import require_array
 from rnnfast._checks import check_bool, check_finite, check_indices, check_int, make_generator
+from rnnfast._checks.arrays import require_array
 from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module
 

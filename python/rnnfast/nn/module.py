@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._arrays import read_array
 from rnnfast._checks import check_bool, check_int
-from rnnfast._memory import check_memory, claim_parameters
-from rnnfast._messages import listed, shown
+from rnnfast._checks.arrays import read_array
+from rnnfast._checks.memory import check_memory, claim_parameters
+from rnnfast._checks.messages import listed, shown
 from rnnfast.nn._copies import Buffer, state_without_compiled
 from rnnfast.nn._describe import describe
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._arrays import require_array, require_float
 from rnnfast._checks import among, check_bool, check_finite, check_int, check_lengths
-from rnnfast._messages import shown
+from rnnfast._checks.arrays import require_array, require_float
+from rnnfast._checks.messages import shown
 from rnnfast.nn.module import Array, Module
 
 POOLINGS = ("last", "mean", "max", "concat")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnfast._checks import check_bool, check_int
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
 from rnnfast.nn._describe import describe
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from rnnfast._arrays import is_table, require_unmasked
 from rnnfast._checks import check_list
-from rnnfast._messages import shown
+from rnnfast._checks.arrays import is_table, require_unmasked
+from rnnfast._checks.messages import shown
 
 
 def require_strings(name: str, tokens: Iterable[object]) -> None:

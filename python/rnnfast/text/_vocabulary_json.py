@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
 
 _FORMAT = "rnnfast.vocabulary"
 _VERSION = 1

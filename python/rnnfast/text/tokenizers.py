@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from rnnfast._checks import among, check_bool
-from rnnfast._messages import shown
+from rnnfast._checks.messages import shown
 from rnnfast.text._tokens import list_tokens, require_strings
 
 _T = TypeVar("_T")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._arrays import check_float_dtype
 from rnnfast._checks import check_indices, check_int
-from rnnfast._files import FilePath, read_utf8, shown_path, write_atomically
-from rnnfast._messages import shown
+from rnnfast._checks.arrays import check_float_dtype
+from rnnfast._checks.messages import shown
+from rnnfast.io.files import FilePath, read_utf8, shown_path, write_atomically
 from rnnfast.text import _vocabulary_json
 from rnnfast.text._tokens import count_tokens, list_tokens, require_strings
 

@@ -12,7 +12,7 @@ from torch import Tensor
 import rnnfast.nn.recurrent as native
 from rnnfast import _core
 from rnnfast.nn.module import Array
-from rnnfast.nn.recurrent_base import Recurrent
+from rnnfast.nn.recurrent.base import Recurrent
 
 # What decides the kernels and the shapes of the parameters, as attributes of the module.
 Key = tuple[Any, ...]

@@ -1,0 +1,124 @@
+// Recurrent layers: what a caller hands to the kernels and what the kernels offer.
+//
+// Sizes: T time, B batch, I input, H hidden, P output units (H, or the projection's size),
+// L layers, D directions, G gates. Index of a layer's direction: l * D + d.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/abi/cell.h"
+
+namespace rnnfast {
+
+struct StackShape {
+  const CellDescriptor* cell;  // of the same kernels
+  std::int64_t I, H;           // input and hidden units
+  std::int64_t P;              // output units: H, or the projection's size
+  int L, D;                    // layers; directions (1 or 2)
+  bool bias, projection;
+
+  std::int64_t input_of(int layer) const { return layer == 0 ? I : D * P; }
+};
+
+// One layer's direction, in PyTorch's layout, each array contiguous. Absent ones are null.
+template <class Pointer>
+struct LayerParameters {
+  Pointer w_ih;  // (G*H, input)
+  Pointer w_hh;  // (G*H, P)  where there is a recurrent product
+  Pointer b_ih;  // (G*H)
+  Pointer b_hh;  // (G*H)     as w_hh
+  Pointer w_hr;  // (P, H)    projection
+  Pointer unit;  // (unit_count * H)
+};
+
+// A batch of sequences and the states around it. Strides count elements.
+template <class Scalar>
+struct SequenceInput {
+  std::int64_t T, B;
+  const Scalar* x;               // (T, B, I), innermost contiguous; null if indices are given
+  const std::int64_t* indices;   // (T, B); each in [0, I), checked by the caller at valid steps
+  std::int64_t x_time, x_batch;  // strides of x or of indices
+  const std::int64_t* lengths;   // (B), each in [0, T]; null: all T
+  const std::uint8_t* reset;     // (T, B); null: none
+  std::int64_t reset_time, reset_batch;
+  const Scalar* h0;  // (L*D, B, P) contiguous; null: zeros
+  const Scalar* c0;  // (L*D, B, H) contiguous; null: zeros; only with a memory
+};
+
+template <class Scalar>
+struct SequenceOutput {
+  Scalar* y;  // (T, B, D*P), innermost contiguous
+  std::int64_t y_time, y_batch;
+  Scalar* h_n;  // (L*D, B, P) contiguous
+  Scalar* c_n;  // (L*D, B, H) contiguous; only with a memory
+};
+
+// Inverted dropout on the outputs of every layer but the last, one draw per element and step, or
+// one per element for all steps of a sequence.
+struct Dropout {
+  double probability;
+  std::uint64_t seed;
+  bool every_step_alike;
+};
+
+// Gradients that come in (null: zero) and go out (null: not wanted; else overwritten).
+template <class Scalar>
+struct SequenceGradients {
+  const Scalar* dy;  // (T, B, D*P), innermost contiguous; values past a length are not read
+  std::int64_t dy_time, dy_batch;
+  const Scalar* dh_n;  // (L*D, B, P) contiguous
+  const Scalar* dc_n;  // (L*D, B, H) contiguous
+  Scalar* dx;          // (T, B, I), innermost contiguous
+  std::int64_t dx_time, dx_batch;
+  Scalar* dh0;  // (L*D, B, P) contiguous
+  Scalar* dc0;  // (L*D, B, H) contiguous
+  // L*D entries, each added to; null: not wanted.
+  const LayerParameters<Scalar*>* parameters;
+};
+
+// Opaque: owned by the kernels module that made them.
+struct Packed;  // a stack's weights in the kernels' order
+struct Cache;   // what a forward pass keeps for backpropagation
+struct Stream;  // a stack that is run step by step
+
+enum class Status : int { ok = 0, out_of_memory = 1, not_finite = 2 };
+
+template <class Scalar>
+struct RecurrentTable {
+  // Weights. `pack` copies L*D sets of parameters; `backward` says whether the copy that only
+  // backpropagation reads is made too, but for what the gradient of x alone needs: `backward` makes
+  // that when it is first wanted.
+  Packed* (*packed_create)(const StackShape& shape);  // null: out of memory
+  Status (*pack)(Packed* packed, const LayerParameters<const Scalar*>* parameters, bool backward,
+                 int threads);
+  void (*packed_free)(Packed* packed);
+
+  // One pass over a batch; not_finite where x is not, within the lengths. With `cache`, keeps there
+  // what `backward` needs: x and y must then stay in place and unchanged until it has run.
+  Status (*forward)(const Packed* packed, const SequenceInput<Scalar>& input,
+                    const SequenceOutput<Scalar>& output, Dropout dropout, Cache** cache,
+                    int threads);
+  // Uses the cache up: what it kept becomes gradients. One call at a time for each `packed`. Where
+  // dy is not_finite nothing has changed.
+  Status (*backward)(Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
+                     int threads);
+  std::int64_t (*cache_bytes)(const Cache* cache);
+  // A gate of a layer's direction at every step of the pass, or the carry (gate -1): values
+  // (T, B, H) contiguous, zero past a length. Not after `backward`.
+  void (*kept_gate)(const Cache* cache, int layer, int direction, int gate, Scalar* values);
+  void (*cache_free)(Cache* cache);
+
+  // What dropout multiplies the output of `layer` by: mask (T, B, width) contiguous, 0 or 1/(1-p).
+  void (*dropout_mask)(Dropout dropout, int layer, std::int64_t T, std::int64_t B,
+                       std::int64_t width, Scalar* mask);
+
+  // Step by step: one direction. State is (L, B, P) and (L, B, H), as h_n and c_n above.
+  Stream* (*stream_create)(const Packed* packed, std::int64_t B);
+  void (*stream_step)(Stream* stream, const Packed* packed, const Scalar* x,
+                      const std::int64_t* indices, Scalar* y, int threads);
+  void (*stream_get)(const Stream* stream, Scalar* h, Scalar* c);
+  void (*stream_set)(Stream* stream, const Scalar* h, const Scalar* c);  // null: zeros
+  void (*stream_free)(Stream* stream);
+};
+
+}  // namespace rnnfast

@@ -1,0 +1,278 @@
+// Weights in the order in which the kernels read them.
+//
+// V lanes make a unit block; a panel holds one block's columns for every k, so that a tile reads
+// it from front to back. Units are padded to whole blocks with zeros.
+//
+//   w_ih      [unit block][k < I][x slot][V]        w_hh      [unit block][k < P][h slot][V]
+//   w_second  [unit block][k < H][V]                w_hr      [output block][k < H][V]
+//   bias      [unit block][slot][V]                 unit      [unit block][unit weight][V]
+//
+// and once more of the last unit block, where its units are few, its gates side by side in less
+// than a vector each (tail.h):
+//
+//   tail_ih   [k < I][x_tail][V]                    tail_hh   [k < P][h_tail][V]
+//   tail_bias [x_tail][V]
+//
+// and for backpropagation, where k runs over (unit block, slot, lane) as gradients are stored:
+//
+//   w_ih_t    [input block][k][V]                   w_hh_t    [output block][k][V]
+//   w_second_t [unit block][k][V]                   w_hr_t    [unit block][k < padded P][V]
+#pragma once
+
+#include "kernels/abi/recurrent.h"
+#include "kernels/core/buffer.h"
+#include "kernels/core/simd.h"
+#include "kernels/threads/team.h"
+
+namespace rnnfast {
+
+template <class Scalar>
+std::int64_t blocks_of(std::int64_t units) {
+  return (units + lanes<Scalar> - 1) / lanes<Scalar>;
+}
+
+// Vectors that hold `count` gates of the `last` units of a layer side by side; 0 if that saves
+// none, or if tiles take several blocks together.
+template <class Scalar>
+int tail_vectors(std::int64_t last, int count) {
+  const auto vectors = static_cast<int>(blocks_of<Scalar>(last * count));
+  return count >= 3 && vectors < count ? vectors : 0;
+}
+
+namespace detail {
+
+// to[k * ldt + v] = from[v * ldf + k] for v < units, 0 up to V; k < K. V of `from`'s rows become
+// the lanes of a panel.
+template <class Scalar>
+void pack_lanes(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t K,
+                Scalar* to, std::int64_t ldt) {
+  constexpr int V = lanes<Scalar>;
+  std::int64_t k = 0;
+  if (units >= V) {
+    for (; k + V <= K; k += V) {
+      Eigen::internal::PacketBlock<Vec<Scalar>, V> block;
+      for (int v = 0; v < V; ++v) block.packet[v] = load(from + v * ldf + k);
+      Eigen::internal::ptranspose(block);
+      for (int j = 0; j < V; ++j) store(to + (k + j) * ldt, block.packet[j]);
+    }
+  }
+  for (; k < K; ++k)
+    for (std::int64_t v = 0; v < V; ++v)
+      to[k * ldt + v] = v < units ? from[v * ldf + k] : Scalar(0);
+}
+
+// The way back, added: to[v * ldt + k] += from[k * ldf + v] for v < units.
+template <class Scalar>
+void unpack_lanes_add(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t K,
+                      Scalar* to, std::int64_t ldt) {
+  constexpr int V = lanes<Scalar>;
+  std::int64_t k = 0;
+  if (units >= V) {
+    for (; k + V <= K; k += V) {
+      Eigen::internal::PacketBlock<Vec<Scalar>, V> block;
+      for (int j = 0; j < V; ++j) block.packet[j] = load(from + (k + j) * ldf);
+      Eigen::internal::ptranspose(block);
+      for (int v = 0; v < V; ++v) {
+        Scalar* row = to + v * ldt + k;
+        store(row, add(load(static_cast<const Scalar*>(row)), block.packet[v]));
+      }
+    }
+  }
+  const std::int64_t used = units < V ? units : V;
+  for (; k < K; ++k)
+    for (std::int64_t v = 0; v < used; ++v) to[v * ldt + k] += from[k * ldf + v];
+}
+
+// to[k][V]: V columns of `from` from column c on, for the rows of V units; zero beyond the edges.
+template <class Scalar>
+void pack_rows(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t columns,
+               Scalar* to) {
+  constexpr int V = lanes<Scalar>;
+  for (std::int64_t v = 0; v < V; ++v)
+    store(to + v * V, v < units ? load_first(from + v * ldf, columns) : zeros<Scalar>());
+}
+
+}  // namespace detail
+
+// One layer's direction.
+template <class Scalar>
+struct PackedLayer {
+  static constexpr int V = lanes<Scalar>;
+
+  CellDescriptor cell;
+  std::int64_t I, H, P;
+  std::int64_t inputs, units, outputs;  // blocks
+  std::int64_t last;                    // units of the last block
+  int x_tail, h_tail;                   // vectors
+  bool projection;
+  Buffer<Scalar> forward_memory, backward_memory, input_memory;
+  Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *unit;
+  Scalar *tail_ih, *tail_hh, *tail_bias;
+  Scalar *w_ih_t, *w_hh_t, *w_second_t, *w_hr_t;
+
+  std::int64_t x_width() const { return cell.x_count * V; }  // of one panel's row
+  std::int64_t h_width() const { return cell.h_count * V; }
+
+  const Scalar* unit_at(std::int64_t block) const { return unit + block * cell.unit_count * V; }
+
+  bool create(const StackShape& shape, int layer) {
+    cell = *shape.cell;
+    I = shape.input_of(layer);
+    H = shape.H;
+    P = shape.P;
+    inputs = blocks_of<Scalar>(I);
+    units = blocks_of<Scalar>(H);
+    outputs = blocks_of<Scalar>(P);
+    last = H - (units - 1) * V;
+    x_tail = tail_vectors<Scalar>(last, cell.x_count);
+    h_tail = tail_vectors<Scalar>(last, cell.h_count);
+    projection = shape.projection;
+    const std::int64_t sizes[] = {product_of(units, I, x_width()),
+                                  product_of(units, P, h_width()),
+                                  cell.second_product() ? product_of(units, H, V) : 0,
+                                  projection ? product_of(outputs, H, V) : 0,
+                                  units * cell.slots * V,
+                                  units * cell.unit_count * V,
+                                  I * x_tail * V,
+                                  P * h_tail * V,
+                                  x_tail * V};
+    if (!forward_memory.reserve_zeroed(sum_of(sizes))) return false;
+    Scalar** parts[] = {&w_ih, &w_hh,    &w_second, &w_hr,     &bias,
+                        &unit, &tail_ih, &tail_hh,  &tail_bias};
+    place(forward_memory.data(), sizes, parts, 9);
+    return true;
+  }
+
+  bool create_backward() {
+    const std::int64_t sizes[] = {product_of(outputs, units, h_width(), V),
+                                  cell.second_product() ? product_of(units, units, V, V) : 0,
+                                  projection ? product_of(units, outputs, V, V) : 0};
+    if (!backward_memory.reserve(sum_of(sizes))) return false;
+    Scalar** parts[] = {&w_hh_t, &w_second_t, &w_hr_t};
+    place(backward_memory.data(), sizes, parts, 3);
+    return true;
+  }
+  // For the gradient of the layer's input.
+  bool create_input_gradient() {
+    if (!input_memory.reserve(product_of(inputs, units, x_width(), V))) return false;
+    w_ih_t = input_memory.data();
+    return true;
+  }
+
+  // Packs the weights of a unit block: forward, and for backpropagation while they are in cache.
+  void pack(const LayerParameters<const Scalar*>& p, std::int64_t u, bool backward) {
+    const std::int64_t n = H - u * V;  // units from this block's first on
+    pack_slots(p.w_ih + u * V * I, I, n, cell.x_gate, cell.x_count, w_ih + u * I * x_width());
+    if (cell.recurrent_product())
+      pack_slots(p.w_hh + u * V * P, P, n, cell.h_gate, cell.h_count, w_hh + u * P * h_width());
+    if (cell.second_product())
+      detail::pack_lanes(p.w_hh + (cell.second_gate * H + u * V) * P, P, n, P, w_second + u * H * V,
+                         V);
+    pack_bias(p, u, n);
+    for (int g = 0; g < cell.unit_count; ++g)
+      store(unit + (u * cell.unit_count + g) * V, load_first(p.unit + g * H + u * V, n));
+    if (u + 1 == units) pack_tails();
+    if (!backward) return;
+    spread(p.w_hh, P, cell.h_gate, cell.h_count, u, w_hh_t);
+    if (cell.second_product()) spread(p.w_hh, P, &cell.second_gate, 1, u, w_second_t);
+  }
+  // Visits the values that `pack` reads for a unit block: f(first, count of neighbours).
+  template <class F>
+  void for_values(const LayerParameters<const Scalar*>& p, std::int64_t u, const F& f) const {
+    const std::int64_t rows = std::min<std::int64_t>(V, H - u * V);
+    const auto rows_of = [&](const Scalar* from, int gates, std::int64_t columns) {
+      for (int g = 0; from != nullptr && g < gates; ++g)
+        f(from + (g * H + u * V) * columns, rows * columns);
+    };
+    rows_of(p.w_ih, cell.gate_count, I);
+    rows_of(p.w_hh, cell.gate_count, P);
+    rows_of(p.b_ih, cell.gate_count, 1);
+    rows_of(p.b_hh, cell.gate_count, 1);
+    rows_of(p.unit, cell.unit_count, 1);
+  }
+  // The same for an output block of the projection.
+  template <class F>
+  void for_projection_values(const LayerParameters<const Scalar*>& p, std::int64_t o,
+                             const F& f) const {
+    f(p.w_hr + o * V * H, std::min<std::int64_t>(V, P - o * V) * H);
+  }
+  // From what `pack` left: [input block][unit block][gate][lane][V].
+  void pack_input_gradient(std::int64_t u) {
+    const int count = cell.x_count;
+    for (std::int64_t c = 0; c < inputs; ++c)
+      for (int s = 0; s < count; ++s)
+        detail::pack_lanes(w_ih + (u * I + c * V) * x_width() + s * V, x_width(), I - c * V, V,
+                           w_ih_t + ((c * units + u) * count + s) * V * V, V);
+  }
+  // Of output block o.
+  void pack_projection(const LayerParameters<const Scalar*>& p, std::int64_t o, bool backward) {
+    const Scalar* rows = p.w_hr + o * V * H;
+    detail::pack_lanes(rows, H, P - o * V, H, w_hr + o * H * V, V);
+    if (!backward) return;
+    for (std::int64_t u = 0; u < units; ++u)
+      detail::pack_rows(rows + u * V, H, P - o * V, H - u * V, w_hr_t + (u * outputs + o) * V * V);
+  }
+
+ private:
+  // to[k][slot][V]: the gates' rows of V units, for a few k of each in turn, so that the panel is
+  // written from front to back.
+  void pack_slots(const Scalar* from, std::int64_t K, std::int64_t units, const int* gate,
+                  int count, Scalar* to) const {
+    constexpr std::int64_t part = 2 * V;
+    for (std::int64_t k = 0; k < K; k += part)
+      for (int s = 0; s < count; ++s)
+        detail::pack_lanes(from + gate[s] * H * K + k, K, units, std::min(part, K - k),
+                           to + (k * count + s) * V, count * V);
+  }
+
+  void pack_tails() {
+    const std::int64_t u = units - 1;
+    pack_tail(w_ih + u * I * x_width(), I, cell.x_count, x_tail, tail_ih);
+    pack_tail(w_hh + u * P * h_width(), P, cell.h_count, h_tail, tail_hh);
+    pack_tail(bias + u * cell.slots * V, 1, cell.x_count, x_tail, tail_bias);
+  }
+  // to[k][vectors][V]: the gates of panel[k][count][V] without what fills them up.
+  void pack_tail(const Scalar* panel, std::int64_t K, int count, int vectors, Scalar* to) const {
+    if (vectors == 0) return;
+    for (std::int64_t k = 0; k < K; ++k)
+      for (int g = 0; g < count; ++g)
+        std::memcpy(to + k * vectors * V + g * last, panel + (k * count + g) * V,
+                    static_cast<std::size_t>(last) * sizeof(Scalar));
+  }
+
+  static void place(Scalar* memory, const std::int64_t* sizes, Scalar** const* parts, int count) {
+    for (int i = 0; i < count; ++i) {
+      *parts[i] = sizes[i] > 0 ? memory : nullptr;
+      memory += sizes[i];
+    }
+  }
+
+  void pack_bias(const LayerParameters<const Scalar*>& p, std::int64_t u, std::int64_t n) {
+    if (p.b_ih == nullptr) return;  // zero since creation
+    for (int slot = 0; slot < cell.slots; ++slot) {
+      auto sum = zeros<Scalar>();
+      const int h = slot - cell.h_first;
+      if (slot < cell.x_count)
+        sum = add(sum, load_first(p.b_ih + cell.x_gate[slot] * H + u * V, n));
+      if (h >= 0 && h < cell.h_count)
+        sum = add(sum, load_first(p.b_hh + cell.h_gate[h] * H + u * V, n));
+      else if (cell.second_product())  // the slot of the second product
+        sum = add(sum, load_first(p.b_hh + cell.second_gate * H + u * V, n));
+      store(bias + (u * cell.slots + slot) * V, sum);
+    }
+  }
+
+  // The gates' rows of unit block u of a (G*H, columns) matrix, V columns at a time, each to its
+  // panel of [column block][unit block][gate][lane][V].
+  void spread(const Scalar* w, std::int64_t columns, const int* gates, int count, std::int64_t u,
+              Scalar* to) const {
+    for (int g = 0; g < count; ++g) {
+      const Scalar* rows = w + (gates[g] * H + u * V) * columns;
+      for (std::int64_t c = 0; c * V < columns; ++c)
+        detail::pack_rows(rows + c * V, columns, H - u * V, columns - c * V,
+                          to + ((c * units + u) * count + g) * V * V);
+    }
+  }
+};
+
+}  // namespace rnnfast

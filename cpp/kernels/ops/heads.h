@@ -1,0 +1,120 @@
+// The functions of HeadsTable.
+#pragma once
+
+#include <atomic>
+#include <cmath>
+
+#include "kernels/core/activations.h"
+#include "kernels/ops/crf.h"
+#include "kernels/ops/ctc.h"
+#include "kernels/ops/decode.h"
+#include "kernels/ops/embedding.h"
+#include "kernels/ops/linear_softmax.h"
+#include "kernels/ops/optimizer.h"
+
+namespace rnnfast {
+
+// What is found of R rows by several chains side by side: a sum of x * 0, which is NaN from the
+// first x that is not finite, and with Greatest the largest |x|.
+template <class Scalar, bool Greatest>
+double scan(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x) {
+  namespace ei = Eigen::internal;
+  constexpr std::int64_t V = lanes<Scalar>, chains = 4;
+  Vec<Scalar> sum[chains], greatest[chains];
+  for (int k = 0; k < chains; ++k) sum[k] = greatest[k] = zeros<Scalar>();
+  const auto take = [&](int k, const Vec<Scalar>& value) {
+    sum[k] = madd(value, zeros<Scalar>(), sum[k]);
+    if (Greatest) greatest[k] = ei::pmax(greatest[k], ei::pabs(value));
+  };
+  for (std::int64_t r = 0; r < R; ++r) {
+    const Scalar* const row = x.data + r * x.stride;
+    std::int64_t c = 0;
+    for (; c + chains * V <= columns; c += chains * V)
+#pragma GCC unroll 4
+      for (int k = 0; k < chains; ++k) take(k, load(row + c + k * V));
+    for (; c < columns; c += V) take(0, load_first(row + c, columns - c));
+  }
+  for (int k = 1; k < chains; ++k) {
+    sum[0] = add(sum[0], sum[k]);
+    greatest[0] = ei::pmax(greatest[0], greatest[k]);
+  }
+  return static_cast<double>(ei::predux_max(greatest[0])) + ei::predux(sum[0]);
+}
+
+// The largest |x| of R rows, or with Greatest false 0; NaN if one is NaN or infinite.
+template <class Scalar, bool Greatest>
+double largest(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x, int threads) {
+  if (x.stride == columns) {  // one row, to be cut anywhere
+    columns *= R;
+    R = 1;
+  }
+  std::atomic<double> most{0};
+  parallel(useful_threads(threads, R * columns, 1 << 17), [&](int rank, int size) {
+    const Range rows = R == 1 ? Range{0, 1} : share(R, rank, size);
+    const Range mine = R == 1 ? share(columns, lanes<Scalar>, rank, size) : Range{0, columns};
+    const double found =
+        scan<Scalar, Greatest>(rows.end - rows.begin, mine.end - mine.begin,
+                               {x.data + rows.begin * x.stride + mine.begin, x.stride});
+    // NaN stays: no number is larger.
+    double before = most.load(std::memory_order_relaxed);
+    while (!(before >= found) && !std::isnan(before) &&
+           !most.compare_exchange_weak(before, found)) {
+    }
+  });
+  return most;
+}
+
+template <class Scalar>
+bool all_finite(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x, int threads) {
+  return !std::isnan(largest<Scalar, false>(R, columns, x, threads));
+}
+
+template <class Scalar>
+void activation(Activation which, std::int64_t n, const Scalar* x, Scalar* y) {
+  const FlushSubnormals flush;
+  for (std::int64_t i = 0; i < n; i += lanes<Scalar>) {
+    const auto value = load_first(x + i, n - i);
+    store_first(y + i,
+                which == Activation::sigmoid ? sigmoid<Scalar>(value)
+                : which == Activation::tanh  ? tanh<Scalar>(value)
+                                             : exp_nonpositive<Scalar>(value),
+                n - i);
+  }
+}
+
+template <class Scalar>
+HeadsTable<Scalar> make_heads_table() {
+  HeadsTable<Scalar> t = {};
+  t.linear_packed_size = linear_packed_size<Scalar>;
+  t.linear_pack = linear_pack<Scalar>;
+  t.linear_forward = linear_forward<Scalar>;
+  t.linear_backward = linear_backward<Scalar>;
+  t.linear_cross_entropy = linear_cross_entropy<Scalar>;
+  t.cross_entropy = cross_entropy<Scalar>;
+  t.binary_cross_entropy = binary_cross_entropy<Scalar>;
+  t.squared_error = squared_error<Scalar>;
+  t.ctc = ctc<Scalar>;
+  t.softmax = softmax<Scalar>;
+  t.crf_sums = crf_sums<Scalar>;
+  t.crf_decode = crf_decode<Scalar>;
+  t.embedding_gather = embedding_gather<Scalar>;
+  t.embedding_scatter = embedding_scatter<Scalar>;
+  t.dropout = dropout<Scalar>;
+  t.sgd = sgd<Scalar>;
+  t.adam = adam<Scalar>;
+  t.rmsprop = rmsprop<Scalar>;
+  t.adagrad = adagrad<Scalar>;
+  t.squared_norm = squared_norm<Scalar>;
+  t.set_to_zero = set_to_zero<Scalar>;
+  t.scale = scale<Scalar>;
+  t.clip = clip<Scalar>;
+  t.all_finite = all_finite<Scalar>;
+  t.largest = largest<Scalar, true>;
+  t.activation = activation<Scalar>;
+  t.draw = draw<Scalar>;
+  t.feed = feed<Scalar>;
+  t.decode = decode<Scalar>;
+  return t;
+}
+
+}  // namespace rnnfast

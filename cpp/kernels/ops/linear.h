@@ -1,0 +1,72 @@
+// Linear layers: y = x W^T + b over rows.
+#pragma once
+
+#include "kernels/abi/heads.h"
+#include "kernels/gemm/multiply.h"
+
+namespace rnnfast {
+
+// W (O, I) in the order `linear_forward` reads: panels of O, each (I, width).
+template <class Scalar>
+std::int64_t linear_packed_size(std::int64_t I, std::int64_t O) {
+  return Panels<Scalar>(O).padded() * I;
+}
+
+template <class Scalar>
+void linear_pack(std::int64_t I, std::int64_t O, const Scalar* weight, Scalar* packed,
+                 int threads) {
+  const Panels<Scalar> panels(O);
+  parallel(useful_threads(threads, I * O, 1 << 18), [&](int rank, int size) {
+    const Range mine = share(panels.count(), rank, size);
+    for (std::int64_t p = mine.begin; p < mine.end; ++p)
+      pack_panel(RightByColumns<Scalar>{weight, I}, panels, p, 0, I, packed + panels.begin(p) * I);
+  });
+}
+
+template <class Scalar>
+Status linear_forward(const LinearShape& shape, Matrix<const Scalar> x, const Scalar* packed,
+                      const Scalar* bias, Matrix<Scalar> y, int threads) {
+  const Start start = bias != nullptr ? Start::column_bias : Start::zero;
+  multiply(shape.R, shape.O, shape.I, LeftByRows<Scalar>{x.data, x.stride},
+           RightPacked<Scalar>{packed, shape.I}, Target<Scalar>{y.data, y.stride, start, bias},
+           static_cast<Scalar*>(nullptr), threads);
+  return Status::ok;
+}
+
+// sums[c] += sum over r of x[r][c], in the order of `multiply`: blocks of rows.
+template <class Scalar>
+void add_column_sums(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x, Scalar* sums,
+                     int threads) {
+  constexpr int V = lanes<Scalar>;
+  parallel(useful_threads(threads, R * columns, 1 << 18), [&](int rank, int size) {
+    const Range mine = share(columns, 64, rank, size);
+    for (std::int64_t r0 = 0; r0 < R; r0 += kDepth) {
+      const std::int64_t r1 = std::min(R, r0 + kDepth);
+      for (std::int64_t c = mine.begin; c < mine.end; c += V) {
+        const std::int64_t count = mine.end - c;
+        auto sum = zeros<Scalar>();
+        for (std::int64_t r = r0; r < r1; ++r)
+          sum = add(sum, load_first(x.data + r * x.stride + c, count));
+        store_first(sums + c, add(load_first<Scalar>(sums + c, count), sum), count);
+      }
+    }
+  });
+}
+
+template <class Scalar>
+Status linear_backward(const LinearShape& shape, const LinearGradients<Scalar>& g, int threads) {
+  Buffer<Scalar> scratch;
+  if (!scratch.reserve(kScratch<Scalar> * threads)) return Status::out_of_memory;
+  if (g.dx.data != nullptr)
+    multiply(shape.R, shape.I, shape.O, LeftByRows<Scalar>{g.dy.data, g.dy.stride},
+             RightByRows<Scalar>{g.weight, shape.I},
+             Target<Scalar>{g.dx.data, g.dx.stride, Start::zero, nullptr}, scratch.data(), threads);
+  if (g.dweight != nullptr)
+    multiply(shape.O, shape.I, shape.R, LeftByColumns<Scalar>{g.dy.data, g.dy.stride},
+             RightByRows<Scalar>{g.x.data, g.x.stride},
+             Target<Scalar>{g.dweight, shape.I, Start::add, nullptr}, scratch.data(), threads);
+  if (g.dbias != nullptr) add_column_sums(shape.R, shape.O, g.dy, g.dbias, threads);
+  return Status::ok;
+}
+
+}  // namespace rnnfast

@@ -1,0 +1,256 @@
+// Forward over time, written once for every cell.
+//
+// Per chunk of steps: the input's product for all its rows at once, then step by step the
+// recurrent product, and the cell's pointwise part while its sum is in registers. A cell without a
+// recurrent product goes block by block through the chunk: no unit waits for another.
+#pragma once
+
+#include <utility>
+
+#include "kernels/core/cache.h"
+#include "kernels/rnn/layer_pass.h"
+#include "kernels/rnn/products.h"
+#include "kernels/rnn/remainder.h"
+
+namespace rnnfast {
+
+template <class Scalar, class Cell>
+class ForwardLayer {
+  static constexpr int V = lanes<Scalar>;
+  static constexpr const CellDescriptor& cell = Cell::descriptor;
+  using Recurrent = BlockTile<cell.h_count>;
+  using Plain = BlockTile<1>;
+
+ public:
+  ForwardLayer(const LayerPass<Scalar>& pass, const Worker& worker)
+      : p_(pass),
+        w_(*pass.weights),
+        worker_(worker),
+        blocks_(worker.my_blocks(w_.units)),
+        long_way_(step_bytes() > core_cache_bytes() / 8 * 5),
+        early_(cell.recurrent_product() && worker.waits() && pass.observer == nullptr &&
+               (pass.keep || pass.ahead)) {}
+
+  void run() {
+    const std::int64_t steps = p_.schedule->steps;
+    const auto chunk_from = [&](std::int64_t begin) {
+      return Range{begin, begin < steps ? chunk_end(begin) : begin};
+    };
+    bool made = false;  // the chunk's input product, early
+    for (Range chunk = chunk_from(0); chunk.begin < steps;) {
+      const Range next = chunk_from(chunk.end);
+      if (p_.observer != nullptr) p_.observer->before(chunk);
+      chunk_ = chunk.begin;
+      const bool with_input = together(chunk);
+      if (!with_input && !made)
+        input_product(p_, worker_, blocks_, false, blocks_.begin, chunk, place_);
+      made = early_ && next.begin < next.end && !together(next);
+      if constexpr (cell.recurrent_product())
+        for (std::int64_t s = chunk.begin; s < chunk.end; ++s)
+          step(s, with_input, [&] {
+            if (made) input_product_ahead(next, s - chunk.begin, chunk.end - chunk.begin);
+          });
+      else
+        pointwise(chunk);
+      if (p_.observer != nullptr) p_.observer->after(chunk);
+      if (made) place_ = next_place();
+      chunk = next;
+    }
+    if constexpr (!cell.recurrent_product()) worker_.step_barrier();  // as each step of others ends
+  }
+
+ private:
+  // Whether both products of a step are made block by block.
+  bool together(Range chunk) const {
+    return cell.recurrent_product() && chunk.end - chunk.begin == 1 && long_way_;
+  }
+
+  // Where there are others to wait for after each step, a part of the next chunk's input product
+  // is made between the arrival and the wait: none has to be as fast as the others in each step.
+  void input_product_ahead(Range next, std::int64_t step, std::int64_t steps) const {
+    const std::int64_t count = blocks_.end - blocks_.begin;
+    const Range part{blocks_.begin + count * step / steps,
+                     blocks_.begin + count * (step + 1) / steps};
+    const std::int64_t after = part.end < blocks_.end ? part.end : blocks_.begin;
+    input_product(p_, worker_, part, false, after, next, next_place());
+  }
+  std::int64_t next_place() const { return place_ == 0 ? chunk_rows(*p_.schedule) : 0; }
+
+  std::int64_t chunk_end(std::int64_t begin) const {
+    const Schedule& schedule = *p_.schedule;
+    if (worker_.split_rows && !p_.keep)  // as many steps as slots have room for: first_slot_row
+      return std::min(schedule.steps,
+                      begin + std::max<std::int64_t>(1, chunk_rows(schedule) / schedule.B));
+    return rnnfast::chunk_end(schedule, begin,
+                              p_.observer != nullptr ? p_.observer->rows() : kChunkRows);
+  }
+
+  // The steps of a chunk, whose input product is there, of a cell that has no other.
+  void pointwise(Range steps) {
+    for (std::int64_t block = blocks_.begin; block < blocks_.end; ++block)
+      for (std::int64_t s = steps.begin; s < steps.end; ++s) {
+        const Range mine = worker_.my_rows({0, p_.schedule->active[s]});
+        for (std::int64_t b = mine.begin; b < mine.end; ++b) {
+          const std::int64_t row = p_.schedule->first[s] + b;
+          Scalar* slots = p_.slots_at(block, slot_row(s, row));
+          Vec<Scalar> v[cell.slots];
+#pragma GCC unroll 8
+          for (int slot = 0; slot < cell.slots; ++slot)
+            v[slot] = load(static_cast<const Scalar*>(slots + slot * V));
+          finish(v, slots, row, block, s, b);
+        }
+      }
+  }
+
+  // Calls meanwhile() before it waits for the others.
+  template <class F>
+  void step(std::int64_t s, bool with_input, const F& meanwhile) {
+    const std::int64_t batch = p_.schedule->B;
+    const Range all{0, p_.schedule->active[s]};
+    // A single step finds weights that fit the cache in any case, and reads them faster upwards.
+    const bool down = (long_way_ || p_.schedule->steps > 1) && p_.goes_down(s);
+    for_groups<Recurrent>(
+        blocks_, batch, down, turning_block(blocks_, down),
+        [&](auto single, std::int64_t block, auto blocks, std::int64_t next) {
+          constexpr int U = decltype(blocks)::value;
+          if (with_input)
+            input_product(p_, worker_, {block, block + U}, down, next, {s, s + 1}, place_);
+          const bool tail = !single && p_.in_tail(block, w_.h_tail);
+          if (tail) recurrent_tail(s, block, worker_.my_rows(all));
+          for_step_rows<Recurrent>(
+              single, worker_, all, next, [&](std::int64_t b, auto rows, const Turn& turn) {
+                recurrent_tile<decltype(rows)::value, U>(s, block, b, turn, tail);
+              });
+        });
+    if constexpr (cell.second_product()) {
+      worker_.step_barrier();
+      for_tiles<Plain>(worker_, blocks_, all, batch, down,
+                       [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
+                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
+                                                                                     turn);
+                       });
+    }
+    if (cell.may_project && w_.projection) {
+      worker_.step_barrier();
+      projection_product(p_, worker_, s, down);
+    }
+    if (worker_.waits()) worker_.own->wait(meanwhile);
+  }
+
+  // Bytes of the weights that a step reads.
+  std::int64_t step_bytes() const {
+    const std::int64_t inputs = w_.P + (p_.schedule->steps == 1 ? w_.I : 0);
+    return (blocks_.end - blocks_.begin) * V * cell.slots * inputs *
+           static_cast<std::int64_t>(sizeof(Scalar));
+  }
+
+  std::int64_t slot_row(std::int64_t s, std::int64_t row) const {
+    return p_.slot_row(row, first_slot_row(*p_.schedule, worker_, chunk_, s) - place_);
+  }
+
+  // The last block's recurrent product where its units are few.
+  void recurrent_tail(std::int64_t s, std::int64_t block, Range rows) const {
+    const std::int64_t first = p_.schedule->first[s];
+    rows = {first + rows.begin, first + rows.end};
+    tail_recurrent_product(p_, rows, p_.slots_at(block, slot_row(s, rows.begin)));
+  }
+
+  // One step of MR sequences and U unit blocks: the recurrent product, unless it is in the slots
+  // (`done`), and the pointwise part.
+  template <int MR, int U>
+  void recurrent_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn,
+                      bool done) {
+    constexpr int G = cell.h_count;
+    const std::int64_t row = p_.schedule->first[s] + b;
+    Vec<Scalar> acc[MR][U][G];
+    clear<Scalar, MR, U, G>(acc);
+    if (!done) {
+      Rows<Scalar, MR> left;
+#pragma GCC unroll 16
+      for (int m = 0; m < MR; ++m) left.row[m] = p_.h_prev[row + m];
+      accumulate_panels<Scalar, MR, U, G>(acc, left, w_.w_hh, w_.P, block, turn);
+    }
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+      for (int u = 0; u < U; ++u) {
+        Scalar* slots = p_.slots_at(block + u, slot_row(s, row + m));
+        const Scalar* bias = done ? slots : w_.bias + (block + u) * cell.slots * V;
+        // Two sums, of x's and of h's products, round less than one that runs through both.
+        Vec<Scalar> v[cell.slots];
+#pragma GCC unroll 8
+        for (int slot = 0; slot < cell.slots; ++slot) {
+          v[slot] = load((slot < cell.x_count ? slots : bias) + slot * V);
+          if (slot >= cell.h_first && slot < cell.h_first + G)
+            v[slot] = add(v[slot], acc[m][u][(slot - cell.h_first) % G]);
+        }
+        if constexpr (cell.second_product())
+          finish_gates(v, slots, row + m, block + u, s, b + m);
+        else
+          finish(v, slots, row + m, block + u, s, b + m);
+      }
+  }
+
+  Vec<Scalar> previous_carry(std::int64_t row, std::int64_t block, std::int64_t s,
+                             std::int64_t b) const {
+    if (p_.cut != nullptr && p_.cut[row] != 0) return zeros<Scalar>();
+    return load(static_cast<const Scalar*>(p_.carry_at(block, p_.carry_row(s - 1, b))));
+  }
+
+  // The cell's pointwise part for one sequence and one block, and what it leaves behind.
+  RNNFAST_INLINE void finish(Vec<Scalar> (&v)[cell.slots], Scalar* slots, std::int64_t row,
+                             std::int64_t block, std::int64_t s, std::int64_t b) {
+    Vec<Scalar> previous = zeros<Scalar>(), carry, h;
+    if constexpr (cell.carries()) previous = previous_carry(row, block, s, b);
+    Cell::forward(v, previous, carry, h, w_.unit_at(block));
+    if constexpr (cell.carries()) store(p_.carry_at(block, p_.carry_row(s, b)), carry);
+    if (p_.keep)
+#pragma GCC unroll 8
+      for (int slot = 0; slot < cell.slots; ++slot) store(slots + slot * V, v[slot]);
+    Scalar* to = cell.may_project && w_.projection
+                     ? p_.inner + p_.inner_row(row, b) * p_.inner_stride
+                     : p_.y[row];
+    store_first(to + block * V, h, w_.H - block * V);
+  }
+
+  // First half of a step whose candidate waits for another gate.
+  RNNFAST_INLINE void finish_gates(Vec<Scalar> (&v)[cell.slots], Scalar* slots, std::int64_t row,
+                                   std::int64_t block, std::int64_t s, std::int64_t b) {
+    const auto product = Cell::template gates<Scalar>(v, previous_carry(row, block, s, b));
+    for (int slot = cell.h_first; slot < cell.h_first + cell.h_count; ++slot)
+      store(slots + slot * V, v[slot]);
+    store_first(p_.inner + p_.inner_row(row, b) * p_.inner_stride + block * V, product,
+                w_.H - block * V);
+  }
+
+  // Second half: n's product with r h<t-1>, and the rest of the step.
+  template <int MR, int U>
+  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn) {
+    const std::int64_t row = p_.schedule->first[s] + b;
+    Vec<Scalar> acc[MR][U][1];
+    clear<Scalar, MR, U, 1>(acc);
+    accumulate_panels<Scalar, MR, U, 1>(acc, inner_rows<Scalar, MR>(p_, row, b), w_.w_second, w_.H,
+                                        block, turn);
+    for (int m = 0; m < MR; ++m)
+      for (int u = 0; u < U; ++u) {
+        Scalar* slots = p_.slots_at(block + u, slot_row(s, row + m));
+        Vec<Scalar> v[cell.slots];
+        v[0] = add(load(static_cast<const Scalar*>(slots)), acc[m][u][0]);
+        for (int slot = 1; slot < cell.slots; ++slot) v[slot] = load(slots + slot * V);
+        finish(v, slots, row + m, block + u, s, b + m);
+      }
+  }
+
+  const LayerPass<Scalar>& p_;
+  const PackedLayer<Scalar>& w_;
+  const Worker& worker_;
+  const Range blocks_;
+  // Whether a step's weights hardly fit the cache: where a chunk is a step, both products are then
+  // made block by block, so that the way through all weights is one.
+  const bool long_way_;
+  const bool early_;        // whether the next chunk's input product is made during a chunk
+  std::int64_t chunk_ = 0;  // its first step
+  std::int64_t place_ = 0;  // rows of slots before the chunk's
+};
+
+}  // namespace rnnfast

@@ -1,0 +1,36 @@
+// What a pass kept of a layer's gates, for who wants to see inside.
+#pragma once
+
+#include "kernels/core/activations.h"
+#include "kernels/rnn/stack.h"
+
+namespace rnnfast {
+
+// A gate of one layer's direction at every step, or the carry for gate -1: to (T, B, H) contiguous,
+// zero past a length. After backpropagation there are gradients in its place.
+template <class Scalar>
+void kept_gate(const StackCache<Scalar>& cache, int l, int d, int gate, Scalar* to) {
+  constexpr int V = lanes<Scalar>;
+  const CellDescriptor& cell = *cache.shape.cell;
+  const Schedule& schedule = cache.schedule;
+  const std::int64_t B = schedule.B, H = cache.shape.H;
+  const auto& kept = cache.layers[l * cache.shape.D + d];
+  const int slot = gate < 0 ? 0 : cell.slot_of(gate);
+  std::fill(to, to + cache.input.T * B * H, Scalar(0));
+  for (std::int64_t s = 0; s < schedule.steps; ++s)
+    for (std::int64_t b = 0; b < schedule.active[s]; ++b) {
+      const std::int64_t row = schedule.first[s] + b;
+      Scalar* h = to + (schedule.time(d, s, b) * B + schedule.order[b]) * H;
+      for (std::int64_t block = 0; block * V < H; ++block) {
+        const Scalar* from =
+            gate < 0
+                ? kept.carry.data() + (block * cache.carry_rows() + B + row) * V
+                : kept.slots.data() + ((block * cache.slot_rows() + row) * cell.slots + slot) * V;
+        const Vec<Scalar> value = load(from);
+        store_first(h + block * V, gate >= 0 && cell.raw[slot] ? sigmoid<Scalar>(value) : value,
+                    H - block * V);
+      }
+    }
+}
+
+}  // namespace rnnfast

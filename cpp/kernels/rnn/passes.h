@@ -1,0 +1,227 @@
+// Passes over a stack of layers, forward and back: layer after layer by a whole team, or layers
+// side by side.
+#pragma once
+
+#include "kernels/rnn/pipeline.h"
+
+namespace rnnfast {
+
+// One layer's direction, forward, by the threads of a group.
+template <class Scalar>
+void forward_layer(const PackedStack<Scalar>& packed, StackCache<Scalar>& c,
+                   typename StackCache<Scalar>::Tables& rows, int l, int d, const Worker& worker,
+                   PartObserver* observer) {
+  c.build_rows(rows, l, d, share(c.schedule.steps, worker.member, worker.members));
+  LayerPass<Scalar> pass = c.pass(packed, rows, l, d);
+  pass.observer = observer;
+  c.begin_carry(pass, l, d, worker);
+  worker.own->wait();
+  layer_kernel<Scalar>(*c.shape.cell).forward(pass, worker);
+  worker.own->wait();
+  c.final_states(pass, l, d, worker);
+  // The rows are rebuilt for the next layer or read by the next direction.
+  worker.own->wait();
+}
+
+template <class Scalar>
+Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scalar>& input,
+                     const SequenceOutput<Scalar>& output, Dropout dropout,
+                     StackCache<Scalar>** kept, int threads) {
+  std::unique_ptr<StackCache<Scalar>> cache(new (std::nothrow) StackCache<Scalar>);
+  if (!cache) return Status::out_of_memory;
+  StackCache<Scalar>& c = *cache;
+  const StackShape& shape = packed.shape;
+  c.shape = shape;
+  c.keep = kept != nullptr;
+  c.input = input;
+  c.output = output;
+  c.dropout = dropout;
+  if (!c.schedule.build(input.T, input.B, input.lengths)) return Status::out_of_memory;
+  const TeamPlan plan =
+      Planner<Scalar>(shape, c.schedule, input.indices != nullptr, threads).choose();
+  if (!c.allocate(packed, plan)) return Status::out_of_memory;
+  if (c.keep && input.h0 != nullptr) {
+    const std::int64_t size = product_of(shape.L, shape.D, input.B, shape.P);
+    if (!c.h0.assign(input.h0, size)) return Status::out_of_memory;
+    c.input.h0 = c.h0.data();
+  }
+  Wave wave;
+  if (plan.wave && !wave.create(shape.L)) return Status::out_of_memory;
+  Everywhere finite;
+  bool refused = false;
+  run_team(plan, [&](Worker worker) {
+    if (input.x != nullptr && !finite.all(worker, is_finite(c.schedule, input.x, input.x_time,
+                                                            input.x_batch, shape.I, worker))) {
+      if (worker.rank == 0) refused = true;
+      return;
+    }
+    if (plan.split_rows) worker.rows = c.schedule.deal(worker.member, worker.members);
+    if (input.lengths != nullptr)
+      clear_padding(c.schedule, input.T, output.y, output.y_time, output.y_batch, c.width(),
+                    worker);
+    if (plan.wave) {
+      wave.for_layers(worker, shape.L, false, [&](int l, const Worker& alone) {
+        ForwardFollower<Scalar> follower(c, l, wave);
+        forward_layer(packed, c, c.tables[worker.rank], l, 0, alone, &follower);
+      });
+      return;
+    }
+    for (int l = 0; l < shape.L; ++l) {
+      for (int d = 0; d < shape.D; ++d)
+        if (worker.groups == 1 || d == worker.group)
+          forward_layer(packed, c, c.tables[d], l, d, worker, nullptr);
+      worker.all->wait();
+      if (c.drops() && l + 1 < shape.L) {
+        c.apply_dropout(l, c.y[l].data(), c.dropped[l].data(),
+                        share(c.schedule.steps, worker.rank, worker.size));
+        worker.all->wait();
+      }
+    }
+  });
+  if (refused) return Status::not_finite;
+  if (kept != nullptr) *kept = cache.release();
+  return Status::ok;
+}
+
+// Scratch of those who work on one layer's direction in backpropagation.
+template <class Scalar>
+struct GradientScratch {
+  Buffer<Scalar> dcarry, d_output, products, left;
+
+  bool reserve(const PackedStack<Scalar>& packed, const Schedule& schedule) {
+    constexpr int V = lanes<Scalar>;
+    const StackShape& shape = packed.shape;
+    std::int64_t most_products = 0, most_left = 0;
+    for (int i = 0; i < shape.L * shape.D; ++i) {
+      const auto sizes = gradient_sizes(packed.layers[i]);
+      most_products = std::max(most_products, sizes.products);
+      most_left = std::max(most_left, sizes.left);
+    }
+    const auto& any = packed.layers[0];
+    return dcarry.reserve(product_of(any.units, schedule.B, V)) &&
+           products.reserve(most_products) && left.reserve(most_left) &&
+           (!shape.projection || d_output.reserve(product_of(any.outputs, schedule.rows, V)));
+  }
+};
+
+// Backpropagation through a stack: what its layers share.
+template <class Scalar>
+class StackBackward {
+  using Tables = typename StackCache<Scalar>::Tables;
+
+ public:
+  StackBackward(PackedStack<Scalar>& packed, StackCache<Scalar>& cache,
+                const SequenceGradients<Scalar>& gradients)
+      : packed_(packed), c_(cache), shape_(packed.shape), given_(gradients) {}
+
+  Status run(int threads) {
+    const TeamPlan plan =
+        Planner<Scalar>(shape_, c_.schedule, c_.input.indices != nullptr, threads).choose();
+    if (!reserve(plan) || (given_.dx != nullptr && !packed_.need_input_gradient(threads)))
+      return Status::out_of_memory;
+    Everywhere finite;
+    bool refused = false;
+    run_team(plan, [&](Worker worker) {
+      if (given_.dy != nullptr &&
+          !finite.all(worker, is_finite(c_.schedule, given_.dy, given_.dy_time, given_.dy_batch,
+                                        c_.width(), worker))) {
+        if (worker.rank == 0) refused = true;
+        return;
+      }
+      if (plan.split_rows) worker.rows = c_.schedule.deal(worker.member, worker.members);
+      if (given_.dx != nullptr && c_.input.lengths != nullptr)
+        clear_padding(c_.schedule, c_.input.T, given_.dx, given_.dx_time, given_.dx_batch, shape_.I,
+                      worker);
+      if (plan.wave)
+        wave_.for_layers(worker, shape_.L, true, [&](int l, const Worker& alone) {
+          BackwardFollower<Scalar> follower(c_, l, dx_of(l), wave_);
+          layer(l, 0, c_.tables[worker.rank], scratch_[worker.rank], alone, &follower);
+        });
+      else
+        for (int l = shape_.L - 1; l >= 0; --l) one_after_the_other(l, worker);
+    });
+    return refused ? Status::not_finite : Status::ok;
+  }
+
+ private:
+  bool reserve(const TeamPlan& plan) {
+    const int parties = plan.wave ? plan.threads : plan.groups;
+    scratch_.reset(new (std::nothrow) GradientScratch<Scalar>[parties]);
+    if (!scratch_) return false;
+    for (int i = 0; i < parties; ++i)
+      if (!scratch_[i].reserve(packed_, c_.schedule)) return false;
+    turns_ = plan.wave ? shape_.L : 2;
+    between_.reset(new (std::nothrow) Buffer<Scalar>[turns_]);
+    if (!between_) return false;
+    for (int i = 0; i < std::min(shape_.L - 1, turns_); ++i)
+      if (!between_[i].reserve(product_of(c_.schedule.rows, c_.width()))) return false;
+    return c_.allocate_tables(plan, true) && (!plan.wave || wave_.create(shape_.L));
+  }
+
+  // The gradient of the output of the layer below, if there is one.
+  Scalar* dx_of(int l) const { return l > 0 ? between_[(l - 1) % turns_].data() : nullptr; }
+  const Scalar* dy_of(int l) const {
+    return l + 1 < shape_.L ? between_[l % turns_].data() : nullptr;
+  }
+  bool wants_dx(int l) const { return l > 0 || given_.dx != nullptr; }
+
+  void layer(int l, int d, Tables& rows, GradientScratch<Scalar>& scratch, const Worker& worker,
+             PartObserver* observer) {
+    const Range steps = share(c_.schedule.steps, worker.member, worker.members);
+    const Scalar* dy = dy_of(l);
+    c_.build_rows(rows, l, d, steps);
+    c_.build_gradient_rows(rows, l, d, steps, given_, dy, dx_of(l));
+    const std::int64_t i = l * shape_.D + d, B = c_.schedule.B;
+    LayerGradients<Scalar> g = {};
+    g.dy = dy != nullptr || given_.dy != nullptr ? rows.dy.data() : nullptr;
+    g.dh_n = given_.dh_n ? given_.dh_n + i * B * shape_.P : nullptr;
+    g.dc_n = given_.dc_n ? given_.dc_n + i * B * shape_.H : nullptr;
+    g.dh0 = given_.dh0 ? given_.dh0 + i * B * shape_.P : nullptr;
+    g.dc0 = given_.dc0 ? given_.dc0 + i * B * shape_.H : nullptr;
+    g.dx = wants_dx(l) && worker.groups == 1 ? rows.dx.data() : nullptr;
+    g.dx_add = d > 0;
+    if (given_.parameters != nullptr) g.parameters = given_.parameters[i];
+    g.dcarry = scratch.dcarry.data();
+    g.d_output = scratch.d_output.data();
+    g.products = scratch.products.data();
+    g.left = scratch.left.data();
+    LayerPass<Scalar> pass = c_.pass(packed_, rows, l, d);
+    pass.observer = observer;
+    worker.own->wait();
+    layer_kernel<Scalar>(*shape_.cell).backward(pass, g, worker);
+    worker.own->wait();
+  }
+
+  void one_after_the_other(int l, const Worker& worker) {
+    for (int d = 0; d < shape_.D; ++d)
+      if (worker.groups == 1 || d == worker.group)
+        layer(l, d, c_.tables[d], scratch_[worker.group], worker, nullptr);
+    worker.all->wait();
+    if (wants_dx(l) && worker.groups == 2) {
+      // Both directions add to the same rows: one after the other, by everybody. Rows of the
+      // second direction lie elsewhere, so that it waits for the first.
+      for (int d = 0; d < shape_.D; ++d) {
+        const Tables& rows = c_.tables[d];
+        input_gradient(c_.pass(packed_, rows, l, d), rows.dx.data(), d > 0, {0, c_.schedule.rows},
+                       worker.rank, worker.size);
+        worker.all->wait();
+      }
+    }
+    if (c_.drops() && l > 0) {
+      c_.apply_dropout(l - 1, dx_of(l), dx_of(l),
+                       share(c_.schedule.steps, worker.rank, worker.size));
+      worker.all->wait();
+    }
+  }
+
+  PackedStack<Scalar>& packed_;
+  StackCache<Scalar>& c_;
+  const StackShape& shape_;
+  const SequenceGradients<Scalar>& given_;
+  std::unique_ptr<GradientScratch<Scalar>[]> scratch_;
+  std::unique_ptr<Buffer<Scalar>[]> between_;  // gradients of layers' outputs but the last's
+  int turns_ = 0;                              // how many there are
+  Wave wave_;
+};
+
+}  // namespace rnnfast

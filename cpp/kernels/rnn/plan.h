@@ -1,0 +1,112 @@
+// How a pass over a stack is cut up among threads.
+#pragma once
+
+#include "kernels/core/cache.h"
+#include "kernels/rnn/layer_pass.h"
+
+namespace rnnfast {
+
+// Rows of a part when layers follow each other: parts enough to keep all threads at work.
+inline std::int64_t wave_rows(const Schedule& schedule) {
+  return std::clamp<std::int64_t>(schedule.rows / 16, 6, kChunkRows);
+}
+
+// How many times faster than one thread, as estimated, and the plan for it.
+struct Prospect {
+  double gain;
+  TeamPlan plan;
+};
+
+// Chooses among one thread, unit blocks or rows dealt out within each direction, and layers side by
+// side. Rough figures suffice: of AVX-512 cores, as slower ones only make small work larger.
+template <class Scalar>
+class Planner {
+ public:
+  Planner(const StackShape& shape, const Schedule& schedule, bool indices, int threads)
+      : shape_(shape), schedule_(schedule), indices_(indices), threads_(threads) {}
+
+  TeamPlan choose() const {
+    const double all = flops() * static_cast<double>(schedule_.rows);
+    if (threads_ <= 1 || schedule_.steps == 0 || all < kLeast) return {};
+    const Prospect split = deal_out(), wave = side_by_side();
+    const Prospect& best = wave.gain > split.gain ? wave : split;
+    return best.gain > 1.05 ? best.plan : TeamPlan{};
+  }
+
+ private:
+  static constexpr double kLeast = 3e6;     // flops of a pass: a parallel region costs microseconds
+  static constexpr double kFlops = 75;      // of a core in a nanosecond, in small products
+  static constexpr double kExchange = 500;  // ns: a barrier, and reading what another core wrote
+  static constexpr double kDealt = 0.9;     // of the ideal: smaller tiles, uneven shares
+
+  // Of what h<t-1> enters; where that is no product, about as much as a step's pointwise part.
+  double recurrent() const {
+    const double H = static_cast<double>(shape_.H);
+    if (!shape_.cell->recurrent_product()) return 40 * H;
+    return 2 * gates() * H * static_cast<double>(shape_.P);
+  }
+  double gates() const { return shape_.cell->gate_count; }
+  // Flops of a row in one direction of layer l.
+  double flops(int l) const {
+    if (l == 0 && indices_) return recurrent();
+    return recurrent() +
+           2 * gates() * static_cast<double>(shape_.H) * static_cast<double>(shape_.input_of(l));
+  }
+  double flops() const {  // of a row in all layers and directions
+    double sum = 0;
+    for (int l = 0; l < shape_.L; ++l) sum += shape_.D * flops(l);
+    return sum;
+  }
+
+  Prospect deal_out() const {
+    TeamPlan plan;
+    plan.groups = shape_.D == 2 ? 2 : 1;
+    std::int64_t members = threads_ / plan.groups;
+    const double weights = recurrent() / 2 * sizeof(Scalar);
+    plan.split_rows = members > 1 && weights <= static_cast<double>(core_cache_bytes()) / 4 &&
+                      schedule_.B >= 8 * members;
+    double gain = static_cast<double>(members);
+    if (!plan.split_rows) {
+      members = std::min(members, blocks_of<Scalar>(shape_.H));
+      const double rows =
+          static_cast<double>(schedule_.rows) / static_cast<double>(schedule_.steps);
+      const double step = flops() / (shape_.L * shape_.D) * rows / kFlops;
+      const double exchange = shape_.cell->recurrent_product() ? kExchange : 0;
+      gain = members > 1 ? step / (step / static_cast<double>(members) + exchange) : 1;
+      if (gain < 1) members = 1, gain = 1;
+    }
+    plan.threads = plan.split_rows ? threads_ : static_cast<int>(plan.groups * members);
+    return {plan.groups * std::max(1.0, kDealt * gain), plan};
+  }
+
+  // Thread w takes layers w, w + threads, ...; each layer follows the one before by a part.
+  Prospect side_by_side() const {
+    TeamPlan plan;
+    if (shape_.D == 2 || shape_.L == 1) return {1, plan};
+    plan.wave = true;
+    plan.threads = std::min(threads_, shape_.L);
+    // A thread reads a whole layer: from its own cache, or for many rows at a time.
+    const double cache = static_cast<double>(core_cache_bytes());
+    const double fitting = schedule_.rows >= 16 * schedule_.steps ? cache : cache / 2;
+    double most = 0;
+    for (int w = 0; w < plan.threads; ++w) {
+      double sum = 0;
+      for (int l = w; l < shape_.L; l += plan.threads) {
+        if (flops(l) / 2 * sizeof(Scalar) > fitting) return {1, TeamPlan{}};
+        sum += flops(l);
+      }
+      most = std::max(most, sum);
+    }
+    const std::int64_t part = std::max(
+        std::int64_t(1), wave_rows(schedule_) * schedule_.steps / schedule_.rows);  // steps
+    const double parts = static_cast<double>(schedule_.steps) / static_cast<double>(part);
+    return {flops() / most * parts / (parts + plan.threads - 1), plan};
+  }
+
+  const StackShape& shape_;
+  const Schedule& schedule_;
+  bool indices_;
+  int threads_;
+};
+
+}  // namespace rnnfast

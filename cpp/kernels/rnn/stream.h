@@ -1,0 +1,155 @@
+// A stack run step by step: the state lives inside, nothing is allocated per step.
+#pragma once
+
+#include <chrono>
+
+#include "kernels/rnn/stack.h"
+
+namespace rnnfast {
+
+// The opaque Stream of the table: one direction, B sequences.
+template <class Scalar>
+class StackStream {
+  static constexpr int V = lanes<Scalar>;
+
+ public:
+  static StackStream* create(const PackedStack<Scalar>& packed, std::int64_t B) {
+    std::unique_ptr<StackStream> stream(new (std::nothrow) StackStream);
+    if (!stream || !stream->allocate(packed, B)) return nullptr;
+    stream->set(nullptr, nullptr);
+    return stream.release();
+  }
+
+  // x (B, I) or indices (B); y (B, P), all contiguous.
+  void step(const PackedStack<Scalar>& packed, const Scalar* x, const std::int64_t* indices,
+            Scalar* y, int threads) {
+    const StackShape& shape = packed.shape;
+    const std::int64_t B = schedule_.B;
+    for (std::int64_t b = 0; b < B; ++b) x_rows_[b] = x + b * shape.I;
+    const auto& kernel = layer_kernel<Scalar>(*shape.cell);
+    TeamPlan plan;
+    const bool large = threads > 1 && weight_bytes_ > kSharedBytes;
+    if (large && !after_pause())
+      plan.threads = static_cast<int>(std::min<std::int64_t>(threads, packed.layers[0].units));
+    run_team(plan, [&](const Worker& worker) {
+      for (int l = 0; l < shape.L; ++l) {
+        LayerPass<Scalar> pass = passes_[l];
+        pass.weights = &packed.layers[l];
+        pass.down = now_ != 0;
+        if (l == 0) {
+          pass.x = indices != nullptr ? nullptr : x_rows_.data();
+          pass.index = indices;
+        } else {
+          pass.x = h_rows_.data() + ((l - 1) * 2 + !now_) * B;
+        }
+        pass.h_prev = h_rows_.data() + (l * 2 + now_) * B;
+        pass.y = y_rows_.data() + (l * 2 + !now_) * B;
+        kernel.forward(pass, worker);
+      }
+    });
+    now_ = !now_;
+    if (large) last_ = Clock::now();
+    std::memcpy(y, h_at(shape.L - 1, now_), static_cast<std::size_t>(B * P_) * sizeof(Scalar));
+  }
+
+  void get(Scalar* h, Scalar* c) const {
+    const std::int64_t B = schedule_.B;
+    for (int l = 0; l < L_; ++l) {
+      std::memcpy(h + l * B * P_, h_at(l, now_), static_cast<std::size_t>(B * P_) * sizeof(Scalar));
+      if (!memory_) continue;
+      for (std::int64_t block = 0; block < units_; ++block)
+        for (std::int64_t b = 0; b < B; ++b)
+          store_first(c + (l * B + b) * H_ + block * V, load(carry_at(l, block, b)),
+                      H_ - block * V);
+    }
+  }
+
+  void set(const Scalar* h, const Scalar* c) {
+    const std::int64_t B = schedule_.B;
+    const Scalar* carried = memory_ ? c : h;
+    for (int l = 0; l < L_; ++l) {
+      Scalar* to = states_.data() + (l * 2 + now_) * B * P_;
+      const auto bytes = static_cast<std::size_t>(B * P_) * sizeof(Scalar);
+      if (h != nullptr)
+        std::memcpy(to, h + l * B * P_, bytes);
+      else
+        std::memset(to, 0, bytes);
+      if (!carries_) continue;
+      for (std::int64_t block = 0; block < units_; ++block)
+        for (std::int64_t b = 0; b < B; ++b)
+          store(passes_[l].carry_at(block, b),
+                carried != nullptr
+                    ? load_first(carried + (l * B + b) * H_ + block * V, H_ - block * V)
+                    : zeros<Scalar>());
+    }
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  // More weights than this take a core longer to read than two of them need to meet.
+  static constexpr std::int64_t kSharedBytes = 600 << 10;
+  // Threads that have not been called for so long sleep. Waking them takes longer than a step.
+  static constexpr std::chrono::milliseconds kPause{10};
+
+  bool after_pause() const { return Clock::now() - last_ > kPause; }
+
+  bool allocate(const PackedStack<Scalar>& packed, std::int64_t B) {
+    const StackShape& shape = packed.shape;
+    const CellDescriptor& cell = *shape.cell;
+    L_ = shape.L;
+    P_ = shape.P;
+    H_ = shape.H;
+    units_ = packed.layers[0].units;
+    memory_ = cell.has_memory();
+    carries_ = cell.carries();
+    const bool inner = cell.second_product() || shape.projection;
+    const std::int64_t carry = cell.carries() ? product_of(units_, B, V) : 0;
+    passes_.reset(new (std::nothrow) LayerPass<Scalar>[static_cast<std::size_t>(L_)]);
+    if (!passes_ || !schedule_.build(1, B, nullptr) || !states_.reserve(product_of(L_, 2, B, P_)) ||
+        !carry_.reserve(product_of(L_, carry)) ||
+        !slots_.reserve(product_of(units_, B, cell.slots, V)) ||
+        !inner_.reserve(inner ? product_of(B, H_) : 0) || !x_rows_.reserve(B) ||
+        !h_rows_.reserve(product_of(L_, 2, B)) || !y_rows_.reserve(product_of(L_, 2, B)))
+      return false;
+    for (int l = 0; l < L_; ++l) {
+      weight_bytes_ += packed.layers[l].forward_memory.bytes();
+      LayerPass<Scalar>& p = passes_[l];
+      p = {};
+      p.schedule = &schedule_;
+      p.slots = slots_.data();
+      p.slot_rows = B;
+      p.carry = carry_.data() + l * carry;
+      p.carry_rows = B;
+      p.inner = inner_.data();
+      p.inner_stride = H_;
+      for (int half = 0; half < 2; ++half)
+        for (std::int64_t b = 0; b < B; ++b) {
+          Scalar* row = states_.data() + ((l * 2 + half) * B + b) * P_;
+          h_rows_[(l * 2 + half) * B + b] = row;
+          y_rows_[(l * 2 + half) * B + b] = row;
+        }
+    }
+    return true;
+  }
+
+  const Scalar* h_at(int l, int half) const {
+    return states_.data() + (l * 2 + half) * schedule_.B * P_;
+  }
+  const Scalar* carry_at(int l, std::int64_t block, std::int64_t b) const {
+    return passes_[l].carry_at(block, b);
+  }
+
+  Schedule schedule_;
+  std::unique_ptr<LayerPass<Scalar>[]> passes_;
+  Buffer<Scalar> states_;  // [layer][2][B][P]: the last step's output and the next one's
+  Buffer<Scalar> carry_, slots_, inner_;
+  Buffer<const Scalar*> x_rows_, h_rows_;
+  Buffer<Scalar*> y_rows_;
+  std::int64_t P_ = 0, H_ = 0, units_ = 0, weight_bytes_ = 0;
+  int L_ = 0, now_ = 0;
+  Clock::time_point last_ = Clock::now();  // the end of the last step
+  bool memory_ = false, carries_ = false;
+};
+
+}  // namespace rnnfast

@@ -1,0 +1,290 @@
+"""Arrays as they come from outside: read without a cast, with one line about what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast._checks.messages import one_line, shown
+
+# Sound of one channel or two has this many samples in a second or less. What has as many numbers at
+# a step, but one step or two in all, is taken for that.
+_CHANNELS, _SAMPLES = 2, 4000
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+# No array has more: lists that go on, such as one within itself, make none.
+_MAX_AXES = 64
+
+
+def require_unmasked(name: str, value: Any) -> None:
+    """Raise TypeError for a masked array, or a list that holds one: its mask would be lost.
+
+    Masked types, NumPy's and those of other packages, are subclasses of ndarray that have a mask.
+    """
+    place = _masked(value, 0)
+    if place is not None:
+        name += place
+        raise TypeError(
+            f"{name}: expected an array without a mask, got a masked one; "
+            f"{name}.filled(number) says what stands where it is masked"
+        )
+
+
+def _masked(value: Any, depth: int) -> str | None:
+    """Return where in a value a masked array stands, such as ``"[3][0]"``; None: nowhere."""
+    if isinstance(value, np.ndarray):
+        return "" if type(value) is not np.ndarray and hasattr(type(value), "mask") else None
+    if isinstance(value, (list, tuple)) and depth < _MAX_AXES:
+        kinds = set(map(type, value))
+        if any(issubclass(kind, (list, tuple, np.ndarray)) for kind in kinds):
+            for number, item in enumerate(value):
+                place = _masked(item, depth + 1)
+                if place is not None:
+                    return f"[{number}]{place}"
+    return None
+
+
+def is_table(value: Any) -> bool:
+    """Whether a value is a table of columns, such as a DataFrame of pandas or polars."""
+    is_plain = isinstance(value, (np.ndarray, str))
+    return not is_plain and hasattr(value, "__array__") and hasattr(value, "columns")
+
+
+def require_ndarray(name: str, value: Any) -> npt.NDArray[Any]:
+    """Return a NumPy array; TypeError for anything else, a list or a masked array too.
+
+    Of a subclass, such as a matrix, the array beneath: its operators would be other ones.
+    """
+    if type(value) is np.ndarray:
+        return value
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name}: expected a NumPy array, got {type(value).__name__}")
+    require_unmasked(name, value)
+    return value.view(np.ndarray)
+
+
+def read_array(name: str, value: Any, expected: str = "an array of numbers") -> npt.NDArray[Any]:
+    """Return an array_like as an array: all that is read passes through here.
+
+    An ndarray is returned as it is, one of a subclass as the array beneath.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    value : array_like
+        Anything that NumPy reads.
+    expected : str
+        What it should be, for messages.
+
+    Raises
+    ------
+    TypeError
+        If it is masked.
+    ValueError
+        If its rows have different lengths, or an integer of a list is beyond 64 bits.
+    """
+    if isinstance(value, np.ndarray):
+        return require_ndarray(name, value)
+    require_unmasked(name, value)
+    try:
+        array = np.asarray(value)
+    except OverflowError:
+        raise ValueError(f"{name}: expected {expected}, got integers beyond 64 bits") from None
+    except Exception:  # of many kinds, also those of an object's own __array__
+        kind = type(value).__name__
+        got = "a ragged list" if isinstance(value, (list, tuple)) else f"a {kind} that makes none"
+        raise ValueError(f"{name}: expected {expected}, got {got}") from None
+    # Too large integers make NumPy take objects, or floats with which they are not exact.
+    large = array.dtype.kind == "O" or (
+        array.dtype.kind == "f" and float(np.abs(array).max(initial=0.0)) >= 2.0**63
+    )
+    if large and isinstance(value, (list, tuple, int)):
+        wrong = _beyond_int64(value)
+        if wrong is not None and (array.dtype.kind == "O" or _all_integers(value)):
+            raise ValueError(f"{name}: expected 64-bit signed integers, got {shown(wrong)}")
+    return array
+
+
+def _beyond_int64(value: Any) -> int | None:
+    if isinstance(value, (list, tuple)):
+        found = (_beyond_int64(item) for item in value)
+        return next((number for number in found if number is not None), None)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return value
+    return None
+
+
+def _all_integers(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_all_integers, value))
+    return isinstance(value, (int, np.integer))
+
+
+def dtype_error(name: str, expected: Any, got: np.dtype[Any], more: str = "") -> TypeError:
+    """Return the error for an array of another dtype, with what makes it one of the right dtype.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    expected, got : dtype
+        Of which a float was expected.
+    more : str
+        What else was possible, such as ``" or integers"``.
+    """
+    cure = ""
+    if got.kind in "fiu":
+        cure = f"; use {name}.astype(np.{expected})"
+        if got == np.float64:
+            cure += ', or a layer of dtype="float64"'
+    return TypeError(f"{name}: expected dtype {expected}{more}, got {got}{cure}")
+
+
+def require_finite(
+    name: str, array: npt.NDArray[Any], axes: Sequence[str] = ("step", "feature")
+) -> None:
+    """Raise ValueError, with its place, for the first number that is NaN or infinite.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    array : ndarray
+        Numbers of any dtype.
+    axes : sequence of str
+        What the axes are; further ones have no name.
+    """
+    finite = np.isfinite(array)
+    if finite.all():
+        return
+    place = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), array.shape))
+    names = [*axes[: len(place)], *("",) * (len(place) - len(axes))]
+    where = ", ".join(f"{axis} {i}".strip() for axis, i in zip(names, place, strict=True))
+    raise ValueError(
+        f"{name}: expected finite numbers, got {array[place]}" + (f" at {where}" if where else "")
+    )
+
+
+def constant_columns(
+    rows: npt.NDArray[np.float64], dtype: np.dtype[Any], rounding: float | npt.NDArray[Any] = 0.0
+) -> npt.NDArray[np.bool_]:
+    """Return which columns do not change, or only by what rounding leaves.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, shape (N, F)
+        At least one.
+    dtype : dtype
+        Of the numbers before: its rounding is meant, a few units in the last place of the largest.
+    rounding : float or ndarray of shape (F,)
+        What earlier calculations may have left besides.
+    """
+    epsilon = float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
+    with np.errstate(over="ignore"):
+        spread = rows.max(axis=0) - rows.min(axis=0)
+    constant: npt.NDArray[np.bool_] = spread <= np.maximum(
+        8 * epsilon * np.abs(rows).max(axis=0), rounding
+    )
+    return constant
+
+
+def hint_time_first(name: str, shape: tuple[int, ...], other: tuple[int, ...] | None = None) -> str:
+    """Return what a message about a shape ends with where time seems to be the second axis.
+
+    Parameters
+    ----------
+    name : str
+        The array.
+    shape : tuple of int
+        Its shape.
+    other : tuple of int, optional
+        The shape of another series. The same first axis and another second one: only time differs
+        from series to series. None: time is what is longer.
+    """
+    if len(shape) != 2:
+        return ""
+    turned = shape[0] == other[0] if other is not None else shape[0] < shape[1]
+    return f"; time is the first axis, {name}.T turns (channels, time)" if turned else ""
+
+
+def require_time_first(name: str, array: npt.NDArray[Any], longest: int | None = None) -> None:
+    """Raise ValueError for sound as (channels, time): thousands of numbers at one step or two.
+
+    Parameters
+    ----------
+    name : str
+        The array, for messages.
+    array : ndarray
+        ``(T, F)``.
+    longest : int, optional
+        The most steps of all arrays that are read together; None: T.
+    """
+    steps = len(array) if longest is None else longest
+    if 1 <= steps <= _CHANNELS and array.shape[1] >= _SAMPLES:
+        raise ValueError(
+            f"{name}: expected shape (T, F), got {array.shape}, at most {steps} steps of so many "
+            f"numbers; time is the first axis, {name}.T turns (channels, time)"
+        )
+
+
+def require_int64(name: str, array: npt.NDArray[Any]) -> None:
+    """Raise TypeError unless it holds integers, ValueError if one is beyond int64."""
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name}: expected 64-bit signed integers, got {array.max()}")
+
+
+def as_numbers(name: str, values: Any) -> npt.NDArray[np.float64]:
+    """Return ``values`` as an array of float64.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    ValueError
+        If NumPy can make no array of them.
+    """
+    array = read_array(name, values)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    return array.astype(np.float64)
+
+
+def require_float(name: str, x: Any) -> npt.NDArray[Any]:
+    """Return an array of float32 or float64; TypeError for anything else."""
+    array = require_ndarray(name, x)
+    if array.dtype not in _FLOATS:
+        raise TypeError(f"{name}: expected dtype float32 or float64, got {array.dtype}")
+    return array
+
+
+def require_array(
+    name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> npt.NDArray[Any]:
+    """Return an array of this dtype and shape; TypeError or ValueError for anything else."""
+    array = require_ndarray(name, value)
+    if array.dtype != dtype:
+        raise dtype_error(name, dtype, array.dtype)
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+    return array
+
+
+def check_float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
+    """Return what NumPy takes for float32 or float64 as a dtype.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    if isinstance(dtype, (str, type, np.dtype)):
+        for kind in _FLOATS:
+            if dtype in (kind, kind.type, kind.name):
+                return kind
+    got = one_line(dtype) if isinstance(dtype, str) else shown(dtype)
+    raise ValueError(f"{name}: expected float32 or float64, got {got}")

@@ -1,0 +1,60 @@
+"""Names of modules that have moved: the old ones still import, with a warning.
+
+They go with the release after next.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+MOVED = {
+    "rnnfast.averaging": "rnnfast.training.averaging",
+    "rnnfast.clipping": "rnnfast.training.clipping",
+    "rnnfast.ctc_decoding": "rnnfast.generation.ctc",
+    "rnnfast.decoding": "rnnfast.generation.sampling",
+    "rnnfast.init": "rnnfast.nn.init",
+    "rnnfast.nn.recurrent_base": "rnnfast.nn.recurrent.base",
+    "rnnfast.nn.stepwise": "rnnfast.nn.recurrent.stepwise",
+    "rnnfast.nn.stepwise_stream": "rnnfast.nn.recurrent.stepwise_stream",
+    "rnnfast.nn.stream": "rnnfast.nn.recurrent.stream",
+    "rnnfast.optim": "rnnfast.training.optimizers",
+    "rnnfast.plotting": "rnnfast.diagnostics.plotting",
+    "rnnfast.schedules": "rnnfast.training.schedules",
+    "rnnfast.saving": "rnnfast.io.saving",
+    "rnnfast.search": "rnnfast.generation.search",
+    "rnnfast.trainer": "rnnfast.training.trainer",
+}
+
+
+class _Finder(MetaPathFinder, Loader):
+    """Imports the module of the new name in the place of the old one."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in MOVED:
+            return None
+        warnings.warn(
+            f"{name} has moved to {MOVED[name]}; the old name goes with the release after next",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return ModuleSpec(name, self)
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system hands on what stands here when this returns.
+        sys.modules[module.__name__] = importlib.import_module(MOVED[module.__name__])
+
+
+def install() -> None:
+    """Let the old names be found."""
+    sys.meta_path.append(_Finder())

@@ -1,0 +1,241 @@
+"""The command line: train a language model, sample from it, ask it."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import rnnfast as rf
+from rnnfast import _interrupts
+from rnnfast.cli.console import (
+    OutputError,
+    Terminated,
+    escaping,
+    flush,
+    give_up_errors,
+    interrupting,
+    note,
+    occupy_streams,
+    output_checked,
+    say,
+    terminating,
+)
+from rnnfast.cli.options import file, in_options, integer, path_of_file, real
+from rnnfast.cli.train import train
+from rnnfast.io.files import read_utf8
+from rnnfast.models.language_model import LanguageModel
+from rnnfast.text.tokenizers import split_lines
+from rnnfast.training.messages import describe_training, kept_record
+
+app = typer.Typer(
+    name="rnnfast",
+    help="Train recurrent language models on a CPU, and write with them.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ModelPath = Annotated[
+    Path, typer.Argument(parser=path_of_file, help="A model that `rnnfast train` saved.")
+]
+
+
+# Unknown tokens that are shown.
+_SHOWN = 10
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit code; an error is one line on standard error."""
+    try:
+        with interrupting(), escaping(), terminating(), warnings.catch_warnings():
+            occupy_streams()
+            warnings.simplefilter("always", RuntimeWarning)
+            warnings.showwarning = lambda message, *place: note(str(message))
+            try:
+                return _run(arguments)
+            except (OutputError, Terminated) as error:
+                return _fail(str(error), getattr(error, "code", 1))
+    except KeyboardInterrupt:
+        return _fail("stopped", _interrupts.EXIT_CODE)
+    finally:
+        give_up_errors()
+
+
+def _run(arguments: Sequence[str]) -> int:
+    command = typer.main.get_command(app)
+    try:
+        with output_checked():  # of the usage, which typer writes
+            code = command.main(list(arguments) or ["--help"], "rnnfast", standalone_mode=False)
+        flush()
+    except typer.Abort:
+        return _fail("stopped", _interrupts.EXIT_CODE)
+    except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
+        return _fail(_line(error, arguments[0] if arguments else ""), 1)
+    except OutputError:
+        raise
+    except Exception as error:
+        # Usage errors are of typer or, before it took that over, of click.
+        if not hasattr(error, "format_message"):
+            raise
+        return _fail(error.format_message(), getattr(error, "exit_code", 2))
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    note(message)
+    return code
+
+
+def _line(error: BaseException, command: str) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return in_options(command, str(error)) or type(error).__name__
+
+
+app.command(name="train")(train)
+
+
+@app.command()
+def sample(
+    model: ModelPath,
+    number: Annotated[int, integer("How many texts.", 1, "-n", "--number")] = 1,
+    prefix: Annotated[str, typer.Option(help="What each text begins with.")] = "",
+    length: Annotated[int, integer("At most so many characters or words.", 1)] = 500,
+    temperature: Annotated[
+        float, real("Below 1 safer, above 1 wilder, 0 always the likeliest.", 0.0, math.inf)
+    ] = 1.0,
+    top_k: Annotated[int | None, integer("Draw among the k likeliest.", 1)] = None,
+    top_p: Annotated[
+        float | None,
+        real("Draw among the likeliest that carry this probability.", 0.0, 1.0, above=True),
+    ] = None,
+    allow_unknown: Annotated[
+        bool, typer.Option("--allow-unknown", help="Let <UNK> be drawn.")
+    ] = False,
+    seed: Annotated[int | None, integer("The same seed, the same text.", 0)] = None,
+) -> None:
+    """Write new text."""
+    lm = _load(model)
+    texts = lm.sample(
+        number,
+        prefix=prefix,
+        max_length=length,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        allow_unknown=allow_unknown,
+        seed=seed,
+    )
+    _note_unknown(lm, "prefix", prefix)
+    for text in [texts] if isinstance(texts, str) else texts:
+        say(text)
+
+
+@app.command()
+def score(
+    model: ModelPath,
+    text: Annotated[str | None, typer.Argument(help="The text; or --file.")] = None,
+    file: Annotated[Path | None, file("A UTF-8 file with the text.")] = None,
+) -> None:
+    """Tell how likely a text is: its log-probability and perplexity."""
+    if (text is None) == (file is None):
+        raise typer.BadParameter("expected either a TEXT or a --file")
+    lm = _load(model)
+    if text is None:
+        assert file is not None
+        text = read_utf8(file)
+    result = lm.evaluate(text)
+    _note_unknown(lm, "text", text)
+    ends = ", the end of each line counted" if lm.lines else ""
+    say(f"log-probability  {result.log_prob:.4f} nats")
+    say(f"{lm.unit + 's':15}  {result.num_tokens:,}{ends}")
+    say(f"loss             {result.loss:.4f} nats a {lm.unit}")
+    say(f"perplexity       {result.perplexity:.4f}")
+
+
+@app.command(name="next")
+def next_(
+    model: ModelPath,
+    prefix: Annotated[str, typer.Argument(help="What stands before.")] = "",
+    k: Annotated[int, integer("How many.", 1, "-k")] = 10,
+) -> None:
+    """List what most likely comes after a text."""
+    lm = _load(model)
+    answers = lm.next_tokens(prefix, k)
+    _note_unknown(lm, "prefix", prefix)
+    for token, probability in answers:
+        shown = token if token.isprintable() and not token.isspace() else repr(token)
+        say(f"{probability:.4f}  {shown}")
+
+
+@app.command()
+def info(
+    model: Annotated[
+        Path | None,
+        typer.Argument(parser=path_of_file, help="A model; without one, the CPU."),
+    ] = None,
+) -> None:
+    """Describe a model, or what the kernels run on."""
+    facts = {"rnnfast": rf.__version__, **rf.cpu_info()} if model is None else _describe(model)
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        say(f"{name:{width}}  {_show(value)}")
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    model = rf.load(path)
+    facts = {"model": type(model).__name__, **model.get_params()}
+    facts["parameters"] = model.num_parameters
+    if isinstance(model, LanguageModel):
+        facts["vocabulary"] = f"{len(model.vocabulary_)} {model.unit}s"
+    facts["trained"] = describe_training(model)
+    record = kept_record(model)
+    # Without a best epoch the weights may be of later steps than the figures.
+    suffix = "" if model.best_epoch_ or not record else f" of epoch {record['epoch']}"
+    for name, value in record.items():
+        if name == "loss" or name.startswith("valid_"):
+            facts[f"{name}{suffix}"] = value
+    facts["file size"] = f"{path.stat().st_size:,} bytes"
+    return facts
+
+
+def _note_unknown(lm: LanguageModel, name: str, text: str) -> None:
+    """Count aloud what of a text the model takes for ``<UNK>``."""
+    parts = split_lines(text) if lm.lines and name == "text" else [text]
+    tokens = [token for part in parts for token in lm.tokenizer_.tokenize(part)]
+    unknown = [
+        token
+        for token, number in zip(tokens, lm.vocabulary_.encode(tokens), strict=True)
+        if number == lm.vocabulary_.unk_id
+    ]
+    if unknown:
+        counts = Counter(unknown)
+        shown = ", ".join(repr(token) for token, _ in counts.most_common(_SHOWN))
+        more = f" and {len(counts) - _SHOWN} others" if len(counts) > _SHOWN else ""
+        count = f"{len(unknown)} of {len(tokens)} {lm.unit}s"
+        note(f"{name}: {count} unknown to the model: {shown}{more}")
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_show(item)}" for name, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_show, value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _load(path: Path) -> LanguageModel:
+    model = rf.load(path)
+    if not isinstance(model, LanguageModel):
+        raise ValueError(f"{path}: expected a LanguageModel, got a {type(model).__name__}")
+    return model

@@ -1,0 +1,179 @@
+"""The command ``rnnfast train``."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import rnnfast as rf
+from rnnfast._dispatch import MOST_THREADS
+from rnnfast.cli.console import OutputError, Terminated, flush, note, say
+from rnnfast.cli.options import choice, file, integer, path_of_file, real
+from rnnfast.cli.training_files import require_free
+from rnnfast.data.datasets import load_dinosaurs, read_text
+from rnnfast.models.language_model import LanguageModel
+from rnnfast.nn.recurrent.base import LAYERS
+from rnnfast.training.loop import Progress
+from rnnfast.training.messages import describe_training, kept_record
+from rnnfast.training.progress import perplexity_of
+from rnnfast.training.signals import InterruptFlag
+
+# Samples shown during a training and at its end.
+_SAMPLES = 5
+_SAMPLE_LENGTH = 200
+
+
+def train(
+    corpus: Annotated[
+        Path | None,
+        typer.Argument(
+            parser=path_of_file,
+            help="A UTF-8 text; without one, the names of dinosaurs, line by line.",
+        ),
+    ] = None,
+    out: Annotated[Path, file("Where to save the model.", "-o", "--out")] = Path(
+        "model.safetensors"
+    ),
+    lines: Annotated[
+        bool, typer.Option("--lines/--text", help="Each line on its own, or one running text.")
+    ] = False,
+    level: Annotated[Any, choice("What to predict.", "char", "word")] = "char",
+    cell: Annotated[Any, choice("The recurrent cell.", *LAYERS)] = "lstm",
+    hidden_size: Annotated[int, integer("Units of a layer.", 1)] = 128,
+    layers: Annotated[int, integer("How many layers.", 1)] = 2,
+    embedding_size: Annotated[
+        int, integer("Numbers of a token's learned vector; 0: one-hot vectors.", 0)
+    ] = 32,
+    dropout: Annotated[
+        float, real("Share of outputs that training drops.", 0.0, 1.0, below=True)
+    ] = 0.1,
+    max_vocabulary: Annotated[
+        int | None, integer("Only so many of the most frequent tokens.", 1)
+    ] = None,
+    epochs: Annotated[
+        int | None, integer("Times through the corpus; else as many as take minutes.", 1)
+    ] = None,
+    batch_size: Annotated[int, integer("Pieces of text learned at once.", 1)] = 50,
+    sequence_length: Annotated[int, integer("Steps of a piece.", 1)] = 50,
+    learning_rate: Annotated[
+        float, real("The first learning rate.", 0.0, math.inf, "--lr", above=True)
+    ] = 0.01,
+    valid: Annotated[
+        Path | None, file("A text to validate on; else a tenth of the corpus.")
+    ] = None,
+    seed: Annotated[int, integer("The same seed, the same model.", 0)] = 1,
+    threads: Annotated[int | None, integer("Threads to use.", 1, high=MOST_THREADS)] = None,
+    sample_every: Annotated[
+        int | None, integer("Epochs from one sample to the next; 0: none.", 0)
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from where training stopped.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a model, or a training that has not ended.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Train a language model. Ctrl-C stops and saves it; --resume goes on."""
+    checkpoint = Path(f"{out}.checkpoint")
+    require_free(out, checkpoint, {"CORPUS": corpus, "--valid": valid}, resume, force)
+    if threads is not None:
+        rf.set_num_threads(threads)
+    text = load_dinosaurs() if corpus is None else read_text(corpus)
+    held_out = None if valid is None else read_text(valid)
+    lm = LanguageModel(
+        level=level,
+        lines=lines or corpus is None,
+        cell=cell,
+        hidden_size=hidden_size,
+        num_layers=layers,
+        embedding_size=embedding_size or None,
+        dropout=dropout,
+        max_vocabulary_size=max_vocabulary,
+        sequence_length=sequence_length,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    began = time.perf_counter()
+    terminated: Terminated | None = None
+    try:
+        lm.fit(
+            text,
+            held_out,
+            epochs=epochs,
+            checkpoint=checkpoint,
+            resume=resume,
+            verbose=0 if quiet else 1,
+            callbacks=[] if quiet or sample_every == 0 else [_sampler(sample_every)],
+        )
+    except Terminated as error:
+        terminated = error
+        if not hasattr(lm, "network_"):  # before the first step
+            raise
+    with InterruptFlag():
+        _save(lm, out, checkpoint)
+        try:
+            _summarise(lm, "names of dinosaurs" if corpus is None else str(corpus), out, began)
+            if terminated is None and lm.stopped_ == "interrupt":
+                say("stopped by Ctrl-C; the same command with --resume goes on")
+            flush()
+        except OutputError as error:
+            note(f"{error}; the model is saved in {out}")
+    if terminated is not None:
+        raise terminated
+    if lm.stopped_ == "interrupt":
+        raise typer.Exit(130)
+
+
+def _save(lm: LanguageModel, out: Path, checkpoint: Path) -> None:
+    """Save the model; then a training that has ended needs no checkpoint."""
+    try:
+        lm.save(out)
+    except OSError as error:
+        reason = f"{error.strerror or error}; {checkpoint} has it, --resume saves it"
+        raise OSError(error.errno or 0, reason, str(out)) from error
+    if lm.stopped_ != "interrupt":
+        checkpoint.unlink(missing_ok=True)
+
+
+def _sampler(every: int | None) -> Callable[[Progress], None]:
+    """Return a callback that shows a sample after every so many epochs, or some in all."""
+
+    def show(progress: Progress) -> None:
+        period = every or max(1, progress.epochs // _SAMPLES)
+        if progress.epoch_ended and progress.epoch % period == 0:
+            lm = progress.model
+            text = lm.sample(max_length=_SAMPLE_LENGTH, seed=progress.epoch)
+            between = " " if lm.lines else "\n"
+            progress.write(f"-- sample after epoch {progress.epoch}:{between}{text}")
+
+    return show
+
+
+def _summarise(lm: LanguageModel, corpus: str, out: Path, began: float) -> None:
+    layers = f"{lm.num_layers} layer{'s' if lm.num_layers > 1 else ''} of {lm.hidden_size} units"
+    facts = {
+        "model": f"{lm.cell.upper()}, {layers}, {lm.num_parameters:,} parameters",
+        "corpus": f"{corpus}, by {lm.unit}, {len(lm.vocabulary_)} in the vocabulary",
+    }
+    facts["training"] = f"{describe_training(lm)}; {time.perf_counter() - began:.1f} s"
+    figures = kept_record(lm)
+    if "valid_loss" in figures:
+        facts["held out"] = (
+            f"{figures['valid_loss']:.4f} nats a {lm.unit}, "
+            f"perplexity {perplexity_of(figures['valid_loss']):.4g}"
+        )
+    facts["saved"] = str(out)
+    for name, fact in facts.items():
+        say(f"{name:10}{fact}")
+    count = _SAMPLES if lm.lines else 1
+    samples = lm.sample(count, max_length=2 * _SAMPLE_LENGTH, seed=0)
+    say("samples" if lm.lines else "sample")
+    for text in [samples] if isinstance(samples, str) else samples:
+        say(text)

@@ -1,0 +1,71 @@
+"""The files of ``rnnfast train``: what may be written is looked at before the first step."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from rnnfast.io.files import require_writable, shown_path
+from rnnfast.io.tensors import kind_of
+
+
+def require_free(
+    out: Path, checkpoint: Path, texts: Mapping[str, Path | None], resume: bool, force: bool
+) -> None:
+    """Raise unless a training may write its model and checkpoint.
+
+    Parameters
+    ----------
+    out, checkpoint : Path
+        The files to write.
+    texts : mapping of str to Path
+        What is read, by the names of its arguments: never to be replaced.
+    resume : bool
+        Whether the checkpoint is to be there, and the model may be.
+    force : bool
+        Whether what stands there may be replaced.
+
+    Raises
+    ------
+    ValueError
+        If a file to write is one of those that are read, by whatever path.
+    OSError
+        If a file cannot be written, is missing, or stands there and is not to be replaced.
+    """
+    for what, path in (("model", out), ("checkpoint", checkpoint)):
+        for name, text in texts.items():
+            if text is not None and _are_same(path, text):
+                raise ValueError(
+                    f"--out: expected another file than {name} for the {what}, got {path}"
+                )
+        require_writable("--out", path)
+    if resume:
+        if not checkpoint.exists():
+            raise FileNotFoundError(
+                f"no unfinished training: {shown_path(checkpoint)} does not exist"
+            )
+        if out.exists() and kind_of(out) != "model" and not force:
+            raise _exists(out, "exists and is no model; --force replaces it")
+    elif not force:
+        if checkpoint.exists():
+            raise _exists(
+                checkpoint,
+                "exists, of a training that has not ended; --resume goes on with it, --force "
+                "begins anew",
+            )
+        if out.exists():
+            raise _exists(out, "exists; --force replaces it, --out names another file")
+
+
+def _exists(path: Path, reason: str) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, reason, str(path))
+
+
+def _are_same(first: Path, second: Path) -> bool:
+    """Whether two paths are of one file, through links of both kinds too."""
+    try:
+        return os.path.samefile(first, second)
+    except OSError:  # one of them is not there
+        return os.path.realpath(first) == os.path.realpath(second)

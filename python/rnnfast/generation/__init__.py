@@ -1,0 +1,1 @@
+"""Sequences out of scores: sampling, beam search, CTC decoding."""

@@ -1,0 +1,224 @@
+"""New sequences, drawn token by token from a recurrent network and its output layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast import _core
+from rnnfast._checks import check_bool, check_indices, check_int, check_list, check_real
+from rnnfast._checks.arrays import require_float
+from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.linear import Linear
+from rnnfast.nn.module import Array
+from rnnfast.nn.recurrent.stepwise_stream import StepwiseStream
+from rnnfast.nn.recurrent.stream import Stream
+
+
+def sample(
+    stream: Stream | StepwiseStream,
+    linear: Linear,
+    *,
+    max_length: int,
+    embedding: Embedding | None = None,
+    zero_first: bool = True,
+    prefix: npt.ArrayLike = (),
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    forbidden: Iterable[int] = (),
+    stop: Iterable[int] = (),
+    seed: int | None = None,
+) -> list[Array]:
+    """Draw sequences: feed a token, take a step, draw the next token from the softmax, and so on.
+
+    All of it runs in the kernels, without the interpreter lock; Ctrl-C ends it. The stream goes on
+    from its state, and keeps the one it ends with.
+
+    Parameters
+    ----------
+    stream : Stream or StepwiseStream
+        Of a recurrent layer; it draws ``stream.batch_size`` sequences side by side. What one draws
+        depends on its place in the batch and on the seed, not on the others.
+    linear : Linear
+        From the layer's outputs to the scores of V tokens.
+    max_length : int
+        Most tokens that are drawn for a sequence.
+    embedding : Embedding, optional
+        Gives the layer's input for a token; without one the layer takes tokens as indices.
+    zero_first : bool
+        Feed a vector of zeros before anything else.
+    prefix : array_like of int
+        Tokens that are fed before the first draw. Needed if nothing else is fed.
+    temperature : float
+        Divides the scores before the softmax; 0 takes the most likely token.
+    top_k : int, optional
+        Draw among so many of the most likely tokens.
+    top_p : float, optional
+        Draw among the fewest most likely tokens that carry this probability.
+    forbidden : iterable of int
+        Tokens that are never drawn.
+    stop : iterable of int
+        Tokens that end their sequence; they are its last ones.
+    seed : int, optional
+        The same seed draws the same tokens, whatever the number of threads.
+
+    Returns
+    -------
+    list of ndarray
+        The tokens drawn for each sequence, int64, without the prefix.
+
+    Raises
+    ------
+    TypeError
+        If a dtype differs.
+    ValueError
+        If sizes do not fit, an option is out of range, or all tokens are forbidden.
+    FloatingPointError
+        If a score is NaN or infinite.
+    """
+    for name, value, kinds in (
+        ("stream", stream, (Stream, StepwiseStream)),
+        ("linear", linear, (Linear,)),
+    ):
+        if not isinstance(value, kinds):
+            known, got = kinds[0].__name__, type(value).__name__
+            raise TypeError(f"{name}: expected a {known}, got {got}")
+    table = None
+    if embedding is not None:
+        if not isinstance(embedding, Embedding):
+            raise TypeError(f"embedding: expected an Embedding, got {type(embedding).__name__}")
+        table = embedding.parameters()["weight"].data
+    zero_first = check_bool("zero_first", zero_first)
+    size = linear.out_features
+    fed = check_indices("prefix", list(prefix) if isinstance(prefix, tuple) else prefix, ndim=1)
+    if isinstance(stream, StepwiseStream):
+        if seed is None:
+            seed = int(np.random.default_rng().integers(2**63))
+        return _sample_stepwise(
+            stream, linear, embedding, zero_first, fed.tolist(),
+            check_int("max_length", max_length, 1), _mask("stop", stop, size),
+            {"temperature": temperature, "top_k": top_k, "top_p": top_p,
+             "forbidden": list(forbidden), "seed": seed},
+        )  # fmt: skip
+    tokens, lengths = _core.decode(
+        stream._native,
+        linear._native,
+        table,
+        zero_first,
+        fed.tolist(),
+        _options(temperature, top_k, top_p, forbidden, seed, size),
+        _mask("stop", stop, size),
+        check_int("max_length", max_length, 1),
+    )
+    return [row[:length] for row, length in zip(tokens, lengths, strict=True)]
+
+
+def _sample_stepwise(
+    stream: StepwiseStream,
+    linear: Linear,
+    embedding: Embedding | None,
+    zero_first: bool,
+    prefix: list[int],
+    max_length: int,
+    stops: npt.NDArray[Any] | None,
+    options: dict[str, Any],
+) -> list[Array]:
+    """Draw sequences from layers that have no step in the kernels."""
+    batch = stream.batch_size
+    if not zero_first and not prefix:
+        raise ValueError("prefix: expected at least one token where no zeros are fed, got none")
+
+    def feed(tokens: Array) -> Array:
+        return stream(tokens if embedding is None else embedding(tokens))
+
+    y = stream(np.zeros((batch, stream.input_size), linear.dtype)) if zero_first else None
+    for token in prefix:
+        y = feed(np.full(batch, token))
+    drawn: list[list[int]] = [[] for _ in range(batch)]
+    ended = np.zeros(batch, np.bool_)
+    for position in range(max_length):
+        assert y is not None
+        tokens = draw(linear(y), position=position, **options)
+        for row in np.flatnonzero(~ended):
+            drawn[row].append(int(tokens[row]))
+        if stops is not None:
+            ended |= stops[tokens]
+        if ended.all():
+            break
+        y = feed(tokens)
+    return [np.array(row, np.int64) for row in drawn]
+
+
+def draw(
+    logits: Array,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    forbidden: Iterable[int] = (),
+    seed: int | None = None,
+    position: int = 0,
+) -> Array:
+    """Draw a token for each row of scores, as `sample` does.
+
+    Parameters
+    ----------
+    logits : ndarray
+        Scores, ``(R, V)``, float32 or float64.
+    temperature, top_k, top_p, forbidden, seed
+        As `sample` takes them.
+    position : int
+        The place in the sequence: each has random numbers of its own.
+
+    Returns
+    -------
+    ndarray
+        ``(R,)`` int64.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As `sample`.
+    """
+    logits = require_float("logits", logits)
+    if logits.ndim != 2:
+        raise ValueError(f"logits: expected shape (R, V), got {logits.shape}")
+    size = logits.shape[-1]
+    options = _options(temperature, top_k, top_p, forbidden, seed, size)
+    return _core.draw(logits, options, check_int("position", position, 0))
+
+
+def _options(
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    forbidden: Iterable[int],
+    seed: int | None,
+    size: int,
+) -> _core.DrawOptions:
+    if seed is None:
+        seed = int(np.random.default_rng().integers(2**63))
+    seed = check_int("seed", seed, 0, 2**64 - 1)
+    return _core.DrawOptions(
+        check_real("temperature", temperature, 0.0),
+        0 if top_k is None else check_int("top_k", top_k, 1),
+        1.0 if top_p is None else check_real("top_p", top_p, 0.0, 1.0, above=True),
+        _mask("forbidden", forbidden, size),
+        seed,
+    )
+
+
+def _mask(name: str, tokens: Iterable[int], size: int) -> npt.NDArray[Any] | None:
+    """Return an array that is True at the tokens; None for no token."""
+    indices = check_indices(name, check_list(name, tokens, "tokens"), ndim=1)
+    if indices.size == 0:
+        return None
+    if indices.max() >= size:
+        raise ValueError(f"{name}: expected tokens from 0 to {size - 1}, got {indices.max()}")
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[indices] = True
+    return mask

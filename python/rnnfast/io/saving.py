@@ -1,0 +1,81 @@
+"""Files of layers, networks of layers and models: arrays and a description, nothing that runs."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from rnnfast import __version__
+from rnnfast._checks.messages import one_line
+from rnnfast.io.files import shown_path
+from rnnfast.io.layers import describe, rebuild
+from rnnfast.io.tensors import read_tensors, write_tensors
+from rnnfast.models.base import Model, restore_model
+
+
+def save(path: str | os.PathLike[str], network: Any) -> None:
+    """Write a layer, a network of layers, or a fitted model to a safetensors file.
+
+    The file is written whole or not at all. It holds the parameters bit by bit and, as JSON, each
+    layer's class and options: all that a plain call of the layer depends on. A layer that stands in
+    several places is written once, and is one again when `load` reads it; so are the table and the
+    output layer of a `TiedEmbedding` that are saved together. Not in the file: gradients, the state
+    of random generators, and whether a layer is in training; `copy.deepcopy` and pickle keep those.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, which is replaced if it stands there.
+    network : layer, or list, tuple or dict of layers, or a model
+        Layers may be put together by `chain` and the like. Lists, tuples and dicts, whose keys are
+        str, may hold each other.
+
+    Raises
+    ------
+    TypeError
+        If it holds something else, a layer of a class of your own too: save what its `state_dict`
+        gives, or pickle it.
+    ValueError
+        If there is no layer in it.
+    OSError
+        If the file cannot be written; one that stood there is unchanged.
+    """
+    if isinstance(network, Model):
+        network.save(path)
+        return
+    arrays, description = describe(network)
+    write_tensors(path, "layers", arrays, {"rnnfast": __version__, **description})
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read what `save`, or a model's ``save``, wrote. No code in a file is ever run.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    layer, list, tuple, dict or Model
+        What was saved. Layers are as newly made, with ``seed=None`` and in training, and have the
+        parameters of then; a model is fitted.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, cut short, something else, of another version's format, or its parts
+        do not fit together; before layers are made of more numbers than four times those in the
+        file and 65,536.
+    OSError
+        If it cannot be read.
+    """
+    arrays, description = read_tensors(path, ("model", "layers"))
+    try:
+        return (restore_model if "model" in description else rebuild)(arrays, description)
+    except MemoryError:
+        raise
+    # Whatever goes wrong in making something of a description, the description is at fault.
+    except Exception as error:
+        reason = f"its parts do not fit together ({one_line(error)})"
+        raise ValueError(f"{shown_path(path)}: {reason}") from error

@@ -1,0 +1,215 @@
+"""Named arrays and a JSON description in one safetensors file, checked when it is read."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast._checks.messages import one_line, shown
+from rnnfast.io.files import check_path, shown_path, write_atomically
+from rnnfast.nn.module import Module
+
+Array = npt.NDArray[Any]
+
+# Raised when a file of this version could not be read by the code before.
+FORMAT_VERSION = 1
+# The one entry of the files' metadata.
+_ENTRY = "rnnfast"
+# Stands in files without arrays, which old versions of safetensors cannot read.
+_NOTHING = "nothing"
+
+
+def to_json(value: Any) -> str:
+    """Return JSON; NumPy's numbers, as searches for hyperparameters use them, count as numbers.
+
+    Raises
+    ------
+    TypeError
+        If it holds something that JSON cannot.
+    """
+    return json.dumps(value, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is nothing that JSON can hold")
+
+
+def write_tensors(
+    path: str | os.PathLike[str],
+    kind: str,
+    arrays: Mapping[str, Array],
+    description: Mapping[str, Any],
+    *,
+    new: bool = False,
+) -> None:
+    """Write arrays and their description whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        The file. An existing one is replaced once the new one is complete.
+    kind : str
+        What the file holds, such as ``"model"``; `read_tensors` asks for the same.
+    arrays : mapping of str to ndarray
+        The arrays by name.
+    description : mapping
+        Anything that JSON can hold.
+    new : bool
+        As `write_atomically` takes it.
+
+    Raises
+    ------
+    TypeError
+        If `description` holds something that JSON cannot.
+    OSError
+        If the file cannot be written; what stood at `path` before is still there.
+    """
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    contiguous = contiguous or {_NOTHING: np.zeros(1, np.uint8)}
+    header = {
+        "kind": kind,
+        "version": FORMAT_VERSION,
+        "sha256": _digest(contiguous, description),
+        "content": description,
+    }
+    # One entry: several would come in another order each time, as safetensors writes them.
+    metadata = {_ENTRY: to_json(header)}
+    import safetensors.numpy  # here, to keep `import rnnfast` short
+
+    write_atomically(path, safetensors.numpy.save(contiguous, metadata), new=new)
+
+
+def read_tensors(
+    path: str | os.PathLike[str], kind: str | tuple[str, ...]
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read what `write_tensors` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    kind : str or tuple of str
+        What it may hold.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+    description : dict
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, cut short, of another kind, or of a later format.
+    OSError
+        If it cannot be opened.
+    """
+    file_name = check_path("path", path)
+    with open(file_name, "rb"):  # fails as every file does that is missing or a folder
+        pass
+    name = shown_path(path)
+    import safetensors  # here, to keep `import rnnfast` short
+
+    try:
+        with safetensors.safe_open(file_name, framework="np") as file:
+            kinds = (kind,) if isinstance(kind, str) else kind
+            header = _header(name, kinds, (file.metadata() or {}).get(_ENTRY))
+            arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        reason = f"damaged, cut short or not a safetensors file ({one_line(error)})"
+        raise ValueError(f"{name}: {reason}") from None
+    except OSError as error:  # of a device, which cannot be mapped: it does not say which file
+        reason = f"cannot be read ({one_line(error)})"
+        raise OSError(error.errno or errno.EIO, reason, file_name) from None
+    except (AttributeError, TypeError) as error:  # a dtype that NumPy has not
+        reason = f"expected arrays of NumPy's dtypes, got others ({one_line(error)})"
+        raise ValueError(f"{name}: {reason}") from None
+    content = header.get("content")
+    if not isinstance(content, dict) or header.get("sha256") != _digest(arrays, content):
+        raise ValueError(f"{name}: damaged: its content does not match its checksum")
+    arrays.pop(_NOTHING, None)
+    return arrays, content
+
+
+def kind_of(path: str | os.PathLike[str]) -> str | None:
+    """Return what kind a file says that it is, such as ``"model"``; None for files of others."""
+    import safetensors  # here, to keep `import rnnfast` short
+
+    try:
+        with safetensors.safe_open(os.fsdecode(path), framework="np") as file:
+            header = json.loads((file.metadata() or {})[_ENTRY])
+        kind = header["kind"]
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return kind if isinstance(kind, str) else None
+
+
+def _header(name: str, kinds: tuple[str, ...], text: str | None) -> dict[str, Any]:
+    wanted = f"expected an rnnfast {kinds[0]}"
+    if text is None:
+        raise ValueError(f"{name}: {wanted}, got a safetensors file of others")
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name}: damaged: expected JSON in its metadata ({error})") from None
+    found = header.get("kind") if isinstance(header, dict) else "something else"
+    if not isinstance(header, dict) or found not in kinds:
+        raise ValueError(f"{name}: {wanted}, got {one_line(found)}")
+    version = header.get("version")
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{name}: expected format version {FORMAT_VERSION}, got {shown(version)}; "
+            "another version of rnnfast wrote it"
+        )
+    return header
+
+
+def _digest(arrays: Mapping[str, Array], description: Mapping[str, Any]) -> str:
+    """SHA-256 of the arrays in the order of their names, and of the description."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
+        digest.update(array.tobytes())
+    digest.update(to_json(description).encode())
+    return digest.hexdigest()
+
+
+def collect_arrays(modules: Mapping[str, Module]) -> dict[str, Array]:
+    """Return a copy of every parameter of several layers, by ``layer.parameter``."""
+    return {
+        f"{prefix}.{name}": array
+        for prefix, module in modules.items()
+        for name, array in module.state_dict().items()
+    }
+
+
+def spread_arrays(modules: Mapping[str, Module], arrays: Mapping[str, Array]) -> None:
+    """Load what `collect_arrays` gave.
+
+    Raises
+    ------
+    ValueError
+        If an array is missing, left over, not finite, or of another shape.
+    """
+    by_module: dict[str, dict[str, Array]] = {prefix: {} for prefix in modules}
+    for full_name, array in arrays.items():
+        prefix, _, name = full_name.partition(".")
+        if prefix not in by_module:
+            raise ValueError(f"{full_name}: expected arrays of {', '.join(modules)} only")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{full_name}: expected finite values")
+        by_module[prefix][name] = array
+    for prefix, module in modules.items():
+        try:
+            module.load_state_dict(by_module[prefix])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{prefix}.{error}") from None

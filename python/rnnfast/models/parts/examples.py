@@ -1,0 +1,161 @@
+"""Encoded examples: padded, in batches, divided in a part to learn from and one to validate on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence, Sized
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnfast.data.batches import Ints, bucket_by_length, pad_sequences
+from rnnfast.models.fitting import digest
+from rnnfast.nn.module import Array
+
+# By how much lengths may differ in a batch: so much that every epoch has other batches.
+_LENGTH_JITTER = 0.1
+
+
+class Examples(NamedTuple):
+    """Encoded examples.
+
+    Attributes
+    ----------
+    x : list of ndarray
+        Ids ``(T_i,)`` or series ``(T_i, F)``.
+    y : ndarray or list of ndarray
+        What belongs to each; its first axis is that of the examples.
+    """
+
+    x: list[Array]
+    y: Any
+
+
+class ExampleBatch(NamedTuple):
+    """Some examples side by side.
+
+    Attributes
+    ----------
+    x : ndarray
+        Ids ``(T, B)`` or series ``(T, B, F)``, padded with zeros; T is at least 1.
+    lengths : ndarray of int64, shape (B,)
+        The steps of each that count.
+    y : ndarray
+        What belongs to each: ``(B, ...)``, or as the model's batches have it.
+    """
+
+    x: Array
+    lengths: Ints
+    y: Any
+
+
+class ExampleBatches:
+    """The batches of an epoch: sequences of similar length together, in a random order.
+
+    Parameters
+    ----------
+    lengths : ndarray of int, shape (N,)
+        Of all sequences.
+    make : callable
+        Returns the batch of the examples of some numbers ``(B,)``.
+    batch_size : int
+        B; one batch may be smaller.
+    rng : numpy.random.Generator, optional
+        Shuffles; None: the shortest first.
+    """
+
+    def __init__(
+        self,
+        lengths: Ints,
+        make: Callable[[Ints], Any],
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self._make = make
+        self._buckets = bucket_by_length(
+            lengths, batch_size, rng, jitter=0.0 if rng is None else _LENGTH_JITTER
+        )
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._make, self._buckets)
+
+
+def pad_batch(sequences: Sequence[Array], chosen: Ints) -> tuple[Array, Ints]:
+    """Return the sequences of some numbers padded, ``(T, B, ...)`` with T at least 1, and lengths.
+
+    Parameters
+    ----------
+    sequences : list of ndarray
+        Of any lengths.
+    chosen : ndarray of int, shape (B,)
+        Which.
+    """
+    x, lengths = pad_sequences([sequences[number] for number in chosen])
+    if len(x) == 0:
+        x = np.zeros((1, *x.shape[1:]), x.dtype)
+    return x, lengths
+
+
+def hold_out(count: int, fraction: float, classes: Array | None = None) -> tuple[Ints, Ints]:
+    """Return the numbers of the examples to learn from, and of those to validate on.
+
+    Always the same ones, in order.
+
+    Parameters
+    ----------
+    count : int
+        How many examples there are.
+    fraction : float
+        The share to hold out.
+    classes : ndarray of int, optional
+        ``(count,)``: each class has its share of both parts, and at least one example to learn
+        from.
+
+    Raises
+    ------
+    ValueError
+        If there is too little to divide.
+    """
+    if fraction == 0:
+        return np.arange(count), np.arange(0)
+    if classes is None:
+        classes = np.zeros(count, np.int64)
+    order = np.random.default_rng(0).permutation(count)
+    order = order[np.argsort(classes[order], kind="stable")]
+    # The first of each class stays; from the rest, class after class, evenly spaced ones are taken.
+    rest = order[1:][classes[order[1:]] == classes[order[:-1]]]
+    if len(rest) == 0:
+        raise ValueError(
+            f"X: expected at least 2 examples{' of a class' if count > 1 else ''}, to hold one "
+            f"out, got {count}; or set validation_fraction=0"
+        )
+    number = min(max(round(count * fraction), 1), len(rest))
+    taken = rest[np.arange(number) * len(rest) // number]
+    return np.setdiff1d(np.arange(count), taken), np.sort(taken)
+
+
+def split_valid(valid: Any) -> tuple[Any, Any]:
+    """Return the X and y of what `fit` was given to validate on.
+
+    Raises
+    ------
+    TypeError
+        If it is not a pair.
+    """
+    if not isinstance(valid, (tuple, list)) or len(valid) != 2:
+        raise TypeError(f"valid: expected a pair (X, y), got {type(valid).__name__}")
+    return valid[0], valid[1]
+
+
+def check_same_length(X: Sized, y: Sized, suffix: str = "") -> None:
+    """Raise ValueError unless there is one y for every X."""
+    if len(X) != len(y):
+        raise ValueError(f"y{suffix}: expected one for each of the {len(X)} in X, got {len(y)}")
+
+
+def fingerprint(train: Examples, held_out: Examples | None, learned: str) -> str:
+    """Return what tells a training's examples, and what was learned of them before, from others."""
+    parts = [part for examples in (train, held_out) if examples is not None for part in examples]
+    return digest(learned, *[[np.asarray(array) for array in part] for part in parts])

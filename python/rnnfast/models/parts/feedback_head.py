@@ -1,0 +1,158 @@
+"""Tags that depend on the tags before: the previous label fed back as an input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnnfast.data.batches import Ints
+from rnnfast.models.parts.input_parts import Beside
+from rnnfast.models.parts.network import Network
+from rnnfast.models.parts.shared import make_recurrent, map_state
+from rnnfast.models.parts.step_heads import SoftmaxHead
+from rnnfast.nn.compose import States, chain
+from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.losses import log_softmax, softmax
+from rnnfast.nn.module import Array
+
+
+class FeedbackHead(Network):
+    """A second recurrent layer, from left to right, that reads the label before.
+
+    ::
+
+        s<t>     = cell(s<t-1>, [h<t>, E y<t-1>])        y<0>: no label
+        y_hat<t> = softmax(W_y s<t> + b_y)
+        P(y)     = product over t of y_hat<t>[y<t>]
+
+    In training ``y<t-1>`` is the true label (teacher forcing); after it, what was predicted.
+
+    Parameters
+    ----------
+    in_features, num_tags : int
+        Sizes of h<t> and of y_hat<t>.
+    label_embedding_size : int
+        Numbers of ``E y``.
+    cell, hidden_size, cell_options, dtype
+        As `make_recurrent` takes them.
+    rng : numpy.random.Generator
+        Draws the initial weights.
+    class_weights, label_smoothing
+        As `SoftmaxHead` takes them.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_tags: int,
+        *,
+        label_embedding_size: int,
+        cell: str,
+        hidden_size: int,
+        cell_options: Mapping[str, Any] | None,
+        class_weights: Array | None,
+        label_smoothing: float,
+        dtype: str,
+        rng: np.random.Generator,
+    ) -> None:
+        self._start = num_tags
+        self.label_embedding = Embedding(
+            num_tags + 1, label_embedding_size, padding_idx=self._start, dtype=dtype, seed=rng
+        )
+        self.decoder = make_recurrent(
+            cell,
+            in_features + label_embedding_size,
+            hidden_size,
+            1,
+            options=cell_options,
+            dtype=dtype,
+            rng=rng,
+        )
+        self._softmax = SoftmaxHead(
+            self.decoder.output_size,
+            num_tags,
+            class_weights=class_weights,
+            label_smoothing=label_smoothing,
+            dtype=dtype,
+            rng=rng,
+        )
+        self._layers = chain(Beside(None, self.label_embedding), self.decoder)
+
+    def loss(
+        self, h: Array, y: Array, lengths: Ints, *, backward: bool
+    ) -> tuple[float, Array | None]:
+        """Return ``-log P(y<1> ... y<T>)``, each step given the true label before."""
+        s, backprop = self._layers.forward((h, self._before(y, lengths)), lengths)
+        loss, ds = self._softmax.loss(s, y, lengths, backward=backward)
+        if ds is None:
+            return loss, None
+        dh, _ = backprop(ds)
+        return loss, dh
+
+    def probabilities(self, h: Array, lengths: Ints) -> Array:
+        """Return ``y_hat<t>`` given the labels that greedy decoding found before."""
+        return self._given(h, self.predict(h, lengths), lengths)
+
+    def predict(self, h: Array, lengths: Ints, beam_size: int = 1) -> Array:
+        """Search for the likeliest sequence of tags from left to right.
+
+        Parameters
+        ----------
+        h : ndarray
+            ``(T, B, W)``.
+        lengths : ndarray of int
+            ``(B,)``.
+        beam_size : int
+            How many of the likeliest beginnings are kept at each step; 1: greedy search.
+
+        Returns
+        -------
+        ndarray of int
+            ``(T, B)``; the tags past a length have no meaning.
+        """
+        T, B, _ = h.shape
+        rows = np.arange(B)[:, np.newaxis]
+        before = np.full(B * beam_size, self._start)
+        scores = np.full((B, beam_size), -np.inf)
+        scores[:, 0] = 0
+        tags = np.zeros((T, B, beam_size), np.int64)
+        parents = np.zeros_like(tags)
+        state: States = {}
+        for t in range(T):
+            pair = np.repeat(h[t], beam_size, axis=0)[np.newaxis], before[np.newaxis]
+            s, state = self._layers(pair, state=state, return_state=True)
+            log_p = log_softmax(self._softmax.output(s[0])).reshape(B, beam_size, -1)
+            num_tags = log_p.shape[-1]
+            total = (scores[..., np.newaxis] + log_p).reshape(B, -1)
+            best = np.argsort(-total, axis=1, kind="stable")[:, :beam_size]
+            parents[t], tags[t] = np.divmod(best, num_tags)
+            going = (t < lengths)[:, np.newaxis]
+            parents[t] = np.where(going, parents[t], np.arange(beam_size))
+            scores = np.where(going, np.take_along_axis(total, best, axis=1), scores)
+            state = _reordered(state, (rows * beam_size + parents[t]).reshape(-1))
+            before = tags[t].reshape(-1)
+        result = np.zeros((T, B), np.int64)
+        place = scores.argmax(axis=1)
+        for t in range(T - 1, -1, -1):
+            result[t] = tags[t, rows[:, 0], place]
+            place = parents[t, rows[:, 0], place]
+        return result
+
+    def _given(self, h: Array, y: Array, lengths: Ints) -> Array:
+        s = self._layers((h, self._before(y, lengths)), lengths)
+        return softmax(self._softmax.output(s))
+
+    def _before(self, y: Array, lengths: Ints) -> Array:
+        """Return the label before each step, `_start` at the first and past a length."""
+        before = np.full_like(y, self._start)
+        before[1:] = y[:-1]
+        return np.where(np.arange(len(y))[:, np.newaxis] < lengths, before, self._start)
+
+
+def _reordered(states: States, rows: Array) -> States:
+    def take(part: Array) -> Array:
+        return np.ascontiguousarray(part[:, rows])
+
+    return {place: map_state(take, state) for place, state in states.items()}

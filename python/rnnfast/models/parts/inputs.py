@@ -1,0 +1,300 @@
+"""What the supervised models read, encoded: tokens as ids, series as standardised arrays."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from rnnfast._checks import among, check_options
+from rnnfast._checks.arrays import as_numbers, check_float_dtype, constant_columns
+from rnnfast._checks.messages import shown
+from rnnfast.models.parts.sequences import Sequences, common_dtype, read_sequences
+from rnnfast.nn.module import Array
+from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer, tokenizer_from_dict
+from rnnfast.text.vocabulary import Vocabulary
+
+
+def make_tokenizer(
+    level: str, options: Mapping[str, Any] | None = None
+) -> CharTokenizer | WordTokenizer:
+    """Make a tokenizer from a model's hyperparameters.
+
+    Parameters
+    ----------
+    level : {"char", "word"}
+        What a token is.
+    options : mapping, optional
+        What `CharTokenizer` or `WordTokenizer` take.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the level or an option is not one of those.
+    """
+    if not among(level, ("char", "word")):
+        raise ValueError(f"level: expected 'char' or 'word', got {shown(level)}")
+    kind = CharTokenizer if level == "char" else WordTokenizer
+    allowed = list(inspect.signature(kind).parameters)
+    given = check_options("tokenizer_options", options, allowed, level)
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise ValueError(f"tokenizer_options: {error}") from None
+
+
+@dataclass(frozen=True)
+class TokenInputs:
+    """Tokens as ids.
+
+    Attributes
+    ----------
+    tokenizer : Tokenizer
+        Splits text.
+    vocabulary : Vocabulary
+        A token that it lacks reads as ``<UNK>``, also if all tokens of a sequence do.
+    """
+
+    tokenizer: CharTokenizer | WordTokenizer
+    vocabulary: Vocabulary
+
+    @property
+    def size(self) -> int:
+        """How many ids there are."""
+        return len(self.vocabulary)
+
+    def encode(self, name: str, X: Any) -> list[Array]:
+        """Return the ids ``(T_i,)`` of what `read_sequences` takes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `read_sequences`; also if they are numbers.
+        """
+        sequences = read_sequences(name, X, self.tokenizer)
+        if isinstance(sequences[0], np.ndarray):
+            raise TypeError(f"{name}: expected text or tokens as in training, got arrays")
+        return [self.vocabulary.encode(tokens) for tokens in sequences]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `inputs_from_dict` reads."""
+        return {
+            "type": "tokens",
+            "tokenizer": self.tokenizer.to_dict(),
+            "vocabulary": self.vocabulary.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class SeriesInputs:
+    """Series of numbers, each feature with its mean taken off and divided by its deviation.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of float64, shape (F,)
+        ``(x - mean) / scale`` is what the network reads. The scale of a feature that does not
+        change is 1.
+    dtype : {"float32", "float64"}
+        Of what it reads.
+    """
+
+    mean: Array
+    scale: Array
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """F, how many numbers a step has."""
+        return len(self.mean)
+
+    @classmethod
+    def learn(
+        cls,
+        arrays: Sequence[Array],
+        standardize: bool,
+        dtype: str,
+        rounding: float | Array = 0.0,
+    ) -> SeriesInputs:
+        """Take mean and scale of every feature over all steps, if they are to be taken.
+
+        As `mean_and_scale` takes them; a feature that does not
+        change is only moved to zero.
+        """
+        features = arrays[0].shape[1]
+        steps = np.concatenate([np.asarray(array, np.float64) for array in arrays])
+        if not standardize or not len(steps):
+            return cls(np.zeros(features), np.ones(features), dtype)
+        mean, scale = mean_and_scale(steps, common_dtype(arrays), rounding)
+        return cls(mean, np.where(scale > 0, scale, 1.0), dtype)
+
+    def encode(self, name: str, X: Any) -> list[Array]:
+        """Return the arrays ``(T_i, F)`` of what `read_sequences` takes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `read_sequences`; also if they are text, have another number of features, or are too
+            large for the dtype.
+        """
+        sequences = read_sequences(name, X, CharTokenizer())
+        return [self.encode_one(f"{name}[{number}]", item) for number, item in enumerate(sequences)]
+
+    def encode_one(self, name: str, item: list[str] | Array) -> Array:
+        """Return one of what `encode` takes; raise as that does."""
+        if isinstance(item, list) and not item:  # of no steps, it might be of tokens or of numbers
+            item = np.zeros((0, self.size))
+        if not isinstance(item, np.ndarray):
+            raise TypeError(f"{name}: expected an array (T, {self.size}) as in training, got text")
+        if item.shape[1] != self.size:
+            raise ValueError(f"{name}: expected shape (T, {self.size}), got {item.shape}")
+        with np.errstate(over="ignore"):
+            array: Array = ((item - self.mean) / self.scale).astype(self.dtype)
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}: expected numbers within {self.dtype} when standardised")
+        return array
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `inputs_from_dict` reads."""
+        return {
+            "type": "series",
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+            "dtype": self.dtype,
+        }
+
+
+def mean_and_scale(
+    rows: Array, dtype: np.dtype[Any], rounding: float | Array = 0.0
+) -> tuple[Array, Array]:
+    """Return what ``(rows - mean) / scale`` has the mean 0 and the deviation 1 with.
+
+    A column that does not change, but for rounding, has the scale 0.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, shape (N, F)
+        At least one; of any finite size, as nothing is squared that would overflow or vanish.
+    dtype : dtype
+        Of the numbers as they were given, which tells how they are rounded.
+    rounding : float or ndarray
+        What calculations may have left besides, as `constant_columns` takes it.
+
+    Returns
+    -------
+    mean, scale : ndarray of float64, shape (F,)
+    """
+    # Divided by a power of 2, by which nothing is rounded, no square is too large or too small.
+    exponent = np.frexp(np.abs(rows).max(axis=0))[1]
+    units = np.ldexp(rows, -exponent)
+    # From the first row on: the mean of equal numbers is that number, however many there are.
+    changes = units - units[0]
+    mean = np.ldexp(units[0] + changes.mean(axis=0), exponent)
+    scale = np.maximum(np.ldexp(changes.std(axis=0), exponent), np.finfo(np.float64).tiny)
+    return mean, np.where(constant_columns(rows, dtype, rounding), 0.0, scale)
+
+
+Inputs: TypeAlias = TokenInputs | SeriesInputs
+
+
+def learn_inputs(
+    name: str,
+    sequences: Sequences,
+    tokenizer: CharTokenizer | WordTokenizer,
+    *,
+    max_vocabulary_size: int | None = None,
+    min_count: int = 1,
+    eos: str | None = None,
+    standardize: bool = True,
+    dtype: str = "float32",
+    rounding: float | Array = 0.0,
+) -> Inputs:
+    """Learn how to encode sequences: a vocabulary, or means and deviations.
+
+    Parameters
+    ----------
+    name : str
+        The argument that they come from, for messages.
+    sequences : list
+        What `read_sequences` gave, of the part to learn from.
+    tokenizer : Tokenizer
+        What split them.
+    max_vocabulary_size, min_count, eos
+        As `Vocabulary.from_tokens` takes them.
+    standardize : bool
+        Whether series are standardised.
+    dtype : {"float32", "float64"}
+        Of the network.
+    rounding : float or ndarray
+        Of series, as `mean_and_scale` takes it.
+
+    Raises
+    ------
+    ValueError
+        If all sequences are empty, or no token is frequent enough.
+    """
+    if not any(len(sequence) for sequence in sequences):
+        raise ValueError(f"{name}: expected sequences with something in them, got empty ones only")
+    if isinstance(sequences[0], np.ndarray):
+        arrays = [array for array in sequences if isinstance(array, np.ndarray)]
+        return SeriesInputs.learn(arrays, standardize, dtype, rounding)
+    vocabulary = Vocabulary.from_tokens(
+        (token for tokens in sequences for token in tokens),
+        max_size=max_vocabulary_size,
+        min_count=min_count,
+        eos=eos,
+    )
+    return TokenInputs(tokenizer, vocabulary)
+
+
+def inputs_from_dict(settings: Mapping[str, Any]) -> Inputs:
+    """Make the inputs whose `to_dict` gave the settings.
+
+    Raises
+    ------
+    ValueError
+        If the settings are not those of inputs.
+    """
+    if settings["type"] == "tokens":
+        return TokenInputs(
+            tokenizer_from_dict(settings["tokenizer"]),
+            Vocabulary.from_json(settings["vocabulary"]),
+        )
+    if settings["type"] != "series":
+        raise ValueError(
+            f"inputs: expected the type 'tokens' or 'series', got {shown(settings['type'])}"
+        )
+    return series_from_dict(settings)
+
+
+def series_from_dict(settings: Mapping[str, Any]) -> SeriesInputs:
+    """Make the `SeriesInputs` whose `to_dict` gave the settings.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError
+        If the settings are not those.
+    """
+    mean, scale, dtype = read_scaling(settings)
+    if scale.size and scale.min() == 0:
+        raise ValueError("scale: expected positive numbers, got 0")
+    return SeriesInputs(mean, scale, dtype)
+
+
+def read_scaling(settings: Mapping[str, Any]) -> tuple[Array, Array, str]:
+    """Return the mean and scale ``(F,)``, the latter at least 0, and the dtype of settings.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError
+        If the settings are not such.
+    """
+    mean, scale = (as_numbers(name, settings[name]) for name in ("mean", "scale"))
+    for name, array in (("mean", mean), ("scale", scale)):
+        if array.ndim != 1 or array.shape != mean.shape:
+            raise ValueError(f"{name}: expected one number a feature, got shape {array.shape}")
+        if not np.isfinite(array).all() or (name == "scale" and (array < 0).any()):
+            raise ValueError(f"{name}: expected finite numbers, of the scale none below 0")
+    return mean, scale, check_float_dtype("dtype", settings["dtype"]).name

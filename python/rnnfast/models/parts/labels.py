@@ -1,0 +1,227 @@
+"""Labels of a classifier: which classes there are, and how much each weighs."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast._checks import check_real
+from rnnfast._checks.arrays import as_numbers
+from rnnfast._checks.messages import shown, some_of
+from rnnfast.data.batches import Ints
+from rnnfast.models.parts.sequences import as_list
+from rnnfast.nn.module import Array
+
+# The integer label of a step that does not count, as other libraries' losses have it by default;
+# as a class number too, and there that of rnnfast's losses.
+IGNORED = -100
+
+
+def read_labels(name: str, y: Any) -> list[Any]:
+    """Return labels as a list of str, of int or of bool.
+
+    Raises
+    ------
+    TypeError
+        If a label is something else, or they are a mixture.
+    ValueError
+        If there is none, one is beyond int64, or a text ends in NUL, which NumPy's arrays drop.
+    """
+    labels = as_list(name, y, "a list of labels")
+    if not labels:
+        raise ValueError(f"{name}: expected at least one label, got none")
+    plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
+    kinds = [_kind(f"{name}[{number}]", label) for number, label in enumerate(plain)]
+    for number, kind in enumerate(kinds):
+        if kind is not kinds[0]:
+            raise TypeError(
+                f"{name}[{number}]: expected {_an(kinds[0])} as {name}[0] is, got {_an(kind)}"
+            )
+        if kind is int and not -(2**63) <= plain[number] < 2**63:
+            raise ValueError(
+                f"{name}[{number}]: expected a 64-bit integer, got {shown(plain[number])}"
+            )
+        if kind is str and plain[number].endswith("\0"):
+            raise ValueError(
+                f"{name}[{number}]: expected no NUL at its end, got {shown(plain[number])}"
+            )
+    return plain
+
+
+def read_classes(name: str, y: Any) -> list[Any]:
+    """Return what `read_labels` does; ValueError for an integer label that says it is none."""
+    labels = read_labels(name, y)
+    if type(labels[0]) is int and IGNORED in labels:
+        raise ValueError(
+            f"{name}[{labels.index(IGNORED)}]: expected a class, got {IGNORED}, which stands for "
+            "what does not count; leave that sequence out"
+        )
+    return labels
+
+
+def read_label_lists(name: str, y: Any) -> list[Array]:
+    """Return the labels of sequences as arrays ``(T_i,)`` of str, of int or of bool.
+
+    Raises
+    ------
+    TypeError
+        If a sequence has something else, or they are a mixture.
+    ValueError
+        If there is no sequence, or no label at all.
+    """
+    items = as_list(name, y, "a list of label lists")
+    lists = [
+        as_list(f"{name}[{number}]", item, "a list of labels") for number, item in enumerate(items)
+    ]
+    read = [read_labels(f"{name}[{n}]", labels) if labels else [] for n, labels in enumerate(lists)]
+    first = next((number for number, labels in enumerate(read) if labels), None)
+    if first is None:
+        raise ValueError(f"{name}: expected at least one label, got none")
+    kind = type(read[first][0])
+    for number, labels in enumerate(read):
+        if labels and type(labels[0]) is not kind:
+            raise TypeError(
+                f"{name}[{number}]: expected {_an(kind)} as {name}[{first}] has, "
+                f"got {_an(type(labels[0]))}"
+            )
+    return [np.array(labels, dtype=kind) for labels in read]
+
+
+def find_classes(name: str, labels: Sequence[Any]) -> Array:
+    """Return the classes ``(K,)``, sorted, without the integer that stands for none.
+
+    Raises
+    ------
+    ValueError
+        If there are less than two.
+    """
+    classes = np.unique(np.array(labels))
+    if classes.dtype.kind == "i":
+        classes = classes[classes != IGNORED]
+    if len(classes) < 2:
+        got = f"only {shown(classes.tolist()[0])}" if len(classes) else "none"
+        raise ValueError(f"{name}: expected at least 2 classes, got {got}")
+    return classes
+
+
+def restore_classes(classes: Any, weights: Any, dtype: str) -> tuple[Array, Array | None]:
+    """Return the classes, and how much each weighs, that a file has; None: all the same.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are none, with the field's name.
+    """
+    known = np.array(read_classes("classes", classes))
+    if len(known) < 2 or not np.array_equal(known, np.unique(known)):
+        raise ValueError(f"classes: expected 2 or more in order, got {shown(classes)}")
+    if weights is None:
+        return known, None
+    array = as_numbers("class_weights", weights)
+    if array.shape != known.shape:
+        raise ValueError(f"class_weights: expected shape {known.shape}, got {array.shape}")
+    for number, weight in enumerate(array.tolist()):
+        check_weight(f"class_weights[{number}]", weight, dtype)
+    return known, array.astype(dtype)
+
+
+def check_weight(name: str, weight: Any, dtype: str) -> float:
+    """Return the weight of a class; TypeError or ValueError unless its dtype has it, above 0."""
+    number = check_real(name, weight, 0, float(np.finfo(dtype).max), above=True)
+    if np.dtype(dtype).type(number) == 0:
+        raise ValueError(f"{name}: expected a number that {dtype} can tell from 0, got {number:g}")
+    return number
+
+
+def counts(labels: Array) -> npt.NDArray[np.bool_]:
+    """Return which labels of a sequence, or their numbers, count."""
+    if labels.dtype.kind != "i":
+        return np.ones(labels.shape, np.bool_)
+    counting: npt.NDArray[np.bool_] = labels != IGNORED
+    return counting
+
+
+def class_numbers(name: str, labels: Sequence[Any], classes: Array) -> Ints:
+    """Return the place of each label among the classes.
+
+    Raises
+    ------
+    ValueError
+        If a label is none of the classes.
+    """
+    place = {label: number for number, label in enumerate(classes.tolist())}
+    for number, label in enumerate(labels):
+        if label not in place:
+            known = some_of(list(place))
+            raise ValueError(f"{name}[{number}]: expected one of {known}, got {shown(label)}")
+    return np.array([place[label] for label in labels], np.int64)
+
+
+def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: str) -> Array | None:
+    """Return the weight of each class ``(K,)``; None: they weigh the same.
+
+    Parameters
+    ----------
+    class_weight : None, "balanced" or mapping
+        ``"balanced"`` is N / (K n), for n of the N examples. A class that the mapping does not
+        name weighs 1. A name may be the class or its ``str``, as older model files have it.
+    classes : ndarray
+        ``(K,)``.
+    numbers_of : ndarray of int
+        The class of each example, by number.
+    dtype : str
+        Of the weights.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is something else, names no class, or one twice, or a weight is not above 0 or
+        beyond the dtype.
+    """
+    if class_weight is None:
+        return None
+    if isinstance(class_weight, Mapping):
+        weights = np.ones(len(classes))
+        place: dict[Any, int] = {}
+        for number, label in enumerate(classes.tolist()):
+            place[label] = place[str(label)] = number
+        named: dict[int, Any] = {}
+        for label, weight in class_weight.items():
+            if label not in place:
+                raise ValueError(f"class_weight: expected classes of y, got {shown(label)}")
+            number = place[label]
+            if number in named:
+                raise ValueError(
+                    f"class_weight: expected each class once, got {shown(named[number])} and "
+                    f"{shown(label)}"
+                )
+            named[number] = label
+            weights[number] = check_weight(f"class_weight[{shown(label)}]", weight, dtype)
+        return weights.astype(dtype)
+    if not isinstance(class_weight, str) or class_weight != "balanced":
+        raise ValueError(
+            f"class_weight: expected None, 'balanced' or a dict, got {shown(class_weight)}"
+        )
+    counts = np.bincount(numbers_of, minlength=len(classes))
+    return (len(numbers_of) / (len(classes) * counts)).astype(dtype)
+
+
+def chance_loss(classes: Array, weights: Array | None) -> float:
+    """Return the cross-entropy of equal chances, of the class that weighs most."""
+    return math.log(len(classes)) * (1.0 if weights is None else max(1.0, float(weights.max())))
+
+
+def _kind(name: str, label: Any) -> type:
+    for kind, plain in ((str, str), (bool, bool), (numbers.Integral, int)):
+        if isinstance(label, kind):
+            return plain
+    raise TypeError(f"{name}: expected a label, a str or an int, got {type(label).__name__}")
+
+
+def _an(kind: type) -> str:
+    return f"an {kind.__name__}" if kind is int else f"a {kind.__name__}"

@@ -1,0 +1,223 @@
+"""What a fitted language model answers: how likely a text is, what may follow, new text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rnnfast._checks import check_bool, check_int
+from rnnfast.data.batches import Ints
+from rnnfast.models.parts.condition import Condition, encode_given
+from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
+from rnnfast.models.parts.scoring import Evaluation, score
+from rnnfast.models.parts.token_network import TokenNetwork
+from rnnfast.models.recurrent_model import RecurrentModel
+from rnnfast.nn.module import Array
+from rnnfast.text.tokenizers import Tokenizer
+from rnnfast.text.vocabulary import Vocabulary
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LanguageAnswers(RecurrentModel, base=True):
+    """Base of `LanguageModel`: what can be asked once it has learned."""
+
+    lines: bool = False
+
+    vocabulary_: Vocabulary = field(init=False)
+    tokenizer_: Tokenizer = field(init=False)
+    network_: TokenNetwork = field(init=False)
+    condition_: Condition | None = field(init=False)
+
+    def evaluate(
+        self, text: str | Sequence[str], condition: Sequence[str] | Array | None = None
+    ) -> Evaluation:
+        """Score a text, or with ``lines`` each of its lines.
+
+        Parameters
+        ----------
+        text : str or list of str
+            As `fit` takes it. A running text is scored as one, from a zero state. An empty line
+            has the probability that a line ends at once; ``""`` is one such line.
+        condition : list of str or ndarray, optional
+            What each line is conditioned on, if the model was trained so.
+
+        Returns
+        -------
+        Evaluation
+            Log-probability, number of tokens, loss and perplexity.
+
+        Raises
+        ------
+        NotFittedError
+            If the model has not been fitted.
+        ValueError
+            If the text is empty, or has no token of the vocabulary, or there is not one known
+            condition for each line.
+        TypeError
+            If something is of a wrong type.
+        """
+        self = self._as_fitted()
+        reader = CorpusReader(self.tokenizer_, self.lines)
+        lines = reader.read("text", text, to_learn=False)
+        sequences = reader.encode("text", lines, self.vocabulary_)
+        given = encode_given(self.condition_, condition, len(sequences), self.dtype)
+        return self._score_sequences(sequences, given)
+
+    def perplexity(
+        self, text: str | Sequence[str], condition: Sequence[str] | Array | None = None
+    ) -> float:
+        """Return the perplexity of a text, ``exp(-log P / number of tokens)``; see `evaluate`."""
+        return self.evaluate(text, condition).perplexity
+
+    def log_prob(self, sentence: str, condition: str | Array | None = None) -> float:
+        """Return ``log P(sentence)``, the sum of ``log P(y<t> | y<1> ... y<t-1>)``, in nats.
+
+        It starts from a zero state and a zero input. With ``lines`` the probability that the
+        sentence ends, P(<EOS> | y<1> ... y<T>), is part of it, so that the probabilities of all
+        sentences add up to 1. An unknown token counts as ``<UNK>``. Under a ``condition``, if the
+        model was trained so, it is ``log P(sentence | condition)``.
+
+        Parameters
+        ----------
+        sentence : str
+            May be empty.
+        condition : str or ndarray, optional
+            The label or the vector ``(F,)``, if the model was trained so.
+
+        Raises
+        ------
+        NotFittedError
+            If the model has not been fitted.
+        ValueError
+            If the sentence has tokens, but none of the vocabulary, or the condition does not fit.
+        TypeError
+            If something is of a wrong type.
+        """
+        self = self._as_fitted()
+        ids = self._encode("sentence", sentence)[1]
+        if len(ids) == 0 and not self.lines:
+            return 0.0
+        return self._score_sequences([ids], self._given(condition)).log_prob
+
+    def next_tokens(
+        self, prefix: str = "", k: int = 5, condition: str | Array | None = None
+    ) -> list[tuple[str, float]]:
+        """Return the k tokens that most likely follow a prefix, with their probabilities.
+
+        Parameters
+        ----------
+        prefix : str
+            What stands before; empty: the start of a text or line.
+        k : int
+            How many; all of the vocabulary if that has fewer.
+        condition : str or ndarray, optional
+            The label or the vector ``(F,)``, if the model was trained so.
+
+        Returns
+        -------
+        list of (str, float)
+            The likeliest first, ``<EOS>`` and ``<UNK>`` among them.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As `log_prob`, for ``prefix`` and ``condition``; or if ``k`` is no integer from 1 on.
+        """
+        self = self._as_fitted()
+        k = check_int("k", k, 1)
+        ids = self._encode("prefix", prefix)[1]
+        probabilities = self.network_.next_probabilities(ids, self._given(condition))
+        best = np.argsort(-probabilities, kind="stable")[:k]
+        return [(self.vocabulary_.tokens[i], float(probabilities[i])) for i in best]
+
+    def sample(
+        self,
+        n: int = 1,
+        prefix: str = "",
+        max_length: int = 500,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        allow_unknown: bool = False,
+        seed: int | None = None,
+        condition: str | Array | None = None,
+    ) -> str | list[str]:
+        """Write new text: draw a token, feed it back, draw the next, and so on.
+
+        Parameters
+        ----------
+        n : int
+            How many texts.
+        prefix : str
+            What each begins with; empty: they start from a zero state and a zero input.
+        max_length : int
+            At most so many tokens are drawn; with ``lines`` a text ends at ``<EOS>`` before.
+        temperature : float
+            Below 1 likely tokens become likelier, above 1 less so; 0 takes the likeliest.
+        top_k : int, optional
+            Draw among the k likeliest tokens.
+        top_p : float, optional
+            Draw among the fewest likeliest tokens that carry this probability together.
+        allow_unknown : bool
+            Whether ``<UNK>`` may be drawn. It is drawn again otherwise.
+        seed : int, optional
+            The same seed draws the same text.
+        condition : str or ndarray, optional
+            The label or the vector ``(F,)`` that all of them are to have, if the model was trained
+            so.
+
+        Returns
+        -------
+        str or list of str
+            The text, prefix included; a list of them if n is above 1.
+
+        Raises
+        ------
+        NotFittedError
+            If the model has not been fitted.
+        ValueError
+            If an argument is out of its range, a prefix has no token of the vocabulary, or the
+            condition does not fit.
+        TypeError
+            If something is of a wrong type.
+        """
+        self = self._as_fitted()
+        n, allow_unknown = check_int("n", n, 1), check_bool("allow_unknown", allow_unknown)
+        tokens, ids = self._encode("prefix", prefix)
+        vocabulary = self.vocabulary_
+        unknown, end = vocabulary.unk_id, vocabulary.eos_id
+        drawn = self.network_.sample(
+            n,
+            ids,
+            self._given(condition),
+            max_length=max_length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            forbidden=[] if allow_unknown or unknown is None else [unknown],
+            stop=[] if end is None else [end],
+            seed=seed,
+        )
+        if end is not None:
+            drawn = [row[row != end] for row in drawn]
+        texts = [self.tokenizer_.detokenize(tokens + vocabulary.decode(row)) for row in drawn]
+        return texts[0] if n == 1 else texts
+
+    def _encode(self, name: str, text: str) -> tuple[list[str], Ints]:
+        """Return the tokens of one sentence or prefix, and their ids."""
+        if not isinstance(text, str):
+            raise TypeError(f"{name}: expected a str, got {type(text).__name__}")
+        reader = CorpusReader(self.tokenizer_, self.lines)
+        tokens = self.tokenizer_.tokenize(text)
+        return tokens, reader.encode(name, [tokens], self.vocabulary_)[0]
+
+    def _given(self, condition: Any) -> Array | None:
+        """Return one condition as a batch of one; None if the model has none."""
+        return encode_given(self.condition_, condition, None, self.dtype)
+
+    def _score_sequences(self, sequences: list[Ints], condition: Array | None = None) -> Evaluation:
+        batches = CorpusBatches.to_score(sequences, self.network_.start, self.vocabulary_.eos_id)
+        return score(self.network_, batches, not self.lines, condition)

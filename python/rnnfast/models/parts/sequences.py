@@ -1,0 +1,203 @@
+"""Sequences as users give them, read as token lists or arrays.
+
+``X`` may be
+
+- a list of str, which a tokenizer splits into characters or words,
+- a list of lists of str: tokens,
+- a list of arrays ``(T_i, F)``: series of F numbers a step, of different lengths,
+- an array ``(N, T, F)``: series of equal lengths.
+
+Tuples, and arrays of str or of objects with one axis, count as lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from rnnfast._checks import check_int
+from rnnfast._checks.arrays import (
+    hint_time_first,
+    is_table,
+    read_array,
+    require_finite,
+    require_time_first,
+    require_unmasked,
+)
+from rnnfast.data.batches import Ints
+from rnnfast.nn.module import Array
+from rnnfast.text.tokenizers import Tokenizer
+
+# Sequences as `read_sequences` gives them: all of tokens, or all of numbers.
+Sequences: TypeAlias = list[list[str] | Array]
+
+
+def as_list(name: str, items: Any, what: str) -> list[Any]:
+    """Return examples or labels as a list.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    items : sequence or array
+        A str, a mapping or a set is none.
+    what : str
+        What was expected, for messages.
+
+    Raises
+    ------
+    TypeError
+        If it is not a list of any kind, or masked; or a table (a DataFrame), whose rows are not the
+        examples but lists of their columns.
+    """
+    require_column(name, items, what)
+    require_unmasked(name, items)
+    if isinstance(items, np.ndarray) or (
+        hasattr(items, "__array__") and not isinstance(items, Sequence)
+    ):
+        array = read_array(name, items, what)
+        if array.ndim:
+            return array.tolist() if array.dtype.kind == "U" else list(array)
+    elif isinstance(items, Sequence) and not isinstance(items, (str, bytes, bytearray)):
+        return list(items)
+    raise TypeError(f"{name}: expected {what}, got {_describe(items)}")
+
+
+def require_column(name: str, items: Any, what: str) -> None:
+    """Raise TypeError for a table of columns, such as a DataFrame of pandas or polars."""
+    if not is_table(items):
+        return
+    kind = type(items).__name__
+    first = next(iter(items.columns), None)
+    one = f"; one of its columns is, {name}[{first!r}]" if isinstance(first, (str, int)) else ""
+    raise TypeError(f"{name}: expected {what}, got a {kind}{one}")
+
+
+def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
+    """Return ``X`` as token lists or as arrays ``(T_i, F)``.
+
+    What it gives may be given to it again. Numbers keep their dtype.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    X : list of str, list of list of str, list of array_like, or ndarray
+        See above. An empty text, token list or series of no steps is allowed.
+    tokenizer : Tokenizer
+        Splits text.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these, or holds a mixture.
+    ValueError
+        If there is no sequence, an array has not two axes, widths differ, or a number is NaN or
+        infinite, which is told with its place; or if all series have one step or two of thousands
+        of numbers, as sound has whose first axis is the channel.
+    """
+    if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim != 3:
+        raise ValueError(f"{name}: expected an array of shape (N, T, F), got {X.shape}")
+    if isinstance(X, np.ndarray) and X.dtype.kind in "UO" and X.ndim == 2 and X.shape[1] == 1:
+        raise ValueError(
+            f"{name}: expected one axis of texts, got shape {X.shape}; {name}[:, 0] has one, "
+            f"{name}.tolist() are lists of one token"
+        )
+    items = as_list(name, X, "a list of str, of token lists or of arrays")
+    if not items:
+        raise ValueError(f"{name}: expected at least one sequence, got none")
+    kinds = [_kind(f"{name}[{number}]", item) for number, item in enumerate(items)]
+    known = [kind for kind in kinds if kind != "nothing"]
+    kind = known[0] if known else "token list"
+    for number, (found, item) in enumerate(zip(kinds, items, strict=True)):
+        if found not in (kind, "nothing") or (found == "nothing" and kind == "str"):
+            first = kinds.index(kind)
+            raise TypeError(
+                f"{name}[{number}]: expected {_an(kind)} as {name}[{first}] is, "
+                f"got {_describe(item)}"
+            )
+    if kind == "str":
+        return [tokenizer.tokenize(item) for item in items]
+    if kind == "token list":
+        return [_as_tokens(f"{name}[{number}]", item) for number, item in enumerate(items)]
+    return [*_as_series(name, items)]
+
+
+def lengths_of(sequences: Sequence[Any]) -> Ints:
+    """Return the lengths ``(N,)`` of sequences."""
+    return np.array([len(sequence) for sequence in sequences], np.int64)
+
+
+def _kind(name: str, item: Any) -> str:
+    if isinstance(item, str):
+        return "str"
+    if isinstance(item, np.ndarray):
+        if item.ndim == 0:
+            raise TypeError(f"{name}: expected a str, tokens or an array, got {_describe(item)}")
+        if item.dtype.kind in "biuf":
+            return "array"
+        if item.dtype.kind not in "UO":
+            raise TypeError(f"{name}: expected real numbers or str, got dtype {item.dtype}")
+    elif not isinstance(item, (list, tuple)):
+        raise TypeError(f"{name}: expected a str, tokens or an array, got {_describe(item)}")
+    if len(item) == 0:
+        return "nothing"
+    return "token list" if isinstance(item[0], str) else "array"
+
+
+def _as_tokens(name: str, item: Any) -> list[str]:
+    tokens = item.tolist() if isinstance(item, np.ndarray) else list(item)
+    for place, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise TypeError(f"{name}[{place}]: expected a str, got {_describe(token)}")
+    return tokens
+
+
+def _as_series(name: str, items: list[Any]) -> list[Array]:
+    arrays: list[Array] = []
+    features: int | None = None
+    for number, item in enumerate(items):
+        label = f"{name}[{number}]"
+        array = read_array(label, item, "shape (T, F)")
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"{label}: expected real numbers, got dtype {array.dtype}")
+        if array.shape == (0,) and not isinstance(item, np.ndarray):
+            array = array.reshape(0, features or _features(items))
+        if array.ndim != 2 or array.shape[1] == 0:
+            cure = f"; {label}[:, np.newaxis] is one of a single feature" if array.ndim == 1 else ""
+            raise ValueError(f"{label}: expected shape (T, F), got {array.shape}{cure}")
+        if features is None:
+            features = check_int("features", array.shape[1], 1)
+        elif array.shape[1] != features:
+            raise ValueError(
+                f"{label}: expected shape (T, {features}) as {name}[0] has, got {array.shape}"
+                + hint_time_first(label, array.shape, arrays[0].shape)
+            )
+        require_finite(label, array)
+        arrays.append(array)
+    if arrays:
+        require_time_first(f"{name}[0]", arrays[0], max(map(len, arrays)))
+    return arrays
+
+
+def common_dtype(arrays: Sequence[Array]) -> np.dtype[Any]:
+    """Return the dtype of arrays whose numbers are rounded most."""
+    floats = {array.dtype for array in arrays if array.dtype.kind == "f"}
+    return max(floats, key=lambda dtype: np.finfo(dtype).eps, default=np.dtype(np.int64))
+
+
+def _features(items: list[Any]) -> int:
+    """Return the width of the first item that is not empty."""
+    return int(next(np.shape(item)[-1] for item in items if len(item)))
+
+
+def _describe(item: Any) -> str:
+    if isinstance(item, np.ndarray):
+        return f"an array of shape {item.shape}"
+    return type(item).__name__
+
+
+def _an(kind: str) -> str:
+    return f"an {kind}" if kind == "array" else f"a {kind}"

@@ -1,0 +1,214 @@
+"""The network of a language model: token ids in, the next token's probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from rnnfast.data.batches import Batch, Ints
+from rnnfast.generation import sampling as decoding
+from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.network import Network
+from rnnfast.nn import penalties
+from rnnfast.nn.dropout_masks import WeightDrop
+from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.linear import Linear
+from rnnfast.nn.losses import linear_cross_entropy, softmax
+from rnnfast.nn.module import Array
+from rnnfast.nn.recurrent.base import State
+from rnnfast.nn.tied import TiedEmbedding
+
+# The target that `linear_cross_entropy` ignores by default.
+_IGNORED = -100
+
+
+class TokenNetwork(Network):
+    """Tokens or their embeddings, recurrent layers, a linear layer, softmax.
+
+    Before the first token the input is a vector of zeros, ``x<1> = 0``. Batches of ids say it with
+    an id of its own, `start`: the column of the first layer's weights that belongs to it, or its
+    embedding, is zero and stays so.
+
+    Parameters
+    ----------
+    num_tokens : int
+        V, how many tokens there are.
+    embedding_size, dropout, cell, hidden_size, num_layers, cell_options, dtype, rng
+        As `EncoderLayers` takes them.
+    variational, embedding_dropout, sparse_embedding, condition
+        As `EncoderLayers` takes them.
+    weight_drop : float
+        Probability of `WeightDrop` on the recurrent weights.
+    activation_penalty, slowness_penalty : float
+        The weights of those, on the last layer's outputs.
+    label_smoothing : float
+        Of the loss of `add_gradients`, as `linear_cross_entropy` takes it.
+    tie_weights : bool
+        Whether the embeddings are the weights of the output layer too; see `TiedEmbedding`.
+
+    Attributes
+    ----------
+    start : int
+        The id that stands for no token, V.
+    """
+
+    def __init__(
+        self,
+        num_tokens: int,
+        *,
+        cell: str,
+        hidden_size: int,
+        num_layers: int,
+        embedding_size: int | None,
+        dropout: float,
+        cell_options: Mapping[str, Any] | None,
+        dtype: str,
+        rng: np.random.Generator,
+        variational: bool = False,
+        embedding_dropout: float = 0.0,
+        sparse_embedding: bool = False,
+        weight_drop: float = 0.0,
+        activation_penalty: float = 0.0,
+        slowness_penalty: float = 0.0,
+        label_smoothing: float = 0.0,
+        tie_weights: bool = False,
+        condition: Embedding | Linear | None = None,
+    ) -> None:
+        if tie_weights and embedding_size is None:
+            raise ValueError("tie_weights: expected an embedding_size with it, got None")
+        self.start = num_tokens
+        self.encoder = EncoderLayers(
+            num_tokens + 1,
+            tokens=True,
+            embedding_size=embedding_size,
+            cell=cell,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            dropout=dropout,
+            cell_options=cell_options,
+            dtype=dtype,
+            rng=rng,
+            blank=self.start,
+            variational=variational,
+            embedding_dropout=embedding_dropout,
+            sparse_embedding=sparse_embedding,
+            tied=num_tokens if tie_weights else None,
+            condition=condition,
+        )
+        self.embedding, self.recurrent = self.encoder.embedding, self.encoder.recurrent
+        size = self.encoder.output_size
+        if isinstance(self.embedding, TiedEmbedding):
+            if size != embedding_size:
+                raise ValueError(
+                    f"tie_weights: expected embedding_size {size}, the size of the layers' "
+                    f"outputs, got {embedding_size}"
+                )
+            self.output: Linear = self.embedding.linear
+        else:
+            self.output = Linear(size, num_tokens, dtype=dtype, seed=rng)
+        self._weight_drop: WeightDrop | None = None
+        if weight_drop != 0:
+            if not any(name.startswith("weight_hh_") for name in self.recurrent.parameters()):
+                raise ValueError(
+                    f"weight_drop: expected 0 with the cell {cell}, which has no recurrent "
+                    f"weights, got {weight_drop}"
+                )
+            self._weight_drop = WeightDrop(self.recurrent, weight_drop, seed=rng)
+        self._activation_penalty, self._slowness_penalty = activation_penalty, slowness_penalty
+        self._label_smoothing = label_smoothing
+
+    def add_gradients(
+        self, batch: Batch, state: State, condition: Array | None = None
+    ) -> tuple[float, State]:
+        """Add the gradients of the summed loss of one batch, and of the penalties.
+
+        Parameters
+        ----------
+        batch : Batch
+            Ids; the inputs may be `start`.
+        state : ndarray or pair of ndarray, optional
+            The recurrent layers' initial state, to which no gradient flows; None: zero.
+        condition : ndarray, optional
+            What each column of the batch is conditioned on, as its layer takes it.
+
+        Returns
+        -------
+        loss : float
+            The sum of ``-log P(target)`` in nats, without the penalties.
+        state
+            The final state.
+        """
+        inputs, targets, lengths = _effective(batch)
+        with self._weight_drop or nullcontext():
+            (h, state), backprop = self.encoder.forward(inputs, state, lengths, condition=condition)
+            loss, dh = linear_cross_entropy(
+                self.output, h, targets, label_smoothing=self._label_smoothing, reduction="sum"
+            )
+            assert dh is not None
+            if self._activation_penalty:
+                dh += penalties.activation_penalty(h, self._activation_penalty, lengths)[1]
+            if self._slowness_penalty:
+                dh += penalties.slowness_penalty(h, self._slowness_penalty, lengths)[1]
+            backprop(dh)
+        return loss, state
+
+    def loss(
+        self, batch: Batch, state: State, condition: Array | None = None
+    ) -> tuple[float, State]:
+        """Return what `add_gradients` does, without gradients and dropout."""
+        inputs, targets, lengths = _effective(batch)
+        h, state = self.encoder(inputs, state, lengths, condition=condition)
+        loss, _ = linear_cross_entropy(self.output, h, targets, reduction="sum", backward=False)
+        return loss, state
+
+    def next_probabilities(self, ids: Array, condition: Array | None = None) -> Array:
+        """Return the probability of each token after ``ids`` (T,), from zero state and input."""
+        inputs = np.concatenate([[self.start], ids])[:, np.newaxis]
+        h, _ = self.encoder(inputs, condition=condition)
+        probabilities: Array = softmax(self.output(h[-1]))[0]
+        return probabilities
+
+    def sample(
+        self, n: int, prefix: Ints, condition: Array | None = None, **options: Any
+    ) -> list[Ints]:
+        """Draw n sequences that begin with a prefix ``(T,)`` of ids, from zero state and input.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        prefix : ndarray of int
+            Ids; it is not part of what is returned.
+        condition : ndarray, optional
+            What all of them are conditioned on, a batch of one.
+        **options
+            Further arguments of `rnnfast.generation.sampling.sample`.
+        """
+        if condition is None:
+            start: dict[str, Any] = {"embedding": self.embedding, "prefix": prefix}
+        else:  # the first input is no vector of zeros: the condition stands in it
+            start = {
+                "embedding": self.input_table(condition),
+                "prefix": np.concatenate([[self.start], prefix]),
+                "zero_first": False,
+            }
+        return decoding.sample(self.recurrent.stream(n), self.output, **start, **options)
+
+    def input_table(self, condition: Array) -> Embedding:
+        """Return an embedding that gives the whole input of each token under one condition."""
+        tokens = np.arange(self.start + 1)[:, np.newaxis]
+        rows = self.encoder.inputs(tokens, condition)[:, 0]
+        table = Embedding(*rows.shape, dtype=str(rows.dtype))
+        table.parameters()["weight"].assign(rows)
+        return table
+
+
+def _effective(batch: Batch) -> tuple[Array, Array, Array | None]:
+    """Return inputs, targets that are ignored past a length, and lengths if any is short."""
+    inputs, targets, lengths = batch
+    if (lengths == len(inputs)).all():
+        return inputs, targets, None
+    return inputs, np.where(batch.mask, targets, _IGNORED), lengths

@@ -1,0 +1,353 @@
+"""What recurrent layers share: parameters, checks, and the call of the kernels."""
+
+from __future__ import annotations
+
+import functools
+import math
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast import _core
+from rnnfast._checks import (
+    check_array,
+    check_bool,
+    check_int,
+    check_probability,
+    make_generator,
+)
+from rnnfast._checks.memory import check_memory
+from rnnfast.nn._copies import compiled
+from rnnfast.nn.module import Array, Module, Parameter
+from rnnfast.nn.recurrent.arguments import Call, add_batch, read_call
+from rnnfast.nn.recurrent.networks import one_way_networks, whole_network
+from rnnfast.nn.recurrent.recompute import NativeBackprop, recomputed_forward
+
+if TYPE_CHECKING:
+    from rnnfast.nn.recurrent.stream import Stream
+
+State: TypeAlias = Any  # (L*D, B, H), or a pair of those for an LSTM
+Backprop: TypeAlias = Callable[..., tuple[Array | None, State]]
+
+
+def _protecting(y: Array, native: NativeBackprop) -> NativeBackprop:
+    """Make ``y``, which backpropagation reads, read-only until that has run."""
+    y.setflags(write=False)
+    given = weakref.ref(y)
+
+    def backprop(
+        dy: Array | None, dh: Array | None, dc: Array | None, need_dx: bool
+    ) -> tuple[Array | None, Array, Array]:
+        results = native(dy, dh, dc, need_dx)
+        if (left := given()) is not None:
+            left.setflags(write=True)
+        return results
+
+    return backprop
+
+
+# The layers by the names under which models take them.
+LAYERS: dict[str, type[Any]] = {}
+
+
+class Recurrent(Module):
+    """Base of `RNN`, `GRU`, `LSTM` and others, which differ in their cells and options."""
+
+    has_state = True
+
+    _name: str
+
+    def __init_subclass__(cls, *, name: str | None = None) -> None:
+        super().__init_subclass__()
+        if name is not None:
+            cls._name = name
+            LAYERS[name] = cls
+
+    def __init__(
+        self,
+        kernel: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        *,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        variational: bool,
+        bidirectional: bool,
+        dtype: str,
+        seed: int | np.random.Generator | None,
+        proj_size: int = 0,
+    ) -> None:
+        self._kernel = kernel
+        self.input_size = check_int("input_size", input_size, 1)
+        self.hidden_size = check_int("hidden_size", hidden_size, 1)
+        self.num_layers = check_int("num_layers", num_layers, 1)
+        self.bias = check_bool("bias", bias)
+        self.batch_first = check_bool("batch_first", batch_first)
+        self.bidirectional = check_bool("bidirectional", bidirectional)
+        self.proj_size = check_int("proj_size", proj_size, 0)
+        if self.proj_size >= self.hidden_size:
+            raise ValueError(
+                f"proj_size: expected less than hidden_size {hidden_size}, got {proj_size}"
+            )
+        self.dropout = check_probability("dropout", dropout)
+        self.variational = check_bool("variational", variational)
+        self._rng = make_generator("seed", seed)
+        self._check_memory(dtype)
+        super().__init__(self._shapes(), dtype)
+        self._initialise()
+
+    @compiled
+    def _native(self) -> Any:
+        """What runs the passes."""
+        return whole_network(self)
+
+    @compiled
+    def _levels(self) -> list[list[Any]]:
+        """What `recompute` runs, one after the other."""
+        return one_way_networks(self) if self.bidirectional else [[self._native]]
+
+    @property
+    def _cell(self) -> _core.Cell:
+        """What the cell is, beside its step."""
+        return _core.cells()[self._kernel]
+
+    @property
+    def num_directions(self) -> int:
+        """2 if bidirectional, else 1."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_size(self) -> int:
+        """Units of one direction's output: ``proj_size`` if that is not 0, else ``hidden_size``."""
+        return self.proj_size or self.hidden_size
+
+    def _width(self, layer: int) -> int:
+        """Features of a layer's input."""
+        return self.input_size if layer == 0 else self.num_directions * self.output_size
+
+    def _suffixes(self) -> list[tuple[int, str]]:
+        directions = ("", "_reverse")[: self.num_directions]
+        return [(k, f"l{k}{d}") for k in range(self.num_layers) for d in directions]
+
+    def _layer_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of one direction's parameters by kind."""
+        sizes = {"I": self._width(layer), "H": self.hidden_size, "P": self.output_size}
+        shapes: dict[str, tuple[int, ...]] = {}
+        for kind, factor, letters in self._cell.parameters(self.bias, self.proj_size > 0):
+            rows, *columns = (sizes[letter] for letter in letters)
+            shapes[kind] = (factor * rows, *columns)
+        return shapes
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {
+            f"{kind}_{suffix}": shape
+            for layer, suffix in self._suffixes()
+            for kind, shape in self._layer_shapes(layer).items()
+        }
+
+    def _check_memory(self, dtype: str) -> None:
+        """Raise unless there is memory for all layers, which need not be gone through for that."""
+        first, other = (self._layer_shapes(layer).values() for layer in (0, 1))
+        numbers, others = (sum(map(math.prod, shapes)) for shapes in (first, other))
+        sizes = {name: getattr(self, name) for name in ("input_size", "hidden_size", "num_layers")}
+        check_memory(
+            sizes,
+            self.num_directions * (numbers + (self.num_layers - 1) * others),
+            8 if isinstance(dtype, str) and dtype == "float64" else 4,
+            self.num_directions * self.num_layers * len(first),
+        )
+
+    def _initialise(self) -> None:
+        for name, parameter in self._parameters.items():
+            self._draw(name, parameter)
+
+    def _draw(self, name: str, parameter: Parameter) -> None:
+        """Draw a parameter from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch does."""
+        parameter._fill_uniform(self._rng, self.hidden_size**-0.5)
+
+    # A call
+
+    def _states(self, state: State) -> tuple[Any, Any]:
+        """Return h0 and c0 of what the caller gave as the state."""
+        return state, None
+
+    def _checked(self, x: Any, state: State, lengths: Any, reset: Any) -> Call:
+        return read_call(self, x, *self._states(state), lengths, reset)
+
+    def _dropout_seed(self) -> int | None:
+        """Draw the seed of one pass's dropout; None if there is no dropout."""
+        if not self.training or self.num_layers == 1 or self.dropout == 0.0:
+            return None
+        return int(self._rng.integers(2**63))
+
+    def _pass(
+        self, call: Call, keep: bool, seed: int | None = None
+    ) -> tuple[Array, Array, Array, _core.ForwardCache | None]:
+        """Run the kernels forward over a checked call."""
+        dropout = 0.0 if seed is None else self.dropout
+        results: tuple[Array, Array, Array, _core.ForwardCache | None] = self._native.forward(
+            call.x, call.h0, call.c0, call.lengths, call.reset,
+            self.batch_first, keep, dropout, seed or 0, self.variational,
+        )  # fmt: skip
+        return results
+
+    def _results(self, call: Call, y: Array, h_n: Array, c_n: Array) -> tuple[Array, State]:
+        if call.unbatched:
+            y, h_n, c_n = np.squeeze(y, 0 if self.batch_first else 1), h_n[:, 0], c_n[:, 0]
+        return y, self._pack_state(h_n, c_n)
+
+    def _backprop(self, call: Call, native: NativeBackprop) -> Backprop:
+        """Wrap backpropagation of arrays with an axis for the batch."""
+        axis = 0 if self.batch_first else 1
+
+        def backprop(
+            dy: Array | None, dstate: State = None, *, need_dx: bool = True
+        ) -> tuple[Array | None, State]:
+            dh, dc = self._states(dstate)
+            dy, dh, dc = check_array("dy", dy), check_array("dstate", dh), check_array("dstate", dc)
+            if call.unbatched:
+                dy = add_batch("dy", dy, axis)
+                dh, dc = add_batch("dstate", dh), add_batch("dstate", dc)
+            dx, dh0, dc0 = native(dy, dh, dc, check_bool("need_dx", need_dx))
+            if call.unbatched:
+                dx = None if dx is None else np.squeeze(dx, axis)
+                dh0, dc0 = dh0[:, 0], dc0[:, 0]
+            return dx, self._pack_state(dh0, dc0)
+
+        return backprop
+
+    def _pack_state(self, h: Array, c: Array) -> State:
+        return h
+
+    def __call__(
+        self,
+        x: Array,
+        h0: State = None,
+        lengths: npt.ArrayLike | None = None,
+        reset: npt.ArrayLike | None = None,
+    ) -> tuple[Array, State]:
+        """Run the network over a batch and keep nothing: inference.
+
+        Parameters
+        ----------
+        x : ndarray
+            Input, ``(T, B, I)``, or ``(B, T, I)`` with ``batch_first``, or ``(T, I)`` for a single
+            sequence, of the layer's dtype. An integer array of one axis less holds indices: the
+            same result as one-hot vectors of width I, which are never built.
+        h0 : ndarray or pair of ndarray, optional
+            Initial state, ``(L*D, B, H)``, without B for a single sequence; zero if None. For an
+            LSTM the pair ``(h0, c0)``, the first ``(L*D, B, proj_size)`` with a projection.
+        lengths : array_like of int, optional
+            ``(B,)``, each from 0 to T, in any order. Outputs past a length are 0, the final state
+            is that of the last valid step, the reverse direction starts there; a sequence of
+            length 0 keeps its initial state. What lies past a length is never read.
+        reset : array_like of bool, optional
+            ``(T, B)``, or ``(B, T)`` with ``batch_first``. True where a new document begins: no
+            state crosses from the step before, in either direction.
+
+        Returns
+        -------
+        y : ndarray
+            Output of the last layer, ``(T, B, D*H)`` in the axes of ``x``.
+        state : ndarray or pair of ndarray
+            Final state, as ``h0``.
+
+        Raises
+        ------
+        TypeError
+            If an array has another dtype; nothing is cast.
+        ValueError
+            If a shape does not fit, an index or a length is out of range, or a number is NaN or
+            infinite.
+        MemoryError
+            If there is not as much as the call needs.
+        """
+        call = self._checked(x, h0, lengths, reset)
+        y, h_n, c_n, _ = self._pass(call, keep=False)
+        return self._results(call, y, h_n, c_n)
+
+    def forward(
+        self,
+        x: Array,
+        h0: State = None,
+        lengths: npt.ArrayLike | None = None,
+        reset: npt.ArrayLike | None = None,
+        *,
+        recompute: bool = False,
+    ) -> tuple[tuple[Array, State], Backprop]:
+        """Run the network over a batch and keep what backpropagation needs.
+
+        Takes what a call of the layer takes. ``backprop`` reads ``x`` again, and without
+        ``recompute`` ``y``: until it has run, ``x`` must not be written to within the lengths,
+        which it finds out (RuntimeError), and ``y`` is read-only. Indices, states, lengths and
+        resets may be reused.
+
+        Parameters
+        ----------
+        recompute : bool
+            True: keep the states at about sqrt(T) borders in time only and run the pass between
+            them again in ``backprop``: memory of the order of sqrt(T) for a third more work
+            (Chen et al. 2016). In both directions each layer is gone through by itself, so that
+            the inputs of all layers are kept too. The parameters must not change before
+            ``backprop`` has run; otherwise it keeps to those of this pass.
+
+        Returns
+        -------
+        (y, state) : tuple
+            As a call of the layer.
+        backprop : callable
+            ``dx, dstate = backprop(dy, dstate=None, need_dx=True)``: from the gradients of ``y``
+            and of the final state (None: zero) to those of ``x`` and of the initial state. Adds to
+            `grads`. May be called once. ``dx`` is None for indices, and with ``need_dx=False``.
+            It raises RuntimeError, and changes nothing, where ``x`` is not what it was.
+
+        Notes
+        -----
+        A pass keeps, per step, sequence and hidden unit of a layer, in numbers of the dtype: 5 for
+        an LSTM and a GRU (4 for one that resets before the product, 3 for the simplified one),
+        1 for an RNN, one for each gate and one for the state of a cell without a recurrent product,
+        beside the layer's output; a projection or a reset before the product 1 more. With
+        ``recompute`` it keeps none of these; if bidirectional, the output of each layer but the
+        last, and ``backprop`` needs, for one layer at a time, the gradients of its output and
+        input, and the factors of its dropout.
+        """
+        call = self._checked(x, h0, lengths, reset)
+        if check_bool("recompute", recompute) and call.x.size:
+            y, h_n, c_n, native = recomputed_forward(self, call)
+            return self._results(call, y, h_n, c_n), self._backprop(call, native)
+        y, h_n, c_n, cache = self._pass(call, keep=True, seed=self._dropout_seed())
+        results = self._results(call, y, h_n, c_n)
+        native = _protecting(results[0], functools.partial(self._native.backward, cache))
+        return results, self._backprop(call, native)
+
+    def gates(self, x: Array, state: State = None) -> dict[str, Array]:
+        """Return the gates and states of the first layer at each step, ``(T, B, H)``.
+
+        Takes ``x`` as inference does, with an axis for the batch; for a network of one layer in
+        one direction. See `rnnfast.diagnostics.gate_activations`.
+        """
+        y, _, _, cache = self._pass(self._checked(x, state, None, None), keep=True)
+        return {**self._native.gates(cache), "h": np.swapaxes(y, 0, 1) if self.batch_first else y}
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return a runner that takes one step at a time and keeps the state inside.
+
+        Parameters
+        ----------
+        batch_size : int
+            Sequences that run side by side.
+
+        Raises
+        ------
+        ValueError
+            If the network is bidirectional: its reverse direction begins at the end of a sequence,
+            which a stream has not seen yet.
+        """
+        from rnnfast.nn.recurrent.stream import Stream
+
+        return Stream(self, batch_size)

@@ -1,0 +1,195 @@
+"""Backpropagation in little memory: keep states at borders in time, run the rest again.
+
+What is run so, part by part, has one direction: a stack of layers as a whole, or, if it is
+bidirectional, each direction of each layer by itself, one level after the other. There the next
+level needs both directions of a step, and they come to it in different parts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from rnnfast.nn.module import Array
+from rnnfast.nn.recurrent.arguments import Call, checked_state
+from rnnfast.nn.recurrent.parts import Direction, PartedPass, part_begins
+
+if TYPE_CHECKING:
+    from rnnfast.nn.recurrent.base import Recurrent
+
+# (dy, dh_n, dc_n, need_dx) -> (dx, dh0, dc0), all with an axis for the batch.
+NativeBackprop: TypeAlias = Callable[
+    [Array | None, Array | None, Array | None, bool], tuple[Array | None, Array, Array]
+]
+
+
+def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Array, NativeBackprop]:
+    """Run forward in parts of about sqrt(T) steps and keep the states between them."""
+    call = call.copied()  # what backpropagation reads again the caller may reuse, but for x
+    indices = call.x.ndim == 2
+    if indices:
+        call = dataclasses.replace(call, x=call.x.copy())
+    layer._native.check_sequence("x", call.x, call.lengths, layer.batch_first)
+    _check_states(layer, call, "h0", call.h0, "c0", call.c0)
+    version = layer.buffer.version
+
+    def fingerprint() -> int:
+        if indices:
+            return 0
+        found: int = layer._native.fingerprint(call.x, call.lengths, layer.batch_first)
+        return found
+
+    x_print = fingerprint()
+    run = _Run(layer, call)
+    y, h, c = run.forward()
+    shape, lengths = y.shape, call.lengths
+    done = False
+
+    def backprop(
+        dy: Array | None, dh: Array | None, dc: Array | None, need_dx: bool
+    ) -> tuple[Array | None, Array, Array]:
+        nonlocal done
+        if done:
+            raise RuntimeError(
+                "backprop: expected to be called once a forward pass, got a second call"
+            )
+        if layer.buffer.version != version:
+            raise RuntimeError(
+                "backprop: expected the parameters of the forward pass, which recompute runs "
+                "again, but they were changed"
+            )
+        if fingerprint() != x_print:
+            raise RuntimeError(
+                "backprop: expected x as it was in the forward pass, but it was written to"
+            )
+        if dy is not None:
+            if dy.shape != shape:
+                raise ValueError(f"dy: expected shape {shape}, got {dy.shape}")
+            layer._native.check_sequence("dy", dy, lengths, layer.batch_first)
+        _check_states(layer, call, "dh_n", dh, "dc_n", dc)
+        done = True
+        return run.backward(dy, dh, dc, need_dx)
+
+    return y, h, c, backprop
+
+
+def _check_states(
+    layer: Recurrent, call: Call, h_name: str, h: Array | None, c_name: str, c: Array | None
+) -> None:
+    batch = call.x.shape[0 if layer.batch_first else 1]
+    rows = layer.num_layers * layer.num_directions
+    checked_state(h_name, h, layer.dtype, (rows, batch, layer.output_size))
+    checked_state(c_name, c, layer.dtype, (rows, batch, layer.hidden_size))
+
+
+class _Run:
+    """A checked pass of a layer and its backpropagation, of arrays with an axis for the batch.
+
+    Kept are the input, that of each further level, and the states at the borders. `backward`, which
+    lets them go from the last level to the first, runs once.
+    """
+
+    def __init__(self, layer: Recurrent, call: Call) -> None:
+        self._layer = layer
+        self._call = call
+        self._levels: list[list[PartedPass]] = []  # those that `backward` has not undone
+        self._seed: int | None = None  # of dropout between levels
+
+    def forward(self) -> tuple[Array, Array, Array]:
+        layer, call = self._layer, self._call
+        x, reset = self._by_time(call.x), call.reset
+        reset = None if reset is None else self._by_time(reset)
+        seeds = self._draw_seeds(len(part_begins(len(x))))
+        directions = [Direction(call.lengths, d > 0) for d in range(layer.num_directions)]
+        finals: list[tuple[Array, Array]] = []
+        for k, networks in enumerate(layer._levels):
+            level: list[PartedPass] = []
+            y = self._new(layer._width(k + 1))
+            for network, direction in zip(networks, directions, strict=True):
+                h0, c0 = (self._rows(s, len(finals)) for s in (call.h0, call.c0))
+                one = PartedPass(
+                    network,
+                    x,
+                    h0,
+                    c0,
+                    direction=direction,
+                    reset=reset,
+                    seeds=seeds,
+                    dropout=layer.dropout,
+                    variational=layer.variational,
+                )
+                finals.append(one.forward(self._side(y, len(level))))
+                level.append(one)
+            self._levels.append(level)
+            if k + 1 < len(layer._levels):
+                self._drop(y, k)
+            x = y
+        return self._by_time(y), *_stacked(finals)
+
+    def backward(
+        self, dy: Array | None, dh: Array | None, dc: Array | None, need_dx: bool
+    ) -> tuple[Array | None, Array, Array]:
+        wanted = need_dx and self._call.x.ndim == 3  # indices have no gradient
+        gradient = None if dy is None else self._by_time(dy)
+        initial: list[tuple[Array, Array]] = []
+        while self._levels:
+            level, k = self._levels.pop(), len(self._levels)
+            dx = None
+            if k > 0 or wanted:
+                dx = self._new(self._layer._width(k))
+            found = []
+            for d in range(len(level)):
+                dh_d, dc_d = (self._rows(s, k * len(level) + d) for s in (dh, dc))
+                side = None if gradient is None else self._side(gradient, d)
+                found.append(level[d].backward(side, dh_d, dc_d, dx, add=d > 0))
+                del side  # a view, which would keep the gradient of this level
+            initial[:0] = found
+            if k > 0:
+                assert dx is not None
+                self._drop(dx, k - 1)
+            gradient = dx
+        return None if gradient is None else self._by_time(gradient), *_stacked(initial)
+
+    def _draw_seeds(self, parts: int) -> list[int | None]:
+        """Draw the seeds of dropout; return those within networks, one a part."""
+        draw = self._layer._dropout_seed
+        if self._layer.bidirectional:
+            self._seed = draw()
+            return [None] * parts
+        if self._layer.variational:  # one draw holds for all parts
+            return [draw()] * parts
+        return [draw() for _ in range(parts)]
+
+    def _drop(self, y: Array, k: int) -> None:
+        """Multiply what level k hands on, or its gradient, by its mask."""
+        if self._seed is not None:
+            y *= self._layer._native.dropout_mask(
+                self._layer.dropout, self._seed, k, *y.shape[:2], self._layer.variational
+            )
+
+    def _by_time(self, array: Array) -> Array:
+        """Exchange the axes of time and batch where the layer has the batch first."""
+        return np.swapaxes(array, 0, 1) if self._layer.batch_first else array
+
+    def _new(self, width: int) -> Array:
+        """Return zeros (T, B, width), contiguous in the layer's own order of axes."""
+        return self._by_time(np.zeros((*self._call.x.shape[:2], width), self._layer.dtype))
+
+    def _side(self, y: Array, direction: int) -> Array:
+        """Return one direction's share of outputs."""
+        width = self._layer.output_size
+        return y[..., direction * width : (direction + 1) * width]
+
+    def _rows(self, state: Array | None, network: int) -> Array | None:
+        """Return the rows of a state that belong to a network, counted over all levels."""
+        if state is None or not self._layer.bidirectional:
+            return state
+        return state[network : network + 1]
+
+
+def _stacked(states: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    h, c = zip(*states, strict=True)
+    return np.concatenate(h), np.concatenate(c)

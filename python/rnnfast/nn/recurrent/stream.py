@@ -1,0 +1,147 @@
+"""One step at a time: the state lives inside, nothing is allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnnfast import _core
+from rnnfast._checks import check_array, check_int
+from rnnfast._checks.arrays import require_ndarray
+from rnnfast.nn._copies import compiled, state_without_compiled
+from rnnfast.nn.module import Array
+from rnnfast.nn.recurrent.arguments import require_index_axes
+
+if TYPE_CHECKING:
+    from rnnfast.nn.recurrent.base import Recurrent
+
+
+class Stream:
+    """Runs a network step by step; made by ``layer.stream(batch_size)``.
+
+    A step is a call, ``y_t = step(x_t)``, with ``x_t`` of shape ``(B, I)`` or, for one sequence,
+    ``(I,)``; or integers, ``(B,)`` or a single one, in place of one-hot vectors. It returns
+    ``(B, H)`` or ``(H,)``.
+
+    The array that a step returns belongs to the stream: the next step writes into it. Keep a copy
+    of what is needed for longer, or give a step an array of your own, ``step(x_t, out=y_t)``.
+
+    The layer's parameters may change between steps: each step uses them as they are.
+
+    Attributes
+    ----------
+    state : ndarray or pair of ndarray
+        A copy of the state, ``(L, B, H)`` or the pair (h, c); may be set.
+    batch_size : int
+        B.
+
+    Notes
+    -----
+    A stream belongs to one thread at a time. In a process that was forked while another thread ran
+    it, it must be `reset`, or be given a state, first.
+    """
+
+    def __init__(self, layer: Recurrent, batch_size: int = 1) -> None:
+        if layer.bidirectional:
+            raise ValueError(
+                "stream: expected a network in one direction, got a bidirectional one, whose "
+                "reverse direction begins at an end that a stream has not seen"
+            )
+        self.batch_size = check_int("batch_size", batch_size, 1)
+        self._layer = layer
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set the state to zero, in what takes the steps."""
+        self._restored: tuple[Array, Array | None] | None = None
+        _ = self._step  # made at once, so that an error belongs to the constructor
+
+    @compiled
+    def _native(self) -> _core.Stream:
+        native = _core.Stream(self._layer._native, self.batch_size)
+        if self._restored is not None:
+            native.set_state(*self._restored)
+            self._restored = None
+        return native
+
+    @compiled
+    def _step(self) -> Callable[[Any, Array | None], Array]:
+        return self._native.step
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the layer and a copy of the state: a copy of a stream goes on by itself."""
+        h, c = self._native.state()
+        return {**state_without_compiled(self), "_restored": (h, c if len(c) else None)}
+
+    def __call__(self, x: Any, out: Array | None = None) -> Array:
+        """Take one step.
+
+        Parameters
+        ----------
+        x : ndarray or int
+            ``(B, I)`` of the layer's dtype, or indices ``(B,)`` of any integer dtype; without B for
+            a single sequence. Integers are always indices: numbers, such as samples of sound in
+            int16, need the layer's dtype.
+        out : ndarray, optional
+            What to write to, ``(B, H)``, or ``(H,)`` where ``x`` came without B; C-contiguous.
+
+        Returns
+        -------
+        ndarray
+            ``out``, or an array that the next step writes into.
+
+        Raises
+        ------
+        TypeError
+            If ``x`` or ``out`` is no array or of another dtype; nothing is cast.
+        ValueError
+            If a shape does not fit, a number is not finite, or an index is out of range.
+        """
+        return self._step(x, out)
+
+    def run(self, x: Array) -> Array:
+        """Take the steps of ``x``, ``(T, B, I)`` or indices ``(T, B)``, and return all outputs.
+
+        The same bits as T single steps, in one call of the kernels.
+
+        Returns
+        -------
+        ndarray
+            ``(T, B, H)``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As a step. The state has not changed then.
+        """
+        layer = self._layer
+        x = require_ndarray("x", x)
+        integers = x.dtype.kind in "iu"
+        if integers and (x.ndim == 3 or layer.input_size == 1):  # numbers, by their shape
+            require_index_axes(x, (2,), layer.input_size, layer.dtype)
+        width = () if integers else (layer.input_size,)
+        if x.shape[1:] != (self.batch_size, *width):
+            expected = ", ".join(map(str, ("T", self.batch_size, *width)))
+            raise ValueError(f"x: expected shape ({expected}), got {x.shape}")
+        if layer.batch_first:
+            x = np.swapaxes(x, 0, 1)
+        y, state = layer(x, self.state)
+        self.state = state
+        return np.swapaxes(y, 0, 1) if layer.batch_first else y
+
+    @property
+    def state(self) -> Any:
+        """A copy of the state, ``(L, B, H)`` or the pair (h, c); may be set."""
+        h, c = self._native.state()
+        return self._layer._pack_state(h, c)
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        h, c = self._layer._states(state)
+        self._native.set_state(check_array("h", h), check_array("c", c))
+
+    def reset(self) -> None:
+        """Set the state to zero."""
+        self._native.set_state(None, None)

@@ -1,0 +1,523 @@
+"""The training loop that every model shares."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from rnnfast._checks import check_bool, check_functions, check_int, check_real
+from rnnfast._checks.messages import counted, shown
+from rnnfast.io.files import require_writable, shown_path
+from rnnfast.io.tensors import Array, collect_arrays, spread_arrays
+from rnnfast.nn.module import Module
+from rnnfast.training.averaging import WeightAverage
+from rnnfast.training.checkpoints import (
+    Position,
+    Record,
+    read_checkpoint,
+    require_checkpoint,
+    write_checkpoint,
+)
+from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.training.event_files import tensorboard
+from rnnfast.training.messages import describe_absurdity, describe_divergence, describe_end
+from rnnfast.training.optimizers import Optimizer
+from rnnfast.training.progress import Callback, Progress, Reporter
+from rnnfast.training.schedules import ReduceOnPlateau, Schedule
+from rnnfast.training.signals import InterruptFlag
+
+__all__ = ["Callback", "Progress", "TrainingLoop", "tensorboard"]
+
+Batch = TypeVar("Batch")
+
+# Least seconds between checkpoints at the ends of epochs: short ones must not wait for the disk.
+_CHECKPOINT_EVERY = 10.0
+# Seconds within an epoch after which there is one: so much is lost at most.
+_CHECKPOINT_WITHIN = 120.0
+
+
+@dataclass
+class TrainingLoop(Generic[Batch]):
+    """Trains layers, batch by batch.
+
+    A run that is stopped and resumed from its checkpoint gives the same bits as one that never
+    stopped: batches and dropout draw from ``rng``, whose state the checkpoint keeps.
+
+    Parameters
+    ----------
+    step : callable
+        Takes a batch, adds the gradients of the *summed* loss to the layers, and returns that sum
+        and how many terms it has. The trainer divides the gradients by that number.
+    batches : callable
+        Takes a random generator and returns the batches of an epoch: an iterable, best with a
+        length. From generators of equal seed come equal batches.
+    modules : mapping of str to Module
+        The layers to train, by the names that messages and checkpoints use.
+    optimizer : Optimizer
+        Of the same layers.
+    rng : numpy.random.Generator
+        Gives each epoch's batches their seed. The layers' dropout draws from the same one.
+    schedule : Schedule or ReduceOnPlateau, optional
+        Changes the optimizer's learning rate: after each step, or by what `validate` measures.
+    max_norm : float, optional
+        The largest norm that all gradients together may have; longer ones are scaled down.
+    max_value : float, optional
+        The largest size of a single gradient; cut to it before the norm is taken.
+    validate : callable, optional
+        Returns figures by name, measured on the layers as they are; called after every epoch.
+    average : WeightAverage, optional
+        Of the same layers; updated after each step. Validation measures the average weights, and
+        those are what the layers have after training.
+    monitor : str
+        The figure of `validate` that tells which epoch is the best.
+    maximize : bool
+        Whether more is better.
+    patience : int, optional
+        Stop after so many epochs in a row without a new best one.
+    carry : dict of str to ndarray
+        What `step` keeps from one batch to the next, such as states: emptied before each epoch,
+        kept in checkpoints.
+    checkpoint : path-like, optional
+        Where to write all that is needed to go on: when an epoch has ended, though not again within
+        ten seconds; within an epoch, every two minutes; when training stops or a callback fails;
+        and before the first step where no file stands. A checkpoint that stands there is replaced
+        unless training is resumed from it, another file is refused. If one cannot be written on the
+        way, a warning says so and training goes on.
+    identity : mapping
+        What must be the same for a checkpoint to be resumed, for example hyperparameters, as
+        values that JSON can hold.
+    reporter : Reporter
+        Shows the progress.
+    callbacks : sequence of callable
+        Each is called with a `Progress` after every step and again at the end of an epoch; True
+        as a result stops the training.
+    model : object
+        What callbacks find as ``progress.model``.
+    baseline : float, optional
+        The loss of a model that has learned nothing. If training leaves one that is far worse, that
+        is told aloud.
+    finish : callable, optional
+        Called once training has ended without an error and the layers have the weights that they
+        are to have; signals wait until it has returned.
+
+    Attributes
+    ----------
+    stopped : {"finished", "patience", "callback", "interrupt", "error"}
+        Why `run` ended.
+    """
+
+    step: Callable[[Batch], tuple[float, int]]
+    batches: Callable[[np.random.Generator], Iterable[Batch]]
+    modules: Mapping[str, Module]
+    optimizer: Optimizer
+    rng: np.random.Generator
+    _: dataclasses.KW_ONLY
+    schedule: Schedule | ReduceOnPlateau | None = None
+    max_norm: float | None = None
+    max_value: float | None = None
+    validate: Callable[[], Mapping[str, float]] | None = None
+    average: WeightAverage | None = None
+    monitor: str = "valid_loss"
+    maximize: bool = False
+    patience: int | None = None
+    carry: dict[str, Array] = field(default_factory=dict)
+    checkpoint: str | os.PathLike[str] | None = None
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    reporter: Reporter = field(default_factory=lambda: Reporter(verbose=0))
+    callbacks: Sequence[Callback] = ()
+    model: Any = None
+    baseline: float | None = None
+    finish: Callable[[], object] | None = None
+
+    def __post_init__(self) -> None:
+        self._check_types()
+        if self.checkpoint is not None:
+            require_writable("checkpoint", self.checkpoint)
+        if self.validate is None and isinstance(self.schedule, ReduceOnPlateau):
+            raise ValueError("schedule: expected no plateau without validation, which it watches")
+        if self.baseline is not None:
+            check_real("baseline", self.baseline, 0.0, above=True)
+        if self.patience is not None:
+            check_int("patience", self.patience, 1)
+            if self.validate is None:
+                raise ValueError("patience: expected None without validation, which it waits for")
+        self.stopped = ""
+        self._written = -math.inf
+        self._at = Position()
+        self._best: dict[str, Array] = {}
+        # Finite weights to fall back to where there are no best ones.
+        self._good: dict[str, Array] = {}
+
+    def _check_types(self) -> None:
+        check_functions("callbacks", self.callbacks)
+        kinds: dict[str, tuple[type, ...]] = {
+            "modules": (Mapping,),
+            "optimizer": (Optimizer,),
+            "rng": (np.random.Generator,),
+            "schedule": (Schedule, ReduceOnPlateau, type(None)),
+            "average": (WeightAverage, type(None)),
+            "carry": (dict,),
+            "identity": (Mapping,),
+            "reporter": (Reporter,),
+            "monitor": (str,),
+        }
+        for name, allowed in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, allowed):
+                known = " or ".join(kind.__name__ for kind in allowed)
+                raise TypeError(f"{name}: expected a {known}, got {type(value).__name__}")
+        for name, module in self.modules.items():
+            if not isinstance(name, str) or not isinstance(module, Module):
+                raise TypeError(f"modules: expected layers by name, got {type(module).__name__}")
+        for name in ("step", "batches", "validate", "finish"):
+            value = getattr(self, name)
+            optional = name in ("validate", "finish")
+            if not callable(value) and not (optional and value is None):
+                raise TypeError(f"{name}: expected a function, got {type(value).__name__}")
+        check_bool("maximize", self.maximize)
+
+    @property
+    def history(self) -> list[Record]:
+        """A record of each epoch.
+
+        ``epoch``, ``step``, ``loss``, the figures of `validate`, ``learning_rate``,
+        ``gradient_norm`` (the largest, before it was cut), ``count`` of the loss's terms,
+        ``seconds``.
+        """
+        return self._at.history
+
+    @property
+    def steps(self) -> int:
+        """How many steps were made so far, those before a resumption counted."""
+        return self._at.step
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights the layers have after `run`; 0: those of the last step."""
+        return self._at.best_epoch
+
+    def run(self, epochs: int, resume: bool = False) -> None:
+        """Train until there have been ``epochs`` epochs in all.
+
+        Ctrl-C, SIGTERM and SIGHUP end it after the running step, a second Ctrl-C at once. The two
+        others are then passed on to whoever handled them before; by default they end the process.
+        However training ends, the weights of the best epoch are put back, if validation has found
+        one; and no weights are left that are not finite, but those from before the epoch.
+
+        Parameters
+        ----------
+        epochs : int
+            How many, those before a resumption counted.
+        resume : bool
+            Go on from the checkpoint. If that fails, nothing is changed.
+
+        Raises
+        ------
+        FloatingPointError
+            If a loss, a gradient or a weight is not finite.
+        ValueError
+            If there is nothing to learn from, or the checkpoint is damaged or of another training,
+            or a file that is none stands in its place.
+        OSError
+            If the checkpoint cannot be read, or written before the first step.
+        """
+        epochs, resume = check_int("epochs", epochs, 1), check_bool("resume", resume)
+        if self.average is not None:
+            self.average.restore()
+        if resume:
+            self._resume()
+            self.reporter.write(
+                f"resumed after {counted(self.steps, 'step')} and {self._at.epoch} of "
+                f"{counted(epochs, 'epoch')}, with a learning rate of {self.optimizer.lr:g}"
+            )
+        elif self.checkpoint is not None:
+            require_checkpoint("checkpoint", self.checkpoint)
+        # A training that had run out of patience may be resumed with that much, or with more.
+        self.stopped = "patience" if self._out_of_patience() else ""
+        self._good = {} if self._best else collect_arrays(self.modules)
+        self._began = time.perf_counter()
+        with InterruptFlag() as interrupt:
+            claimed, written = self._claim(), self._written
+            try:
+                while self._at.epoch < epochs and not self.stopped:
+                    self._run_epoch(epochs, interrupt)
+                self.stopped = self.stopped or "finished"
+            except BaseException:
+                self.stopped = "error"
+                if claimed is not None and self._written == written:
+                    with suppress(OSError):  # what is told is why training ended
+                        if _identity(self.checkpoint) == claimed:  # of this run, and worth nothing
+                            os.unlink(os.fspath(self.checkpoint or ""))
+                raise
+            finally:
+                self.reporter.close()
+                self._put_back()
+            if self.finish is not None:
+                self.finish()
+            self._tell_end(epochs, interrupt.by)
+
+    def _claim(self) -> tuple[int, int] | None:
+        """Write the first checkpoint where there is no file; return which file it is, if it was.
+
+        It shows that one can be written, and that the place is taken: to those who look, and to
+        another training that begins at the same time.
+        """
+        if self.checkpoint is None or os.path.lexists(self.checkpoint):
+            return None
+        self._write_checkpoint(first=True)
+        return _identity(self.checkpoint)
+
+    def _put_back(self) -> None:
+        """Give the layers the weights that they are to have after training."""
+        if self._best:
+            spread_arrays(self.modules, self._best)
+        elif self.stopped != "error":
+            if self.average is not None:
+                self.average.apply()
+        elif not _are_finite(collect_arrays(self.modules)):
+            spread_arrays(self.modules, self._good)
+
+    def _run_epoch(self, epochs: int, interrupt: InterruptFlag) -> None:
+        at = self._at
+        if at.batch == 0:
+            at.start_epoch(int(self.rng.integers(2**63)))
+            self.carry.clear()
+        began = time.perf_counter() - at.seconds
+        batches = self.batches(np.random.default_rng(at.batch_seed))
+        length = len(batches) if isinstance(batches, Sized) else None
+        self.reporter.start_epoch(at.epoch, epochs, at.batch, length)
+        for batch in islice(batches, at.batch, None):
+            count = self._make_step(batch)
+            at.seconds = time.perf_counter() - began
+            self.reporter.update(at.loss, count)
+            if self._call_back(at.epoch + 1, epochs, epoch_ended=False):
+                self.stopped = "callback"
+            elif interrupt.by:
+                self.stopped = "interrupt"
+            if self.stopped or self._is_time_for_checkpoint(_CHECKPOINT_WITHIN, self._began):
+                self._require_finite(collect_arrays(self.modules))
+                self._write_checkpoint()
+            if self.stopped:
+                return
+        if at.count == 0:
+            raise ValueError("batches: expected something to predict, got nothing in an epoch")
+        self._end_epoch(began)
+        at.epoch, at.batch = at.epoch + 1, 0
+        if self._call_back(at.epoch, epochs, epoch_ended=True):
+            self.stopped = "callback"
+        elif interrupt.by and at.epoch < epochs:
+            self.stopped = "interrupt"
+        elif self._out_of_patience():
+            self.stopped = "patience"
+        ends = self.stopped or at.epoch == epochs
+        if ends or self._is_time_for_checkpoint(_CHECKPOINT_EVERY):
+            self._write_checkpoint()
+
+    def _is_time_for_checkpoint(self, seconds: float, since: float = -math.inf) -> bool:
+        return time.perf_counter() - max(self._written, since) >= seconds
+
+    def _make_step(self, batch: Batch) -> int:
+        """Make one step; return how many terms its loss has."""
+        at = self._at
+        for module in self.modules.values():
+            module.zero_grad()
+        with self._telling_divergence():
+            loss_sum, count = self.step(batch)
+            if not math.isfinite(loss_sum):
+                raise FloatingPointError(f"the loss is {loss_sum}")
+            if count:
+                at.gradient_norm = max(at.gradient_norm, self._cut_gradients(count))
+        if count:
+            self.optimizer.step()
+            if self.average is not None:
+                self.average.update()
+            if isinstance(self.schedule, Schedule):
+                self.schedule.step()
+        at.batch += 1
+        at.step += 1
+        at.loss_sum += float(loss_sum)
+        at.count += int(count)
+        return int(count)
+
+    def _cut_gradients(self, count: int) -> float:
+        """Divide the gradients by ``count`` and cut them; return their norm before the cut."""
+        scale_grad(self.modules, 1 / count)
+        if self.max_value is not None:
+            clip_grad_value(self.modules, self.max_value)
+        return clip_grad_norm(self.modules, math.inf if self.max_norm is None else self.max_norm)
+
+    def _end_epoch(self, began: float) -> None:
+        """Validate, and enter the epoch in the history."""
+        at = self._at
+        with nullcontext() if self.average is None else self.average.applied():
+            arrays = collect_arrays(self.modules)
+            self._require_finite(arrays)
+            with self._telling_divergence():
+                figures = dict(self.validate()) if self.validate is not None else {}
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                raise FloatingPointError(f"epoch {at.epoch + 1}: {name} is {value}")
+        if figures:
+            if self.monitor not in figures:
+                known = ", ".join(figures)
+                raise ValueError(f"monitor: expected one of {known}, got {shown(self.monitor)}")
+            value = figures[self.monitor]
+            if at.best_value is None or (
+                value > at.best_value if self.maximize else value < at.best_value
+            ):
+                at.best_epoch, at.best_value, self._best = at.epoch + 1, float(value), arrays
+                self._good = {}
+            if isinstance(self.schedule, ReduceOnPlateau):
+                self.schedule.step(value)
+        if not self._best:
+            self._good = arrays
+        at.seconds = time.perf_counter() - began
+        at.history.append(
+            {
+                "epoch": at.epoch + 1,
+                "step": at.step,
+                "loss": at.loss,
+                **{name: float(value) for name, value in figures.items()},
+                "learning_rate": self.optimizer.lr,
+                "gradient_norm": at.gradient_norm,
+                "count": at.count,
+                "seconds": at.seconds,
+            }
+        )
+        self.reporter.end_epoch(at.history[-1])
+
+    def _out_of_patience(self) -> bool:
+        return self.patience is not None and self._at.epoch - self.best_epoch >= self.patience
+
+    def _call_back(self, epoch: int, epochs: int, epoch_ended: bool) -> bool:
+        at = self._at
+        progress = Progress(
+            epoch,
+            epochs,
+            at.step,
+            at.loss,
+            epoch_ended,
+            at.history,
+            self.reporter.write,
+            self.model,
+        )
+        try:
+            return any([callback(progress) for callback in self.callbacks])
+        except BaseException:
+            if _are_finite(collect_arrays(self.modules)):
+                self._write_checkpoint()  # what was learned up to here is whole
+            raise
+
+    def _require_finite(self, weights: Mapping[str, Array]) -> None:
+        """Raise FloatingPointError before weights that are not finite are written or given out."""
+        if not _are_finite(weights):
+            raise FloatingPointError(self._blame("a weight is not finite"))
+
+    @contextmanager
+    def _telling_divergence(self) -> Iterator[None]:
+        """Raise FloatingPointError, with what is not finite, where numbers have grown too large."""
+        try:
+            yield
+        except (FloatingPointError, ValueError) as error:
+            # What layers and metrics refuse is what an earlier layer made of too large weights.
+            if isinstance(error, ValueError) and "expected finite numbers" not in str(error):
+                raise
+            raise FloatingPointError(self._blame(str(error))) from error
+
+    def _blame(self, what: str) -> str:
+        at = self._at
+        return describe_divergence(self.modules, what, at.step + 1, at.epoch + 1, self.optimizer.lr)
+
+    def _tell_end(self, epochs: int, by: str) -> None:
+        message = describe_end(self._at, self.stopped, epochs, self.patience, self.monitor, by)
+        if self.stopped == "interrupt":
+            self.reporter.tell(message)
+        else:
+            self.reporter.write(message)
+        absurd = describe_absurdity(self._at, self.baseline)
+        if absurd:
+            self.reporter.tell(absurd)
+
+    def _write_checkpoint(self, first: bool = False) -> None:
+        """Write a checkpoint; if that fails, raise OSError for the ``first`` one, else warn."""
+        if self.checkpoint is None:
+            return
+        self._written = time.perf_counter()
+        try:
+            write_checkpoint(
+                self.checkpoint,
+                self._at,
+                self._arrays(),
+                self.rng,
+                {} if self.schedule is None else self.schedule.state_dict(),
+                self.identity,
+                new=first,
+            )
+        except OSError as error:
+            if first:
+                raise
+            self.reporter.tell(f"checkpoint: {error}")
+
+    def _arrays(self) -> dict[str, dict[str, Array]]:
+        return {
+            "weights": collect_arrays(self.modules),
+            "best": self._best,
+            "optimizer": self.optimizer.state_dict(),
+            "carry": dict(self.carry),
+            "average": {} if self.average is None else self.average.state_dict(),
+        }
+
+    def _resume(self) -> None:
+        if self.checkpoint is None:
+            raise ValueError("checkpoint: expected a path to resume from, got None")
+        if not os.path.lexists(self.checkpoint):
+            reason = "checkpoint: expected an unfinished training to resume, got no file; "
+            reason += "resume=False begins anew"
+            raise FileNotFoundError(errno.ENOENT, reason, os.fspath(self.checkpoint))
+        rng_state = self.rng.bit_generator.state
+        schedule_state = None if self.schedule is None else self.schedule.state_dict()
+        kept = self._arrays()
+        try:
+            at, arrays, schedule = read_checkpoint(self.checkpoint, self.rng, self.identity)
+            self._load(arrays, schedule)
+        except (TypeError, ValueError) as error:
+            self.rng.bit_generator.state = rng_state
+            self._load(kept, schedule_state)
+            name = shown_path(self.checkpoint)
+            message = str(error) if str(error).startswith(f"{name}: ") else f"{name}: {error}"
+            raise ValueError(message) from None
+        self._at = at
+
+    def _load(
+        self, arrays: Mapping[str, dict[str, Array]], schedule: Mapping[str, Any] | None
+    ) -> None:
+        """Go on from what `_arrays` and a schedule's `state_dict` gave."""
+        spread_arrays(self.modules, arrays["weights"])
+        self.optimizer.load_state_dict(arrays["optimizer"])
+        if self.schedule is not None and schedule is not None:
+            self.schedule.load_state_dict(schedule)
+        if self.average is not None:
+            self.average.load_state_dict(arrays["average"])
+        self._best = arrays["best"]
+        self.carry.clear()
+        self.carry.update(arrays["carry"])
+
+
+def _identity(path: str | os.PathLike[str] | None) -> tuple[int, int]:
+    """Return what tells a file apart from one that takes its place."""
+    status = os.stat(path or "")
+    return status.st_dev, status.st_ino
+
+
+def _are_finite(arrays: Mapping[str, Array]) -> bool:
+    return all(np.isfinite(array).all() for array in arrays.values())

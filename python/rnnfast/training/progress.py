@@ -1,0 +1,232 @@
+"""What training shows while it runs."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from rnnfast.io.streams import ForgivingStream
+from rnnfast.training.checkpoints import Record
+
+# Seconds between two changes of the bar's text, and between two lines within one epoch.
+_BAR_EVERY = 0.2
+_LINE_EVERY = 30.0
+_FORMAT = "{desc}, {remaining} left |{bar}|"
+
+
+@dataclass
+class Progress:
+    """How far training has come; what a callback is given.
+
+    Attributes
+    ----------
+    epoch : int
+        The running epoch, counted from 1.
+    epochs : int
+        How many there are to be.
+    step : int
+        Steps made since training began, those before a resumption counted.
+    loss : float
+        Mean loss of the running epoch so far.
+    epoch_ended : bool
+        Whether the epoch has just ended, its validation included.
+    history : list of dict
+        A record of every epoch that has ended.
+    write : callable
+        Shows a text without disturbing the progress bar; nothing with ``verbose=0``.
+    model : object
+        The model in training, with its weights and ``history_`` as they are now: it can be asked,
+        saved and copied. The one whose `fit` was called is as it was until training has ended. With
+        `rnnfast.Trainer`: its network.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    loss: float
+    epoch_ended: bool
+    history: list[Record]
+    write: Callable[[str], None]
+    model: Any = None
+
+
+Callback = Callable[[Progress], bool | None]
+
+
+class Reporter:
+    """Shows training on a terminal as a bar, elsewhere as one line an epoch.
+
+    Parameters
+    ----------
+    verbose : int
+        0 shows nothing; 1 a bar on a terminal, lines elsewhere; 2 lines everywhere.
+    unit : str
+        What the loss is a mean over, such as ``"char"``.
+    perplexity : bool
+        Whether the exponential of the loss is shown too.
+    stream : file, optional
+        Where to; standard error if not given.
+    """
+
+    def __init__(
+        self,
+        verbose: int,
+        unit: str = "token",
+        perplexity: bool = False,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.verbose = verbose
+        self.unit = unit
+        self.perplexity = perplexity
+        self.stream = ForgivingStream(stream if stream is not None else sys.stderr)
+        self._bar: Any = None
+        self._count = 0
+        self._training_seconds = 0.0
+        self._steps = 0  # made while this reporter looked on
+        self._steps_left: int | None = None
+        self._title = ""
+        self._figures = ""  # of the last epoch's validation
+        self._since = self._shown = time.perf_counter()
+
+    def start_epoch(self, epoch: int, epochs: int, batch: int, batches: int | None) -> None:
+        """Begin an epoch, counted from 0.
+
+        ``batch`` of its batches were used before it was interrupted; ``batches`` is how many an
+        epoch has, None if that is not known.
+        """
+        self._title = f"epoch {epoch + 1}/{epochs}"
+        self._since = self._shown = time.perf_counter()
+        self._steps_left = None if batches is None else batches * (epochs - epoch) - batch
+        if self._bar is None and self.verbose == 1 and self.stream.isatty():
+            import tqdm  # here, to keep `import rnnfast` short
+
+            self._bar = tqdm.tqdm(
+                total=None if batches is None else batches * epochs,
+                initial=0 if batches is None else batches * epoch + batch,
+                file=self.stream,
+                bar_format=_FORMAT,
+                **_width(self.stream),
+            )
+        if self._bar is not None:
+            self._bar.set_description_str(self._title, refresh=False)
+
+    def update(self, loss: float, count: int) -> None:
+        """Show one step more: the mean loss of the epoch so far, and how many units it took."""
+        now = time.perf_counter()
+        self._training_seconds += now - self._since
+        self._since = now
+        self._count += count
+        self._steps += 1
+        if self._steps_left is not None:
+            self._steps_left -= 1
+        if self._bar is not None:
+            if now - self._shown >= _BAR_EVERY:
+                self._shown = now
+                self._describe(loss)
+            self._bar.update()
+        elif self.verbose and now - self._shown >= _LINE_EVERY:
+            self._shown = now
+            self._line(f"{self._title}: {self._numbers(loss)}{self._time_left()}")
+
+    def end_epoch(self, record: Record) -> None:
+        """Show what an epoch came to."""
+        self._figures = "".join(
+            f", {name.removesuffix('_loss')} {value:.4g}"
+            for name, value in record.items()
+            if name.startswith("valid_")
+        )
+        if self._bar is not None:
+            self._describe(record["loss"])
+            self._bar.refresh()
+        elif self.verbose:
+            text = f"{self._title}: {self._numbers(record['loss'])}, {record['seconds']:.1f} s"
+            self._line(text + self._time_left())
+
+    def write(self, text: str) -> None:
+        """Show a text between two updates; nothing with ``verbose=0``."""
+        if self.verbose:
+            self._line(text)
+
+    def tell(self, text: str) -> None:
+        """Show what must not go unseen: with ``verbose=0`` as a RuntimeWarning."""
+        if self.verbose == 0:
+            warnings.warn(text, RuntimeWarning, stacklevel=_level_of_caller())
+        self.write(text)
+
+    def close(self) -> None:
+        """Leave the terminal tidy."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _line(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.write(text, file=self.stream)
+        else:
+            print(text, file=self.stream, flush=True)
+
+    def _time_left(self) -> str:
+        """How long the rest will take, as far as that can be told; nothing at the end."""
+        if not self._steps_left or not self._steps:
+            return ""
+        return f", {_clock(self._training_seconds / self._steps * self._steps_left)} left"
+
+    def _describe(self, loss: float) -> None:
+        self._bar.set_description_str(f"{self._title}: {self._numbers(loss)}", refresh=False)
+
+    def _numbers(self, loss: float) -> str:
+        text = f"loss {loss:.4g}"
+        if self.perplexity:
+            text += f", perplexity {perplexity_of(loss):.3g}"
+        rate = self._count / self._training_seconds if self._training_seconds > 0 else 0.0
+        return f"{text}{self._figures}, {_compact(rate)} {self.unit}/s"
+
+
+def _level_of_caller() -> int:
+    """Return the ``stacklevel`` with which a warning of the caller is of code outside the package.
+
+    Python 3.12 has it as ``skip_file_prefixes``.
+    """
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__")):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _is_ours(module: Any) -> bool:
+    return str(module).partition(".")[0] == __name__.partition(".")[0]
+
+
+def _clock(seconds: float) -> str:
+    """``1:02:03`` or ``02:03``, as the bar writes time."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+
+
+def _width(stream: ForgivingStream) -> dict[str, Any]:
+    """Return the bar's options of width: 80 where the terminal does not say, else as it says."""
+    try:
+        known = os.get_terminal_size(stream.fileno()).columns > 0
+    except (AttributeError, OSError):
+        known = False
+    return {"dynamic_ncols": True} if known else {"ncols": 80}
+
+
+def perplexity_of(loss: float) -> float:
+    """Return e to the ``loss``, infinity where that overflows."""
+    return math.exp(loss) if loss < 709 else math.inf
+
+
+def _compact(number: float) -> str:
+    """``81.3k`` for 81300."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.3g}"
