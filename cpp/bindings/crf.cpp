@@ -79,12 +79,12 @@ py::tuple crf_sums(const CheckedChains<Scalar>& checked, const py::object& targe
     sums.dend = dn.mutable_data();
     gradients = py::make_tuple(de, ds, dt, dn);
   }
-  const auto& table = heads<Scalar>(kernels());
+  const auto& table = *tables<Scalar>(kernels()).crf;
   const int threads = thread_count();
   Status status;
   {
     const py::gil_scoped_release release;
-    status = table.crf_sums(chains, sums, threads);
+    status = table.sums(chains, sums, threads);
   }
   require_ok(status);
   return py::make_tuple(log_z, scores, gradients);
@@ -99,12 +99,12 @@ py::tuple crf_decode(const CheckedChains<Scalar>& checked) {
   std::int64_t* const to = tags.mutable_data();
   double* const values = scores.mutable_data();
   std::fill(to, to + tags.size(), std::int64_t(-1));
-  const auto& table = heads<Scalar>(kernels());
+  const auto& table = *tables<Scalar>(kernels()).crf;
   const int threads = thread_count();
   Status status;
   {
     const py::gil_scoped_release release;
-    status = table.crf_decode(chains, to, values, threads);
+    status = table.decode(chains, to, values, threads);
   }
   require_ok(status);
   return py::make_tuple(tags, scores);

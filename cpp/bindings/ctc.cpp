@@ -62,13 +62,13 @@ py::tuple ctc(const py::array& given, const py::array& targets, const py::array&
     to = array.mutable_data();
     dlogits = array;
   }
-  const auto& table = heads<Scalar>(kernels());
+  const auto& table = *tables<Scalar>(kernels()).ctc;
   const int threads = thread_count();
   double loss = 0;
   Status status;
   {
     const py::gil_scoped_release release;
-    status = table.ctc(problem, &loss, to, threads);
+    status = table.loss(problem, &loss, to, threads);
   }
   require_ok(status);
   return py::make_tuple(loss, dlogits);

@@ -36,7 +36,7 @@ py::array draw(const py::array& given, const DrawArguments& arguments, std::int6
   const DrawOptions options = arguments.options(given.shape(1), held);
   auto tokens = new_array<std::int64_t>({logits.R});
   std::int64_t* const to = tokens.mutable_data();
-  const auto& table = heads<Scalar>(kernels());
+  const auto& table = *tables<Scalar>(kernels()).sampling;
   Status status;
   {
     const py::gil_scoped_release release;
@@ -82,8 +82,8 @@ py::tuple decode(StreamHandle& stream, Linear& linear, const py::object& embeddi
     throw py::value_error("prefix: expected a token, or zero_first=True, got neither");
 
   const DrawOptions options = arguments.options(V, forbidden);
-  const auto& table = heads<Scalar>(linear.table());
-  const auto& recurrent_table = recurrent<Scalar>(stream.layer().table());
+  const auto& table = *tables<Scalar>(linear.table()).sampling;
+  const auto& recurrent_table = *tables<Scalar>(stream.layer().table()).recurrent;
   const auto weight = linear.packed();
   Decoder<Scalar> decoder = {};
   decoder.step = recurrent_table.stream_step;

@@ -39,8 +39,8 @@ class Embedding {
     const int threads = thread_count();
     {
       const py::gil_scoped_release release;
-      heads<Scalar>(*table_).embedding_gather(R, E_, parameters_->values<Scalar>() + weight_,
-                                              indices.data<std::int64_t>(), to, threads);
+      tables<Scalar>(*table_).embedding->gather(R, E_, parameters_->values<Scalar>() + weight_,
+                                                indices.data<std::int64_t>(), to, threads);
     }
     return std::move(y);
   }
@@ -53,7 +53,7 @@ class Embedding {
     const int threads = thread_count();
     const py::gil_scoped_release release;
     const auto* const to = indices.data<std::int64_t>();
-    const auto scatter = heads<Scalar>(*table_).embedding_scatter;
+    const auto scatter = tables<Scalar>(*table_).embedding->scatter;
     const std::lock_guard lock(parameters_->gradient_mutex());
     if (RowGradients* const by_row = parameters_->row_grads()) {
       const auto places = by_row->place(to, dy.R, padding_);
@@ -91,11 +91,11 @@ py::array dropout(const py::array& given, double probability, std::uint64_t seed
   const auto* const from = x.data<Scalar>();
   Scalar* const to = y.mutable_data();
   const std::int64_t size = y.size();
-  const auto& table = heads<Scalar>(kernels());
+  const auto& elements = *tables<Scalar>(kernels()).elements;
   const int threads = thread_count();
   {
     const py::gil_scoped_release release;
-    table.dropout(size, probability, seed, from, to, threads);
+    elements.dropout(size, probability, seed, from, to, threads);
   }
   return std::move(y);
 }

@@ -27,19 +27,19 @@ std::shared_ptr<const PackedLinear> Linear::packed() {
   if (packed_ && packed_->version == parameters_->version()) return packed_;
   with_scalar(is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);
-    const auto& table = heads<Scalar>(*table_);
+    const auto& table = *tables<Scalar>(*table_).linear;
     // In place only if no call still reads the old one.
     if (!packed_ || packed_.use_count() > 1) {
       const std::int64_t bytes =
-          table.linear_packed_size(I_, O_) * static_cast<std::int64_t>(sizeof(Scalar));
+          table.packed_size(I_, O_) * static_cast<std::int64_t>(sizeof(Scalar));
       auto fresh = std::make_shared<PackedLinear>();
       fresh->memory.reset(std::aligned_alloc(64, static_cast<std::size_t>(bytes + 63) / 64 * 64));
       if (!fresh->memory) throw std::bad_alloc();
       packed_ = fresh;
     }
     packed_->version = -1;
-    table.linear_pack(I_, O_, weight<Scalar>(), static_cast<Scalar*>(packed_->memory.get()),
-                      thread_count());
+    table.pack(I_, O_, weight<Scalar>(), static_cast<Scalar*>(packed_->memory.get()),
+               thread_count());
     packed_->version = parameters_->version();
   });
   return packed_;
@@ -49,7 +49,7 @@ template <class Scalar>
 bool Linear::may_overflow(double largest_input) {
   const std::int64_t version = parameters_->version();
   if (measured_version_ != version) {
-    const auto& table = heads<Scalar>(*table_);
+    const auto& table = *tables<Scalar>(*table_).elements;
     const int threads = thread_count();
     largest_weight_ = table.largest(O_, I_, {weight<Scalar>(), I_}, threads);
     largest_bias_ = bias_ < 0 ? 0 : table.largest(1, O_, {bias<Scalar>(), O_}, threads);
@@ -68,14 +68,14 @@ py::array forward(Linear& self, const py::array& given) {
   const auto packed = self.packed();
   auto y = new_array<Scalar>({x.R, shape.O});
   Scalar* const to = y.mutable_data();
-  const auto& table = heads<Scalar>(self.table());
+  const auto& all = tables<Scalar>(self.table());
   const int threads = thread_count();
   Status status;
   {
     const py::gil_scoped_release release;
-    x.require_finite("x", table, threads);
-    status = table.linear_forward(shape, x.matrix, packed->template data<Scalar>(),
-                                  self.bias<Scalar>(), {to, shape.O}, threads);
+    x.require_finite("x", *all.elements, threads);
+    status = all.linear->forward(shape, x.matrix, packed->template data<Scalar>(),
+                                 self.bias<Scalar>(), {to, shape.O}, threads);
   }
   require_ok(status);
   return std::move(y);
@@ -100,13 +100,13 @@ py::object backward(Linear& self, const py::array& dy_given, const py::array& x_
     g.dx = {array.mutable_data(), shape.I};
     dx = array;
   }
-  const auto& table = heads<Scalar>(self.table());
+  const auto& table = *tables<Scalar>(self.table()).linear;
   const int threads = thread_count();
   Status status;
   {
     const py::gil_scoped_release release;
     const std::lock_guard lock(self.gradient_mutex());
-    status = table.linear_backward(shape, g, threads);
+    status = table.backward(shape, g, threads);
   }
   require_ok(status);
   return dx;
@@ -132,7 +132,7 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
     problem.dbias = self.dbias<Scalar>();
     dh = array;
   }
-  const auto& table = heads<Scalar>(self.table());
+  const auto& all = tables<Scalar>(self.table());
   const int threads = thread_count();
   double loss = 0;
   Status status = Status::ok;
@@ -141,12 +141,12 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
     std::unique_lock lock(self.gradient_mutex(), std::defer_lock);
     if (gradients) lock.lock();
     problem.backward = gradients;
-    status = table.linear_cross_entropy(problem, &loss, threads);
+    status = all.losses->linear_cross_entropy(problem, &loss, threads);
   };
   double largest;
   {
     const py::gil_scoped_release release;
-    largest = table.largest(h.R, problem.shape.I, h.matrix, threads);
+    largest = all.elements->largest(h.R, problem.shape.I, h.matrix, threads);
   }
   if (std::isnan(largest)) throw_not_finite("h");
   // Where the loss may be NaN it is looked at before gradients are touched.

@@ -86,7 +86,7 @@ struct RowArray {
   }
 
   // Throws ValueError unless all is finite; does not need the GIL.
-  void require_finite(const char* name, const HeadsTable<Scalar>& table, int threads) const {
+  void require_finite(const char* name, const ElementTable<Scalar>& table, int threads) const {
     if (!table.all_finite(R, columns, matrix, threads)) throw_not_finite(name);
   }
 };

@@ -21,13 +21,13 @@ py::tuple cross_entropy(const py::array& given, const TargetArrays& targets, boo
     to = array.mutable_data();
     dlogits = array;
   }
-  const auto& table = heads<Scalar>(kernels());
+  const auto& losses = *tables<Scalar>(kernels()).losses;
   const int threads = thread_count();
   double loss = 0;
   Status status;
   {
     const py::gil_scoped_release release;
-    status = table.cross_entropy(logits.R, V, logits.matrix, checked.targets, &loss, to, threads);
+    status = losses.cross_entropy(logits.R, V, logits.matrix, checked.targets, &loss, to, threads);
   }
   require_ok(status);
   return py::make_tuple(loss, dlogits);
@@ -41,12 +41,12 @@ py::array softmax(const py::array& given, bool logarithm) {
   const RowArray<Scalar> x("x", given, V);
   auto y = new_array<Scalar>({x.R, V});
   Scalar* const to = y.mutable_data();
-  const auto& table = heads<Scalar>(kernels());
+  const auto& losses = *tables<Scalar>(kernels()).losses;
   const int threads = thread_count();
   Status status;
   {
     const py::gil_scoped_release release;
-    status = table.softmax(x.R, V, x.matrix, logarithm, to, threads);
+    status = losses.softmax(x.R, V, x.matrix, logarithm, to, threads);
   }
   if (status == Status::not_finite) {
     PyErr_SetString(PyExc_FloatingPointError,
@@ -102,11 +102,11 @@ py::tuple binary_cross_entropy(const py::array& logits, const py::array& targets
   const std::int64_t columns = e.shape.empty() ? 1 : e.shape.back();
   Held held;
   const Scalar* positive = optional_data<Scalar>("pos_weight", positive_weights, {columns}, held);
-  const auto& table = heads<Scalar>(kernels());
+  const auto& losses = *tables<Scalar>(kernels()).losses;
   const int threads = thread_count();
   return loss_and_gradient(e, backward, [&](double* loss, Scalar* to) {
-    return table.binary_cross_entropy(e.n, e.x, e.targets, e.weights, positive, columns, scale,
-                                      loss, to, threads);
+    return losses.binary_cross_entropy(e.n, e.x, e.targets, e.weights, positive, columns, scale,
+                                       loss, to, threads);
   });
 }
 
@@ -114,10 +114,10 @@ template <class Scalar>
 py::tuple squared_error(const py::array& x, const py::array& targets, const py::object& weights,
                         double scale, bool backward) {
   const Elements<Scalar> e("predictions", x, targets, weights);
-  const auto& table = heads<Scalar>(kernels());
+  const auto& losses = *tables<Scalar>(kernels()).losses;
   const int threads = thread_count();
   return loss_and_gradient(e, backward, [&](double* loss, Scalar* to) {
-    return table.squared_error(e.n, e.x, e.targets, e.weights, scale, loss, to, threads);
+    return losses.squared_error(e.n, e.x, e.targets, e.weights, scale, loss, to, threads);
   });
 }
 
@@ -137,10 +137,10 @@ bool is_finite(const char* name, const py::array& given) {
                      R = columns == 0 ? 0 : x->size() / columns;
   const std::int64_t stride =
       n == 2 ? x->strides(0) / static_cast<std::int64_t>(sizeof(Scalar)) : columns;
-  const auto& table = heads<Scalar>(kernels());
+  const auto& elements = *tables<Scalar>(kernels()).elements;
   const int threads = thread_count();
   const py::gil_scoped_release release;
-  return table.all_finite(R, columns, {x.data<Scalar>(), stride}, threads);
+  return elements.all_finite(R, columns, {x.data<Scalar>(), stride}, threads);
 }
 
 // For tests: the functions of a gate as the kernels compute them.
@@ -157,7 +157,8 @@ py::array activation(const std::string& name, const py::array& given) {
     throw py::value_error("name: expected exp_nonpositive, sigmoid or tanh, got " + name);
   const Held x(contiguous("x", given));
   auto y = new_array<Scalar>(shape_of(*x));
-  heads<Scalar>(kernels()).activation(which, y.size(), x.data<Scalar>(), y.mutable_data());
+  tables<Scalar>(kernels()).elements->activation(which, y.size(), x.data<Scalar>(),
+                                                 y.mutable_data());
   return std::move(y);
 }
 

@@ -6,7 +6,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/finite.h"
-#include "kernels/abi/heads.h"
+#include "kernels/abi/losses.h"
 
 namespace rnnfast {
 

@@ -54,7 +54,7 @@ struct Part {
  private:
   template <class F>
   void run(const Touched<Scalar>& all, const F& f) const {
-    const auto& table = heads<Scalar>(kernels());
+    const auto& table = *tables<Scalar>(kernels()).optimizers;
     const int threads = thread_count();
     const py::gil_scoped_release release;
     const std::lock_guard lock(buffer.gradient_mutex());

@@ -44,8 +44,9 @@ py::dict kept_gates(const Recurrent& self, const ForwardCache& kept, int layer, 
   for (int gate = 0; gate < cell.gate_count + (cell.has_memory() ? 1 : 0); ++gate) {
     const bool memory = gate == cell.gate_count;
     auto values = new_array<Scalar>({kept.T, kept.B, shape.H});
-    recurrent<Scalar>(self.table())
-        .kept_gate(kept.cache, layer, direction, memory ? -1 : gate, values.mutable_data());
+    tables<Scalar>(self.table())
+        .recurrent->kept_gate(kept.cache, layer, direction, memory ? -1 : gate,
+                              values.mutable_data());
     result[py::str(memory ? "c" : std::string(1, cell.gates[gate]))] = values;
   }
   return result;
@@ -68,8 +69,9 @@ std::vector<ParameterKind> parameter_kinds(const CellDescriptor& cell, bool bias
 
 PackedWeights::~PackedWeights() {
   if (packed == nullptr) return;
-  with_scalar(is_double,
-              [this](auto scalar) { recurrent<decltype(scalar)>(*table).packed_free(packed); });
+  with_scalar(is_double, [this](auto scalar) {
+    tables<decltype(scalar)>(*table).recurrent->packed_free(packed);
+  });
 }
 
 Recurrent::Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> parameters,
@@ -157,7 +159,7 @@ std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward, int threa
   if (is_packed() && (weights_->has_backward || !backward)) return weights_;
   with_scalar(is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);
-    const auto& table = recurrent<Scalar>(*table_);
+    const auto& table = *tables<Scalar>(*table_).recurrent;
     // In place only if no pass still reads the old ones.
     auto packed = weights_;
     if (!packed || packed.use_count() > 2) {
@@ -334,9 +336,9 @@ void bind_recurrent(py::module_& m) {
               if (T < 0 || B < 0)
                 throw py::value_error("T, B: expected at least 0, got " + text_of({T, B}));
               auto mask = new_array<Scalar>({T, B, width});
-              recurrent<Scalar>(self.table())
-                  .dropout_mask(Dropout{dropout, seed, every_step_alike}, layer, T, B, width,
-                                mask.mutable_data());
+              tables<Scalar>(self.table())
+                  .recurrent->dropout_mask(Dropout{dropout, seed, every_step_alike}, layer, T, B,
+                                           width, mask.mutable_data());
               return mask;
             });
           },

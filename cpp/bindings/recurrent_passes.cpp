@@ -110,7 +110,7 @@ void require_indices(const Strided<std::int64_t>& x, std::int64_t T, std::int64_
 void ForwardCache::release() {
   if (cache != nullptr)
     with_scalar(is_double, [this](auto scalar) {
-      recurrent<decltype(scalar)>(*weights->table).cache_free(cache);
+      tables<decltype(scalar)>(*weights->table).recurrent->cache_free(cache);
     });
   cache = nullptr;
   weights.reset();
@@ -120,7 +120,7 @@ void ForwardCache::release() {
 std::int64_t ForwardCache::bytes() const {
   if (cache == nullptr) return 0;
   return with_scalar(is_double, [this](auto scalar) {
-    return recurrent<decltype(scalar)>(*weights->table).cache_bytes(cache);
+    return tables<decltype(scalar)>(*weights->table).recurrent->cache_bytes(cache);
   });
 }
 
@@ -201,9 +201,9 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
     const py::gil_scoped_release release;
     if (cache && !indices)
       cache->x_print = fingerprint_of(Strided<Scalar>(x, batch_first), T, B, shape.I, in.lengths);
-    status =
-        recurrent<Scalar>(self.table())
-            .forward(weights->packed, in, out, dropout, cache ? &cache->cache : nullptr, threads);
+    status = tables<Scalar>(self.table())
+                 .recurrent->forward(weights->packed, in, out, dropout,
+                                     cache ? &cache->cache : nullptr, threads);
   }
   if (status == Status::not_finite) {  // says where
     require_finite("x", Strided<Scalar>{in.x, in.x_time, in.x_batch}, T, B, shape.I, in.lengths);
@@ -286,7 +286,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   Status status = Status::ok;
   bool same = true;
   {
-    const auto& table = recurrent<Scalar>(*weights->table);
+    const auto& table = *tables<Scalar>(*weights->table).recurrent;
     const py::gil_scoped_release release;
     if (!kept.indices) same = fingerprint_of(x, T, B, shape.I, ends) == kept.x_print;
     // Two threads may share a layer: its gradients are added to one pass at a time, and so is what

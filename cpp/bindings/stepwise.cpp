@@ -151,7 +151,7 @@ void forward(Stepwise& self, py::dict& kept, double rate_h, double rate_c) {
   Status status;
   {
     const py::gil_scoped_release release;
-    status = stepwise<Scalar>(self.table()).forward(shape, parameters, pass, threads);
+    status = tables<Scalar>(self.table()).stepwise->forward(shape, parameters, pass, threads);
   }
   require_ok(status);
 }
@@ -185,7 +185,7 @@ py::tuple backward(Stepwise& self, const py::dict& kept, double rate_h, double r
     const py::gil_scoped_release release;
     // Two threads may share a layer: its gradients are added to one pass at a time.
     const std::lock_guard lock(self.gradient_mutex());
-    status = stepwise<Scalar>(self.table()).backward(shape, parameters, pass, g, threads);
+    status = tables<Scalar>(self.table()).stepwise->backward(shape, parameters, pass, g, threads);
   }
   require_ok(status);
   return py::make_tuple(dx, du);

@@ -28,14 +28,15 @@ StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_
     may_share_ = weights * static_cast<std::int64_t>(sizeof(Scalar)) >= kShared;
     output_ = new_array<Scalar>({batch_size, shape.P});
     output_flat_ = py::array(py::dtype::of<Scalar>(), {shape.P}, output_.data(), output_);
-    stream_ = recurrent<Scalar>(layer_->table()).stream_create(weights_->packed, batch_size);
+    stream_ =
+        tables<Scalar>(layer_->table()).recurrent->stream_create(weights_->packed, batch_size);
     if (stream_ == nullptr) require_ok(Status::out_of_memory);
   });
 }
 
 StreamHandle::~StreamHandle() {
   with_scalar(layer_->is_double(), [&](auto scalar) {
-    recurrent<decltype(scalar)>(layer_->table()).stream_free(stream_);
+    tables<decltype(scalar)>(layer_->table()).recurrent->stream_free(stream_);
   });
 }
 
@@ -103,8 +104,9 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
   auto* y = static_cast<Scalar*>(const_cast<void*>(target.data()));
   const PackedWeights& now = weights();
   // Steps take microseconds: releasing the GIL would cost more than it frees.
-  recurrent<Scalar>(*now.table)
-      .stream_step(stream_, now.packed, values, indices, y, may_share_ ? thread_count() : 1);
+  tables<Scalar>(*now.table)
+      .recurrent->stream_step(stream_, now.packed, values, indices, y,
+                              may_share_ ? thread_count() : 1);
   return std::move(target);
 }
 
@@ -120,7 +122,8 @@ py::tuple StreamHandle::state() const {
     using Scalar = decltype(scalar);
     auto h = new_array<Scalar>({shape.L, batch_size_, shape.P});
     auto c = new_array<Scalar>({shape.cell->has_memory() ? shape.L : 0, batch_size_, shape.H});
-    recurrent<Scalar>(layer_->table()).stream_get(stream_, h.mutable_data(), c.mutable_data());
+    tables<Scalar>(layer_->table())
+        .recurrent->stream_get(stream_, h.mutable_data(), c.mutable_data());
     return py::make_tuple(h, c);
   });
 }
@@ -139,7 +142,7 @@ void StreamHandle::set_state(const py::object& h, const py::object& c) {
       data[i] = optional_data<Scalar>(names[i], *given[i], {shape.L, batch_size_, width}, held[i]);
       if (data[i] != nullptr && !all_finite(data[i], held[i]->size())) throw_not_finite(names[i]);
     }
-    recurrent<Scalar>(layer_->table()).stream_set(stream_, data[0], data[1]);
+    tables<Scalar>(layer_->table()).recurrent->stream_set(stream_, data[0], data[1]);
     busy_in_ = -1;  // whatever a thread was doing when the process forked
   });
 }

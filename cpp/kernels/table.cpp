@@ -10,11 +10,14 @@ namespace rnnfast {
 
 extern const RecurrentTable<float> recurrent_table_f32;
 extern const RecurrentTable<double> recurrent_table_f64;
-extern const HeadsTable<float> heads_table_f32;
-extern const HeadsTable<double> heads_table_f64;
 extern const StepwiseTable<float> stepwise_table_f32;
 extern const StepwiseTable<double> stepwise_table_f64;
 extern const ProbeTable probe_table;
+// Of ops/, in a unit for each type.
+template <class Scalar>
+void fill_ops(Tables<Scalar>& tables);
+extern template void fill_ops(Tables<float>&);
+extern template void fill_ops(Tables<double>&);
 
 namespace {
 #if defined(__AVX512F__)
@@ -24,6 +27,16 @@ constexpr const char* kLevel = "v3";
 #else
 constexpr const char* kLevel = "v1";
 #endif
+
+template <class Scalar>
+Tables<Scalar> make_tables(const RecurrentTable<Scalar>& recurrent,
+                           const StepwiseTable<Scalar>& stepwise) {
+  Tables<Scalar> tables = {};
+  tables.recurrent = &recurrent;
+  tables.stepwise = &stepwise;
+  fill_ops(tables);
+  return tables;
+}
 }  // namespace
 
 extern const KernelTable kernel_table;
@@ -34,12 +47,8 @@ const KernelTable kernel_table = {
     lanes<double>,
     cells,
     cell_count,
-    &recurrent_table_f32,
-    &recurrent_table_f64,
-    &heads_table_f32,
-    &heads_table_f64,
-    &stepwise_table_f32,
-    &stepwise_table_f64,
+    make_tables(recurrent_table_f32, stepwise_table_f32),
+    make_tables(recurrent_table_f64, stepwise_table_f64),
     &probe_table,
     &Crew::possible,
     &Memory::missed,

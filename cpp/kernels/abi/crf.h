@@ -9,6 +9,8 @@
 
 #include <cstdint>
 
+#include "kernels/abi/common.h"
+
 namespace rnnfast {
 
 template <class Scalar>
@@ -36,6 +38,15 @@ struct CrfSums {
   Scalar* demissions;           // (T, B, K) overwritten, 0 past the lengths; or null: no gradients
   Scalar *dstart, *dend;        // (K) overwritten; or null
   Scalar* dtransitions;         // (K, K) overwritten; null as those
+};
+
+template <class Scalar>
+struct CrfTable {
+  // `decode` writes the best tags (T, B) within the lengths and
+  // their scores (B), -inf for a sequence without a path that is allowed.
+  Status (*sums)(const CrfChains<Scalar>& chains, const CrfSums<Scalar>& sums, int threads);
+  Status (*decode)(const CrfChains<Scalar>& chains, std::int64_t* tags, double* scores,
+                   int threads);
 };
 
 }  // namespace rnnfast

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/abi/cell.h"
+#include "kernels/abi/common.h"
 
 namespace rnnfast {
 
@@ -80,8 +81,6 @@ struct SequenceGradients {
 struct Packed;  // a stack's weights in the kernels' order
 struct Cache;   // what a forward pass keeps for backpropagation
 struct Stream;  // a stack that is run step by step
-
-enum class Status : int { ok = 0, out_of_memory = 1, not_finite = 2 };
 
 template <class Scalar>
 struct RecurrentTable {

@@ -3,15 +3,37 @@
 // kernels are a module of their own with their own idea of alignment.
 #pragma once
 
-#include "kernels/abi/heads.h"
+#include "kernels/abi/crf.h"
+#include "kernels/abi/ctc.h"
+#include "kernels/abi/elements.h"
+#include "kernels/abi/embedding.h"
+#include "kernels/abi/linear.h"
+#include "kernels/abi/losses.h"
+#include "kernels/abi/optimizer.h"
 #include "kernels/abi/probe.h"
 #include "kernels/abi/recurrent.h"
+#include "kernels/abi/sampling.h"
 #include "kernels/abi/stepwise.h"
 
 namespace rnnfast {
 
 // Raised whenever a struct below or in the included tables changes.
-constexpr int kTableVersion = 13;
+constexpr int kTableVersion = 14;
+
+// The functions for numbers of one type, subject by subject.
+template <class Scalar>
+struct Tables {
+  const RecurrentTable<Scalar>* recurrent;
+  const StepwiseTable<Scalar>* stepwise;
+  const LinearTable<Scalar>* linear;
+  const LossTable<Scalar>* losses;
+  const CtcTable<Scalar>* ctc;
+  const CrfTable<Scalar>* crf;
+  const EmbeddingTable<Scalar>* embedding;
+  const ElementTable<Scalar>* elements;
+  const OptimizerTable<Scalar>* optimizers;
+  const SamplingTable<Scalar>* sampling;
+};
 
 struct KernelTable {
   int version;                         // kTableVersion
@@ -19,12 +41,8 @@ struct KernelTable {
   int lanes_f32, lanes_f64;            // values per SIMD register
   const CellDescriptor* const* cells;  // (cell_count)
   int cell_count;
-  const RecurrentTable<float>* recurrent_f32;
-  const RecurrentTable<double>* recurrent_f64;
-  const HeadsTable<float>* heads_f32;
-  const HeadsTable<double>* heads_f64;
-  const StepwiseTable<float>* stepwise_f32;
-  const StepwiseTable<double>* stepwise_f64;
+  Tables<float> f32;
+  Tables<double> f64;
   const ProbeTable* probe;
   // Whether calls may be shared among threads; not in a child of a process that forked inside one.
   bool (*has_teams)();
@@ -33,36 +51,14 @@ struct KernelTable {
 };
 
 template <class Scalar>
-const RecurrentTable<Scalar>& recurrent(const KernelTable& table);
+const Tables<Scalar>& tables(const KernelTable& table);
 template <>
-inline const RecurrentTable<float>& recurrent(const KernelTable& table) {
-  return *table.recurrent_f32;
+inline const Tables<float>& tables(const KernelTable& table) {
+  return table.f32;
 }
 template <>
-inline const RecurrentTable<double>& recurrent(const KernelTable& table) {
-  return *table.recurrent_f64;
-}
-
-template <class Scalar>
-const HeadsTable<Scalar>& heads(const KernelTable& table);
-template <>
-inline const HeadsTable<float>& heads(const KernelTable& table) {
-  return *table.heads_f32;
-}
-template <>
-inline const HeadsTable<double>& heads(const KernelTable& table) {
-  return *table.heads_f64;
-}
-
-template <class Scalar>
-const StepwiseTable<Scalar>& stepwise(const KernelTable& table);
-template <>
-inline const StepwiseTable<float>& stepwise(const KernelTable& table) {
-  return *table.stepwise_f32;
-}
-template <>
-inline const StepwiseTable<double>& stepwise(const KernelTable& table) {
-  return *table.stepwise_f64;
+inline const Tables<double>& tables(const KernelTable& table) {
+  return table.f64;
 }
 
 // The name of the PyCapsule through which a kernels module hands over its table.

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/abi/heads.h"
+#include "kernels/abi/crf.h"
 #include "kernels/core/activations.h"
 #include "kernels/threads/parallel.h"
 

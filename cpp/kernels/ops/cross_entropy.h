@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/abi/heads.h"
+#include "kernels/abi/losses.h"
 #include "kernels/core/activations.h"
 #include "kernels/threads/parallel.h"
 

@@ -1,8 +1,8 @@
 // Embedding: rows of a table by index, and gradients added to the rows they came from.
 #pragma once
 
-#include "kernels/abi/heads.h"
-#include "kernels/core/random.h"
+#include "kernels/abi/embedding.h"
+#include "kernels/core/simd.h"
 #include "kernels/threads/parallel.h"
 
 namespace rnnfast {
@@ -35,16 +35,6 @@ void embedding_scatter(std::int64_t R, std::int64_t E, Matrix<const Scalar> dy,
                     count);
       }
     }
-  });
-}
-
-template <class Scalar>
-void dropout(std::int64_t n, double probability, std::uint64_t seed, const Scalar* x, Scalar* y,
-             int threads) {
-  const DropoutFactors<Scalar> factor(Dropout{probability, seed, false}, 0);
-  parallel(useful_threads(threads, n, 1 << 14), [&](int rank, int size) {
-    const Range mine = share(n, 64, rank, size);
-    for (std::int64_t i = mine.begin; i < mine.end; ++i) y[i] = x[i] * factor(i);
   });
 }
 

@@ -1,7 +1,7 @@
 // Linear layers: y = x W^T + b over rows.
 #pragma once
 
-#include "kernels/abi/heads.h"
+#include "kernels/abi/linear.h"
 #include "kernels/gemm/multiply.h"
 
 namespace rnnfast {

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "kernels/abi/heads.h"
+#include "kernels/abi/losses.h"
 #include "kernels/threads/parallel.h"
 
 namespace rnnfast {

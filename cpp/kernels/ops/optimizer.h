@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "kernels/abi/heads.h"
+#include "kernels/abi/optimizer.h"
 #include "kernels/gemm/packed_stack.h"
 #include "kernels/ops/losses.h"
 

@@ -1,16 +1,13 @@
-// The functions of HeadsTable.
+// Functions of each number by itself, and what is found of all numbers.
 #pragma once
 
 #include <atomic>
 #include <cmath>
 
+#include "kernels/abi/elements.h"
 #include "kernels/core/activations.h"
-#include "kernels/ops/crf.h"
-#include "kernels/ops/ctc.h"
-#include "kernels/ops/decode.h"
-#include "kernels/ops/embedding.h"
-#include "kernels/ops/linear_softmax.h"
-#include "kernels/ops/optimizer.h"
+#include "kernels/core/random.h"
+#include "kernels/threads/parallel.h"
 
 namespace rnnfast {
 
@@ -83,38 +80,13 @@ void activation(Activation which, std::int64_t n, const Scalar* x, Scalar* y) {
 }
 
 template <class Scalar>
-HeadsTable<Scalar> make_heads_table() {
-  HeadsTable<Scalar> t = {};
-  t.linear_packed_size = linear_packed_size<Scalar>;
-  t.linear_pack = linear_pack<Scalar>;
-  t.linear_forward = linear_forward<Scalar>;
-  t.linear_backward = linear_backward<Scalar>;
-  t.linear_cross_entropy = linear_cross_entropy<Scalar>;
-  t.cross_entropy = cross_entropy<Scalar>;
-  t.binary_cross_entropy = binary_cross_entropy<Scalar>;
-  t.squared_error = squared_error<Scalar>;
-  t.ctc = ctc<Scalar>;
-  t.softmax = softmax<Scalar>;
-  t.crf_sums = crf_sums<Scalar>;
-  t.crf_decode = crf_decode<Scalar>;
-  t.embedding_gather = embedding_gather<Scalar>;
-  t.embedding_scatter = embedding_scatter<Scalar>;
-  t.dropout = dropout<Scalar>;
-  t.sgd = sgd<Scalar>;
-  t.adam = adam<Scalar>;
-  t.rmsprop = rmsprop<Scalar>;
-  t.adagrad = adagrad<Scalar>;
-  t.squared_norm = squared_norm<Scalar>;
-  t.set_to_zero = set_to_zero<Scalar>;
-  t.scale = scale<Scalar>;
-  t.clip = clip<Scalar>;
-  t.all_finite = all_finite<Scalar>;
-  t.largest = largest<Scalar, true>;
-  t.activation = activation<Scalar>;
-  t.draw = draw<Scalar>;
-  t.feed = feed<Scalar>;
-  t.decode = decode<Scalar>;
-  return t;
+void dropout(std::int64_t n, double probability, std::uint64_t seed, const Scalar* x, Scalar* y,
+             int threads) {
+  const DropoutFactors<Scalar> factor(Dropout{probability, seed, false}, 0);
+  parallel(useful_threads(threads, n, 1 << 14), [&](int rank, int size) {
+    const Range mine = share(n, 64, rank, size);
+    for (std::int64_t i = mine.begin; i < mine.end; ++i) y[i] = x[i] * factor(i);
+  });
 }
 
 }  // namespace rnnfast

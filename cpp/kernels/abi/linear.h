@@ -1,0 +1,39 @@
+// Linear layers: y = x W^T + b.
+//
+// Sizes: R rows (time and batch in one), I input and O output features. Pointers that may be null
+// say so. Results carry the same bits for any number of threads.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/abi/common.h"
+
+namespace rnnfast {
+
+struct LinearShape {
+  std::int64_t R, I, O;
+};
+
+// y = x W^T + b, backwards. Results that are null are not wanted.
+template <class Scalar>
+struct LinearGradients {
+  Matrix<const Scalar> dy;  // (R, O)
+  Matrix<const Scalar> x;   // (R, I)
+  const Scalar* weight;     // (O, I)
+  Matrix<Scalar> dx;        // (R, I) overwritten
+  Scalar* dweight;          // (O, I) added to
+  Scalar* dbias;            // (O) added to
+};
+
+template <class Scalar>
+struct LinearTable {
+  // `pack` makes the copy of a weight (O, I) that `forward` reads.
+  std::int64_t (*packed_size)(std::int64_t I, std::int64_t O);
+  void (*pack)(std::int64_t I, std::int64_t O, const Scalar* weight, Scalar* packed, int threads);
+  Status (*forward)(const LinearShape& shape, Matrix<const Scalar> x, const Scalar* packed,
+                    const Scalar* bias, Matrix<Scalar> y, int threads);
+  Status (*backward)(const LinearShape& shape, const LinearGradients<Scalar>& gradients,
+                     int threads);
+};
+
+}  // namespace rnnfast

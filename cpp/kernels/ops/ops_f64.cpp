@@ -1,0 +1,7 @@
+#include "kernels/ops/tables.h"
+
+namespace rnnfast {
+
+template void fill_ops(Tables<double>&);
+
+}  // namespace rnnfast
