@@ -84,18 +84,18 @@ RNNFAST_INLINE Vec<double> power_of_two<double>(const Vec<double>&, const Vec<do
 #else
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> power_of_two(const Vec<Scalar>& n, const Vec<Scalar>&) {
-  return Eigen::internal::pldexp(broadcast<Scalar>(Scalar(1)), n);
+  return times_power_of_two(broadcast<Scalar>(Scalar(1)), n);
 }
 #endif
 
 // 1 / den, and num / den, for den >= 1. AVX-512 divides slowly but has a good first guess.
 template <class V>
 RNNFAST_INLINE V reciprocal(const V& den) {
-  return Eigen::internal::pdiv(Eigen::internal::pset1<V>(1), den);
+  return divide(splat<V>(1), den);
 }
 template <class V>
 RNNFAST_INLINE V quotient(const V& num, const V& den) {
-  return Eigen::internal::pdiv(num, den);
+  return divide(num, den);
 }
 #if defined(__AVX512F__)
 template <>
@@ -165,7 +165,7 @@ RNNFAST_INLINE V scaled_exp(const V& scale, const V& expm1) {
 #if defined(__FMA__)
   return madd(scale, expm1, scale);
 #else
-  return mul(scale, add(Eigen::internal::pset1<V>(1), expm1));
+  return mul(scale, add(splat<V>(1), expm1));
 #endif
 }
 
@@ -174,11 +174,10 @@ RNNFAST_INLINE V scaled_exp(const V& scale, const V& expm1) {
 // exp(x) for x <= 0.
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> exp_nonpositive(const Vec<Scalar>& x) {
-  namespace ei = Eigen::internal;
   const auto least = broadcast<Scalar>(detail::ExpConstants<Scalar>::least);
   const auto [scale, r, r2] = detail::reduce<Scalar, 1>(keep_nan_max<Vec<Scalar>>(x, least));
   const auto expm1 = madd(detail::exp_q<Scalar, 1>(r, r2), r2, r);
-  return ei::pandnot(detail::scaled_exp(scale, expm1), ei::pcmp_lt(x, least));
+  return bits_without(detail::scaled_exp(scale, expm1), less(x, least));
 }
 
 // 1 / (1 + exp(-x)). The largest exp makes it subnormal, which kernels flush to zero.
@@ -196,15 +195,14 @@ RNNFAST_INLINE Vec<Scalar> sigmoid(const Vec<Scalar>& x) {
 // tanh(x) = sign(x) m / (2 - m) with m = 1 - exp(-2|x|), formed without cancellation near 0.
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> tanh(const Vec<Scalar>& x) {
-  namespace ei = Eigen::internal;
   const auto one = broadcast<Scalar>(Scalar(1)), two = broadcast<Scalar>(Scalar(2));
   const auto most = broadcast<Scalar>(detail::ExpConstants<Scalar>::least / -2);
   const auto [scale, r, r2] =
-      detail::reduce<Scalar, -2>(keep_nan_min<Vec<Scalar>>(ei::pabs(x), most));
+      detail::reduce<Scalar, -2>(keep_nan_min<Vec<Scalar>>(absolute(x), most));
   const auto part = nmadd(detail::exp_q<Scalar, -2>(r, r2), r2, add(r, r));  // 1 - exp(-2r)
   const auto m = madd(scale, part, sub(one, scale));
-  const auto sign = ei::pand(x, broadcast<Scalar>(Scalar(-0.0)));
-  return ei::por(detail::quotient(m, sub(two, m)), sign);
+  const auto sign = bits_and(x, broadcast<Scalar>(Scalar(-0.0)));
+  return bits_or(detail::quotient(m, sub(two, m)), sign);
 }
 
 // A cell's choice of an activation: tanh or max(0, .).
@@ -219,17 +217,16 @@ RNNFAST_INLINE Vec<Scalar> activate(const Vec<Scalar>& x) {
 // Derivatives in terms of the outputs.
 template <class V>
 RNNFAST_INLINE V d_tanh(const V& y) {  // y = tanh(x)
-  return sub(Eigen::internal::pset1<V>(1), mul(y, y));
+  return sub(splat<V>(1), mul(y, y));
 }
 template <class V>
 RNNFAST_INLINE V d_sigmoid(const V& y) {  // y = sigmoid(x)
-  return mul(y, sub(Eigen::internal::pset1<V>(1), y));
+  return mul(y, sub(splat<V>(1), y));
 }
 
 template <class Scalar, Nonlinearity g>
 RNNFAST_INLINE Vec<Scalar> activate_backward(const Vec<Scalar>& dy, const Vec<Scalar>& y) {
-  if constexpr (g == Nonlinearity::relu)
-    return Eigen::internal::pand(dy, Eigen::internal::pcmp_lt(zeros<Scalar>(), y));
+  if constexpr (g == Nonlinearity::relu) return bits_and(dy, less(zeros<Scalar>(), y));
   return mul(dy, d_tanh(y));
 }
 

@@ -125,6 +125,77 @@ RNNFAST_INLINE Vec<double> nmadd(const Vec<double>& a, const Vec<double>& b, con
 }
 #endif
 
+template <class V>
+RNNFAST_INLINE V splat(typename Eigen::internal::unpacket_traits<V>::type value) {
+  return Eigen::internal::pset1<V>(value);
+}
+template <class V>
+RNNFAST_INLINE V divide(const V& a, const V& b) {
+  return Eigen::internal::pdiv(a, b);
+}
+template <class V>
+RNNFAST_INLINE V square_root(const V& x) {
+  return Eigen::internal::psqrt(x);
+}
+template <class V>
+RNNFAST_INLINE V absolute(const V& x) {
+  return Eigen::internal::pabs(x);
+}
+// x * 2^n, exactly.
+template <class V>
+RNNFAST_INLINE V times_power_of_two(const V& x, const V& n) {
+  return Eigen::internal::pldexp(x, n);
+}
+// Either where one is NaN.
+template <class V>
+RNNFAST_INLINE V larger(const V& a, const V& b) {
+  return Eigen::internal::pmax(a, b);
+}
+template <class V>
+RNNFAST_INLINE V smaller(const V& a, const V& b) {
+  return Eigen::internal::pmin(a, b);
+}
+
+// All bits of a lane where it holds, none where not.
+template <class V>
+RNNFAST_INLINE V equal(const V& a, const V& b) {
+  return Eigen::internal::pcmp_eq(a, b);
+}
+template <class V>
+RNNFAST_INLINE V less(const V& a, const V& b) {
+  return Eigen::internal::pcmp_lt(a, b);
+}
+template <class V>
+RNNFAST_INLINE V bits_and(const V& a, const V& b) {
+  return Eigen::internal::pand(a, b);
+}
+template <class V>
+RNNFAST_INLINE V bits_or(const V& a, const V& b) {
+  return Eigen::internal::por(a, b);
+}
+template <class V>
+RNNFAST_INLINE V bits_without(const V& a, const V& b) {
+  return Eigen::internal::pandnot(a, b);
+}
+
+// Of all lanes.
+template <class V>
+RNNFAST_INLINE auto horizontal_sum(const V& x) {
+  return Eigen::internal::predux(x);
+}
+template <class V>
+RNNFAST_INLINE auto horizontal_max(const V& x) {
+  return Eigen::internal::predux_max(x);
+}
+
+// As many vectors as lanes, in the member `packet`, and their exchange of rows and columns.
+template <class Scalar>
+using Square = Eigen::internal::PacketBlock<Vec<Scalar>, lanes<Scalar>>;
+template <class Scalar, int N>
+RNNFAST_INLINE void transpose(Eigen::internal::PacketBlock<Scalar, N>& square) {
+  Eigen::internal::ptranspose(square);
+}
+
 // The larger and the smaller of x and bound, NaN where x is: of two operands with a NaN, x86
 // returns the one that Eigen's order of arguments makes x.
 template <class V>

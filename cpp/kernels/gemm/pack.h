@@ -50,9 +50,9 @@ void pack_lanes(const Scalar* from, std::int64_t ldf, std::int64_t units, std::i
   std::int64_t k = 0;
   if (units >= V) {
     for (; k + V <= K; k += V) {
-      Eigen::internal::PacketBlock<Vec<Scalar>, V> block;
+      Square<Scalar> block;
       for (int v = 0; v < V; ++v) block.packet[v] = load(from + v * ldf + k);
-      Eigen::internal::ptranspose(block);
+      transpose(block);
       for (int j = 0; j < V; ++j) store(to + (k + j) * ldt, block.packet[j]);
     }
   }
@@ -69,9 +69,9 @@ void unpack_lanes_add(const Scalar* from, std::int64_t ldf, std::int64_t units, 
   std::int64_t k = 0;
   if (units >= V) {
     for (; k + V <= K; k += V) {
-      Eigen::internal::PacketBlock<Vec<Scalar>, V> block;
+      Square<Scalar> block;
       for (int j = 0; j < V; ++j) block.packet[j] = load(from + (k + j) * ldf);
-      Eigen::internal::ptranspose(block);
+      transpose(block);
       for (int v = 0; v < V; ++v) {
         Scalar* row = to + v * ldt + k;
         store(row, add(load(static_cast<const Scalar*>(row)), block.packet[v]));

@@ -60,9 +60,9 @@ void pack_panel(const RightByColumns<Scalar>& right, const Panels<Scalar>& panel
     std::int64_t k = 0;
     if (columns == V)
       for (; k + V <= depth; k += V) {
-        Eigen::internal::PacketBlock<Vec<Scalar>, V> block;
+        Square<Scalar> block;
         for (int i = 0; i < V; ++i) block.packet[i] = load(from + i * right.stride + k);
-        Eigen::internal::ptranspose(block);
+        transpose(block);
         for (int i = 0; i < V; ++i) store(to + (k + i) * width + n, block.packet[i]);
       }
     for (; k < depth; ++k)

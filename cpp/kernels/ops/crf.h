@@ -221,7 +221,7 @@ class CrfChain {
         sum = add(sum, term);
         if (product) store(block + i * S_ + j, madd(w, term, load<double>(block + i * S_ + j)));
       }
-      const double total = Eigen::internal::predux(sum);
+      const double total = horizontal_sum(sum);
       sums_[i] =
           total > m_.trusted ? shift + std::log(total) : m_.log_sum(u_.data(), &m_.M[i * S_], 1);
       if (block != nullptr && !product)

@@ -65,7 +65,7 @@ Scalar row_max(const Scalar* x, std::int64_t V) {
   auto greatest = broadcast<Scalar>(least);
   for (std::int64_t v = 0; v < V; v += lanes<Scalar>)
     greatest = keep_nan_max(load_filled(x + v, V - v, least), greatest);
-  return Eigen::internal::predux_max(greatest);
+  return horizontal_max(greatest);
 }
 
 // Sum of exp(x - shift); with `to`, the terms go there.
@@ -87,7 +87,7 @@ Scalar exp_sum(const Scalar* x, std::int64_t V, Scalar shift, Scalar* to) {
     const auto e = term(load_filled(x + v, V - v, -std::numeric_limits<Scalar>::infinity()));
     if (to != nullptr) store_first(to + v, e, V - v);
   }
-  return Eigen::internal::predux(sum);
+  return horizontal_sum(sum);
 }
 
 // to[v] = x[v] * factor - weights[v] * shift, weights null: 1.

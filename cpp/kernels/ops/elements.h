@@ -15,13 +15,12 @@ namespace rnnfast {
 // first x that is not finite, and with Greatest the largest |x|.
 template <class Scalar, bool Greatest>
 double scan(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x) {
-  namespace ei = Eigen::internal;
   constexpr std::int64_t V = lanes<Scalar>, chains = 4;
   Vec<Scalar> sum[chains], greatest[chains];
   for (int k = 0; k < chains; ++k) sum[k] = greatest[k] = zeros<Scalar>();
   const auto take = [&](int k, const Vec<Scalar>& value) {
     sum[k] = madd(value, zeros<Scalar>(), sum[k]);
-    if (Greatest) greatest[k] = ei::pmax(greatest[k], ei::pabs(value));
+    if (Greatest) greatest[k] = larger(greatest[k], absolute(value));
   };
   for (std::int64_t r = 0; r < R; ++r) {
     const Scalar* const row = x.data + r * x.stride;
@@ -33,9 +32,9 @@ double scan(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x) {
   }
   for (int k = 1; k < chains; ++k) {
     sum[0] = add(sum[0], sum[k]);
-    greatest[0] = ei::pmax(greatest[0], greatest[k]);
+    greatest[0] = larger(greatest[0], greatest[k]);
   }
-  return static_cast<double>(ei::predux_max(greatest[0])) + ei::predux(sum[0]);
+  return static_cast<double>(horizontal_max(greatest[0])) + horizontal_sum(sum[0]);
 }
 
 // The largest |x| of R rows, or with Greatest false 0; NaN if one is NaN or infinite.

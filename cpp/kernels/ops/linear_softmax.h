@@ -148,12 +148,11 @@ class SoftmaxStrip {
 
   // x = x * factor - c[v] * shift, and 0 where factor is 0: rows that do not count.
   void scale_terms(const Scalar* factor, const Scalar* shift, Scalar* sums) {
-    namespace ei = Eigen::internal;
     Vector f[S], d[S], dead[S];
     for (int s = 0; s < S; ++s) {
       f[s] = load(factor + s * V);
       d[s] = load(shift + s * V);
-      dead[s] = ei::pcmp_eq(f[s], zeros<Scalar>());
+      dead[s] = equal(f[s], zeros<Scalar>());
     }
     const bool smooth = targets_.t.smoothing > 0;
     Scalar* x = at_;
@@ -164,11 +163,11 @@ class SoftmaxStrip {
       for (int s = 0; s < S; ++s) {
         auto value = mul(load(static_cast<const Scalar*>(x + s * V)), f[s]);
         if (smooth) value = madd(c, d[s], value);
-        value = ei::pandnot(value, dead[s]);
+        value = bits_without(value, dead[s]);
         store(x + s * V, value);
         total = add(total, value);
       }
-      sums[v] = ei::predux(total);
+      sums[v] = horizontal_sum(total);
     }
   }
 

@@ -118,7 +118,6 @@ void sgd(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* mom
 template <class Scalar>
 void adam(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* mean, Scalar* square,
           const AdamStep& step, int threads) {
-  namespace ei = Eigen::internal;
   const double t = static_cast<double>(step.step);
   const double correction1 = 1 - std::pow(step.beta1, t), correction2 = 1 - std::pow(step.beta2, t);
   const auto rate = detail::constant<Scalar>(-step.lr / correction1);
@@ -139,8 +138,8 @@ void adam(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* me
     const auto v = madd(beta2, at(square), mul(rest2, mul(gradient, gradient)));
     at.set(mean, m);
     at.set(square, v);
-    const auto denominator = madd(ei::psqrt(v), root, eps);
-    at.set(p, madd(rate, ei::pdiv(m, denominator), value));
+    const auto denominator = madd(square_root(v), root, eps);
+    at.set(p, madd(rate, divide(m, denominator), value));
   });
 }
 
@@ -149,7 +148,6 @@ void adam(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* me
 template <class Scalar>
 void rmsprop(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* square,
              Scalar* mean, Scalar* momentum, const RmspropStep& step, int threads) {
-  namespace ei = Eigen::internal;
   const auto lr = detail::constant<Scalar>(-step.lr);
   const auto alpha = detail::constant<Scalar>(step.alpha);
   const auto rest = detail::constant<Scalar>(1 - step.alpha);
@@ -168,7 +166,7 @@ void rmsprop(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar*
       at.set(mean, m);
       v = keep_nan_max(sub(v, mul(m, m)), zeros<Scalar>());  // rounding may leave less than 0
     }
-    auto direction = ei::pdiv(gradient, add(ei::psqrt(v), eps));
+    auto direction = divide(gradient, add(square_root(v), eps));
     if (momentum != nullptr) {
       direction = madd(mu, at(momentum), direction);
       at.set(momentum, direction);
@@ -181,7 +179,6 @@ void rmsprop(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar*
 template <class Scalar>
 void adagrad(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar* sum,
              const AdagradStep& step, int threads) {
-  namespace ei = Eigen::internal;
   const auto lr = detail::constant<Scalar>(-step.lr);
   const auto eps = detail::constant<Scalar>(step.eps);
   const auto decay = detail::constant<Scalar>(step.weight_decay);
@@ -191,7 +188,7 @@ void adagrad(const Touched<Scalar>& touched, Scalar* p, const Scalar* g, Scalar*
     const auto gradient = squarable(madd(decay, value, at.gradient(g)));
     const auto s = madd(gradient, gradient, at(sum));
     at.set(sum, s);
-    at.set(p, madd(lr, ei::pdiv(gradient, add(ei::psqrt(s), eps)), value));
+    at.set(p, madd(lr, divide(gradient, add(square_root(s), eps)), value));
   });
 }
 
@@ -232,7 +229,7 @@ template <class Scalar>
 void clip(std::int64_t n, Scalar* x, double bound, int threads) {
   const auto low = detail::constant<Scalar>(-bound), high = detail::constant<Scalar>(bound);
   detail::for_each_vector<Scalar>({n}, x, threads, [=](const detail::Place<Scalar>& at) {
-    at.set(x, Eigen::internal::pmin(keep_nan_max(at(x), low), high));
+    at.set(x, smaller(keep_nan_max(at(x), low), high));
   });
 }
 

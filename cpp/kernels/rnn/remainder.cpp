@@ -52,7 +52,7 @@ void tail_product(const PackedLayer<Scalar>& w, const Scalar* const* left, Range
     for (int m = 0; m < MR; ++m)
       for (int g = 0; g < count; ++g) {
         const Scalar* from = sums + m * W * V + g * w.last;
-        f(row + m, g, Eigen::internal::pand(load(from), valid));
+        f(row + m, g, bits_and(load(from), valid));
       }
   });
 }

@@ -84,7 +84,7 @@ bool is_finite(const Schedule& schedule, const Scalar* x, std::int64_t x_time, s
       for (std::int64_t i = 0; i < width; i += lanes<Scalar>)
         sum = madd(load_first(row + i, width - i), zeros<Scalar>(), sum);
     }
-  return Eigen::internal::predux(sum) == 0;
+  return horizontal_sum(sum) == 0;
 }
 
 // Sets y (T, B, width) to zero past each length.

@@ -26,7 +26,7 @@ template <class Scalar>
 Scalar sum_of(const Scalar* x, std::int64_t n) {
   auto sum = zeros<Scalar>();
   for (std::int64_t j = 0; j < n; j += lanes<Scalar>) sum = add(sum, load_first(x + j, n - j));
-  return Eigen::internal::predux(sum);
+  return horizontal_sum(sum);
 }
 
 template <class Scalar>
@@ -34,7 +34,7 @@ Scalar dot_of(const Scalar* x, const Scalar* y, std::int64_t n) {
   auto sum = zeros<Scalar>();
   for (std::int64_t j = 0; j < n; j += lanes<Scalar>)
     sum = madd(load_first(x + j, n - j), load_first(y + j, n - j), sum);
-  return Eigen::internal::predux(sum);
+  return horizontal_sum(sum);
 }
 
 // Numbers up to this size have squares of which 2^24 can be added.
@@ -43,11 +43,10 @@ constexpr Scalar kSquarable = sizeof(Scalar) == 4 ? Scalar(0x1p51) : Scalar(0x1p
 
 template <class Scalar>
 Scalar largest_of(const Scalar* x, std::int64_t n) {
-  namespace ei = Eigen::internal;
   auto most = zeros<Scalar>();
   for (std::int64_t j = 0; j < n; j += lanes<Scalar>)
-    most = keep_nan_max(ei::pabs(load_first(x + j, n - j)), most);
-  return ei::predux_max(most);
+    most = keep_nan_max(absolute(load_first(x + j, n - j)), most);
+  return horizontal_max(most);
 }
 
 // x = (x - mean) / deviation; returns 1 / deviation.
