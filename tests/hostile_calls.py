@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 import rnnfast as rf
-from rnnfast.nn.recurrent import RecurrentWithCell
 from rnnfast.nn.recurrent.base import LAYERS
+from rnnfast.nn.recurrent.layers import RecurrentWithCell
 
 HUGE = 2**20  # twice an axis of an array that no machine has memory for
 N = 3

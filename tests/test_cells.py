@@ -84,7 +84,7 @@ def test_gates_are_those_of_a_pass_that_waits() -> None:
 def test_models_take_every_layer_by_its_name(name: str, tmp_path: Path) -> None:
     model = rf.LanguageModel(lines=True, cell=name, hidden_size=8, seed=0)
     model.fit(LINES, epochs=2, verbose=0)
-    assert isinstance(model.network_.recurrent, rf.nn.recurrent_base.Recurrent)
+    assert isinstance(model.network_.recurrent, rf.nn.recurrent.base.Recurrent)
     model.save(tmp_path / "m.safetensors")
     loaded = rf.load(tmp_path / "m.safetensors")
     assert loaded.cell == name

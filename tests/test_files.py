@@ -11,8 +11,9 @@ import threading
 
 import pytest
 
-from rnnfast import _files, load
+from rnnfast import load
 from rnnfast.data.datasets import read_text
+from rnnfast.io import files as _files
 from rnnfast.text import Vocabulary
 
 

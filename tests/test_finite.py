@@ -16,8 +16,8 @@ import pytest
 
 import rnnfast as rf
 from rnnfast.metrics import mae, r2, rmse
-from rnnfast.nn.recurrent import RecurrentWithCell
 from rnnfast.nn.recurrent.base import LAYERS
+from rnnfast.nn.recurrent.layers import RecurrentWithCell
 
 T, B, N = 3, 2, 4
 TAGS = np.array([[0, 1], [2, 3], [1, 0]])

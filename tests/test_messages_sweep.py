@@ -271,9 +271,9 @@ OF: dict[str, dict[str, Callable[[], Any]]] = {
         "layers": lambda: rf.diagnostics.gate_activations(rf.LSTM(3, 4), zoo.X)
     },
     "rf.diagnostics.find_units": {"values": lambda: [True, False, True, True]},
-    "rf.plotting.plot_attention": {"weights": lambda: np.eye(2), **SENTENCES},
-    "rf.plotting.plot_gates": {"activations": lambda: np.zeros((3, 4))},
-    "rf.plotting.plot_text_activations": {"values": lambda: [0.5, 0.1]},
+    "rf.diagnostics.plotting.plot_attention": {"weights": lambda: np.eye(2), **SENTENCES},
+    "rf.diagnostics.plotting.plot_gates": {"activations": lambda: np.zeros((3, 4))},
+    "rf.diagnostics.plotting.plot_text_activations": {"values": lambda: [0.5, 0.1]},
     "Vocabulary.from_json": {"text": lambda: rf.Vocabulary(["a"]).to_json()},
     "Vocabulary.load": {"path": a_vocabulary},
     "Parameter.assign": {"value": lambda: np.zeros((4, 3))},
@@ -478,7 +478,7 @@ def aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize("label", all_cases())
 def test_functions_and_layers(label: str) -> None:
-    if label.startswith("rf.plotting"):
+    if label.startswith("rf.diagnostics.plotting"):
         pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     if label.endswith("bleu"):
         pytest.importorskip("sacrebleu", reason="sacreBLEU is not installed")

@@ -151,3 +151,17 @@ def test_a_number_that_is_not_finite_is_named_by_its_own_step(
         layer.forward(np.where(np.arange(9) == time, 3, 0)[:, np.newaxis], recompute=True)
     with raises(ValueError, "reset: expected shape (9, 2), got (10, 2)"):
         layer.forward(np.ones((9, 2, 3), np.float32), reset=np.zeros((10, 2), bool), recompute=True)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_gradients_that_overflow_on_the_way(both: bool) -> None:
+    """As without: infinite gradients go on, and are not refused when some were added already."""
+    for recompute in (False, True):
+        layer = rf.GRU(3, 5, num_layers=3, bidirectional=both, seed=0)
+        for parameter in layer.parameters().values():
+            parameter.assign(parameter.data * np.float32(1e3))
+        x = np.zeros((9, 2, 3), np.float32)
+        (y, _), backprop = layer.forward(x, recompute=recompute)
+        with np.errstate(all="ignore"):
+            dx, _ = backprop(np.full_like(y, 3e38))
+        assert not all(np.isfinite(g).all() for g in (dx, *layer.grads.values()))

@@ -301,14 +301,16 @@ void bind_recurrent(py::module_& m) {
           "backward",
           [](Recurrent& self, ForwardCache& cache, const py::object& dy, const py::object& dh_n,
              const py::object& dc_n, bool need_dx, const py::object& gradients, bool need_weights,
-             int threads) {
+             int threads, bool within) {
             return with_scalar(self.is_double(), [&](auto scalar) {
               return backward<decltype(scalar)>(self, cache, dy, dh_n, dc_n,
-                                                Need{need_dx, need_weights}, gradients, threads);
+                                                Need{need_dx, need_weights, within}, gradients,
+                                                threads);
             });
           },
           py::arg("cache"), py::arg("dy"), py::arg("dh_n"), py::arg("dc_n"), py::arg("need_dx"),
-          py::arg("gradients") = py::none(), py::arg("need_weights") = true, py::arg("threads") = 0)
+          py::arg("gradients") = py::none(), py::arg("need_weights") = true, py::arg("threads") = 0,
+          py::arg("within") = false)
       .def(
           "gates",
           [](const Recurrent& self, const ForwardCache& cache, int layer, int direction) {

@@ -31,13 +31,13 @@ std::vector<std::int64_t> by_time(std::int64_t T, std::int64_t B, bool batch_fir
   return shape;
 }
 
-// The data of the state `given` (L*D, B, width), or null for None, checked.
+// The data of the state `given` (L*D, B, width), or null for None, checked; `any`: may be infinite.
 template <class Scalar>
 const Scalar* state_data(const char* name, const py::object& given, const StackShape& shape,
-                         std::int64_t B, std::int64_t width, Held& held) {
+                         std::int64_t B, std::int64_t width, Held& held, bool any = false) {
   const auto* const data =
       optional_data<Scalar>(name, given, {std::int64_t(shape.L) * shape.D, B, width}, held);
-  if (data != nullptr && !all_finite(data, held->size())) throw_not_finite(name);
+  if (data != nullptr && !any && !all_finite(data, held->size())) throw_not_finite(name);
   return data;
 }
 
@@ -238,6 +238,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
         "backprop: expected to be called once a forward pass, got a second call");
   const std::int64_t T = kept.T, B = kept.B, states = std::int64_t(shape.L) * shape.D;
   SequenceGradients<Scalar> g = {};
+  g.any_dy = need.within;
   Held dy_held, dh_held, dc_held;
   if (!dy.is_none()) {
     const auto given = py::cast<py::array>(dy);
@@ -249,8 +250,8 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     g.dy_time = s.time;
     g.dy_batch = s.batch;
   }
-  g.dh_n = state_data<Scalar>("dh_n", dh_n, shape, B, shape.P, dh_held);
-  g.dc_n = state_data<Scalar>("dc_n", dc_n, shape, B, shape.H, dc_held);
+  g.dh_n = state_data<Scalar>("dh_n", dh_n, shape, B, shape.P, dh_held, need.within);
+  g.dc_n = state_data<Scalar>("dc_n", dc_n, shape, B, shape.H, dc_held, need.within);
   py::object dx = py::none();
   if (need.dx && !kept.indices) {
     auto array = new_array<Scalar>(by_time(T, B, kept.batch_first, shape.I));

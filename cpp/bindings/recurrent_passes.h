@@ -35,9 +35,10 @@ py::tuple forward(Recurrent& self, const py::array& x, const py::object& h0, con
                   const Dropout& dropout, std::shared_ptr<const PackedWeights> weights,
                   int threads);
 
-// What backpropagation is to form beside dh0 and dc0.
+// What backpropagation is to form beside dh0 and dc0, and whether its gradients are those of
+// another pass, which go on as they are: NaN and infinity too.
 struct Need {
-  bool dx, weights;
+  bool dx, weights, within;
 };
 
 // dx or None, dh0, dc0. Uses the cache up. The gradients of the parameters are added to

@@ -119,6 +119,7 @@ class Recurrent:
         gradients: Array | None = None,
         need_weights: bool = True,
         threads: int = 0,
+        within: bool = False,
     ) -> tuple[Array | None, Array, Array]: ...
     def fingerprint(self, x: Array, lengths: Array | None, batch_first: bool) -> int: ...
     def gates(

@@ -75,6 +75,7 @@ struct SequenceGradients {
   Scalar* dc0;  // (L*D, B, H) contiguous
   // L*D entries, each added to; null: not wanted.
   const LayerParameters<Scalar*>* parameters;
+  bool any_dy;  // dy comes from a pass: what overflowed there goes on, and is not refused
 };
 
 // Opaque: owned by the kernels module that made them.

@@ -122,7 +122,7 @@ class StackBackward {
     Everywhere finite;
     bool refused = false;
     run_team(plan, [&](Worker worker) {
-      if (given_.dy != nullptr &&
+      if (given_.dy != nullptr && !given_.any_dy &&
           !finite.all(worker, is_finite(c_.schedule, given_.dy, given_.dy_time, given_.dy_batch,
                                         c_.width(), worker))) {
         if (worker.rank == 0) refused = true;

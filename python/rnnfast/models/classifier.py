@@ -182,7 +182,7 @@ class SequenceClassifier(ManyToOne):
         loss, _ = cross_entropy(scores, y, class_weights=self.class_weights_, backward=False)
         return {"valid_loss": loss, "valid_accuracy": float((scores.argmax(axis=1) == y).mean())}
 
-    def _baseline(self, train: Examples) -> float | None:
+    def _baseline(self, examples: Examples) -> float | None:
         return chance_loss(self.classes_, self.class_weights_)
 
     def _learned(self) -> dict[str, Any]:

@@ -225,8 +225,8 @@ class CTCRecognizer(ManyToMany):
         x, lengths = pad_batch(examples.x, chosen)
         return ExampleBatch(x, lengths, [examples.y[i] for i in chosen])
 
-    def _baseline(self, train: Examples) -> float | None:
-        return max(map(len, train.x)) * math.log(len(self.symbols_) + 1)
+    def _baseline(self, examples: Examples) -> float | None:
+        return max(map(len, examples.x)) * math.log(len(self.symbols_) + 1)
 
     def _figures(self, examples: Examples) -> dict[str, float]:
         network, loss = self.network_, 0.0

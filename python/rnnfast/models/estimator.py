@@ -110,8 +110,8 @@ class Estimator(RecurrentModel, base=True):
         """Return figures of the network on examples: ``valid_loss`` and others."""
         raise NotImplementedError
 
-    def _baseline(self, train: Examples) -> float | None:
-        """Return the loss of a network that has learned nothing; None: that is not known."""
+    def _baseline(self, examples: Examples) -> float | None:
+        """Return what a network that has learned nothing loses on examples; None: not known."""
         return None
 
     def _choice(self) -> tuple[str, bool]:
@@ -209,7 +209,7 @@ class Estimator(RecurrentModel, base=True):
             validate=None if held_out is None else lambda: fresh._figures(held_out),
             monitor=monitor,
             maximize=maximize,
-            baseline=fresh._baseline(train),
+            baseline=fresh._baseline(train if held_out is None else held_out),
             callbacks=callbacks,
             reporter=Reporter(fresh.verbose, unit=fresh._unit),
         )

@@ -230,7 +230,7 @@ class MultiLabelTagger(Stepwise):
     def _encode_targets(self, targets: list[Array]) -> list[Array]:
         return [rows.astype(self.dtype) for rows in targets]
 
-    def _baseline(self, train: Examples) -> float | None:
+    def _baseline(self, examples: Examples) -> float | None:
         return float(self.num_labels_ * math.log(2))
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:

@@ -89,8 +89,12 @@ class Regression(ManyToOne, base=True):
         loss = functools.partial(_loss_of_scores, _LOSSES[self.loss])
         return self._make_many_to_one(len(self.target_mean_), loss, rng)
 
-    def _baseline(self, train: Examples) -> float | None:
-        return 1.0 if self.standardize else None
+    def _baseline(self, examples: Examples) -> float | None:
+        if not self.standardize:
+            return None
+        # Of the mean as the answer: few examples may lie far from it.
+        loss, _ = _LOSSES[self.loss](np.zeros_like(examples.y), examples.y, backward=False)
+        return max(1.0, loss)
 
     def _figures(self, examples: Examples) -> dict[str, float]:
         scores = self._targets.settle(self._scores(examples.x))

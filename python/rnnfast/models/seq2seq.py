@@ -362,7 +362,7 @@ class Seq2Seq(ManyToMany):
         assert end is not None
         return make_pair_batch(x, y, self.targets_.size, end)
 
-    def _baseline(self, train: Examples) -> float | None:
+    def _baseline(self, examples: Examples) -> float | None:
         return math.log(self.targets_.size)
 
     def _figures(self, examples: Examples) -> dict[str, float]:

@@ -175,8 +175,12 @@ class StepRegressor(Stepwise):
     def _encode_targets(self, targets: list[Array]) -> list[Array]:
         return [self.outputs_.encode(f"y[{n}]", rows) for n, rows in enumerate(targets)]
 
-    def _baseline(self, train: Examples) -> float | None:
-        return float(self.outputs_.size) if self.standardize else None
+    def _baseline(self, examples: Examples) -> float | None:
+        if not self.standardize:
+            return None
+        # Of the mean as the answer: few examples may lie far from it.
+        y = np.concatenate(self._encode_targets(examples.y)).astype(np.float64)
+        return max(float(self.outputs_.size), float(np.square(y).sum()) / max(len(y), 1))
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:
         return NumberHead(

@@ -314,7 +314,7 @@ class SequenceTagger(Stepwise):
         )
         return {"valid_loss": loss, **{f"valid_{name}": v for name, v in figures.items()}}
 
-    def _baseline(self, train: Examples) -> float | None:
+    def _baseline(self, examples: Examples) -> float | None:
         return chance_loss(self.classes_, self.class_weights_)
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:

@@ -1,1 +1,1 @@
-from rnnfast.nn import recurrent as recurrent  # the first layers of LAYERS
+"""Layers: modules that compute outputs, and the gradients of what went in."""

@@ -169,7 +169,9 @@ class PartedPass:
             *_, cache = self._run(len(self._parts) - 1, keep=True)
             dy_part = None if dy is None else self._direction.take(dy, part)
             dc_part = dc if dc is not None and len(dc) else None
-            dx_part, dh, dc = self._native.backward(cache, dy_part, dh, dc_part, dx is not None)
+            dx_part, dh, dc = self._native.backward(
+                cache, dy_part, dh, dc_part, dx is not None, within=True
+            )
             if dx is not None:
                 self._direction.put(dx, part, dx_part, add=add)
             self._parts.pop()

@@ -1,0 +1,49 @@
+"""Modules that have moved: their old names import for one release, with a warning."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import sys
+
+import pytest
+
+from rnnfast._renamed import MOVED
+
+
+@pytest.fixture
+def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in MOVED:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+@pytest.mark.usefixtures("unloaded")
+@pytest.mark.parametrize("old", MOVED)
+def test_an_old_name_is_the_module_of_the_new_one(old: str) -> None:
+    with pytest.warns(DeprecationWarning, match=rf"^{old} has moved to {MOVED[old]};"):
+        module = importlib.import_module(old)
+    assert module is importlib.import_module(MOVED[old])
+    assert module.__name__ == MOVED[old] and module.__spec__ is not None
+    assert module.__spec__.name == MOVED[old]
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_names_out_of_an_old_module() -> None:
+    with pytest.warns(DeprecationWarning, match="^rnnfast.optim has moved"):
+        from rnnfast.optim import Adam  # type: ignore[import-not-found]
+    from rnnfast import Adam as present
+
+    assert Adam is present
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_a_pickle_of_the_old_module() -> None:
+    old = pickle.dumps(importlib.import_module("rnnfast").Adam, protocol=0)
+    old = old.replace(b"rnnfast.training.optimizers", b"rnnfast.optim")
+    with pytest.warns(DeprecationWarning, match="^rnnfast.optim has moved"):
+        assert pickle.loads(old).__name__ == "Adam"
+
+
+def test_other_modules_are_not_found() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'rnnfast\.nothing'"):
+        importlib.import_module("rnnfast.nothing")
