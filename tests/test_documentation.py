@@ -5,6 +5,7 @@ A line ``print(...)  # text`` must print ``text``.
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import textwrap
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import rnnfast
+from rnnfast._renamed import MOVED
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -46,7 +48,35 @@ def test_pages_with_examples_are_found():
     assert {page.name for page in PAGES if examples(page)} >= {"README.md", "quickstart.rst"}
 
 
+def entries():
+    """Return the names that tables of the API's pages have, in full."""
+    found = []
+    for page in [DOCS / "api.rst", *DOCS.glob("guide/cells/*.rst")]:
+        module, table = "rnnfast", False
+        for line in page.read_text("utf-8").splitlines():
+            if line.startswith(".. currentmodule:: "):
+                module = line.split()[-1]
+            elif line.startswith(".. autosummary::"):
+                table = True
+            elif line and not line.startswith(" "):
+                table = False
+            elif table and line.strip() and not line.strip().startswith(":"):
+                found.append(f"{module}.{line.strip().lstrip('~')}")
+    return found
+
+
+@pytest.mark.parametrize("name", entries())
+def test_what_the_api_page_lists_is_there_by_its_present_name(name):
+    # An old name would warn, and a warning is an error.
+    assert pkgutil.resolve_name(name) is not None
+    module = name
+    while module.count("."):
+        module = module.rpartition(".")[0]
+        assert module not in MOVED
+
+
 def test_api_page_lists_every_public_name():
     pages = [DOCS / "api.rst", *DOCS.glob("guide/cells/*.rst")]
-    listed = {word for page in pages for word in page.read_text("utf-8").split()}
+    words = {word for page in pages for word in page.read_text("utf-8").split()}
+    listed = {word.rpartition(".")[2] for word in words}
     assert set(rnnfast.__all__) - {"__version__"} <= listed

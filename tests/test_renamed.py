@@ -10,11 +10,16 @@ import pytest
 
 from rnnfast._renamed import MOVED
 
+KEPT = ("rnnfast.init", "rnnfast.plotting")  # attributes of the package, as before
+
 
 @pytest.fixture
 def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in MOVED:
         monkeypatch.delitem(sys.modules, name, raising=False)
+        package, _, short = name.rpartition(".")
+        if name not in KEPT and package in sys.modules:  # an import leaves it there
+            monkeypatch.delitem(vars(sys.modules[package]), short, raising=False)
 
 
 @pytest.mark.usefixtures("unloaded")
@@ -47,3 +52,30 @@ def test_a_pickle_of_the_old_module() -> None:
 def test_other_modules_are_not_found() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"^No module named 'rnnfast\.nothing'"):
         importlib.import_module("rnnfast.nothing")
+
+
+@pytest.mark.usefixtures("unloaded")
+@pytest.mark.parametrize("old", [old for old in MOVED if not old.startswith("rnnfast.models")])
+def test_an_old_module_is_an_attribute_of_its_package(old: str) -> None:
+    package, _, name = old.rpartition(".")
+    if old in KEPT:
+        assert getattr(importlib.import_module(package), name).__name__ == MOVED[old]
+        return
+    with pytest.warns(DeprecationWarning, match=rf"^{old} has moved to {MOVED[old]};") as warned:
+        module = getattr(importlib.import_module(package), name)
+    assert module is importlib.import_module(MOVED[old])
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize("package", ["rnnfast", "rnnfast.nn"])
+def test_attributes_that_there_never_were(package: str) -> None:
+    message = rf"^module '{package}' has no attribute 'nothing'$"
+    with pytest.raises(AttributeError, match=message):
+        getattr(importlib.import_module(package), "nothing")  # noqa: B009
+
+
+def test_the_loop_by_its_old_name() -> None:
+    from rnnfast import training
+
+    with pytest.warns(DeprecationWarning, match="Trainer is now TrainingLoop"):
+        assert training.Trainer is training.TrainingLoop

@@ -145,3 +145,7 @@ __all__ = [
 ]
 
 _renamed.install()
+
+
+def __getattr__(name: str) -> object:
+    return _renamed.attribute(__name__, name)

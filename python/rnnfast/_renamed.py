@@ -19,6 +19,7 @@ MOVED = {
     "rnnfast.ctc_decoding": "rnnfast.generation.ctc",
     "rnnfast.decoding": "rnnfast.generation.sampling",
     "rnnfast.init": "rnnfast.nn.init",
+    "rnnfast.models.stepwise": "rnnfast.models.every_step",
     "rnnfast.nn.recurrent_base": "rnnfast.nn.recurrent.base",
     "rnnfast.nn.stepwise": "rnnfast.nn.recurrent.stepwise",
     "rnnfast.nn.stepwise_stream": "rnnfast.nn.recurrent.stepwise_stream",
@@ -40,11 +41,7 @@ class _Finder(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         if name not in MOVED:
             return None
-        warnings.warn(
-            f"{name} has moved to {MOVED[name]}; the old name goes with the release after next",
-            DeprecationWarning,
-            stacklevel=2,
-        )
+        _warn(name, stacklevel=3)
         return ModuleSpec(name, self)
 
     def create_module(self, spec: ModuleSpec) -> None:
@@ -53,6 +50,23 @@ class _Finder(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         # The import system hands on what stands here when this returns.
         sys.modules[module.__name__] = importlib.import_module(MOVED[module.__name__])
+
+
+def attribute(package: str, name: str) -> ModuleType:
+    """Return what was an attribute of a package, its module; AttributeError if it was none."""
+    old = f"{package}.{name}"
+    if old not in MOVED:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    _warn(old, stacklevel=4)
+    return importlib.import_module(MOVED[old])
+
+
+def _warn(name: str, stacklevel: int) -> None:
+    warnings.warn(
+        f"{name} has moved to {MOVED[name]}; the old name goes with the release after next",
+        DeprecationWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def install() -> None:

@@ -42,8 +42,8 @@ struct CrfSums {
 
 template <class Scalar>
 struct CrfTable {
-  // `decode` writes the best tags (T, B) within the lengths and
-  // their scores (B), -inf for a sequence without a path that is allowed.
+  // `decode` writes the best tags (T, B) within the lengths and their scores (B), -inf for a
+  // sequence without a path that is allowed.
   Status (*sums)(const CrfChains<Scalar>& chains, const CrfSums<Scalar>& sums, int threads);
   Status (*decode)(const CrfChains<Scalar>& chains, std::int64_t* tags, double* scores,
                    int threads);

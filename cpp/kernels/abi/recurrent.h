@@ -98,8 +98,8 @@ struct RecurrentTable {
   Status (*forward)(const Packed* packed, const SequenceInput<Scalar>& input,
                     const SequenceOutput<Scalar>& output, Dropout dropout, Cache** cache,
                     int threads);
-  // Uses the cache up: what it kept becomes gradients. One call at a time for each `packed`. Where
-  // dy is not_finite nothing has changed.
+  // Uses the cache up: what it kept becomes gradients. For each `packed` one call at a time that
+  // wants dx, others beside it. Where dy is not_finite nothing has changed.
   Status (*backward)(Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
                      int threads);
   std::int64_t (*cache_bytes)(const Cache* cache);

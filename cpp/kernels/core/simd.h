@@ -146,7 +146,7 @@ template <class V>
 RNNFAST_INLINE V times_power_of_two(const V& x, const V& n) {
   return Eigen::internal::pldexp(x, n);
 }
-// Either where one is NaN.
+// Where one is NaN, either: keep_nan_max and keep_nan_min say which.
 template <class V>
 RNNFAST_INLINE V larger(const V& a, const V& b) {
   return Eigen::internal::pmax(a, b);
@@ -191,8 +191,8 @@ RNNFAST_INLINE auto horizontal_max(const V& x) {
 // As many vectors as lanes, in the member `packet`, and their exchange of rows and columns.
 template <class Scalar>
 using Square = Eigen::internal::PacketBlock<Vec<Scalar>, lanes<Scalar>>;
-template <class Scalar, int N>
-RNNFAST_INLINE void transpose(Eigen::internal::PacketBlock<Scalar, N>& square) {
+template <class Packet, int N>
+RNNFAST_INLINE void transpose(Eigen::internal::PacketBlock<Packet, N>& square) {
   Eigen::internal::ptranspose(square);
 }
 

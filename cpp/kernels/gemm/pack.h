@@ -8,7 +8,7 @@
 //   bias      [unit block][slot][V]                 unit      [unit block][unit weight][V]
 //
 // and once more of the last unit block, where its units are few, its gates side by side in less
-// than a vector each (tail.h):
+// than a vector each (rnn/remainder.h):
 //
 //   tail_ih   [k < I][x_tail][V]                    tail_hh   [k < P][h_tail][V]
 //   tail_bias [x_tail][V]

@@ -56,8 +56,9 @@ class BackwardLayer {
       const Range units = share(w_.units, worker_.member, worker_.members);
       for (std::int64_t block = units.begin; block < units.end; ++block)
         for (std::int64_t b = 0; b < p_.schedule->B; ++b) {
-          const Scalar* from = g_.dc_n + p_.schedule->order[b] * w_.H + block * V;
-          store(dcarry_at(block, b), given ? load_first(from, w_.H - block * V) : zeros<Scalar>());
+          const std::int64_t at = p_.schedule->order[b] * w_.H + block * V;
+          store(dcarry_at(block, b),
+                given ? load_first(g_.dc_n + at, w_.H - block * V) : zeros<Scalar>());
         }
       // Rows may belong to another thread than blocks.
       if (worker_.split_rows) worker_.own->wait();

@@ -1,5 +1,7 @@
 #include "kernels/rnn/registry.h"
 
+#include <iterator>
+
 namespace rnnfast {
 
 // The cells, a line each; all else about one is in its file in cells/.

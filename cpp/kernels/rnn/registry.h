@@ -3,6 +3,8 @@
 // own.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/rnn/gradients.h"
 #include "kernels/rnn/layer_pass.h"
 

@@ -70,7 +70,8 @@ def write_atomically(
     content : bytes, or callable
         The content, or a function that writes it to the open binary file that it is given.
     new : bool
-        Whether the file is to be a new one: of several writers at once, one succeeds.
+        Whether the file is to be a new one: of several writers at once, one succeeds, where the
+        file system has hard links; where not, the last of those that begin together.
 
     Raises
     ------

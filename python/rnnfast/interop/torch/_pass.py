@@ -115,7 +115,7 @@ class Call:
         self, prints: list[Print], x: Tensor, h0: Tensor | None, c0: Tensor | None
     ) -> None:
         """Raise RuntimeError unless x, h0 and c0 are those of the call."""
-        for name, tensor, kept in zip(("x", "hx", "hx"), (x, h0, c0), prints, strict=True):
+        for name, tensor, kept in zip(("input", "hx", "hx"), (x, h0, c0), prints, strict=True):
             if tensor is None or kept is None:
                 continue
             if tensor.shape != kept[0] or not self.reads(tensor):

@@ -120,8 +120,7 @@ class SeriesInputs:
     ) -> SeriesInputs:
         """Take mean and scale of every feature over all steps, if they are to be taken.
 
-        As `mean_and_scale` takes them; a feature that does not
-        change is only moved to zero.
+        As `mean_and_scale` takes them; a feature that does not change is only moved to zero.
         """
         features = arrays[0].shape[1]
         steps = np.concatenate([np.asarray(array, np.float64) for array in arrays])

@@ -57,10 +57,10 @@ def make_recurrent(
     input_size, hidden_size, num_layers, bidirectional, dropout, variational, dtype
         As those take them.
     options : mapping, optional
-        What is particular to the cell: ``nonlinearity`` of an RNN, ``reset_after`` and
-        ``reset_gate`` of a GRU, ``peephole`` and ``proj_size`` of an LSTM, ``layer_norm``,
-        ``zoneout`` and ``recurrent_dropout`` of the layer-normalised ones, ``bias`` of all; and
-        how weights begin: ``orthogonal``, True for `rnnfast.nn.init.recurrent`, and
+        What is particular to the cell: ``nonlinearity`` of an RNN and an IndRNN,
+        ``reset_after`` and ``reset_gate`` of a GRU, ``peephole`` and ``proj_size`` of an LSTM,
+        ``layer_norm``, ``zoneout`` and ``recurrent_dropout`` of the layer-normalised ones, ``bias``
+        of all; and how weights begin: ``orthogonal``, True for `rnnfast.nn.init.recurrent`, and
         ``forget_bias``, a number for `rnnfast.nn.init.forget_bias`.
     rng : numpy.random.Generator, optional
         Draws the initial weights and dropout.

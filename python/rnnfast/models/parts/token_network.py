@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast.data.batches import Batch, Ints
-from rnnfast.generation import sampling as decoding
+from rnnfast.generation import sampling
 from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.network import Network
 from rnnfast.nn import penalties
@@ -195,7 +195,7 @@ class TokenNetwork(Network):
                 "prefix": np.concatenate([[self.start], prefix]),
                 "zero_first": False,
             }
-        return decoding.sample(self.recurrent.stream(n), self.output, **start, **options)
+        return sampling.sample(self.recurrent.stream(n), self.output, **start, **options)
 
     def input_table(self, condition: Array) -> Embedding:
         """Return an embedding that gives the whole input of each token under one condition."""

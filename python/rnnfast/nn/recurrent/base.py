@@ -330,9 +330,22 @@ class Recurrent(Module):
 
         Takes ``x`` as inference does, with an axis for the batch; for a network of one layer in
         one direction. See `rnnfast.diagnostics.gate_activations`.
+
+        Raises
+        ------
+        ValueError
+            If there are more.
         """
+        self._require_one_layer()
         y, _, _, cache = self._pass(self._checked(x, state, None, None), keep=True)
         return {**self._native.gates(cache), "h": np.swapaxes(y, 0, 1) if self.batch_first else y}
+
+    def _require_one_layer(self) -> None:
+        if self.num_layers > 1 or self.bidirectional:
+            raise ValueError(
+                f"gates: expected a network of one layer in one direction, got {self.num_layers} "
+                f"in {self.num_directions}"
+            )
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return a runner that takes one step at a time and keeps the state inside.

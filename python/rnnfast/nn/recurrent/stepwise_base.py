@@ -249,6 +249,7 @@ class StepwiseRecurrent(Recurrent):
 
         Takes ``x`` time first, as inference does; see `rnnfast.diagnostics.gate_activations`.
         """
+        self._require_one_layer()
         call = self._checked(x, state, None, None)
         if call.unbatched or self.batch_first:
             raise ValueError("x: expected time first and an axis for the batch, got another order")
