@@ -86,11 +86,11 @@ ENTRIES: dict[str, Callable[[], Any]] = {
     "predictions": lambda: rf.mse(masked(X), X),
     "targets: mse": lambda: rf.mse(X, masked(X)),
     "targets: l1": lambda: rf.l1(X, masked(X)),
-    "logits: bce": lambda: rf.binary_cross_entropy_with_logits(masked(X), X),
-    "targets: bce": lambda: rf.binary_cross_entropy_with_logits(X, masked(X)),
+    "logits: bce": lambda: rf.binary_cross_entropy_with_logits(masked(X), abs(X)),
+    "targets: bce": lambda: rf.binary_cross_entropy_with_logits(X, masked(abs(X))),
     "targets: bce, bool": lambda: rf.binary_cross_entropy_with_logits(X, masked(X > 0)),
     "pos_weight": lambda: rf.binary_cross_entropy_with_logits(
-        X, X, pos_weight=masked(np.ones(3, np.float32))
+        X, abs(X), pos_weight=masked(np.ones(3, np.float32))
     ),
     "x: softmax": lambda: rf.softmax(masked(X)),
     "h: penalty": lambda: activation_penalty(masked(X), 1.0),

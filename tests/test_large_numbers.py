@@ -66,7 +66,7 @@ def test_layer_norm_of_the_cell(dtype: Any, scale: float, level: str) -> None:
     c = (RNG.normal(size=(1, 3, 5)) * scale).astype(dtype)
     y, (_, c_n) = layer(x, (h, c))
     assert np.isfinite(y).all() and np.isfinite(c_n).all()
-    o = layer.gates(x, (h, c))["o"][0].astype(np.float64)
+    o = layer._gates(x, (h, c))["o"][0].astype(np.float64)
     expected = o * np.tanh(normalised(c_n[0].astype(np.float64)))
     tolerance = 3e-5 if dtype == "float32" else 1e-11
     np.testing.assert_allclose(y[0], expected, rtol=tolerance, atol=tolerance)

@@ -484,3 +484,10 @@ def test_bits_do_not_depend_on_the_layout(loss: Any, dtype: str, layout: Any) ->
         got = loss(layout(x), layout(t), weights=layout(w))
         assert got[0] == expected[0]
         np.testing.assert_array_equal(got[1], expected[1])
+
+
+@pytest.mark.parametrize("wrong", [-5.0, 1.5, float("nan"), float("inf")])
+def test_targets_of_binary_cross_entropy_are_probabilities(wrong: float) -> None:
+    targets = np.array([[0.0], [wrong]], np.float32)
+    with pytest.raises(ValueError, match=rf"^targets: expected numbers from 0 to 1, got {wrong}$"):
+        rf.binary_cross_entropy_with_logits(np.zeros((2, 1), np.float32), targets)

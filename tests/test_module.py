@@ -282,3 +282,30 @@ def test_the_buffer_itself() -> None:
     with raises(ValueError, "size: expected at least 0, got -1"):
         _core.ParameterBuffer(-1, "float32")
     assert buffer.version == 1
+
+
+def test_what_a_layer_was_made_by_stays() -> None:
+    layer = rf.LSTM(3, 8, dropout=0.1, num_layers=2, seed=0)
+    for name, value in [
+        ("hidden_size", 4), ("input_size", 4), ("num_layers", 1), ("bidirectional", True),
+        ("bias", False), ("peephole", True), ("proj_size", 2),
+    ]:  # fmt: skip
+        with pytest.raises(
+            AttributeError, match=rf"^{name}: expected to stay .*; make another LSTM$"
+        ):
+            setattr(layer, name, value)
+    with pytest.raises(
+        AttributeError, match=r"^out_features: expected to stay 2, .*another Linear$"
+    ):
+        rf.Linear(3, 2).out_features = 3
+    layer.dropout = 0.5
+    for drops, name in ((layer, "dropout"), (rf.Dropout(0.1), "p")):
+        with pytest.raises(ValueError, match=rf"^{name}: expected .*, got 7"):
+            setattr(drops, name, 7)
+    assert repr(layer) == "LSTM(3, 8, num_layers=2, dropout=0.5)"
+
+
+def test_values_are_assigned_not_replaced() -> None:
+    parameter = rf.Linear(3, 2, seed=0).parameters()["bias"]
+    with pytest.raises(AttributeError, match=r"^data: expected to be read only, assign\(values\)"):
+        parameter.data = np.zeros(2)

@@ -5,22 +5,23 @@ A module may hold modules; `rnnfast.nn.compose` says how they work together.
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import check_bool, check_int
+from rnnfast._checks import check_bool, check_int, check_probability
 from rnnfast._checks.arrays import read_array
 from rnnfast._checks.memory import check_memory, claim_parameters
 from rnnfast._checks.messages import listed, shown
 from rnnfast.nn._copies import Buffer, state_without_compiled
-from rnnfast.nn._describe import describe
+from rnnfast.nn._describe import describe, options_of
 
 Array = npt.NDArray[Any]
 DType = Literal["float32", "float64"]
@@ -36,23 +37,29 @@ _call = threading.local()
 
 
 class Parameter:
-    """A named array that is trained, with its gradient.
-
-    Attributes
-    ----------
-    data : ndarray
-        The values, read-only: they change through `assign`, `Module.load_state_dict` and the
-        optimizers only, so that packed copies of them cannot go stale.
-    """
+    """A named array that is trained, with its gradient."""
 
     def __init__(self, buffer: _core.ParameterBuffer, offset: int, shape: Sequence[int]) -> None:
         size = math.prod(shape)
         self.buffer = buffer
         self.offset = offset
-        self.data: Array = buffer.values[offset : offset + size].reshape(shape)
+        self._data: Array = buffer.values[offset : offset + size].reshape(shape)
         self._grad: Array | None = None
         if not buffer.is_sparse:
             self._grad = buffer.grads[offset : offset + size].reshape(shape)
+
+    @property
+    def data(self) -> Array:
+        """The values, read-only.
+
+        They change through `assign`, `Module.load_state_dict` and the optimizers only, so that
+        packed copies of them cannot go stale.
+        """
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        raise AttributeError("data: expected to be read only, assign(values) changes a parameter")
 
     @property
     def grad(self) -> Array:
@@ -147,6 +154,17 @@ class Parameter:
         return f"Parameter(shape={self.shape}, dtype={self.dtype})"
 
 
+_DROPS = ("dropout", "p")  # probabilities, which may change
+_FREE = {*_DROPS, "batch_first", "variational", "zoneout", "recurrent_dropout"}
+
+
+@functools.lru_cache(maxsize=256)
+def _fixed_options(kind: type[Any]) -> frozenset[str]:
+    """Return the options of a layer of this package that its parameters are made by."""
+    own = next(base for base in kind.__mro__ if base.__module__.startswith("rnnfast."))
+    return frozenset(option.name for option in options_of(own)) - _FREE
+
+
 class Module:
     """Base of layers and networks: parameters by name, and modules within.
 
@@ -221,6 +239,19 @@ class Module:
 
     def __getstate__(self) -> dict[str, Any]:
         return state_without_compiled(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; AttributeError for what the parameters have been made by."""
+        kept, kind = vars(self), cast(Any, type(self))
+        if name in kept:
+            if name in _DROPS and isinstance(kept[name], float):
+                value = check_probability(name, value)
+            elif "_parameters" in kept and name in _fixed_options(kind):
+                raise AttributeError(
+                    f"{name}: expected to stay {shown(kept[name])}, by which the parameters were "
+                    f"made, got {shown(value)}; make another {kind.__name__}"
+                )
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         """Return the call that makes such a layer."""

@@ -67,12 +67,16 @@ def binary_cross_entropy_with_logits(
     TypeError
         If a dtype differs.
     ValueError
-        If a shape differs, a target or a weight is not finite, or nothing counts with ``"mean"``.
+        If a shape differs, a target is not from 0 to 1, a weight is not finite, or nothing counts
+        with ``"mean"``.
     FloatingPointError
         If a score is NaN or infinite.
     """
     logits = require_scores("logits", logits, 0)
     wanted = from_bool("targets", targets, logits.dtype)
+    if wanted.size and not (wanted.min() >= 0 and wanted.max() <= 1):
+        wrong = wanted[~((wanted >= 0) & (wanted <= 1))][0]
+        raise ValueError(f"targets: expected numbers from 0 to 1, got {wrong}")
     require_numbers("logits", logits)
     weights = element_weights(logits, weights)
     if class_weights is not None:

@@ -325,7 +325,7 @@ class Recurrent(Module):
         native = _protecting(results[0], functools.partial(self._native.backward, cache))
         return results, self._backprop(call, native)
 
-    def gates(self, x: Array, state: State = None) -> dict[str, Array]:
+    def _gates(self, x: Array, state: State = None) -> dict[str, Array]:
         """Return the gates and states of the first layer at each step, ``(T, B, H)``.
 
         Takes ``x`` as inference does, with an axis for the batch; for a network of one layer in

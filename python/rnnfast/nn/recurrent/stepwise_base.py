@@ -244,7 +244,7 @@ class StepwiseRecurrent(Recurrent):
         native = functools.partial(self._backward, kept, call)
         return self._results(call, y, h_n, c_n), self._backprop(call, native)
 
-    def gates(self, x: Array, state: State = None) -> dict[str, Array]:
+    def _gates(self, x: Array, state: State = None) -> dict[str, Array]:
         """Return the gates and states of the first layer at each step, ``(T, B, H)``.
 
         Takes ``x`` time first, as inference does; see `rnnfast.diagnostics.gate_activations`.
