@@ -74,9 +74,6 @@ def binary_cross_entropy_with_logits(
     """
     logits = require_scores("logits", logits, 0)
     wanted = from_bool("targets", targets, logits.dtype)
-    if wanted.size and not (wanted.min() >= 0 and wanted.max() <= 1):
-        wrong = wanted[~((wanted >= 0) & (wanted <= 1))][0]
-        raise ValueError(f"targets: expected numbers from 0 to 1, got {wrong}")
     require_numbers("logits", logits)
     weights = element_weights(logits, weights)
     if class_weights is not None:
@@ -89,9 +86,12 @@ def binary_cross_entropy_with_logits(
         pos_weight = checked_weights(
             "pos_weight", pos_weight, logits.dtype, logits.shape[-1:] or (1,)
         )
-    if smoothing > 0.0:
-        wanted = (1 - smoothing) * wanted + smoothing / 2
+    smooth = (1 - smoothing) * wanted + smoothing / 2 if smoothing > 0.0 else wanted
     loss, gradient = _core.binary_cross_entropy(
-        logits, wanted, weights, pos_weight, factor, check_bool("backward", backward)
+        logits, smooth, weights, pos_weight, factor, check_bool("backward", backward)
     )
+    # Only now: the kernel refuses views that stand for more than there is memory for.
+    if wanted.size and not (wanted.min() >= 0 and wanted.max() <= 1):
+        wrong = wanted[~((wanted >= 0) & (wanted <= 1))][0]
+        raise ValueError(f"targets: expected numbers from 0 to 1, got {wrong}")
     return checked_sum(loss * factor, "logits", logits, wanted), gradient
