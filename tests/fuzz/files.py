@@ -261,7 +261,7 @@ def edit_tensors(case: Case, source: Path, path: Path, kind: str) -> None:
         elif way == 3:
             arrays[name] = array.reshape(-1)[: draw.integer(0, array.size)]
         elif way == 4:
-            array = array.copy()
+            array = array.astype("f8" if array.dtype.kind in "biu" else array.dtype)  # a copy
             array.reshape(-1)[:1] = draw.choice((np.nan, np.inf, 3e38, -3e38))
             arrays[name] = array
         else:
