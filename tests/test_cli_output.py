@@ -158,8 +158,11 @@ def test_progress_that_cannot_be_shown_ends_nothing(corpus: Path, tmp_path: Path
 def test_what_waits_for_a_full_disk_is_given_up() -> None:
     begun = "import sys; sys.stderr.buffer.write(b'begun')"
     code = f"{begun}; from rnnfast.cli import run; sys.exit(run([]))"
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "w") as full:
-        process = subprocess.run([sys.executable, "-c", code], stderr=full, stdout=subprocess.PIPE)
+        process = subprocess.run(
+            [sys.executable, "-c", code], stderr=full, stdout=subprocess.PIPE, env=own
+        )
     assert process.returncode == 0 and b"Usage" in process.stdout
 
 
