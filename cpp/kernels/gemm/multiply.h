@@ -123,16 +123,16 @@ RNNFAST_INLINE Interleaved<Scalar, MR> tile_of(const LeftByColumns<Scalar>& left
 // Fetches, in turns, the rows that the next tile reads. Those of columns are copied together.
 template <class Scalar>
 void fetch(const LeftByRows<Scalar>& left, Range rows, std::int64_t k0, std::int64_t depth,
-           const Turn& turn) {
+           const Prefetch& prefetch) {
   constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(Scalar));
-  const std::int64_t begin = k0 + depth * turn.index / turn.count;
-  const std::int64_t end = k0 + depth * (turn.index + 1) / turn.count;
+  const std::int64_t begin = k0 + depth * prefetch.index / prefetch.count;
+  const std::int64_t end = k0 + depth * (prefetch.index + 1) / prefetch.count;
   for (std::int64_t m = rows.begin; m < rows.end; ++m)
     for (std::int64_t k = begin; k < end; k += line)
       __builtin_prefetch(left.data + m * left.stride + k, 0, 3);
 }
 template <class Scalar>
-void fetch(const LeftByColumns<Scalar>&, Range, std::int64_t, std::int64_t, const Turn&) {}
+void fetch(const LeftByColumns<Scalar>&, Range, std::int64_t, std::int64_t, const Prefetch&) {}
 
 }  // namespace detail
 

@@ -10,8 +10,8 @@
 // and once more of the last unit block, where its units are few, its gates side by side in less
 // than a vector each (rnn/remainder.h):
 //
-//   tail_ih   [k < I][x_tail][V]                    tail_hh   [k < P][h_tail][V]
-//   tail_bias [x_tail][V]
+//   remainder_ih   [k < I][x_remainder][V]                    remainder_hh   [k <
+//   P][h_remainder][V] remainder_bias [x_remainder][V]
 //
 // and for backpropagation, where k runs over (unit block, slot, lane) as gradients are stored:
 //
@@ -34,7 +34,7 @@ std::int64_t blocks_of(std::int64_t units) {
 // Vectors that hold `count` gates of the `last` units of a layer side by side; 0 if that saves
 // none, or if tiles take several blocks together.
 template <class Scalar>
-int tail_vectors(std::int64_t last, int count) {
+int remainder_vectors(std::int64_t last, int count) {
   const auto vectors = static_cast<int>(blocks_of<Scalar>(last * count));
   return count >= 3 && vectors < count ? vectors : 0;
 }
@@ -103,11 +103,11 @@ struct PackedLayer {
   std::int64_t I, H, P;
   std::int64_t inputs, units, outputs;  // blocks
   std::int64_t last;                    // units of the last block
-  int x_tail, h_tail;                   // vectors
+  int x_remainder, h_remainder;         // vectors
   bool projection;
   Buffer<Scalar> forward_memory, backward_memory, input_memory;
   Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *unit;
-  Scalar *tail_ih, *tail_hh, *tail_bias;
+  Scalar *remainder_ih, *remainder_hh, *remainder_bias;
   Scalar *w_ih_t, *w_hh_t, *w_second_t, *w_hr_t;
 
   std::int64_t x_width() const { return cell.x_count * V; }  // of one panel's row
@@ -124,8 +124,8 @@ struct PackedLayer {
     units = blocks_of<Scalar>(H);
     outputs = blocks_of<Scalar>(P);
     last = H - (units - 1) * V;
-    x_tail = tail_vectors<Scalar>(last, cell.x_count);
-    h_tail = tail_vectors<Scalar>(last, cell.h_count);
+    x_remainder = remainder_vectors<Scalar>(last, cell.x_count);
+    h_remainder = remainder_vectors<Scalar>(last, cell.h_count);
     projection = shape.projection;
     const std::int64_t sizes[] = {product_of(units, I, x_width()),
                                   product_of(units, P, h_width()),
@@ -133,12 +133,12 @@ struct PackedLayer {
                                   projection ? product_of(outputs, H, V) : 0,
                                   units * cell.slots * V,
                                   units * cell.unit_count * V,
-                                  I * x_tail * V,
-                                  P * h_tail * V,
-                                  x_tail * V};
+                                  I * x_remainder * V,
+                                  P * h_remainder * V,
+                                  x_remainder * V};
     if (!forward_memory.reserve_zeroed(sum_of(sizes))) return false;
-    Scalar** parts[] = {&w_ih, &w_hh,    &w_second, &w_hr,     &bias,
-                        &unit, &tail_ih, &tail_hh,  &tail_bias};
+    Scalar** parts[] = {&w_ih, &w_hh,         &w_second,     &w_hr,          &bias,
+                        &unit, &remainder_ih, &remainder_hh, &remainder_bias};
     place(forward_memory.data(), sizes, parts, 9);
     return true;
   }
@@ -171,7 +171,7 @@ struct PackedLayer {
     pack_bias(p, u, n);
     for (int g = 0; g < cell.unit_count; ++g)
       store(unit + (u * cell.unit_count + g) * V, load_first(p.unit + g * H + u * V, n));
-    if (u + 1 == units) pack_tails();
+    if (u + 1 == units) pack_remainders();
     if (!backward) return;
     spread(p.w_hh, P, cell.h_gate, cell.h_count, u, w_hh_t);
     if (cell.second_product()) spread(p.w_hh, P, &cell.second_gate, 1, u, w_second_t);
@@ -225,14 +225,15 @@ struct PackedLayer {
                            to + (k * count + s) * V, count * V);
   }
 
-  void pack_tails() {
+  void pack_remainders() {
     const std::int64_t u = units - 1;
-    pack_tail(w_ih + u * I * x_width(), I, cell.x_count, x_tail, tail_ih);
-    pack_tail(w_hh + u * P * h_width(), P, cell.h_count, h_tail, tail_hh);
-    pack_tail(bias + u * cell.slots * V, 1, cell.x_count, x_tail, tail_bias);
+    pack_remainder(w_ih + u * I * x_width(), I, cell.x_count, x_remainder, remainder_ih);
+    pack_remainder(w_hh + u * P * h_width(), P, cell.h_count, h_remainder, remainder_hh);
+    pack_remainder(bias + u * cell.slots * V, 1, cell.x_count, x_remainder, remainder_bias);
   }
   // to[k][vectors][V]: the gates of panel[k][count][V] without what fills them up.
-  void pack_tail(const Scalar* panel, std::int64_t K, int count, int vectors, Scalar* to) const {
+  void pack_remainder(const Scalar* panel, std::int64_t K, int count, int vectors,
+                      Scalar* to) const {
     if (vectors == 0) return;
     for (std::int64_t k = 0; k < K; ++k)
       for (int g = 0; g < count; ++g)

@@ -29,17 +29,17 @@ struct Interleaved {
 };
 
 // Which of the `count` tiles that read the same panels one is, and the block whose panels are next.
-struct Turn {
+struct Prefetch {
   std::int64_t index = 0, count = 1, next = 0;
 };
 
-// What a product fetches into the L2 cache meanwhile: one of `turn.count` parts of the `bytes` at
-// `next`, which later tiles will read, spread over K steps.
-class Ahead {
+// What a product fetches into the L2 cache meanwhile: one of `prefetch.count` parts of the `bytes`
+// at `next`, which later tiles will read, spread over K steps.
+class Prefetcher {
  public:
-  Ahead(const void* next, std::int64_t bytes, const Turn& turn, std::int64_t K)
-      : at_(static_cast<const char*>(next) + bytes * turn.index / turn.count),
-        step_(std::min(kLine, bytes / (turn.count * K) + 1)) {}
+  Prefetcher(const void* next, std::int64_t bytes, const Prefetch& prefetch, std::int64_t K)
+      : at_(static_cast<const char*>(next) + bytes * prefetch.index / prefetch.count),
+        step_(std::min(kLine, bytes / (prefetch.count * K) + 1)) {}
   RNNFAST_INLINE void fetch() {
     __builtin_prefetch(at_, 0, 2);
     at_ += step_;
@@ -68,7 +68,7 @@ RNNFAST_INLINE void accumulate(Tile<Scalar, MR, U, G>& acc, const Left& a,
   for (int u = 0; u < U; ++u) p[u] = b[u];
   for (std::int64_t k = 0; k < K; ++k) {
     if constexpr (MR >= kFetchingRows) {
-      constexpr int line = static_cast<int>(Ahead::kLine / sizeof(Scalar));
+      constexpr int line = static_cast<int>(Prefetcher::kLine / sizeof(Scalar));
       if constexpr (G * V >= line) {
 #pragma GCC unroll 8
         for (int u = 0; u < U; ++u)

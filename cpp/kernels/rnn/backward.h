@@ -47,7 +47,9 @@ class BackwardLayer {
   Scalar* dcarry_at(std::int64_t block, std::int64_t b) const {
     return g_.dcarry + (block * p_.schedule->B + b) * V;
   }
-  bool is_cut(std::int64_t row) const { return p_.cut != nullptr && p_.cut[row] != 0; }
+  bool is_reset(std::int64_t row) const {
+    return p_.reset_mask != nullptr && p_.reset_mask[row] != 0;
+  }
 
   // The gradient of the carry after the last step: dc_n, else nothing.
   void begin_carry() {
@@ -108,17 +110,17 @@ class BackwardLayer {
     const std::int64_t later = s + 1 < schedule.steps ? schedule.active[s + 1] : 0;
     for (const bool ends : {false, true})
       for_tiles<Shape>(worker_, outputs_, ends ? Range{later, n} : Range{0, later}, batch, down,
-                       [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
-                         output_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
-                                                                                     ends, turn);
+                       [&](auto block, auto blocks, auto b, auto rows, const Prefetch& prefetch) {
+                         output_tile<decltype(rows)::value, decltype(blocks)::value>(
+                             s, block, b, ends, prefetch);
                        });
     if constexpr (cell.may_project) project(s, n);
     if constexpr (cell.second_product()) {
       worker_.step_barrier();
       for_tiles<Shape>(worker_, blocks_, {0, n}, batch, down,
-                       [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
+                       [&](auto block, auto blocks, auto b, auto rows, const Prefetch& prefetch) {
                          second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
-                                                                                     turn);
+                                                                                     prefetch);
                        });
     }
     worker_.step_barrier();
@@ -128,7 +130,7 @@ class BackwardLayer {
     if (!w_.projection) return;
     worker_.step_barrier();
     for_tiles<Shape>(worker_, blocks_, {0, n}, p_.schedule->B, p_.goes_down(s),
-                     [&](auto block, auto blocks, auto b, auto rows, const Turn&) {
+                     [&](auto block, auto blocks, auto b, auto rows, const Prefetch&) {
                        projection_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
                      });
   }
@@ -136,7 +138,7 @@ class BackwardLayer {
   // dh<t> = dy<t> + W_hh^T dG<t+1> for sequences that go on, + dh_n for those that end here.
   template <int MR, int U>
   void output_tile(std::int64_t s, std::int64_t block, std::int64_t b, bool ends,
-                   const Turn& turn) {
+                   const Prefetch& prefetch) {
     const Schedule& schedule = *p_.schedule;
     const std::int64_t row = schedule.first[s] + b;
     Vec<Scalar> acc[MR][U][1];
@@ -144,13 +146,13 @@ class BackwardLayer {
     const std::int64_t next = schedule.first[s + 1] + b;
     if (!ends)
       accumulate_slots<Scalar, MR, U>(acc, p_, next, cell.h_first, w_.h_width(), w_.w_hh_t, block,
-                                      turn);
+                                      prefetch);
     Scalar product[U][MR][V];
     spill(acc, product);
     for (int u = 0; u < U; ++u)
       for (int m = 0; m < MR; ++m) {
         Vec<Scalar> dh = load(static_cast<const Scalar*>(product[u][m]));
-        if (!ends && is_cut(next + m)) dh = zeros<Scalar>();
+        if (!ends && is_reset(next + m)) dh = zeros<Scalar>();
         dh = output_gradient(dh, row + m, block + u, b + m, ends);
         if (cell.may_project && w_.projection)
           store(g_.d_output + ((block + u) * schedule.rows + row + m) * V, dh);
@@ -201,14 +203,14 @@ class BackwardLayer {
 
   Vec<Scalar> previous_carry(std::int64_t row, std::int64_t block, std::int64_t s,
                              std::int64_t b) const {
-    if (is_cut(row)) return zeros<Scalar>();
+    if (is_reset(row)) return zeros<Scalar>();
     return load(static_cast<const Scalar*>(p_.carry_at(block, p_.carry_row(s - 1, b))));
   }
 
   // The pointwise part for one sequence and one block.
   RNNFAST_INLINE void finish(const Vec<Scalar>& dh, std::int64_t row, std::int64_t block,
                              std::int64_t s, std::int64_t b) {
-    Scalar* slots = p_.slots_at(block, row);
+    Scalar* slots = p_.workspace_at(block, row);
     Vec<Scalar> v[cell.slots];
 #pragma GCC unroll 8
     for (int slot = 0; slot < cell.slots; ++slot)
@@ -224,25 +226,25 @@ class BackwardLayer {
 #pragma GCC unroll 8
     for (int slot = 0; slot < cell.slots; ++slot) store(slots + slot * V, v[slot]);
     if constexpr (cell.carries())
-      store(dcarry_at(block, b), is_cut(row) ? zeros<Scalar>() : dcarry);
+      store(dcarry_at(block, b), is_reset(row) ? zeros<Scalar>() : dcarry);
   }
 
   // Through the product whose input was a gate times h<t-1>.
   template <int MR, int U>
-  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn) {
+  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Prefetch& prefetch) {
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
-    accumulate_slots<Scalar, MR, U>(acc, p_, row, 0, V, w_.w_second_t, block, turn);
+    accumulate_slots<Scalar, MR, U>(acc, p_, row, 0, V, w_.w_second_t, block, prefetch);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
-        Scalar* gate = p_.slots_at(block + u, row + m) + V;
+        Scalar* gate = p_.workspace_at(block + u, row + m) + V;
         Scalar* dcarry = dcarry_at(block + u, b + m);
         Vec<Scalar> r = load(static_cast<const Scalar*>(gate));
         Vec<Scalar> d = load(static_cast<const Scalar*>(dcarry));
         Cell::gates_backward(r, acc[m][u][0], d, previous_carry(row + m, block + u, s, b + m));
         store(gate, r);
-        store(dcarry, is_cut(row + m) ? zeros<Scalar>() : d);
+        store(dcarry, is_reset(row + m) ? zeros<Scalar>() : d);
       }
   }
 
@@ -262,9 +264,10 @@ class BackwardLayer {
     for_block_groups<Shape::blocks>(
         outputs, false, outputs.begin, [&](std::int64_t block, auto blocks, std::int64_t next) {
           constexpr int U = decltype(blocks)::value;
-          cut_rows<Shape::rows>({0, begun}, next, [&](std::int64_t b, auto rows, const Turn& turn) {
-            initial_tile<decltype(rows)::value, U>(block, b, turn);
-          });
+          for_row_tiles<Shape::rows>({0, begun}, next,
+                                     [&](std::int64_t b, auto rows, const Prefetch& prefetch) {
+                                       initial_tile<decltype(rows)::value, U>(block, b, prefetch);
+                                     });
           for (std::int64_t b = begun; b < schedule.B; ++b)
             for (int u = 0; u < U; ++u) {
               const std::int64_t at = schedule.order[b] * w_.P + (block + u) * V;
@@ -277,18 +280,18 @@ class BackwardLayer {
   }
 
   template <int MR, int U>
-  void initial_tile(std::int64_t block, std::int64_t b, const Turn& turn) {
+  void initial_tile(std::int64_t block, std::int64_t b, const Prefetch& prefetch) {
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
     if constexpr (cell.recurrent_product())
       accumulate_slots<Scalar, MR, U>(acc, p_, b, cell.h_first, w_.h_width(), w_.w_hh_t, block,
-                                      turn);
+                                      prefetch);
     Scalar product[U][MR][V];
     spill(acc, product);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Vec<Scalar> dh = load(static_cast<const Scalar*>(product[u][m]));
-        if (is_cut(b + m)) dh = zeros<Scalar>();
+        if (is_reset(b + m)) dh = zeros<Scalar>();
         if constexpr (cell.carry == Carry::output)
           dh = add(dh, load(static_cast<const Scalar*>(dcarry_at(block + u, b + m))));
         const std::int64_t column = (block + u) * V;

@@ -29,7 +29,7 @@ class ForwardLayer {
         blocks_(worker.my_blocks(w_.units)),
         long_way_(step_bytes() > core_cache_bytes() / 8 * 5),
         early_(cell.recurrent_product() && worker.waits() && pass.observer == nullptr &&
-               (pass.keep || pass.ahead)) {}
+               (pass.keep || pass.two_chunks)) {}
 
   void run() {
     const std::int64_t steps = p_.schedule->steps;
@@ -48,7 +48,7 @@ class ForwardLayer {
       if constexpr (cell.recurrent_product())
         for (std::int64_t s = chunk.begin; s < chunk.end; ++s)
           step(s, with_input, [&] {
-            if (made) input_product_ahead(next, s - chunk.begin, chunk.end - chunk.begin);
+            if (made) next_input_product(next, s - chunk.begin, chunk.end - chunk.begin);
           });
       else
         pointwise(chunk);
@@ -67,7 +67,7 @@ class ForwardLayer {
 
   // Where there are others to wait for after each step, a part of the next chunk's input product
   // is made between the arrival and the wait: none has to be as fast as the others in each step.
-  void input_product_ahead(Range next, std::int64_t step, std::int64_t steps) const {
+  void next_input_product(Range next, std::int64_t step, std::int64_t steps) const {
     const std::int64_t count = blocks_.end - blocks_.begin;
     const Range part{blocks_.begin + count * step / steps,
                      blocks_.begin + count * (step + 1) / steps};
@@ -78,7 +78,8 @@ class ForwardLayer {
 
   std::int64_t chunk_end(std::int64_t begin) const {
     const Schedule& schedule = *p_.schedule;
-    if (worker_.split_rows && !p_.keep)  // as many steps as slots have room for: first_slot_row
+    if (worker_.split_rows &&
+        !p_.keep)  // as many steps as the workspace has room for: first_workspace_row
       return std::min(schedule.steps,
                       begin + std::max<std::int64_t>(1, chunk_rows(schedule) / schedule.B));
     return rnnfast::chunk_end(schedule, begin,
@@ -92,7 +93,7 @@ class ForwardLayer {
         const Range mine = worker_.my_rows({0, p_.schedule->active[s]});
         for (std::int64_t b = mine.begin; b < mine.end; ++b) {
           const std::int64_t row = p_.schedule->first[s] + b;
-          Scalar* slots = p_.slots_at(block, slot_row(s, row));
+          Scalar* slots = p_.workspace_at(block, workspace_row(s, row));
           Vec<Scalar> v[cell.slots];
 #pragma GCC unroll 8
           for (int slot = 0; slot < cell.slots; ++slot)
@@ -110,24 +111,24 @@ class ForwardLayer {
     // A single step finds weights that fit the cache in any case, and reads them faster upwards.
     const bool down = (long_way_ || p_.schedule->steps > 1) && p_.goes_down(s);
     for_groups<Recurrent>(
-        blocks_, batch, down, turning_block(blocks_, down),
+        blocks_, batch, down, continuing_block(blocks_, down),
         [&](auto single, std::int64_t block, auto blocks, std::int64_t next) {
           constexpr int U = decltype(blocks)::value;
           if (with_input)
             input_product(p_, worker_, {block, block + U}, down, next, {s, s + 1}, place_);
-          const bool tail = !single && p_.in_tail(block, w_.h_tail);
-          if (tail) recurrent_tail(s, block, worker_.my_rows(all));
+          const bool remainder = !single && p_.in_remainder(block, w_.h_remainder);
+          if (remainder) recurrent_remainder(s, block, worker_.my_rows(all));
           for_step_rows<Recurrent>(
-              single, worker_, all, next, [&](std::int64_t b, auto rows, const Turn& turn) {
-                recurrent_tile<decltype(rows)::value, U>(s, block, b, turn, tail);
+              single, worker_, all, next, [&](std::int64_t b, auto rows, const Prefetch& prefetch) {
+                recurrent_tile<decltype(rows)::value, U>(s, block, b, prefetch, remainder);
               });
         });
     if constexpr (cell.second_product()) {
       worker_.step_barrier();
       for_tiles<Plain>(worker_, blocks_, all, batch, down,
-                       [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
+                       [&](auto block, auto blocks, auto b, auto rows, const Prefetch& prefetch) {
                          second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
-                                                                                     turn);
+                                                                                     prefetch);
                        });
     }
     if (cell.may_project && w_.projection) {
@@ -144,21 +145,21 @@ class ForwardLayer {
            static_cast<std::int64_t>(sizeof(Scalar));
   }
 
-  std::int64_t slot_row(std::int64_t s, std::int64_t row) const {
-    return p_.slot_row(row, first_slot_row(*p_.schedule, worker_, chunk_, s) - place_);
+  std::int64_t workspace_row(std::int64_t s, std::int64_t row) const {
+    return p_.workspace_row(row, first_workspace_row(*p_.schedule, worker_, chunk_, s) - place_);
   }
 
   // The last block's recurrent product where its units are few.
-  void recurrent_tail(std::int64_t s, std::int64_t block, Range rows) const {
+  void recurrent_remainder(std::int64_t s, std::int64_t block, Range rows) const {
     const std::int64_t first = p_.schedule->first[s];
     rows = {first + rows.begin, first + rows.end};
-    tail_recurrent_product(p_, rows, p_.slots_at(block, slot_row(s, rows.begin)));
+    remainder_recurrent_product(p_, rows, p_.workspace_at(block, workspace_row(s, rows.begin)));
   }
 
   // One step of MR sequences and U unit blocks: the recurrent product, unless it is in the slots
   // (`done`), and the pointwise part.
   template <int MR, int U>
-  void recurrent_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn,
+  void recurrent_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Prefetch& prefetch,
                       bool done) {
     constexpr int G = cell.h_count;
     const std::int64_t row = p_.schedule->first[s] + b;
@@ -168,13 +169,13 @@ class ForwardLayer {
       Rows<Scalar, MR> left;
 #pragma GCC unroll 16
       for (int m = 0; m < MR; ++m) left.row[m] = p_.h_prev[row + m];
-      accumulate_panels<Scalar, MR, U, G>(acc, left, w_.w_hh, w_.P, block, turn);
+      accumulate_panels<Scalar, MR, U, G>(acc, left, w_.w_hh, w_.P, block, prefetch);
     }
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
       for (int u = 0; u < U; ++u) {
-        Scalar* slots = p_.slots_at(block + u, slot_row(s, row + m));
+        Scalar* slots = p_.workspace_at(block + u, workspace_row(s, row + m));
         const Scalar* bias = done ? slots : w_.bias + (block + u) * cell.slots * V;
         // Two sums, of x's and of h's products, round less than one that runs through both.
         Vec<Scalar> v[cell.slots];
@@ -193,7 +194,7 @@ class ForwardLayer {
 
   Vec<Scalar> previous_carry(std::int64_t row, std::int64_t block, std::int64_t s,
                              std::int64_t b) const {
-    if (p_.cut != nullptr && p_.cut[row] != 0) return zeros<Scalar>();
+    if (p_.reset_mask != nullptr && p_.reset_mask[row] != 0) return zeros<Scalar>();
     return load(static_cast<const Scalar*>(p_.carry_at(block, p_.carry_row(s - 1, b))));
   }
 
@@ -225,15 +226,15 @@ class ForwardLayer {
 
   // Second half: n's product with r h<t-1>, and the rest of the step.
   template <int MR, int U>
-  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Turn& turn) {
+  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Prefetch& prefetch) {
     const std::int64_t row = p_.schedule->first[s] + b;
     Vec<Scalar> acc[MR][U][1];
     clear<Scalar, MR, U, 1>(acc);
     accumulate_panels<Scalar, MR, U, 1>(acc, inner_rows<Scalar, MR>(p_, row, b), w_.w_second, w_.H,
-                                        block, turn);
+                                        block, prefetch);
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
-        Scalar* slots = p_.slots_at(block + u, slot_row(s, row + m));
+        Scalar* slots = p_.workspace_at(block + u, workspace_row(s, row + m));
         Vec<Scalar> v[cell.slots];
         v[0] = add(load(static_cast<const Scalar*>(slots)), acc[m][u][0]);
         for (int slot = 1; slot < cell.slots; ++slot) v[slot] = load(slots + slot * V);

@@ -171,7 +171,7 @@ class GradientProducts {
     std::int64_t block, row;
   };
   Operand slots_operand(int slot) const {
-    return {p_.slots + slot * V, p_.slot_rows * cell_.slots * V, cell_.slots * V};
+    return {p_.workspace + slot * V, p_.workspace_rows * cell_.slots * V, cell_.slots * V};
   }
 
   // to[block][k][count][V] += sum over rows of left[k][row] right[block][row], or = where `fresh`.
@@ -200,21 +200,21 @@ class GradientProducts {
   __attribute__((noinline)) void product_tile(const Scalar* left, std::int64_t K,
                                               const Operand& right, std::int64_t block,
                                               std::int64_t k, Scalar* to, Range rows, bool fresh,
-                                              const Turn& turn) {
+                                              const Prefetch& prefetch) {
     const std::int64_t n = rows.end - rows.begin;
     const Scalar* b[U];
 #pragma GCC unroll 8
     for (int u = 0; u < U; ++u)
       b[u] = right.data + (block + u) * right.block + rows.begin * right.row;
     Scalar* c = to + (block * K + k) * Count * V;
-    Ahead ahead(right.data + turn.next * right.block + rows.begin * right.row,
-                n * right.row * static_cast<std::int64_t>(sizeof(Scalar)), turn, n);
+    Prefetcher prefetcher(right.data + prefetch.next * right.block + rows.begin * right.row,
+                          n * right.row * static_cast<std::int64_t>(sizeof(Scalar)), prefetch, n);
     for (std::int64_t r = 0; r < n; r += kChainedRows) {
       const std::int64_t part = std::min(kChainedRows, n - r);
       Vec<Scalar> acc[MR][U][Count];
       clear<Scalar, MR, U, Count>(acc);
       accumulate<Scalar, MR, U, Count>(acc, Interleaved<Scalar, MR>{left + k * n + r * MR}, b,
-                                       right.row, part, ahead);
+                                       right.row, part, prefetcher);
 #pragma GCC unroll 16
       for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
@@ -238,7 +238,7 @@ class GradientProducts {
     const int G = cell_.x_count;
     for (std::int64_t u = units_.begin; u < units_.end; ++u)
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-        const Scalar* from = p_.slots_at(u, row);
+        const Scalar* from = p_.workspace_at(u, row);
         Scalar* to = g_.products + at_.w_ih + (u * at_.k_ih + p_.index[row]) * G * V;
         for (int g = 0; g < G; ++g) add_to(to + g * V, load(from + g * V));
       }
@@ -253,11 +253,11 @@ class GradientProducts {
         Vec<Scalar> total[slots];
         for (int s = 0; s < slots; ++s) total[s] = zeros<Scalar>();
         for (std::int64_t begin = rows.begin; begin < rows.end; begin += kRun) {
-          const Scalar* from = p_.slots_at(u, begin);
+          const Scalar* from = p_.workspace_at(u, begin);
           Vec<Scalar> sum[slots];
           for (int s = 0; s < slots; ++s) sum[s] = load(from + s * V);
           for (std::int64_t row = begin + 1; row < std::min(begin + kRun, rows.end); ++row) {
-            from = p_.slots_at(u, row);
+            from = p_.workspace_at(u, row);
             for (int s = 0; s < slots; ++s) sum[s] = add(sum[s], load(from + s * V));
           }
           for (int s = 0; s < slots; ++s) total[s] = add(total[s], sum[s]);
@@ -279,12 +279,12 @@ class GradientProducts {
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         while (row >= schedule.first[s + 1]) ++s;
         const std::int64_t b = row - schedule.first[s];
-        const bool cut = p_.cut != nullptr && p_.cut[row] != 0;
+        const bool is_reset = p_.reset_mask != nullptr && p_.reset_mask[row] != 0;
         const auto at = [&](std::int64_t step) {
           return load(static_cast<const Scalar*>(p_.carry_at(u, p_.carry_row(step, b))));
         };
-        const Vec<Scalar> previous = cut ? zeros<Scalar>() : at(s - 1);
-        const Scalar* slots = p_.slots_at(u, row);
+        const Vec<Scalar> previous = is_reset ? zeros<Scalar>() : at(s - 1);
+        const Scalar* slots = p_.workspace_at(u, row);
         for (int g = 0; g < cell_.unit_count; ++g)
           sum[g] = madd(load(slots + cell_.unit_slot[g] * V),
                         cell_.unit_after[g] ? at(s) : previous, sum[g]);

@@ -23,9 +23,9 @@ void kept_gate(const StackCache<Scalar>& cache, int l, int d, int gate, Scalar* 
       Scalar* h = to + (schedule.time(d, s, b) * B + schedule.order[b]) * H;
       for (std::int64_t block = 0; block * V < H; ++block) {
         const Scalar* from =
-            gate < 0
-                ? kept.carry.data() + (block * cache.carry_rows() + B + row) * V
-                : kept.slots.data() + ((block * cache.slot_rows() + row) * cell.slots + slot) * V;
+            gate < 0 ? kept.carry.data() + (block * cache.carry_rows() + B + row) * V
+                     : kept.workspace.data() +
+                           ((block * cache.workspace_rows() + row) * cell.slots + slot) * V;
         const Vec<Scalar> value = load(from);
         store_first(h + block * V, gate >= 0 && cell.raw[slot] ? sigmoid<Scalar>(value) : value,
                     H - block * V);

@@ -38,16 +38,17 @@ struct LayerPass {
   bool keep;  // training: everything that backpropagation needs stays
 
   // Per row of the schedule.
-  const Scalar* const* x;       // input rows (I), or null if indices are given
-  const std::int64_t* index;    // input indices, or null
-  const Scalar* const* h_prev;  // h<t-1> (P)
-  Scalar* const* y;             // where h<t> goes (P)
-  const std::uint8_t* cut;      // 1: no state comes in from the step before; null: never
+  const Scalar* const* x;          // input rows (I), or null if indices are given
+  const std::int64_t* index;       // input indices, or null
+  const Scalar* const* h_prev;     // h<t-1> (P)
+  Scalar* const* y;                // where h<t> goes (P)
+  const std::uint8_t* reset_mask;  // 1: no state comes in from the step before; null: never
 
-  // Slots, [unit block][row][slot][V]: all rows if kept, else those of a chunk of steps.
-  Scalar* slots;
-  std::int64_t slot_rows;  // rows per unit block
-  bool ahead = false;      // whether there is room for two chunks
+  // The slots of a step, [unit block][row][slot][V]: all rows if kept, else those of a chunk of
+  // steps.
+  Scalar* workspace;
+  std::int64_t workspace_rows;  // rows per unit block
+  bool two_chunks = false;      // whether there is room for two chunks
   // The carry, [unit block][row][V]: if kept, B rows of the initial one and then all rows; else B
   // rows that are overwritten step by step.
   Scalar* carry;
@@ -59,12 +60,12 @@ struct LayerPass {
   PartObserver* observer = nullptr;  // or null
   bool down = false;  // whether the first step goes through its blocks from the last one on
 
-  // Steps go through the blocks up and down in turns: what is read last of weights that do not fit
+  // Steps go through the blocks up and down by turns: what is read last of weights that do not fit
   // a cache, L1 or L2, is still there for the next step.
   bool goes_down(std::int64_t s) const { return down != ((s & 1) != 0); }
 
-  std::int64_t slot_row(std::int64_t row, std::int64_t first_slot) const {
-    return keep ? row : row - first_slot;
+  std::int64_t workspace_row(std::int64_t row, std::int64_t first_row) const {
+    return keep ? row : row - first_row;
   }
   std::int64_t inner_row(std::int64_t row, std::int64_t b) const { return keep ? row : b; }
   std::int64_t carry_row(std::int64_t s, std::int64_t b) const {  // after step s; -1: before all
@@ -73,11 +74,11 @@ struct LayerPass {
   }
 
   // Whether a block is the last one and has a product of its own, of so many vectors.
-  bool in_tail(std::int64_t block, int vectors) const {
+  bool in_remainder(std::int64_t block, int vectors) const {
     return vectors > 0 && block + 1 == weights->units;
   }
-  Scalar* slots_at(std::int64_t block, std::int64_t row) const {
-    return slots + (block * slot_rows + row) * weights->cell.slots * lanes<Scalar>;
+  Scalar* workspace_at(std::int64_t block, std::int64_t row) const {
+    return workspace + (block * workspace_rows + row) * weights->cell.slots * lanes<Scalar>;
   }
   Scalar* carry_at(std::int64_t block, std::int64_t row) const {
     return carry + (block * carry_rows + row) * lanes<Scalar>;
@@ -85,15 +86,15 @@ struct LayerPass {
 };
 
 // Cuts rows [begin, end) in tiles of nearly the same height, of blocks that `next` follows: f(first
-// row, integral_constant rows, turn).
+// row, integral_constant rows, prefetch).
 template <int Max, class F>
-RNNFAST_INLINE void cut_rows(Range range, std::int64_t next, const F& f) {
+RNNFAST_INLINE void for_row_tiles(Range range, std::int64_t next, const F& f) {
   const std::int64_t n = range.end - range.begin, tiles = (n + Max - 1) / Max;
   std::int64_t row = range.begin;
   for (std::int64_t t = 0; t < tiles; ++t) {
     const std::int64_t end = range.begin + n * (t + 1) / tiles;
     with_rows<Max>(static_cast<int>(end - row),
-                   [&](auto rows) { f(row, rows, Turn{t, tiles, next}); });
+                   [&](auto rows) { f(row, rows, Prefetch{t, tiles, next}); });
     row = end;
   }
 }
@@ -102,7 +103,7 @@ RNNFAST_INLINE void cut_rows(Range range, std::int64_t next, const F& f) {
 template <int Max, class F>
 RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, std::int64_t next,
                                   const F& f) {
-  cut_rows<Max>(worker.my_rows(range), next, f);
+  for_row_tiles<Max>(worker.my_rows(range), next, f);
 }
 
 // Visits blocks in groups of U, the rest in smaller ones, up or down, `after` being the block that
@@ -142,32 +143,33 @@ void for_groups(Range blocks, std::int64_t rows, bool down, std::int64_t after, 
 }
 
 // Where a way through blocks that turns at its end goes on.
-inline std::int64_t turning_block(Range blocks, bool down) {
+inline std::int64_t continuing_block(Range blocks, bool down) {
   return down ? blocks.begin : blocks.end - 1;
 }
 
-// Visits this worker's tiles of one step for some blocks: f(row, integral_constant rows, turn).
+// Visits this worker's tiles of one step for some blocks: f(row, integral_constant rows, prefetch).
 template <class Shape, bool single, class F>
 RNNFAST_INLINE void for_step_rows(std::bool_constant<single>, const Worker& worker, Range rows,
                                   std::int64_t next, const F& f) {
   if constexpr (!single)
     for_row_tiles<Shape::rows>(worker, rows, next, f);
   else if (rows.begin < rows.end)
-    f(rows.begin, std::integral_constant<int, 1>(), Turn{0, 1, next});
+    f(rows.begin, std::integral_constant<int, 1>(), Prefetch{0, 1, next});
 }
 
 // Visits this worker's tiles of one step: f(block, integral_constant blocks, row,
-// integral_constant rows, turn), for blocks in `blocks` and rows in `rows`.
+// integral_constant rows, prefetch), for blocks in `blocks` and rows in `rows`.
 template <class Shape, class F>
 void for_tiles(const Worker& worker, Range blocks, Range rows, std::int64_t batch, bool down,
                const F& f) {
   if (rows.begin >= rows.end) return;
-  for_groups<Shape>(blocks, batch, down, turning_block(blocks, down),
+  for_groups<Shape>(blocks, batch, down, continuing_block(blocks, down),
                     [&](auto single, std::int64_t block, auto count, std::int64_t next) {
-                      for_step_rows<Shape>(single, worker, rows, next,
-                                           [&](std::int64_t row, auto height, const Turn& turn) {
-                                             f(block, count, row, height, turn);
-                                           });
+                      for_step_rows<Shape>(
+                          single, worker, rows, next,
+                          [&](std::int64_t row, auto height, const Prefetch& prefetch) {
+                            f(block, count, row, height, prefetch);
+                          });
                     });
 }
 
@@ -175,14 +177,14 @@ void for_tiles(const Worker& worker, Range blocks, Range rows, std::int64_t batc
 template <class Scalar, int MR, int U, int G>
 RNNFAST_INLINE void accumulate_panels(Tile<Scalar, MR, U, G>& acc, const Rows<Scalar, MR>& left,
                                       const Scalar* panels, std::int64_t K, std::int64_t block,
-                                      const Turn& turn) {
+                                      const Prefetch& prefetch) {
   constexpr int width = G * lanes<Scalar>;
   const Scalar* right[U];
 #pragma GCC unroll 8
   for (int u = 0; u < U; ++u) right[u] = panels + (block + u) * K * width;
   constexpr std::int64_t bytes = U * width * static_cast<std::int64_t>(sizeof(Scalar));
-  Ahead ahead(panels + turn.next * K * width, bytes * K, turn, K);
-  accumulate_rows<Scalar, MR, U, G>(acc, left, right, width, K, ahead);
+  Prefetcher prefetcher(panels + prefetch.next * K * width, bytes * K, prefetch, K);
+  accumulate_rows<Scalar, MR, U, G>(acc, left, right, width, K, prefetcher);
 }
 
 // Rows of what enters a second product.
@@ -199,24 +201,25 @@ RNNFAST_INLINE Rows<Scalar, MR> inner_rows(const LayerPass<Scalar>& p, std::int6
 template <class Scalar, int MR, int U>
 RNNFAST_INLINE void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, const LayerPass<Scalar>& p,
                                      std::int64_t row, int slot, std::int64_t width,
-                                     const Scalar* panels, std::int64_t block, const Turn& turn) {
+                                     const Scalar* panels, std::int64_t block,
+                                     const Prefetch& prefetch) {
   constexpr int V = lanes<Scalar>;
   const std::int64_t units = p.weights->units;
   // A part covers whole blocks, and about half the longest chain: gates differ in size.
   const std::int64_t part = std::max<std::int64_t>(1, kLongestChain / 2 / width);
   const std::int64_t size = units * width * V;  // of a block's panels
   constexpr std::int64_t bytes = U * static_cast<std::int64_t>(sizeof(Scalar));
-  Ahead ahead(panels + turn.next * size, bytes * size, turn, units * width);
+  Prefetcher prefetcher(panels + prefetch.next * size, bytes * size, prefetch, units * width);
   Total<Scalar, MR, U, 1> total;
   for (std::int64_t unit = 0; unit < units; ++unit) {
     if (unit > 0 && unit % part == 0) total.absorb(acc);
     Rows<Scalar, MR> left;
 #pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m) left.row[m] = p.slots_at(unit, row + m) + slot * V;
+    for (int m = 0; m < MR; ++m) left.row[m] = p.workspace_at(unit, row + m) + slot * V;
     const Scalar* right[U];
 #pragma GCC unroll 8
     for (int u = 0; u < U; ++u) right[u] = panels + ((block + u) * units + unit) * width * V;
-    accumulate<Scalar, MR, U, 1>(acc, left, right, V, width, ahead);
+    accumulate<Scalar, MR, U, 1>(acc, left, right, V, width, prefetcher);
   }
   total.give(acc);
 }

@@ -45,8 +45,8 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
     if (!c.h0.assign(input.h0, size)) return Status::out_of_memory;
     c.input.h0 = c.h0.data();
   }
-  Wave wave;
-  if (plan.wave && !wave.create(shape.L)) return Status::out_of_memory;
+  Pipeline pipeline;
+  if (plan.pipelined && !pipeline.create(shape.L)) return Status::out_of_memory;
   Everywhere finite;
   bool refused = false;
   run_team(plan, [&](Worker worker) {
@@ -59,9 +59,9 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
     if (input.lengths != nullptr)
       clear_padding(c.schedule, input.T, output.y, output.y_time, output.y_batch, c.width(),
                     worker);
-    if (plan.wave) {
-      wave.for_layers(worker, shape.L, false, [&](int l, const Worker& alone) {
-        ForwardFollower<Scalar> follower(c, l, wave);
+    if (plan.pipelined) {
+      pipeline.for_layers(worker, shape.L, false, [&](int l, const Worker& alone) {
+        ForwardFollower<Scalar> follower(c, l, pipeline);
         forward_layer(packed, c, c.tables[worker.rank], l, 0, alone, &follower);
       });
       return;
@@ -132,9 +132,9 @@ class StackBackward {
       if (given_.dx != nullptr && c_.input.lengths != nullptr)
         clear_padding(c_.schedule, c_.input.T, given_.dx, given_.dx_time, given_.dx_batch, shape_.I,
                       worker);
-      if (plan.wave)
-        wave_.for_layers(worker, shape_.L, true, [&](int l, const Worker& alone) {
-          BackwardFollower<Scalar> follower(c_, l, dx_of(l), wave_);
+      if (plan.pipelined)
+        pipeline_.for_layers(worker, shape_.L, true, [&](int l, const Worker& alone) {
+          BackwardFollower<Scalar> follower(c_, l, dx_of(l), pipeline_);
           layer(l, 0, c_.tables[worker.rank], scratch_[worker.rank], alone, &follower);
         });
       else
@@ -145,23 +145,23 @@ class StackBackward {
 
  private:
   bool reserve(const TeamPlan& plan) {
-    const int parties = plan.wave ? plan.threads : plan.groups;
+    const int parties = plan.pipelined ? plan.threads : plan.groups;
     scratch_.reset(new (std::nothrow) GradientScratch<Scalar>[parties]);
     if (!scratch_) return false;
     for (int i = 0; i < parties; ++i)
       if (!scratch_[i].reserve(packed_, c_.schedule)) return false;
-    turns_ = plan.wave ? shape_.L : 2;
-    between_.reset(new (std::nothrow) Buffer<Scalar>[turns_]);
+    between_size_ = plan.pipelined ? shape_.L : 2;
+    between_.reset(new (std::nothrow) Buffer<Scalar>[between_size_]);
     if (!between_) return false;
-    for (int i = 0; i < std::min(shape_.L - 1, turns_); ++i)
+    for (int i = 0; i < std::min(shape_.L - 1, between_size_); ++i)
       if (!between_[i].reserve(product_of(c_.schedule.rows, c_.width()))) return false;
-    return c_.allocate_tables(plan, true) && (!plan.wave || wave_.create(shape_.L));
+    return c_.allocate_tables(plan, true) && (!plan.pipelined || pipeline_.create(shape_.L));
   }
 
   // The gradient of the output of the layer below, if there is one.
-  Scalar* dx_of(int l) const { return l > 0 ? between_[(l - 1) % turns_].data() : nullptr; }
+  Scalar* dx_of(int l) const { return l > 0 ? between_[(l - 1) % between_size_].data() : nullptr; }
   const Scalar* dy_of(int l) const {
-    return l + 1 < shape_.L ? between_[l % turns_].data() : nullptr;
+    return l + 1 < shape_.L ? between_[l % between_size_].data() : nullptr;
   }
   bool wants_dx(int l) const { return l > 0 || given_.dx != nullptr; }
 
@@ -220,8 +220,8 @@ class StackBackward {
   const SequenceGradients<Scalar>& given_;
   std::unique_ptr<GradientScratch<Scalar>[]> scratch_;
   std::unique_ptr<Buffer<Scalar>[]> between_;  // gradients of layers' outputs but the last's
-  int turns_ = 0;                              // how many there are
-  Wave wave_;
+  int between_size_ = 0;                       // how many there are
+  Pipeline pipeline_;
 };
 
 }  // namespace rnnfast

@@ -19,7 +19,7 @@ class Progress {
 };
 
 // The layers of a stack and how far each has come.
-class Wave {
+class Pipeline {
  public:
   bool create(int layers) {
     progress_.reset(new (std::nothrow) Progress[static_cast<std::size_t>(layers)]);
@@ -45,22 +45,22 @@ class Wave {
 template <class Scalar>
 class ForwardFollower final : public PartObserver {
  public:
-  ForwardFollower(StackCache<Scalar>& cache, int layer, Wave& wave)
-      : PartObserver(wave_rows(cache.schedule)), c_(cache), l_(layer), wave_(wave) {}
+  ForwardFollower(StackCache<Scalar>& cache, int layer, Pipeline& pipeline)
+      : PartObserver(pipeline_rows(cache.schedule)), c_(cache), l_(layer), pipeline_(pipeline) {}
 
   void before(Range steps) override {
-    if (l_ > 0) wave_[l_ - 1].wait(steps.end);
+    if (l_ > 0) pipeline_[l_ - 1].wait(steps.end);
   }
   void after(Range steps) override {
     if (c_.drops() && l_ + 1 < c_.shape.L)
       c_.apply_dropout(l_, c_.y[l_].data(), c_.dropped[l_].data(), steps);
-    wave_[l_].set(steps.end);
+    pipeline_[l_].set(steps.end);
   }
 
  private:
   StackCache<Scalar>& c_;
   int l_;
-  Wave& wave_;
+  Pipeline& pipeline_;
 };
 
 // Backpropagation, from the last step to the first, follows the layer above.
@@ -68,22 +68,26 @@ template <class Scalar>
 class BackwardFollower final : public PartObserver {
  public:
   // dx: where the layer writes the gradient of the output of the layer below, or null.
-  BackwardFollower(StackCache<Scalar>& cache, int layer, Scalar* dx, Wave& wave)
-      : PartObserver(wave_rows(cache.schedule)), c_(cache), l_(layer), dx_(dx), wave_(wave) {}
+  BackwardFollower(StackCache<Scalar>& cache, int layer, Scalar* dx, Pipeline& pipeline)
+      : PartObserver(pipeline_rows(cache.schedule)),
+        c_(cache),
+        l_(layer),
+        dx_(dx),
+        pipeline_(pipeline) {}
 
   void before(Range steps) override {
-    if (l_ + 1 < c_.shape.L) wave_[l_ + 1].wait(c_.schedule.steps - steps.begin);
+    if (l_ + 1 < c_.shape.L) pipeline_[l_ + 1].wait(c_.schedule.steps - steps.begin);
   }
   void after(Range steps) override {
     if (c_.drops() && l_ > 0) c_.apply_dropout(l_ - 1, dx_, dx_, steps);
-    wave_[l_].set(c_.schedule.steps - steps.begin);
+    pipeline_[l_].set(c_.schedule.steps - steps.begin);
   }
 
  private:
   StackCache<Scalar>& c_;
   int l_;
   Scalar* dx_;
-  Wave& wave_;
+  Pipeline& pipeline_;
 };
 
 }  // namespace rnnfast

@@ -7,7 +7,7 @@
 namespace rnnfast {
 
 // Rows of a part when layers follow each other: parts enough to keep all threads at work.
-inline std::int64_t wave_rows(const Schedule& schedule) {
+inline std::int64_t pipeline_rows(const Schedule& schedule) {
   return std::clamp<std::int64_t>(schedule.rows / 16, 6, kChunkRows);
 }
 
@@ -28,8 +28,8 @@ class Planner {
   TeamPlan choose() const {
     const double all = flops() * static_cast<double>(schedule_.rows);
     if (threads_ <= 1 || schedule_.steps == 0 || all < kLeast) return {};
-    const Prospect split = deal_out(), wave = side_by_side();
-    const Prospect& best = wave.gain > split.gain ? wave : split;
+    const Prospect split = deal_out(), pipeline = side_by_side();
+    const Prospect& best = pipeline.gain > split.gain ? pipeline : split;
     return best.gain > 1.05 ? best.plan : TeamPlan{};
   }
 
@@ -83,7 +83,7 @@ class Planner {
   Prospect side_by_side() const {
     TeamPlan plan;
     if (shape_.D == 2 || shape_.L == 1) return {1, plan};
-    plan.wave = true;
+    plan.pipelined = true;
     plan.threads = std::min(threads_, shape_.L);
     // A thread reads a whole layer: from its own cache, or for many rows at a time.
     const double cache = static_cast<double>(core_cache_bytes());
@@ -98,7 +98,7 @@ class Planner {
       most = std::max(most, sum);
     }
     const std::int64_t part = std::max(
-        std::int64_t(1), wave_rows(schedule_) * schedule_.steps / schedule_.rows);  // steps
+        std::int64_t(1), pipeline_rows(schedule_) * schedule_.steps / schedule_.rows);  // steps
     const double parts = static_cast<double>(schedule_.steps) / static_cast<double>(part);
     return {flops() / most * parts / (parts + plan.threads - 1), plan};
   }

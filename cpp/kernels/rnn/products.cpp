@@ -8,8 +8,8 @@ namespace {
 
 // One tile of the input product: MR rows from `row` on, U unit blocks of Count slots each.
 template <class Scalar, int Count, int MR, int U>
-void input_tile(const LayerPass<Scalar>& p, std::int64_t first_slot, std::int64_t block,
-                std::int64_t row, const Turn& turn) {
+void input_tile(const LayerPass<Scalar>& p, std::int64_t first_row, std::int64_t block,
+                std::int64_t row, const Prefetch& prefetch) {
   constexpr int V = lanes<Scalar>;
   const PackedLayer<Scalar>& w = *p.weights;
   Vec<Scalar> acc[MR][U][Count];
@@ -34,13 +34,13 @@ void input_tile(const LayerPass<Scalar>& p, std::int64_t first_slot, std::int64_
     Rows<Scalar, MR> left;
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) left.row[m] = p.x[row + m];
-    accumulate_panels<Scalar, MR, U, Count>(acc, left, w.w_ih, w.I, block, turn);
+    accumulate_panels<Scalar, MR, U, Count>(acc, left, w.w_ih, w.I, block, prefetch);
   }
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
     for (int u = 0; u < U; ++u) {
-      Scalar* slots = p.slots_at(block + u, p.slot_row(row + m, first_slot));
+      Scalar* slots = p.workspace_at(block + u, p.workspace_row(row + m, first_row));
 #pragma GCC unroll 8
       for (int g = 0; g < Count; ++g) store(slots + g * V, acc[m][u][g]);
     }
@@ -48,14 +48,14 @@ void input_tile(const LayerPass<Scalar>& p, std::int64_t first_slot, std::int64_
 
 template <class Scalar, int MR, int U>
 void projection_tile(const LayerPass<Scalar>& p, std::int64_t s, std::int64_t block, std::int64_t b,
-                     const Turn& turn) {
+                     const Prefetch& prefetch) {
   constexpr int V = lanes<Scalar>;
   const PackedLayer<Scalar>& w = *p.weights;
   const std::int64_t row = p.schedule->first[s] + b;
   Vec<Scalar> acc[MR][U][1];
   clear<Scalar, MR, U, 1>(acc);
   accumulate_panels<Scalar, MR, U, 1>(acc, inner_rows<Scalar, MR>(p, row, b), w.w_hr, w.H, block,
-                                      turn);
+                                      prefetch);
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
@@ -65,12 +65,12 @@ void projection_tile(const LayerPass<Scalar>& p, std::int64_t s, std::int64_t bl
 
 template <class Scalar, int MR, int U>
 void input_gradient_tile(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to,
-                         std::int64_t block, std::int64_t row, const Turn& turn) {
+                         std::int64_t block, std::int64_t row, const Prefetch& prefetch) {
   constexpr int V = lanes<Scalar>;
   const PackedLayer<Scalar>& w = *p.weights;
   Vec<Scalar> acc[MR][U][1];
   clear<Scalar, MR, U, 1>(acc);
-  accumulate_slots<Scalar, MR, U>(acc, p, row, 0, w.x_width(), w.w_ih_t, block, turn);
+  accumulate_slots<Scalar, MR, U>(acc, p, row, 0, w.x_width(), w.w_ih_t, block, prefetch);
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
@@ -97,30 +97,32 @@ void input_product(const LayerPass<Scalar>& p, const Worker& worker, Range block
     for_block_groups<Shape::blocks>(
         blocks, down, after, [&](std::int64_t block, auto group, std::int64_t next) {
           constexpr int U = decltype(group)::value;
-          const auto tail = [&](std::int64_t row, Range rows, std::int64_t first_slot) {
+          const auto remainder = [&](std::int64_t row, Range rows, std::int64_t first_row) {
             rows = {row + rows.begin, row + rows.end};
-            tail_input_product(p, rows, p.slots_at(block, p.slot_row(rows.begin, first_slot)));
+            remainder_input_product(p, rows,
+                                    p.workspace_at(block, p.workspace_row(rows.begin, first_row)));
           };
-          if (p.in_tail(block, p.weights->x_tail) && p.index == nullptr) {
-            if (!worker.split_rows) return tail(first, {0, chunk}, first - place);
+          if (p.in_remainder(block, p.weights->x_remainder) && p.index == nullptr) {
+            if (!worker.split_rows) return remainder(first, {0, chunk}, first - place);
             for (std::int64_t s = steps.begin; s < steps.end; ++s)
-              tail(schedule.first[s], worker.my_rows({0, schedule.active[s]}),
-                   first_slot_row(schedule, worker, steps.begin, s));
+              remainder(schedule.first[s], worker.my_rows({0, schedule.active[s]}),
+                        first_workspace_row(schedule, worker, steps.begin, s));
           } else if (!worker.split_rows) {
             // All rows of the chunk, as if it were one tall step.
-            cut_rows<Shape::rows>({0, chunk}, next,
-                                  [&](std::int64_t row, auto rows, const Turn& turn) {
-                                    input_tile<Scalar, Count, decltype(rows)::value, U>(
-                                        p, first - place, block, first + row, turn);
-                                  });
+            for_row_tiles<Shape::rows>({0, chunk}, next,
+                                       [&](std::int64_t row, auto rows, const Prefetch& prefetch) {
+                                         input_tile<Scalar, Count, decltype(rows)::value, U>(
+                                             p, first - place, block, first + row, prefetch);
+                                       });
           } else {
             for (std::int64_t s = steps.begin; s < steps.end; ++s)
-              for_row_tiles<Shape::rows>(worker, {0, schedule.active[s]}, next,
-                                         [&](std::int64_t b, auto rows, const Turn& turn) {
-                                           input_tile<Scalar, Count, decltype(rows)::value, U>(
-                                               p, first_slot_row(schedule, worker, steps.begin, s),
-                                               block, schedule.first[s] + b, turn);
-                                         });
+              for_row_tiles<Shape::rows>(
+                  worker, {0, schedule.active[s]}, next,
+                  [&](std::int64_t b, auto rows, const Prefetch& prefetch) {
+                    input_tile<Scalar, Count, decltype(rows)::value, U>(
+                        p, first_workspace_row(schedule, worker, steps.begin, s), block,
+                        schedule.first[s] + b, prefetch);
+                  });
           }
         });
   });
@@ -132,9 +134,9 @@ void projection_product(const LayerPass<Scalar>& p, const Worker& worker, std::i
   using Shape = BlockTile<1>;
   for_tiles<Shape>(worker, worker.my_blocks(p.weights->outputs), {0, p.schedule->active[s]},
                    p.schedule->B, down,
-                   [&](auto block, auto blocks, auto b, auto rows, const Turn& turn) {
+                   [&](auto block, auto blocks, auto b, auto rows, const Prefetch& prefetch) {
                      projection_tile<Scalar, decltype(rows)::value, decltype(blocks)::value>(
-                         p, s, block, b, turn);
+                         p, s, block, b, prefetch);
                    });
 }
 
@@ -153,10 +155,11 @@ void input_gradient(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to, 
   }
   for_block_groups<Shape::blocks>(
       blocks, false, blocks.begin, [&](std::int64_t block, auto n, std::int64_t next) {
-        cut_rows<Shape::rows>(mine, next, [&](std::int64_t row, auto m, const Turn& turn) {
-          input_gradient_tile<Scalar, decltype(m)::value, decltype(n)::value>(p, dx, add_to, block,
-                                                                              row, turn);
-        });
+        for_row_tiles<Shape::rows>(
+            mine, next, [&](std::int64_t row, auto m, const Prefetch& prefetch) {
+              input_gradient_tile<Scalar, decltype(m)::value, decltype(n)::value>(
+                  p, dx, add_to, block, row, prefetch);
+            });
       });
 }
 

@@ -19,8 +19,8 @@ inline std::int64_t chunk_rows(const Schedule& schedule) {
 // The row whose slots stand first in a chunk that keeps nothing, as step s of the chunk counts.
 // Where threads own rows of the batch, each of those has places of its own, also in a ragged batch,
 // so that no thread meets slots that another still reads.
-inline std::int64_t first_slot_row(const Schedule& schedule, const Worker& worker,
-                                   std::int64_t chunk, std::int64_t s) {
+inline std::int64_t first_workspace_row(const Schedule& schedule, const Worker& worker,
+                                        std::int64_t chunk, std::int64_t s) {
   return worker.split_rows ? schedule.first[s] - (s - chunk) * schedule.B : schedule.first[chunk];
 }
 

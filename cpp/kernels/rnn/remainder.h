@@ -9,10 +9,10 @@ namespace rnnfast {
 
 // slots = bias + x W_ih for the last block in `rows`, whose slots stand one after the other.
 template <class Scalar>
-void tail_input_product(const LayerPass<Scalar>& pass, Range rows, Scalar* slots);
+void remainder_input_product(const LayerPass<Scalar>& pass, Range rows, Scalar* slots);
 
 // slots += h<t-1> W_hh, or bias + h<t-1> W_hh for those that no input enters.
 template <class Scalar>
-void tail_recurrent_product(const LayerPass<Scalar>& pass, Range rows, Scalar* slots);
+void remainder_recurrent_product(const LayerPass<Scalar>& pass, Range rows, Scalar* slots);
 
 }  // namespace rnnfast

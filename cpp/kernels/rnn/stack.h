@@ -14,19 +14,19 @@ namespace rnnfast {
 template <class Scalar>
 struct StackCache {
   struct Layer {  // of one direction
-    Buffer<Scalar> slots, carry, inner;
+    Buffer<Scalar> workspace, carry, inner;
   };
   // Where the rows of one layer's direction lie, built when its turn comes.
   struct Tables {
     Buffer<const Scalar*> x, h, dy;
     Buffer<Scalar*> y, dx;
     Buffer<std::int64_t> index;
-    Buffer<std::uint8_t> cut;
+    Buffer<std::uint8_t> reset_mask;
   };
   StackShape shape;
   bool keep;
-  bool ahead;  // without `keep`: slots have room for two chunks
-  bool apart;  // each layer has memory of its own: what is kept, or layers run side by side
+  bool two_chunks;  // without `keep`: the workspace has room for two chunks
+  bool apart;       // each layer has memory of its own: what is kept, or layers run side by side
   SequenceInput<Scalar> input;
   SequenceOutput<Scalar> output;
   Dropout dropout;
@@ -42,15 +42,15 @@ struct StackCache {
   bool drops() const { return keep && dropout.probability > 0; }
   Layer& layer(int l, int d) { return layers[apart ? l * shape.D + d : d]; }
   // Rows that a unit block has room for: odd, as blocks whole pages apart would share cache sets.
-  std::int64_t slot_rows() const {
-    return (keep ? schedule.rows : (ahead ? 2 : 1) * chunk_rows(schedule)) | 1;
+  std::int64_t workspace_rows() const {
+    return (keep ? schedule.rows : (two_chunks ? 2 : 1) * chunk_rows(schedule)) | 1;
   }
   std::int64_t carry_rows() const { return ((keep ? schedule.rows : 0) + schedule.B) | 1; }
 
   std::int64_t bytes() const {
     std::int64_t total = h0.bytes();
     for (int i = 0; i < shape.L * shape.D && layers; ++i)
-      total += layers[i].slots.bytes() + layers[i].carry.bytes() + layers[i].inner.bytes();
+      total += layers[i].workspace.bytes() + layers[i].carry.bytes() + layers[i].inner.bytes();
     for (int l = 0; l + 1 < shape.L; ++l) {
       if (y) total += y[l].bytes();
       if (dropped) total += dropped[l].bytes();
@@ -101,8 +101,8 @@ void clear_padding(const Schedule& schedule, std::int64_t T, Scalar* y, std::int
 template <class Scalar>
 bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed, const TeamPlan& plan) {
   constexpr int V = lanes<Scalar>;
-  apart = keep || plan.wave;
-  ahead = !keep && plan.threads > plan.groups && !plan.split_rows && !plan.wave;
+  apart = keep || plan.pipelined;
+  two_chunks = !keep && plan.threads > plan.groups && !plan.split_rows && !plan.pipelined;
   const int count = apart ? shape.L * shape.D : shape.D;
   const std::int64_t R = schedule.rows, B = schedule.B;
   const CellDescriptor& cell = *shape.cell;
@@ -113,7 +113,7 @@ bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed, const TeamP
   const std::int64_t units = packed.layers[0].units;
   for (int i = 0; i < count; ++i) {
     Layer& one = layers[i];
-    if (!one.slots.reserve(product_of(units, slot_rows(), cell.slots, V))) return false;
+    if (!one.workspace.reserve(product_of(units, workspace_rows(), cell.slots, V))) return false;
     if (cell.carries() && !one.carry.reserve(product_of(units, carry_rows(), V))) return false;
     if ((cell.second_product() || shape.projection) &&
         !one.inner.reserve(product_of(keep ? R : B, shape.H)))
@@ -129,14 +129,14 @@ bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed, const TeamP
 
 template <class Scalar>
 bool StackCache<Scalar>::allocate_tables(const TeamPlan& plan, bool gradients) {
-  const int count = plan.wave ? plan.threads : shape.D;
+  const int count = plan.pipelined ? plan.threads : shape.D;
   const std::int64_t R = schedule.rows;
   tables.reset(new (std::nothrow) Tables[count]);
   if (!tables) return false;
   for (int i = 0; i < count; ++i) {
     Tables& t = tables[i];
     if (!t.x.reserve(R) || !t.h.reserve(R) || !t.y.reserve(R)) return false;
-    if (input.reset != nullptr && !t.cut.reserve(R)) return false;
+    if (input.reset != nullptr && !t.reset_mask.reserve(R)) return false;
     if (input.indices != nullptr && !t.index.reserve(R)) return false;
     if (gradients && (!t.dy.reserve(R) || !t.dx.reserve(R))) return false;
   }
@@ -159,13 +159,13 @@ void StackCache<Scalar>::build_rows(Tables& to, int l, int d, Range steps) const
     for (std::int64_t b = 0; b < schedule.active[s]; ++b) {
       const std::int64_t t = schedule.time(d, s, b), row = schedule.first[s] + b;
       const std::int64_t place = schedule.order[b];
-      bool is_cut = false;
+      bool is_reset = false;
       if (input.reset != nullptr) {
         // The boundary before t, seen from the side on which this direction comes to it.
         const std::int64_t boundary = d == 0 ? t : t + 1;
-        is_cut = (d == 0 || s > 0) &&
-                 input.reset[boundary * input.reset_time + place * input.reset_batch] != 0;
-        to.cut[row] = is_cut;
+        is_reset = (d == 0 || s > 0) &&
+                   input.reset[boundary * input.reset_time + place * input.reset_batch] != 0;
+        to.reset_mask[row] = is_reset;
       }
       if (below != nullptr)
         to.x[row] = below + (schedule.first[t] + b) * wide;
@@ -174,7 +174,7 @@ void StackCache<Scalar>::build_rows(Tables& to, int l, int d, Range steps) const
       else
         to.x[row] = input.x + t * input.x_time + place * input.x_batch;
       to.y[row] = y_row(t, b);
-      if (is_cut || (s == 0 && input.h0 == nullptr))
+      if (is_reset || (s == 0 && input.h0 == nullptr))
         to.h[row] = zero_row.data();
       else if (s == 0)
         to.h[row] = input.h0 + ((l * shape.D + d) * B + place) * P;
@@ -217,10 +217,10 @@ LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, co
   p.index = indices ? rows.index.data() : nullptr;
   p.h_prev = rows.h.data();
   p.y = rows.y.data();
-  p.cut = input.reset != nullptr ? rows.cut.data() : nullptr;
-  p.slots = own.slots.data();
-  p.slot_rows = slot_rows();
-  p.ahead = ahead;
+  p.reset_mask = input.reset != nullptr ? rows.reset_mask.data() : nullptr;
+  p.workspace = own.workspace.data();
+  p.workspace_rows = workspace_rows();
+  p.two_chunks = two_chunks;
   p.carry = own.carry.data();
   p.carry_rows = carry_rows();
   p.inner = own.inner.data();

@@ -108,7 +108,7 @@ class StackStream {
     passes_.reset(new (std::nothrow) LayerPass<Scalar>[static_cast<std::size_t>(L_)]);
     if (!passes_ || !schedule_.build(1, B, nullptr) || !states_.reserve(product_of(L_, 2, B, P_)) ||
         !carry_.reserve(product_of(L_, carry)) ||
-        !slots_.reserve(product_of(units_, B, cell.slots, V)) ||
+        !workspace_.reserve(product_of(units_, B, cell.slots, V)) ||
         !inner_.reserve(inner ? product_of(B, H_) : 0) || !x_rows_.reserve(B) ||
         !h_rows_.reserve(product_of(L_, 2, B)) || !y_rows_.reserve(product_of(L_, 2, B)))
       return false;
@@ -117,8 +117,8 @@ class StackStream {
       LayerPass<Scalar>& p = passes_[l];
       p = {};
       p.schedule = &schedule_;
-      p.slots = slots_.data();
-      p.slot_rows = B;
+      p.workspace = workspace_.data();
+      p.workspace_rows = B;
       p.carry = carry_.data() + l * carry;
       p.carry_rows = B;
       p.inner = inner_.data();
@@ -143,7 +143,7 @@ class StackStream {
   Schedule schedule_;
   std::unique_ptr<LayerPass<Scalar>[]> passes_;
   Buffer<Scalar> states_;  // [layer][2][B][P]: the last step's output and the next one's
-  Buffer<Scalar> carry_, slots_, inner_;
+  Buffer<Scalar> carry_, workspace_, inner_;
   Buffer<const Scalar*> x_rows_, h_rows_;
   Buffer<Scalar*> y_rows_;
   std::int64_t P_ = 0, H_ = 0, units_ = 0, weight_bytes_ = 0;

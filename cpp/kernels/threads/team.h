@@ -64,7 +64,7 @@ class Everywhere {
 struct TeamPlan {
   int threads = 1, groups = 1;
   bool split_rows = false;
-  bool wave = false;  // each thread takes whole layers
+  bool pipelined = false;  // each thread takes whole layers
 };
 
 // Calls work(rank, size) once on each thread, subnormals flushed. It is told the size because the
