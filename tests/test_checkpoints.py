@@ -13,7 +13,7 @@ import pytest
 
 import rnnfast as rf
 from rnnfast.io.files import shown_path
-from rnnfast.io.tensors import collect_arrays, kind_of
+from rnnfast.io.tensors import collect_arrays, kind_of, read_tensors, write_tensors
 from rnnfast.training import Progress
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 12
@@ -26,7 +26,7 @@ def one_thread(set_threads: Callable[[int], None]) -> None:
 
 def fit(**options: Any) -> rf.LanguageModel:
     lm = rf.LanguageModel(hidden_size=8, batch_size=4, sequence_length=16, seed=1)
-    return lm.fit(TEXT, epochs=2, verbose=0, **options)
+    return lm.fit(TEXT, **{"epochs": 2, "verbose": 0, **options})
 
 
 def assert_same(first: rf.LanguageModel, second: rf.LanguageModel) -> None:
@@ -148,6 +148,39 @@ def test_a_checkpoint_never_replaces_other_files(tmp_path: Path) -> None:
     fit(checkpoint=path)
     assert kind_of(path) == "checkpoint"
     fit(checkpoint=path)  # another training in its place
+
+
+@pytest.mark.parametrize("how", ["callback", "failed", "resumed for more", "older"])
+def test_an_unfinished_training_is_not_replaced(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "c"
+
+    def stop(progress: Progress) -> bool:
+        if progress.step == 12 and how == "failed":
+            raise RuntimeError("trouble")
+        return progress.step == 12
+
+    if how == "resumed for more":
+        fit(checkpoint=path, epochs=1)
+        assert fit(checkpoint=path, epochs=1).stopped_ == "finished"  # an ended one may go
+        fit(checkpoint=path, epochs=3, resume=True, callbacks=[stop])
+    elif how == "failed":
+        with pytest.raises(RuntimeError, match="trouble"):
+            fit(checkpoint=path, callbacks=[stop])
+    else:
+        fit(checkpoint=path, callbacks=[stop])
+    if how == "older":  # as it was written before checkpoints said whether training had ended
+        arrays, description = read_tensors(path, "checkpoint")
+        del description["position"]["ended"]
+        write_tensors(path, "checkpoint", arrays, description)
+    content = path.read_bytes()
+    expected = "^checkpoint: expected a new file or the checkpoint of a training that has ended, "
+    with pytest.raises(ValueError, match=f"{expected}got one that stopped after 12 steps.*resume"):
+        fit(checkpoint=path)
+    assert path.read_bytes() == content
+    epochs = 3 if how == "resumed for more" else 2
+    lm = fit(checkpoint=path, epochs=epochs, resume=True)
+    assert lm.stopped_ == "finished"
+    fit(checkpoint=path, epochs=epochs)
 
 
 @pytest.mark.parametrize("how", ["stopped", "Ctrl-C", "by time", "failed"])

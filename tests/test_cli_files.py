@@ -187,6 +187,10 @@ def stop_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unfinished_training_is_not_replaced(
     capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
     arguments = ["train", "c.txt", *TRAIN]
     stop_after(3, monkeypatch)
     assert main(arguments) == 130
@@ -203,6 +207,11 @@ def test_an_unfinished_training_is_not_replaced(
             before = contents(folder)
         assert fails(capsys, *arguments) == (1, message)
         assert contents(folder) == before
+    # One that cannot begin gives the old checkpoint back.
+    with monkeypatch.context() as patch:
+        patch.setattr("rnnfast.training.loop.write_checkpoint", full)
+        assert fails(capsys, *arguments, "--force")[0] == 1
+    assert contents(folder) == before
     # Another training that begins in its place and is stopped; it is the one that goes on.
     stop_after(2, monkeypatch)
     assert main([*arguments, "--force", "--seed", "9"]) == 130

@@ -14,7 +14,7 @@ import rnnfast as rf
 from rnnfast._dispatch import MOST_THREADS
 from rnnfast.cli.console import OutputError, Terminated, flush, note, say
 from rnnfast.cli.options import choice, file, integer, path_of_file, real
-from rnnfast.cli.training_files import require_free
+from rnnfast.cli.training_files import require_free, set_aside
 from rnnfast.data.datasets import load_dinosaurs, read_text
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.recurrent.base import LAYERS
@@ -103,15 +103,16 @@ def train(
     began = time.perf_counter()
     terminated: Terminated | None = None
     try:
-        lm.fit(
-            text,
-            held_out,
-            epochs=epochs,
-            checkpoint=checkpoint,
-            resume=resume,
-            verbose=0 if quiet else 1,
-            callbacks=[] if quiet or sample_every == 0 else [_sampler(sample_every)],
-        )
+        with set_aside(checkpoint, force and not resume):
+            lm.fit(
+                text,
+                held_out,
+                epochs=epochs,
+                checkpoint=checkpoint,
+                resume=resume,
+                verbose=0 if quiet else 1,
+                callbacks=[] if quiet or sample_every == 0 else [_sampler(sample_every)],
+            )
     except Terminated as error:
         terminated = error
         if not hasattr(lm, "network_"):  # before the first step

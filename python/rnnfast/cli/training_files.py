@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from rnnfast.io.files import require_writable, shown_path
@@ -57,6 +58,26 @@ def require_free(
             )
         if out.exists():
             raise _exists(out, "exists; --force replaces it, --out names another file")
+
+
+@contextmanager
+def set_aside(checkpoint: Path, wanted: bool) -> Iterator[None]:
+    """Let a training begin where another one's checkpoint stands, if that is ``wanted``.
+
+    The old one comes back if none has taken its place in the end.
+    """
+    if not wanted or not checkpoint.exists() or kind_of(checkpoint) != "checkpoint":
+        yield
+        return
+    aside = Path(f"{checkpoint}.old")
+    os.replace(checkpoint, aside)
+    try:
+        yield
+    finally:
+        if os.path.lexists(checkpoint):
+            aside.unlink(missing_ok=True)
+        else:
+            os.replace(aside, checkpoint)
 
 
 def _exists(path: Path, reason: str) -> FileExistsError:

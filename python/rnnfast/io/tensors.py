@@ -141,15 +141,20 @@ def read_tensors(
 
 def kind_of(path: str | os.PathLike[str]) -> str | None:
     """Return what kind a file says that it is, such as ``"model"``; None for files of others."""
+    return description_of(path)[0]
+
+
+def description_of(path: str | os.PathLike[str]) -> tuple[str | None, dict[str, Any]]:
+    """Return `kind_of` and the description as the file has it: its checksum is not looked at."""
     import safetensors  # here, to keep `import rnnfast` short
 
     try:
         with safetensors.safe_open(os.fsdecode(path), framework="np") as file:
             header = json.loads((file.metadata() or {})[_ENTRY])
-        kind = header["kind"]
+        kind, content = header["kind"], header["content"]
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError):
-        return None
-    return kind if isinstance(kind, str) else None
+        return None, {}
+    return kind if isinstance(kind, str) else None, content if isinstance(content, dict) else {}
 
 
 def _header(name: str, kinds: tuple[str, ...], text: str | None) -> dict[str, Any]:

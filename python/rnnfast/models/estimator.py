@@ -161,8 +161,8 @@ class Estimator(RecurrentModel, base=True):
             best epoch are kept.
         checkpoint : path-like, optional
             A file to write after epochs, every two minutes within them, and when stopped, from
-            which training can go on. A checkpoint that stands there is replaced if training is not
-            resumed from it.
+            which training can go on. One that stands there is replaced if its training has ended;
+            that of an unfinished one is refused without ``resume``.
         resume : bool
             Go on from the checkpoint, with the same bits as if training had not stopped. Examples
             and hyperparameters must be the same; ``epochs`` may be others, to which the learning

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._checks import check_int, check_mapping, check_real
-from rnnfast._checks.messages import one_line, shown
+from rnnfast._checks import check_bool, check_int, check_mapping, check_real
+from rnnfast._checks.messages import counted, one_line, shown
 from rnnfast.io.files import shown_path
-from rnnfast.io.tensors import Array, kind_of, read_tensors, to_json, write_tensors
+from rnnfast.io.tensors import Array, description_of, read_tensors, to_json, write_tensors
 
 Record = dict[str, float]
 _GROUPS = ("weights", "best", "optimizer", "carry", "average")
@@ -36,6 +36,7 @@ class Position:
     best_epoch: int = 0  # 0: none yet
     best_value: float | None = None
     history: list[Record] = field(default_factory=list)
+    ended: bool = False  # whether all epochs were made, or patience ran out
 
     def start_epoch(self, batch_seed: int) -> None:
         """Forget what concerns the epoch before."""
@@ -50,6 +51,7 @@ class Position:
             check_real(name, getattr(self, name))
         if self.best_value is not None:
             check_real("best_value", self.best_value)
+        check_bool("ended", self.ended)
         if not isinstance(self.history, list):
             raise TypeError(f"history: expected a list, got {type(self.history).__name__}")
         for record in self.history:
@@ -115,16 +117,30 @@ def write_checkpoint(
     )
 
 
-def require_checkpoint(name: str, path: str | os.PathLike[str]) -> None:
-    """Raise ValueError unless a checkpoint or nothing stands at a path: other files are not ours.
+def require_replaceable(name: str, path: str | os.PathLike[str]) -> None:
+    """Raise ValueError unless a new training may write its checkpoint to a path.
 
-    An empty file, which programs make to reserve a name, is nothing.
+    It may where nothing stands, or the checkpoint of a training that has ended. An empty file,
+    which programs make to reserve a name, is nothing.
     """
     file = os.fsdecode(path)
-    if os.path.exists(file) and os.path.getsize(file) and kind_of(file) != "checkpoint":
+    if not os.path.exists(file) or not os.path.getsize(file):
+        return
+    kind, description = description_of(file)
+    if kind != "checkpoint":
         raise ValueError(
             f"{name}: expected a new file or a checkpoint to replace, got another file, "
             f"{shown_path(file)}"
+        )
+    position = description.get("position")
+    position = position if isinstance(position, dict) else {}
+    if position.get("ended") is not True:
+        steps = position.get("step")
+        after = f" after {counted(steps, 'step')}" if isinstance(steps, int) else ""
+        raise ValueError(
+            f"{name}: expected a new file or the checkpoint of a training that has ended, got one "
+            f"that stopped{after}, {shown_path(file)}; resume=True goes on with it, without the "
+            "file training begins anew"
         )
 
 

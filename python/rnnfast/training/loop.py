@@ -25,7 +25,7 @@ from rnnfast.training.checkpoints import (
     Position,
     Record,
     read_checkpoint,
-    require_checkpoint,
+    require_replaceable,
     write_checkpoint,
 )
 from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
@@ -90,9 +90,9 @@ class TrainingLoop(Generic[Batch]):
     checkpoint : path-like, optional
         Where to write all that is needed to go on: when an epoch has ended, though not again within
         ten seconds; within an epoch, every two minutes; when training stops or a callback fails;
-        and before the first step where no file stands. A checkpoint that stands there is replaced
-        unless training is resumed from it, another file is refused. If one cannot be written on the
-        way, a warning says so and training goes on.
+        and before the first step where no file stands. The checkpoint of a training that has ended
+        is replaced unless training is resumed from it; that of another one, and any other file, is
+        refused. If one cannot be written on the way, a warning says so and training goes on.
     identity : mapping
         What must be the same for a checkpoint to be resumed, for example hyperparameters, as
         values that JSON can hold.
@@ -227,7 +227,8 @@ class TrainingLoop(Generic[Batch]):
             If a loss, a gradient or a weight is not finite.
         ValueError
             If there is nothing to learn from, or the checkpoint is damaged or of another training,
-            or a file that is none stands in its place.
+            or a file that is none, or an unfinished training's where none is resumed, stands in its
+            place.
         OSError
             If the checkpoint cannot be read, or written before the first step.
         """
@@ -241,9 +242,10 @@ class TrainingLoop(Generic[Batch]):
                 f"{counted(epochs, 'epoch')}, with a learning rate of {self.optimizer.lr:g}"
             )
         elif self.checkpoint is not None:
-            require_checkpoint("checkpoint", self.checkpoint)
+            require_replaceable("checkpoint", self.checkpoint)
         # A training that had run out of patience may be resumed with that much, or with more.
         self.stopped = "patience" if self._out_of_patience() else ""
+        self._at.ended = False  # there may be more epochs now
         self._good = {} if self._best else collect_arrays(self.modules)
         self._began = time.perf_counter()
         with InterruptFlag() as interrupt:
@@ -320,6 +322,7 @@ class TrainingLoop(Generic[Batch]):
         elif self._out_of_patience():
             self.stopped = "patience"
         ends = self.stopped or at.epoch == epochs
+        at.ended = at.epoch >= epochs or self.stopped == "patience"
         if ends or self._is_time_for_checkpoint(_CHECKPOINT_EVERY):
             self._write_checkpoint()
 

@@ -168,7 +168,9 @@ class Trainer:
         checkpoint : path-like, optional
             Where to write all that is needed to go on: before the first step, after epochs, every
             two minutes within one, and when training stops. The state of every random generator
-            that is an attribute of a module is part of it.
+            that is an attribute of a module is part of it. A checkpoint that stands there is
+            replaced if its training has ended; that of an unfinished one is refused without
+            ``resume``.
         resume : bool
             Go on from the checkpoint, with the same bits as if training had not stopped.
         callbacks : sequence of callable
