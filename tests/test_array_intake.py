@@ -230,6 +230,19 @@ def test_integers_beyond_int64(name: str, big: int) -> None:
         BEYOND[name](given)
 
 
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_unsigned_indices_of_padding_are_not_read(batch_first: bool) -> None:
+    layer = rf.GRU(3, 4, batch_first=batch_first, seed=0)
+    x = np.array([[0, 1], [2**64 - 1, 2]], np.uint64)
+    x = x.T if batch_first else x
+    lengths = np.array([1, 2])
+    y, _ = layer(x, lengths=lengths)
+    clean, _ = layer(np.where(x > 2, 0, x).astype(np.int64), lengths=lengths)
+    np.testing.assert_array_equal(y, clean)
+    with pytest.raises(ValueError, match=f"got {2**64 - 1} at time 1 of sequence 0$"):
+        layer(x)
+
+
 def test_unsigned_targets_do_not_wrap() -> None:
     # As int64 the first would be -100, which counts nothing.
     targets = np.array([2**64 - 100, 0], np.uint64)

@@ -105,6 +105,11 @@ PASSES: list[tuple[dict[str, Any], Error, str]] = [
         ValueError,
         "x: expected indices from 0 to 2, got -1 at time 0 of sequence 1",
     ),
+    (
+        {"x": np.array([[0, 1], [1, 2**64 - 1]], np.uint64), "lengths": np.array([1, 2])},
+        ValueError,
+        f"x: expected indices from 0 to 2, got {2**64 - 1} at time 1 of sequence 1",
+    ),
     # states
     ({"state": ones(1, B, H)}, TypeError, "state: expected a pair (h, c), got ndarray"),
     ({"state": (ones(1, B, H),)}, ValueError, "state: expected a pair (h, c), got 1 values"),

@@ -49,6 +49,10 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
   const std::int64_t* indices = nullptr;
   py::array held;                   // a converted copy, where one is needed
   bool flat = false, wide = false;  // wide: unsigned numbers, some of which int64 has not
+  const auto told = [&](std::int64_t index) {  // as it came
+    if (!py::isinstance<py::array>(x)) return std::string(py::str(x));
+    return wide ? std::to_string(static_cast<std::uint64_t>(index)) : std::to_string(index);
+  };
   if (py::isinstance<py::array>(x)) {
     auto array = py::reinterpret_borrow<py::array>(x);
     require_unmasked("x", array);
@@ -86,7 +90,7 @@ py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) 
     for (std::int64_t b = 0; b < B; ++b)
       if (indices[b] < 0 || indices[b] >= I)
         throw py::value_error("x: expected indices from 0 to " + std::to_string(I - 1) + ", got " +
-                              std::to_string(wide && indices[b] < 0 ? INT64_MAX : indices[b]));
+                              told(indices[b]));
   py::array target = flat ? output_flat_ : output_;
   if (!out.is_none()) {
     if (!py::isinstance<py::array>(out))

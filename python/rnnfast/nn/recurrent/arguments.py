@@ -65,19 +65,37 @@ def read_call(layer: Recurrent, x: Any, h0: Any, c0: Any, lengths: Any, reset: A
                     f"reset: expected 1 axis for a single sequence, got shape {reset.shape}"
                 )
             reset = np.expand_dims(reset, axis)
-    if array.dtype.kind in "iu":
-        if array.dtype == np.uint64:  # one beyond int64: the nearest
-            array = np.minimum(array, np.uint64(np.iinfo(np.int64).max))
-        array = array.astype(np.int64)  # a copy: what is checked is what is used
     steps, batch = array.shape[:2][::-1] if layer.batch_first else array.shape[:2]
+    lengths = None if lengths is None else check_lengths("lengths", lengths, batch, steps)
+    if array.dtype.kind in "iu":
+        if array.dtype == np.uint64:
+            by_time = array.T if layer.batch_first else array
+            _require_signed(by_time, layer.input_size, lengths)
+        array = array.astype(np.int64)  # a copy: what is checked is what is used
     return Call(
         array,
         check_array("h0", h0),
         check_array("c0", c0),
-        None if lengths is None else check_lengths("lengths", lengths, batch, steps),
+        lengths,
         _check_reset(reset, array.shape[:2]),
         unbatched,
     )
+
+
+def _require_signed(x: Array, input_size: int, lengths: npt.NDArray[np.int64] | None) -> None:
+    """Raise ValueError if an unsigned index ``x``, (T, B), before its sequence's end has no int64.
+
+    What kernels would be given instead of it is negative, and refused there by another value.
+    """
+    wrong = x > np.uint64(np.iinfo(np.int64).max)
+    if lengths is not None:
+        wrong &= np.arange(len(x))[:, None] < lengths
+    if wrong.any():
+        t, b = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"x: expected indices from 0 to {input_size - 1}, got {x[t, b]} at time {t} of "
+            f"sequence {b}"
+        )
 
 
 def _input(layer: Recurrent, x: Any) -> Array:
