@@ -10,8 +10,8 @@ import pytest
 import rnnfast as rf
 from rnnfast._dispatch import available_levels, use_level
 
-# A shell starts its background jobs with Ctrl-C ignored, and nohup with SIGHUP: tests that send them
-# need them heard.
+# A shell starts its background jobs with Ctrl-C ignored, and nohup ignores SIGHUP: tests that send
+# them need them heard.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:

@@ -220,6 +220,7 @@ print("went on", lm.stopped_, len(lm.sample(max_length=5)))
 
 def run_script(tmp_path: Path, number: signal.Signals, before: str) -> tuple[int, str, str]:
     script = SCRIPT.format(signal=number.name, before=before, text=TEXT)
+    (tmp_path / "c").unlink(missing_ok=True)
     process = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
