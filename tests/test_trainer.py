@@ -423,7 +423,7 @@ def adam(net: Any) -> Any:
         (
             lambda net: rf.Trainer(net, rf.cross_entropy),
             TypeError,
-            "optimizer: expected an Optimizer, got NoneType",
+            "optimizer: expected an Optimizer, such as rf.Adam(net.parameters()), got None",
         ),
         (
             lambda net: rf.Trainer(net, rf.cross_entropy, adam(make_net())),
@@ -458,7 +458,8 @@ def adam(net: Any) -> Any:
         (
             lambda net: make_trainer(net).fit([np.zeros(3)], epochs=1),
             TypeError,
-            "batch: expected (x, y), (x, y, lengths) or a dict, got ndarray",
+            "batch: expected (x, y), (x, y, lengths) or a dict, got ndarray; a single batch is "
+            "given as [(x, y)]",
         ),
         (
             lambda net: make_trainer(net).fit([(1, 2, 3, 4)], epochs=1),
@@ -491,3 +492,50 @@ def adam(net: Any) -> Any:
 def test_errors(call: Callable[[Any], Any], error: type[Exception], message: str) -> None:
     with raises(error, message):
         call(make_net())
+
+
+class Own(rf.Module):
+    def __init__(self, result: Any) -> None:
+        super().__init__()
+        self.linear, self.result = rf.Linear(3, 2, seed=0), result
+
+    def forward(self, x: Any) -> Any:
+        y, backprop = self.linear.forward(x)
+        return self.result(y, backprop)
+
+
+@pytest.mark.parametrize(
+    ("result", "got"),
+    [
+        (lambda y, back: y, "ndarray"),
+        (lambda y, back: (y, None), r"\(ndarray, NoneType\)"),
+        (lambda y, back: (y, back, 1), r"\(ndarray, function, int\)"),
+        (lambda y, back: None, "NoneType"),
+    ],
+)
+def test_a_forward_of_ones_own_that_returns_no_pair(result: Any, got: str) -> None:
+    net = Own(result)
+    x, y = np.ones((4, 3), np.float32), np.ones((4, 2), np.float32)
+    expected = rf"^net \(Own\): forward: expected to return a pair \(y, backprop\), got {got}$"
+    for part in (net, rf.chain(rf.Linear(3, 3), net)):
+        with pytest.raises(TypeError, match=expected.replace("net", "(net|chain.1.)", 1)):
+            rf.Trainer(part, rf.mse, rf.Adam(part), verbose=0).fit([(x, y)], epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("result", "got"), [(0.5, "float"), ((0.5, None, 1), "3 values"), (None, "NoneType")]
+)
+def test_a_loss_of_ones_own_that_returns_no_pair(result: Any, got: str) -> None:
+    net = rf.Linear(3, 2)
+    x, y = np.ones((4, 3), np.float32), np.ones((4, 2), np.float32)
+
+    def plain(y: Any, targets: Any) -> Any:
+        return result
+
+    def reducing(y: Any, targets: Any, reduction: str = "mean") -> Any:
+        return result
+
+    for loss in (plain, reducing):
+        expected = f"^loss: expected to return the loss and its gradient, got {got}$"
+        with pytest.raises(TypeError, match=expected):
+            rf.Trainer(net, loss, rf.Adam(net), verbose=0).fit([(x, y)], epochs=1)

@@ -71,7 +71,7 @@ class Pass:
     ) -> tuple[Any, Back]:
         if not self._training:
             return part(x, **options), _no_backprop
-        y, backprop = part.forward(x, **options)
+        y, backprop = _passed(part.forward(x, **options))
 
         def back(dy: Any, need_dx: bool) -> Any:
             if dy is None:
@@ -88,7 +88,8 @@ class Pass:
         if not self._training:
             y, self.states[name] = part(x, state, **options)
             return y, _no_backprop
-        (y, self.states[name]), backprop = part.forward(x, state, **options)
+        output, backprop = _passed(part.forward(x, state, **options))
+        y, self.states[name] = output
 
         def back(dy: Any, need_dx: bool) -> Any:
             dstate = self._dstates.get(name)
@@ -284,6 +285,16 @@ class Container(Module):
 
 def _no_backprop(dy: Any, need_dx: bool) -> Any:
     raise RuntimeError("backprop: expected a forward pass before, got a plain call")
+
+
+def _passed(result: Any) -> tuple[Any, Callable[..., Any]]:
+    """Return what a part's ``forward`` returned, ``(y, backprop)``; TypeError if it is not that."""
+    if isinstance(result, tuple) and len(result) == 2 and callable(result[1]):
+        return result
+    got = type(result).__name__
+    if isinstance(result, tuple):
+        got = f"({', '.join(type(value).__name__ for value in result)})"
+    raise TypeError(f"forward: expected to return a pair (y, backprop), got {got}")
 
 
 def _checked_states(name: str, states: Any, container: Container) -> States:

@@ -95,10 +95,10 @@ class LossOfNetwork:
         if "backward" in takes:
             options["backward"] = backward
         if "reduction" not in takes:  # a mean over the batch
-            mean, dy = self._loss(y, targets, **options)
+            mean, dy = _pair(self._loss(y, targets, **options))
             count = y.shape[0 if y.ndim == 2 or self._whole.batch_first else 1]
             return float(mean) * count, count, None if dy is None else dy * dy.dtype.type(count)
-        loss, dy = self._loss(y, targets, reduction="sum", **options)
+        loss, dy = _pair(self._loss(y, targets, reduction="sum", **options))
         return loss, self._terms(y, given, inside), dy
 
     def _terms(self, y: Array, given: Given, inside: Array | None) -> int:
@@ -120,6 +120,14 @@ class LossOfNetwork:
         ends = check_lengths("lengths", lengths, batch, steps)
         inside: Array = np.arange(steps)[:, np.newaxis] < ends
         return inside.T if self._whole.batch_first else inside
+
+
+def _pair(result: Any) -> tuple[float, Any]:
+    """Return what a loss returned; TypeError if it is not a number and a gradient."""
+    if isinstance(result, tuple) and len(result) == 2:
+        return result
+    got = type(result).__name__ if not isinstance(result, tuple) else f"{len(result)} values"
+    raise TypeError(f"loss: expected to return the loss and its gradient, got {got}")
 
 
 def _filled(name: str, values: Any, where: Array, number: Any) -> Any:
@@ -175,7 +183,10 @@ def read_batch(batch: Any) -> Given:
         return Given(x, y, rest.pop("lengths", None), rest.pop("reset", None), rest)
     if not isinstance(batch, (tuple, list)):
         kind = type(batch).__name__
-        raise TypeError(f"batch: expected (x, y), (x, y, lengths) or a dict, got {kind}")
+        raise TypeError(
+            f"batch: expected (x, y), (x, y, lengths) or a dict, got {kind}; a single batch is "
+            "given as [(x, y)]"
+        )
     if len(batch) not in (2, 3):
         raise ValueError(f"batch: expected (x, y) or (x, y, lengths), got {len(batch)} parts")
     x, y, *lengths = batch

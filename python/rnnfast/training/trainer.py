@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rnnfast._checks import check_bool, check_int, check_real, make_generator
+from rnnfast._checks.messages import shown
 from rnnfast.nn.container import States
 from rnnfast.nn.module import Array, Module
 from rnnfast.training.averaging import WeightAverage
@@ -268,8 +269,10 @@ class Trainer:
 
     def _checked_optimizer(self, optimizer: Any) -> Optimizer:
         if not isinstance(optimizer, Optimizer):
-            kind = type(optimizer).__name__
-            raise TypeError(f"optimizer: expected an Optimizer, got {kind}")
+            raise TypeError(
+                "optimizer: expected an Optimizer, such as rf.Adam(net.parameters()), got "
+                f"{shown(optimizer)}"
+            )
         own = {id(b) for module in self._modules.values() for b in module.buffers()}
         if own.isdisjoint(id(run.buffer) for run in optimizer._runs):
             raise ValueError("optimizer: expected one of the network's parameters, got others")
