@@ -16,11 +16,11 @@ from rnnfast.cli.console import OutputError, Terminated, flush, note, say
 from rnnfast.cli.options import choice, file, integer, path_of_file, real
 from rnnfast.cli.training_files import require_free, set_aside
 from rnnfast.data.datasets import load_dinosaurs, read_text
+from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.training.loop import Progress
 from rnnfast.training.messages import describe_training, kept_record
-from rnnfast.training.progress import perplexity_of
 from rnnfast.training.signals import InterruptFlag
 
 # Samples shown during a training and at its end.

@@ -6,6 +6,7 @@ from typing import Any
 
 from rnnfast._checks import check_array
 from rnnfast._checks.arrays import require_ndarray
+from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn._describe import options_of
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.arguments import checked_state
@@ -13,8 +14,6 @@ from rnnfast.nn.recurrent.base import Recurrent, State
 
 
 def require_language_model(lm: Any) -> None:
-    from rnnfast.models.language_model import LanguageModel  # models are imported after this
-
     if not isinstance(lm, LanguageModel):
         raise TypeError(f"lm: expected a LanguageModel, got {type(lm).__name__}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -12,12 +12,9 @@ from rnnfast.diagnostics._single_layers import (
     run_alone,
     state_of,
 )
+from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import Recurrent, State
-
-if TYPE_CHECKING:
-    from rnnfast.models.language_model import LanguageModel
-
 
 Gates: TypeAlias = dict[str, Array]
 

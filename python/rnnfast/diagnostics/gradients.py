@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +14,10 @@ from rnnfast.diagnostics._single_layers import (
     run_alone,
     state_of,
 )
+from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.losses import cross_entropy
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import Recurrent, State
-
-if TYPE_CHECKING:
-    from rnnfast.models.language_model import LanguageModel
 
 
 def gradient_norms(

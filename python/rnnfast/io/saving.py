@@ -3,14 +3,45 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
-from rnnfast import __version__
 from rnnfast._checks.messages import one_line
+from rnnfast._core import __version__
 from rnnfast.io.files import shown_path
 from rnnfast.io.layers import describe, rebuild
 from rnnfast.io.tensors import read_tensors, write_tensors
-from rnnfast.models.base import Model, restore_model
+from rnnfast.nn.module import Array
+
+Restore = Callable[[Mapping[str, Array], Mapping[str, Any]], Any]
+
+
+class Savable(Protocol):
+    """What writes a file of its own kind itself, such as a model."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file."""
+        ...
+
+
+# What files hold besides layers, by the name of the kind: the class of what is saved by its own
+# `save`, and what makes it of arrays and their description.
+_KINDS: dict[str, tuple[type[Savable], Restore]] = {}
+
+
+def register(kind: str, base: type[Savable], restore: Restore) -> None:
+    """Let `save` and `load` know a further kind of file.
+
+    Parameters
+    ----------
+    kind : str
+        Its name, an entry of the description that such a file has.
+    base : type
+        The class of what is saved so.
+    restore : callable
+        Makes it of a file's arrays and description; may raise anything if they do not fit.
+    """
+    _KINDS[kind] = base, restore
 
 
 def save(path: str | os.PathLike[str], network: Any) -> None:
@@ -40,9 +71,10 @@ def save(path: str | os.PathLike[str], network: Any) -> None:
     OSError
         If the file cannot be written; one that stood there is unchanged.
     """
-    if isinstance(network, Model):
-        network.save(path)
-        return
+    for base, _ in _KINDS.values():
+        if isinstance(network, base):
+            network.save(path)
+            return
     arrays, description = describe(network)
     write_tensors(path, "layers", arrays, {"rnnfast": __version__, **description})
 
@@ -70,9 +102,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     OSError
         If it cannot be read.
     """
-    arrays, description = read_tensors(path, ("model", "layers"))
+    arrays, description = read_tensors(path, (*_KINDS, "layers"))
+    restore = next((_KINDS[kind][1] for kind in _KINDS if kind in description), rebuild)
     try:
-        return (restore_model if "model" in description else rebuild)(arrays, description)
+        return restore(arrays, description)
     except MemoryError:
         raise
     # Whatever goes wrong in making something of a description, the description is at fault.

@@ -9,12 +9,16 @@ from typing import Any
 from rnnfast._checks import check_real
 from rnnfast._checks.arrays import require_unmasked
 from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_sized
-from rnnfast.training.progress import perplexity_of
 
 
 def perplexity(loss: float) -> float:
     """Return ``exp(loss)`` of a mean loss in nats, infinity where that overflows."""
     return perplexity_of(check_real("loss", loss))
+
+
+def perplexity_of(loss: float) -> float:
+    """Return what `perplexity` does of a loss that may be infinite or NaN."""
+    return math.exp(loss) if loss < 709 else math.inf
 
 
 def bits_per_character(loss: float) -> float:

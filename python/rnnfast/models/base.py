@@ -12,11 +12,12 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from rnnfast import __version__
 from rnnfast._checks import check_int
 from rnnfast._checks.memory import parameters_of_file
 from rnnfast._checks.messages import listed, one_line, shown
+from rnnfast._core import __version__
 from rnnfast.io.packing import pack, unpack
+from rnnfast.io.saving import register
 from rnnfast.io.tensors import collect_arrays, spread_arrays, to_json, write_tensors
 from rnnfast.nn.module import Array, Module
 from rnnfast.training.checkpoints import Record
@@ -264,3 +265,6 @@ def restore_model(arrays: Mapping[str, Array], description: Mapping[str, Any]) -
         model._restore(learned)
     spread_arrays(model._modules(), arrays)
     return model.set_params(**params)
+
+
+register("model", Model, restore_model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from rnnfast.io.streams import ForgivingStream
+from rnnfast.metrics._texts import perplexity_of
 from rnnfast.training.checkpoints import Record
 
 # Seconds between two changes of the bar's text, and between two lines within one epoch.
@@ -217,11 +217,6 @@ def _width(stream: ForgivingStream) -> dict[str, Any]:
     except (AttributeError, OSError):
         known = False
     return {"dynamic_ncols": True} if known else {"ncols": 80}
-
-
-def perplexity_of(loss: float) -> float:
-    """Return e to the ``loss``, infinity where that overflows."""
-    return math.exp(loss) if loss < 709 else math.inf
 
 
 def _compact(number: float) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from rnnfast.data.batches import Batch, SentenceBatch
+from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.parts.token_network import TokenNetwork
 from rnnfast.nn.module import Array
-from rnnfast.training.progress import perplexity_of
 
 
 class Evaluation(NamedTuple):
