@@ -1,13 +1,21 @@
 """The compiled seam: signatures as `cpp/bindings` has them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
 import numpy.typing as npt
 
 __version__: str
 
-Array = npt.NDArray[Any]
+_Array: TypeAlias = npt.NDArray[Any]
+
+class _Bound(type):
+    """What pybind11 makes classes with."""
+
+class _Handle(metaclass=_Bound):
+    """What the functions and methods here hand over and take; nobody else can make one."""
+
+    def __init__(self, *args: NoReturn, **kwargs: NoReturn) -> None: ...
 
 def cpu_levels() -> list[str]: ...
 def cpu_name() -> str: ...
@@ -24,7 +32,7 @@ def get_num_threads() -> int: ...
 def fma_probe(dtype: str, threads: int, seconds: float) -> float: ...
 def read_probe(bytes: int, threads: int, seconds: float) -> float: ...
 
-class ParameterBuffer:
+class ParameterBuffer(metaclass=_Bound):
     def __init__(self, size: int, dtype: str, row_size: int = 0) -> None: ...
     @property
     def size(self) -> int: ...
@@ -35,25 +43,25 @@ class ParameterBuffer:
     @property
     def version(self) -> int: ...
     @property
-    def values(self) -> Array: ...
+    def values(self) -> _Array: ...
     @property
-    def grads(self) -> Array: ...
-    def assign(self, offset: int, source: Array) -> None: ...
-    def sparse_grads(self) -> tuple[Array, Array]: ...
-    def add_grads(self, offset: int, source: Array) -> None: ...
+    def grads(self) -> _Array: ...
+    def assign(self, offset: int, source: _Array) -> None: ...
+    def sparse_grads(self) -> tuple[_Array, _Array]: ...
+    def add_grads(self, offset: int, source: _Array) -> None: ...
 
-def all_finite(*arrays: Array) -> bool: ...
+def all_finite(*args: _Array) -> bool: ...
 def array_at(
     address: int,
     shape: Sequence[int],
     strides: Sequence[int],
     is_double: bool,
     owner: object,
-) -> Array: ...
+) -> _Array: ...
 
-class PackedWeights: ...
+class PackedWeights(_Handle): ...
 
-class Cell:
+class Cell(_Handle):
     @property
     def name(self) -> str: ...
     @property
@@ -68,13 +76,13 @@ class Cell:
 
 def cells() -> dict[str, Cell]: ...
 
-class ForwardCache:
+class ForwardCache(_Handle):
     @property
     def nbytes(self) -> int: ...
     @property
     def x_print(self) -> int: ...
 
-class Recurrent:
+class Recurrent(metaclass=_Bound):
     def __init__(
         self,
         *,
@@ -96,11 +104,11 @@ class Recurrent:
     ) -> PackedWeights: ...
     def forward(
         self,
-        x: Array,
-        h0: Array | None,
-        c0: Array | None,
-        lengths: Array | None,
-        reset: Array | None,
+        x: _Array,
+        h0: _Array | None,
+        c0: _Array | None,
+        lengths: _Array | None,
+        reset: _Array | None,
         batch_first: bool,
         keep: bool,
         dropout: float,
@@ -108,25 +116,25 @@ class Recurrent:
         every_step_alike: bool,
         weights: PackedWeights | None = None,
         threads: int = 0,
-    ) -> tuple[Array, Array, Array, ForwardCache | None]: ...
+    ) -> tuple[_Array, _Array, _Array, ForwardCache | None]: ...
     def backward(
         self,
         cache: ForwardCache | None,
-        dy: Array | None,
-        dh_n: Array | None,
-        dc_n: Array | None,
+        dy: _Array | None,
+        dh_n: _Array | None,
+        dc_n: _Array | None,
         need_dx: bool,
-        gradients: Array | None = None,
+        gradients: _Array | None = None,
         need_weights: bool = True,
         threads: int = 0,
         within: bool = False,
-    ) -> tuple[Array | None, Array, Array]: ...
-    def fingerprint(self, x: Array, lengths: Array | None, batch_first: bool) -> int: ...
+    ) -> tuple[_Array | None, _Array, _Array]: ...
+    def fingerprint(self, x: _Array, lengths: _Array | None, batch_first: bool) -> int: ...
     def gates(
         self, cache: ForwardCache, layer: int = 0, direction: int = 0
-    ) -> dict[str, Array]: ...
+    ) -> dict[str, _Array]: ...
     def check_sequence(
-        self, name: str, array: Array, lengths: Array | None, batch_first: bool
+        self, name: str, array: _Array, lengths: _Array | None, batch_first: bool
     ) -> None: ...
     def dropout_mask(
         self,
@@ -136,9 +144,9 @@ class Recurrent:
         T: int,
         B: int,
         every_step_alike: bool = False,
-    ) -> Array: ...
+    ) -> _Array: ...
 
-class Stepwise:
+class Stepwise(metaclass=_Bound):
     def __init__(
         self,
         *,
@@ -148,34 +156,34 @@ class Stepwise:
         buffer: ParameterBuffer,
         offsets: list[int],
     ) -> None: ...
-    def forward(self, kept: dict[str, Array], rate_h: float, rate_c: float) -> None: ...
+    def forward(self, kept: dict[str, _Array], rate_h: float, rate_c: float) -> None: ...
     def backward(
         self,
-        kept: dict[str, Array],
+        kept: dict[str, _Array],
         rate_h: float,
         rate_c: float,
-        gradients: dict[str, Array],
-    ) -> tuple[Array, Array]: ...
+        gradients: dict[str, _Array],
+    ) -> tuple[_Array, _Array]: ...
 
-class Stream:
+class Stream(metaclass=_Bound):
     def __init__(self, layer: Recurrent, batch_size: int) -> None: ...
-    def step(self, x: Any, out: Array | None = None) -> Array: ...
-    def state(self) -> tuple[Array, Array]: ...
-    def set_state(self, h: Array | None, c: Array | None) -> None: ...
+    def step(self, x: Any, out: _Array | None = None) -> _Array: ...
+    def state(self) -> tuple[_Array, _Array]: ...
+    def set_state(self, h: _Array | None, c: _Array | None) -> None: ...
     @property
     def batch_size(self) -> int: ...
 
-class Linear:
+class Linear(metaclass=_Bound):
     def __init__(
         self, in_features: int, out_features: int, buffer: ParameterBuffer, weight: int, bias: int
     ) -> None: ...
-    def forward(self, x: Array) -> Array: ...
-    def backward(self, dy: Array, x: Array, need_dx: bool) -> Array | None: ...
+    def forward(self, x: _Array) -> _Array: ...
+    def backward(self, dy: _Array, x: _Array, need_dx: bool) -> _Array | None: ...
     def cross_entropy(
-        self, h: Array, targets: Targets, backward: bool
-    ) -> tuple[float, Array | None]: ...
+        self, h: _Array, targets: Targets, backward: bool
+    ) -> tuple[float, _Array | None]: ...
 
-class Embedding:
+class Embedding(metaclass=_Bound):
     def __init__(
         self,
         num_embeddings: int,
@@ -184,70 +192,70 @@ class Embedding:
         weight: int,
         padding: int,
     ) -> None: ...
-    def forward(self, indices: Array) -> Array: ...
-    def backward(self, dy: Array, indices: Array) -> None: ...
+    def forward(self, indices: _Array) -> _Array: ...
+    def backward(self, dy: _Array, indices: _Array) -> None: ...
 
-def dropout(x: Array, probability: float, seed: int) -> Array: ...
+def dropout(x: _Array, probability: float, seed: int) -> _Array: ...
 
-class Targets:
+class Targets(metaclass=_Bound):
     def __init__(
         self,
-        classes: Array,
-        weights: Array | None,
-        class_weights: Array | None,
+        classes: _Array,
+        weights: _Array | None,
+        class_weights: _Array | None,
         ignore_index: int,
         smoothing: float,
         scale: float,
     ) -> None: ...
 
 def cross_entropy(
-    logits: Array, targets: Targets, backward: bool
-) -> tuple[float, Array | None]: ...
+    logits: _Array, targets: Targets, backward: bool
+) -> tuple[float, _Array | None]: ...
 def ctc(
-    logits: Array,
-    targets: Array,
-    offsets: Array,
-    lengths: Array,
-    weights: Array | None,
+    logits: _Array,
+    targets: _Array,
+    offsets: _Array,
+    lengths: _Array,
+    weights: _Array | None,
     blank: int,
     scale: float,
     backward: bool,
-) -> tuple[float, Array | None]: ...
+) -> tuple[float, _Array | None]: ...
 def ctc_beam(
-    log_probs: Array, lengths: Array, blank: int, beam_size: int, num_best: int
-) -> list[list[tuple[Array, float]]]: ...
-def softmax(x: Array, logarithm: bool) -> Array: ...
+    log_probs: _Array, lengths: _Array, blank: int, beam_size: int, num_best: int
+) -> list[list[tuple[_Array, float]]]: ...
+def softmax(x: _Array, logarithm: bool) -> _Array: ...
 def binary_cross_entropy(
-    logits: Array,
-    targets: Array,
-    weights: Array | None,
-    pos_weight: Array | None,
+    logits: _Array,
+    targets: _Array,
+    weights: _Array | None,
+    pos_weight: _Array | None,
     scale: float,
     backward: bool,
-) -> tuple[float, Array | None]: ...
+) -> tuple[float, _Array | None]: ...
 def squared_error(
-    x: Array, targets: Array, weights: Array | None, scale: float, backward: bool
-) -> tuple[float, Array | None]: ...
+    x: _Array, targets: _Array, weights: _Array | None, scale: float, backward: bool
+) -> tuple[float, _Array | None]: ...
 def crf_sums(
-    emissions: Array,
-    start: Array,
-    transitions: Array,
-    end: Array,
-    lengths: Array | None,
-    targets: Array | None,
-    weights: Array | None,
+    emissions: _Array,
+    start: _Array,
+    transitions: _Array,
+    end: _Array,
+    lengths: _Array | None,
+    targets: _Array | None,
+    weights: _Array | None,
     backward: bool,
-) -> tuple[Array, Array | None, tuple[Array, Array, Array, Array] | None]: ...
+) -> tuple[_Array, _Array | None, tuple[_Array, _Array, _Array, _Array] | None]: ...
 def crf_decode(
-    emissions: Array, start: Array, transitions: Array, end: Array, lengths: Array | None
-) -> tuple[Array, Array]: ...
-def is_finite(name: str, array: Array) -> bool: ...
-def activation(name: str, x: Array) -> Array: ...
+    emissions: _Array, start: _Array, transitions: _Array, end: _Array, lengths: _Array | None
+) -> tuple[_Array, _Array]: ...
+def is_finite(name: str, array: _Array) -> bool: ...
+def activation(name: str, x: _Array) -> _Array: ...
 def sgd(
     buffer: ParameterBuffer,
     begin: int,
     end: int,
-    momentum_buffer: Array | None,
+    momentum_buffer: _Array | None,
     *,
     lr: float,
     momentum: float,
@@ -260,8 +268,8 @@ def adam(
     buffer: ParameterBuffer,
     begin: int,
     end: int,
-    exp_avg: Array,
-    exp_avg_sq: Array,
+    exp_avg: _Array,
+    exp_avg_sq: _Array,
     *,
     lr: float,
     beta1: float,
@@ -275,9 +283,9 @@ def rmsprop(
     buffer: ParameterBuffer,
     begin: int,
     end: int,
-    square_avg: Array,
-    grad_avg: Array | None,
-    momentum_buffer: Array | None,
+    square_avg: _Array,
+    grad_avg: _Array | None,
+    momentum_buffer: _Array | None,
     *,
     lr: float,
     alpha: float,
@@ -289,7 +297,7 @@ def adagrad(
     buffer: ParameterBuffer,
     begin: int,
     end: int,
-    sum: Array,
+    sum: _Array,
     *,
     lr: float,
     eps: float,
@@ -300,24 +308,24 @@ def zero_grads(buffer: ParameterBuffer, begin: int, end: int) -> None: ...
 def scale_grads(buffer: ParameterBuffer, begin: int, end: int, factor: float) -> None: ...
 def clip_grads(buffer: ParameterBuffer, begin: int, end: int, bound: float) -> None: ...
 
-class DrawOptions:
+class DrawOptions(metaclass=_Bound):
     def __init__(
         self,
         temperature: float,
         top_k: int,
         top_p: float,
-        forbidden: Array | None,
+        forbidden: _Array | None,
         seed: int,
     ) -> None: ...
 
-def draw(logits: Array, options: DrawOptions, position: int) -> Array: ...
+def draw(logits: _Array, options: DrawOptions, position: int) -> _Array: ...
 def decode(
     stream: Stream,
     linear: Linear,
-    embedding: Array | None,
+    embedding: _Array | None,
     zero_first: bool,
     prefix: list[int],
     options: DrawOptions,
-    stops: Array | None,
+    stops: _Array | None,
     max_length: int,
-) -> tuple[Array, Array]: ...
+) -> tuple[_Array, _Array]: ...
