@@ -10,8 +10,8 @@
 // and once more of the last unit block, where its units are few, its gates side by side in less
 // than a vector each (rnn/remainder.h):
 //
-//   remainder_ih   [k < I][x_remainder][V]                    remainder_hh   [k <
-//   P][h_remainder][V] remainder_bias [x_remainder][V]
+//   remainder_ih   [k < I][x_remainder][V]          remainder_hh   [k < P][h_remainder][V]
+//   remainder_bias [x_remainder][V]
 //
 // and for backpropagation, where k runs over (unit block, slot, lane) as gradients are stored:
 //
@@ -22,6 +22,7 @@
 #include "kernels/abi/recurrent.h"
 #include "kernels/core/buffer.h"
 #include "kernels/core/simd.h"
+#include "kernels/gemm/transpose.h"
 #include "kernels/threads/team.h"
 
 namespace rnnfast {
@@ -39,50 +40,6 @@ int remainder_vectors(std::int64_t last, int count) {
   return count >= 3 && vectors < count ? vectors : 0;
 }
 
-namespace detail {
-
-// to[k * ldt + v] = from[v * ldf + k] for v < units, 0 up to V; k < K. V of `from`'s rows become
-// the lanes of a panel.
-template <class Scalar>
-void pack_lanes(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t K,
-                Scalar* to, std::int64_t ldt) {
-  constexpr int V = lanes<Scalar>;
-  std::int64_t k = 0;
-  if (units >= V) {
-    for (; k + V <= K; k += V) {
-      Square<Scalar> block;
-      for (int v = 0; v < V; ++v) block.packet[v] = load(from + v * ldf + k);
-      transpose(block);
-      for (int j = 0; j < V; ++j) store(to + (k + j) * ldt, block.packet[j]);
-    }
-  }
-  for (; k < K; ++k)
-    for (std::int64_t v = 0; v < V; ++v)
-      to[k * ldt + v] = v < units ? from[v * ldf + k] : Scalar(0);
-}
-
-// The way back, added: to[v * ldt + k] += from[k * ldf + v] for v < units.
-template <class Scalar>
-void unpack_lanes_add(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t K,
-                      Scalar* to, std::int64_t ldt) {
-  constexpr int V = lanes<Scalar>;
-  std::int64_t k = 0;
-  if (units >= V) {
-    for (; k + V <= K; k += V) {
-      Square<Scalar> block;
-      for (int j = 0; j < V; ++j) block.packet[j] = load(from + (k + j) * ldf);
-      transpose(block);
-      for (int v = 0; v < V; ++v) {
-        Scalar* row = to + v * ldt + k;
-        store(row, add(load(static_cast<const Scalar*>(row)), block.packet[v]));
-      }
-    }
-  }
-  const std::int64_t used = units < V ? units : V;
-  for (; k < K; ++k)
-    for (std::int64_t v = 0; v < used; ++v) to[v * ldt + k] += from[k * ldf + v];
-}
-
 // to[k][V]: V columns of `from` from column c on, for the rows of V units; zero beyond the edges.
 template <class Scalar>
 void pack_rows(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t columns,
@@ -91,8 +48,6 @@ void pack_rows(const Scalar* from, std::int64_t ldf, std::int64_t units, std::in
   for (std::int64_t v = 0; v < V; ++v)
     store(to + v * V, v < units ? load_first(from + v * ldf, columns) : zeros<Scalar>());
 }
-
-}  // namespace detail
 
 // One layer's direction.
 template <class Scalar>
@@ -166,8 +121,7 @@ struct PackedLayer {
     if (cell.recurrent_product())
       pack_slots(p.w_hh + u * V * P, P, n, cell.h_gate, cell.h_count, w_hh + u * P * h_width());
     if (cell.second_product())
-      detail::pack_lanes(p.w_hh + (cell.second_gate * H + u * V) * P, P, n, P, w_second + u * H * V,
-                         V);
+      pack_lanes(p.w_hh + (cell.second_gate * H + u * V) * P, P, n, P, w_second + u * H * V, V);
     pack_bias(p, u, n);
     for (int g = 0; g < cell.unit_count; ++g)
       store(unit + (u * cell.unit_count + g) * V, load_first(p.unit + g * H + u * V, n));
@@ -201,16 +155,16 @@ struct PackedLayer {
     const int count = cell.x_count;
     for (std::int64_t c = 0; c < inputs; ++c)
       for (int s = 0; s < count; ++s)
-        detail::pack_lanes(w_ih + (u * I + c * V) * x_width() + s * V, x_width(), I - c * V, V,
-                           w_ih_t + ((c * units + u) * count + s) * V * V, V);
+        pack_lanes(w_ih + (u * I + c * V) * x_width() + s * V, x_width(), I - c * V, V,
+                   w_ih_t + ((c * units + u) * count + s) * V * V, V);
   }
   // Of output block o.
   void pack_projection(const LayerParameters<const Scalar*>& p, std::int64_t o, bool backward) {
     const Scalar* rows = p.w_hr + o * V * H;
-    detail::pack_lanes(rows, H, P - o * V, H, w_hr + o * H * V, V);
+    pack_lanes(rows, H, P - o * V, H, w_hr + o * H * V, V);
     if (!backward) return;
     for (std::int64_t u = 0; u < units; ++u)
-      detail::pack_rows(rows + u * V, H, P - o * V, H - u * V, w_hr_t + (u * outputs + o) * V * V);
+      pack_rows(rows + u * V, H, P - o * V, H - u * V, w_hr_t + (u * outputs + o) * V * V);
   }
 
  private:
@@ -221,8 +175,8 @@ struct PackedLayer {
     constexpr std::int64_t part = 2 * V;
     for (std::int64_t k = 0; k < K; k += part)
       for (int s = 0; s < count; ++s)
-        detail::pack_lanes(from + gate[s] * H * K + k, K, units, std::min(part, K - k),
-                           to + (k * count + s) * V, count * V);
+        pack_lanes(from + gate[s] * H * K + k, K, units, std::min(part, K - k),
+                   to + (k * count + s) * V, count * V);
   }
 
   void pack_remainders() {
@@ -270,8 +224,8 @@ struct PackedLayer {
     for (int g = 0; g < count; ++g) {
       const Scalar* rows = w + (gates[g] * H + u * V) * columns;
       for (std::int64_t c = 0; c * V < columns; ++c)
-        detail::pack_rows(rows + c * V, columns, H - u * V, columns - c * V,
-                          to + ((c * units + u) * count + g) * V * V);
+        pack_rows(rows + c * V, columns, H - u * V, columns - c * V,
+                  to + ((c * units + u) * count + g) * V * V);
     }
   }
 };

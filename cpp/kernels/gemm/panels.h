@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/gemm/tile.h"
+#include "kernels/gemm/transpose.h"
 #include "kernels/threads/parallel.h"
 
 namespace rnnfast {
@@ -56,18 +57,8 @@ void pack_panel(const RightByColumns<Scalar>& right, const Panels<Scalar>& panel
   const std::int64_t n0 = panels.begin(p), width = panels.begin(p + 1) - n0;
   for (std::int64_t n = 0; n < width; n += V) {
     const std::int64_t columns = std::min<std::int64_t>(V, panels.columns() - n0 - n);
-    const Scalar* from = right.data + (n0 + n) * right.stride + k0;
-    std::int64_t k = 0;
-    if (columns == V)
-      for (; k + V <= depth; k += V) {
-        Square<Scalar> block;
-        for (int i = 0; i < V; ++i) block.packet[i] = load(from + i * right.stride + k);
-        transpose(block);
-        for (int i = 0; i < V; ++i) store(to + (k + i) * width + n, block.packet[i]);
-      }
-    for (; k < depth; ++k)
-      for (std::int64_t i = 0; i < V; ++i)
-        to[k * width + n + i] = i < columns ? from[i * right.stride + k] : Scalar(0);
+    pack_lanes(right.data + (n0 + n) * right.stride + k0, right.stride, columns, depth, to + n,
+               width);
   }
 }
 

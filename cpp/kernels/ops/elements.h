@@ -7,35 +7,10 @@
 #include "kernels/abi/elements.h"
 #include "kernels/core/activations.h"
 #include "kernels/core/random.h"
+#include "kernels/core/scan.h"
 #include "kernels/threads/parallel.h"
 
 namespace rnnfast {
-
-// What is found of R rows by several chains side by side: a sum of x * 0, which is NaN from the
-// first x that is not finite, and with Greatest the largest |x|.
-template <class Scalar, bool Greatest>
-double scan(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x) {
-  constexpr std::int64_t V = lanes<Scalar>, chains = 4;
-  Vec<Scalar> sum[chains], greatest[chains];
-  for (int k = 0; k < chains; ++k) sum[k] = greatest[k] = zeros<Scalar>();
-  const auto take = [&](int k, const Vec<Scalar>& value) {
-    sum[k] = madd(value, zeros<Scalar>(), sum[k]);
-    if (Greatest) greatest[k] = larger(greatest[k], absolute(value));
-  };
-  for (std::int64_t r = 0; r < R; ++r) {
-    const Scalar* const row = x.data + r * x.stride;
-    std::int64_t c = 0;
-    for (; c + chains * V <= columns; c += chains * V)
-#pragma GCC unroll 4
-      for (int k = 0; k < chains; ++k) take(k, load(row + c + k * V));
-    for (; c < columns; c += V) take(0, load_first(row + c, columns - c));
-  }
-  for (int k = 1; k < chains; ++k) {
-    sum[0] = add(sum[0], sum[k]);
-    greatest[0] = larger(greatest[0], greatest[k]);
-  }
-  return static_cast<double>(horizontal_max(greatest[0])) + horizontal_sum(sum[0]);
-}
 
 // The largest |x| of R rows, or with Greatest false 0; NaN if one is NaN or infinite.
 template <class Scalar, bool Greatest>
@@ -48,9 +23,10 @@ double largest(std::int64_t R, std::int64_t columns, Matrix<const Scalar> x, int
   parallel(useful_threads(threads, R * columns, 1 << 17), [&](int rank, int size) {
     const Range rows = R == 1 ? Range{0, 1} : share(R, rank, size);
     const Range mine = R == 1 ? share(columns, lanes<Scalar>, rank, size) : Range{0, columns};
-    const double found =
-        scan<Scalar, Greatest>(rows.end - rows.begin, mine.end - mine.begin,
-                               {x.data + rows.begin * x.stride + mine.begin, x.stride});
+    Scan<Scalar, Greatest> scan;
+    for (std::int64_t r = rows.begin; r < rows.end; ++r)
+      scan.row(x.data + r * x.stride + mine.begin, mine.end - mine.begin);
+    const double found = scan.result();
     // NaN stays: no number is larger.
     double before = most.load(std::memory_order_relaxed);
     while (!(before >= found) && !std::isnan(before) &&

@@ -57,16 +57,14 @@ class GradientProducts {
     for (std::int64_t u = units_.begin; u < units_.end; ++u) {
       const std::int64_t n = w_.H - u * V;
       for (int s = 0; s < cell_.x_count; ++s)
-        detail::unpack_lanes_add(g_.products + at_.w_ih + u * at_.k_ih * w_.x_width() + s * V,
-                                 w_.x_width(), n, w_.I,
-                                 to.w_ih + (cell_.x_gate[s] * w_.H + u * V) * w_.I, w_.I);
+        unpack_lanes_add(g_.products + at_.w_ih + u * at_.k_ih * w_.x_width() + s * V, w_.x_width(),
+                         n, w_.I, to.w_ih + (cell_.x_gate[s] * w_.H + u * V) * w_.I, w_.I);
       for (int s = 0; s < cell_.h_count; ++s)
-        detail::unpack_lanes_add(g_.products + at_.w_hh + u * at_.k_hh * w_.h_width() + s * V,
-                                 w_.h_width(), n, w_.P,
-                                 to.w_hh + (cell_.h_gate[s] * w_.H + u * V) * w_.P, w_.P);
+        unpack_lanes_add(g_.products + at_.w_hh + u * at_.k_hh * w_.h_width() + s * V, w_.h_width(),
+                         n, w_.P, to.w_hh + (cell_.h_gate[s] * w_.H + u * V) * w_.P, w_.P);
       if (cell_.second_product())
-        detail::unpack_lanes_add(g_.products + at_.w_second + u * at_.k_inner * V, V, n, w_.P,
-                                 to.w_hh + (cell_.second_gate * w_.H + u * V) * w_.P, w_.P);
+        unpack_lanes_add(g_.products + at_.w_second + u * at_.k_inner * V, V, n, w_.P,
+                         to.w_hh + (cell_.second_gate * w_.H + u * V) * w_.P, w_.P);
       if (to.b_ih != nullptr) add_biases(u, n);
       for (int g = 0; g < cell_.unit_count; ++g)
         add_to(to.unit + g * w_.H + u * V, g_.products + at_.unit + (u * cell_.unit_count + g) * V,
@@ -74,8 +72,8 @@ class GradientProducts {
     }
     if (w_.projection)
       for (std::int64_t o = outputs_.begin; o < outputs_.end; ++o)
-        detail::unpack_lanes_add(g_.products + at_.w_hr + o * at_.k_inner * V, V, w_.P - o * V,
-                                 w_.H, to.w_hr + o * V * w_.H, w_.H);
+        unpack_lanes_add(g_.products + at_.w_hr + o * at_.k_inner * V, V, w_.P - o * V, w_.H,
+                         to.w_hr + o * V * w_.H, w_.H);
   }
 
  private:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/core/random.h"
+#include "kernels/core/scan.h"
 #include "kernels/gemm/packed_stack.h"
 #include "kernels/rnn/plan.h"
 #include "kernels/rnn/products.h"
@@ -77,14 +78,11 @@ template <class Scalar>
 bool is_finite(const Schedule& schedule, const Scalar* x, std::int64_t x_time, std::int64_t x_batch,
                std::int64_t width, const Worker& worker) {
   const Range mine = share(schedule.steps, worker.rank, worker.size);
-  auto sum = zeros<Scalar>();  // of x * 0: NaN from the first x that is not finite
+  Scan<Scalar, false> scan;
   for (std::int64_t t = mine.begin; t < mine.end; ++t)
-    for (std::int64_t b = 0; b < schedule.active[t]; ++b) {
-      const Scalar* row = x + t * x_time + schedule.order[b] * x_batch;
-      for (std::int64_t i = 0; i < width; i += lanes<Scalar>)
-        sum = madd(load_first(row + i, width - i), zeros<Scalar>(), sum);
-    }
-  return horizontal_sum(sum) == 0;
+    for (std::int64_t b = 0; b < schedule.active[t]; ++b)
+      scan.row(x + t * x_time + schedule.order[b] * x_batch, width);
+  return scan.result() == 0;
 }
 
 // Sets y (T, B, width) to zero past each length.
