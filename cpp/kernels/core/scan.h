@@ -28,7 +28,7 @@ class Scan {
     Vec<Scalar> sum = sum_[0], greatest = greatest_[0];
     for (int k = 1; k < kChains; ++k) {
       sum = add(sum, sum_[k]);
-      greatest = larger(greatest, greatest_[k]);
+      greatest = keep_nan_max(greatest_[k], greatest);
     }
     return static_cast<double>(horizontal_max(greatest)) + horizontal_sum(sum);
   }
@@ -38,7 +38,7 @@ class Scan {
 
   RNNFAST_INLINE void take(int k, const Vec<Scalar>& value) {
     sum_[k] = madd(value, zeros<Scalar>(), sum_[k]);
-    if (Greatest) greatest_[k] = larger(greatest_[k], absolute(value));
+    if (Greatest) greatest_[k] = keep_nan_max(absolute(value), greatest_[k]);
   }
 
   Vec<Scalar> sum_[kChains], greatest_[kChains];

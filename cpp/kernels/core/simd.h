@@ -146,15 +146,6 @@ template <class V>
 RNNFAST_INLINE V times_power_of_two(const V& x, const V& n) {
   return Eigen::internal::pldexp(x, n);
 }
-// Where one is NaN, either: keep_nan_max and keep_nan_min say which.
-template <class V>
-RNNFAST_INLINE V larger(const V& a, const V& b) {
-  return Eigen::internal::pmax(a, b);
-}
-template <class V>
-RNNFAST_INLINE V smaller(const V& a, const V& b) {
-  return Eigen::internal::pmin(a, b);
-}
 
 // All bits of a lane where it holds, none where not.
 template <class V>

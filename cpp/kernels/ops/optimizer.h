@@ -229,7 +229,7 @@ template <class Scalar>
 void clip(std::int64_t n, Scalar* x, double bound, int threads) {
   const auto low = detail::constant<Scalar>(-bound), high = detail::constant<Scalar>(bound);
   detail::for_each_vector<Scalar>({n}, x, threads, [=](const detail::Place<Scalar>& at) {
-    at.set(x, smaller(keep_nan_max(at(x), low), high));
+    at.set(x, keep_nan_min(keep_nan_max(at(x), low), high));
   });
 }
 
