@@ -42,6 +42,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # train
 
 
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"rnnfast {rf.__version__}\n"
+    for arguments in (["-h"], ["train", "-h"]):
+        assert main(arguments) == 0
+        assert "Usage: rnnfast" in capsys.readouterr().out
+
+
 def test_train(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.safetensors"
     output = run("train", corpus, "--lines", "-o", out, "--epochs", 4, *SMALL, "--threads", 1)

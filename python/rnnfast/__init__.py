@@ -1,5 +1,7 @@
 """Recurrent networks on a CPU: RNN, GRU and LSTM, training and inference."""
 
+import importlib
+
 # isort: off
 from rnnfast import _interrupts  # noqa: F401  # first, for the command
 # isort: on
@@ -148,4 +150,6 @@ _renamed.install()
 
 
 def __getattr__(name: str) -> object:
+    if name in ("interop", "reference"):  # not imported before somebody wants them
+        return importlib.import_module(f"{__name__}.{name}")
     return _renamed.attribute(__name__, name)

@@ -36,7 +36,7 @@ from rnnfast.training.messages import describe_training, kept_record
 
 app = typer.Typer(
     name="rnnfast",
-    help="Train recurrent language models on a CPU, and write with them.",
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -46,6 +46,24 @@ app = typer.Typer(
 ModelPath = Annotated[
     Path, typer.Argument(parser=path_of_file, help="A model that `rnnfast train` saved.")
 ]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        say(f"rnnfast {rf.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Tell the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Train recurrent language models on a CPU, and write with them."""
 
 
 # Unknown tokens that are shown.
