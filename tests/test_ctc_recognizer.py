@@ -47,14 +47,19 @@ def test_gradients() -> None:
     model = small(hidden_size=3, dtype="float64", epochs=1).fit(X, Y)
     network = model.network_
     chosen = np.array([i for i, text in enumerate(Y) if text][:4])
-    batch = model._make_batch(model._prepare(X, Y, (X, Y))[0], chosen)
+    batch = model._codec.batch(model._prepare(X, Y, (X, Y))[0], chosen)
     arrays = collect_arrays(network.modules)
 
     def value() -> float:
         spread_arrays(network.modules, arrays)
         scores = network.scores(batch.x, batch.lengths)
         loss, _ = rf.ctc_loss(
-            scores, batch.y, batch.lengths, blank=network.blank, reduction="sum", backward=False
+            scores,
+            batch.y,
+            batch.lengths,
+            blank=network.head.blank,
+            reduction="sum",
+            backward=False,
         )
         return loss
 

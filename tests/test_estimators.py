@@ -16,8 +16,7 @@ import rnnfast as rf
 from rnnfast.io.tensors import collect_arrays
 from rnnfast.models.base import NotFittedError
 from rnnfast.models.estimator import Estimator
-from rnnfast.models.fitting import digest
-from rnnfast.models.parts.examples import ExampleBatches, hold_out, pad_batch
+from rnnfast.models.parts.examples import ExampleBatches, digest, hold_out, pad_batch
 
 RNG = np.random.default_rng(0)
 TEXTS = ["good film", "a bad film", "good", "bad bad", "so good", "so very bad"] * 4
@@ -224,6 +223,39 @@ def test_not_fitted(name: str) -> None:
             NotFittedError, match=rf"^this {type(model).__name__} has not been fitt"
         ):
             call()
+
+
+@pytest.mark.parametrize("place", range(0, 24, 5))
+def test_what_is_wrong_is_told_by_its_place(place: int) -> None:
+    """Whatever is held out."""
+    options: dict[str, Any] = {"standardize": False, "validation_fraction": 0.5, "verbose": 0}
+    wide = [x.copy() for x in SERIES]
+    wide[place][0, 0] = 1e300
+    message = rf"^{{}}\[{place}\]: expected numbers within float32 when standardised$"
+    for kind, y in ((rf.SequenceRegressor, SUMS), (rf.StepRegressor, SERIES)):
+        with pytest.raises(ValueError, match=message.format("X")):
+            kind(**options).fit(wide, y)
+    with pytest.raises(ValueError, match=message.format("y")):
+        rf.StepRegressor(**options).fit(SERIES, wide)
+    labels = [["XY"[n % 2] for n in range(len(x))] for x in SERIES]
+    marked: list[list[Any]] = [[n % 2 for n in range(len(x))] for x in SERIES]
+    marked[place][0] = -100
+    with pytest.raises(ValueError, match=rf"^y\[{place}\]: expected labels that count with crf"):
+        rf.SequenceTagger(crf=True, validation_fraction=0.5, verbose=0).fit(SERIES, marked)
+    del labels[place][0]
+    with pytest.raises(ValueError, match=rf"^y\[{place}\]: expected {len(SERIES[place])}, one for"):
+        rf.SequenceTagger(validation_fraction=0.5, verbose=0).fit(SERIES, labels)
+
+
+def test_what_was_learned_cannot_be_set(name: str) -> None:
+    model = make(name)
+    assert not hasattr(model, "inputs_")
+    with pytest.raises(NotFittedError, match=r"has not been fitted; call fit, or rf\.load a file$"):
+        model.inputs_  # noqa: B018
+    inputs = fit(name, model).inputs_
+    with pytest.raises(AttributeError, match=r"expected no change of what fit has learned$"):
+        model.inputs_ = None
+    assert model.inputs_ is inputs
 
 
 # Hyperparameters and scikit-learn

@@ -16,6 +16,7 @@ import rnnfast as rf
 from gradcheck import assert_gradients
 from rnnfast.data.batches import Batch
 from rnnfast.models.parts.condition import Condition, make_condition_layer
+from rnnfast.models.parts.hyperparameters import LayerOptions
 from rnnfast.models.parts.token_network import TokenNetwork
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 12
@@ -106,13 +107,14 @@ def test_gradient(kind: str | None, embedding_size: int | None, tied: bool) -> N
         condition, given = Condition(width=2), rng.normal(size=(3, 2))
     network = TokenNetwork(
         6,
-        cell="lstm",
-        hidden_size=5,
-        num_layers=1,
-        embedding_size=embedding_size,
-        dropout=0.0,
-        cell_options=None,
-        dtype="float64",
+        LayerOptions(
+            cell="lstm",
+            hidden_size=5,
+            num_layers=1,
+            embedding_size=embedding_size,
+            dropout=0.0,
+            dtype="float64",
+        ),
         rng=rng,
         activation_penalty=0.3,
         slowness_penalty=0.2,

@@ -132,7 +132,7 @@ def ask(model: Any) -> None:
         model.next_tokens("good", condition=condition)
         model.sample(2, max_length=5, condition=condition)
     elif isinstance(model, rf.Forecaster):
-        single = model._single
+        single = model._codec.single
         series = np.arange(30.0) if single else np.arange(60.0).reshape(30, 2)
         model.predict()
         model.predict(1, after=series)

@@ -9,6 +9,7 @@ import pytest
 
 from gradcheck import assert_gradients
 from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.hyperparameters import LayerOptions
 from rnnfast.nn.pooling import POOLINGS, pool, pooled_size
 
 LENGTHS = np.array([4, 0, 1, 3])
@@ -73,10 +74,17 @@ def test_unknown_pooling() -> None:
 
 def encoder(**options: Any) -> EncoderLayers:
     defaults: dict[str, Any] = {
-        "tokens": True, "cell": "gru", "hidden_size": 4, "num_layers": 2, "embedding_size": 3,
-        "dropout": 0.0, "dtype": "float64", "rng": np.random.default_rng(0),
+        "cell": "gru", "hidden_size": 4, "num_layers": 2, "embedding_size": 3, "dropout": 0.0,
+        "dtype": "float64",
     }  # fmt: skip
-    return EncoderLayers(6, **{**defaults, **options})
+    rng = np.random.default_rng(0)
+    own = {
+        name: options.pop(name)
+        for name in ("tokens", "blank", "unknown", "drop_outputs")
+        if name in options
+    }
+    layers = LayerOptions(**{**defaults, **options})
+    return EncoderLayers(6, layers, **{"tokens": True, "rng": rng, **own})
 
 
 VARIANTS: list[dict[str, Any]] = [

@@ -55,7 +55,7 @@ def test_other_modules_are_not_found() -> None:
 
 
 @pytest.mark.usefixtures("unloaded")
-@pytest.mark.parametrize("old", [old for old in MOVED if not old.startswith("rnnfast.models")])
+@pytest.mark.parametrize("old", MOVED)
 def test_an_old_module_is_an_attribute_of_its_package(old: str) -> None:
     package, _, name = old.rpartition(".")
     if old in KEPT:

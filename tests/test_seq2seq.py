@@ -26,8 +26,8 @@ def small(**options: Any) -> rf.Seq2Seq:
 
 
 def batch_of(model: rf.Seq2Seq, X: Any, y: list[str]) -> Any:
-    x = model._encode_x("X", X)
-    return model._pair_batch(x, model._encode_targets("y", model._read_targets("y", y), x))
+    x, codec = model._reader.encode("X", X), model._codec
+    return codec.pairs(x, codec.encode("y", codec.read("y", y), x))
 
 
 # The network
@@ -164,6 +164,16 @@ def test_attention_of_a_reversed_source_is_in_the_order_of_x() -> None:
 
 
 # Scheduled sampling
+
+
+def test_the_direction_is_that_of_training() -> None:
+    model = small(reverse_source=True).fit(*PAIRS)
+    answers, alignment = model.predict(WORDS), model.attention_weights("abcd", "DCBA")
+    model.set_params(reverse_source=False)
+    assert model.predict(WORDS) == answers
+    np.testing.assert_array_equal(
+        model.attention_weights("abcd", "DCBA").weights, alignment.weights
+    )
 
 
 def test_sampled_inputs_are_what_the_network_would_say(fitted: rf.Seq2Seq) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from gradcheck import assert_gradients
 from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import ExampleBatch
 from rnnfast.models.parts.feedback_head import FeedbackHead
-from rnnfast.models.parts.step_heads import CrfHead, NumberHead, SigmoidHead, SoftmaxHead, StepHead
-from rnnfast.models.parts.step_network import StepNetwork
+from rnnfast.models.parts.heads import CrfHead, Head, NumberHead, SigmoidHead, SoftmaxHead
+from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
 from rnnfast.models.parts.word_features import (
     MOST_CHARACTERS,
     SHAPES,
@@ -33,44 +34,36 @@ LENGTHS = np.array([3, 2, 6])
 
 def make_words(**options: Any) -> tuple[WordLayers, Array]:
     """Layers of words, and the sentences as they read them."""
-    features = WordFeatures.learn(SENTENCES, lowercase=True, shapes=True, characters=True)
+    reading = WordOptions(
+        lowercase=True, shape_features=True, char_encoder=True, char_embedding_size=2,
+        char_hidden_size=2,
+    )  # fmt: skip
+    features = WordFeatures.learn([*SENTENCES], reading)
+    assert features is not None
     keys = sorted({key for words in SENTENCES for key in features.keys(words)})
     x = np.zeros((6, 3, 2 + MOST_CHARACTERS), np.int32)
     for column, words in enumerate(SENTENCES):
         ids = np.array([1 + keys.index(key) for key in features.keys(words)])
         x[: len(words), column] = features.encode([words], [ids])[0]
-    arguments: dict[str, Any] = {
-        "embedding_size": 3,
-        "char_embedding_size": 2,
-        "char_hidden_size": 2,
-        "cell": "lstm",
-        "cell_options": None,
+    layers = layer_options(**{"embedding_size": 3, **options})
+    rng = np.random.default_rng(2)
+    return WordLayers(features, len(keys) + 1, layers, reading, rng=rng, unknown=0), x
+
+
+def layer_options(**options: Any) -> LayerOptions:
+    defaults: dict[str, Any] = {
+        "cell": "lstm", "hidden_size": 3, "num_layers": 1, "embedding_size": 3, "dropout": 0.0,
         "dtype": "float64",
-        "rng": np.random.default_rng(2),
-        "unknown": 0,
-        "word_dropout": 0.0,
-        **options,
-    }
-    return WordLayers(features, len(keys) + 1, **arguments), x
+    }  # fmt: skip
+    return LayerOptions(**{**defaults, **options})
 
 
 def make_encoder(words: WordLayers | None = None) -> EncoderLayers:
-    return EncoderLayers(
-        5,
-        tokens=True,
-        embedding_size=3,
-        cell="gru",
-        hidden_size=3,
-        num_layers=1,
-        bidirectional=True,
-        dropout=0.0,
-        dtype="float64",
-        rng=np.random.default_rng(0),
-        words=words,
-    )
+    layers = layer_options(cell="gru", bidirectional=True)
+    return EncoderLayers(5, layers, tokens=True, rng=np.random.default_rng(0), words=words)
 
 
-def make_head(kind: str, size: int) -> StepHead:
+def make_head(kind: str, size: int) -> Head:
     rng: Any = np.random.default_rng(1)
     weights = np.array([0.5, 2.0, 1.0, 1.5])
     if kind == "softmax":
@@ -85,8 +78,8 @@ def make_head(kind: str, size: int) -> StepHead:
     if kind in ("mse", "mae"):
         return NumberHead(size, 4, loss=kind, dtype="float64", rng=rng)
     return FeedbackHead(
-        size, 4, label_embedding_size=2, cell="lstm", hidden_size=3, cell_options=None,
-        class_weights=weights, label_smoothing=0.1, dtype="float64", rng=rng,
+        size, 4, layer_options(), label_embedding_size=2, class_weights=weights,
+        label_smoothing=0.1, rng=rng,
     )  # fmt: skip
 
 
@@ -99,7 +92,7 @@ def targets_of(kind: str) -> Array:
     return np.array([[0, 1, 3], [1, 2, 0], [2, 0, 1], [0, 0, 2], [0, 0, 2], [0, 0, 0]])
 
 
-def assert_network_gradients(network: StepNetwork, batch: ExampleBatch) -> None:
+def assert_network_gradients(network: EncoderNetwork, batch: ExampleBatch) -> None:
     state = {
         f"{prefix}.{name}": array
         for prefix, module in network.modules.items()
@@ -132,7 +125,7 @@ def assert_network_gradients(network: StepNetwork, batch: ExampleBatch) -> None:
 @pytest.mark.parametrize("kind", ["softmax", "crf", "sigmoid", "mse", "mae", "feedback"])
 def test_gradients_of_heads(kind: str) -> None:
     encoder = make_encoder()
-    network = StepNetwork(encoder, make_head(kind, encoder.output_size))
+    network = EncoderNetwork(encoder, make_head(kind, encoder.output_size))
     x = np.random.default_rng(4).integers(5, size=(6, 3))
     batch = ExampleBatch(x, LENGTHS, targets_of(kind))
     assert_network_gradients(network, batch)
@@ -141,7 +134,7 @@ def test_gradients_of_heads(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["softmax", "crf", "sigmoid", "mse", "mae", "feedback"])
 def test_padding_is_never_read(kind: str) -> None:
     encoder = make_encoder()
-    network = StepNetwork(encoder, make_head(kind, encoder.output_size))
+    network = EncoderNetwork(encoder, make_head(kind, encoder.output_size))
     x = np.random.default_rng(4).integers(5, size=(6, 3))
     y = targets_of(kind)
     losses = [network.loss(ExampleBatch(x, LENGTHS, y))]
@@ -160,7 +153,7 @@ def test_padding_is_never_read(kind: str) -> None:
 def test_gradients_of_words(cell: str, embedding_size: int | None) -> None:
     words, x = make_words(cell=cell, embedding_size=embedding_size)
     encoder = make_encoder(words)
-    network = StepNetwork(encoder, make_head("softmax", encoder.output_size))
+    network = EncoderNetwork(encoder, make_head("softmax", encoder.output_size))
     assert_network_gradients(network, ExampleBatch(x, LENGTHS, targets_of("softmax")))
 
 
@@ -199,7 +192,8 @@ def test_shapes_of_words() -> None:
 
 
 def test_word_features() -> None:
-    features = WordFeatures.learn([["abc", "Ab"]], lowercase=True, shapes=False, characters=True)
+    features = WordFeatures.learn([["abc", "Ab"]], WordOptions(lowercase=True, char_encoder=True))
+    assert features is not None
     assert features.characters is not None
     long = "a" * 20 + "b" * 20
     (encoded, nothing) = features.encode(
@@ -214,7 +208,8 @@ def test_word_features() -> None:
     half = MOST_CHARACTERS // 2
     assert encoded[2, 2:].tolist() == [known["a"]] * half + [known["b"]] * half
     assert WordFeatures.from_dict(features.to_dict()) == features
-    plain = WordFeatures.learn([["abc"]], lowercase=False, shapes=False, characters=False)
+    plain = WordFeatures.learn([["abc"]], WordOptions())
+    assert plain is not None
     ids = np.array([5])
     assert plain.encode([["abc"]], [ids])[0] is ids
     assert WordFeatures.from_dict(plain.to_dict()) == plain
@@ -235,8 +230,8 @@ def log_probability(head: FeedbackHead, h: Array, tags: tuple[int, ...]) -> floa
 def test_a_wide_beam_finds_the_likeliest_tags() -> None:
     rng = np.random.default_rng(3)
     head = FeedbackHead(
-        3, 3, label_embedding_size=4, cell="gru", hidden_size=5, cell_options=None,
-        class_weights=None, label_smoothing=0.0, dtype="float64", rng=rng,
+        3, 3, layer_options(cell="gru", hidden_size=5), label_embedding_size=4,
+        class_weights=None, label_smoothing=0.0, rng=rng,
     )  # fmt: skip
     for module in head.modules.values():  # far from chance
         for parameter in module.parameters().values():

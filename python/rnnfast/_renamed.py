@@ -19,7 +19,6 @@ MOVED = {
     "rnnfast.ctc_decoding": "rnnfast.generation.ctc",
     "rnnfast.decoding": "rnnfast.generation.sampling",
     "rnnfast.init": "rnnfast.nn.init",
-    "rnnfast.models.stepwise": "rnnfast.models.every_step",
     "rnnfast.nn.recurrent_base": "rnnfast.nn.recurrent.base",
     "rnnfast.nn.stepwise": "rnnfast.nn.recurrent.stepwise",
     "rnnfast.nn.stepwise_stream": "rnnfast.nn.recurrent.stepwise_stream",

@@ -7,8 +7,9 @@ import inspect
 import json
 import os
 from collections.abc import Mapping
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
 import numpy as np
 
@@ -23,10 +24,42 @@ from rnnfast.nn.module import Array, Module
 from rnnfast.training.checkpoints import Record
 
 Self = TypeVar("Self", bound="Model")
+T = TypeVar("T")
 
 
 class NotFittedError(ValueError, AttributeError):
     """A model was asked for something that it only has after `fit`."""
+
+
+class OfPart(Generic[T]):
+    """A public attribute of fitted models that a part has: ``classes_ = OfPart("_codec.classes")``.
+
+    Parameters
+    ----------
+    path : str
+        The attribute of the model that has the part, and where it is from there.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._part, _, rest = path.partition(".")
+        self._get = attrgetter(rest)
+
+    @overload
+    def __get__(self, model: None, owner: type) -> OfPart[T]: ...
+
+    @overload
+    def __get__(self, model: Model, owner: type) -> T: ...
+
+    def __get__(self, model: Model | None, owner: type) -> OfPart[T] | T:
+        if model is None:
+            return self
+        if self._part not in vars(model):
+            model._require_fitted()
+        value: T = self._get(vars(model)[self._part])
+        return value
+
+    def __set__(self, model: Model, value: T) -> None:
+        raise AttributeError(f"{type(model).__name__}: expected no change of what fit has learned")
 
 
 class Model:

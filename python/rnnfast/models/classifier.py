@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from rnnfast._checks import check_real
 from rnnfast.metrics import accuracy
-from rnnfast.models.many_to_one import ManyToOne, ManyToOneNetwork
-from rnnfast.models.parts.examples import Examples, check_same_length
-from rnnfast.models.parts.labels import (
-    chance_loss,
-    class_numbers,
-    class_weights,
-    find_classes,
-    read_classes,
-    restore_classes,
-)
-from rnnfast.nn.losses import cross_entropy, linear_cross_entropy, softmax
+from rnnfast.models.base import OfPart
+from rnnfast.models.estimator import Estimator
+from rnnfast.models.parts.codecs.classes import ClassCodec
+from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.encoder_network import EncoderNetwork
+from rnnfast.models.parts.examples import check_same_length
+from rnnfast.models.parts.labels import read_classes
+from rnnfast.models.parts.pooled_head import PooledHead, check_pooling, class_loss
+from rnnfast.nn.losses import softmax
 from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SequenceClassifier(ManyToOne):
+class SequenceClassifier(Estimator):
     """Tells the class of a sequence: the sentiment of a text, the digit in a recording.
 
     The picture of the course is *many to one*, ``T_y = 1``: T_x inputs, one output after the last.
@@ -86,10 +84,17 @@ class SequenceClassifier(ManyToOne):
     array(['+', '-'], dtype='<U1')
     """
 
+    # Smaller than with others, since there is one label to a sequence to learn from.
+    embedding_scale: float = 0.1
     pooling: Literal["last", "mean", "max", "concat"] = "max"
     class_weight: Literal["balanced"] | Mapping[Any, float] | None = None
     label_smoothing: float = 0.0
 
+    classes_ = OfPart[Array]("_codec.classes")
+    class_weights_ = OfPart[Array | None]("_codec.class_weights")
+    network_: EncoderNetwork = field(init=False)
+    _codec: ClassCodec = field(init=False)
+    _drops_outputs: ClassVar[bool] = False
     _estimator_type: ClassVar[str | None] = "classifier"
 
     # Asking
@@ -117,7 +122,7 @@ class SequenceClassifier(ManyToOne):
             If the sequences are of another kind than in training.
         """
         self = self._as_fitted()
-        return softmax(self._scores(self.inputs_.encode("X", X)))
+        return softmax(self.network_.scores_of(self._reader.encode("X", X)))
 
     def predict(self, X: Any) -> Array:
         """Return the likeliest class of each sequence, ``(N,)``, one of ``classes_``.
@@ -149,48 +154,26 @@ class SequenceClassifier(ManyToOne):
         check_same_length(predicted, labels)
         return accuracy(labels, predicted.tolist())
 
-    # What `Estimator` asks for
+    # What it is composed of
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
+        check_pooling(self.pooling)
         check_real("label_smoothing", self.label_smoothing, 0, 1, below=True)
 
-    def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
-        sequences, labels = self._read("X", X), read_classes("y", y)
-        check_same_length(sequences, labels)
-        classes = self.classes_ = find_classes("y", labels)
+    def _make_codec(self) -> ClassCodec:
+        return ClassCodec(self.class_weight, self.dtype)
 
-        def read_numbers(name: str, y: Any) -> Array:
-            return class_numbers(name, read_classes(name, y), classes)
-
-        numbers = class_numbers("y", labels, classes)
-        parts = self._prepare_parts(sequences, numbers, valid, read_numbers, numbers)
-        self.class_weights_ = class_weights(self.class_weight, classes, parts[0].y, self.dtype)
-        return parts
-
-    def _make_network(self, rng: np.random.Generator) -> ManyToOneNetwork:
-        loss = functools.partial(
-            linear_cross_entropy,
-            class_weights=self.class_weights_,
-            label_smoothing=self.label_smoothing,
-            reduction="sum",
+    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> PooledHead:
+        loss = partial(
+            class_loss, class_weights=self.class_weights_, label_smoothing=self.label_smoothing
         )
-        return self._make_many_to_one(len(self.classes_), loss, rng)
-
-    def _figures(self, examples: Examples) -> dict[str, float]:
-        scores, y = self._scores(examples.x), examples.y
-        loss, _ = cross_entropy(scores, y, class_weights=self.class_weights_, backward=False)
-        return {"valid_loss": loss, "valid_accuracy": float((scores.argmax(axis=1) == y).mean())}
-
-    def _baseline(self, examples: Examples) -> float | None:
-        return chance_loss(self.classes_, self.class_weights_)
-
-    def _learned(self) -> dict[str, Any]:
-        weights = None if self.class_weights_ is None else self.class_weights_.tolist()
-        return {**super()._learned(), "classes": self.classes_.tolist(), "class_weights": weights}
-
-    def _restore(self, learned: Mapping[str, Any]) -> None:
-        self.classes_, self.class_weights_ = restore_classes(
-            learned["classes"], learned["class_weights"], self.dtype
+        return PooledHead(
+            encoder,
+            len(self.classes_),
+            pooling=self.pooling,
+            dropout=self.dropout,
+            loss=loss,
+            dtype=self.dtype,
+            rng=rng,
         )
-        super()._restore(learned)

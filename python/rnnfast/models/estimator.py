@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import LARGEST_FACTOR, check_bool, check_int, check_real, make_generator
-from rnnfast.data.batches import Ints, bucket_by_length
+from rnnfast._checks import check_bool, check_int, make_generator
 from rnnfast.io.tensors import to_json
-from rnnfast.models.fitting import make_trainer, train_copy
+from rnnfast.models.base import OfPart
+from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.encoder import EncoderLayers
-from rnnfast.models.parts.examples import (
-    ExampleBatch,
-    ExampleBatches,
-    Examples,
-    fingerprint,
-    pad_batch,
-)
-from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict, learn_inputs
+from rnnfast.models.parts.encoder_network import EncoderNetwork
+from rnnfast.models.parts.examples import ExampleBatches, Examples, fingerprint, pick
+from rnnfast.models.parts.heads import Head
+from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
+from rnnfast.models.parts.inputs import Inputs, TokenInputs, learn_inputs
+from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
+from rnnfast.models.parts.word_features import WordFeatures
+from rnnfast.models.parts.word_layers import WordLayers
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array
-from rnnfast.training.loop import Callback
-from rnnfast.training.progress import Reporter
+from rnnfast.training.progress import Callback, Reporter
 
 Self = TypeVar("Self", bound="Estimator")
-
-# Sequences side by side where no gradient is needed; the result does not depend on it.
-_SCORED_SEQUENCES = 128
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Estimator(RecurrentModel, base=True):
     """Base of the supervised models: hyperparameters that all have, and `fit`.
 
-    A subclass is such a dataclass too. It adds its hyperparameters as fields and fills in
-    `_prepare`, `_make_network`, `_figures`, and `_learned` and `_restore` for what it learns
-    besides.
+    A subclass is such a dataclass too: it adds its hyperparameters as fields, and says what it is
+    composed of, a codec of ``y`` (`_make_codec`) and a head of the network (`_make_head`).
 
     Parameters
     ----------
@@ -80,55 +75,38 @@ class Estimator(RecurrentModel, base=True):
     epochs: int = 20
     verbose: int = 1
 
-    # The figure of `_figures` that tells which epoch is the best, and whether more is better.
-    _monitor: ClassVar[str] = "valid_loss"
-    _maximize: ClassVar[bool] = False
-    # What the progress counts.
-    _unit: ClassVar[str] = "sequence"
+    inputs_ = OfPart[Inputs]("_reader.inputs")
+    network_: Any = field(init=False)
+    # What was learned of X, and of y.
+    _reader: Reader = field(init=False)
+    _codec: Any = field(init=False)
+
+    # Whether dropout is above the encoder; else the head has it.
+    _drops_outputs: ClassVar[bool] = True
+    # Whether words are read by the hyperparameters of `WordOptions`, which the model then has.
+    _reads_words: ClassVar[bool] = False
     # What scikit-learn takes it for: "classifier", "regressor" or None.
     _estimator_type: ClassVar[str | None] = None
 
-    # What a subclass fills in
+    # The parts that a model is composed of
 
-    def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
-        """Check what `fit` was given, set `inputs_` and the like, and return encoded examples.
+    def _make_codec(self) -> Codec:
+        """Return what ``y`` is to the model, of the hyperparameters."""
+        raise NotImplementedError
 
-        Called on a copy of the model, so that a failure changes nothing. Returns the examples to
-        learn from and those to validate on, if any.
-        """
+    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> Head:
+        """Return what stands above the encoder, of the hyperparameters and what was learned."""
         raise NotImplementedError
 
     def _make_network(self, rng: np.random.Generator) -> Any:
-        """Make the network, from hyperparameters and what was learned.
+        """Return the network; its ``add_gradients(batch)`` tells the summed loss and its terms."""
+        encoder = self._make_encoder(rng)
+        return EncoderNetwork(encoder, self._make_head(encoder, rng))
 
-        Its ``add_gradients(batch)`` adds the gradients of the summed loss, and returns it and how
-        many terms it has.
-        """
-        raise NotImplementedError
-
-    def _figures(self, examples: Examples) -> dict[str, float]:
-        """Return figures of the network on examples: ``valid_loss`` and others."""
-        raise NotImplementedError
-
-    def _baseline(self, examples: Examples) -> float | None:
-        """Return what a network that has learned nothing loses on examples; None: not known."""
-        return None
-
-    def _choice(self) -> tuple[str, bool]:
-        """Return the figure that tells which epoch is the best, and whether more is better."""
-        return self._monitor, self._maximize
-
-    def _make_batch(self, examples: Examples, chosen: Ints) -> Any:
-        """Return the batch of the examples of these numbers."""
-        x, lengths = pad_batch(examples.x, chosen)
-        return ExampleBatch(x, lengths, examples.y[chosen])
-
-    def _make_step(
-        self, network: Any, progress: Callable[[], float]
-    ) -> Callable[[Any], tuple[float, int]]:
-        """Return what adds a batch's gradients; `progress` tells how much of training is over."""
-        step: Callable[[Any], tuple[float, int]] = network.add_gradients
-        return step
+    def _step(self, network: Any, batch: Any, progress: float) -> tuple[float, int]:
+        """Add a batch's gradients; ``progress`` is the part of training that is over."""
+        result: tuple[float, int] = network.add_gradients(batch)
+        return result
 
     # Training
 
@@ -189,91 +167,122 @@ class Estimator(RecurrentModel, base=True):
             If a checkpoint cannot be read or written.
         """
         fresh = self._copy_to_train()
-        train, held_out = fresh._prepare(X, y, valid)
-        rng = make_generator("seed", fresh.seed)
+        train, held_out, baseline = fresh._prepare(X, y, valid)
+        codec, rng = fresh._codec, make_generator("seed", fresh.seed)
         network = fresh.network_ = fresh._make_network(rng)
         lengths = lengths_of(train.x)
         total_steps = fresh.epochs * -(-len(lengths) // fresh.batch_size)
-        monitor, maximize = fresh._choice()
-        trainer = make_trainer(
+        monitor, maximize = codec.choice()
+        self._train(
             fresh,
-            network.modules,
             rng,
-            step=fresh._make_step(network, lambda: trainer.steps / total_steps),
+            step=lambda batch, progress: fresh._step(network, batch, progress),
             batches=lambda rng: ExampleBatches(
-                lengths, lambda chosen: fresh._make_batch(train, chosen), fresh.batch_size, rng
+                lengths, lambda chosen: codec.batch(train, chosen), fresh.batch_size, rng
             ),
+            epochs=fresh.epochs,
             total_steps=total_steps,
             checkpoint=checkpoint,
+            resume=resume,
             data=lambda: {"data": fingerprint(train, held_out, to_json(fresh._learned()))},
-            validate=None if held_out is None else lambda: fresh._figures(held_out),
+            validate=None if held_out is None else lambda: codec.figures(network, held_out),
             monitor=monitor,
             maximize=maximize,
-            baseline=fresh._baseline(train if held_out is None else held_out),
+            baseline=baseline,
             callbacks=callbacks,
-            reporter=Reporter(fresh.verbose, unit=fresh._unit),
+            reporter=Reporter(fresh.verbose, unit=codec.unit),
         )
-        train_copy(self, fresh, trainer, fresh.epochs, resume)
         return self
+
+    def _prepare(
+        self, X: Any, y: Any, valid: Any
+    ) -> tuple[Examples, Examples | None, float | None]:
+        """Learn what ``X`` and ``y`` are, and encode them.
+
+        Called on a copy of the model, so that a failure changes nothing.
+
+        Returns
+        -------
+        train : Examples
+            Those to learn from.
+        held_out : Examples or None
+            Those to measure on.
+        baseline : float or None
+            What a network that has learned nothing loses on them; None: not known.
+        """
+
+        def read(name: str, X: Any) -> Sequences:
+            return read_sequences(name, X, self._tokenizer())
+
+        held_out = valid is None and self.validation_fraction > 0
+        codec, sequences, targets = self._make_codec().begin(read, X, y, held_out)
+        train, kept = np.arange(len(sequences)), np.arange(0)
+        if valid is None:
+            train, kept = codec.hold_out(targets, self.validation_fraction)
+        reader = self._reader = self._learn_reader(pick(sequences, train), codec.input_rounding())
+        codec = self._codec = codec.learn(pick(targets, train))
+
+        def encode(sequences: Any, targets: Any, suffix: str = "") -> Examples:
+            x = reader.encode(f"X{suffix}", sequences)
+            return Examples(x, codec.encode(f"y{suffix}", targets, x))
+
+        both, suffix = encode(sequences, targets), ""
+        examples = Examples(pick(both.x, train), pick(both.y, train))
+        others, y_others = Examples(pick(both.x, kept), pick(both.y, kept)), pick(targets, kept)
+        if valid is not None:
+            suffix = " of valid"
+            sequences, y_others = codec.read_valid(reader.read, valid)
+            others = encode(sequences, y_others, suffix)
+        if not others.x:
+            return examples, None, codec.baseline(examples)
+        return examples, codec.to_measure(suffix, y_others, others), codec.baseline(others)
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
-        check_real("embedding_scale", self.embedding_scale, 0, LARGEST_FACTOR, above=True)
-        check_real("word_dropout", self.word_dropout, 0, 1, below=True)
+        if self._reads_words:
+            self._options(WordOptions)
         check_int("epochs", self.epochs, 1)
         check_int("verbose", self.verbose, 0)
         check_bool("standardize", self.standardize)
 
-    # Parts for subclasses
-
-    def _read(self, name: str, X: Any) -> Sequences:
-        return read_sequences(name, X, self._tokenizer())
-
-    def _learn_inputs(self, sequences: Sequences) -> Inputs:
-        return learn_inputs(
+    def _learn_reader(self, sequences: Sequences, rounding: float | Array) -> Reader:
+        words = None
+        if self._reads_words:
+            words = WordFeatures.learn(sequences, self._options(WordOptions))
+        inputs = learn_inputs(
             "X",
-            sequences,
+            sequences if words is None else [words.keys(item) for item in sequences],
             self._tokenizer(),
             max_vocabulary_size=self.max_vocabulary_size,
             min_count=self.min_count,
             standardize=self.standardize,
             dtype=self.dtype,
-            rounding=self._input_rounding(),
+            rounding=rounding,
         )
+        return Reader(inputs, words, self._reads_backwards())
 
-    def _input_rounding(self) -> float | Array:
-        """Return what calculations may have left in series, as `mean_and_scale` takes it."""
-        return 0.0
+    def _reads_backwards(self) -> bool:
+        """Whether sequences are read from their end."""
+        return False
 
-    def _make_encoder(
-        self, inputs: Inputs, rng: np.random.Generator, **options: Any
-    ) -> EncoderLayers:
-        """Make the layers that read encoded sequences; options as `EncoderLayers` takes them."""
-        is_tokens = isinstance(inputs, TokenInputs)
+    def _make_encoder(self, rng: np.random.Generator) -> EncoderLayers:
+        """Make the layers that read encoded sequences."""
+        inputs, known, words = self._reader.inputs, self._reader.words, None
+        unknown = inputs.vocabulary.unk_id if isinstance(inputs, TokenInputs) else None
+        layers = self._options(LayerOptions)
+        if known is not None and known.wide:
+            assert unknown is not None
+            options = self._options(WordOptions)
+            words = WordLayers(known, inputs.size, layers, options, rng=rng, unknown=unknown)
         return EncoderLayers(
             inputs.size,
-            tokens=is_tokens,
-            embedding_size=self.embedding_size,
-            sparse_embedding=self.sparse_embedding,
-            cell=self.cell,
-            hidden_size=self.hidden_size,
-            num_layers=self.num_layers,
-            bidirectional=self.bidirectional,
-            dropout=self.dropout,
-            variational=self.variational,
-            cell_options=self.cell_options,
-            dtype=self.dtype,
+            layers,
+            tokens=isinstance(inputs, TokenInputs),
             rng=rng,
-            unknown=inputs.vocabulary.unk_id if isinstance(inputs, TokenInputs) else None,
-            word_dropout=self.word_dropout,
-            embedding_scale=self.embedding_scale,
-            **options,
+            drop_outputs=self._drops_outputs,
+            unknown=unknown,
+            words=words,
         )
-
-    def _scoring_batches(self, x: list[Array]) -> Iterator[tuple[Ints, Array, Ints]]:
-        """Yield numbers, padded inputs and lengths of sequences, similar lengths together."""
-        for chosen in bucket_by_length(lengths_of(x), _SCORED_SEQUENCES):
-            yield chosen, *pad_batch(x, chosen)
 
     def __sklearn_tags__(self) -> Any:
         """Return what scikit-learn, which alone calls this, asks of an estimator."""
@@ -290,10 +299,12 @@ class Estimator(RecurrentModel, base=True):
     # Files
 
     def _learned(self) -> dict[str, Any]:
-        return {**super()._learned(), "inputs": self.inputs_.to_dict()}
+        described = self._reader.to_dict(self._reads_words)
+        return {**super()._learned(), **described, **self._codec.to_dict()}
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
-        """Set what `_learned` gave, and make the layers: called last by a subclass's."""
+        """Set what `_learned` gave, and make the layers."""
         super()._restore(learned)
-        self.inputs_ = inputs_from_dict(learned["inputs"])
+        self._reader = Reader.from_dict(learned, self._reads_words, self._reads_backwards())
+        self._codec = self._make_codec().restore(learned, self._reader.inputs)
         self.network_ = self._make_network(np.random.default_rng(0))

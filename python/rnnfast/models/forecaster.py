@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnfast import metrics
-from rnnfast._checks import check_bool, check_int, check_integers
-from rnnfast._checks.arrays import as_numbers, hint_time_first, require_finite
+from rnnfast._checks import check_int, check_integers
 from rnnfast.data.batches import Ints
-from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.inputs import SeriesInputs
-from rnnfast.models.parts.windows import Windows, check_targets
-from rnnfast.models.regressor import Regression, read_numbers
+from rnnfast.models.base import OfPart
+from rnnfast.models.estimator import Estimator
+from rnnfast.models.parts.codecs.windows import Floats, WindowCodec
+from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.encoder_network import EncoderNetwork
+from rnnfast.models.parts.pooled_head import PooledHead, check_loss, check_pooling, number_loss
+from rnnfast.models.parts.windows import Windows
 from rnnfast.nn.module import Array
-from rnnfast.training.loop import Callback
+from rnnfast.training.progress import Callback
 
 Self = TypeVar("Self", bound="Forecaster")
-Floats = npt.NDArray[np.float64]
-
-# What a series may be, for messages.
-_SHAPE = "(T,) or (T, F)"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Forecaster(Regression):
+class Forecaster(Estimator):
     """Foretells a series of one or of several quantities from its own past.
 
     The picture of the course is *many to one*: the ``T_x = lags`` last steps are read, and the next
@@ -84,12 +83,21 @@ class Forecaster(Regression):
     True
     """
 
+    # As `SequenceRegressor` has them.
+    embedding_scale: float = 0.1
+    pooling: Literal["last", "mean", "max", "concat"] = "last"
+    loss: Literal["mse", "mae"] = "mse"
     lags: int = 24
     horizon: int = 1
     differences: Sequence[int] = ()
     targets: Sequence[int] | None = None
 
-    _unit: ClassVar[str] = "window"
+    target_mean_ = OfPart[Array]("_codec.numbers.mean")
+    target_scale_ = OfPart[Array]("_codec.numbers.scale")
+    network_: EncoderNetwork = field(init=False)
+    _codec: WindowCodec = field(init=False)
+    _drops_outputs: ClassVar[bool] = False
+    _estimator_type: ClassVar[str | None] = "regressor"
 
     def fit(
         self: Self,
@@ -167,10 +175,10 @@ class Forecaster(Regression):
             If something is of a wrong type.
         """
         self = self._as_fitted()
-        steps = check_int("steps", self._windows.horizon if steps is None else steps, 1)
-        windows = self._windows
+        codec, windows = self._codec, self._codec.windows
+        steps = check_int("steps", windows.horizon if steps is None else steps, 1)
         name = "X" if after is None else "after"
-        known = self._tail if after is None else self._series(name, after, windows.reach)
+        known = codec.tail if after is None else codec.series(name, after, windows.reach)
         if steps > windows.horizon and len(windows.targets) < known.shape[1]:
             raise ValueError(
                 f"steps: expected at most horizon {windows.horizon}, as channels that are not "
@@ -186,7 +194,7 @@ class Forecaster(Regression):
                 rows[:, windows.targets] = future
                 known = np.concatenate([known, rows])
         foretold = np.concatenate(forecasts)[:steps]
-        return foretold[:, 0] if self._single else foretold
+        return foretold[:, 0] if codec.single else foretold
 
     def backtest(self, X: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Forecast from every place of a series that has enough steps on both sides.
@@ -207,11 +215,11 @@ class Forecaster(Regression):
             If the series is too short or does not fit.
         """
         self = self._as_fitted()
-        windows = self._windows
-        series = self._series("X", X, windows.reach + windows.horizon)
+        codec, windows = self._codec, self._codec.windows
+        series = codec.series("X", X, windows.reach + windows.horizon)
         places = windows.places(series)
         true, predicted = windows.futures(series, places), self._forecast("X", series, places)
-        return (true[..., 0], predicted[..., 0]) if self._single else (true, predicted)
+        return (true[..., 0], predicted[..., 0]) if codec.single else (true, predicted)
 
     def score(self, X: npt.ArrayLike, y: None = None) -> float:
         """Return R^2 of `backtest`, the mean over steps of the horizon and channels.
@@ -230,113 +238,37 @@ class Forecaster(Regression):
         """
         return metrics.r2(*self.backtest(X))
 
-    def _read_windows(self, name: str, series: Floats, places: Ints) -> list[Array]:
-        """Return what the network reads before each place of a series, `name` for messages."""
-        assert isinstance(self.inputs_, SeriesInputs)
-        encode = self.inputs_.encode_one
-        return [encode(name, window) for window in self._windows.inputs(series, places)]
-
     def _forecast(self, name: str, series: Floats, places: Ints) -> Floats:
-        """Return what follows each place of a series, ``(N, h, k)``."""
-        windows = self._windows
-        x = self._read_windows(name, series, places)
-        changes = self._predict_encoded(x).reshape(len(x), windows.horizon, len(windows.targets))
-        return windows.add_up(series, places, changes)
+        return self._codec.forecast(self.network_, self.inputs_, name, series, places)
 
-    def _series(self, name: str, X: Any, minimum: int) -> Floats:
-        """Return a series like that of `fit` as ``(T, F)``."""
-        series = read_numbers(name, X, _SHAPE).astype(np.float64)
-        axes, channels = (1, 1) if self._single else (2, self._tail.shape[1])
-        if series.ndim != axes or (axes == 2 and series.shape[1] != channels):
-            expected = "(T,)" if self._single else f"(T, {channels})"
-            raise ValueError(f"{name}: expected shape {expected} as in fit, got {series.shape}")
-        if len(series) < minimum:
-            raise ValueError(
-                f"{name}: expected at least {minimum} steps, got {len(series)}"
-                + hint_time_first(name, series.shape)
-            )
-        return series.reshape(len(series), channels)
-
-    # What `Estimator` asks for
+    # What it is composed of
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
+        check_pooling(self.pooling)
+        check_loss(self.loss)
         check_int("lags", self.lags, 1)
         check_int("horizon", self.horizon, 1)
         check_integers("differences", self.differences, 1)
         if self.targets is not None:
             check_integers("targets", self.targets, 0)
 
-    def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
-        given = read_numbers("X", X, _SHAPE)
-        self._single = given.ndim == 1
-        series = given.astype(np.float64)
-        series = series[:, np.newaxis] if self._single else series
-        channels = series.shape[1]
-        targets = range(channels) if self.targets is None else self.targets
-        targets = check_targets("targets", targets, channels)
-        windows = Windows(self.lags, self.horizon, tuple(self.differences), targets)
-        held_out = valid is None and self.validation_fraction > 0
-        needed = windows.reach + windows.horizon + held_out
-        if len(series) < needed:
-            raise ValueError(
-                f"X: expected at least {needed} steps, lags + horizon + differences"
-                f"{' and one to hold out' if held_out else ''}, got {len(series)}"
-                + hint_time_first("X", series.shape)
-            )
-        self._windows, self._tail = windows, series[-windows.reach :].copy()
-        if valid is not None:
-            valid = self._examples(self._series("valid", valid, windows.reach + windows.horizon))
-        self._rounding_of_changes = windows.rounding(series, given.dtype)
-        inputs, changes = self._examples(series)
-        return self._prepare_numbers([*inputs], changes, valid, lambda name, y: y)
+    def _make_codec(self) -> WindowCodec:
+        return WindowCodec(
+            self.loss,
+            self.standardize,
+            self.dtype,
+            channels=self.targets,
+            windows=Windows(self.lags, self.horizon, tuple(self.differences), ()),
+        )
 
-    def _input_rounding(self) -> float | Array:
-        rounding = np.zeros(self._tail.shape[1])
-        rounding[list(self._windows.targets)] = self._rounding_of_changes
-        return rounding
-
-    def _target_rounding(self) -> float | Array:
-        return np.tile(self._rounding_of_changes, self._windows.horizon)
-
-    def _examples(self, series: Floats) -> tuple[list[Floats], Floats]:
-        """Return what is read, and the differences that follow, ``(N, h * k)``, of all places."""
-        places = self._windows.places(series)
-        changes = self._windows.changes(series, places)
-        return self._windows.inputs(series, places), changes.reshape(len(places), -1)
-
-    def _hold_out(self, count: int, classes: Array | None) -> tuple[Ints, Ints]:
-        """Hold out the end: what comes later is not to help with what came before."""
-        cut = count
-        if self.validation_fraction > 0:
-            cut -= min(max(round(count * self.validation_fraction), 1), count - 1)
-        return np.arange(cut), np.arange(cut, count)
-
-    def _learned(self) -> dict[str, Any]:
-        return {
-            **super()._learned(),
-            "windows": asdict(self._windows),
-            "tail": self._tail.tolist(),
-            "single": self._single,
-        }
-
-    def _restore(self, learned: Mapping[str, Any]) -> None:
-        super()._restore(learned)
-        channels = self.inputs_.size
-        windows = self._windows = Windows.from_dict(learned["windows"], channels)
-        foretold, outputs = windows.horizon * len(windows.targets), len(self.target_mean_)
-        if foretold != outputs:
-            raise ValueError(
-                f"windows: expected horizon x targets of the {outputs} numbers that the network "
-                f"predicts, got {foretold}"
-            )
-        self._single = check_bool("single", learned["single"])
-        if self._single and channels != 1:
-            raise ValueError(f"single: expected False of {channels} channels, got True")
-        self._tail = as_numbers("tail", learned["tail"])
-        if self._tail.shape != (windows.reach, channels):
-            raise ValueError(
-                f"tail: expected shape {(windows.reach, channels)}, got {self._tail.shape}"
-            )
-        require_finite("tail", self._tail, ("step", "channel"))
-        self._read_windows("tail", self._tail, np.array([windows.reach]))
+    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> PooledHead:
+        return PooledHead(
+            encoder,
+            self._codec.numbers.size,
+            pooling=self.pooling,
+            dropout=self.dropout,
+            loss=partial(number_loss, loss=self.loss),
+            dtype=self.dtype,
+            rng=rng,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,22 +11,21 @@ from typing import Any, Literal
 import numpy as np
 
 from rnnfast._checks import check_bool, check_factor, check_int, check_real, make_generator
-from rnnfast.models.fitting import train_copy
 from rnnfast.models.parts.condition import Condition, make_condition_layer
 from rnnfast.models.parts.corpus import CorpusReader
+from rnnfast.models.parts.hyperparameters import LayerOptions
 from rnnfast.models.parts.language_answers import LanguageAnswers
 from rnnfast.models.parts.language_training import (
+    CorpusOptions,
+    CorpusTraining,
     choose_epochs,
-    make_batches,
-    make_language_trainer,
     prepare_corpus,
 )
 from rnnfast.models.parts.token_network import TokenNetwork
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import tokenizer_from_dict
 from rnnfast.text.vocabulary import Vocabulary
-from rnnfast.training.loop import Callback
-from rnnfast.training.progress import Reporter
+from rnnfast.training.progress import Callback, Reporter
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -184,27 +184,33 @@ class LanguageModel(LanguageAnswers):
         verbose = check_int("verbose", verbose, 0)
         fresh = self._copy_to_train()
         reader = CorpusReader(fresh._tokenizer(), fresh.lines)
-        corpus = prepare_corpus(fresh, reader, text, valid, (condition, valid_condition))
+        options = fresh._options(CorpusOptions)
+        corpus = prepare_corpus(options, reader, text, valid, (condition, valid_condition))
         rng = make_generator("seed", fresh.seed)
         network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
         fresh.vocabulary_, fresh.tokenizer_ = corpus.vocabulary, reader.tokenizer
         fresh.network_, fresh.condition_ = network, corpus.condition
-        steps = len(make_batches(fresh, corpus, network.start, None))
+        training = CorpusTraining(network, corpus, options)
+        steps = len(training.batches(None))
         epochs = epochs or choose_epochs(steps)
         reporter = Reporter(verbose, unit=fresh.level, perplexity=True)
-        trainer = make_language_trainer(
+        self._train(
             fresh,
-            network,
-            corpus,
             rng,
-            epochs * steps,
-            checkpoint,
+            step=training.step,
+            batches=training.batches,
+            epochs=epochs,
+            total_steps=epochs * steps,
+            checkpoint=checkpoint,
+            resume=resume,
+            data=training.fingerprint,
+            validate=training.validate if corpus.valid else None,
+            baseline=math.log(len(corpus.vocabulary)),
+            carry=training.carry,
             callbacks=callbacks,
             reporter=reporter,
+            notes=corpus.notes,
         )
-        for note in corpus.notes:
-            reporter.tell(note)
-        train_copy(self, fresh, trainer, epochs, resume)
         return self
 
     # Making and files
@@ -233,17 +239,9 @@ class LanguageModel(LanguageAnswers):
             given = make_condition_layer(condition, self.condition_size, self.dtype, rng)
         return TokenNetwork(
             len(vocabulary),
-            cell=self.cell,
-            hidden_size=self.hidden_size,
-            num_layers=self.num_layers,
-            embedding_size=self.embedding_size,
-            dropout=self.dropout,
-            cell_options=self.cell_options,
-            dtype=self.dtype,
+            self._options(LayerOptions),
             rng=rng,
-            variational=self.variational,
             embedding_dropout=self.embedding_dropout,
-            sparse_embedding=self.sparse_embedding,
             weight_drop=self.weight_drop,
             activation_penalty=self.activation_penalty,
             slowness_penalty=self.slowness_penalty,

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
 from rnnfast._checks import check_int
-from rnnfast._checks.arrays import read_array, require_finite
-from rnnfast.models.every_step import Stepwise
+from rnnfast.models.base import OfPart
+from rnnfast.models.estimator import Estimator
+from rnnfast.models.parts.codecs.steps import LabelSetCodec
+from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.generation import draw_steps
-from rnnfast.models.parts.sequences import as_list
-from rnnfast.models.parts.step_heads import SigmoidHead, StepHead
+from rnnfast.models.parts.heads import SigmoidHead
+from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MultiLabelTagger(Stepwise):
+class MultiLabelTagger(Estimator):
     """Gives every step of a sequence any of K labels, such as the keys of a piano that sound.
 
     The picture of the course is *many to many* with ``T_x = T_y``; each output is a vector of K
@@ -37,7 +38,7 @@ class MultiLabelTagger(Stepwise):
     Parameters
     ----------
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
-        What is read of a word; see `rnnfast.models.every_step.Stepwise`.
+        What is read of a word; see `rnnfast.models.parts.hyperparameters.WordOptions`.
     **others
         The hyperparameters that all models have, see
         `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
@@ -66,6 +67,18 @@ class MultiLabelTagger(Stepwise):
            [1, 0]])
     """
 
+    lowercase: bool = False
+    char_encoder: bool = False
+    char_embedding_size: int = 32
+    char_hidden_size: int = 32
+    shape_features: bool = False
+
+    num_labels_ = OfPart[int]("_codec.num_labels")
+    words_ = OfPart[WordFeatures | None]("_reader.words")
+    network_: EncoderNetwork = field(init=False)
+    _codec: LabelSetCodec = field(init=False)
+    _reads_words: ClassVar[bool] = True
+
     # Asking
 
     def predict_proba(self, X: Any) -> list[Array]:
@@ -91,7 +104,7 @@ class MultiLabelTagger(Stepwise):
             If the sequences are of another kind than in training.
         """
         self = self._as_fitted()
-        return self._outputs(self._encode("X", X), self.network_.probabilities)
+        return self.network_.steps_of(self._reader.encode("X", X), self.network_.probabilities)
 
     def predict(self, X: Any) -> list[Array]:
         """Return arrays of bool ``(T_i, K)``, True where a label is likelier than not.
@@ -99,7 +112,7 @@ class MultiLabelTagger(Stepwise):
         Takes what `predict_proba` takes and raises what it raises.
         """
         self = self._as_fitted()
-        return self._outputs(self._encode("X", X), self.network_.predict)
+        return self.network_.steps_of(self._reader.encode("X", X), self.network_.predict)
 
     def generate(
         self,
@@ -148,9 +161,9 @@ class MultiLabelTagger(Stepwise):
         if prefix is None:
             given = [np.zeros((0, self.num_labels_))] * check_int("n", n, 1)
         else:
-            given = self._read_targets("prefix", prefix)
+            given = self._codec.read("prefix", prefix)
             given = [p if p.size else np.zeros((0, self.num_labels_)) for p in given]
-            require_columns("prefix", given, self.num_labels_)
+            self._codec.check_known("prefix", given)
         return draw_steps(
             self.network_, self.inputs_, self.num_labels_, steps, given, temperature, seed
         )
@@ -194,91 +207,14 @@ class MultiLabelTagger(Stepwise):
             As `score`.
         """
         self = self._as_fitted()
-        sequences, targets = self._read_pair(X, y)
-        return self._compare(Examples(self._encode("X", sequences), targets))
+        sequences, targets = self._codec.read_pair(self._reader.read, X, y)
+        examples = Examples(self._reader.encode("X", sequences), targets)
+        return self._codec.compare(self.network_, examples)
 
-    def _compare(self, examples: Examples) -> dict[str, float]:
-        loss = self._mean_loss(Examples(examples.x, self._encode_targets(examples.y)))
-        right = true = given = 0
-        predicted = self._outputs(examples.x, self.network_.predict)
-        for t, p in zip(examples.y, predicted, strict=True):
-            right += int((p & (t > 0)).sum())
-            true, given = true + int((t > 0).sum()), given + int(p.sum())
-        either = true + given - right
-        return {
-            "loss": loss,
-            "f1": 2 * right / (true + given) if either else 1.0,
-            "accuracy": right / either if either else 1.0,
-        }
+    # What it is composed of
 
-    # What `Stepwise` asks for
+    def _make_codec(self) -> LabelSetCodec:
+        return LabelSetCodec(self.dtype)
 
-    def _read_targets(self, name: str, y: Any) -> list[Array]:
-        targets = read_rows(name, y)
-        for number, rows in enumerate(targets):
-            wrong = rows[(rows != 0) & (rows != 1)]
-            if wrong.size:
-                raise ValueError(f"{name}[{number}]: expected 0 and 1, got {wrong[0]:g}")
-        return targets
-
-    def _learn_targets(self, targets: list[Array]) -> None:
-        self.num_labels_ = targets[0].shape[1]
-
-    def _check_targets(self, name: str, targets: list[Array]) -> None:
-        require_columns(name, targets, self.num_labels_)
-
-    def _encode_targets(self, targets: list[Array]) -> list[Array]:
-        return [rows.astype(self.dtype) for rows in targets]
-
-    def _baseline(self, examples: Examples) -> float | None:
-        return float(self.num_labels_ * math.log(2))
-
-    def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:
-        return SigmoidHead(in_features, self.num_labels_, dtype=self.dtype, rng=rng)
-
-    def _figures(self, examples: Examples) -> dict[str, float]:
-        return {f"valid_{name}": value for name, value in self._compare(examples).items()}
-
-    def _learned(self) -> dict[str, Any]:
-        return {**super()._learned(), "num_labels": self.num_labels_}
-
-    def _restore(self, learned: Mapping[str, Any]) -> None:
-        self.num_labels_ = check_int("num_labels", learned["num_labels"], 1)
-        super()._restore(learned)
-
-
-def read_rows(name: str, y: Any) -> list[Array]:
-    """Return the numbers that belong to the steps of sequences, ``(T_i, K)`` each.
-
-    An empty list stands for a sequence of no steps.
-
-    Raises
-    ------
-    TypeError
-        If they are not real numbers.
-    ValueError
-        If there is nothing, an array has not two axes, widths differ, or a number is not finite.
-    """
-    rows: list[Array] = []
-    for number, item in enumerate(as_list(name, y, "a list of arrays")):
-        label = f"{name}[{number}]"
-        array = read_array(label, item, "shape (T, K)")
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"{label}: expected real numbers, got dtype {array.dtype}")
-        if array.shape != (0,) and (array.ndim != 2 or array.shape[1] == 0):
-            raise ValueError(f"{label}: expected shape (T, K), got {array.shape}")
-        require_finite(label, array, ("step", "number"))
-        rows.append(array)
-    columns = next((array.shape[1] for array in rows if array.ndim == 2), None)
-    if columns is None:
-        raise ValueError(f"{name}: expected at least one array with something in it, got none")
-    rows = [array.reshape(-1, columns) if array.shape == (0,) else array for array in rows]
-    require_columns(name, rows, columns)
-    return rows
-
-
-def require_columns(name: str, rows: list[Array], columns: int) -> None:
-    """Raise ValueError unless all arrays have so many columns."""
-    for number, array in enumerate(rows):
-        if array.shape[1] != columns:
-            raise ValueError(f"{name}[{number}]: expected shape (T, {columns}), got {array.shape}")
+    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> SigmoidHead:
+        return SigmoidHead(encoder.output_size, self.num_labels_, dtype=self.dtype, rng=rng)

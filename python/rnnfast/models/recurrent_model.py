@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import copy
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar
 
-from rnnfast._checks import LARGEST_FACTOR, among, check_bool, check_int, check_real
-from rnnfast._checks.messages import shown
+import numpy as np
+
+from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
+from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
 from rnnfast.models.parts.inputs import make_tokenizer
+from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
 from rnnfast.nn.module import Module
-from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
+from rnnfast.training.loop import TrainingLoop
+from rnnfast.training.progress import Progress
+
+Batch = TypeVar("Batch")
+Options = TypeVar("Options", bound=Any)
+
+# Hyperparameters that may change when training is resumed.
+_FREE_ON_RESUMPTION = ("epochs", "patience", "verbose")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -124,30 +136,110 @@ class RecurrentModel(Model, base=True):
 
         A subclass adds its own.
         """
-        if not among(self.cell, LAYERS):
-            raise ValueError(f"cell: expected one of {', '.join(LAYERS)}, got {shown(self.cell)}")
-        check_int("hidden_size", self.hidden_size, 1)
-        check_int("num_layers", self.num_layers, 1)
-        if not among(self.dtype, ("float32", "float64")):
-            raise ValueError(f"dtype: expected 'float32' or 'float64', got {shown(self.dtype)}")
-        for name in ("embedding_size", "max_vocabulary_size"):
-            value = getattr(self, name)
-            if value is not None:
-                check_int(name, value, 1)
-        check_bool("sparse_embedding", self.sparse_embedding)
-        check_int("min_count", self.min_count, 1)
-        check_int("batch_size", self.batch_size, 1)
-        check_real("dropout", self.dropout, 0, 1, below=True)
-        check_bool("variational", self.variational)
-        check_real("learning_rate", self.learning_rate, 0, LARGEST_FACTOR, above=True)
-        for name in ("clip_norm", "clip_value"):
-            value = getattr(self, name)
-            if value is not None:
-                check_real(name, value, 0, above=True)
-        check_real("validation_fraction", self.validation_fraction, 0, 1, below=True)
+        for kind in (TokenOptions, LayerOptions, FittingOptions):
+            self._options(kind)
+
+    def _options(self, kind: type[Options]) -> Options:
+        """Return those hyperparameters that a dataclass has, checked, as one of it."""
+        names = {field.name for field in fields(kind)} & self._defaults().keys()
+        made: Options = kind(**{name: getattr(self, name) for name in names})
+        return made
 
     def _tokenizer(self) -> CharTokenizer | WordTokenizer:
         return make_tokenizer(self.level, self.tokenizer_options)
+
+    # Training
+
+    def _train(
+        self,
+        trained: RecurrentModel,
+        rng: np.random.Generator,
+        *,
+        step: Callable[[Batch, float], tuple[float, int]],
+        batches: Callable[[np.random.Generator], Iterable[Batch]],
+        epochs: int,
+        total_steps: int,
+        checkpoint: str | os.PathLike[str] | None,
+        resume: bool,
+        data: Callable[[], Mapping[str, str]],
+        notes: Sequence[str] = (),
+        **options: Any,
+    ) -> None:
+        """Train ``trained``, a copy of this model, and take over what it learned.
+
+        Until training has ended this model is as it was, for callbacks and other threads too. It
+        stays so if an error ends the training.
+
+        Parameters
+        ----------
+        trained : RecurrentModel
+            What callbacks find as ``progress.model``, with its network. Its history begins anew.
+        rng, batches, epochs, checkpoint, resume
+            As `TrainingLoop` takes them.
+        step : callable
+            As that takes it, but told too which part of the training is over, from 0 to 1.
+        total_steps : int
+            Steps of the whole training, for the schedule.
+        data : callable
+            Returns fingerprints of the data by name, which a resumption compares; called only if
+            there is a checkpoint.
+        notes : sequence of str
+            What is to be told before training begins.
+        **options
+            Further arguments of `TrainingLoop`.
+        """
+        trained.history_, trained.best_epoch_, trained.stopped_ = [], 0, ""
+        trained._trained_with = copy.deepcopy(trained.get_params())
+        modules = trained._modules()
+        how = trained._options(FittingOptions)
+        optimizer = make_optimizer(how.optimizer, modules, how.learning_rate, how.optimizer_options)
+        identity: dict[str, Any] = {}
+        if checkpoint is not None:
+            # Equal values are the same training, whatever type they have.
+            identity = {
+                name: pack(untyped(unpack(value)))
+                for name, value in trained._params_to_save().items()
+                if name not in _FREE_ON_RESUMPTION
+            }
+            identity.update(data())
+        schedule = make_schedule(
+            how.schedule,
+            optimizer,
+            total_steps,
+            how.schedule_options,
+            maximize=options.get("maximize", False),
+        )
+        loop: TrainingLoop[Batch] = TrainingLoop(
+            lambda batch: step(batch, loop.steps / total_steps),
+            batches,
+            modules,
+            optimizer,
+            rng,
+            schedule=schedule,
+            max_norm=how.clip_norm,
+            max_value=how.clip_value,
+            average=make_average(how.averaging, modules, how.averaging_options),
+            patience=how.patience,
+            checkpoint=checkpoint,
+            identity=identity,
+            model=trained,
+            **options,
+        )
+
+        def note(progress: Progress) -> None:
+            trained.history_ = progress.history
+
+        def finish() -> None:
+            for module in modules.values():  # gradients of the last step: nothing to copy
+                module.zero_grad()
+            trained.history_ = loop.history
+            trained.best_epoch_, trained.stopped_ = loop.best_epoch, loop.stopped
+            self._adopt(trained)
+
+        loop.callbacks, loop.finish = [note, *loop.callbacks], finish
+        for text in notes:
+            loop.reporter.tell(text)
+        loop.run(epochs, resume)
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "network_")

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from rnnfast._checks import among, check_bool, check_int, check_real
+from rnnfast._checks import among, check_bool, check_real
 from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.generation.search import beam_search
 from rnnfast.metrics import accuracy
-from rnnfast.models.many_to_many import ManyToMany
+from rnnfast.models.base import OfPart
+from rnnfast.models.estimator import Estimator
+from rnnfast.models.parts.codecs.texts import TokenCodec
 from rnnfast.models.parts.encoder import EncoderLayers
-from rnnfast.models.parts.examples import Examples, check_same_length
-from rnnfast.models.parts.inputs import TokenInputs, inputs_from_dict, learn_inputs
-from rnnfast.models.parts.pairs import PairBatch, make_pair_batch
+from rnnfast.models.parts.examples import check_same_length, scoring_batches
+from rnnfast.models.parts.hyperparameters import LayerOptions
+from rnnfast.models.parts.inputs import TokenInputs
+from rnnfast.models.parts.pairs import PairBatch
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork, make_attention
-from rnnfast.models.parts.sequences import read_sequences
 from rnnfast.nn.module import Array
-from rnnfast.text._tokens import require_no_end
 
 # The exponent that the course suggests.
 _LENGTH_PENALTY = 0.7
@@ -53,7 +54,7 @@ class Alignment(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Seq2Seq(ManyToMany):
+class Seq2Seq(Estimator):
     """Sequences from sequences of other lengths: translation, commands, arithmetic.
 
     The course's many-to-many picture with T_x != T_y. An encoder reads x and its final state begins
@@ -132,9 +133,11 @@ class Seq2Seq(ManyToMany):
     embedding_size: int | None = 64
     batch_size: int = 64
 
+    targets_ = OfPart[TokenInputs]("_codec.inputs")
+    writes_text_ = OfPart[bool]("_codec.writes_text")
+    max_length_ = OfPart[int]("_codec.max_length")
     network_: Seq2SeqNetwork = field(init=False)
-
-    _unit: ClassVar[str] = "token"
+    _codec: TokenCodec = field(init=False)
 
     # Asking
 
@@ -173,8 +176,9 @@ class Seq2Seq(ManyToMany):
             As `fit`, for ``X``; or if an option is out of range.
         """
         self = self._as_fitted()
-        found = self._predict_ids(self._encode_x("X", X), beam_size, length_penalty, max_length)
-        return self._written([self.targets_.vocabulary.decode(ids) for ids in found])
+        x = self._reader.encode("X", X)
+        found = self._predict_ids(x, beam_size, length_penalty, max_length)
+        return self._codec.written([*map(self._codec.vocabulary.decode, found)])
 
     def score(
         self,
@@ -200,11 +204,11 @@ class Seq2Seq(ManyToMany):
             As `fit`.
         """
         self = self._as_fitted()
-        true = self._read_targets("y", y)
-        x = self._encode_x("X", X)
+        true = self._codec.read("y", y)
+        x = self._reader.encode("X", X)
         check_same_length(x, true)
         found = self._predict_ids(x, beam_size, length_penalty, max_length)
-        return accuracy(true, [self.targets_.vocabulary.decode(ids) for ids in found])
+        return accuracy(true, [*map(self._codec.vocabulary.decode, found)])
 
     def attention_weights(self, x: Any, y: Any = None) -> Alignment:
         """Return how much each step of an output reads of each step of its input.
@@ -231,20 +235,22 @@ class Seq2Seq(ManyToMany):
         self = self._as_fitted()
         if self.network_.attention is None:
             raise ValueError("attention: expected a model with attention, got None")
-        (ids,) = self._encode_x("x", [x])
+        codec = self._codec
+        (ids,) = self._reader.encode("x", [x])
         if y is None:
             (target,) = self._predict_ids([ids])
         else:
-            (target,) = self._encode_targets("y", self._read_targets("y", [y]), [ids])
-        batch = self._pair_batch([ids], [target])
+            (target,) = codec.encode("y", codec.read("y", [y]), [ids])
+        batch = codec.pairs([ids], [target])
         weights = self.network_.attention_weights(batch)[:, 0, : len(ids)]
         source: list[str] = []
         if isinstance(self.inputs_, TokenInputs):
-            (tokens,) = read_sequences("x", [x], self.inputs_.tokenizer)
+            (tokens,) = self._reader.read("x", [x])
             source = list(tokens)
-        vocabulary = self.targets_.vocabulary
-        shown = vocabulary.decode(batch.targets[:, 0])
-        return Alignment(source, shown, weights[:, ::-1] if self.reverse_source else weights)
+        target_tokens = codec.vocabulary.decode(batch.targets[:, 0])
+        return Alignment(
+            source, target_tokens, weights[:, ::-1] if self._reader.reverse else weights
+        )
 
     def _predict_ids(
         self,
@@ -253,10 +259,10 @@ class Seq2Seq(ManyToMany):
         length_penalty: float = _LENGTH_PENALTY,
         max_length: int | None = None,
     ) -> list[Ints]:
-        vocabulary, network = self.targets_.vocabulary, self.network_
+        vocabulary, network = self._codec.vocabulary, self.network_
         assert vocabulary.eos_id is not None
         results: list[Ints] = [np.zeros(0, np.int64)] * len(x)
-        for chosen, padded, lengths in self._scoring_batches(x):
+        for chosen, padded, lengths in scoring_batches(x):
             found = beam_search(
                 network.decode(network.encode(padded, lengths)),
                 len(chosen),
@@ -271,7 +277,7 @@ class Seq2Seq(ManyToMany):
                 results[number] = hypotheses[0].tokens
         return results
 
-    # Training
+    # What it is composed of
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
@@ -287,48 +293,31 @@ class Seq2Seq(ManyToMany):
                 f"sampling_schedule: expected one of {known}, got {shown(self.sampling_schedule)}"
             )
 
-    def _learn_targets(self, train: list[list[str]], everything: list[list[str]]) -> None:
-        learned = learn_inputs(
-            "y",
-            [*train],
+    def _make_codec(self) -> TokenCodec:
+        return TokenCodec(
             self._tokenizer(),
             max_vocabulary_size=self.max_vocabulary_size,
             min_count=self.min_count,
-            eos="<EOS>",
         )
-        assert isinstance(learned, TokenInputs)
-        self.targets_ = learned
-        self.max_length_ = 2 * max(map(len, train))
 
-    def _encode_targets(self, name: str, targets: list[list[str]], x: list[Array]) -> list[Array]:
-        vocabulary = self.targets_.vocabulary
-        for number, tokens in enumerate(targets):
-            require_no_end(f"{name}[{number}]", tokens, vocabulary.eos)
-        return [vocabulary.encode(tokens) for tokens in targets]
+    def _reads_backwards(self) -> bool:
+        return self.reverse_source
 
     def _make_network(self, rng: np.random.Generator) -> Seq2SeqNetwork:
-        encoder = self._make_encoder(self.inputs_, rng)
+        encoder = self._make_encoder(rng)
         directions = encoder.recurrent.num_directions
-        options = dict(self.cell_options or {})
-        if "proj_size" in options:
-            options["proj_size"] *= directions
-        num_tokens = self.targets_.size
-        decoder = EncoderLayers(
-            num_tokens + 1,
-            tokens=True,
-            embedding_size=self.embedding_size,
-            sparse_embedding=self.sparse_embedding,
-            embedding_scale=self.embedding_scale,
-            cell=self.cell,
+        cell_options = dict(self.cell_options or {})
+        if "proj_size" in cell_options:
+            cell_options["proj_size"] *= directions
+        layers = replace(
+            self._options(LayerOptions),
             hidden_size=directions * self.hidden_size,
-            num_layers=self.num_layers,
-            dropout=self.dropout,
-            variational=self.variational,
-            cell_options=options,
-            dtype=self.dtype,
-            rng=rng,
-            drop_outputs=False,
-            blank=num_tokens,
+            bidirectional=False,
+            cell_options=cell_options,
+        )
+        num_tokens = len(self._codec.vocabulary)
+        decoder = EncoderLayers(
+            num_tokens + 1, layers, tokens=True, rng=rng, drop_outputs=False, blank=num_tokens
         )
         return Seq2SeqNetwork(
             encoder,
@@ -343,53 +332,8 @@ class Seq2Seq(ManyToMany):
             rng=rng,
         )
 
-    def _make_step(
-        self, network: Seq2SeqNetwork, progress: Callable[[], float]
-    ) -> Callable[[PairBatch], tuple[float, int]]:
-        rise = _SAMPLING_SCHEDULES[self.sampling_schedule]
-
-        def step(batch: PairBatch) -> tuple[float, int]:
-            network.sampling = self.sampling * rise(progress())
-            return network.add_gradients(batch)
-
-        return step
-
-    def _make_batch(self, examples: Examples, chosen: Ints) -> PairBatch:
-        return self._pair_batch([examples.x[i] for i in chosen], [examples.y[i] for i in chosen])
-
-    def _pair_batch(self, x: list[Array], y: list[Array]) -> PairBatch:
-        end = self.targets_.vocabulary.eos_id
-        assert end is not None
-        return make_pair_batch(x, y, self.targets_.size, end)
-
-    def _baseline(self, examples: Examples) -> float | None:
-        return math.log(self.targets_.size)
-
-    def _figures(self, examples: Examples) -> dict[str, float]:
-        loss, count = 0.0, 0
-        for chosen, _, _ in self._scoring_batches(examples.x):
-            part, terms = self.network_.loss(self._make_batch(examples, chosen))
-            loss, count = loss + part, count + terms
-        return {"valid_loss": loss / count}
-
-    def _encode_x(self, name: str, X: Any) -> list[Array]:
-        encoded = super()._encode_x(name, X)
-        if not self.reverse_source:
-            return encoded
-        return [np.ascontiguousarray(sequence[::-1]) for sequence in encoded]
-
-    # Files
-
-    def _learned(self) -> dict[str, Any]:
-        return {
-            **super()._learned(),
-            "targets": self.targets_.to_dict(),
-            "max_length": self.max_length_,
-        }
-
-    def _restore(self, learned: Mapping[str, Any]) -> None:
-        targets = inputs_from_dict(learned["targets"])
-        assert isinstance(targets, TokenInputs)
-        self.targets_ = targets
-        self.max_length_ = check_int("max_length", learned["max_length"], 0)
-        super()._restore(learned)
+    def _step(
+        self, network: Seq2SeqNetwork, batch: PairBatch, progress: float
+    ) -> tuple[float, int]:
+        network.sampling = self.sampling * _SAMPLING_SCHEDULES[self.sampling_schedule](progress)
+        return network.add_gradients(batch)

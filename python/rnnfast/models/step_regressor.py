@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from rnnfast._checks import among
-from rnnfast._checks.messages import shown
-from rnnfast.metrics import mae, r2, rmse
-from rnnfast.models.every_step import Stepwise
-from rnnfast.models.multilabel_tagger import read_rows, require_columns
+from rnnfast.models.base import OfPart
+from rnnfast.models.estimator import Estimator
+from rnnfast.models.parts.codecs.steps import StepNumberCodec
+from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.sequences import as_list
-from rnnfast.models.parts.step_heads import NUMBER_LOSSES, NumberHead, StepHead
+from rnnfast.models.parts.heads import NumberHead
+from rnnfast.models.parts.pooled_head import check_loss
 from rnnfast.models.parts.targets import NumberTargets
+from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class StepRegressor(Stepwise):
+class StepRegressor(Estimator):
     """Gives every step of a sequence one number or several.
 
     The picture of the course is *many to many* with ``T_x = T_y``; the outputs are numbers:
@@ -41,7 +41,7 @@ class StepRegressor(Stepwise):
         divided by its standard deviation, both of the part that is learned from. Predictions are
         in the units of ``y`` either way.
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
-        What is read of a word; see `rnnfast.models.every_step.Stepwise`.
+        What is read of a word; see `rnnfast.models.parts.hyperparameters.WordOptions`.
     **others
         The hyperparameters that all models have, see
         `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
@@ -71,8 +71,18 @@ class StepRegressor(Stepwise):
     True
     """
 
+    lowercase: bool = False
+    char_encoder: bool = False
+    char_embedding_size: int = 32
+    char_hidden_size: int = 32
+    shape_features: bool = False
     loss: Literal["mse", "mae"] = "mse"
 
+    outputs_ = OfPart[NumberTargets]("_codec.numbers")
+    words_ = OfPart[WordFeatures | None]("_reader.words")
+    network_: EncoderNetwork = field(init=False)
+    _codec: StepNumberCodec = field(init=False)
+    _reads_words: ClassVar[bool] = True
     _estimator_type: ClassVar[str | None] = "regressor"
 
     # Asking
@@ -100,8 +110,8 @@ class StepRegressor(Stepwise):
             If the sequences are of another kind than in training.
         """
         self = self._as_fitted()
-        numbers = self._predicted(self._encode("X", X))
-        return [rows[:, 0] for rows in numbers] if self._flat else numbers
+        numbers = self._codec.predict(self.network_, self._reader.encode("X", X))
+        return [rows[:, 0] for rows in numbers] if self._codec.flat else numbers
 
     def score(self, X: Any, y: Any) -> float:
         """Return R squared over all steps together, the mean over the K numbers.
@@ -139,75 +149,19 @@ class StepRegressor(Stepwise):
             As `score`.
         """
         self = self._as_fitted()
-        sequences, targets = self._read_pair(X, y)
-        return self._compare(targets, self._encode("X", sequences))
+        sequences, targets = self._codec.read_pair(self._reader.read, X, y)
+        examples = Examples(self._reader.encode("X", sequences), targets)
+        return self._codec.compare(self.network_, examples)
 
-    def _predicted(self, x: list[Array]) -> list[Array]:
-        return [self.outputs_.decode(rows) for rows in self._outputs(x, self.network_.predict)]
-
-    def _compare(self, targets: list[Array], x: list[Array]) -> dict[str, float]:
-        true, predicted = np.concatenate(targets), np.concatenate(self._predicted(x))
-        figures = {"rmse": rmse, "mae": mae, "r2": r2}
-        return {name: figure(true, predicted) for name, figure in figures.items()}
-
-    # What `Stepwise` asks for
+    # What it is composed of
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
-        if not among(self.loss, NUMBER_LOSSES):
-            known = ", ".join(NUMBER_LOSSES)
-            raise ValueError(f"loss: expected one of {known}, got {shown(self.loss)}")
+        check_loss(self.loss)
 
-    def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
-        items = as_list("y", y, "a list of arrays")
-        self._flat = any(_as_column(item) is not item for item in items)
-        return super()._prepare(X, y, valid)
+    def _make_codec(self) -> StepNumberCodec:
+        return StepNumberCodec(self.standardize, self.dtype)
 
-    def _read_targets(self, name: str, y: Any) -> list[Array]:
-        return read_rows(name, [_as_column(item) for item in as_list(name, y, "a list of arrays")])
-
-    def _learn_targets(self, targets: list[Array]) -> None:
-        self.outputs_ = NumberTargets.learn(targets, self.standardize, self.dtype)
-
-    def _check_targets(self, name: str, targets: list[Array]) -> None:
-        require_columns(name, targets, self.outputs_.size)
-
-    def _encode_targets(self, targets: list[Array]) -> list[Array]:
-        return [self.outputs_.encode(f"y[{n}]", rows) for n, rows in enumerate(targets)]
-
-    def _baseline(self, examples: Examples) -> float | None:
-        if not self.standardize:
-            return None
-        # Of the mean as the answer: few examples may lie far from it.
-        y = np.concatenate(self._encode_targets(examples.y)).astype(np.float64)
-        return max(float(self.outputs_.size), float(np.square(y).sum()) / max(len(y), 1))
-
-    def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:
-        return NumberHead(
-            in_features, self.outputs_.size, loss=self.loss, dtype=self.dtype, rng=rng
-        )
-
-    def _figures(self, examples: Examples) -> dict[str, float]:
-        encoded = Examples(examples.x, self._encode_targets(examples.y))
-        figures = self._compare(examples.y, examples.x)
-        return {
-            "valid_loss": self._mean_loss(encoded),
-            **{f"valid_{name}": value for name, value in figures.items()},
-        }
-
-    def _learned(self) -> dict[str, Any]:
-        return {**super()._learned(), "outputs": self.outputs_.to_dict(), "flat": self._flat}
-
-    def _restore(self, learned: Mapping[str, Any]) -> None:
-        self.outputs_ = NumberTargets.from_dict(learned["outputs"])
-        self._flat = self.outputs_.read_single("flat", learned["flat"])
-        super()._restore(learned)
-
-
-def _as_column(item: Any) -> Any:
-    """Return numbers ``(T,)`` as ``(T, 1)``, and anything else as it is."""
-    try:
-        array = np.asarray(item)
-    except (ValueError, OverflowError):  # rows of different lengths: for `read_rows` to name
-        return item
-    return array[:, np.newaxis] if array.ndim == 1 and array.size else item
+    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> NumberHead:
+        size = self.outputs_.size
+        return NumberHead(encoder.output_size, size, loss=self.loss, dtype=self.dtype, rng=rng)

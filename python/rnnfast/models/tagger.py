@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from rnnfast._checks import among, check_bool, check_int, check_real
 from rnnfast._checks.messages import shown
-from rnnfast.metrics import entity_scores
-from rnnfast.models.every_step import Stepwise
-from rnnfast.models.parts.examples import Examples
+from rnnfast.models.base import OfPart
+from rnnfast.models.estimator import Estimator
+from rnnfast.models.parts.codecs.tags import TagCodec, compare_tags
+from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.feedback_head import FeedbackHead
-from rnnfast.models.parts.labels import (
-    chance_loss,
-    class_weights,
-    counts,
-    find_classes,
-    read_label_lists,
-    restore_classes,
-)
-from rnnfast.models.parts.step_heads import CrfHead, SoftmaxHead, StepHead
-from rnnfast.models.parts.tag_set import TagSet
-from rnnfast.nn.crf import Constraints
+from rnnfast.models.parts.heads import CrfHead, Head, SoftmaxHead
+from rnnfast.models.parts.hyperparameters import LayerOptions
+from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SequenceTagger(Stepwise):
+class SequenceTagger(Estimator):
     """Gives every step of a sequence a label: part of speech, named entity, slot.
 
     The picture of the course is *many to many* with ``T_x = T_y``: an output at every step, here
@@ -75,9 +69,10 @@ class SequenceTagger(Stepwise):
     label_smoothing : float
         s in [0, 1): in training s of the probability is spread over all labels. Not with ``crf``.
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
-        What is read of a word; see `rnnfast.models.every_step.Stepwise`. With ``char_encoder`` the
-        characters of a word are read by layers of their own, so that one that training has not
-        seen is told by its spelling; ``word_dropout`` teaches the network to make use of that.
+        What is read of a word; see `rnnfast.models.parts.hyperparameters.WordOptions`. With
+        ``char_encoder`` the characters of a word are read by layers of their own, so that one that
+        training has not seen is told by its spelling; ``word_dropout`` teaches the network to make
+        use of that.
     **others
         The hyperparameters that all models have, see
         `rnnfast.models.recurrent_model.RecurrentModel`, and all supervised ones, see
@@ -113,6 +108,11 @@ class SequenceTagger(Stepwise):
     [['B-PER', 'O', 'B-LOC']]
     """
 
+    lowercase: bool = False
+    char_encoder: bool = False
+    char_embedding_size: int = 32
+    char_hidden_size: int = 32
+    shape_features: bool = False
     bidirectional: bool = True
     crf: bool = False
     feed_labels: bool = False
@@ -121,6 +121,13 @@ class SequenceTagger(Stepwise):
     scheme: Literal["bio"] | None = None
     class_weight: Literal["balanced"] | Mapping[Any, float] | None = None
     label_smoothing: float = 0.0
+
+    classes_ = OfPart[Array]("_codec.tags.classes")
+    class_weights_ = OfPart[Array | None]("_codec.class_weights")
+    words_ = OfPart[WordFeatures | None]("_reader.words")
+    network_: EncoderNetwork = field(init=False)
+    _codec: TagCodec = field(init=False)
+    _reads_words: ClassVar[bool] = True
 
     # Asking
 
@@ -147,7 +154,7 @@ class SequenceTagger(Stepwise):
             If the sequences are of another kind than in training.
         """
         self = self._as_fitted()
-        return [labels.tolist() for labels in self._labels(self._encode("X", X))]
+        return [labels.tolist() for labels in self._labels(self._reader.encode("X", X))]
 
     def predict_proba(self, X: Any) -> list[Array]:
         """Return the probability of each label at each step.
@@ -171,7 +178,7 @@ class SequenceTagger(Stepwise):
             As `predict`.
         """
         self = self._as_fitted()
-        return self._outputs(self._encode("X", X), self.network_.probabilities)
+        return self.network_.steps_of(self._reader.encode("X", X), self.network_.probabilities)
 
     def score(self, X: Any, y: Any) -> float:
         """Return the F1 of entities with a scheme, else the share of labels that are right.
@@ -211,32 +218,14 @@ class SequenceTagger(Stepwise):
             As `score`.
         """
         self = self._as_fitted()
-        sequences, labels = self._read_pair(X, y)
-        return self._compare(labels, self._labels(self._encode("X", sequences)))
+        sequences, labels = self._codec.read_pair(self._reader.read, X, y)
+        predicted = self._labels(self._reader.encode("X", sequences))
+        return compare_tags(labels, predicted, self.scheme)
 
     def _labels(self, x: list[Array]) -> list[Array]:
-        options = {}
-        if isinstance(self.network_.head, FeedbackHead):
-            options["beam_size"] = self.beam_size
-        numbers = self._outputs(
-            x, lambda batch, lengths: self.network_.predict(batch, lengths, **options)
-        )
-        return [self.classes_[row] for row in numbers]
+        return self._codec.labels(self.network_, x, self.beam_size)
 
-    def _compare(self, true: list[Array], predicted: list[Array]) -> dict[str, float]:
-        steps = sum(int(counts(t).sum()) for t in true)
-        if steps == 0:
-            raise ValueError("y: expected labels that count, got none")
-        # What does not count is never predicted.
-        right = sum(int((t == p).sum()) for t, p in zip(true, predicted, strict=True))
-        figures = {"accuracy": right / steps}
-        if self.scheme:
-            entities = entity_scores([t.tolist() for t in true], [p.tolist() for p in predicted])
-            figures["precision"], figures["recall"] = entities.precision, entities.recall
-            figures["f1"] = entities.f1
-        return figures
-
-    # What `Stepwise` asks for
+    # What it is composed of
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
@@ -256,72 +245,17 @@ class SequenceTagger(Stepwise):
                 f"class_weight: expected None with crf=True, got {shown(self.class_weight)}"
             )
 
-    def _choice(self) -> tuple[str, bool]:
-        return "valid_f1" if self.scheme else "valid_accuracy", True
-
-    def _read_targets(self, name: str, y: Any) -> list[Array]:
-        return read_label_lists(name, y)
-
-    def _learn_targets(self, targets: list[Array]) -> None:
-        self.classes_ = find_classes(
-            "y", [label for labels in targets for label in labels.tolist()]
-        )
-        if self.scheme and self.classes_.dtype.kind != "U":
-            raise TypeError(f"y: expected BIO labels, got {shown(self.classes_.tolist()[0])}")
-        try:
-            self._tags = self._make_tags()
-        except ValueError as error:  # labels that are not of the scheme
-            raise ValueError(f"y: {error}") from None
-        self._tags.require_allowed("y", targets)
-        for option in ("crf", "feed_labels"):
-            if getattr(self, option):
-                self._tags.require_counting("y", targets, option)
-        numbers = np.concatenate(self._tags.numbers(targets))
-        self.class_weights_ = class_weights(
-            self.class_weight, self.classes_, numbers[counts(numbers)], self.dtype
+    def _make_codec(self) -> TagCodec:
+        chained = next((n for n in ("crf", "feed_labels") if getattr(self, n)), None)
+        return TagCodec(
+            self.class_weight, self.scheme, self.crf, chained, self.beam_size, self.dtype
         )
 
-    def _make_tags(self) -> TagSet:
-        rules = Constraints.bio(self.classes_.tolist()) if self.scheme else None
-        return TagSet(self.classes_, rules if self.crf else None)
-
-    def _encode_targets(self, targets: list[Array]) -> list[Array]:
-        return self._tags.numbers(targets)
-
-    def _prepare(self, X: Any, y: Any, valid: Any) -> tuple[Examples, Examples | None]:
-        train, held_out = super()._prepare(X, y, valid)
-        if held_out is not None:
-            numbers = self._tags.numbers(held_out.y)
-            if self.crf or self.feed_labels:
-                name = "y" if valid is None else "y of valid"
-                self._tags.require_counting(name, held_out.y, "crf" if self.crf else "feed_labels")
-            if not sum(counts(numbers[n]).sum() for n in self._tags.possible(numbers)):
-                name, cure = "y of valid", ""
-                if valid is None:
-                    name, cure = "y", "; or set validation_fraction=0"
-                raise ValueError(
-                    f"{name}: expected a sequence to validate on of labels that are learned, "
-                    f"got none{cure}"
-                )
-        return train, held_out
-
-    def _figures(self, examples: Examples) -> dict[str, float]:
-        figures = self._compare(examples.y, self._labels(examples.x))
-        numbers = self._tags.numbers(examples.y)
-        possible = self._tags.possible(numbers)
-        loss = self._mean_loss(
-            Examples([examples.x[n] for n in possible], [numbers[n] for n in possible])
-        )
-        return {"valid_loss": loss, **{f"valid_{name}": v for name, v in figures.items()}}
-
-    def _baseline(self, examples: Examples) -> float | None:
-        return chance_loss(self.classes_, self.class_weights_)
-
-    def _make_head(self, in_features: int, rng: np.random.Generator) -> StepHead:
-        num_tags = len(self.classes_)
+    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> Head:
+        in_features, num_tags = encoder.output_size, len(self.classes_)
         if self.crf:
             return CrfHead(
-                in_features, num_tags, constraints=self._tags.rules, dtype=self.dtype, rng=rng
+                in_features, num_tags, constraints=self._codec.tags.rules, dtype=self.dtype, rng=rng
             )
         if not self.feed_labels:
             return SoftmaxHead(
@@ -335,23 +269,9 @@ class SequenceTagger(Stepwise):
         return FeedbackHead(
             in_features,
             num_tags,
+            self._options(LayerOptions),
             label_embedding_size=self.label_embedding_size,
-            cell=self.cell,
-            hidden_size=self.hidden_size,
-            cell_options=self.cell_options,
             class_weights=self.class_weights_,
             label_smoothing=self.label_smoothing,
-            dtype=self.dtype,
             rng=rng,
         )
-
-    def _learned(self) -> dict[str, Any]:
-        weights = None if self.class_weights_ is None else self.class_weights_.tolist()
-        return {**super()._learned(), "classes": self.classes_.tolist(), "class_weights": weights}
-
-    def _restore(self, learned: Mapping[str, Any]) -> None:
-        self.classes_, self.class_weights_ = restore_classes(
-            learned["classes"], learned["class_weights"], self.dtype
-        )
-        self._tags = self._make_tags()
-        super()._restore(learned)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from rnnfast.models.parts.hyperparameters import LayerOptions
 from rnnfast.models.parts.input_parts import (
     Beside,
     DroppedEmbedding,
@@ -46,16 +46,14 @@ class EncoderLayers(Network):
     ----------
     size : int
         How many ids there are, or features.
+    options : LayerOptions
+        Embeddings and layers. Of no effect on features: ``embedding_size``, None of which are
+        one-hot vectors by their index, ``embedding_scale``, the deviation of initial embeddings,
+        and ``word_dropout``, the probability with which in training an id becomes `unknown`.
+        With ``dropout``, embeddings, the outputs between layers and those of the last one are set
+        to zero in training.
     tokens : bool
         Whether inputs are ids.
-    embedding_size : int or None
-        Numbers of an id's embedding; None: one-hot vectors, by their index. Of no effect on
-        features.
-    dropout : float
-        Probability with which embeddings, the outputs between layers and those of the last one are
-        set to zero in training.
-    cell, hidden_size, num_layers, bidirectional, cell_options, dtype
-        As `make_recurrent` takes them.
     rng : numpy.random.Generator
         Draws the initial weights, then dropout.
     drop_outputs : bool
@@ -64,24 +62,16 @@ class EncoderLayers(Network):
         An id that stands for no input: its vector is zero and stays so.
     unknown : int, optional
         An id whose vector begins as zeros, so that it says nothing until it was learned from.
-    word_dropout : float
-        Probability with which, in training, an id becomes `unknown`. Of no effect on features.
     words : WordLayers, optional
         What makes the vectors of words in place of an embedding; then inputs are ``(T, B, W)``
-        as it takes them, and ``size``, ``embedding_size``, ``blank``, ``unknown`` and
-        ``word_dropout`` are of no effect.
-    variational : bool
-        Whether dropout has one mask for all steps of a sequence.
+        as it takes them, and ``size``, ``blank``, ``unknown`` and what concerns embeddings are of
+        no effect.
     embedding_dropout : float
         Probability with which `EmbeddingDropout` drops an id.
-    sparse_embedding : bool
-        Whether gradients of an embedding are kept by row.
     tied : int, optional
         Make the embedding a `TiedEmbedding` whose ``linear`` scores so many ids.
     condition : Embedding or Linear, optional
         Makes a vector of what sequences are conditioned on.
-    embedding_scale : float
-        Standard deviation of the initial embeddings.
 
     Attributes
     ----------
@@ -94,46 +84,41 @@ class EncoderLayers(Network):
     def __init__(
         self,
         size: int,
+        options: LayerOptions,
         *,
         tokens: bool,
-        cell: str,
-        hidden_size: int,
-        num_layers: int,
-        embedding_size: int | None,
-        dropout: float,
-        dtype: str,
         rng: np.random.Generator,
-        bidirectional: bool = False,
-        cell_options: Mapping[str, Any] | None = None,
         drop_outputs: bool = True,
         blank: int | None = None,
         unknown: int | None = None,
-        word_dropout: float = 0.0,
         words: WordLayers | None = None,
-        variational: bool = False,
         embedding_dropout: float = 0.0,
-        sparse_embedding: bool = False,
         tied: int | None = None,
         condition: Embedding | Linear | None = None,
-        embedding_scale: float = 1.0,
     ) -> None:
+        dropout, dtype, embedding_size = options.dropout, options.dtype, options.embedding_size
         self.blank = blank
         self.embedding: Embedding | None = None
-        kind = VariationalDropout if variational else Dropout
+        kind = VariationalDropout if options.variational else Dropout
         parts: list[Module] = []
         features = size if words is None else words.output_size
         if words is not None:
             parts = [words, kind(dropout, seed=rng)]
         elif tokens:
-            if unknown is not None and word_dropout > 0:
-                parts.append(TokenDropout(word_dropout, unknown, seed=rng))
+            if unknown is not None and options.word_dropout > 0:
+                parts.append(TokenDropout(options.word_dropout, unknown, seed=rng))
             if embedding_size is not None:
                 make = Embedding if tied is None else partial(TiedEmbedding, out_features=tied)
                 self.embedding = make(
-                    size, embedding_size, blank, sparse=sparse_embedding, dtype=dtype, seed=rng
+                    size,
+                    embedding_size,
+                    blank,
+                    sparse=options.sparse_embedding,
+                    dtype=dtype,
+                    seed=rng,
                 )
                 table = self.embedding.parameters()["weight"]
-                table.assign(embedding_scale * table.data)
+                table.assign(options.embedding_scale * table.data)
                 features = embedding_size
                 dropped = DroppedEmbedding(
                     self.embedding, EmbeddingDropout(embedding_dropout, seed=rng)
@@ -148,14 +133,14 @@ class EncoderLayers(Network):
                 condition.out_features if isinstance(condition, Linear) else condition.embedding_dim
             )
         self.recurrent = make_recurrent(
-            cell,
+            options.cell,
             features,
-            hidden_size,
-            num_layers,
-            options=cell_options,
-            bidirectional=bidirectional,
+            options.hidden_size,
+            options.num_layers,
+            options=options.cell_options,
+            bidirectional=options.bidirectional,
             dropout=dropout,
-            variational=variational,
+            variational=options.variational,
             dtype=dtype,
             rng=rng,
         )

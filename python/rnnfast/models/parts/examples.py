@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Sized
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnnfast.data.batches import Ints, bucket_by_length, pad_sequences
-from rnnfast.models.fitting import digest
+from rnnfast.models.parts.sequences import lengths_of
 from rnnfast.nn.module import Array
 
 # By how much lengths may differ in a batch: so much that every epoch has other batches.
 _LENGTH_JITTER = 0.1
+# Sequences side by side where no gradient is needed; the result does not depend on it.
+_SCORED_SEQUENCES = 128
 
 
 class Examples(NamedTuple):
@@ -98,6 +101,17 @@ def pad_batch(sequences: Sequence[Array], chosen: Ints) -> tuple[Array, Ints]:
     return x, lengths
 
 
+def scoring_batches(x: list[Array]) -> Iterator[tuple[Ints, Array, Ints]]:
+    """Yield numbers, padded inputs and lengths of sequences, similar lengths together."""
+    for chosen in bucket_by_length(lengths_of(x), _SCORED_SEQUENCES):
+        yield chosen, *pad_batch(x, chosen)
+
+
+def pick(items: Any, numbers: Ints) -> Any:
+    """Return the items of some numbers: an array of an array, a list of a list."""
+    return items[numbers] if isinstance(items, np.ndarray) else [items[n] for n in numbers]
+
+
 def hold_out(count: int, fraction: float, classes: Array | None = None) -> tuple[Ints, Ints]:
     """Return the numbers of the examples to learn from, and of those to validate on.
 
@@ -155,7 +169,29 @@ def check_same_length(X: Sized, y: Sized, suffix: str = "") -> None:
         raise ValueError(f"y{suffix}: expected one for each of the {len(X)} in X, got {len(y)}")
 
 
+def require_steps(name: str, sequences: Sequence[Any]) -> None:
+    """Raise ValueError if all sequences are empty: there is nothing to measure then."""
+    if not any(len(sequence) for sequence in sequences):
+        raise ValueError(f"{name}: expected sequences with something in them, got empty ones only")
+
+
 def fingerprint(train: Examples, held_out: Examples | None, learned: str) -> str:
     """Return what tells a training's examples, and what was learned of them before, from others."""
     parts = [part for examples in (train, held_out) if examples is not None for part in examples]
     return digest(learned, *[[np.asarray(array) for array in part] for part in parts])
+
+
+def digest(*parts: Iterable[Array] | str) -> str:
+    """Return a fingerprint of arrays and texts."""
+    result = hashlib.sha256()
+    for part in parts:
+        pieces = [part.encode()] if isinstance(part, str) else map(_as_bytes, part)
+        result.update(b";")
+        for piece in pieces:
+            result.update(f"{len(piece)}:".encode())
+            result.update(piece)
+    return result.hexdigest()
+
+
+def _as_bytes(array: Array) -> bytes:
+    return f"{array.dtype.str}{array.shape}".encode() + array.tobytes()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from rnnfast.data.batches import Ints
+from rnnfast.models.parts.heads import SoftmaxHead
+from rnnfast.models.parts.hyperparameters import LayerOptions
 from rnnfast.models.parts.input_parts import Beside
 from rnnfast.models.parts.network import Network
 from rnnfast.models.parts.shared import make_recurrent, map_state
-from rnnfast.models.parts.step_heads import SoftmaxHead
 from rnnfast.nn.compose import States, chain
 from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import log_softmax, softmax
 from rnnfast.nn.module import Array
 
@@ -33,10 +32,10 @@ class FeedbackHead(Network):
     ----------
     in_features, num_tags : int
         Sizes of h<t> and of y_hat<t>.
+    layers : LayerOptions
+        Cell, size and dtype of the layer.
     label_embedding_size : int
         Numbers of ``E y``.
-    cell, hidden_size, cell_options, dtype
-        As `make_recurrent` takes them.
     rng : numpy.random.Generator
         Draws the initial weights.
     class_weights, label_smoothing
@@ -47,26 +46,24 @@ class FeedbackHead(Network):
         self,
         in_features: int,
         num_tags: int,
+        layers: LayerOptions,
         *,
         label_embedding_size: int,
-        cell: str,
-        hidden_size: int,
-        cell_options: Mapping[str, Any] | None,
         class_weights: Array | None,
         label_smoothing: float,
-        dtype: str,
         rng: np.random.Generator,
     ) -> None:
+        dtype = layers.dtype
         self._start = num_tags
         self.label_embedding = Embedding(
             num_tags + 1, label_embedding_size, padding_idx=self._start, dtype=dtype, seed=rng
         )
         self.decoder = make_recurrent(
-            cell,
+            layers.cell,
             in_features + label_embedding_size,
-            hidden_size,
+            layers.hidden_size,
             1,
-            options=cell_options,
+            options=layers.cell_options,
             dtype=dtype,
             rng=rng,
         )
@@ -80,6 +77,15 @@ class FeedbackHead(Network):
         )
         self._layers = chain(Beside(None, self.label_embedding), self.decoder)
 
+    @property
+    def output(self) -> Linear:
+        """The linear layer."""
+        return self._softmax.output
+
+    def count(self, y: Array, lengths: Ints) -> int:
+        """Return how many steps have a label that counts."""
+        return self._softmax.count(y, lengths)
+
     def loss(
         self, h: Array, y: Array, lengths: Ints, *, backward: bool
     ) -> tuple[float, Array | None]:
@@ -91,9 +97,14 @@ class FeedbackHead(Network):
         dh, _ = backprop(ds)
         return loss, dh
 
+    def scores(self, h: Array, lengths: Ints) -> Array:
+        """Return the scores given the labels that greedy decoding found before."""
+        before = self._before(self.predict(h, lengths), lengths)
+        return self.output(self._layers((h, before), lengths))
+
     def probabilities(self, h: Array, lengths: Ints) -> Array:
         """Return ``y_hat<t>`` given the labels that greedy decoding found before."""
-        return self._given(h, self.predict(h, lengths), lengths)
+        return softmax(self.scores(h, lengths))
 
     def predict(self, h: Array, lengths: Ints, beam_size: int = 1) -> Array:
         """Search for the likeliest sequence of tags from left to right.
@@ -139,10 +150,6 @@ class FeedbackHead(Network):
             result[t] = tags[t, rows[:, 0], place]
             place = parents[t, rows[:, 0], place]
         return result
-
-    def _given(self, h: Array, y: Array, lengths: Ints) -> Array:
-        s = self._layers((h, self._before(y, lengths)), lengths)
-        return softmax(self._softmax.output(s))
 
     def _before(self, y: Array, lengths: Ints) -> Array:
         """Return the label before each step, `_start` at the first and past a length."""

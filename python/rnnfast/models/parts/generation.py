@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks import check_int, check_real, make_generator
+from rnnfast.models.parts.encoder_network import EncoderNetwork
+from rnnfast.models.parts.heads import SigmoidHead
 from rnnfast.models.parts.inputs import SeriesInputs
-from rnnfast.models.parts.step_heads import SigmoidHead
-from rnnfast.models.parts.step_network import StepNetwork
 from rnnfast.nn.module import Array
 
 
 def draw_steps(
-    network: StepNetwork,
+    network: EncoderNetwork,
     inputs: Any,
     num_labels: int,
     steps: int,
@@ -26,7 +26,7 @@ def draw_steps(
 
     Parameters
     ----------
-    network : StepNetwork
+    network : EncoderNetwork
         Of one direction, with a head whose ``output`` scores each label.
     inputs : SeriesInputs
         How rows of labels are encoded.

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rnnfast.data.batches import Batch, Ints
-from rnnfast.models.fitting import digest, make_trainer
 from rnnfast.models.parts.condition import Condition
 from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
+from rnnfast.models.parts.examples import digest
 from rnnfast.models.parts.scoring import condition_of, score
 from rnnfast.models.parts.shared import pack_state, unpack_state
 from rnnfast.models.parts.token_network import TokenNetwork
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
-from rnnfast.training.loop import TrainingLoop
-
-if TYPE_CHECKING:
-    from rnnfast.models.language_model import LanguageModel
 
 # Steps that a training of unspecified length makes, and most epochs for it.
 _STEPS = 4000
@@ -56,8 +50,27 @@ class Corpus:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class CorpusOptions:
+    """The hyperparameters that say how a corpus is learned, as `LanguageModel` has them."""
+
+    level: str
+    lines: bool
+    sequence_length: int
+    batch_size: int
+    validation_fraction: float
+    max_vocabulary_size: int | None
+    min_count: int
+    dtype: str
+
+    @property
+    def unit(self) -> str:
+        """What a token is called."""
+        return "character" if self.level == "char" else "word"
+
+
 def prepare_corpus(
-    model: LanguageModel,
+    options: CorpusOptions,
     reader: CorpusReader,
     text: Any,
     valid: Any,
@@ -65,7 +78,7 @@ def prepare_corpus(
 ) -> Corpus:
     """Read, divide and encode what `LanguageModel.fit` was given."""
     everything = reader.read("text", text)
-    condition, all_given = _learn_condition(model, text, len(everything), conditions[0])
+    condition, all_given = _learn_condition(options, text, len(everything), conditions[0])
     if conditions[1] is not None and (valid is None or condition is None):
         raise ValueError("valid_condition: expected None without valid and condition, got some")
     sequences, given = everything, all_given
@@ -76,29 +89,29 @@ def prepare_corpus(
         held_out = reader.read("valid", valid)
         if condition is not None:
             valid_given = condition.encode(
-                "valid_condition", conditions[1], len(held_out), model.dtype
+                "valid_condition", conditions[1], len(held_out), options.dtype
             )
     else:
-        sequences, held_out = reader.split(everything, model.validation_fraction)
+        sequences, held_out = reader.split(everything, options.validation_fraction)
         if given is not None:
-            given, valid_given = _split_condition(reader, given, model.validation_fraction)
-    vocabulary = _learn_vocabulary(model, sequences)
+            given, valid_given = _split_condition(reader, given, options.validation_fraction)
+    vocabulary = _learn_vocabulary(options, sequences)
     held_out_tokens = [token for tokens in held_out for token in tokens]
     if valid is None and held_out_tokens and not any(t in vocabulary for t in held_out_tokens):
         notes.append(
-            f"text: none of the {len(held_out_tokens)} {model.unit}s to hold out occurs in the "
+            f"text: none of the {len(held_out_tokens)} {options.unit}s to hold out occurs in the "
             "rest; holding nothing out"
         )
         sequences, held_out, given, valid_given = everything, [], all_given, None
-        vocabulary = _learn_vocabulary(model, sequences)
-    batch_size = model.batch_size
-    if not model.lines:
+        vocabulary = _learn_vocabulary(options, sequences)
+    batch_size = options.batch_size
+    if not options.lines:
         count = sum(map(len, sequences))
-        batch_size = max(1, min(batch_size, count // model.sequence_length))
-        if batch_size < model.batch_size:
+        batch_size = max(1, min(batch_size, count // options.sequence_length))
+        if batch_size < options.batch_size:
             notes.append(
-                f"text: {count} {model.unit}s to learn from are less than batch_size x "
-                f"sequence_length, {model.batch_size} x {model.sequence_length}; taking a "
+                f"text: {count} {options.unit}s to learn from are less than batch_size x "
+                f"sequence_length, {options.batch_size} x {options.sequence_length}; taking a "
                 f"batch_size of {batch_size}"
             )
     return Corpus(
@@ -113,25 +126,25 @@ def prepare_corpus(
     )
 
 
-def _learn_vocabulary(model: LanguageModel, sequences: list[list[str]]) -> Vocabulary:
+def _learn_vocabulary(options: CorpusOptions, sequences: list[list[str]]) -> Vocabulary:
     return Vocabulary.from_tokens(
         (token for tokens in sequences for token in tokens),
-        max_size=model.max_vocabulary_size,
-        min_count=model.min_count,
-        eos="<EOS>" if model.lines else None,
+        max_size=options.max_vocabulary_size,
+        min_count=options.min_count,
+        eos="<EOS>" if options.lines else None,
     )
 
 
 def _learn_condition(
-    model: LanguageModel, text: Any, count: int, values: Any
+    options: CorpusOptions, text: Any, count: int, values: Any
 ) -> tuple[Condition | None, Array | None]:
     """Return the kind of condition that there is for lines, and that of each line."""
     if values is None:
         return None, None
-    if not model.lines or isinstance(text, str):
+    if not options.lines or isinstance(text, str):
         raise ValueError("condition: expected a list of lines with lines=True, got a running text")
     condition = Condition.learned_from(values)
-    return condition, condition.encode("condition", values, count, model.dtype)
+    return condition, condition.encode("condition", values, count, options.dtype)
 
 
 def _split_condition(
@@ -150,61 +163,59 @@ def choose_epochs(steps: int) -> int:
     return min(max(1, round(_STEPS / steps)), _MOST_EPOCHS)
 
 
-def make_batches(
-    model: LanguageModel, corpus: Corpus, start: int, rng: np.random.Generator | None
-) -> CorpusBatches:
-    """Return the batches of an epoch."""
-    return CorpusBatches(
-        corpus.train,
-        start,
-        corpus.vocabulary.eos_id,
-        corpus.batch_size,
-        model.sequence_length,
-        rng,
-    )
+class CorpusTraining:
+    """The training of a network on a corpus: batches, steps, figures.
 
+    Parameters
+    ----------
+    network : TokenNetwork
+        What is trained.
+    corpus : Corpus
+        What it learns from.
+    options : CorpusOptions
+        How.
 
-def make_language_trainer(
-    model: LanguageModel,
-    network: TokenNetwork,
-    corpus: Corpus,
-    rng: np.random.Generator,
-    total_steps: int,
-    checkpoint: str | os.PathLike[str] | None,
-    **options: Any,
-) -> TrainingLoop[Batch]:
-    """Return the loop for a network and one corpus; options as `TrainingLoop` takes them."""
-    start, eos = network.start, corpus.vocabulary.eos_id
-    carry: dict[str, Array] = {}
+    Attributes
+    ----------
+    carry : dict of str to ndarray
+        The state that a running text has reached.
+    """
 
-    def step(batch: Batch) -> tuple[float, int]:
-        given = condition_of(batch, corpus.train_condition)
-        loss, state = network.add_gradients(batch, unpack_state(carry), given)
-        if not model.lines:
-            carry.update(pack_state(state))
+    def __init__(self, network: TokenNetwork, corpus: Corpus, options: CorpusOptions) -> None:
+        self._network, self._corpus, self._options = network, corpus, options
+        self.carry: dict[str, Array] = {}
+
+    def batches(self, rng: np.random.Generator | None) -> CorpusBatches:
+        """Return the batches of an epoch."""
+        return CorpusBatches(
+            self._corpus.train,
+            self._network.start,
+            self._corpus.vocabulary.eos_id,
+            self._corpus.batch_size,
+            self._options.sequence_length,
+            rng,
+        )
+
+    def step(self, batch: Batch, progress: float) -> tuple[float, int]:
+        """Add the gradients of a batch."""
+        given = condition_of(batch, self._corpus.train_condition)
+        loss, state = self._network.add_gradients(batch, unpack_state(self.carry), given)
+        if not self._options.lines:
+            self.carry.update(pack_state(state))
         return loss, batch.num_targets
 
-    def validate() -> dict[str, float]:
-        held_out = CorpusBatches.to_validate(corpus.valid, start, eos, corpus.batch_size)
-        result = score(network, held_out, not model.lines, corpus.valid_condition)
+    def validate(self) -> dict[str, float]:
+        """Return the loss of what is held out."""
+        corpus, start = self._corpus, self._network.start
+        held_out = CorpusBatches.to_validate(
+            corpus.valid, start, corpus.vocabulary.eos_id, corpus.batch_size
+        )
+        result = score(self._network, held_out, not self._options.lines, corpus.valid_condition)
         return {"valid_loss": result.loss}
 
-    def fingerprint() -> dict[str, str]:
+    def fingerprint(self) -> dict[str, str]:
+        """Return what tells the corpus from others."""
+        corpus = self._corpus
         conditions = [c for c in (corpus.train_condition, corpus.valid_condition) if c is not None]
-        parts = (corpus.train, corpus.valid, corpus.vocabulary.to_json(), conditions)
-        return {"corpus": digest(*parts)}
-
-    return make_trainer(
-        model,
-        network.modules,
-        rng,
-        step=step,
-        batches=lambda rng: make_batches(model, corpus, start, rng),
-        total_steps=total_steps,
-        checkpoint=checkpoint,
-        data=fingerprint,
-        validate=validate if corpus.valid else None,
-        baseline=math.log(len(corpus.vocabulary)),
-        carry=carry,
-        **options,
-    )
+        vocabulary = corpus.vocabulary.to_json()
+        return {"corpus": digest(corpus.train, corpus.valid, vocabulary, conditions)}

@@ -89,3 +89,7 @@ class NumberTargets:
     def from_dict(cls, settings: Mapping[str, Any]) -> NumberTargets:
         """Return the targets whose `to_dict` gave the settings, or raise as `read_scaling`."""
         return cls(*read_scaling(settings))
+
+
+# What is known before anything was learned.
+UNKNOWN = NumberTargets(np.empty(0), np.empty(0), "float64")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from rnnfast.data.batches import Batch, Ints
 from rnnfast.generation import sampling
 from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.hyperparameters import LayerOptions
 from rnnfast.models.parts.network import Network
 from rnnfast.nn import penalties
 from rnnfast.nn.dropout_masks import WeightDrop
@@ -36,9 +36,9 @@ class TokenNetwork(Network):
     ----------
     num_tokens : int
         V, how many tokens there are.
-    embedding_size, dropout, cell, hidden_size, num_layers, cell_options, dtype, rng
-        As `EncoderLayers` takes them.
-    variational, embedding_dropout, sparse_embedding, condition
+    layers : LayerOptions
+        Embeddings and layers.
+    rng, embedding_dropout, condition
         As `EncoderLayers` takes them.
     weight_drop : float
         Probability of `WeightDrop` on the recurrent weights.
@@ -58,18 +58,10 @@ class TokenNetwork(Network):
     def __init__(
         self,
         num_tokens: int,
+        layers: LayerOptions,
         *,
-        cell: str,
-        hidden_size: int,
-        num_layers: int,
-        embedding_size: int | None,
-        dropout: float,
-        cell_options: Mapping[str, Any] | None,
-        dtype: str,
         rng: np.random.Generator,
-        variational: bool = False,
         embedding_dropout: float = 0.0,
-        sparse_embedding: bool = False,
         weight_drop: float = 0.0,
         activation_penalty: float = 0.0,
         slowness_penalty: float = 0.0,
@@ -77,43 +69,35 @@ class TokenNetwork(Network):
         tie_weights: bool = False,
         condition: Embedding | Linear | None = None,
     ) -> None:
-        if tie_weights and embedding_size is None:
+        if tie_weights and layers.embedding_size is None:
             raise ValueError("tie_weights: expected an embedding_size with it, got None")
         self.start = num_tokens
         self.encoder = EncoderLayers(
             num_tokens + 1,
+            layers,
             tokens=True,
-            embedding_size=embedding_size,
-            cell=cell,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            dropout=dropout,
-            cell_options=cell_options,
-            dtype=dtype,
             rng=rng,
             blank=self.start,
-            variational=variational,
             embedding_dropout=embedding_dropout,
-            sparse_embedding=sparse_embedding,
             tied=num_tokens if tie_weights else None,
             condition=condition,
         )
         self.embedding, self.recurrent = self.encoder.embedding, self.encoder.recurrent
         size = self.encoder.output_size
         if isinstance(self.embedding, TiedEmbedding):
-            if size != embedding_size:
+            if size != layers.embedding_size:
                 raise ValueError(
                     f"tie_weights: expected embedding_size {size}, the size of the layers' "
-                    f"outputs, got {embedding_size}"
+                    f"outputs, got {layers.embedding_size}"
                 )
             self.output: Linear = self.embedding.linear
         else:
-            self.output = Linear(size, num_tokens, dtype=dtype, seed=rng)
+            self.output = Linear(size, num_tokens, dtype=layers.dtype, seed=rng)
         self._weight_drop: WeightDrop | None = None
         if weight_drop != 0:
             if not any(name.startswith("weight_hh_") for name in self.recurrent.parameters()):
                 raise ValueError(
-                    f"weight_drop: expected 0 with the cell {cell}, which has no recurrent "
+                    f"weight_drop: expected 0 with the cell {layers.cell}, which has no recurrent "
                     f"weights, got {weight_drop}"
                 )
             self._weight_drop = WeightDrop(self.recurrent, weight_drop, seed=rng)

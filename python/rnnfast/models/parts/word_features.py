@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._checks import check_bool
+from rnnfast.models.parts.hyperparameters import WordOptions
+from rnnfast.models.parts.sequences import Sequences
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -39,22 +41,24 @@ class WordFeatures:
     characters: Vocabulary | None = None
 
     @classmethod
-    def learn(
-        cls, sentences: Iterable[Sequence[str]], *, lowercase: bool, shapes: bool, characters: bool
-    ) -> WordFeatures:
-        """Take the characters that occur in sentences, if they are to be read."""
+    def learn(cls, sequences: Sequences, options: WordOptions) -> WordFeatures | None:
+        """Take the characters that occur in sentences, if they are to be read; None of series."""
+        sentences = [list(item) for item in sequences if not isinstance(item, np.ndarray)]
+        if not sentences:
+            options.require_off()
+            return None
         known = None
-        if characters:
+        if options.char_encoder:
             letters = "".join(word for words in sentences for word in words)
             known = Vocabulary.from_tokens(list(letters or " "), pad="<PAD>", eos=None)
-        return cls(lowercase, shapes, known)
+        return cls(options.lowercase, options.shape_features, known)
 
     @property
     def wide(self) -> bool:
         """Whether a word is more than its id."""
         return self.shapes or self.characters is not None
 
-    def keys(self, words: Sequence[str]) -> list[str]:
+    def keys(self, words: Iterable[str]) -> list[str]:
         """Return what to look words up by."""
         return [word.lower() for word in words] if self.lowercase else list(words)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
+from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
 from rnnfast.models.parts.input_parts import FixedPart, TokenDropout, one_hot, set_zero
 from rnnfast.models.parts.network import Network
 from rnnfast.models.parts.shared import make_recurrent
@@ -34,20 +35,15 @@ class WordLayers(Network):
         How words were encoded.
     num_words : int
         How many ids there are.
-    embedding_size : int or None
-        Numbers of ``E_w word``; None: the id is not read.
-    char_embedding_size, char_hidden_size : int
-        Numbers of a character's embedding, and units of each direction over the characters.
-    cell, cell_options, dtype
-        As `make_recurrent` takes them.
+    layers : LayerOptions
+        ``embedding_size`` is that of ``E_w word``, None if the id is not read; ``word_dropout`` the
+        probability with which, in training, an id becomes `unknown`, while the characters stay.
+    words : WordOptions
+        Sizes of the layers over characters.
     rng : numpy.random.Generator
         Draws the initial weights and word dropout.
     unknown : int
         The id of unknown words: its embedding begins as zeros.
-    word_dropout : float
-        Probability with which, in training, an id becomes `unknown`; the characters stay.
-    sparse_embedding : bool
-        Whether the gradients of ``E_w`` are kept by row.
 
     Attributes
     ----------
@@ -59,41 +55,36 @@ class WordLayers(Network):
         self,
         features: WordFeatures,
         num_words: int,
+        layers: LayerOptions,
+        words: WordOptions,
         *,
-        embedding_size: int | None,
-        char_embedding_size: int,
-        char_hidden_size: int,
-        cell: str,
-        cell_options: Mapping[str, Any] | None,
-        dtype: str,
         rng: np.random.Generator,
         unknown: int,
-        word_dropout: float,
-        sparse_embedding: bool = False,
     ) -> None:
+        dtype, embedding_size = layers.dtype, layers.embedding_size
         parts: list[Module] = []
         self.output_size = 0
         if embedding_size is not None:
             self.embedding = Embedding(
-                num_words, embedding_size, sparse=sparse_embedding, dtype=dtype, seed=rng
+                num_words, embedding_size, sparse=layers.sparse_embedding, dtype=dtype, seed=rng
             )
             set_zero(self.embedding.parameters()["weight"], unknown)
-            dropout = TokenDropout(word_dropout, unknown, seed=rng)
+            dropout = TokenDropout(layers.word_dropout, unknown, seed=rng)
             parts.append(chain(_column(0), dropout, self.embedding))
             self.output_size += embedding_size
         if features.characters is not None:
             known = features.characters
             self.char_embedding = Embedding(
-                len(known), char_embedding_size, padding_idx=0, dtype=dtype, seed=rng
+                len(known), words.char_embedding_size, padding_idx=0, dtype=dtype, seed=rng
             )
             assert known.unk_id is not None
             set_zero(self.char_embedding.parameters()["weight"], known.unk_id)
             self.char_recurrent = make_recurrent(
-                cell,
-                char_embedding_size,
-                char_hidden_size,
+                layers.cell,
+                words.char_embedding_size,
+                words.char_hidden_size,
                 1,
-                options=cell_options,
+                options=layers.cell_options,
                 bidirectional=True,
                 dtype=dtype,
                 rng=rng,

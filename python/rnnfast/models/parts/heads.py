@@ -1,13 +1,13 @@
-"""What stands above the recurrent layers where every step has an output: scores and their loss."""
+"""What stands above the recurrent layers: scores and their loss."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from rnnfast.data.batches import Ints
-from rnnfast.models.parts.labels import IGNORED
+from rnnfast.models.parts.labels import IGNORED, counts
 from rnnfast.models.parts.network import Network
 from rnnfast.nn.crf import CRF, Constraints
 from rnnfast.nn.linear import Linear
@@ -23,13 +23,26 @@ from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 NUMBER_LOSSES = {"mse": mse, "mae": l1}
 
 
-class StepHead(Protocol):
-    """An output at every step, from the layers' outputs ``h`` ``(T, B, W)``."""
+class Head(Protocol):
+    """Outputs of a sequence or of its steps, from the layers' outputs ``h`` ``(T, B, W)``."""
+
+    @property
+    def output(self) -> Linear:
+        """The linear layer that makes scores."""
+        ...
+
+    def count(self, y: Any, lengths: Ints) -> int:
+        """Return how many terms the loss of a batch has."""
+        ...
 
     def loss(
         self, h: Array, y: Array, lengths: Ints, *, backward: bool
     ) -> tuple[float, Array | None]:
-        """Return the loss summed over the steps, and the gradient of ``h``."""
+        """Return the summed loss, and the gradient of ``h``."""
+        ...
+
+    def scores(self, h: Array, lengths: Ints) -> Array:
+        """Return what the linear layer gives, ``(T, B, K)`` or ``(B, K)``, without dropout."""
         ...
 
     def predict(self, h: Array, lengths: Ints) -> Array:
@@ -41,7 +54,53 @@ class StepHead(Protocol):
         ...
 
 
-class SoftmaxHead(Network):
+class LinearHead(Network):
+    """Base of the heads: a linear layer above every step.
+
+    Parameters
+    ----------
+    in_features, num_outputs : int
+        Sizes of h<t> and of y_hat<t>.
+    dtype, rng
+        As the layers take them.
+    """
+
+    def __init__(
+        self, in_features: int, num_outputs: int, *, dtype: str, rng: np.random.Generator
+    ) -> None:
+        self.output = Linear(in_features, num_outputs, dtype=dtype, seed=rng)
+
+    def count(self, y: Any, lengths: Ints) -> int:
+        """Return how many steps count."""
+        return int(lengths.sum())
+
+    def loss(
+        self, h: Array, y: Any, lengths: Ints, *, backward: bool
+    ) -> tuple[float, Array | None]:
+        """Return what the scores lose, summed, and the gradient of ``h``."""
+        scores, backprop = self.output.forward(h)
+        loss, dscores = self._loss_of(scores, y, lengths, backward)
+        return loss, None if dscores is None else backprop(dscores)
+
+    def _loss_of(
+        self, scores: Array, y: Any, lengths: Ints, backward: bool
+    ) -> tuple[float, Array | None]:
+        raise NotImplementedError
+
+    def scores(self, h: Array, lengths: Ints) -> Array:
+        """Return what the linear layer gives."""
+        return self.output(h)
+
+    def predict(self, h: Array, lengths: Ints) -> Array:
+        """Return the outputs: here the scores."""
+        return self.output(h)
+
+    def probabilities(self, h: Array, lengths: Ints) -> Array:
+        """Return what `predict` decides by: here the scores."""
+        return self.output(h)
+
+
+class SoftmaxHead(LinearHead):
     """``y_hat<t> = softmax(W_y h<t> + b_y)``, each step by itself.
 
     Parameters
@@ -66,8 +125,12 @@ class SoftmaxHead(Network):
         dtype: str,
         rng: np.random.Generator,
     ) -> None:
-        self.output = Linear(in_features, num_tags, dtype=dtype, seed=rng)
+        super().__init__(in_features, num_tags, dtype=dtype, rng=rng)
         self._class_weights, self._label_smoothing = class_weights, label_smoothing
+
+    def count(self, y: Array, lengths: Ints) -> int:
+        """Return how many steps have a label that counts."""
+        return counted_steps(y, lengths)
 
     def loss(
         self, h: Array, y: Array, lengths: Ints, *, backward: bool
@@ -93,7 +156,7 @@ class SoftmaxHead(Network):
         return softmax(self.output(h))
 
 
-class CrfHead(Network):
+class CrfHead(LinearHead):
     """Emissions ``e<t> = W_y h<t> + b_y`` and a `CRF` over all steps together.
 
     Parameters
@@ -113,16 +176,13 @@ class CrfHead(Network):
         dtype: str,
         rng: np.random.Generator,
     ) -> None:
-        self.output = Linear(in_features, num_tags, dtype=dtype, seed=rng)
+        super().__init__(in_features, num_tags, dtype=dtype, rng=rng)
         self.crf = CRF(num_tags, constraints=constraints, dtype=dtype, seed=rng)
 
-    def loss(
-        self, h: Array, y: Array, lengths: Ints, *, backward: bool
-    ) -> tuple[float, Array | None]:
-        """Return ``-log P(y<1> ... y<T>)``."""
-        emissions, backprop = self.output.forward(h)
-        loss, de = self.crf.loss(emissions, y, lengths, reduction="sum", backward=backward)
-        return loss, None if de is None else backprop(de)
+    def _loss_of(
+        self, scores: Array, y: Array, lengths: Ints, backward: bool
+    ) -> tuple[float, Array | None]:  # -log P(y<1> ... y<T>)
+        return self.crf.loss(scores, y, lengths, reduction="sum", backward=backward)
 
     def predict(self, h: Array, lengths: Ints) -> Array:
         """Return the likeliest sequence of tags."""
@@ -133,31 +193,15 @@ class CrfHead(Network):
         return self.crf.marginals(self.output(h), lengths)
 
 
-class SigmoidHead(Network):
-    """``y_hat<t> = sigmoid(W_y h<t> + b_y)``, each of K labels by itself.
+class SigmoidHead(LinearHead):
+    """``y_hat<t> = sigmoid(W_y h<t> + b_y)``, each of K labels by itself."""
 
-    Parameters
-    ----------
-    in_features, num_labels : int
-        Sizes of h<t> and of y_hat<t>.
-    dtype, rng
-        As the layers take them.
-    """
-
-    def __init__(
-        self, in_features: int, num_labels: int, *, dtype: str, rng: np.random.Generator
-    ) -> None:
-        self.output = Linear(in_features, num_labels, dtype=dtype, seed=rng)
-
-    def loss(
-        self, h: Array, y: Array, lengths: Ints, *, backward: bool
-    ) -> tuple[float, Array | None]:
-        """Return ``- sum_t sum_k y log y_hat + (1 - y) log(1 - y_hat)``."""
-        scores, backprop = self.output.forward(h)
-        loss, dscores = binary_cross_entropy_with_logits(
-            scores, y, weights=within(lengths, len(h)), reduction="sum", backward=backward
+    def _loss_of(
+        self, scores: Array, y: Array, lengths: Ints, backward: bool
+    ) -> tuple[float, Array | None]:  # - sum_t sum_k y log y_hat + (1 - y) log(1 - y_hat)
+        return binary_cross_entropy_with_logits(
+            scores, y, weights=within(lengths, len(y)), reduction="sum", backward=backward
         )
-        return loss, None if dscores is None else backprop(dscores)
 
     def predict(self, h: Array, lengths: Ints) -> Array:
         """Return True where a label is likelier than not."""
@@ -172,7 +216,7 @@ class SigmoidHead(Network):
         return softmax(pairs)[..., 0]
 
 
-class NumberHead(Network):
+class NumberHead(LinearHead):
     """``y_hat<t> = W_y h<t> + b_y``.
 
     Parameters
@@ -195,28 +239,22 @@ class NumberHead(Network):
         rng: np.random.Generator,
     ) -> None:
         self._error = NUMBER_LOSSES[loss]
-        self.output = Linear(in_features, num_outputs, dtype=dtype, seed=rng)
+        super().__init__(in_features, num_outputs, dtype=dtype, rng=rng)
 
-    def loss(
-        self, h: Array, y: Array, lengths: Ints, *, backward: bool
-    ) -> tuple[float, Array | None]:
-        """Return ``sum_t |y_hat<t> - y<t>|^2``, or the sum of absolute values."""
-        numbers, backprop = self.output.forward(h)
-        loss, dnumbers = self._error(
-            numbers, y, weights=within(lengths, len(h)), reduction="sum", backward=backward
+    def _loss_of(
+        self, scores: Array, y: Array, lengths: Ints, backward: bool
+    ) -> tuple[float, Array | None]:  # sum_t |y_hat<t> - y<t>|^2, or the sum of absolute values
+        return self._error(
+            scores, y, weights=within(lengths, len(y)), reduction="sum", backward=backward
         )
-        return loss, None if dnumbers is None else backprop(dnumbers)
-
-    def predict(self, h: Array, lengths: Ints) -> Array:
-        """Return ``y_hat<t>``."""
-        return self.output(h)
-
-    def probabilities(self, h: Array, lengths: Ints) -> Array:
-        """Return ``y_hat<t>``."""
-        return self.output(h)
 
 
 def within(lengths: Ints, steps: int) -> Array:
     """Return True where a step counts, ``(T, B)``."""
     inside: Array = np.arange(steps)[:, np.newaxis] < lengths
     return inside
+
+
+def counted_steps(y: Array, lengths: Ints) -> int:
+    """Return how many steps of a batch have a label that counts."""
+    return int((within(lengths, len(y)) & counts(y)).sum())

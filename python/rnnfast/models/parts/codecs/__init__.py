@@ -1,0 +1,1 @@
+"""What models learn to predict, a file a kind: read, encoded, measured, kept in files."""

@@ -1,0 +1,139 @@
+"""What every model asks of that which it is to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from rnnfast.data.batches import Ints
+from rnnfast.models.parts.examples import (
+    ExampleBatch,
+    Examples,
+    check_same_length,
+    hold_out,
+    pad_batch,
+    split_valid,
+)
+from rnnfast.models.parts.inputs import Inputs
+from rnnfast.models.parts.sequences import Sequences
+from rnnfast.nn.module import Array
+
+Self = TypeVar("Self", bound="Codec")
+# Takes the name of an argument and what it was given, and returns sequences.
+Read = Callable[[str, Any], Sequences]
+
+
+@dataclass(frozen=True, eq=False)
+class Codec:
+    """Base of the codecs: all that concerns ``y``.
+
+    A codec is made of hyperparameters. `begin` and `learn` return one that knows what training
+    data tell besides, `restore` one that knows what a file says; both are to the network, to
+    figures and to files what ``y`` is. A subclass fills in `read`, `learn`, `encode`, `figures`,
+    `to_dict` and `restore`, and what else is different with it.
+
+    Attributes
+    ----------
+    unit : str
+        What the progress counts.
+    """
+
+    unit: ClassVar[str] = "sequence"
+
+    # Reading
+
+    def read(self, name: str, y: Any) -> Any:
+        """Return targets, one for each sequence, checked but for what must be learned first."""
+        raise NotImplementedError
+
+    def check_pairs(self, X: Sequences, targets: Any, suffix: str) -> None:
+        """Raise ValueError unless there are targets for all sequences."""
+        check_same_length(X, targets, suffix)
+
+    def check_known(self, name: str, targets: Any) -> None:
+        """Raise ValueError unless targets are of the shape of those learned from."""
+
+    def read_pair(self, read: Read, X: Any, y: Any, suffix: str = "") -> tuple[Sequences, Any]:
+        """Read sequences and targets of the kinds of training; ``suffix`` is for messages."""
+        sequences, targets = self._read_pair(read, X, y, suffix)
+        self.check_known(f"y{suffix}", targets)
+        return sequences, targets
+
+    def read_valid(self, read: Read, valid: Any) -> tuple[Sequences, Any]:
+        """Read what `fit` was given to validate on."""
+        return self.read_pair(read, *split_valid(valid), " of valid")
+
+    def _read_pair(self, read: Read, X: Any, y: Any, suffix: str) -> tuple[Sequences, Any]:
+        sequences, targets = read(f"X{suffix}", X), self.read(f"y{suffix}", y)
+        self.check_pairs(sequences, targets, suffix)
+        return sequences, targets
+
+    # Learning
+
+    def begin(
+        self: Self, read: Read, X: Any, y: Any, held_out: bool
+    ) -> tuple[Self, Sequences, Any]:
+        """Read what `fit` was given; return the codec that knows what all of it tells, and it.
+
+        ``held_out`` is whether a part of it is to be.
+        """
+        sequences, targets = self._read_pair(read, X, y, "")
+        return self.survey(y, targets), sequences, targets
+
+    def survey(self: Self, y: Any, targets: Any) -> Self:
+        """Return the codec that knows what ``y``, and the targets that it reads as, tell."""
+        return self
+
+    def hold_out(self, targets: Any, fraction: float) -> tuple[Ints, Ints]:
+        """Return the numbers of the examples to learn from, and of those to validate on."""
+        return hold_out(len(targets), fraction)
+
+    def input_rounding(self) -> float | Array:
+        """Return what calculations may have left in series, as `mean_and_scale` takes it."""
+        return 0.0
+
+    def learn(self: Self, targets: Any) -> Self:
+        """Return the codec that knows the targets to learn from."""
+        raise NotImplementedError
+
+    # For the network
+
+    def encode(self, name: str, targets: Any, x: list[Array]) -> Any:
+        """Return targets as batches are made of them, given the encoded sequences."""
+        raise NotImplementedError
+
+    def to_measure(self, suffix: str, targets: Any, examples: Examples) -> Examples:
+        """Return the examples that `figures` takes, of targets and of the same ones encoded."""
+        return examples
+
+    def batch(self, examples: Examples, chosen: Ints) -> Any:
+        """Return the batch of the examples of these numbers."""
+        return ExampleBatch(*pad_batch(examples.x, chosen), examples.y[chosen])
+
+    # Metrics
+
+    def choice(self) -> tuple[str, bool]:
+        """Return the figure that tells which epoch is the best, and whether more is better."""
+        return "valid_loss", False
+
+    def figures(self, network: Any, examples: Examples) -> dict[str, float]:
+        """Return figures of a network on examples: ``valid_loss`` and others."""
+        raise NotImplementedError
+
+    def baseline(self, examples: Examples) -> float | None:
+        """Return what a network that has learned nothing loses on encoded examples.
+
+        None: not known.
+        """
+        return None
+
+    # Files
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `restore` reads, for JSON."""
+        raise NotImplementedError
+
+    def restore(self: Self, learned: Mapping[str, Any], inputs: Inputs) -> Self:
+        """Return the codec that knows what a file says; raise if that cannot be."""
+        raise NotImplementedError

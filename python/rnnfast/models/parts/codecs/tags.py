@@ -1,0 +1,150 @@
+"""A label for every step of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from rnnfast._checks.messages import shown
+from rnnfast.data.batches import Ints
+from rnnfast.metrics import entity_scores
+from rnnfast.models.parts.codecs.steps import StepCodec
+from rnnfast.models.parts.encoder_network import EncoderNetwork
+from rnnfast.models.parts.examples import Examples, pick
+from rnnfast.models.parts.feedback_head import FeedbackHead
+from rnnfast.models.parts.inputs import Inputs
+from rnnfast.models.parts.labels import (
+    chance_loss,
+    class_weights,
+    counts,
+    find_classes,
+    read_label_lists,
+    restore_classes,
+)
+from rnnfast.models.parts.tag_set import TagSet
+from rnnfast.nn.crf import Constraints
+from rnnfast.nn.module import Array
+
+
+@dataclass(frozen=True, eq=False)
+class TagCodec(StepCodec):
+    """Labels by number.
+
+    Attributes
+    ----------
+    class_weight : None, "balanced" or mapping
+        As `class_weights` takes it.
+    scheme : {None, "bio"}
+        What labels are.
+    crf : bool
+        Whether only label sequences that the scheme allows are possible.
+    chained : str, optional
+        The hyperparameter by which each step depends on the label before, so that all must count.
+    beam_size : int
+        As `labels` takes it, for figures.
+    dtype : {"float32", "float64"}
+        Of the weights.
+    tags : TagSet
+        The labels, sorted, and which may follow each other.
+    class_weights : ndarray, shape (K,), or None
+        How much each label weighs in the loss.
+    """
+
+    class_weight: Any
+    scheme: str | None
+    crf: bool
+    chained: str | None
+    beam_size: int
+    dtype: str
+    tags: TagSet = field(default_factory=lambda: TagSet(np.empty(0)))
+    class_weights: Array | None = None
+
+    def read(self, name: str, y: Any) -> list[Array]:
+        """Return the labels ``(T_i,)``."""
+        return read_label_lists(name, y)
+
+    def learn(self, targets: list[Array]) -> TagCodec:
+        """Find the labels, and weigh them."""
+        classes = find_classes("y", [label for labels in targets for label in labels.tolist()])
+        if self.scheme and classes.dtype.kind != "U":
+            raise TypeError(f"y: expected BIO labels, got {shown(classes.tolist()[0])}")
+        try:
+            tags = self._tag_set(classes)
+        except ValueError as error:  # labels that are not of the scheme
+            raise ValueError(f"y: {error}") from None
+        tags.require_allowed("y", targets)
+        numbers = np.concatenate(tags.numbers(targets))
+        weights = class_weights(self.class_weight, classes, numbers[counts(numbers)], self.dtype)
+        return replace(self, tags=tags, class_weights=weights)
+
+    def _tag_set(self, classes: Array) -> TagSet:
+        rules = Constraints.bio(classes.tolist()) if self.scheme else None
+        return TagSet(classes, rules if self.crf else None)
+
+    def encode(self, name: str, targets: list[Array], x: object) -> list[Ints]:
+        """Return the numbers of labels, -1 for those that training has not seen."""
+        if self.chained is not None:
+            self.tags.require_counting(name, targets, self.chained)
+        return self.tags.numbers(targets)
+
+    def to_measure(self, suffix: str, targets: list[Array], examples: Examples) -> Examples:
+        """Return labels as they were read, if there is a sequence that has a loss."""
+        measured = super().to_measure(suffix, targets, examples)
+        if not sum(counts(examples.y[n]).sum() for n in self.tags.possible(examples.y)):
+            cure = "" if suffix else "; or set validation_fraction=0"
+            raise ValueError(
+                f"y{suffix}: expected a sequence to validate on of labels that are learned, "
+                f"got none{cure}"
+            )
+        return measured
+
+    def labels(self, network: EncoderNetwork, x: list[Array], beam_size: int) -> list[Array]:
+        """Return the likeliest labels of encoded sequences."""
+        beam = {"beam_size": beam_size} if isinstance(network.head, FeedbackHead) else {}
+        numbers = network.steps_of(x, lambda x, lengths: network.predict(x, lengths, **beam))
+        return [self.tags.classes[row] for row in numbers]
+
+    def choice(self) -> tuple[str, bool]:
+        """Return the F1 of entities with a scheme, else the accuracy."""
+        return "valid_f1" if self.scheme else "valid_accuracy", True
+
+    def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
+        """Return loss, without label smoothing, and what `compare_tags` does."""
+        predicted = self.labels(network, examples.x, self.beam_size)
+        figures = compare_tags(examples.y, predicted, self.scheme)
+        numbers = self.tags.numbers(examples.y)
+        possible = np.array(self.tags.possible(numbers))
+        loss = network.mean_loss(Examples(pick(examples.x, possible), pick(numbers, possible)))
+        return {"valid_loss": loss, **{f"valid_{name}": v for name, v in figures.items()}}
+
+    def baseline(self, examples: Examples) -> float:
+        """Return the loss of equal chances."""
+        return chance_loss(self.tags.classes, self.class_weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `restore` reads."""
+        weights = None if self.class_weights is None else self.class_weights.tolist()
+        return {"classes": self.tags.classes.tolist(), "class_weights": weights}
+
+    def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> TagCodec:
+        """Take labels and weights."""
+        found = restore_classes(learned["classes"], learned["class_weights"], self.dtype)
+        return replace(self, tags=self._tag_set(found[0]), class_weights=found[1])
+
+
+def compare_tags(true: list[Array], predicted: list[Array], scheme: str | None) -> dict[str, float]:
+    """Return how well labels are predicted, as `SequenceTagger.evaluate` tells it."""
+    steps = sum(int(counts(t).sum()) for t in true)
+    if steps == 0:
+        raise ValueError("y: expected labels that count, got none")
+    # What does not count is never predicted.
+    right = sum(int((t == p).sum()) for t, p in zip(true, predicted, strict=True))
+    figures = {"accuracy": right / steps}
+    if scheme:
+        entities = entity_scores([t.tolist() for t in true], [p.tolist() for p in predicted])
+        figures["precision"], figures["recall"] = entities.precision, entities.recall
+        figures["f1"] = entities.f1
+    return figures

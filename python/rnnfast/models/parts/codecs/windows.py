@@ -1,0 +1,170 @@
+"""What follows each place of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast._checks import check_bool
+from rnnfast._checks.arrays import as_numbers, hint_time_first, require_finite
+from rnnfast.data.batches import Ints
+from rnnfast.models.parts.codecs.base import Read
+from rnnfast.models.parts.codecs.numbers import NumberCodec, read_numbers
+from rnnfast.models.parts.encoder_network import EncoderNetwork
+from rnnfast.models.parts.inputs import Inputs, SeriesInputs
+from rnnfast.models.parts.sequences import Sequences
+from rnnfast.models.parts.windows import Windows, check_targets
+from rnnfast.nn.module import Array
+
+Floats = npt.NDArray[np.float64]
+
+# What a series may be, for messages.
+_SHAPE = "(T,) or (T, F)"
+
+
+@dataclass(frozen=True, eq=False)
+class WindowCodec(NumberCodec):
+    """The next steps of a series, or their differences; `single`: it has no axis of channels.
+
+    Attributes
+    ----------
+    channels : sequence of int, optional
+        Those to foretell; None: all.
+    windows : Windows
+        How windows are cut; its ``targets`` are all channels before a series was seen.
+    tail : ndarray of float64, shape (reach, F)
+        The end of the series of `fit`.
+    rounding : ndarray of float64, shape (k,)
+        What calculations may have left in differences.
+    """
+
+    channels: Sequence[int] | None = None
+    windows: Windows = field(default_factory=lambda: Windows(1, 1, (), ()))
+    tail: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    rounding: Array = field(default_factory=lambda: np.empty(0))
+
+    unit: ClassVar[str] = "window"
+
+    # Reading
+
+    def begin(
+        self, read: Read, X: Any, y: None, held_out: bool
+    ) -> tuple[WindowCodec, Sequences, Array]:
+        """Cut windows of the series to learn from."""
+        given = read_numbers("X", X, _SHAPE)
+        single = given.ndim == 1
+        series = given.astype(np.float64)
+        series = series[:, np.newaxis] if single else series
+        channels = series.shape[1]
+        targets = range(channels) if self.channels is None else self.channels
+        windows = replace(self.windows, targets=check_targets("targets", targets, channels))
+        needed = windows.reach + windows.horizon + held_out
+        if len(series) < needed:
+            raise ValueError(
+                f"X: expected at least {needed} steps, lags + horizon + differences"
+                f"{' and one to hold out' if held_out else ''}, got {len(series)}"
+                + hint_time_first("X", series.shape)
+            )
+        codec = replace(
+            self,
+            single=single,
+            windows=windows,
+            tail=series[-windows.reach :].copy(),
+            rounding=windows.rounding(series, given.dtype),
+        )
+        return codec, *codec._examples(series)
+
+    def read_valid(self, read: Read, valid: Any) -> tuple[Sequences, Array]:
+        """Cut windows of another series."""
+        return self._examples(
+            self.series("valid", valid, self.windows.reach + self.windows.horizon)
+        )
+
+    def series(self, name: str, X: Any, minimum: int) -> Floats:
+        """Return a series like that of `fit`, of some least length, as ``(T, F)``."""
+        series = read_numbers(name, X, _SHAPE).astype(np.float64)
+        axes, channels = (1, 1) if self.single else (2, self.tail.shape[1])
+        if series.ndim != axes or (axes == 2 and series.shape[1] != channels):
+            expected = "(T,)" if self.single else f"(T, {channels})"
+            raise ValueError(f"{name}: expected shape {expected} as in fit, got {series.shape}")
+        if len(series) < minimum:
+            raise ValueError(
+                f"{name}: expected at least {minimum} steps, got {len(series)}"
+                + hint_time_first(name, series.shape)
+            )
+        return series.reshape(len(series), channels)
+
+    def _examples(self, series: Floats) -> tuple[Sequences, Array]:
+        """Return what is read, and the differences that follow, ``(N, h * k)``, of all places."""
+        places = self.windows.places(series)
+        changes = self.windows.changes(series, places)
+        return [*self.windows.inputs(series, places)], changes.reshape(len(places), -1)
+
+    # Learning
+
+    def hold_out(self, targets: Array, fraction: float) -> tuple[Ints, Ints]:
+        """Hold out the end: what comes later is not to help with what came before."""
+        count = cut = len(targets)
+        if fraction > 0:
+            cut -= min(max(round(count * fraction), 1), count - 1)
+        return np.arange(cut), np.arange(cut, count)
+
+    def input_rounding(self) -> Array:
+        """Return what differences may have left in the channels that they are taken of."""
+        rounding = np.zeros(self.tail.shape[1])
+        rounding[list(self.windows.targets)] = self.rounding
+        return rounding
+
+    def target_rounding(self) -> Array:
+        """Return what they may have left in what is foretold."""
+        return np.tile(self.rounding, self.windows.horizon)
+
+    # Foretelling
+
+    def forecast(
+        self, network: EncoderNetwork, inputs: Inputs, name: str, series: Floats, places: Ints
+    ) -> Floats:
+        """Return what follows each place of a series, ``(N, h, k)``; `name` is for messages."""
+        windows = self.windows
+        x = self._encoded(inputs, name, series, places)
+        changes = self.predict(network, x).reshape(len(x), windows.horizon, len(windows.targets))
+        return windows.add_up(series, places, changes)
+
+    def _encoded(self, inputs: Inputs, name: str, series: Floats, places: Ints) -> list[Array]:
+        assert isinstance(inputs, SeriesInputs)
+        return [inputs.encode_one(name, item) for item in self.windows.inputs(series, places)]
+
+    # Files
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `restore` reads."""
+        described = super().to_dict()
+        del described["single"]
+        windows, tail = asdict(self.windows), self.tail.tolist()
+        return {**described, "windows": windows, "tail": tail, "single": self.single}
+
+    def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> WindowCodec:
+        """Take all that, if it fits together."""
+        codec = super().restore({**learned, "single": False}, inputs)
+        channels, outputs = inputs.size, codec.numbers.size
+        windows = Windows.from_dict(learned["windows"], channels)
+        foretold = windows.horizon * len(windows.targets)
+        if foretold != outputs:
+            raise ValueError(
+                f"windows: expected horizon x targets of the {outputs} numbers that the network "
+                f"predicts, got {foretold}"
+            )
+        single = check_bool("single", learned["single"])
+        if single and channels != 1:
+            raise ValueError(f"single: expected False of {channels} channels, got True")
+        tail = as_numbers("tail", learned["tail"])
+        if tail.shape != (windows.reach, channels):
+            raise ValueError(f"tail: expected shape {(windows.reach, channels)}, got {tail.shape}")
+        require_finite("tail", tail, ("step", "channel"))
+        restored = replace(self, numbers=codec.numbers, single=single, windows=windows, tail=tail)
+        restored._encoded(inputs, "tail", tail, np.array([windows.reach]))
+        return restored
