@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -44,15 +44,9 @@ class OfPart(Generic[T]):
         self._part, _, rest = path.partition(".")
         self._get = attrgetter(rest)
 
-    @overload
-    def __get__(self, model: None, owner: type) -> OfPart[T]: ...
-
-    @overload
-    def __get__(self, model: Model, owner: type) -> T: ...
-
-    def __get__(self, model: Model | None, owner: type) -> OfPart[T] | T:
+    def __get__(self, model: Model | None, owner: type) -> T:
         if model is None:
-            return self
+            return self  # type: ignore[return-value]
         if self._part not in vars(model):
             model._require_fitted()
         value: T = self._get(vars(model)[self._part])
@@ -67,7 +61,7 @@ class Model:
 
     A subclass's constructor takes hyperparameters by keyword, each with a default, and only stores
     them; `fit` checks them and sets what is learned, in attributes that end in an underscore. For
-    files it fills in `_modules`, `_learned` and `_restore`.
+    files it fills in `_learned` and `_restore`.
 
     Attributes
     ----------
@@ -79,6 +73,7 @@ class Model:
         Why training ended.
     """
 
+    network_: Any
     history_: list[Record]
     best_epoch_: int
     stopped_: str
@@ -241,11 +236,12 @@ class Model:
         raise NotImplementedError
 
     def _is_fitted(self) -> bool:
-        raise NotImplementedError
+        return hasattr(self, "network_")
 
     def _modules(self) -> dict[str, Module]:
         """Return the trained layers by name."""
-        raise NotImplementedError
+        modules: dict[str, Module] = self.network_.modules
+        return modules
 
     def _learned(self) -> dict[str, Any]:
         """Return what is known besides the layers' arrays, for JSON; a subclass adds its own."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,11 +13,11 @@ from rnnfast.metrics import accuracy
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.classes import ClassCodec
-from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import check_same_length
+from rnnfast.models.parts.heads import SoftmaxHead
+from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.models.parts.labels import read_classes
-from rnnfast.models.parts.pooled_head import PooledHead, check_pooling, class_loss
 from rnnfast.nn.losses import softmax
 from rnnfast.nn.module import Array
 
@@ -94,7 +93,7 @@ class SequenceClassifier(Estimator):
     class_weights_ = OfPart[Array | None]("_codec.class_weights")
     network_: EncoderNetwork = field(init=False)
     _codec: ClassCodec = field(init=False)
-    _drops_outputs: ClassVar[bool] = False
+    _groups: ClassVar[tuple[type, ...]] = (PoolOptions,)
     _estimator_type: ClassVar[str | None] = "classifier"
 
     # Asking
@@ -157,23 +156,18 @@ class SequenceClassifier(Estimator):
     # What it is composed of
 
     def _check_hyperparameters(self) -> None:
-        super()._check_hyperparameters()
-        check_pooling(self.pooling)
         check_real("label_smoothing", self.label_smoothing, 0, 1, below=True)
+        super()._check_hyperparameters()
 
     def _make_codec(self) -> ClassCodec:
         return ClassCodec(self.class_weight, self.dtype)
 
-    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> PooledHead:
-        loss = partial(
-            class_loss, class_weights=self.class_weights_, label_smoothing=self.label_smoothing
-        )
-        return PooledHead(
-            encoder,
+    def _make_head(self, in_features: int, rng: np.random.Generator) -> SoftmaxHead:
+        return SoftmaxHead(
+            in_features,
             len(self.classes_),
-            pooling=self.pooling,
-            dropout=self.dropout,
-            loss=loss,
+            class_weights=self.class_weights_,
+            label_smoothing=self.label_smoothing,
             dtype=self.dtype,
             rng=rng,
         )

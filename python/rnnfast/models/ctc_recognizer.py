@@ -11,10 +11,10 @@ from rnnfast.metrics import error_rate
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.texts import SymbolCodec
-from rnnfast.models.parts.ctc_head import CTCHead
-from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import check_same_length
+from rnnfast.models.parts.heads import CTCHead
+from rnnfast.models.parts.hyperparameters import TokenOptions
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -132,7 +132,7 @@ class CTCRecognizer(Estimator):
     # What it is composed of
 
     def _make_codec(self) -> SymbolCodec:
-        return SymbolCodec(self._tokenizer())
+        return SymbolCodec(self._options(TokenOptions).tokenizer())
 
-    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> CTCHead:
-        return CTCHead(encoder.output_size, len(self.symbols_), dtype=self.dtype, rng=rng)
+    def _make_head(self, in_features: int, rng: np.random.Generator) -> CTCHead:
+        return CTCHead(in_features, len(self.symbols_), dtype=self.dtype, rng=rng)

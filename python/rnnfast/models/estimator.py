@@ -17,14 +17,22 @@ from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import ExampleBatches, Examples, fingerprint, pick
 from rnnfast.models.parts.heads import Head
-from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
-from rnnfast.models.parts.inputs import Inputs, TokenInputs, learn_inputs
+from rnnfast.models.parts.hyperparameters import (
+    LayerOptions,
+    PoolOptions,
+    TokenOptions,
+    WordOptions,
+)
+from rnnfast.models.parts.inputs import Inputs, TokenInputs
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.parts.word_layers import WordLayers
 from rnnfast.models.recurrent_model import RecurrentModel
+from rnnfast.nn.compose import chain
+from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.module import Array
+from rnnfast.nn.pooling import Pooling, pooled_size
 from rnnfast.training.progress import Callback, Reporter
 
 Self = TypeVar("Self", bound="Estimator")
@@ -81,10 +89,9 @@ class Estimator(RecurrentModel, base=True):
     _reader: Reader = field(init=False)
     _codec: Any = field(init=False)
 
-    # Whether dropout is above the encoder; else the head has it.
-    _drops_outputs: ClassVar[bool] = True
-    # Whether words are read by the hyperparameters of `WordOptions`, which the model then has.
-    _reads_words: ClassVar[bool] = False
+    # The hyperparameters that it has besides: `WordOptions` of words, `PoolOptions` of outputs that
+    # are one for a sequence.
+    _groups: ClassVar[tuple[type, ...]] = ()
     # What scikit-learn takes it for: "classifier", "regressor" or None.
     _estimator_type: ClassVar[str | None] = None
 
@@ -94,14 +101,22 @@ class Estimator(RecurrentModel, base=True):
         """Return what ``y`` is to the model, of the hyperparameters."""
         raise NotImplementedError
 
-    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> Head:
+    def _make_head(self, in_features: int, rng: np.random.Generator) -> Head:
         """Return what stands above the encoder, of the hyperparameters and what was learned."""
         raise NotImplementedError
 
     def _make_network(self, rng: np.random.Generator) -> Any:
         """Return the network; its ``add_gradients(batch)`` tells the summed loss and its terms."""
         encoder = self._make_encoder(rng)
-        return EncoderNetwork(encoder, self._make_head(encoder, rng))
+        size = encoder.output_size
+        if PoolOptions not in self._groups:
+            return EncoderNetwork(encoder, self._make_head(size, rng))
+        pooling = self._options(PoolOptions).pooling
+        pool = chain(
+            Pooling(pooling, num_directions=encoder.num_directions),
+            Dropout(self.dropout, seed=rng),
+        )
+        return EncoderNetwork(encoder, self._make_head(pooled_size(pooling, size), rng), pool)
 
     def _step(self, network: Any, batch: Any, progress: float) -> tuple[float, int]:
         """Add a batch's gradients; ``progress`` is the part of training that is over."""
@@ -211,8 +226,10 @@ class Estimator(RecurrentModel, base=True):
             What a network that has learned nothing loses on them; None: not known.
         """
 
+        tokenizer = self._options(TokenOptions).tokenizer()
+
         def read(name: str, X: Any) -> Sequences:
-            return read_sequences(name, X, self._tokenizer())
+            return read_sequences(name, X, tokenizer)
 
         held_out = valid is None and self.validation_fraction > 0
         codec, sequences, targets = self._make_codec().begin(read, X, y, held_out)
@@ -239,22 +256,20 @@ class Estimator(RecurrentModel, base=True):
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
-        if self._reads_words:
-            self._options(WordOptions)
+        for kind in self._groups:
+            self._options(kind)
+        self._make_codec()  # of what a subclass has checked before
         check_int("epochs", self.epochs, 1)
         check_int("verbose", self.verbose, 0)
         check_bool("standardize", self.standardize)
 
     def _learn_reader(self, sequences: Sequences, rounding: float | Array) -> Reader:
         words = None
-        if self._reads_words:
+        if WordOptions in self._groups:
             words = WordFeatures.learn(sequences, self._options(WordOptions))
-        inputs = learn_inputs(
+        inputs = self._options(TokenOptions).learn(
             "X",
             sequences if words is None else [words.keys(item) for item in sequences],
-            self._tokenizer(),
-            max_vocabulary_size=self.max_vocabulary_size,
-            min_count=self.min_count,
             standardize=self.standardize,
             dtype=self.dtype,
             rounding=rounding,
@@ -279,7 +294,7 @@ class Estimator(RecurrentModel, base=True):
             layers,
             tokens=isinstance(inputs, TokenInputs),
             rng=rng,
-            drop_outputs=self._drops_outputs,
+            drop_outputs=PoolOptions not in self._groups,
             unknown=unknown,
             words=words,
         )
@@ -299,12 +314,14 @@ class Estimator(RecurrentModel, base=True):
     # Files
 
     def _learned(self) -> dict[str, Any]:
-        described = self._reader.to_dict(self._reads_words)
+        described = self._reader.to_dict(WordOptions in self._groups)
         return {**super()._learned(), **described, **self._codec.to_dict()}
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
         """Set what `_learned` gave, and make the layers."""
         super()._restore(learned)
-        self._reader = Reader.from_dict(learned, self._reads_words, self._reads_backwards())
+        self._reader = Reader.from_dict(
+            learned, WordOptions in self._groups, self._reads_backwards()
+        )
         self._codec = self._make_codec().restore(learned, self._reader.inputs)
         self.network_ = self._make_network(np.random.default_rng(0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
@@ -16,11 +15,10 @@ from rnnfast._checks import check_int, check_integers
 from rnnfast.data.batches import Ints
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
-from rnnfast.models.parts.codecs.windows import Floats, WindowCodec
-from rnnfast.models.parts.encoder import EncoderLayers
+from rnnfast.models.parts.codecs.windows import Floats, WindowCodec, Windows
 from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.pooled_head import PooledHead, check_loss, check_pooling, number_loss
-from rnnfast.models.parts.windows import Windows
+from rnnfast.models.parts.heads import NumberHead
+from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.nn.module import Array
 from rnnfast.training.progress import Callback
 
@@ -96,7 +94,7 @@ class Forecaster(Estimator):
     target_scale_ = OfPart[Array]("_codec.numbers.scale")
     network_: EncoderNetwork = field(init=False)
     _codec: WindowCodec = field(init=False)
-    _drops_outputs: ClassVar[bool] = False
+    _groups: ClassVar[tuple[type, ...]] = (PoolOptions,)
     _estimator_type: ClassVar[str | None] = "regressor"
 
     def fit(
@@ -244,14 +242,12 @@ class Forecaster(Estimator):
     # What it is composed of
 
     def _check_hyperparameters(self) -> None:
-        super()._check_hyperparameters()
-        check_pooling(self.pooling)
-        check_loss(self.loss)
         check_int("lags", self.lags, 1)
         check_int("horizon", self.horizon, 1)
         check_integers("differences", self.differences, 1)
         if self.targets is not None:
             check_integers("targets", self.targets, 0)
+        super()._check_hyperparameters()
 
     def _make_codec(self) -> WindowCodec:
         return WindowCodec(
@@ -262,13 +258,6 @@ class Forecaster(Estimator):
             windows=Windows(self.lags, self.horizon, tuple(self.differences), ()),
         )
 
-    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> PooledHead:
-        return PooledHead(
-            encoder,
-            self._codec.numbers.size,
-            pooling=self.pooling,
-            dropout=self.dropout,
-            loss=partial(number_loss, loss=self.loss),
-            dtype=self.dtype,
-            rng=rng,
-        )
+    def _make_head(self, in_features: int, rng: np.random.Generator) -> NumberHead:
+        size = self._codec.numbers.size
+        return NumberHead(in_features, size, loss=self.loss, dtype=self.dtype, rng=rng)

@@ -13,7 +13,7 @@ import numpy as np
 from rnnfast._checks import check_bool, check_factor, check_int, check_real, make_generator
 from rnnfast.models.parts.condition import Condition, make_condition_layer
 from rnnfast.models.parts.corpus import CorpusReader
-from rnnfast.models.parts.hyperparameters import LayerOptions
+from rnnfast.models.parts.hyperparameters import LayerOptions, TokenOptions
 from rnnfast.models.parts.language_answers import LanguageAnswers
 from rnnfast.models.parts.language_training import (
     CorpusOptions,
@@ -183,7 +183,7 @@ class LanguageModel(LanguageAnswers):
             epochs = check_int("epochs", epochs, 1)
         verbose = check_int("verbose", verbose, 0)
         fresh = self._copy_to_train()
-        reader = CorpusReader(fresh._tokenizer(), fresh.lines)
+        reader = CorpusReader(fresh._options(TokenOptions).tokenizer(), fresh.lines)
         options = fresh._options(CorpusOptions)
         corpus = prepare_corpus(options, reader, text, valid, (condition, valid_condition))
         rng = make_generator("seed", fresh.seed)

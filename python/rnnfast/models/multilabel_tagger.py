@@ -11,11 +11,11 @@ from rnnfast._checks import check_int
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.steps import LabelSetCodec
-from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.generation import draw_steps
 from rnnfast.models.parts.heads import SigmoidHead
+from rnnfast.models.parts.hyperparameters import WordOptions
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
 
@@ -77,7 +77,7 @@ class MultiLabelTagger(Estimator):
     words_ = OfPart[WordFeatures | None]("_reader.words")
     network_: EncoderNetwork = field(init=False)
     _codec: LabelSetCodec = field(init=False)
-    _reads_words: ClassVar[bool] = True
+    _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
 
     # Asking
 
@@ -216,5 +216,5 @@ class MultiLabelTagger(Estimator):
     def _make_codec(self) -> LabelSetCodec:
         return LabelSetCodec(self.dtype)
 
-    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> SigmoidHead:
-        return SigmoidHead(encoder.output_size, self.num_labels_, dtype=self.dtype, rng=rng)
+    def _make_head(self, in_features: int, rng: np.random.Generator) -> SigmoidHead:
+        return SigmoidHead(in_features, self.num_labels_, dtype=self.dtype, rng=rng)

@@ -13,10 +13,7 @@ import numpy as np
 from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
-from rnnfast.models.parts.inputs import make_tokenizer
 from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
-from rnnfast.nn.module import Module
-from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 from rnnfast.training.loop import TrainingLoop
 from rnnfast.training.progress import Progress
 
@@ -145,9 +142,6 @@ class RecurrentModel(Model, base=True):
         made: Options = kind(**{name: getattr(self, name) for name in names})
         return made
 
-    def _tokenizer(self) -> CharTokenizer | WordTokenizer:
-        return make_tokenizer(self.level, self.tokenizer_options)
-
     # Training
 
     def _train(
@@ -240,10 +234,3 @@ class RecurrentModel(Model, base=True):
         for text in notes:
             loop.reporter.tell(text)
         loop.run(epochs, resume)
-
-    def _is_fitted(self) -> bool:
-        return hasattr(self, "network_")
-
-    def _modules(self) -> dict[str, Module]:
-        modules: dict[str, Module] = self.network_.modules
-        return modules

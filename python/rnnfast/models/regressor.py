@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,10 +12,10 @@ from rnnfast import metrics
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberCodec
-from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import check_same_length
-from rnnfast.models.parts.pooled_head import PooledHead, check_loss, check_pooling, number_loss
+from rnnfast.models.parts.heads import NumberHead
+from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.nn.module import Array
 
 
@@ -81,7 +80,7 @@ class SequenceRegressor(Estimator):
     target_scale_ = OfPart[Array]("_codec.numbers.scale")
     network_: EncoderNetwork = field(init=False)
     _codec: NumberCodec = field(init=False)
-    _drops_outputs: ClassVar[bool] = False
+    _groups: ClassVar[tuple[type, ...]] = (PoolOptions,)
     _estimator_type: ClassVar[str | None] = "regressor"
 
     # Asking
@@ -136,21 +135,9 @@ class SequenceRegressor(Estimator):
 
     # What it is composed of
 
-    def _check_hyperparameters(self) -> None:
-        super()._check_hyperparameters()
-        check_pooling(self.pooling)
-        check_loss(self.loss)
-
     def _make_codec(self) -> NumberCodec:
         return NumberCodec(self.loss, self.standardize, self.dtype)
 
-    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> PooledHead:
-        return PooledHead(
-            encoder,
-            self._codec.numbers.size,
-            pooling=self.pooling,
-            dropout=self.dropout,
-            loss=partial(number_loss, loss=self.loss),
-            dtype=self.dtype,
-            rng=rng,
-        )
+    def _make_head(self, in_features: int, rng: np.random.Generator) -> NumberHead:
+        size = self._codec.numbers.size
+        return NumberHead(in_features, size, loss=self.loss, dtype=self.dtype, rng=rng)

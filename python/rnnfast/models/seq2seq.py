@@ -19,7 +19,7 @@ from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.texts import TokenCodec
 from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.examples import check_same_length, scoring_batches
-from rnnfast.models.parts.hyperparameters import LayerOptions
+from rnnfast.models.parts.hyperparameters import LayerOptions, TokenOptions
 from rnnfast.models.parts.inputs import TokenInputs
 from rnnfast.models.parts.pairs import PairBatch
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork, make_attention
@@ -280,7 +280,6 @@ class Seq2Seq(Estimator):
     # What it is composed of
 
     def _check_hyperparameters(self) -> None:
-        super()._check_hyperparameters()
         if not among(self.attention, (None, "general", "dot", "additive")):
             got = shown(self.attention)
             raise ValueError(f"attention: expected 'general', 'dot', 'additive' or None, got {got}")
@@ -292,13 +291,11 @@ class Seq2Seq(Estimator):
             raise ValueError(
                 f"sampling_schedule: expected one of {known}, got {shown(self.sampling_schedule)}"
             )
+        super()._check_hyperparameters()
 
     def _make_codec(self) -> TokenCodec:
-        return TokenCodec(
-            self._tokenizer(),
-            max_vocabulary_size=self.max_vocabulary_size,
-            min_count=self.min_count,
-        )
+        tokens = self._options(TokenOptions)
+        return TokenCodec(tokens.tokenizer(), tokens=tokens)
 
     def _reads_backwards(self) -> bool:
         return self.reverse_source

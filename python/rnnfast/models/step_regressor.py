@@ -9,13 +9,12 @@ import numpy as np
 
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
+from rnnfast.models.parts.codecs.numbers import NumberTargets
 from rnnfast.models.parts.codecs.steps import StepNumberCodec
-from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import NumberHead
-from rnnfast.models.parts.pooled_head import check_loss
-from rnnfast.models.parts.targets import NumberTargets
+from rnnfast.models.parts.hyperparameters import WordOptions
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
 
@@ -82,7 +81,7 @@ class StepRegressor(Estimator):
     words_ = OfPart[WordFeatures | None]("_reader.words")
     network_: EncoderNetwork = field(init=False)
     _codec: StepNumberCodec = field(init=False)
-    _reads_words: ClassVar[bool] = True
+    _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
     _estimator_type: ClassVar[str | None] = "regressor"
 
     # Asking
@@ -155,13 +154,9 @@ class StepRegressor(Estimator):
 
     # What it is composed of
 
-    def _check_hyperparameters(self) -> None:
-        super()._check_hyperparameters()
-        check_loss(self.loss)
-
     def _make_codec(self) -> StepNumberCodec:
-        return StepNumberCodec(self.standardize, self.dtype)
+        return StepNumberCodec(self.loss, self.standardize, self.dtype)
 
-    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> NumberHead:
+    def _make_head(self, in_features: int, rng: np.random.Generator) -> NumberHead:
         size = self.outputs_.size
-        return NumberHead(encoder.output_size, size, loss=self.loss, dtype=self.dtype, rng=rng)
+        return NumberHead(in_features, size, loss=self.loss, dtype=self.dtype, rng=rng)

@@ -13,11 +13,10 @@ from rnnfast._checks.messages import shown
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.tags import TagCodec, compare_tags
-from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.heads import CrfHead, Head, SoftmaxHead
-from rnnfast.models.parts.hyperparameters import LayerOptions
+from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
 
@@ -127,7 +126,7 @@ class SequenceTagger(Estimator):
     words_ = OfPart[WordFeatures | None]("_reader.words")
     network_: EncoderNetwork = field(init=False)
     _codec: TagCodec = field(init=False)
-    _reads_words: ClassVar[bool] = True
+    _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
 
     # Asking
 
@@ -228,7 +227,6 @@ class SequenceTagger(Estimator):
     # What it is composed of
 
     def _check_hyperparameters(self) -> None:
-        super()._check_hyperparameters()
         check_bool("crf", self.crf)
         check_bool("feed_labels", self.feed_labels)
         if self.crf and self.feed_labels:
@@ -244,6 +242,7 @@ class SequenceTagger(Estimator):
             raise ValueError(
                 f"class_weight: expected None with crf=True, got {shown(self.class_weight)}"
             )
+        super()._check_hyperparameters()
 
     def _make_codec(self) -> TagCodec:
         chained = next((n for n in ("crf", "feed_labels") if getattr(self, n)), None)
@@ -251,8 +250,8 @@ class SequenceTagger(Estimator):
             self.class_weight, self.scheme, self.crf, chained, self.beam_size, self.dtype
         )
 
-    def _make_head(self, encoder: EncoderLayers, rng: np.random.Generator) -> Head:
-        in_features, num_tags = encoder.output_size, len(self.classes_)
+    def _make_head(self, in_features: int, rng: np.random.Generator) -> Head:
+        num_tags = len(self.classes_)
         if self.crf:
             return CrfHead(
                 in_features, num_tags, constraints=self._codec.tags.rules, dtype=self.dtype, rng=rng

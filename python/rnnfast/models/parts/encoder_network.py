@@ -12,7 +12,8 @@ from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.examples import ExampleBatch, Examples, pad_batch, scoring_batches
 from rnnfast.models.parts.heads import Head
 from rnnfast.models.parts.network import Network
-from rnnfast.nn.module import Array
+from rnnfast.nn.linear import Linear
+from rnnfast.nn.module import Array, Module
 
 
 class EncoderNetwork(Network):
@@ -24,13 +25,16 @@ class EncoderNetwork(Network):
         Reads sequences.
     head : Head
         Makes outputs, and knows their loss.
+    pool : Module, optional
+        Makes one vector of all steps, ``(B, W)``, which is the one step that the head then has; a
+        batch's ``y`` is then ``(B, ...)``, and the loss has as many terms as that numbers.
     """
 
-    def __init__(self, encoder: EncoderLayers, head: Head) -> None:
-        self.encoder, self.head = encoder, head
+    def __init__(self, encoder: EncoderLayers, head: Head, pool: Module | None = None) -> None:
+        self.encoder, self.head, self._pool = encoder, head, pool
 
     @property
-    def output(self) -> Any:
+    def output(self) -> Linear:
         """The head's linear layer."""
         return self.head.output
 
@@ -44,29 +48,41 @@ class EncoderNetwork(Network):
         count : int
             How many terms it has.
         """
-        count = self.head.count(batch.y, batch.lengths)
+        x, lengths, y = batch
+        count = self.head.count(y, lengths) if self._pool is None else y.size
         if count == 0:
             return 0.0, 0
-        (h, _), backprop = self.encoder.forward(batch.x, lengths=batch.lengths)
-        loss, dh = self.head.loss(h, batch.y, batch.lengths, backward=True)
+        (h, _), backprop = self.encoder.forward(x, lengths=lengths)
+        if self._pool is None:
+            loss, dh = self.head.loss(h, y, lengths, backward=True)
+        else:
+            v, to_steps = self._pool.forward(h, lengths)
+            loss, dv = self.head.loss(v[np.newaxis], y[np.newaxis], _one_step(v), backward=True)
+            assert dv is not None
+            dh = to_steps(dv[0])
         backprop(dh)
         return loss, count
 
     def loss(self, batch: ExampleBatch) -> float:
-        """Return the summed loss of a batch, without dropout."""
+        """Return the summed loss of a batch with outputs at its steps, without dropout."""
         h, _ = self.encoder(batch.x, lengths=batch.lengths)
         return self.head.loss(h, batch.y, batch.lengths, backward=False)[0]
 
     def scores(self, x: Array, lengths: Ints) -> Array:
-        """Return what the head's linear layer gives for a batch."""
-        return self.head.scores(self.encoder(x, lengths=lengths)[0], lengths)
+        """Return the scores of a batch, ``(T, B, K)`` or with pooling ``(B, K)``."""
+        h, _ = self.encoder(x, lengths=lengths)
+        if self._pool is None:
+            return self.head.scores(h, lengths)
+        v = self._pool(h, lengths)
+        scores: Array = self.head.scores(v[np.newaxis], _one_step(v))[0]
+        return scores
 
     def predict(self, x: Array, lengths: Ints, **options: Any) -> Array:
-        """Return what the head predicts for a batch; options as it takes them."""
+        """Return what the head predicts for the steps of a batch; options as it takes them."""
         return self.head.predict(self.encoder(x, lengths=lengths)[0], lengths, **options)
 
     def probabilities(self, x: Array, lengths: Ints) -> Array:
-        """Return the head's probabilities for a batch."""
+        """Return the head's probabilities for the steps of a batch."""
         return self.head.probabilities(self.encoder(x, lengths=lengths)[0], lengths)
 
     # Of many sequences, in batches of similar lengths
@@ -95,3 +111,8 @@ class EncoderNetwork(Network):
             for column, number in enumerate(chosen):
                 outputs[number] = result[: lengths[column], column]
         return outputs
+
+
+def _one_step(v: Array) -> Ints:
+    """Return the lengths of vectors ``(B, W)`` as sequences of one step."""
+    return np.ones(len(v), np.int64)

@@ -8,16 +8,14 @@ from rnnfast.data.batches import Ints
 from rnnfast.models.parts.heads import SoftmaxHead
 from rnnfast.models.parts.hyperparameters import LayerOptions
 from rnnfast.models.parts.input_parts import Beside
-from rnnfast.models.parts.network import Network
 from rnnfast.models.parts.shared import make_recurrent, map_state
 from rnnfast.nn.compose import States, chain
 from rnnfast.nn.embedding import Embedding
-from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import log_softmax, softmax
 from rnnfast.nn.module import Array
 
 
-class FeedbackHead(Network):
+class FeedbackHead(SoftmaxHead):
     """A second recurrent layer, from left to right, that reads the label before.
 
     ::
@@ -67,7 +65,7 @@ class FeedbackHead(Network):
             dtype=dtype,
             rng=rng,
         )
-        self._softmax = SoftmaxHead(
+        super().__init__(
             self.decoder.output_size,
             num_tags,
             class_weights=class_weights,
@@ -77,21 +75,12 @@ class FeedbackHead(Network):
         )
         self._layers = chain(Beside(None, self.label_embedding), self.decoder)
 
-    @property
-    def output(self) -> Linear:
-        """The linear layer."""
-        return self._softmax.output
-
-    def count(self, y: Array, lengths: Ints) -> int:
-        """Return how many steps have a label that counts."""
-        return self._softmax.count(y, lengths)
-
     def loss(
         self, h: Array, y: Array, lengths: Ints, *, backward: bool
     ) -> tuple[float, Array | None]:
         """Return ``-log P(y<1> ... y<T>)``, each step given the true label before."""
         s, backprop = self._layers.forward((h, self._before(y, lengths)), lengths)
-        loss, ds = self._softmax.loss(s, y, lengths, backward=backward)
+        loss, ds = super().loss(s, y, lengths, backward=backward)
         if ds is None:
             return loss, None
         dh, _ = backprop(ds)
@@ -134,7 +123,7 @@ class FeedbackHead(Network):
         for t in range(T):
             pair = np.repeat(h[t], beam_size, axis=0)[np.newaxis], before[np.newaxis]
             s, state = self._layers(pair, state=state, return_state=True)
-            log_p = log_softmax(self._softmax.output(s[0])).reshape(B, beam_size, -1)
+            log_p = log_softmax(self.output(s[0])).reshape(B, beam_size, -1)
             num_tags = log_p.shape[-1]
             total = (scores[..., np.newaxis] + log_p).reshape(B, -1)
             best = np.argsort(-total, axis=1, kind="stable")[:, :beam_size]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from rnnfast._checks import among
+from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.labels import IGNORED, counts
 from rnnfast.models.parts.network import Network
 from rnnfast.nn.crf import CRF, Constraints
+from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
     l1,
@@ -23,39 +26,14 @@ from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 NUMBER_LOSSES = {"mse": mse, "mae": l1}
 
 
-class Head(Protocol):
-    """Outputs of a sequence or of its steps, from the layers' outputs ``h`` ``(T, B, W)``."""
-
-    @property
-    def output(self) -> Linear:
-        """The linear layer that makes scores."""
-        ...
-
-    def count(self, y: Any, lengths: Ints) -> int:
-        """Return how many terms the loss of a batch has."""
-        ...
-
-    def loss(
-        self, h: Array, y: Array, lengths: Ints, *, backward: bool
-    ) -> tuple[float, Array | None]:
-        """Return the summed loss, and the gradient of ``h``."""
-        ...
-
-    def scores(self, h: Array, lengths: Ints) -> Array:
-        """Return what the linear layer gives, ``(T, B, K)`` or ``(B, K)``, without dropout."""
-        ...
-
-    def predict(self, h: Array, lengths: Ints) -> Array:
-        """Return the outputs: tags ``(T, B)``, or ``(T, B, K)`` of 0 and 1 or of numbers."""
-        ...
-
-    def probabilities(self, h: Array, lengths: Ints) -> Array:
-        """Return the probabilities ``(T, B, K)``, or what else `predict` decides by."""
-        ...
+def check_loss(loss: Any) -> None:
+    """Raise ValueError unless a hyperparameter is one of the losses of numbers."""
+    if not among(loss, NUMBER_LOSSES):
+        raise ValueError(f"loss: expected one of {', '.join(NUMBER_LOSSES)}, got {shown(loss)}")
 
 
-class LinearHead(Network):
-    """Base of the heads: a linear layer above every step.
+class Head(Network):
+    """Base of the heads: outputs of what the layers give, ``h`` ``(T, B, W)``, and their loss.
 
     Parameters
     ----------
@@ -71,13 +49,13 @@ class LinearHead(Network):
         self.output = Linear(in_features, num_outputs, dtype=dtype, seed=rng)
 
     def count(self, y: Any, lengths: Ints) -> int:
-        """Return how many steps count."""
+        """Return how many terms the loss of a batch has: here its steps."""
         return int(lengths.sum())
 
     def loss(
         self, h: Array, y: Any, lengths: Ints, *, backward: bool
     ) -> tuple[float, Array | None]:
-        """Return what the scores lose, summed, and the gradient of ``h``."""
+        """Return the summed loss, and the gradient of ``h``."""
         scores, backprop = self.output.forward(h)
         loss, dscores = self._loss_of(scores, y, lengths, backward)
         return loss, None if dscores is None else backprop(dscores)
@@ -88,32 +66,20 @@ class LinearHead(Network):
         raise NotImplementedError
 
     def scores(self, h: Array, lengths: Ints) -> Array:
-        """Return what the linear layer gives."""
+        """Return what the linear layer gives, ``(T, B, K)``."""
         return self.output(h)
 
     def predict(self, h: Array, lengths: Ints) -> Array:
-        """Return the outputs: here the scores."""
-        return self.output(h)
+        """Return the outputs: tags ``(T, B)``, or ``(T, B, K)``; here the scores."""
+        return self.scores(h, lengths)
 
     def probabilities(self, h: Array, lengths: Ints) -> Array:
-        """Return what `predict` decides by: here the scores."""
-        return self.output(h)
+        """Return the probabilities ``(T, B, K)`` that `predict` decides by; here the scores."""
+        return self.scores(h, lengths)
 
 
-class SoftmaxHead(LinearHead):
-    """``y_hat<t> = softmax(W_y h<t> + b_y)``, each step by itself.
-
-    Parameters
-    ----------
-    in_features, num_tags : int
-        Sizes of h<t> and of y_hat<t>.
-    class_weights : ndarray, optional
-        ``(num_tags,)``.
-    label_smoothing : float
-        As `linear_cross_entropy` takes it; in training only.
-    dtype, rng
-        As the layers take them.
-    """
+class SoftmaxHead(Head):
+    """``y_hat<t> = softmax(W_y h<t> + b_y)``, each step by itself; smoothed in training only."""
 
     def __init__(
         self,
@@ -130,7 +96,7 @@ class SoftmaxHead(LinearHead):
 
     def count(self, y: Array, lengths: Ints) -> int:
         """Return how many steps have a label that counts."""
-        return counted_steps(y, lengths)
+        return int((within(lengths, len(y)) & counts(y)).sum())
 
     def loss(
         self, h: Array, y: Array, lengths: Ints, *, backward: bool
@@ -156,16 +122,8 @@ class SoftmaxHead(LinearHead):
         return softmax(self.output(h))
 
 
-class CrfHead(LinearHead):
-    """Emissions ``e<t> = W_y h<t> + b_y`` and a `CRF` over all steps together.
-
-    Parameters
-    ----------
-    in_features, num_tags, dtype, rng
-        As `SoftmaxHead` takes them.
-    constraints : Constraints, optional
-        As `CRF` takes them.
-    """
+class CrfHead(Head):
+    """Emissions ``e<t> = W_y h<t> + b_y`` and a `CRF` over all steps together."""
 
     def __init__(
         self,
@@ -193,7 +151,7 @@ class CrfHead(LinearHead):
         return self.crf.marginals(self.output(h), lengths)
 
 
-class SigmoidHead(LinearHead):
+class SigmoidHead(Head):
     """``y_hat<t> = sigmoid(W_y h<t> + b_y)``, each of K labels by itself."""
 
     def _loss_of(
@@ -216,18 +174,8 @@ class SigmoidHead(LinearHead):
         return softmax(pairs)[..., 0]
 
 
-class NumberHead(LinearHead):
-    """``y_hat<t> = W_y h<t> + b_y``.
-
-    Parameters
-    ----------
-    in_features, num_outputs : int
-        Sizes of h<t> and of y_hat<t>.
-    loss : {"mse", "mae"}
-        Squared or absolute error.
-    dtype, rng
-        As the layers take them.
-    """
+class NumberHead(Head):
+    """``y_hat<t> = W_y h<t> + b_y``, with one of `NUMBER_LOSSES`."""
 
     def __init__(
         self,
@@ -249,12 +197,26 @@ class NumberHead(LinearHead):
         )
 
 
+class CTCHead(Head):
+    """Scores of the symbols and, as the class after them, of the blank, at every step."""
+
+    def __init__(
+        self, in_features: int, num_symbols: int, *, dtype: str, rng: np.random.Generator
+    ) -> None:
+        super().__init__(in_features, num_symbols + 1, dtype=dtype, rng=rng)
+        self.blank = num_symbols
+
+    def count(self, y: Any, lengths: Ints) -> int:
+        """Return how many sequences there are."""
+        return len(y)
+
+    def _loss_of(
+        self, scores: Array, y: Any, lengths: Ints, backward: bool
+    ) -> tuple[float, Array | None]:
+        return ctc_loss(scores, y, lengths, blank=self.blank, reduction="sum", backward=backward)
+
+
 def within(lengths: Ints, steps: int) -> Array:
     """Return True where a step counts, ``(T, B)``."""
     inside: Array = np.arange(steps)[:, np.newaxis] < lengths
     return inside
-
-
-def counted_steps(y: Array, lengths: Ints) -> int:
-    """Return how many steps of a batch have a label that counts."""
-    return int((within(lengths, len(y)) & counts(y)).sum())

@@ -8,7 +8,11 @@ from typing import Any
 
 from rnnfast._checks import LARGEST_FACTOR, among, check_bool, check_int, check_real
 from rnnfast._checks.messages import shown
+from rnnfast.models.parts.inputs import Inputs, learn_inputs, make_tokenizer
+from rnnfast.models.parts.sequences import Sequences
+from rnnfast.nn.pooling import POOLINGS
 from rnnfast.nn.recurrent.base import LAYERS
+from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,21 @@ class TokenOptions:
         if self.max_vocabulary_size is not None:
             check_int("max_vocabulary_size", self.max_vocabulary_size, 1)
         check_int("min_count", self.min_count, 1)
+
+    def tokenizer(self) -> CharTokenizer | WordTokenizer:
+        """Return what splits text."""
+        return make_tokenizer(self.level, self.tokenizer_options)
+
+    def learn(self, name: str, sequences: Sequences, **options: Any) -> Inputs:
+        """Learn how to encode sequences; options as `learn_inputs` takes them."""
+        return learn_inputs(
+            name,
+            sequences,
+            self.tokenizer(),
+            max_vocabulary_size=self.max_vocabulary_size,
+            min_count=self.min_count,
+            **options,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +115,18 @@ class WordOptions:
         for name in ("char_encoder", "shape_features", "lowercase"):
             if getattr(self, name):
                 raise ValueError(f"{name}: expected False where X has no words, got True")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolOptions:
+    """What becomes of the layers' outputs over time, by the models with one output a sequence."""
+
+    pooling: str
+
+    def __post_init__(self) -> None:
+        if not among(self.pooling, POOLINGS):
+            known = ", ".join(POOLINGS)
+            raise ValueError(f"pooling: expected one of {known}, got {shown(self.pooling)}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,24 +103,7 @@ def make_optimizer(
     learning_rate: float,
     options: Mapping[str, Any] | None = None,
 ) -> Optimizer:
-    """Make an optimizer from a model's hyperparameters.
-
-    Parameters
-    ----------
-    name : {"sgd", "adam", "adamw", "rmsprop", "adagrad"}
-        Which.
-    modules : mapping of str to Module
-        What to train.
-    learning_rate : float
-        Its ``lr``.
-    options : mapping, optional
-        Its further arguments.
-
-    Raises
-    ------
-    ValueError
-        If the optimizer, an option or a number is not one of those.
-    """
+    """Make an optimizer; ValueError if it, an option, which it takes, or a number is wrong."""
     if not among(name, OPTIMIZERS):
         raise ValueError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {shown(name)}")
     allowed = list(inspect.signature(OPTIMIZERS[name]).parameters)[2:]
@@ -132,21 +115,9 @@ def make_optimizer(
 def make_average(
     name: str | None, modules: Mapping[str, Module], options: Mapping[str, Any] | None = None
 ) -> WeightAverage | None:
-    """Make an average of the weights from a model's hyperparameters.
+    """Make an average of the weights, if there is to be one.
 
-    Parameters
-    ----------
-    name : {"ema", "mean"}, optional
-        `ExponentialAverage` or `MeanAverage`; None: none.
-    modules : mapping of str to Module
-        Whose weights.
-    options : mapping, optional
-        Its further arguments.
-
-    Raises
-    ------
-    ValueError
-        If the name, an option or a number is not one of those.
+    ValueError if it, an option, which it takes, or a number is wrong.
     """
     if name is None:
         if options is not None:

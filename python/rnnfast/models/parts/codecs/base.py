@@ -28,10 +28,10 @@ Read = Callable[[str, Any], Sequences]
 class Codec:
     """Base of the codecs: all that concerns ``y``.
 
-    A codec is made of hyperparameters. `begin` and `learn` return one that knows what training
-    data tell besides, `restore` one that knows what a file says; both are to the network, to
-    figures and to files what ``y`` is. A subclass fills in `read`, `learn`, `encode`, `figures`,
-    `to_dict` and `restore`, and what else is different with it.
+    A codec is made of hyperparameters, its first fields. `begin` and `learn` return one that knows
+    what training data tell besides, `restore` one that knows what a file says; both are to the
+    network, to figures and to files what ``y`` is. A subclass fills in `read`, `learn`, `encode`,
+    `figures`, `to_dict` and `restore`, and what else is different with it.
 
     Attributes
     ----------

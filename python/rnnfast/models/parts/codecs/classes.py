@@ -27,19 +27,7 @@ from rnnfast.nn.module import Array
 
 @dataclass(frozen=True, eq=False)
 class ClassCodec(Codec):
-    """Classes by number.
-
-    Attributes
-    ----------
-    class_weight : None, "balanced" or mapping
-        As `class_weights` takes it.
-    dtype : {"float32", "float64"}
-        Of the weights.
-    classes : ndarray, shape (K,)
-        All that occur, sorted.
-    class_weights : ndarray, shape (K,), or None
-        How much each weighs in the loss.
-    """
+    """Classes by number: all that occur, sorted; and how much each weighs, None: the same."""
 
     class_weight: Any
     dtype: str
@@ -47,7 +35,6 @@ class ClassCodec(Codec):
     class_weights: Array | None = None
 
     def read(self, name: str, y: Any) -> list[Any]:
-        """Return the labels as a list."""
         return read_classes(name, y)
 
     def survey(self, y: Any, targets: list[Any]) -> ClassCodec:
@@ -59,7 +46,6 @@ class ClassCodec(Codec):
         return hold_out(len(targets), fraction, self.encode("y", targets))
 
     def learn(self, targets: list[Any]) -> ClassCodec:
-        """Weigh the classes."""
         numbers = self.encode("y", targets)
         weights = class_weights(self.class_weight, self.classes, numbers, self.dtype)
         return replace(self, class_weights=weights)
@@ -79,11 +65,9 @@ class ClassCodec(Codec):
         return chance_loss(self.classes, self.class_weights)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `restore` reads."""
         weights = None if self.class_weights is None else self.class_weights.tolist()
         return {"classes": self.classes.tolist(), "class_weights": weights}
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> ClassCodec:
-        """Take classes and weights."""
         found = restore_classes(learned["classes"], learned["class_weights"], self.dtype)
         return replace(self, classes=found[0], class_weights=found[1])

@@ -1,8 +1,8 @@
-"""Numbers for each sequence."""
+"""Numbers to predict: standardised for the network, in their own units for everybody else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,33 +10,101 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import metrics
+from rnnfast._checks import check_bool
 from rnnfast._checks.arrays import read_array, require_finite
 from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.heads import NUMBER_LOSSES
-from rnnfast.models.parts.inputs import Inputs, read_scaling
-from rnnfast.models.parts.targets import UNKNOWN, NumberTargets
+from rnnfast.models.parts.heads import NUMBER_LOSSES, check_loss
+from rnnfast.models.parts.inputs import Inputs, mean_and_scale, read_scaling
+from rnnfast.models.parts.sequences import common_dtype
 from rnnfast.nn.module import Array
+
+
+@dataclass(frozen=True)
+class NumberTargets:
+    """The numbers that a network predicts, ``y = mean + scale * y_hat``.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of float64, shape (K,)
+        The scale of a number that does not change is 0: it is predicted exactly, whatever the
+        network says.
+    dtype : {"float32", "float64"}
+        Of what the network predicts.
+    """
+
+    mean: Array
+    scale: Array
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """K, how many numbers there are."""
+        return len(self.mean)
+
+    @classmethod
+    def learn(
+        cls,
+        arrays: Sequence[Array],
+        standardize: bool,
+        dtype: str,
+        rounding: float | Array = 0.0,
+    ) -> NumberTargets:
+        """Take mean and scale of every number over all rows ``(N_i, K)``, if they are to be taken.
+
+        As `mean_and_scale` takes them.
+        """
+        rows = np.concatenate([np.asarray(array, np.float64) for array in arrays])
+        if not standardize or not len(rows):
+            return cls(np.zeros(rows.shape[1]), np.ones(rows.shape[1]), dtype)
+        return cls(*mean_and_scale(rows, common_dtype(arrays), rounding), dtype)
+
+    def encode(self, name: str, rows: Array) -> Array:
+        """Return rows as the network is to predict them; ValueError if its dtype cannot.
+
+        0 where a number does not change and is that one.
+        """
+        divisor = np.where(self.scale > 0, self.scale, 1.0)
+        with np.errstate(over="ignore"):
+            encoded: Array = ((rows - self.mean) / divisor).astype(self.dtype)
+        if not np.isfinite(encoded).all():
+            raise ValueError(f"{name}: expected numbers within {self.dtype} when standardised")
+        return encoded
+
+    def settle(self, outputs: Array) -> Array:
+        """Return the network's outputs, 0 where a number does not change: what they stand for."""
+        return np.where(self.scale > 0, outputs, outputs.dtype.type(0))
+
+    def decode(self, outputs: Array) -> Array:
+        """Return the numbers that the network's outputs stand for, in float64."""
+        numbers: Array = outputs * self.scale + self.mean
+        return numbers
+
+    def read_single(self, name: str, value: Any) -> bool:
+        """Return whether a file says that its one number is given without an axis of its own."""
+        single = check_bool(name, value)
+        if single and self.size != 1:
+            raise ValueError(f"{name}: expected False of {self.size} numbers, got True")
+        return single
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` reads."""
+        return {"mean": self.mean.tolist(), "scale": self.scale.tolist(), "dtype": self.dtype}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> NumberTargets:
+        """Return the targets whose `to_dict` gave the settings, or raise as `read_scaling`."""
+        return cls(*read_scaling(settings))
+
+
+# What is known before anything was learned.
+UNKNOWN = NumberTargets(np.empty(0), np.empty(0), "float64")
 
 
 @dataclass(frozen=True, eq=False)
 class NumberCodec(Codec):
-    """Numbers of a sequence, standardised for the network.
-
-    Attributes
-    ----------
-    loss : {"mse", "mae"}
-        Which error is figured.
-    standardize : bool
-        Whether they are standardised.
-    dtype : {"float32", "float64"}
-        Of the network.
-    numbers : NumberTargets
-        Mean and scale.
-    single : bool
-        Whether ``y`` has one number a sequence, without an axis of its own.
-    """
+    """Numbers of a sequence; `single`: ``y`` has one, without an axis of its own."""
 
     loss: str
     standardize: bool
@@ -44,23 +112,22 @@ class NumberCodec(Codec):
     numbers: NumberTargets = UNKNOWN
     single: bool = False
 
+    def __post_init__(self) -> None:
+        check_loss(self.loss)
+
     def read(self, name: str, y: Any) -> Array:
-        """Return the numbers, ``(N,)`` or ``(N, k)``."""
         return read_numbers(name, y)
 
     def survey(self, y: Any, targets: Array) -> NumberCodec:
-        """Look at their shape."""
         return replace(self, single=targets.ndim == 1)
 
     def check_known(self, name: str, targets: Array) -> None:
-        """Raise ValueError unless they have the shape of those learned from."""
         expected = () if self.single else (self.numbers.size,)
         if targets.shape[1:] != expected:
             shape = "(N,)" if self.single else f"(N, {self.numbers.size})"
             raise ValueError(f"{name}: expected shape {shape}, got {targets.shape}")
 
     def learn(self, targets: Array) -> NumberCodec:
-        """Take mean and scale."""
         rows = targets.reshape(len(targets), -1)
         rounding = self.target_rounding()
         return replace(
@@ -72,7 +139,6 @@ class NumberCodec(Codec):
         return 0.0
 
     def encode(self, name: str, targets: Array, x: object) -> Array:
-        """Return them standardised, ``(N, k)``."""
         return self.numbers.encode(name, targets.reshape(len(targets), -1))
 
     def predict(self, network: EncoderNetwork, x: list[Array]) -> npt.NDArray[np.float64]:
@@ -80,7 +146,6 @@ class NumberCodec(Codec):
         return self.numbers.decode(network.scores_of(x))
 
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
-        """Return the loss of standardised numbers, and the error of those given."""
         scores, y = self.numbers.settle(network.scores_of(examples.x)), examples.y
         loss, _ = NUMBER_LOSSES[self.loss](scores, y, backward=False)
         scale = np.where(self.numbers.scale > 0, self.numbers.scale, 1.0)
@@ -95,12 +160,10 @@ class NumberCodec(Codec):
         return max(1.0, loss)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `restore` reads."""
         mean, scale = self.numbers.mean.tolist(), self.numbers.scale.tolist()
         return {"target_mean": mean, "target_scale": scale, "single": self.single}
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> NumberCodec:
-        """Take mean and scale, and whether there is one number."""
         saved = {"mean": learned["target_mean"], "scale": learned["target_scale"]}
         numbers = NumberTargets(*read_scaling({**saved, "dtype": self.dtype}))
         single = numbers.read_single("single", learned["single"])

@@ -14,6 +14,7 @@ from rnnfast._checks.arrays import read_array, require_finite
 from rnnfast.data.batches import Ints
 from rnnfast.metrics import mae, r2, rmse
 from rnnfast.models.parts.codecs.base import Codec
+from rnnfast.models.parts.codecs.numbers import UNKNOWN, NumberTargets
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import (
     ExampleBatch,
@@ -22,9 +23,9 @@ from rnnfast.models.parts.examples import (
     pad_batch,
     require_steps,
 )
+from rnnfast.models.parts.heads import check_loss
 from rnnfast.models.parts.inputs import Inputs
 from rnnfast.models.parts.sequences import Sequences, as_list
-from rnnfast.models.parts.targets import UNKNOWN, NumberTargets
 from rnnfast.nn.module import Array
 
 
@@ -37,7 +38,6 @@ class StepCodec(Codec):
     unit: ClassVar[str] = "step"
 
     def check_pairs(self, X: Sequences, targets: list[Array], suffix: str) -> None:
-        """Raise ValueError unless every sequence has one target a step."""
         check_same_length(X, targets, suffix)
         for number, (sequence, own) in enumerate(zip(X, targets, strict=True)):
             if len(sequence) != len(own):
@@ -52,7 +52,6 @@ class StepCodec(Codec):
         return Examples(examples.x, targets)
 
     def batch(self, examples: Examples, chosen: Ints) -> ExampleBatch:
-        """Return the batch of the examples of these numbers, ``y`` of shape ``(T, B, ...)``."""
         return ExampleBatch(*pad_batch(examples.x, chosen), pad_batch(examples.y, chosen)[0])
 
     def mean_loss(self, network: EncoderNetwork, examples: Examples) -> float:
@@ -64,21 +63,12 @@ class StepCodec(Codec):
 
 @dataclass(frozen=True, eq=False)
 class LabelSetCodec(StepCodec):
-    """Any of K labels for each step, as rows of 0 and 1.
-
-    Attributes
-    ----------
-    dtype : {"float32", "float64"}
-        Of the network.
-    num_labels : int
-        K.
-    """
+    """Any of K labels for each step, as rows of 0 and 1."""
 
     dtype: str
     num_labels: int = 0
 
     def read(self, name: str, y: Any) -> list[Array]:
-        """Return the rows ``(T_i, K)``."""
         targets = read_rows(name, y)
         for number, rows in enumerate(targets):
             wrong = rows[(rows != 0) & (rows != 1)]
@@ -87,15 +77,12 @@ class LabelSetCodec(StepCodec):
         return targets
 
     def check_known(self, name: str, targets: list[Array]) -> None:
-        """Raise ValueError unless rows have K numbers."""
         require_columns(name, targets, self.num_labels)
 
     def learn(self, targets: list[Array]) -> LabelSetCodec:
-        """Take K."""
         return replace(self, num_labels=targets[0].shape[1])
 
     def encode(self, name: str, targets: list[Array], x: object) -> list[Array]:
-        """Return the rows in the network's dtype."""
         return [rows.astype(self.dtype) for rows in targets]
 
     def compare(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
@@ -114,7 +101,6 @@ class LabelSetCodec(StepCodec):
         }
 
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
-        """Return what `compare` does."""
         return {f"valid_{name}": value for name, value in self.compare(network, examples).items()}
 
     def baseline(self, examples: Examples) -> float:
@@ -122,54 +108,39 @@ class LabelSetCodec(StepCodec):
         return float(self.num_labels * math.log(2))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `restore` reads."""
         return {"num_labels": self.num_labels}
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> LabelSetCodec:
-        """Take K."""
         return replace(self, num_labels=check_int("num_labels", learned["num_labels"], 1))
 
 
 @dataclass(frozen=True, eq=False)
 class StepNumberCodec(StepCodec):
-    """Numbers for each step, standardised for the network.
+    """Numbers for each step; `flat`: ``y`` has one, without an axis of its own."""
 
-    Attributes
-    ----------
-    standardize : bool
-        Whether they are standardised.
-    dtype : {"float32", "float64"}
-        Of the network.
-    numbers : NumberTargets
-        Mean and scale.
-    flat : bool
-        Whether ``y`` has one number a step, without an axis of its own.
-    """
-
+    loss: str
     standardize: bool
     dtype: str
     numbers: NumberTargets = UNKNOWN
     flat: bool = False
 
+    def __post_init__(self) -> None:
+        check_loss(self.loss)
+
     def read(self, name: str, y: Any) -> list[Array]:
-        """Return the rows ``(T_i, K)``."""
         return read_rows(name, [_as_column(item) for item in as_list(name, y, "a list of arrays")])
 
     def survey(self, y: Any, targets: list[Array]) -> StepNumberCodec:
-        """Look at their shape."""
         items = as_list("y", y, "a list of arrays")
         return replace(self, flat=any(_as_column(item) is not item for item in items))
 
     def check_known(self, name: str, targets: list[Array]) -> None:
-        """Raise ValueError unless rows have as many numbers as those learned from."""
         require_columns(name, targets, self.numbers.size)
 
     def learn(self, targets: list[Array]) -> StepNumberCodec:
-        """Take mean and scale."""
         return replace(self, numbers=NumberTargets.learn(targets, self.standardize, self.dtype))
 
     def encode(self, name: str, targets: list[Array], x: object) -> list[Array]:
-        """Return the rows standardised."""
         return [self.numbers.encode(f"{name}[{n}]", rows) for n, rows in enumerate(targets)]
 
     def predict(self, network: EncoderNetwork, x: list[Array]) -> list[Array]:
@@ -184,7 +155,6 @@ class StepNumberCodec(StepCodec):
         return {name: figure(true, predicted) for name, figure in figures.items()}
 
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
-        """Return the loss of standardised numbers, and what `compare` does."""
         figures = {"loss": self.mean_loss(network, examples), **self.compare(network, examples)}
         return {f"valid_{name}": value for name, value in figures.items()}
 
@@ -196,11 +166,9 @@ class StepNumberCodec(StepCodec):
         return max(float(self.numbers.size), float(np.square(y).sum()) / max(len(y), 1))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `restore` reads."""
         return {"outputs": self.numbers.to_dict(), "flat": self.flat}
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> StepNumberCodec:
-        """Take mean and scale, and whether there is one number."""
         numbers = NumberTargets.from_dict(learned["outputs"])
         return replace(self, numbers=numbers, flat=numbers.read_single("flat", learned["flat"]))
 

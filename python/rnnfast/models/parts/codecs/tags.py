@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from rnnfast._checks.messages import shown
+from rnnfast._checks.messages import one_line, shown
 from rnnfast.data.batches import Ints
 from rnnfast.metrics import entity_scores
 from rnnfast.models.parts.codecs.steps import StepCodec
@@ -17,6 +17,7 @@ from rnnfast.models.parts.examples import Examples, pick
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.inputs import Inputs
 from rnnfast.models.parts.labels import (
+    IGNORED,
     chance_loss,
     class_weights,
     counts,
@@ -24,33 +25,80 @@ from rnnfast.models.parts.labels import (
     read_label_lists,
     restore_classes,
 )
-from rnnfast.models.parts.tag_set import TagSet
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.module import Array
 
 
 @dataclass(frozen=True, eq=False)
-class TagCodec(StepCodec):
+class TagSet:
     """Labels by number.
 
     Attributes
     ----------
-    class_weight : None, "balanced" or mapping
-        As `class_weights` takes it.
-    scheme : {None, "bio"}
-        What labels are.
-    crf : bool
-        Whether only label sequences that the scheme allows are possible.
-    chained : str, optional
-        The hyperparameter by which each step depends on the label before, so that all must count.
-    beam_size : int
-        As `labels` takes it, for figures.
-    dtype : {"float32", "float64"}
-        Of the weights.
-    tags : TagSet
-        The labels, sorted, and which may follow each other.
-    class_weights : ndarray, shape (K,), or None
-        How much each label weighs in the loss.
+    classes : ndarray, shape (K,)
+        The labels, sorted.
+    rules : Constraints, optional
+        What a sequence may be.
+    """
+
+    classes: Array
+    rules: Constraints | None = None
+
+    def numbers(self, sequences: Sequence[Array]) -> list[Ints]:
+        """Return the place of each label among the classes.
+
+        -1 for one that is not there, `IGNORED` for one that does not count.
+        """
+        return [np.where(counts(labels), self._places(labels), IGNORED) for labels in sequences]
+
+    def _places(self, labels: Array) -> Ints:
+        last = len(self.classes) - 1
+        place = np.minimum(np.searchsorted(self.classes, labels), last)
+        return np.where(self.classes[place] == labels, place, -1)
+
+    def first_forbidden(self, numbers: Ints) -> int | None:
+        """Return the first place of a sequence where the rules forbid its label."""
+        if self.rules is None or len(numbers) == 0:
+            return None
+        allowed = self.rules.transitions[numbers[:-1], numbers[1:]]
+        allowed = np.concatenate([self.rules.start[numbers[:1]], allowed])
+        return None if allowed.all() else int(allowed.argmin())
+
+    def possible(self, numbers: Sequence[Ints]) -> list[int]:
+        """Return which sequences are of labels that are known and in an order that is allowed."""
+        return [
+            place
+            for place, one in enumerate(numbers)
+            if (one != -1).all() and self.first_forbidden(one) is None
+        ]
+
+    def require_counting(self, name: str, sequences: Sequence[Array], option: str) -> None:
+        """Raise ValueError if a label does not count, where each depends on those before it."""
+        for number, labels in enumerate(sequences):
+            if not counts(labels).all():
+                raise ValueError(
+                    f"{name}[{number}]: expected labels that count with {option}=True, got "
+                    f"{IGNORED} at {counts(labels).argmin()}"
+                )
+
+    def require_allowed(self, name: str, sequences: Sequence[Array]) -> None:
+        """Raise ValueError, naming the argument, if the rules forbid a sequence of known labels."""
+        for labels, numbers in zip(sequences, self.numbers(sequences), strict=True):
+            place = self.first_forbidden(numbers)
+            if place is not None:
+                before = labels[place - 1] if place else "the start"
+                raise ValueError(
+                    f"{name}: expected labels that BIO allows, got {one_line(labels[place])} "
+                    f"after {one_line(before)}, in {one_line(' '.join(labels))}"
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class TagCodec(StepCodec):
+    """Labels by number, and how much each weighs in the loss.
+
+    `chained` names the hyperparameter by which each step depends on the label before, so that all
+    labels must count; None: none does. `beam_size` is for figures.
     """
 
     class_weight: Any
@@ -63,11 +111,9 @@ class TagCodec(StepCodec):
     class_weights: Array | None = None
 
     def read(self, name: str, y: Any) -> list[Array]:
-        """Return the labels ``(T_i,)``."""
         return read_label_lists(name, y)
 
     def learn(self, targets: list[Array]) -> TagCodec:
-        """Find the labels, and weigh them."""
         classes = find_classes("y", [label for labels in targets for label in labels.tolist()])
         if self.scheme and classes.dtype.kind != "U":
             raise TypeError(f"y: expected BIO labels, got {shown(classes.tolist()[0])}")
@@ -125,12 +171,10 @@ class TagCodec(StepCodec):
         return chance_loss(self.tags.classes, self.class_weights)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `restore` reads."""
         weights = None if self.class_weights is None else self.class_weights.tolist()
         return {"classes": self.tags.classes.tolist(), "class_weights": weights}
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> TagCodec:
-        """Take labels and weights."""
         found = restore_classes(learned["classes"], learned["class_weights"], self.dtype)
         return replace(self, tags=self._tag_set(found[0]), class_weights=found[1])
 

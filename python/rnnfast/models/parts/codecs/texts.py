@@ -18,7 +18,8 @@ from rnnfast.metrics import edit_distance
 from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import ExampleBatch, Examples, pad_batch, pick, scoring_batches
-from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict, learn_inputs
+from rnnfast.models.parts.hyperparameters import TokenOptions
+from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict
 from rnnfast.models.parts.pairs import PairBatch, make_pair_batch
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork
 from rnnfast.models.parts.sequences import as_list, read_sequences
@@ -34,15 +35,7 @@ _WHAT = "a list of str or of token lists"
 
 @dataclass(frozen=True, eq=False)
 class TextCodec(Codec):
-    """Base of the codecs of token sequences.
-
-    Attributes
-    ----------
-    writer : CharTokenizer or WordTokenizer
-        What splits text, and joins what is predicted.
-    writes_text : bool
-        Whether ``y`` was text in training, and predictions are.
-    """
+    """Base of the codecs of token sequences, or of text, which `writer` splits and joins."""
 
     writer: CharTokenizer | WordTokenizer
     writes_text: bool = False
@@ -76,13 +69,7 @@ class TextCodec(Codec):
 
 @dataclass(frozen=True, eq=False)
 class SymbolCodec(TextCodec):
-    """Symbols by number, which a sequence says in their order.
-
-    Attributes
-    ----------
-    symbols : tuple of str
-        All that occur, sorted.
-    """
+    """Symbols by number, sorted, which a sequence says in their order."""
 
     symbols: tuple[str, ...] = ()
 
@@ -120,7 +107,6 @@ class SymbolCodec(TextCodec):
         return y
 
     def batch(self, examples: Examples, chosen: Ints) -> ExampleBatch:
-        """Return the batch of the examples of these numbers, ``y`` as a list."""
         return ExampleBatch(*pad_batch(examples.x, chosen), pick(examples.y, chosen))
 
     def decode(self, network: EncoderNetwork, x: list[Array], beam_size: int) -> list[list[str]]:
@@ -140,7 +126,6 @@ class SymbolCodec(TextCodec):
         return found
 
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
-        """Return the loss of a sequence and the rate of wrong symbols."""
         blank, loss = len(self.symbols), 0.0
         errors = count = 0
         for chosen, x, lengths in scoring_batches(examples.x):
@@ -159,11 +144,9 @@ class SymbolCodec(TextCodec):
         return max(map(len, examples.x)) * math.log(len(self.symbols) + 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `restore` reads."""
         return {"writes_text": self.writes_text, "symbols": list(self.symbols)}
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> SymbolCodec:
-        """Take the symbols."""
         symbols = check_list("symbols", learned["symbols"], "str")
         require_strings("symbols", symbols)
         if not symbols or len(set(symbols)) < len(symbols):
@@ -176,37 +159,21 @@ class SymbolCodec(TextCodec):
 class TokenCodec(TextCodec):
     """Tokens by the ids of a vocabulary of their own, which are written until ``<EOS>``.
 
-    Attributes
-    ----------
-    max_vocabulary_size, min_count
-        As `Vocabulary.from_tokens` takes them.
-    inputs : TokenInputs
-        Tokenizer and vocabulary.
-    max_length : int
-        Most tokens to write if it is not said.
+    `max_length` is how many are written at most if it is not said.
     """
 
     unit: ClassVar[str] = "token"
 
-    max_vocabulary_size: int | None = None
-    min_count: int = 1
+    tokens: TokenOptions | None = None
     inputs: TokenInputs | None = None
     max_length: int = 0
 
     def survey(self, y: Any, targets: list[list[str]]) -> TokenCodec:
-        """Look at what y is."""
         return replace(self, writes_text=isinstance(as_list("y", y, _WHAT)[0], str))
 
     def learn(self, targets: list[list[str]]) -> TokenCodec:
-        """Learn the vocabulary."""
-        learned = learn_inputs(
-            "y",
-            [*targets],
-            self.writer,
-            max_vocabulary_size=self.max_vocabulary_size,
-            min_count=self.min_count,
-            eos="<EOS>",
-        )
+        assert self.tokens is not None
+        learned = self.tokens.learn("y", [*targets], eos="<EOS>")
         assert isinstance(learned, TokenInputs)
         return replace(self, inputs=learned, max_length=2 * max(map(len, targets)))
 
@@ -217,13 +184,11 @@ class TokenCodec(TextCodec):
         return self.inputs.vocabulary
 
     def encode(self, name: str, targets: list[list[str]], x: object) -> list[Ints]:
-        """Return the ids of tokens; ValueError if ``<EOS>`` is one of them."""
         for number, tokens in enumerate(targets):
             require_no_end(f"{name}[{number}]", tokens, self.vocabulary.eos)
         return [self.vocabulary.encode(tokens) for tokens in targets]
 
     def batch(self, examples: Examples, chosen: Ints) -> PairBatch:
-        """Return the batch of the pairs of these numbers."""
         return self.pairs(pick(examples.x, chosen), pick(examples.y, chosen))
 
     def pairs(self, x: list[Array], y: list[Ints]) -> PairBatch:
@@ -233,7 +198,6 @@ class TokenCodec(TextCodec):
         return make_pair_batch(x, y, len(self.vocabulary), end)
 
     def figures(self, network: Seq2SeqNetwork, examples: Examples) -> dict[str, float]:
-        """Return the loss of a token."""
         loss, count = 0.0, 0
         for chosen, _, _ in scoring_batches(examples.x):
             part, terms = network.loss(self.batch(examples, chosen))
@@ -245,7 +209,6 @@ class TokenCodec(TextCodec):
         return math.log(len(self.vocabulary))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `restore` reads."""
         assert self.inputs is not None
         return {
             "writes_text": self.writes_text,
@@ -254,7 +217,6 @@ class TokenCodec(TextCodec):
         }
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> TokenCodec:
-        """Take the vocabulary."""
         targets = inputs_from_dict(learned["targets"])
         assert isinstance(targets, TokenInputs)
         return replace(

@@ -1,4 +1,4 @@
-"""What follows each place of a series."""
+"""A series as windows: what is read, what follows each place, and differences between steps."""
 
 from __future__ import annotations
 
@@ -9,21 +9,138 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks import check_bool
+from rnnfast._checks import check_bool, check_int, check_integers
 from rnnfast._checks.arrays import as_numbers, hint_time_first, require_finite
+from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.codecs.base import Read
 from rnnfast.models.parts.codecs.numbers import NumberCodec, read_numbers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.inputs import Inputs, SeriesInputs
 from rnnfast.models.parts.sequences import Sequences
-from rnnfast.models.parts.windows import Windows, check_targets
 from rnnfast.nn.module import Array
 
 Floats = npt.NDArray[np.float64]
 
 # What a series may be, for messages.
 _SHAPE = "(T,) or (T, F)"
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How windows are cut of a series ``(T, F)``.
+
+    A place t stands between the steps that are known, 0 to t - 1, and the next ones, which begin
+    with t.
+
+    Attributes
+    ----------
+    lags : int
+        Steps that are read before a place.
+    horizon : int
+        h, steps that follow it.
+    differences : tuple of int
+        Lags of the differences of the target channels, taken one after another.
+    targets : tuple of int
+        The k channels to foretell.
+    """
+
+    lags: int
+    horizon: int
+    differences: tuple[int, ...]
+    targets: tuple[int, ...]
+
+    @property
+    def lost(self) -> int:
+        """Steps at the start of a series that have no difference."""
+        return sum(self.differences)
+
+    @property
+    def reach(self) -> int:
+        """Steps that must be known before a place."""
+        return self.lags + self.lost
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any], channels: int) -> Windows:
+        """Return the windows, of series of so many channels, that a file describes.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            If the settings are none, with the field's name.
+        """
+        name = "windows"
+        return cls(
+            check_int(f"{name}.lags", settings["lags"], 1),
+            check_int(f"{name}.horizon", settings["horizon"], 1),
+            tuple(check_integers(f"{name}.differences", settings["differences"], 1)),
+            check_targets(f"{name}.targets", settings["targets"], channels),
+        )
+
+    def places(self, series: Floats) -> Ints:
+        """Return all places with enough steps before and after them."""
+        return np.arange(self.reach, len(series) - self.horizon + 1)
+
+    def inputs(self, series: Floats, places: Ints) -> list[Floats]:
+        """Return what is read before each place, ``(lags, F)``: targets by their differences."""
+        changes = series[self.lost :].copy()
+        changes[:, self.targets] = self._levels(series)[-1]
+        return [changes[place - self.reach :][: self.lags] for place in places.tolist()]
+
+    def futures(self, series: Floats, places: Ints) -> Floats:
+        """Return the targets after each place, ``(N, h, k)``."""
+        after = places[:, np.newaxis] + np.arange(self.horizon)
+        future: Floats = series[after][..., self.targets]
+        return future
+
+    def changes(self, series: Floats, places: Ints) -> Floats:
+        """Return the differences of the targets after each place, ``(N, h, k)``."""
+        after = places[:, np.newaxis] + np.arange(self.horizon) - self.lost
+        changes: Floats = self._levels(series)[-1][after]
+        return changes
+
+    def add_up(self, series: Floats, places: Ints, changes: Floats) -> Floats:
+        """Return the targets whose differences after each place are ``changes``, ``(N, h, k)``."""
+        future, lost = changes, self.lost
+        levels = self._levels(series)
+        for lag, level in zip(self.differences[::-1], levels[-2::-1], strict=True):
+            lost -= lag
+            before = level[places[:, np.newaxis] - lost + np.arange(-lag, 0)]
+            whole = np.concatenate([before, future], axis=1)
+            for step in range(lag, whole.shape[1]):
+                whole[:, step] += whole[:, step - lag]
+            future = whole[:, lag:]
+        return future
+
+    def rounding(self, series: Floats, dtype: np.dtype[Any]) -> Floats:
+        """Return by how much differences of equal ones may vary, ``(k,)``: what rounding leaves.
+
+        ``dtype`` is that of the series as it was given, whose levels are rounded to it.
+        """
+        targets = series[:, self.targets]
+        if not self.differences or dtype.kind != "f":
+            return np.zeros(targets.shape[1])
+        # Each level is off by half a unit in the last place, and each difference adds two up.
+        unit = float(np.finfo(dtype).eps) * np.abs(targets).max(axis=0)
+        bound: Floats = 4.0 * 2 ** len(self.differences) * unit
+        return bound
+
+    def _levels(self, series: Floats) -> list[Floats]:
+        """Return the target channels, then their differences, each taken of the last."""
+        levels = [series[:, self.targets]]
+        for lag in self.differences:
+            levels.append(levels[-1][lag:] - levels[-1][:-lag])
+        return levels
+
+
+def check_targets(name: str, targets: Any, channels: int) -> tuple[int, ...]:
+    """Return the channels to foretell; ValueError unless they are different ones of so many."""
+    numbers = check_integers(name, targets, 0)
+    if not numbers or len(set(numbers)) < len(numbers) or max(numbers) >= channels:
+        raise ValueError(
+            f"{name}: expected different numbers below {channels}, got {shown(numbers)}"
+        )
+    return tuple(numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +152,7 @@ class WindowCodec(NumberCodec):
     channels : sequence of int, optional
         Those to foretell; None: all.
     windows : Windows
-        How windows are cut; its ``targets`` are all channels before a series was seen.
+        How windows are cut; its ``targets`` are none before a series was seen.
     tail : ndarray of float64, shape (reach, F)
         The end of the series of `fit`.
     rounding : ndarray of float64, shape (k,)
@@ -54,7 +171,6 @@ class WindowCodec(NumberCodec):
     def begin(
         self, read: Read, X: Any, y: None, held_out: bool
     ) -> tuple[WindowCodec, Sequences, Array]:
-        """Cut windows of the series to learn from."""
         given = read_numbers("X", X, _SHAPE)
         single = given.ndim == 1
         series = given.astype(np.float64)
@@ -79,7 +195,6 @@ class WindowCodec(NumberCodec):
         return codec, *codec._examples(series)
 
     def read_valid(self, read: Read, valid: Any) -> tuple[Sequences, Array]:
-        """Cut windows of another series."""
         return self._examples(
             self.series("valid", valid, self.windows.reach + self.windows.horizon)
         )
@@ -141,14 +256,12 @@ class WindowCodec(NumberCodec):
     # Files
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `restore` reads."""
         described = super().to_dict()
         del described["single"]
         windows, tail = asdict(self.windows), self.tail.tolist()
         return {**described, "windows": windows, "tail": tail, "single": self.single}
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> WindowCodec:
-        """Take all that, if it fits together."""
         codec = super().restore({**learned, "single": False}, inputs)
         channels, outputs = inputs.size, codec.numbers.size
         windows = Windows.from_dict(learned["windows"], channels)
