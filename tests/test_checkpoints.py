@@ -117,7 +117,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_a_training(
         raise OSError(28, "No space left on device")
 
     def fill(progress: Progress) -> None:
-        monkeypatch.setattr("rnnfast.training.loop.write_checkpoint", full)
+        monkeypatch.setattr("rnnfast.training.checkpointer.write_checkpoint", full)
 
     with pytest.warns(RuntimeWarning, match=r"^checkpoint: .*No space left on device"):
         lm = fit(checkpoint=path, callbacks=[fill])

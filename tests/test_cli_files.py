@@ -209,7 +209,7 @@ def test_an_unfinished_training_is_not_replaced(
         assert contents(folder) == before
     # One that cannot begin gives the old checkpoint back.
     with monkeypatch.context() as patch:
-        patch.setattr("rnnfast.training.loop.write_checkpoint", full)
+        patch.setattr("rnnfast.training.checkpointer.write_checkpoint", full)
         assert fails(capsys, *arguments, "--force")[0] == 1
     assert contents(folder) == before
     # Another training that begins in its place and is stopped; it is the one that goes on.

@@ -263,7 +263,9 @@ def test_two_trainings_that_begin_at_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert path.read_bytes() == other
 
 
-def test_a_checkpoint_of_another_training_is_not_removed(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_training_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By one that fails and finds it in the place of its own."""
     path = tmp_path / "c"
     Problem(checkpoint=tmp_path / "other").trainer.run(1)
@@ -273,8 +275,9 @@ def test_a_checkpoint_of_another_training_is_not_removed(tmp_path: Path) -> None
         raise RuntimeError("mine")
 
     problem = Problem(checkpoint=path, callbacks=[fail])
-    problem.trainer._write_checkpoint = lambda first=False: (  # type: ignore[method-assign]
-        path.write_bytes(b"first") if first else None
+    monkeypatch.setattr(
+        "rnnfast.training.checkpointer.Checkpointer.write",
+        lambda self, first=False: path.write_bytes(b"first") if first else None,
     )
     with pytest.raises(RuntimeError, match="mine"):
         problem.trainer.run(2)

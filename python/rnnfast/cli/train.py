@@ -19,8 +19,8 @@ from rnnfast.data.datasets import load_dinosaurs, read_text
 from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.recurrent.base import LAYERS
-from rnnfast.training.loop import Progress
 from rnnfast.training.messages import describe_training, kept_record
+from rnnfast.training.progress import Progress
 from rnnfast.training.signals import InterruptFlag
 
 # Samples shown during a training and at its end.

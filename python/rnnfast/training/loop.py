@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -17,26 +16,18 @@ import numpy as np
 
 from rnnfast._checks import check_bool, check_functions, check_int, check_real
 from rnnfast._checks.messages import counted, shown
-from rnnfast.io.files import require_writable, shown_path
+from rnnfast.io.files import require_writable
 from rnnfast.io.tensors import Array, collect_arrays, spread_arrays
 from rnnfast.nn.module import Module
 from rnnfast.training.averaging import WeightAverage
-from rnnfast.training.checkpoints import (
-    Position,
-    Record,
-    read_checkpoint,
-    require_replaceable,
-    write_checkpoint,
-)
+from rnnfast.training.checkpointer import Checkpointer, TrainingState
+from rnnfast.training.checkpoints import Position, Record, require_replaceable
 from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
-from rnnfast.training.event_files import tensorboard
 from rnnfast.training.messages import describe_absurdity, describe_divergence, describe_end
 from rnnfast.training.optimizers import Optimizer
 from rnnfast.training.progress import Callback, Progress, Reporter
 from rnnfast.training.schedules import ReduceOnPlateau, Schedule
 from rnnfast.training.signals import InterruptFlag
-
-__all__ = ["Callback", "Progress", "TrainingLoop", "tensorboard"]
 
 Batch = TypeVar("Batch")
 
@@ -152,11 +143,13 @@ class TrainingLoop(Generic[Batch]):
             if self.validate is None:
                 raise ValueError("patience: expected None without validation, which it waits for")
         self.stopped = ""
-        self._written = -math.inf
-        self._at = Position()
-        self._best: dict[str, Array] = {}
+        self._state = self._state_at(Position(), {})
         # Finite weights to fall back to where there are no best ones.
         self._good: dict[str, Array] = {}
+
+    def _state_at(self, at: Position, best: dict[str, Array]) -> TrainingState:
+        parts = self.modules, self.optimizer, self.rng, self.schedule, self.average, self.carry
+        return TrainingState(*parts, at, best)
 
     def _check_types(self) -> None:
         check_functions("callbacks", self.callbacks)
@@ -185,6 +178,10 @@ class TrainingLoop(Generic[Batch]):
             if not callable(value) and not (optional and value is None):
                 raise TypeError(f"{name}: expected a function, got {type(value).__name__}")
         check_bool("maximize", self.maximize)
+
+    @property
+    def _at(self) -> Position:
+        return self._state.at
 
     @property
     def history(self) -> list[Record]:
@@ -235,8 +232,10 @@ class TrainingLoop(Generic[Batch]):
         epochs, resume = check_int("epochs", epochs, 1), check_bool("resume", resume)
         if self.average is not None:
             self.average.restore()
+        self._state = self._state_at(self._state.at, self._state.best)
+        self._file = Checkpointer(self.checkpoint, self._state, self.identity, self.reporter)
         if resume:
-            self._resume()
+            self._file.resume()
             self.reporter.write(
                 f"resumed after {counted(self.steps, 'step')} and {self._at.epoch} of "
                 f"{counted(epochs, 'epoch')}, with a learning rate of {self.optimizer.lr:g}"
@@ -246,20 +245,17 @@ class TrainingLoop(Generic[Batch]):
         # A training that had run out of patience may be resumed with that much, or with more.
         self.stopped = "patience" if self._out_of_patience() else ""
         self._at.ended = False  # there may be more epochs now
-        self._good = {} if self._best else collect_arrays(self.modules)
+        self._good = {} if self._state.best else collect_arrays(self.modules)
         self._began = time.perf_counter()
         with InterruptFlag() as interrupt:
-            claimed, written = self._claim(), self._written
+            self._file.claim()
             try:
                 while self._at.epoch < epochs and not self.stopped:
                     self._run_epoch(epochs, interrupt)
                 self.stopped = self.stopped or "finished"
             except BaseException:
                 self.stopped = "error"
-                if claimed is not None and self._written == written:
-                    with suppress(OSError):  # what is told is why training ended
-                        if _identity(self.checkpoint) == claimed:  # of this run, and worth nothing
-                            os.unlink(os.fspath(self.checkpoint or ""))
+                self._file.give_up()
                 raise
             finally:
                 self.reporter.close()
@@ -268,21 +264,10 @@ class TrainingLoop(Generic[Batch]):
                 self.finish()
             self._tell_end(epochs, interrupt.by)
 
-    def _claim(self) -> tuple[int, int] | None:
-        """Write the first checkpoint where there is no file; return which file it is, if it was.
-
-        It shows that one can be written, and that the place is taken: to those who look, and to
-        another training that begins at the same time.
-        """
-        if self.checkpoint is None or os.path.lexists(self.checkpoint):
-            return None
-        self._write_checkpoint(first=True)
-        return _identity(self.checkpoint)
-
     def _put_back(self) -> None:
         """Give the layers the weights that they are to have after training."""
-        if self._best:
-            spread_arrays(self.modules, self._best)
+        if self._state.best:
+            spread_arrays(self.modules, self._state.best)
         elif self.stopped != "error":
             if self.average is not None:
                 self.average.apply()
@@ -306,9 +291,9 @@ class TrainingLoop(Generic[Batch]):
                 self.stopped = "callback"
             elif interrupt.by:
                 self.stopped = "interrupt"
-            if self.stopped or self._is_time_for_checkpoint(_CHECKPOINT_WITHIN, self._began):
+            if self.stopped or self._file.is_due(_CHECKPOINT_WITHIN, self._began):
                 self._require_finite(collect_arrays(self.modules))
-                self._write_checkpoint()
+                self._file.write()
             if self.stopped:
                 return
         if at.count == 0:
@@ -323,11 +308,8 @@ class TrainingLoop(Generic[Batch]):
             self.stopped = "patience"
         ends = self.stopped or at.epoch == epochs
         at.ended = at.epoch >= epochs or self.stopped == "patience"
-        if ends or self._is_time_for_checkpoint(_CHECKPOINT_EVERY):
-            self._write_checkpoint()
-
-    def _is_time_for_checkpoint(self, seconds: float, since: float = -math.inf) -> bool:
-        return time.perf_counter() - max(self._written, since) >= seconds
+        if ends or self._file.is_due(_CHECKPOINT_EVERY):
+            self._file.write()
 
     def _make_step(self, batch: Batch) -> int:
         """Make one step; return how many terms its loss has."""
@@ -378,11 +360,11 @@ class TrainingLoop(Generic[Batch]):
             if at.best_value is None or (
                 value > at.best_value if self.maximize else value < at.best_value
             ):
-                at.best_epoch, at.best_value, self._best = at.epoch + 1, float(value), arrays
+                at.best_epoch, at.best_value, self._state.best = at.epoch + 1, float(value), arrays
                 self._good = {}
             if isinstance(self.schedule, ReduceOnPlateau):
                 self.schedule.step(value)
-        if not self._best:
+        if not self._state.best:
             self._good = arrays
         at.seconds = time.perf_counter() - began
         at.history.append(
@@ -418,7 +400,7 @@ class TrainingLoop(Generic[Batch]):
             return any([callback(progress) for callback in self.callbacks])
         except BaseException:
             if _are_finite(collect_arrays(self.modules)):
-                self._write_checkpoint()  # what was learned up to here is whole
+                self._file.write()  # what was learned up to here is whole
             raise
 
     def _require_finite(self, weights: Mapping[str, Array]) -> None:
@@ -450,76 +432,6 @@ class TrainingLoop(Generic[Batch]):
         absurd = describe_absurdity(self._at, self.baseline)
         if absurd:
             self.reporter.tell(absurd)
-
-    def _write_checkpoint(self, first: bool = False) -> None:
-        """Write a checkpoint; if that fails, raise OSError for the ``first`` one, else warn."""
-        if self.checkpoint is None:
-            return
-        self._written = time.perf_counter()
-        try:
-            write_checkpoint(
-                self.checkpoint,
-                self._at,
-                self._arrays(),
-                self.rng,
-                {} if self.schedule is None else self.schedule.state_dict(),
-                self.identity,
-                new=first,
-            )
-        except OSError as error:
-            if first:
-                raise
-            self.reporter.tell(f"checkpoint: {error}")
-
-    def _arrays(self) -> dict[str, dict[str, Array]]:
-        return {
-            "weights": collect_arrays(self.modules),
-            "best": self._best,
-            "optimizer": self.optimizer.state_dict(),
-            "carry": dict(self.carry),
-            "average": {} if self.average is None else self.average.state_dict(),
-        }
-
-    def _resume(self) -> None:
-        if self.checkpoint is None:
-            raise ValueError("checkpoint: expected a path to resume from, got None")
-        if not os.path.lexists(self.checkpoint):
-            reason = "checkpoint: expected an unfinished training to resume, got no file; "
-            reason += "resume=False begins anew"
-            raise FileNotFoundError(errno.ENOENT, reason, os.fspath(self.checkpoint))
-        rng_state = self.rng.bit_generator.state
-        schedule_state = None if self.schedule is None else self.schedule.state_dict()
-        kept = self._arrays()
-        try:
-            at, arrays, schedule = read_checkpoint(self.checkpoint, self.rng, self.identity)
-            self._load(arrays, schedule)
-        except (TypeError, ValueError) as error:
-            self.rng.bit_generator.state = rng_state
-            self._load(kept, schedule_state)
-            name = shown_path(self.checkpoint)
-            message = str(error) if str(error).startswith(f"{name}: ") else f"{name}: {error}"
-            raise ValueError(message) from None
-        self._at = at
-
-    def _load(
-        self, arrays: Mapping[str, dict[str, Array]], schedule: Mapping[str, Any] | None
-    ) -> None:
-        """Go on from what `_arrays` and a schedule's `state_dict` gave."""
-        spread_arrays(self.modules, arrays["weights"])
-        self.optimizer.load_state_dict(arrays["optimizer"])
-        if self.schedule is not None and schedule is not None:
-            self.schedule.load_state_dict(schedule)
-        if self.average is not None:
-            self.average.load_state_dict(arrays["average"])
-        self._best = arrays["best"]
-        self.carry.clear()
-        self.carry.update(arrays["carry"])
-
-
-def _identity(path: str | os.PathLike[str] | None) -> tuple[int, int]:
-    """Return what tells a file apart from one that takes its place."""
-    status = os.stat(path or "")
-    return status.st_dev, status.st_ino
 
 
 def _are_finite(arrays: Mapping[str, Array]) -> bool:
