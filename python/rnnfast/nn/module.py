@@ -8,24 +8,22 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._checks import check_bool, check_int, check_probability
-from rnnfast._checks.arrays import read_array
 from rnnfast._checks.memory import check_memory, claim_parameters
 from rnnfast._checks.messages import listed, shown
 from rnnfast.nn._copies import Buffer, state_without_compiled
 from rnnfast.nn._describe import describe, options_of
+from rnnfast.nn.parameter import Array as Array
+from rnnfast.nn.parameter import Parameter as Parameter
 
-Array = npt.NDArray[Any]
 DType = Literal["float32", "float64"]
-_DRAWN_AT_ONCE = 2**20
 
 # What attributes mostly are; a module is looked for in others.
 _PLAIN = frozenset({int, float, bool, str, type(None), np.ndarray, np.random.Generator})
@@ -34,125 +32,6 @@ _MOST_LEVELS = 50  # of lists in lists
 
 # Whether a thread is within a plain call, in which nothing is random.
 _call = threading.local()
-
-
-class Parameter:
-    """A named array that is trained, with its gradient."""
-
-    def __init__(self, buffer: _core.ParameterBuffer, offset: int, shape: Sequence[int]) -> None:
-        size = math.prod(shape)
-        self.buffer = buffer
-        self.offset = offset
-        self._data: Array = buffer.values[offset : offset + size].reshape(shape)
-        self._grad: Array | None = None
-        if not buffer.is_sparse:
-            self._grad = buffer.grads[offset : offset + size].reshape(shape)
-
-    @property
-    def data(self) -> Array:
-        """The values, read-only.
-
-        They change through `assign`, `Module.load_state_dict` and the optimizers only, so that
-        packed copies of them cannot go stale.
-        """
-        return self._data
-
-    @data.setter
-    def data(self, value: Any) -> None:
-        raise AttributeError("data: expected to be read only, assign(values) changes a parameter")
-
-    @property
-    def grad(self) -> Array:
-        """The gradient, of the same shape, writeable. Backpropagation adds to it.
-
-        Where gradients are kept by row, in ``Embedding(sparse=True)``: a read-only copy, made at
-        each access.
-        """
-        if self._grad is not None:
-            return self._grad
-        dense = np.zeros(self.shape, self.dtype)
-        rows, values = self.buffer.sparse_grads()
-        dense[rows] = values
-        dense.setflags(write=False)
-        return dense
-
-    @staticmethod
-    def aligned(offset: int) -> int:
-        """Return the first place from ``offset`` on where a parameter of a buffer may start."""
-        return -(-check_int("offset", offset, 0) // 16) * 16
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The array's shape."""
-        return self.data.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """``float32`` or ``float64``."""
-        return self.data.dtype
-
-    def assign(self, value: Any) -> None:
-        """Replace the values by those of ``value``, an array of the same shape.
-
-        Raises
-        ------
-        TypeError
-            If it does not hold real numbers.
-        ValueError
-            If the shape differs, or a number is too large for the dtype.
-        """
-        self.buffer.assign(self.offset, self._fitting("value", value))
-
-    def _fill(self, draw: Callable[[int], Array]) -> None:
-        """Replace the values by drawn ones, ``draw(n)`` the next n of them in order.
-
-        In parts: drawn at once, in float64, a large parameter would take three times its memory.
-        """
-        size = self.data.size
-        for begin in range(0, size, _DRAWN_AT_ONCE):
-            part = draw(min(_DRAWN_AT_ONCE, size - begin))
-            self.buffer.assign(self.offset + begin, part.astype(self.dtype))
-
-    def _fill_uniform(self, rng: np.random.Generator, bound: float) -> None:
-        """Replace the values by draws from U(-bound, bound)."""
-        self._fill(lambda n: rng.uniform(-bound, bound, n))
-
-    def _add_grad(self, gradient: Array) -> None:
-        """Add to the gradient, as backpropagation in other threads may at the same time."""
-        if gradient.shape != self.shape:
-            raise ValueError(f"gradient: expected shape {self.shape}, got {gradient.shape}")
-        self.buffer.add_grads(self.offset, gradient)
-
-    def _fitting(self, name: str, value: Any) -> Array:
-        """Return ``value`` as a contiguous array of this shape and dtype."""
-        array = read_array(name, value, f"shape {self.shape}")
-        if array.shape != self.shape:
-            raise ValueError(f"{name}: expected shape {self.shape}, got {array.shape}")
-        if array.dtype.kind not in "fiu":
-            raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
-        with np.errstate(over="ignore"):
-            cast = np.ascontiguousarray(array, dtype=self.dtype)
-        if cast.dtype != array.dtype:
-            lost = np.isinf(cast) & np.isfinite(array)
-            if lost.any():
-                number = array[lost][0]
-                raise ValueError(f"{name}: expected numbers within {self.dtype}, got {number}")
-        return cast
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        wanted = self.dtype if dtype is None else np.dtype(dtype)
-        if not copy and wanted == self.dtype:
-            return self.data
-        if copy is False:
-            raise ValueError(f"copy: expected True or None for another dtype, {wanted}, got False")
-        return self.data.astype(wanted)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.buffer, self.offset, self.shape)
-
-    def __repr__(self) -> str:
-        return f"Parameter(shape={self.shape}, dtype={self.dtype})"
-
 
 _DROPS = ("dropout", "p")  # probabilities, which may change
 _FREE = {*_DROPS, "batch_first", "variational", "zoneout", "recurrent_dropout"}
