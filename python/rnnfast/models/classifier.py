@@ -13,7 +13,6 @@ from rnnfast.metrics import accuracy
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.classes import ClassCodec
-from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import check_same_length
 from rnnfast.models.parts.heads import SoftmaxHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
@@ -91,7 +90,6 @@ class SequenceClassifier(Estimator):
 
     classes_ = OfPart[Array]("_codec.classes")
     class_weights_ = OfPart[Array | None]("_codec.class_weights")
-    network_: EncoderNetwork = field(init=False)
     _codec: ClassCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (PoolOptions,)
     _estimator_type: ClassVar[str | None] = "classifier"

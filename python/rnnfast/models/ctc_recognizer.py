@@ -11,7 +11,6 @@ from rnnfast.metrics import error_rate
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.texts import SymbolCodec
-from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import check_same_length
 from rnnfast.models.parts.heads import CTCHead
 from rnnfast.models.parts.hyperparameters import TokenOptions
@@ -72,7 +71,6 @@ class CTCRecognizer(Estimator):
 
     symbols_ = OfPart[tuple[str, ...]]("_codec.symbols")
     writes_text_ = OfPart[bool]("_codec.writes_text")
-    network_: EncoderNetwork = field(init=False)
     _codec: SymbolCodec = field(init=False)
 
     # Asking

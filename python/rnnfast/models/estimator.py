@@ -84,7 +84,7 @@ class Estimator(RecurrentModel, base=True):
     verbose: int = 1
 
     inputs_ = OfPart[Inputs]("_reader.inputs")
-    network_: Any = field(init=False)
+    network_: EncoderNetwork = field(init=False)
     # What was learned of X, and of y.
     _reader: Reader = field(init=False)
     _codec: Any = field(init=False)
@@ -214,16 +214,9 @@ class Estimator(RecurrentModel, base=True):
     ) -> tuple[Examples, Examples | None, float | None]:
         """Learn what ``X`` and ``y`` are, and encode them.
 
-        Called on a copy of the model, so that a failure changes nothing.
-
-        Returns
-        -------
-        train : Examples
-            Those to learn from.
-        held_out : Examples or None
-            Those to measure on.
-        baseline : float or None
-            What a network that has learned nothing loses on them; None: not known.
+        Called on a copy of the model, so that a failure changes nothing. Returns the examples to
+        learn from, those to measure on, if any, and what a network that has learned nothing loses
+        on these, or on those; None: not known.
         """
 
         tokenizer = self._options(TokenOptions).tokenizer()

@@ -16,7 +16,6 @@ from rnnfast.data.batches import Ints
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.windows import Floats, WindowCodec, Windows
-from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.heads import NumberHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.nn.module import Array
@@ -92,7 +91,6 @@ class Forecaster(Estimator):
 
     target_mean_ = OfPart[Array]("_codec.numbers.mean")
     target_scale_ = OfPart[Array]("_codec.numbers.scale")
-    network_: EncoderNetwork = field(init=False)
     _codec: WindowCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (PoolOptions,)
     _estimator_type: ClassVar[str | None] = "regressor"

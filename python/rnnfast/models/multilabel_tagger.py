@@ -7,15 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rnnfast._checks import check_int
+from rnnfast._checks import check_int, check_real, make_generator
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.steps import LabelSetCodec
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.generation import draw_steps
+from rnnfast.models.parts.examples import Examples, pad_batch
 from rnnfast.models.parts.heads import SigmoidHead
 from rnnfast.models.parts.hyperparameters import WordOptions
+from rnnfast.models.parts.inputs import SeriesInputs
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
 
@@ -75,7 +74,6 @@ class MultiLabelTagger(Estimator):
 
     num_labels_ = OfPart[int]("_codec.num_labels")
     words_ = OfPart[WordFeatures | None]("_reader.words")
-    network_: EncoderNetwork = field(init=False)
     _codec: LabelSetCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
 
@@ -164,9 +162,37 @@ class MultiLabelTagger(Estimator):
             given = self._codec.read("prefix", prefix)
             given = [p if p.size else np.zeros((0, self.num_labels_)) for p in given]
             self._codec.check_known("prefix", given)
-        return draw_steps(
-            self.network_, self.inputs_, self.num_labels_, steps, given, temperature, seed
-        )
+        return self._draw(steps, given, temperature, seed)
+
+    def _draw(self, steps: int, prefix: list[Array], temperature: float, seed: Any) -> list[Array]:
+        """Draw steps that follow each prefix, as `generate` says."""
+        network, inputs, num_labels = self.network_, self.inputs_, self.num_labels_
+        steps = check_int("steps", steps, 1)
+        temperature = check_real("temperature", temperature, 0.0)
+        rng = make_generator("seed", seed)
+        if not isinstance(inputs, SeriesInputs) or inputs.size != num_labels:
+            size = inputs.size if isinstance(inputs, SeriesInputs) else "text"
+            raise ValueError(
+                f"generate: expected a model that reads the {num_labels} labels of the step "
+                f"before, got one that reads {size}{'' if size == 'text' else ' numbers'}"
+            )
+        if network.encoder.recurrent.bidirectional:
+            raise ValueError("generate: expected bidirectional=False, got True")
+        # What is read before step 1 is silence: zeros.
+        silence = np.zeros((1, num_labels))
+        read = inputs.encode("prefix", [np.concatenate([silence, p]) for p in prefix])
+        x, lengths = pad_batch(read, np.arange(len(read)))
+        h, state = network.encoder(x, lengths=lengths)
+        last = h[lengths - 1, np.arange(len(read))][np.newaxis]
+        drawn = np.empty((steps, len(read), num_labels), np.bool_)
+        assert isinstance(network.head, SigmoidHead)
+        for t in range(steps):
+            scores = network.head.output(last)[0].astype(float)
+            # A draw of the logistic distribution is below s with the probability sigmoid(s).
+            drawn[t] = scores > temperature * rng.logistic(size=scores.shape)
+            rows = inputs.encode("prefix", [drawn[t].astype(float)])[0]
+            last, state = network.encoder(rows[np.newaxis], state)
+        return [np.ascontiguousarray(drawn[:, i]) for i in range(len(read))]
 
     def score(self, X: Any, y: Any) -> float:
         """Return the F1 of labels over all steps together, ``2 P R / (P + R)``.

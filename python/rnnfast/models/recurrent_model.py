@@ -164,23 +164,11 @@ class RecurrentModel(Model, base=True):
         Until training has ended this model is as it was, for callbacks and other threads too. It
         stays so if an error ends the training.
 
-        Parameters
-        ----------
-        trained : RecurrentModel
-            What callbacks find as ``progress.model``, with its network. Its history begins anew.
-        rng, batches, epochs, checkpoint, resume
-            As `TrainingLoop` takes them.
-        step : callable
-            As that takes it, but told too which part of the training is over, from 0 to 1.
-        total_steps : int
-            Steps of the whole training, for the schedule.
-        data : callable
-            Returns fingerprints of the data by name, which a resumption compares; called only if
-            there is a checkpoint.
-        notes : sequence of str
-            What is to be told before training begins.
-        **options
-            Further arguments of `TrainingLoop`.
+        Callbacks find ``trained`` as ``progress.model``, with its network; its history begins anew.
+        ``step`` is told too which part of the training is over, from 0 to 1, and the schedule how
+        many steps there are to be. ``data`` returns fingerprints by name, which a resumption
+        compares, and is called if there is a checkpoint; ``notes`` are told before training
+        begins. All else is as `TrainingLoop` takes it.
         """
         trained.history_, trained.best_epoch_, trained.stopped_ = [], 0, ""
         trained._trained_with = copy.deepcopy(trained.get_params())

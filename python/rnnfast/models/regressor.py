@@ -12,7 +12,6 @@ from rnnfast import metrics
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberCodec
-from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import check_same_length
 from rnnfast.models.parts.heads import NumberHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
@@ -78,7 +77,6 @@ class SequenceRegressor(Estimator):
 
     target_mean_ = OfPart[Array]("_codec.numbers.mean")
     target_scale_ = OfPart[Array]("_codec.numbers.scale")
-    network_: EncoderNetwork = field(init=False)
     _codec: NumberCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (PoolOptions,)
     _estimator_type: ClassVar[str | None] = "regressor"

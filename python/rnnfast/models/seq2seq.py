@@ -18,10 +18,9 @@ from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.texts import TokenCodec
 from rnnfast.models.parts.encoder import EncoderLayers
-from rnnfast.models.parts.examples import check_same_length, scoring_batches
+from rnnfast.models.parts.examples import PairBatch, check_same_length, scoring_batches
 from rnnfast.models.parts.hyperparameters import LayerOptions, TokenOptions
 from rnnfast.models.parts.inputs import TokenInputs
-from rnnfast.models.parts.pairs import PairBatch
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork, make_attention
 from rnnfast.nn.module import Array
 
@@ -136,7 +135,7 @@ class Seq2Seq(Estimator):
     targets_ = OfPart[TokenInputs]("_codec.inputs")
     writes_text_ = OfPart[bool]("_codec.writes_text")
     max_length_ = OfPart[int]("_codec.max_length")
-    network_: Seq2SeqNetwork = field(init=False)
+    network_: Seq2SeqNetwork = field(init=False)  # type: ignore[assignment]
     _codec: TokenCodec = field(init=False)
 
     # Asking

@@ -11,7 +11,6 @@ from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberTargets
 from rnnfast.models.parts.codecs.steps import StepNumberCodec
-from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import NumberHead
 from rnnfast.models.parts.hyperparameters import WordOptions
@@ -79,7 +78,6 @@ class StepRegressor(Estimator):
 
     outputs_ = OfPart[NumberTargets]("_codec.numbers")
     words_ = OfPart[WordFeatures | None]("_reader.words")
-    network_: EncoderNetwork = field(init=False)
     _codec: StepNumberCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
     _estimator_type: ClassVar[str | None] = "regressor"

@@ -13,7 +13,6 @@ from rnnfast._checks.messages import shown
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.tags import TagCodec, compare_tags
-from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.heads import CrfHead, Head, SoftmaxHead
 from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
@@ -124,7 +123,6 @@ class SequenceTagger(Estimator):
     classes_ = OfPart[Array]("_codec.tags.classes")
     class_weights_ = OfPart[Array | None]("_codec.class_weights")
     words_ = OfPart[WordFeatures | None]("_reader.words")
-    network_: EncoderNetwork = field(init=False)
     _codec: TagCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
 

@@ -12,11 +12,11 @@ from rnnfast.models.parts.input_parts import (
     Beside,
     DroppedEmbedding,
     FixedPart,
+    Network,
     TokenDropout,
     one_hot,
     set_zero,
 )
-from rnnfast.models.parts.network import Network
 from rnnfast.models.parts.shared import make_recurrent
 from rnnfast.models.parts.word_layers import WordLayers
 from rnnfast.nn.compose import chain

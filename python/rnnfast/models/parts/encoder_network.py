@@ -11,7 +11,7 @@ from rnnfast.data.batches import Ints
 from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.examples import ExampleBatch, Examples, pad_batch, scoring_batches
 from rnnfast.models.parts.heads import Head
-from rnnfast.models.parts.network import Network
+from rnnfast.models.parts.input_parts import Network
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
 

@@ -51,6 +51,34 @@ class ExampleBatch(NamedTuple):
     y: Any
 
 
+class PairBatch(NamedTuple):
+    """Pairs of sequences side by side.
+
+    Attributes
+    ----------
+    x : ndarray
+        What the encoder reads, ids ``(T, B)`` or series ``(T, B, F)``.
+    lengths : ndarray of int64, shape (B,)
+        Its steps that count.
+    inputs, targets : ndarray of int64, shape (U, B)
+        What the decoder is fed with teacher forcing, ``start, y<1> ... y<n>``, and what it is to
+        predict, ``y<1> ... y<n>, end``.
+    target_lengths : ndarray of int64, shape (B,)
+        n + 1.
+    """
+
+    x: Array
+    lengths: Ints
+    inputs: Ints
+    targets: Ints
+    target_lengths: Ints
+
+    @property
+    def mask(self) -> Array:
+        """True where a target counts, ``(U, B)``."""
+        return np.arange(len(self.inputs))[:, np.newaxis] < self.target_lengths
+
+
 class ExampleBatches:
     """The batches of an epoch: sequences of similar length together, in a random order.
 

@@ -9,8 +9,8 @@ import numpy as np
 from rnnfast._checks import among
 from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
+from rnnfast.models.parts.input_parts import Network
 from rnnfast.models.parts.labels import IGNORED, counts
-from rnnfast.models.parts.network import Network
 from rnnfast.nn.crf import CRF, Constraints
 from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.linear import Linear

@@ -1,4 +1,4 @@
-"""Parts that networks of tokens begin with, and two inputs side by side."""
+"""What networks are, parts that those of tokens begin with, and two inputs side by side."""
 
 from __future__ import annotations
 
@@ -11,6 +11,19 @@ from rnnfast.nn.dropout import RandomDrop
 from rnnfast.nn.dropout_masks import EmbeddingDropout
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.module import Array, Module, Parameter
+
+
+class Network(Module):
+    """A module whose layers stand in files by the names of the attributes that hold them."""
+
+    @property
+    def modules(self) -> dict[str, Module]:
+        """The trained layers by name, each under that of its own attribute alone."""
+        return {
+            name.rpartition(".")[2]: module
+            for name, module in self.named_modules()
+            if module._parameters
+        }
 
 
 class FixedPart(Module):

@@ -12,8 +12,7 @@ from rnnfast._checks import check_bool, check_int
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.condition import Condition, encode_given
 from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
-from rnnfast.models.parts.scoring import Evaluation, score
-from rnnfast.models.parts.token_network import TokenNetwork
+from rnnfast.models.parts.token_network import Evaluation, TokenNetwork, score
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import Tokenizer

@@ -11,9 +11,8 @@ from rnnfast.data.batches import Batch, Ints
 from rnnfast.models.parts.condition import Condition
 from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
 from rnnfast.models.parts.examples import digest
-from rnnfast.models.parts.scoring import condition_of, score
 from rnnfast.models.parts.shared import pack_state, unpack_state
-from rnnfast.models.parts.token_network import TokenNetwork
+from rnnfast.models.parts.token_network import TokenNetwork, condition_of, score
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -166,19 +165,7 @@ def choose_epochs(steps: int) -> int:
 class CorpusTraining:
     """The training of a network on a corpus: batches, steps, figures.
 
-    Parameters
-    ----------
-    network : TokenNetwork
-        What is trained.
-    corpus : Corpus
-        What it learns from.
-    options : CorpusOptions
-        How.
-
-    Attributes
-    ----------
-    carry : dict of str to ndarray
-        The state that a running text has reached.
+    `carry` is the state that a running text has reached.
     """
 
     def __init__(self, network: TokenNetwork, corpus: Corpus, options: CorpusOptions) -> None:

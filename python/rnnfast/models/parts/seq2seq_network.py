@@ -9,8 +9,8 @@ import numpy as np
 
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.encoder import EncoderLayers
-from rnnfast.models.parts.network import Network
-from rnnfast.models.parts.pairs import PairBatch
+from rnnfast.models.parts.examples import PairBatch
+from rnnfast.models.parts.input_parts import Network
 from rnnfast.models.parts.shared import map_state
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.attention import AdditiveAttention, Attention, DotAttention

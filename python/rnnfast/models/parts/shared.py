@@ -57,11 +57,7 @@ def make_recurrent(
     input_size, hidden_size, num_layers, bidirectional, dropout, variational, dtype
         As those take them.
     options : mapping, optional
-        What is particular to the cell: ``nonlinearity`` of an RNN and an IndRNN,
-        ``reset_after`` and ``reset_gate`` of a GRU, ``peephole`` and ``proj_size`` of an LSTM,
-        ``layer_norm``, ``zoneout`` and ``recurrent_dropout`` of the layer-normalised ones, ``bias``
-        of all; and how weights begin: ``orthogonal``, True for `rnnfast.nn.init.recurrent`, and
-        ``forget_bias``, a number for `rnnfast.nn.init.forget_bias`.
+        The ``cell_options`` of `RecurrentModel`.
     rng : numpy.random.Generator, optional
         Draws the initial weights and dropout.
 
@@ -156,10 +152,7 @@ def make_schedule(
     total_steps : int
         Steps of the whole training.
     options : mapping, optional
-        Further arguments, with defaults of their own: ``min_factor`` 0.01 of the cosine;
-        ``step_size``, a third of the steps, and ``gamma`` 0.1 of the steps; ``factor`` 0.5,
-        ``patience`` 1, ``threshold``, ``cooldown`` and ``min_lr`` of the plateau. With all but the
-        plateau, ``warmup_steps`` and ``start_factor`` of a `WarmupLR` before it.
+        The ``schedule_options`` of `RecurrentModel`, each with a default of its own.
     maximize : bool
         Whether more is better of the figure that ``"plateau"`` watches.
 

@@ -1,17 +1,19 @@
-"""The network of a language model: token ids in, the next token's probabilities out."""
+"""The network of a language model: token ids in, the next token's probabilities out; scores."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnfast.data.batches import Batch, Ints
+from rnnfast.data.batches import Batch, Ints, SentenceBatch
 from rnnfast.generation import sampling
+from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.hyperparameters import LayerOptions
-from rnnfast.models.parts.network import Network
+from rnnfast.models.parts.input_parts import Network
 from rnnfast.nn import penalties
 from rnnfast.nn.dropout_masks import WeightDrop
 from rnnfast.nn.embedding import Embedding
@@ -196,3 +198,55 @@ def _effective(batch: Batch) -> tuple[Array, Array, Array | None]:
     if (lengths == len(inputs)).all():
         return inputs, targets, None
     return inputs, np.where(batch.mask, targets, _IGNORED), lengths
+
+
+class Evaluation(NamedTuple):
+    """How well a model foresees a text.
+
+    Attributes
+    ----------
+    log_prob : float
+        The sum of ``log P(y<t> | y<1> ... y<t-1>)`` over all tokens, in nats.
+    num_tokens : int
+        How many tokens that were, with ``lines`` the ``<EOS>`` of each line counted.
+    """
+
+    log_prob: float
+    num_tokens: int
+
+    @property
+    def loss(self) -> float:
+        """Nats a token."""
+        return -self.log_prob / self.num_tokens
+
+    @property
+    def perplexity(self) -> float:
+        """``exp(loss)``: among how many equally likely tokens the model is in doubt on average."""
+        return perplexity_of(self.loss)
+
+
+def score(
+    network: TokenNetwork,
+    batches: Iterable[Batch],
+    carry_state: bool,
+    condition: Array | None = None,
+) -> Evaluation:
+    """Score batches, each from a zero state or with ``carry_state`` from where the last ended.
+
+    ``condition`` holds what each sentence is conditioned on, by its number.
+    """
+    log_prob, count, state = 0.0, 0, None
+    for batch in batches:
+        loss, after = network.loss(batch, state, condition_of(batch, condition))
+        state = after if carry_state else None
+        log_prob -= loss
+        count += batch.num_targets
+    return Evaluation(log_prob, count)
+
+
+def condition_of(batch: Batch, condition: Array | None) -> Array | None:
+    """Return what the sentences of a batch are conditioned on."""
+    if condition is None:
+        return None
+    assert isinstance(batch, SentenceBatch)
+    return condition[batch.sentences]

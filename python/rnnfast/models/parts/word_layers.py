@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
-from rnnfast.models.parts.input_parts import FixedPart, TokenDropout, one_hot, set_zero
-from rnnfast.models.parts.network import Network
+from rnnfast.models.parts.input_parts import FixedPart, Network, TokenDropout, one_hot, set_zero
 from rnnfast.models.parts.shared import make_recurrent
 from rnnfast.models.parts.word_features import SHAPES, WordFeatures, distinct_rows
 from rnnfast.nn.compose import chain, concatenate

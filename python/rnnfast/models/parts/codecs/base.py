@@ -56,18 +56,14 @@ class Codec:
 
     def read_pair(self, read: Read, X: Any, y: Any, suffix: str = "") -> tuple[Sequences, Any]:
         """Read sequences and targets of the kinds of training; ``suffix`` is for messages."""
-        sequences, targets = self._read_pair(read, X, y, suffix)
+        sequences, targets = read(f"X{suffix}", X), self.read(f"y{suffix}", y)
+        self.check_pairs(sequences, targets, suffix)
         self.check_known(f"y{suffix}", targets)
         return sequences, targets
 
     def read_valid(self, read: Read, valid: Any) -> tuple[Sequences, Any]:
         """Read what `fit` was given to validate on."""
         return self.read_pair(read, *split_valid(valid), " of valid")
-
-    def _read_pair(self, read: Read, X: Any, y: Any, suffix: str) -> tuple[Sequences, Any]:
-        sequences, targets = read(f"X{suffix}", X), self.read(f"y{suffix}", y)
-        self.check_pairs(sequences, targets, suffix)
-        return sequences, targets
 
     # Learning
 
@@ -78,7 +74,8 @@ class Codec:
 
         ``held_out`` is whether a part of it is to be.
         """
-        sequences, targets = self._read_pair(read, X, y, "")
+        sequences, targets = read("X", X), self.read("y", y)
+        self.check_pairs(sequences, targets, "")
         return self.survey(y, targets), sequences, targets
 
     def survey(self: Self, y: Any, targets: Any) -> Self:

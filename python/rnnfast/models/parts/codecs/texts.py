@@ -17,10 +17,16 @@ from rnnfast.generation.ctc import ctc_beam, ctc_greedy
 from rnnfast.metrics import edit_distance
 from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import ExampleBatch, Examples, pad_batch, pick, scoring_batches
+from rnnfast.models.parts.examples import (
+    ExampleBatch,
+    Examples,
+    PairBatch,
+    pad_batch,
+    pick,
+    scoring_batches,
+)
 from rnnfast.models.parts.hyperparameters import TokenOptions
 from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict
-from rnnfast.models.parts.pairs import PairBatch, make_pair_batch
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork
 from rnnfast.models.parts.sequences import as_list, read_sequences
 from rnnfast.nn.ctc import ctc_loss, needed_steps
@@ -193,9 +199,15 @@ class TokenCodec(TextCodec):
 
     def pairs(self, x: list[Array], y: list[Ints]) -> PairBatch:
         """Return the batch of encoded pairs."""
-        end = self.vocabulary.eos_id
+        start, end = len(self.vocabulary), self.vocabulary.eos_id
         assert end is not None
-        return make_pair_batch(x, y, len(self.vocabulary), end)
+        padded, lengths = pad_batch(x, np.arange(len(x)))
+        target_lengths = np.array([len(ids) + 1 for ids in y], np.int64)
+        targets = np.full((int(target_lengths.max()), len(y)), end, np.int64)
+        for column, ids in enumerate(y):
+            targets[: len(ids), column] = ids
+        inputs = np.concatenate([np.full((1, len(y)), start, np.int64), targets[:-1]])
+        return PairBatch(padded, lengths, inputs, targets, target_lengths)
 
     def figures(self, network: Seq2SeqNetwork, examples: Examples) -> dict[str, float]:
         loss, count = 0.0, 0
