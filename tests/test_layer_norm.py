@@ -289,16 +289,35 @@ def test_indices_single_sequences_and_streams(cell: Any) -> None:
     assert alone(one_hot[0, 1]).shape == (H,) and alone(1).shape == (H,)
 
 
+@pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("cell", CELLS)
-def test_threads_give_the_same_bits(cell: Any, set_threads: Callable[[int], None]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"zoneout": 0.2, "recurrent_dropout": 0.3, "dropout": 0.4},
+        {"zoneout": 0.2, "layer_norm": False, "bidirectional": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("batch", [5, 90])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_threads_give_the_same_bits(
+    cell: Any,
+    options: dict[str, Any],
+    batch: int,
+    recompute: bool,
+    set_threads: Callable[[int], None],
+) -> None:
+    """Whether units, rows or layers are dealt out, and whatever is drawn."""
     rng = np.random.default_rng(0)
-    layer = cell(40, 130, 2, seed=1)
-    x = rng.normal(size=(5, 90, 40)).astype("float32")
+    x = rng.normal(size=(9, batch, 40)).astype("float32")
+    lengths = rng.integers(0, 10, batch)
     results = []
     for threads in (1, 2, 3):
         set_threads(threads)
-        layer.zero_grad()
-        (y, _), backprop = layer.forward(x)
+        layer = cell(40, 70, 2, seed=1, **options)
+        (y, _), backprop = layer.forward(x, lengths=lengths, recompute=recompute)
         dx, _ = backprop(y)
         results.append([y, dx, *(g.copy() for g in layer.grads.values())])
     for other in results[1:]:

@@ -63,12 +63,12 @@ struct LayerPass {
   // or o tanh(c) of a layer with a projection. All rows if kept, else B.
   Scalar* inner;
   std::int64_t inner_stride;
+  PartObserver* observer = nullptr;  // or null
+  bool down = false;  // whether the first step goes through its blocks from the last one on
   // Of noisy cells, (steps, B, H) each: SequenceInput. Null: the rates, and 1.
   const Scalar *keep_h, *keep_c, *drop;
   Scalar rate_h, rate_c;
-  Scalar* slopes;                    // (rows, norms), kept by cells with norms
-  PartObserver* observer = nullptr;  // or null
-  bool down = false;  // whether the first step goes through its blocks from the last one on
+  Scalar* slopes;  // (rows, norms), kept by cells with norms
 
   // Steps go through the blocks up and down by turns: what is read last of weights that do not fit
   // a cache, L1 or L2, is still there for the next step.

@@ -331,8 +331,8 @@ class Recurrent(Module):
         A pass keeps, per step, sequence and hidden unit of a layer, in numbers of the dtype: 5 for
         an LSTM and a GRU (4 for one that resets before the product, 3 for the simplified one), 1
         for an RNN, one for each gate and one for the state of a cell without a recurrent product,
-        beside the layer's output; a projection or a reset before the product 1 more. A layer-
-        normalised LSTM keeps 10 and a GRU 7, and 3 and 4 per step and sequence; each mask of
+        beside the layer's output; a projection or a reset before the product 1 more. A
+        layer-normalised LSTM keeps 10 and a GRU 7, and 3 and 4 per step and sequence; each mask of
         zoneout or of the candidate 1 more. With ``recompute`` it keeps none of these; if
         bidirectional, the output of each layer but the last, and ``backprop`` needs, for one layer
         at a time, the gradients of its output and input, and the factors of its dropout.
