@@ -25,6 +25,8 @@ CELLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "lstm-deep-bidirectional": (rf.LSTM, {"num_layers": 2, "bidirectional": True}),
     "min_gru": (rf.MinGRU, {}),
     "min_lstm": (rf.MinLSTM, {}),
+    "layer_norm_lstm": (rf.LayerNormLSTM, {}),
+    "layer_norm_gru": (rf.LayerNormGRU, {}),
     "ind_rnn": (rf.IndRNN, {"nonlinearity": "tanh"}),
     "ind_rnn-relu": (rf.IndRNN, {"nonlinearity": "relu"}),
 }

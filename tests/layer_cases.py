@@ -173,7 +173,7 @@ def single(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def make_layer(spec: NetworkSpec, **options: Any) -> Any:
     own = {name: getattr(spec, name) for name in ref.CELLS[spec.cell].options}
-    return LAYERS[spec.cell](
+    layer = LAYERS[spec.cell](
         spec.input_size,
         spec.hidden_size,
         spec.num_layers,
@@ -182,6 +182,9 @@ def make_layer(spec: NetworkSpec, **options: Any) -> Any:
         **own,
         **options,
     )
+    if spec.zoneout:  # by its mean, as the reference has it
+        layer.eval()
+    return layer
 
 
 def run_forward(layer: Any, inputs: Inputs) -> Values:

@@ -22,6 +22,7 @@ class CellCase(NamedTuple):
     spec: dict[str, Any]
     kept: int  # numbers per step, sequence and unit, as the docstring of `forward` says
     bounded: bool = True  # whether |h| <= 1
+    kept_rows: int = 0  # numbers kept per step and sequence beside those
 
 
 CELLS: dict[str, CellCase] = {
@@ -37,6 +38,10 @@ CELLS: dict[str, CellCase] = {
     "lstm peephole projection": CellCase({"cell": "lstm", "peephole": True, "proj_size": 2}, 6),
     "min gru": CellCase({"cell": "min_gru"}, 3, bounded=False),
     "min lstm": CellCase({"cell": "min_lstm"}, 4, bounded=False),
+    "layer norm lstm": CellCase({"cell": "layer_norm_lstm"}, 10, kept_rows=3),
+    "layer norm gru": CellCase({"cell": "layer_norm_gru"}, 7, kept_rows=4),
+    "zoneout lstm": CellCase({"cell": "layer_norm_lstm", "layer_norm": False, "zoneout": 0.3}, 5),
+    "zoneout gru": CellCase({"cell": "layer_norm_gru", "layer_norm": False, "zoneout": 0.3}, 5),
     "ind rnn tanh": CellCase({"cell": "ind_rnn"}, 2),
     "ind rnn relu": CellCase({"cell": "ind_rnn", "nonlinearity": "relu"}, 2, bounded=False),
 }

@@ -137,7 +137,6 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "Vocabulary": lambda: rf.Vocabulary(["a", "b"]),
     "Parameter": lambda: rf.Linear(3, 4).parameters()["weight"],
     "Stream": lambda: rf.LSTM(3, 4).stream(2),
-    "StepwiseStream": lambda: rf.LayerNormLSTM(3, 4).stream(2),
     "CharTokenizer": text.CharTokenizer,
     "WordTokenizer": text.WordTokenizer,
     "Constraints": lambda: zoo.RULES,
@@ -278,7 +277,6 @@ OF: dict[str, dict[str, Callable[[], Any]]] = {
     "Vocabulary.load": {"path": a_vocabulary},
     "Parameter.assign": {"value": lambda: np.zeros((4, 3))},
     "Stream.__call__": {"x": lambda: zoo.X[0]},
-    "StepwiseStream.__call__": {"x": lambda: zoo.X[0]},
     "WordTokenizer.from_dict": {
         "settings": lambda: {"type": "word", "mode": "words", "lower": False}
     },

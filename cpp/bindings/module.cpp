@@ -118,5 +118,4 @@ PYBIND11_MODULE(_core, m) {
   bind_decode(m);
   bind_probe(m);
   bind_foreign(m);
-  bind_stepwise(m);
 }

@@ -45,8 +45,8 @@ py::dict kept_gates(const Recurrent& self, const ForwardCache& kept, int layer, 
     const bool memory = gate == cell.gate_count;
     auto values = new_array<Scalar>({kept.T, kept.B, shape.H});
     tables<Scalar>(self.table())
-        .recurrent->kept_gate(kept.cache, layer, direction, memory ? -1 : gate,
-                              values.mutable_data());
+        .recurrent->kept_gate(kept.weights->packed, kept.cache, layer, direction,
+                              memory ? -1 : gate, values.mutable_data());
     result[py::str(memory ? "c" : std::string(1, cell.gates[gate]))] = values;
   }
   return result;
@@ -64,6 +64,14 @@ std::vector<ParameterKind> parameter_kinds(const CellDescriptor& cell, bool bias
   if (projection) kinds.push_back({"weight_hr", 1, "PH", &LayerOffsets::w_hr});
   if (cell.unit_count > 0)
     kinds.push_back({cell.unit_weights, cell.unit_count, "H", &LayerOffsets::unit});
+  if (cell.normalised()) {
+    kinds.push_back({"gain_ih", gates, "H", &LayerOffsets::gain_ih});
+    kinds.push_back({"gain_hh", gates, "H", &LayerOffsets::gain_hh});
+  }
+  if (cell.memory_slot >= 0) {
+    kinds.push_back({"gain_c", 1, "H", &LayerOffsets::gain_c});
+    kinds.push_back({"bias_c", 1, "H", &LayerOffsets::bias_c});
+  }
   return kinds;
 }
 
@@ -104,24 +112,24 @@ std::shared_ptr<Recurrent> Recurrent::create(const StackShape& shape,
   return network;
 }
 
-template <class Scalar>
-std::vector<LayerParameters<const Scalar*>> Recurrent::values() const {
-  const Scalar* base = parameters_->values<Scalar>();
+template <class Pointer>
+std::vector<LayerParameters<Pointer>> Recurrent::layers_at(Pointer base) const {
   const auto at = [base](std::int64_t offset) { return offset < 0 ? nullptr : base + offset; };
-  std::vector<LayerParameters<const Scalar*>> result;
+  std::vector<LayerParameters<Pointer>> result;
   for (const auto& o : offsets_)
-    result.push_back({at(o.w_ih), at(o.w_hh), at(o.b_ih), at(o.b_hh), at(o.w_hr), at(o.unit)});
+    result.push_back({at(o.w_ih), at(o.w_hh), at(o.b_ih), at(o.b_hh), at(o.w_hr), at(o.unit),
+                      at(o.gain_ih), at(o.gain_hh), at(o.gain_c), at(o.bias_c)});
   return result;
 }
 
 template <class Scalar>
+std::vector<LayerParameters<const Scalar*>> Recurrent::values() const {
+  return layers_at<const Scalar*>(parameters_->values<Scalar>());
+}
+
+template <class Scalar>
 std::vector<LayerParameters<Scalar*>> Recurrent::gradients(Scalar* flat) const {
-  Scalar* base = flat != nullptr ? flat : parameters_->grads<Scalar>();
-  const auto at = [base](std::int64_t offset) { return offset < 0 ? nullptr : base + offset; };
-  std::vector<LayerParameters<Scalar*>> result;
-  for (const auto& o : offsets_)
-    result.push_back({at(o.w_ih), at(o.w_hh), at(o.b_ih), at(o.b_hh), at(o.w_hr), at(o.unit)});
-  return result;
+  return layers_at<Scalar*>(flat != nullptr ? flat : parameters_->grads<Scalar>());
 }
 
 template std::vector<LayerParameters<const float*>> Recurrent::values<float>() const;
@@ -208,7 +216,8 @@ std::shared_ptr<const PackedWeights> Recurrent::weights_at(
 
 void Recurrent::require_fitting(const PackedWeights& weights, bool backward) const {
   const auto all = [](const StackShape& s) {
-    return std::make_tuple(s.cell, s.I, s.H, s.P, s.L, s.D, s.bias, s.projection);
+    return std::make_tuple(s.cell, s.I, s.H, s.P, s.L, s.D, s.bias, s.projection, s.zoneout_h,
+                           s.zoneout_c);
   };
   if (weights.table != table_ || weights.is_double != is_double() ||
       all(weights.shape) != all(shape_))
@@ -247,9 +256,11 @@ void bind_recurrent(py::module_& m) {
       .def(py::init([](const std::string& cell, std::int64_t input_size, std::int64_t hidden_size,
                        std::int64_t output_size, int num_layers, int num_directions, bool bias,
                        bool projection, std::shared_ptr<ParameterBuffer> buffer,
-                       const std::vector<std::map<std::string, std::int64_t>>& offsets) {
+                       const std::vector<std::map<std::string, std::int64_t>>& offsets,
+                       const std::array<double, 2>& zoneout) {
              const StackShape shape = {cell_named(cell), input_size,     hidden_size, output_size,
-                                       num_layers,       num_directions, bias,        projection};
+                                       num_layers,       num_directions, bias,        projection,
+                                       zoneout[0],       zoneout[1]};
              std::vector<LayerOffsets> places;
              for (const auto& given : offsets) {
                LayerOffsets place;
@@ -261,7 +272,8 @@ void bind_recurrent(py::module_& m) {
            }),
            py::kw_only(), py::arg("cell"), py::arg("input_size"), py::arg("hidden_size"),
            py::arg("output_size"), py::arg("num_layers"), py::arg("num_directions"),
-           py::arg("bias"), py::arg("projection"), py::arg("buffer"), py::arg("offsets"))
+           py::arg("bias"), py::arg("projection"), py::arg("buffer"), py::arg("offsets"),
+           py::arg("zoneout") = std::array<double, 2>{})
       .def_property_readonly("is_packed", &Recurrent::is_packed)
       .def(
           "weights_at",
@@ -285,18 +297,19 @@ void bind_recurrent(py::module_& m) {
           [](Recurrent& self, const py::array& x, const py::object& h0, const py::object& c0,
              const py::object& lengths, const py::object& reset, bool batch_first, bool keep,
              double dropout, std::uint64_t seed, bool every_step_alike,
-             const std::shared_ptr<PackedWeights>& weights, int threads) {
+             const std::shared_ptr<PackedWeights>& weights, int threads, const py::object& noise) {
             if (weights != nullptr) self.require_fitting(*weights, keep);
             return with_scalar(self.is_double(), [&](auto scalar) {
               return forward<decltype(scalar)>(
                   self, x, h0, c0, lengths, reset, batch_first, keep,
                   Dropout{dropout, seed, every_step_alike},
-                  weights != nullptr ? weights : self.weights(keep, threads), threads);
+                  weights != nullptr ? weights : self.weights(keep, threads), threads, noise);
             });
           },
           py::arg("x"), py::arg("h0"), py::arg("c0"), py::arg("lengths"), py::arg("reset"),
           py::arg("batch_first"), py::arg("keep"), py::arg("dropout"), py::arg("seed"),
-          py::arg("every_step_alike"), py::arg("weights") = nullptr, py::arg("threads") = 0)
+          py::arg("every_step_alike"), py::arg("weights") = nullptr, py::arg("threads") = 0,
+          py::arg("noise") = py::none())
       .def(
           "backward",
           [](Recurrent& self, ForwardCache& cache, const py::object& dy, const py::object& dh_n,

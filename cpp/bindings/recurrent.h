@@ -30,7 +30,8 @@ struct PackedWeights {
 
 // Places of one layer's direction in the flat buffer; -1: absent.
 struct LayerOffsets {
-  std::int64_t w_ih = -1, w_hh = -1, b_ih = -1, b_hh = -1, w_hr = -1, unit = -1;
+  std::int64_t w_ih = -1, w_hh = -1, b_ih = -1, b_hh = -1, w_hr = -1, unit = -1, gain_ih = -1,
+               gain_hh = -1, gain_c = -1, bias_c = -1;
 };
 
 // A parameter of one layer's direction: what its name begins with, its shape (`factor` times the
@@ -87,6 +88,8 @@ class Recurrent {
  private:
   Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> parameters,
             std::vector<LayerOffsets> offsets);
+  template <class Pointer>
+  std::vector<LayerParameters<Pointer>> layers_at(Pointer base) const;
 
   const KernelTable* table_;
   StackShape shape_;

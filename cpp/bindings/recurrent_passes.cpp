@@ -1,5 +1,7 @@
 #include "bindings/recurrent_passes.h"
 
+#include <pybind11/stl.h>
+
 #include <mutex>
 #include <utility>
 
@@ -114,7 +116,7 @@ void ForwardCache::release() {
     });
   cache = nullptr;
   weights.reset();
-  x = y = reset = Held();
+  x = y = reset = noise[0] = noise[1] = noise[2] = Held();
 }
 
 std::int64_t ForwardCache::bytes() const {
@@ -151,7 +153,8 @@ template <class Scalar>
 py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h0,
                   const py::object& c0, const py::object& lengths, const py::object& reset,
                   bool batch_first, bool keep, const Dropout& dropout,
-                  std::shared_ptr<const PackedWeights> weights, int threads) {
+                  std::shared_ptr<const PackedWeights> weights, int threads,
+                  const py::object& noise) {
   const StackShape& shape = self.shape();
   const bool indices = x_given.ndim() == 2;
   const py::array x = sequence_array<Scalar>("x", x_given);
@@ -188,6 +191,16 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   in.c0 = state_data<Scalar>("c0", c0, shape, B, shape.H, c0_held);
 
   const std::int64_t states = std::int64_t(shape.L) * shape.D, width = shape.D * shape.P;
+  Held noise_held[3];
+  if (!noise.is_none()) {
+    const char* const names[] = {"keep_h", "keep_c", "drop"};
+    const Scalar** const places[] = {&in.keep_h, &in.keep_c, &in.drop};
+    const auto given = py::cast<std::array<py::object, 3>>(noise);
+    for (int i = 0; i < 3; ++i)
+      *places[i] =
+          optional_data<Scalar>(names[i], given[i], {states, T, B, shape.H}, noise_held[i]);
+    in.drawn = true;
+  }
   auto y = new_array<Scalar>(by_time(T, B, batch_first, width));
   auto h_n = new_array<Scalar>({states, B, shape.P});
   auto c_n = new_array<Scalar>({shape.cell->has_memory() ? states : 0, B, shape.H});
@@ -218,6 +231,7 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
     cache->x_batch = in.x_batch;
     cache->y = Held(y);
     cache->reset = reset_held;
+    std::copy(noise_held, noise_held + 3, cache->noise);
     cache->lengths = std::move(lengths_copy);
     cache->T = T;
     cache->B = B;
@@ -311,15 +325,16 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   return py::make_tuple(dx, dh0, dc0);
 }
 
-#define RNNFAST_INSTANTIATE(Scalar)                                                              \
-  template py::tuple forward<Scalar>(                                                            \
-      Recurrent&, const py::array&, const py::object&, const py::object&, const py::object&,     \
-      const py::object&, bool, bool, const Dropout&, std::shared_ptr<const PackedWeights>, int); \
-  template py::tuple backward<Scalar>(Recurrent&, ForwardCache&, const py::object&,              \
-                                      const py::object&, const py::object&, Need,                \
-                                      const py::object&, int);                                   \
-  template std::uint64_t fingerprint_of<Scalar>(const py::array&, const py::object&, bool);      \
-  template void check_sequence<Scalar>(const Recurrent&, const char*, const py::array&,          \
+#define RNNFAST_INSTANTIATE(Scalar)                                                             \
+  template py::tuple forward<Scalar>(                                                           \
+      Recurrent&, const py::array&, const py::object&, const py::object&, const py::object&,    \
+      const py::object&, bool, bool, const Dropout&, std::shared_ptr<const PackedWeights>, int, \
+      const py::object&);                                                                       \
+  template py::tuple backward<Scalar>(Recurrent&, ForwardCache&, const py::object&,             \
+                                      const py::object&, const py::object&, Need,               \
+                                      const py::object&, int);                                  \
+  template std::uint64_t fingerprint_of<Scalar>(const py::array&, const py::object&, bool);     \
+  template void check_sequence<Scalar>(const Recurrent&, const char*, const py::array&,         \
                                        const py::object&, bool);
 RNNFAST_INSTANTIATE(float)
 RNNFAST_INSTANTIATE(double)

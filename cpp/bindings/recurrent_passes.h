@@ -19,7 +19,7 @@ class ForwardCache {
   bool is_double = false;
   Cache* cache = nullptr;
   std::shared_ptr<const PackedWeights> weights;
-  Held x, y, reset;
+  Held x, y, reset, noise[3];
   std::vector<std::int64_t> lengths;  // empty: all T
   std::int64_t T = 0, B = 0;
   bool batch_first = false, indices = false;
@@ -28,12 +28,13 @@ class ForwardCache {
 };
 
 // y, h_n, c_n and, to `keep`, a ForwardCache or None. x (T, B, I) or indices (T, B) int64; lengths
-// (B) int64 within [0, T]; reset (T, B) bool: ranks and integer types are seen to in Python.
+// (B) int64 within [0, T]; reset (T, B) bool; noise None or three arrays or Nones, as
+// SequenceInput has them: ranks and integer types are seen to in Python.
 template <class Scalar>
 py::tuple forward(Recurrent& self, const py::array& x, const py::object& h0, const py::object& c0,
                   const py::object& lengths, const py::object& reset, bool batch_first, bool keep,
-                  const Dropout& dropout, std::shared_ptr<const PackedWeights> weights,
-                  int threads);
+                  const Dropout& dropout, std::shared_ptr<const PackedWeights> weights, int threads,
+                  const py::object& noise);
 
 // What backpropagation is to form beside dh0 and dc0, and whether its gradients are those of
 // another pass, which go on as they are: NaN and infinity too.

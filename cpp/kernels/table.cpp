@@ -10,8 +10,6 @@ namespace rnnfast {
 
 extern const RecurrentTable<float> recurrent_table_f32;
 extern const RecurrentTable<double> recurrent_table_f64;
-extern const StepwiseTable<float> stepwise_table_f32;
-extern const StepwiseTable<double> stepwise_table_f64;
 extern const ProbeTable probe_table;
 // Of ops/, in a unit for each type.
 template <class Scalar>
@@ -29,11 +27,9 @@ constexpr const char* kLevel = "v1";
 #endif
 
 template <class Scalar>
-Tables<Scalar> make_tables(const RecurrentTable<Scalar>& recurrent,
-                           const StepwiseTable<Scalar>& stepwise) {
+Tables<Scalar> make_tables(const RecurrentTable<Scalar>& recurrent) {
   Tables<Scalar> tables = {};
   tables.recurrent = &recurrent;
-  tables.stepwise = &stepwise;
   fill_ops(tables);
   return tables;
 }
@@ -47,8 +43,8 @@ const KernelTable kernel_table = {
     lanes<double>,
     cells,
     cell_count,
-    make_tables(recurrent_table_f32, stepwise_table_f32),
-    make_tables(recurrent_table_f64, stepwise_table_f64),
+    make_tables(recurrent_table_f32),
+    make_tables(recurrent_table_f64),
     &probe_table,
     &Crew::possible,
     &Memory::missed,

@@ -45,9 +45,9 @@ from rnnfast.nn.module import Module
 from rnnfast.nn.penalties import activation_penalty, slowness_penalty
 from rnnfast.nn.pooling import Pooling
 from rnnfast.nn.recurrent.ind_rnn import IndRNN
+from rnnfast.nn.recurrent.layer_norm import LayerNormGRU, LayerNormLSTM
 from rnnfast.nn.recurrent.layers import GRU, LSTM, RNN
 from rnnfast.nn.recurrent.minimal import MinGRU, MinLSTM
-from rnnfast.nn.recurrent.stepwise import LayerNormGRU, LayerNormLSTM
 from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 from rnnfast.nn.tied import TiedEmbedding
 from rnnfast.text.vocabulary import Vocabulary

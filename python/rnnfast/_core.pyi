@@ -96,6 +96,7 @@ class Recurrent(metaclass=_Bound):
         projection: bool,
         buffer: ParameterBuffer,
         offsets: list[dict[str, int]],
+        zoneout: Sequence[float] = [0.0, 0.0],
     ) -> None: ...
     @property
     def is_packed(self) -> bool: ...
@@ -116,6 +117,7 @@ class Recurrent(metaclass=_Bound):
         every_step_alike: bool,
         weights: PackedWeights | None = None,
         threads: int = 0,
+        noise: tuple[_Array | None, _Array | None, _Array | None] | None = None,
     ) -> tuple[_Array, _Array, _Array, ForwardCache | None]: ...
     def backward(
         self,
@@ -145,25 +147,6 @@ class Recurrent(metaclass=_Bound):
         B: int,
         every_step_alike: bool = False,
     ) -> _Array: ...
-
-class Stepwise(metaclass=_Bound):
-    def __init__(
-        self,
-        *,
-        lstm: bool,
-        normalised: bool,
-        hidden_size: int,
-        buffer: ParameterBuffer,
-        offsets: list[int],
-    ) -> None: ...
-    def forward(self, kept: dict[str, _Array], rate_h: float, rate_c: float) -> None: ...
-    def backward(
-        self,
-        kept: dict[str, _Array],
-        rate_h: float,
-        rate_c: float,
-        gradients: dict[str, _Array],
-    ) -> tuple[_Array, _Array]: ...
 
 class Stream(metaclass=_Bound):
     def __init__(self, layer: Recurrent, batch_size: int) -> None: ...

@@ -25,6 +25,8 @@ def recurrent_options(draw: Draw, cell: str, hidden: int) -> dict[str, Any]:
         "reset_gate": lambda: draw.chance(0.5),
         "peephole": lambda: draw.choice((False, True, "previous")),
         "proj_size": lambda: draw.integer(0, hidden - 1),
+        "layer_norm": lambda: draw.chance(0.7),
+        "zoneout": lambda: draw.choice((0.0, 0.3, 1.0)),
     }
     return draw.some(**{name: ways[name] for name in ref.CELLS[cell].options})
 
@@ -78,7 +80,7 @@ def make_state(draw: Draw, layer: Any, batch: int, like: Any = None) -> Any:
         return None
     rows = layer.num_layers * layer.num_directions
     h = draw.numbers(rows, batch, layer.output_size, dtype=layer.dtype)
-    if not isinstance(layer, rf.LSTM):
+    if not layer._cell.has_memory:
         return h
     pair = [h, draw.numbers(rows, batch, layer.hidden_size, dtype=layer.dtype)]
     if draw.chance(0.1):
@@ -102,7 +104,7 @@ def a_pass(case: Case) -> None:
     steps, batch = sizes(draw)
     arguments = make_input(draw, layer, steps, batch)
     state = make_state(draw, layer, batch)
-    name = "state" if isinstance(layer, rf.LSTM) else "h0"
+    name = "state" if layer._cell.has_memory else "h0"
     y, final = case.call(layer, **arguments, **{name: state}, pure=True)
     if case.spoiled:
         return
@@ -219,32 +221,22 @@ def stream(case: Case) -> None:
     runner.reset()
 
 
-def stepwise(case: Case) -> None:
-    """Layer-normalised layers."""
+def training(case: Case) -> None:
+    """A pass with all that is random in training."""
     draw = case.draw
-    kind = draw.choice((rf.LayerNormGRU, rf.LayerNormLSTM))
-    options = draw.some(
-        bidirectional=lambda: draw.chance(0.5),
-        batch_first=lambda: draw.chance(0.5),
-        dtype=lambda: draw.choice(DTYPES),
-        dropout=lambda: draw.choice((0.0, 0.4)),
-        zoneout=lambda: draw.choice((0.0, 0.3)),
-    )
-    if kind is rf.LayerNormLSTM and "zoneout" in options:
-        options["zoneout"] = (options["zoneout"], 0.1)
-    known = kind.__init__.__kwdefaults__ or {}
-    options = {name: value for name, value in options.items() if name in known}
-    layer = case.call(
-        kind, draw.size(), draw.size(), draw.choice((1, 2)), seed=draw.integer(0, 9), **options
-    )
-    steps, batch = draw.integer(1, 5), draw.integer(1, 4)
-    arguments = make_input(draw, layer, steps, batch)
-    arguments.pop("reset", None)
-    (y, _), backprop = case.call(layer.forward, **arguments)
-    if case.spoiled:
-        return
-    case.call(backprop, draw.numbers(*y.shape, dtype=layer.dtype), None)
-    case.call(layer, **arguments, pure=True)
+    layer = make_layer(case)
+    arguments = make_input(draw, layer, *sizes(draw))
+    options: dict[str, Any] = {"recompute": True} if draw.chance(0.3) else {}
+    if isinstance(layer, (rf.LayerNormGRU, rf.LayerNormLSTM)):
+        known = {n: getattr(layer, n) for n in ("bias", "batch_first", "bidirectional", "dropout")}
+        layer = case.call(
+            type(layer), layer.input_size, layer.hidden_size, layer.num_layers, seed=1,
+            dtype=str(layer.dtype), layer_norm=layer.layer_norm, zoneout=layer.zoneout,
+            recurrent_dropout=draw.choice((0.3, 1.0)), **known,
+        )  # fmt: skip
+    (y, _), backprop = case.call(layer.forward, **arguments, **options)
+    if not case.spoiled:
+        case.call(backprop, draw.numbers(*y.shape, dtype=layer.dtype), None)
 
 
 def attention(case: Case) -> None:
@@ -308,5 +300,5 @@ def dropouts(case: Case) -> None:
 
 
 CASES = [
-    (10, a_pass), (1, unbatched), (3, stream), (1, stepwise), (1, attention), (1, dropouts),
+    (10, a_pass), (1, unbatched), (3, stream), (1, training), (1, attention), (1, dropouts),
 ]  # fmt: skip

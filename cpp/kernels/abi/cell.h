@@ -2,6 +2,8 @@
 // table. Layouts, sizes of parameters, and the names that callers know derive from it.
 #pragma once
 
+#include <initializer_list>
+
 namespace rnnfast {
 
 // The state of H units that a cell hands from step to step past its products.
@@ -14,8 +16,14 @@ enum class Carry {
 // Gates are letters, in the order of the parameters' blocks of H rows. A step works on slots, one
 // vector a unit block and row each: the input's product feeds the first ones, one for each gate,
 // the recurrent product a contiguous run of them.
+//
+// A cell with norms has the two products of a gate in slots of their own. Runs of slots are
+// normalised together, over all units of a row; then each slot has a gain and a bias, and adds to
+// one of the sums of which gates are made.
 struct CellDescriptor {
-  static constexpr int kMost = 4;  // gates, and slots
+  static constexpr int kMost = 4;       // gates, and sums
+  static constexpr int kMostSlots = 9;  // both products of each gate, and the memory
+  static constexpr int kMostNorms = 4;
 
   const char* name;
   const char* gates;
@@ -34,6 +42,11 @@ struct CellDescriptor {
   // The gate that keeps the state: where it is open (of sign 1) or closed (of sign -1); or -1.
   int keep_gate = -1, keep_sign = 1;
   bool raw[kMost] = {};  // slots in which a pass leaves what the gate is the sigmoid of
+  // Whether zoneout keeps units of the state, and dropout takes units of the candidate.
+  bool noisy = false;
+  int norm_count = 0, norm_first[kMostNorms + 1] = {};  // the first slot of each, and the end
+  int sum_first = 0;     // the sum to which the first slot of the recurrent product adds
+  int memory_slot = -1;  // the slot of a memory that is normalised; no product feeds it
 
   constexpr explicit CellDescriptor(const char* cell = "", const char* letters = "")
       : name(cell), gates(letters), gate_count(length(letters)) {}
@@ -51,6 +64,7 @@ struct CellDescriptor {
     h_count = length(letters);
     for (int i = 0; i < h_count; ++i) h_gate[i] = gate(letters[i]);
     if (first + h_count > slots) slots = first + h_count;
+    sum_first = first;
     return *this;
   }
   constexpr CellDescriptor& with_second_product(char letter) {
@@ -86,6 +100,35 @@ struct CellDescriptor {
     return *this;
   }
 
+  constexpr CellDescriptor& with_noise() {
+    noisy = true;
+    return *this;
+  }
+  // Norms of so many neighbouring gates of the input's product, and of the recurrent one.
+  constexpr CellDescriptor& with_norms(int x_first, int x_second, int recurrent_first,
+                                       int recurrent_second) {
+    h_first = x_count;
+    slots = 0;
+    for (int count : {x_first, x_second, recurrent_first, recurrent_second}) add_norm(count);
+    return *this;
+  }
+  constexpr CellDescriptor& with_memory_norm() {
+    memory_slot = slots;
+    add_norm(1);
+    return *this;
+  }
+
+  constexpr bool normalised() const { return norm_count > 0; }
+  // What gates are made of, and the one to which a product's slot adds.
+  constexpr int sums() const { return normalised() ? sum_first + h_count : slots; }
+  constexpr int sum_of(int slot) const {
+    return slot < x_count ? slot : slot - h_first + sum_first;
+  }
+  // Gradients of gains and biases a unit: of each slot's gain, of each sum, of the memory.
+  constexpr int norm_gradients() const { return slots + sums() + (memory_slot >= 0 ? 1 : 0); }
+  // Whether zoneout hands on a part of h<t-1> beside the carry.
+  constexpr bool keeps_output() const { return noisy && has_memory(); }
+
   constexpr bool carries() const { return carry != Carry::none; }
   constexpr bool has_memory() const { return carry == Carry::memory; }
   constexpr bool second_product() const { return second_gate >= 0; }
@@ -102,7 +145,9 @@ struct CellDescriptor {
   constexpr bool is_sound() const {
     for (int g = 0; g < gate_count; ++g)
       if (slot_of(g) < 0) return false;
-    if (x_count != gate_count || slots > kMost) return false;  // each gate sees the input, once
+    if (x_count != gate_count) return false;  // each gate sees the input, once
+    if (slots > (normalised() ? kMostSlots : kMost) || (noisy && !carries())) return false;
+    if (normalised() && (!noisy || h_first + h_count + (memory_slot >= 0) != slots)) return false;
     if (second_product() && (h_first != 1 || x_gate[0] != second_gate || !carries())) return false;
     if ((may_project && !has_memory()) || (unit_count > 0 && !carries())) return false;
     if (!recurrent_product()) return slots == x_count && !second_product() && !may_project;
@@ -124,6 +169,11 @@ struct CellDescriptor {
   constexpr int gate(char letter) const {
     const int found = find(gates, letter);
     return found >= 0 ? found : throw "a letter of another cell";
+  }
+  constexpr void add_norm(int count) {
+    if (count == 0) return;
+    slots += count;
+    norm_first[++norm_count] = slots;
   }
   constexpr int x_slot(char letter) const { return slot_of(gate(letter)); }
 };

@@ -17,6 +17,7 @@ struct StackShape {
   std::int64_t P;              // output units: H, or the projection's size
   int L, D;                    // layers; directions (1 or 2)
   bool bias, projection;
+  double zoneout_h, zoneout_c;  // of noisy cells: how much of h, of c stays where nothing is drawn
 
   std::int64_t input_of(int layer) const { return layer == 0 ? I : D * P; }
 };
@@ -24,12 +25,14 @@ struct StackShape {
 // One layer's direction, in PyTorch's layout, each array contiguous. Absent ones are null.
 template <class Pointer>
 struct LayerParameters {
-  Pointer w_ih;  // (G*H, input)
-  Pointer w_hh;  // (G*H, P)  where there is a recurrent product
-  Pointer b_ih;  // (G*H)
-  Pointer b_hh;  // (G*H)     as w_hh
-  Pointer w_hr;  // (P, H)    projection
-  Pointer unit;  // (unit_count * H)
+  Pointer w_ih;              // (G*H, input)
+  Pointer w_hh;              // (G*H, P)  where there is a recurrent product
+  Pointer b_ih;              // (G*H)
+  Pointer b_hh;              // (G*H)     as w_hh
+  Pointer w_hr;              // (P, H)    projection
+  Pointer unit;              // (unit_count * H)
+  Pointer gain_ih, gain_hh;  // (G*H)  normalised
+  Pointer gain_c, bias_c;    // (H)    normalised memory
 };
 
 // A batch of sequences and the states around it. Strides count elements.
@@ -44,6 +47,11 @@ struct SequenceInput {
   std::int64_t reset_time, reset_batch;
   const Scalar* h0;  // (L*D, B, P) contiguous; null: zeros
   const Scalar* c0;  // (L*D, B, H) contiguous; null: zeros; only with a memory
+  // Of noisy cells in training, (L*D, T, B, H) contiguous, step by step as the direction takes them
+  // and in the order of falling length: how much of h<t-1>, of c<t-1> stays, and the factor of the
+  // candidate. Null: nothing stays, and 1.
+  bool drawn;
+  const Scalar *keep_h, *keep_c, *drop;
 };
 
 template <class Scalar>
@@ -105,7 +113,8 @@ struct RecurrentTable {
   std::int64_t (*cache_bytes)(const Cache* cache);
   // A gate of a layer's direction at every step of the pass, or the carry (gate -1): values
   // (T, B, H) contiguous, zero past a length. Not after `backward`.
-  void (*kept_gate)(const Cache* cache, int layer, int direction, int gate, Scalar* values);
+  void (*kept_gate)(const Packed* packed, const Cache* cache, int layer, int direction, int gate,
+                    Scalar* values);
   void (*cache_free)(Cache* cache);
 
   // What dropout multiplies the output of `layer` by: mask (T, B, width) contiguous, 0 or 1/(1-p).

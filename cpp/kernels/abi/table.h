@@ -13,18 +13,16 @@
 #include "kernels/abi/probe.h"
 #include "kernels/abi/recurrent.h"
 #include "kernels/abi/sampling.h"
-#include "kernels/abi/stepwise.h"
 
 namespace rnnfast {
 
 // Raised whenever a struct below or in the included tables changes.
-constexpr int kTableVersion = 15;
+constexpr int kTableVersion = 16;
 
 // The functions for numbers of one type, subject by subject.
 template <class Scalar>
 struct Tables {
   const RecurrentTable<Scalar>* recurrent;
-  const StepwiseTable<Scalar>* stepwise;
   const LinearTable<Scalar>* linear;
   const LossTable<Scalar>* losses;
   const CtcTable<Scalar>* ctc;

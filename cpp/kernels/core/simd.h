@@ -169,6 +169,16 @@ RNNFAST_INLINE V bits_without(const V& a, const V& b) {
   return Eigen::internal::pandnot(a, b);
 }
 
+// All bits set in the first `count` lanes, none in the others.
+template <class Scalar>
+RNNFAST_INLINE Vec<Scalar> first_lanes(std::int64_t count) {
+  constexpr int V = lanes<Scalar>;
+  alignas(64) unsigned char bytes[2 * V * sizeof(Scalar)];
+  std::memset(bytes, 0xff, V * sizeof(Scalar));
+  std::memset(bytes + V * sizeof(Scalar), 0, V * sizeof(Scalar));
+  return load(reinterpret_cast<const Scalar*>(bytes) + V - count);
+}
+
 // Of all lanes.
 template <class V>
 RNNFAST_INLINE auto horizontal_sum(const V& x) {

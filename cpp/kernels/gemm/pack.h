@@ -6,6 +6,7 @@
 //   w_ih      [unit block][k < I][x slot][V]        w_hh      [unit block][k < P][h slot][V]
 //   w_second  [unit block][k < H][V]                w_hr      [output block][k < H][V]
 //   bias      [unit block][slot][V]                 unit      [unit block][unit weight][V]
+//   norm      [unit block][slot][gain, bias][V]     of cells with norms, whose `bias` is zero
 //
 // and once more of the last unit block, where its units are few, its gates side by side in less
 // than a vector each (rnn/remainder.h):
@@ -61,7 +62,7 @@ struct PackedLayer {
   int x_remainder, h_remainder;         // vectors
   bool projection;
   Buffer<Scalar> forward_memory, backward_memory, input_memory;
-  Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *unit;
+  Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *unit, *norm;
   Scalar *remainder_ih, *remainder_hh, *remainder_bias;
   Scalar *w_ih_t, *w_hh_t, *w_second_t, *w_hr_t;
 
@@ -69,6 +70,9 @@ struct PackedLayer {
   std::int64_t h_width() const { return cell.h_count * V; }
 
   const Scalar* unit_at(std::int64_t block) const { return unit + block * cell.unit_count * V; }
+  const Scalar* norm_at(std::int64_t block, int slot) const {
+    return norm + (block * cell.slots + slot) * 2 * V;
+  }
 
   bool create(const StackShape& shape, int layer) {
     cell = *shape.cell;
@@ -88,13 +92,14 @@ struct PackedLayer {
                                   projection ? product_of(outputs, H, V) : 0,
                                   units * cell.slots * V,
                                   units * cell.unit_count * V,
+                                  cell.normalised() ? units * cell.slots * 2 * V : 0,
                                   I * x_remainder * V,
                                   P * h_remainder * V,
                                   x_remainder * V};
     if (!forward_memory.reserve_zeroed(sum_of(sizes))) return false;
-    Scalar** parts[] = {&w_ih, &w_hh,         &w_second,     &w_hr,          &bias,
-                        &unit, &remainder_ih, &remainder_hh, &remainder_bias};
-    place(forward_memory.data(), sizes, parts, 9);
+    Scalar** parts[] = {&w_ih, &w_hh, &w_second,     &w_hr,         &bias,
+                        &unit, &norm, &remainder_ih, &remainder_hh, &remainder_bias};
+    place(forward_memory.data(), sizes, parts, 10);
     return true;
   }
 
@@ -122,7 +127,10 @@ struct PackedLayer {
       pack_slots(p.w_hh + u * V * P, P, n, cell.h_gate, cell.h_count, w_hh + u * P * h_width());
     if (cell.second_product())
       pack_lanes(p.w_hh + (cell.second_gate * H + u * V) * P, P, n, P, w_second + u * H * V, V);
-    pack_bias(p, u, n);
+    if (cell.normalised())
+      pack_norm(p, u, n);
+    else
+      pack_bias(p, u, n);
     for (int g = 0; g < cell.unit_count; ++g)
       store(unit + (u * cell.unit_count + g) * V, load_first(p.unit + g * H + u * V, n));
     if (u + 1 == units) pack_remainders();
@@ -143,6 +151,10 @@ struct PackedLayer {
     rows_of(p.b_ih, cell.gate_count, 1);
     rows_of(p.b_hh, cell.gate_count, 1);
     rows_of(p.unit, cell.unit_count, 1);
+    rows_of(p.gain_ih, cell.gate_count, 1);
+    rows_of(p.gain_hh, cell.gate_count, 1);
+    rows_of(p.gain_c, 1, 1);
+    rows_of(p.bias_c, 1, 1);
   }
   // The same for an output block of the projection.
   template <class F>
@@ -215,6 +227,18 @@ struct PackedLayer {
         sum = add(sum, load_first(p.b_hh + cell.second_gate * H + u * V, n));
       store(bias + (u * cell.slots + slot) * V, sum);
     }
+  }
+
+  void pack_norm(const LayerParameters<const Scalar*>& p, std::int64_t u, std::int64_t n) {
+    const auto put = [&](int slot, const Scalar* gain, const Scalar* shift, int gate) {
+      Scalar* to = norm + (u * cell.slots + slot) * 2 * V;
+      const std::int64_t at = gate * H + u * V;
+      store(to, load_first(gain + at, n));
+      store(to + V, shift != nullptr ? load_first(shift + at, n) : zeros<Scalar>());
+    };
+    for (int i = 0; i < cell.x_count; ++i) put(i, p.gain_ih, p.b_ih, cell.x_gate[i]);
+    for (int i = 0; i < cell.h_count; ++i) put(cell.h_first + i, p.gain_hh, p.b_hh, cell.h_gate[i]);
+    if (cell.memory_slot >= 0) put(cell.memory_slot, p.gain_c, p.bias_c, 0);
   }
 
   // The gates' rows of unit block u of a (G*H, columns) matrix, V columns at a time, each to its

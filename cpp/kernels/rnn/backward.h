@@ -7,6 +7,7 @@
 
 #include "kernels/rnn/gradients.h"
 #include "kernels/rnn/products.h"
+#include "kernels/rnn/row_phase.h"
 
 namespace rnnfast {
 
@@ -47,8 +48,12 @@ class BackwardLayer {
   Scalar* dcarry_at(std::int64_t block, std::int64_t b) const {
     return g_.dcarry + (block * p_.schedule->B + b) * V;
   }
-  bool is_reset(std::int64_t row) const {
-    return p_.reset_mask != nullptr && p_.reset_mask[row] != 0;
+  Scalar* dkept_at(std::int64_t block, std::int64_t b) const {
+    return g_.dkept + (block * p_.schedule->B + b) * V;
+  }
+  // This thread's scratch of the phase.
+  Scalar* row_space() const {
+    return g_.row_space + worker_.member * w_.units * RowPhase<Scalar, Cell>::scratch * V;
   }
 
   // The gradient of the carry after the last step: dc_n, else nothing.
@@ -115,6 +120,12 @@ class BackwardLayer {
                              s, block, b, ends, prefetch);
                        });
     if constexpr (cell.may_project) project(s, n);
+    if constexpr (cell.normalised()) {
+      worker_.step_barrier();
+      const RowPhase<Scalar, Cell> phase(p_);
+      const Range mine = worker_.share_of_rows({0, n});
+      for (std::int64_t b = mine.begin; b < mine.end; ++b) phase.backward(g_, s, b, row_space());
+    }
     if constexpr (cell.second_product()) {
       worker_.step_barrier();
       for_tiles<Shape>(worker_, blocks_, {0, n}, batch, down,
@@ -152,9 +163,13 @@ class BackwardLayer {
     for (int u = 0; u < U; ++u)
       for (int m = 0; m < MR; ++m) {
         Vec<Scalar> dh = load(static_cast<const Scalar*>(product[u][m]));
-        if (!ends && is_reset(next + m)) dh = zeros<Scalar>();
+        if (!ends && p_.is_reset(next + m)) dh = zeros<Scalar>();
+        if constexpr (cell.keeps_output())
+          if (!ends) dh = add(dh, load(static_cast<const Scalar*>(dkept_at(block + u, b + m))));
         dh = output_gradient(dh, row + m, block + u, b + m, ends);
-        if (cell.may_project && w_.projection)
+        if constexpr (cell.normalised())
+          store(g_.d_output + ((block + u) * schedule.B + b + m) * V, dh);
+        else if (cell.may_project && w_.projection)
           store(g_.d_output + ((block + u) * schedule.rows + row + m) * V, dh);
         else
           finish(dh, row + m, block + u, s, b + m);
@@ -201,12 +216,6 @@ class BackwardLayer {
         finish(load(static_cast<const Scalar*>(dm[u][m])), row + m, block + u, s, b + m);
   }
 
-  Vec<Scalar> previous_carry(std::int64_t row, std::int64_t block, std::int64_t s,
-                             std::int64_t b) const {
-    if (is_reset(row)) return zeros<Scalar>();
-    return load(static_cast<const Scalar*>(p_.carry_at(block, p_.carry_row(s - 1, b))));
-  }
-
   // The pointwise part for one sequence and one block.
   RNNFAST_INLINE void finish(const Vec<Scalar>& dh, std::int64_t row, std::int64_t block,
                              std::int64_t s, std::int64_t b) {
@@ -218,15 +227,22 @@ class BackwardLayer {
     Vec<Scalar> dcarry = zeros<Scalar>(), previous = zeros<Scalar>(), carry = zeros<Scalar>();
     if constexpr (cell.carries()) {
       dcarry = load(static_cast<const Scalar*>(dcarry_at(block, b)));
-      previous = previous_carry(row, block, s, b);
+      previous = p_.previous_carry(row, block, s, b);
       if constexpr (cell.has_memory())
         carry = load(static_cast<const Scalar*>(p_.carry_at(block, p_.carry_row(s, b))));
     }
-    Cell::backward(v, dh, dcarry, previous, carry, w_.unit_at(block));
+    if constexpr (cell.noisy) {
+      Vec<Scalar> dkept;
+      noisy_backward<Scalar, Cell>(v, dh, dcarry, previous, p_.noise_at(row, s, b, block), dkept);
+      if constexpr (cell.keeps_output())
+        store(dkept_at(block, b), p_.is_reset(row) ? zeros<Scalar>() : dkept);
+    } else {
+      Cell::backward(v, dh, dcarry, previous, carry, w_.unit_at(block));
+    }
 #pragma GCC unroll 8
     for (int slot = 0; slot < cell.slots; ++slot) store(slots + slot * V, v[slot]);
     if constexpr (cell.carries())
-      store(dcarry_at(block, b), is_reset(row) ? zeros<Scalar>() : dcarry);
+      store(dcarry_at(block, b), p_.is_reset(row) ? zeros<Scalar>() : dcarry);
   }
 
   // Through the product whose input was a gate times h<t-1>.
@@ -242,9 +258,9 @@ class BackwardLayer {
         Scalar* dcarry = dcarry_at(block + u, b + m);
         Vec<Scalar> r = load(static_cast<const Scalar*>(gate));
         Vec<Scalar> d = load(static_cast<const Scalar*>(dcarry));
-        Cell::gates_backward(r, acc[m][u][0], d, previous_carry(row + m, block + u, s, b + m));
+        Cell::gates_backward(r, acc[m][u][0], d, p_.previous_carry(row + m, block + u, s, b + m));
         store(gate, r);
-        store(dcarry, is_reset(row + m) ? zeros<Scalar>() : d);
+        store(dcarry, p_.is_reset(row + m) ? zeros<Scalar>() : d);
       }
   }
 
@@ -291,7 +307,9 @@ class BackwardLayer {
     for (int m = 0; m < MR; ++m)
       for (int u = 0; u < U; ++u) {
         Vec<Scalar> dh = load(static_cast<const Scalar*>(product[u][m]));
-        if (is_reset(b + m)) dh = zeros<Scalar>();
+        if (p_.is_reset(b + m)) dh = zeros<Scalar>();
+        if constexpr (cell.keeps_output())
+          dh = add(dh, load(static_cast<const Scalar*>(dkept_at(block + u, b + m))));
         if constexpr (cell.carry == Carry::output)
           dh = add(dh, load(static_cast<const Scalar*>(dcarry_at(block + u, b + m))));
         const std::int64_t column = (block + u) * V;

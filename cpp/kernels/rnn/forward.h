@@ -11,6 +11,7 @@
 #include "kernels/rnn/layer_pass.h"
 #include "kernels/rnn/products.h"
 #include "kernels/rnn/remainder.h"
+#include "kernels/rnn/row_phase.h"
 
 namespace rnnfast {
 
@@ -123,6 +124,13 @@ class ForwardLayer {
                 recurrent_tile<decltype(rows)::value, U>(s, block, b, prefetch, remainder);
               });
         });
+    if constexpr (cell.normalised()) {
+      worker_.step_barrier();
+      const RowPhase<Scalar, Cell> phase(p_);
+      const Range mine = worker_.share_of_rows(all);
+      for (std::int64_t b = mine.begin; b < mine.end; ++b)
+        phase.forward(s, b, workspace_row(s, p_.schedule->first[s] + b));
+    }
     if constexpr (cell.second_product()) {
       worker_.step_barrier();
       for_tiles<Plain>(worker_, blocks_, all, batch, down,
@@ -176,34 +184,35 @@ class ForwardLayer {
 #pragma GCC unroll 8
       for (int u = 0; u < U; ++u) {
         Scalar* slots = p_.workspace_at(block + u, workspace_row(s, row + m));
-        const Scalar* bias = done ? slots : w_.bias + (block + u) * cell.slots * V;
-        // Two sums, of x's and of h's products, round less than one that runs through both.
-        Vec<Scalar> v[cell.slots];
+        if constexpr (cell.normalised()) {  // the rest waits for all units of the row
+          for (int g = 0; g < G && !done; ++g) store(slots + (cell.h_first + g) * V, acc[m][u][g]);
+        } else {
+          const Scalar* bias = done ? slots : w_.bias + (block + u) * cell.slots * V;
+          // Two sums, of x's and of h's products, round less than one that runs through both.
+          Vec<Scalar> v[cell.slots];
 #pragma GCC unroll 8
-        for (int slot = 0; slot < cell.slots; ++slot) {
-          v[slot] = load((slot < cell.x_count ? slots : bias) + slot * V);
-          if (slot >= cell.h_first && slot < cell.h_first + G)
-            v[slot] = add(v[slot], acc[m][u][(slot - cell.h_first) % G]);
+          for (int slot = 0; slot < cell.slots; ++slot) {
+            v[slot] = load((slot < cell.x_count ? slots : bias) + slot * V);
+            if (slot >= cell.h_first && slot < cell.h_first + G)
+              v[slot] = add(v[slot], acc[m][u][(slot - cell.h_first) % G]);
+          }
+          if constexpr (cell.second_product())
+            finish_gates(v, slots, row + m, block + u, s, b + m);
+          else
+            finish(v, slots, row + m, block + u, s, b + m);
         }
-        if constexpr (cell.second_product())
-          finish_gates(v, slots, row + m, block + u, s, b + m);
-        else
-          finish(v, slots, row + m, block + u, s, b + m);
       }
-  }
-
-  Vec<Scalar> previous_carry(std::int64_t row, std::int64_t block, std::int64_t s,
-                             std::int64_t b) const {
-    if (p_.reset_mask != nullptr && p_.reset_mask[row] != 0) return zeros<Scalar>();
-    return load(static_cast<const Scalar*>(p_.carry_at(block, p_.carry_row(s - 1, b))));
   }
 
   // The cell's pointwise part for one sequence and one block, and what it leaves behind.
   RNNFAST_INLINE void finish(Vec<Scalar> (&v)[cell.slots], Scalar* slots, std::int64_t row,
                              std::int64_t block, std::int64_t s, std::int64_t b) {
     Vec<Scalar> previous = zeros<Scalar>(), carry, h;
-    if constexpr (cell.carries()) previous = previous_carry(row, block, s, b);
-    Cell::forward(v, previous, carry, h, w_.unit_at(block));
+    if constexpr (cell.carries()) previous = p_.previous_carry(row, block, s, b);
+    if constexpr (cell.noisy)
+      h = noisy_forward<Scalar, Cell>(v, previous, p_.noise_at(row, s, b, block), carry);
+    else
+      Cell::forward(v, previous, carry, h, w_.unit_at(block));
     if constexpr (cell.carries()) store(p_.carry_at(block, p_.carry_row(s, b)), carry);
     if (p_.keep)
 #pragma GCC unroll 8
@@ -217,7 +226,7 @@ class ForwardLayer {
   // First half of a step whose candidate waits for another gate.
   RNNFAST_INLINE void finish_gates(Vec<Scalar> (&v)[cell.slots], Scalar* slots, std::int64_t row,
                                    std::int64_t block, std::int64_t s, std::int64_t b) {
-    const auto product = Cell::template gates<Scalar>(v, previous_carry(row, block, s, b));
+    const auto product = Cell::template gates<Scalar>(v, p_.previous_carry(row, block, s, b));
     for (int slot = cell.h_first; slot < cell.h_first + cell.h_count; ++slot)
       store(slots + slot * V, v[slot]);
     store_first(p_.inner + p_.inner_row(row, b) * p_.inner_stride + block * V, product,

@@ -31,6 +31,8 @@ class GradientProducts {
     if (!g_.of_weights()) return;
     set_to_zero(p_.schedule->rows == 0 ? 0 : at_.bias, at_.total);
     if (p_.index != nullptr) set_to_zero(at_.w_ih, at_.w_hh);
+    if (cell_.normalised())
+      set_to_zero(g_.d_norm, w_.units * p_.schedule->B * cell_.norm_gradients() * V);
   }
 
   // Steps [begin, end): their slots hold gradients now.
@@ -65,7 +67,10 @@ class GradientProducts {
       if (cell_.second_product())
         unpack_lanes_add(g_.products + at_.w_second + u * at_.k_inner * V, V, n, w_.P,
                          to.w_hh + (cell_.second_gate * w_.H + u * V) * w_.P, w_.P);
-      if (to.b_ih != nullptr) add_biases(u, n);
+      if (cell_.normalised())
+        add_norms(u, n);
+      else if (to.b_ih != nullptr)
+        add_biases(u, n);
       for (int g = 0; g < cell_.unit_count; ++g)
         add_to(to.unit + g * w_.H + u * V, g_.products + at_.unit + (u * cell_.unit_count + g) * V,
                n);
@@ -79,8 +84,11 @@ class GradientProducts {
  private:
   // The worker's share of the products [begin, end).
   void set_to_zero(std::int64_t begin, std::int64_t end) const {
-    const Range part = share(end - begin, worker_.member, worker_.members);
-    std::memset(g_.products + begin + part.begin, 0,
+    set_to_zero(g_.products + begin, end - begin);
+  }
+  void set_to_zero(Scalar* numbers, std::int64_t count) const {
+    const Range part = share(count, worker_.member, worker_.members);
+    std::memset(numbers + part.begin, 0,
                 static_cast<std::size_t>(part.end - part.begin) * sizeof(Scalar));
   }
 
@@ -100,6 +108,32 @@ class GradientProducts {
              n);
     if (cell_.second_product())
       add_to(g_.parameters.b_hh + cell_.second_gate * w_.H + u * V, from, n);
+  }
+
+  // Of gains and biases, sequence after sequence.
+  void add_norms(std::int64_t u, std::int64_t n) {
+    const int count = cell_.norm_gradients();
+    const auto put = [&](Scalar* to, int gate, int from) {
+      if (to == nullptr) return;
+      Vec<Scalar> sum = zeros<Scalar>();
+      for (std::int64_t b = 0; b < p_.schedule->B; ++b)
+        sum = add(sum, load(static_cast<const Scalar*>(
+                           g_.d_norm + ((u * p_.schedule->B + b) * count + from) * V)));
+      to += gate * w_.H + u * V;
+      store_first(to, add(load_first(static_cast<const Scalar*>(to), n), sum), n);
+    };
+    const auto& to = g_.parameters;
+    for (int i = 0; i < cell_.x_count; ++i) {
+      put(to.gain_ih, cell_.x_gate[i], i);
+      put(to.b_ih, cell_.x_gate[i], cell_.slots + i);
+    }
+    for (int i = 0; i < cell_.h_count; ++i) {
+      put(to.gain_hh, cell_.h_gate[i], cell_.h_first + i);
+      put(to.b_hh, cell_.h_gate[i], cell_.slots + cell_.sum_first + i);
+    }
+    if (cell_.memory_slot < 0) return;
+    put(to.gain_c, 0, cell_.memory_slot);
+    put(to.bias_c, 0, cell_.slots + cell_.sums());
   }
 
   // This worker's share of the left operands: [panel of k][row][k within the panel].
@@ -159,7 +193,7 @@ class GradientProducts {
     if (w_.projection)
       product(1, g_.left + at_.left_inner, at_.k_inner, {g_.d_output, p_.schedule->rows * V, V},
               w_.outputs, g_.products + at_.w_hr, rows, fresh);
-    biases(rows);
+    if (!cell_.normalised()) biases(rows);
     if (cell_.unit_count > 0) unit_weights(rows, first_step);
   }
 

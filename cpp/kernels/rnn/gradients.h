@@ -23,9 +23,12 @@ struct LayerGradients {
 
   // Scratch.
   Scalar* dcarry;    // [unit block][B][V]
-  Scalar* d_output;  // [output block][row][V], layers with a projection
+  Scalar* d_output;  // [output block][row][V], layers with a projection; with norms of a step alone
   Scalar* products;  // the weights' gradients as panels, gradient_sizes().products long
   Scalar* left;      // rows of x and h<t-1>, interleaved for the tiles, .left long
+  Scalar* dkept;     // as dcarry: what zoneout hands on of dh<t> beside the carry
+  Scalar* d_norm;    // [unit block][B][norm_gradients][V]: sums over a sequence's steps
+  Scalar* row_space;  // of each thread, for RowPhase
 };
 
 // Rows whose slots one product pass reads while they stay in cache.

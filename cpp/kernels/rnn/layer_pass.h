@@ -31,6 +31,12 @@ class PartObserver {
   std::int64_t rows_;
 };
 
+// What zoneout and dropout of the candidate read for one row and block.
+template <class Scalar>
+struct Noise {
+  Vec<Scalar> keep_h, keep_c, drop, h_before;
+};
+
 template <class Scalar>
 struct LayerPass {
   const Schedule* schedule;
@@ -59,6 +65,10 @@ struct LayerPass {
   std::int64_t inner_stride;
   PartObserver* observer = nullptr;  // or null
   bool down = false;  // whether the first step goes through its blocks from the last one on
+  // Of noisy cells, (steps, B, H) each: SequenceInput. Null: the rates, and 1.
+  const Scalar *keep_h, *keep_c, *drop;
+  Scalar rate_h, rate_c;
+  Scalar* slopes;  // (rows, norms), kept by cells with norms
 
   // Steps go through the blocks up and down by turns: what is read last of weights that do not fit
   // a cache, L1 or L2, is still there for the next step.
@@ -82,6 +92,24 @@ struct LayerPass {
   }
   Scalar* carry_at(std::int64_t block, std::int64_t row) const {
     return carry + (block * carry_rows + row) * lanes<Scalar>;
+  }
+
+  bool is_reset(std::int64_t row) const { return reset_mask != nullptr && reset_mask[row] != 0; }
+  // The carry that enters step s of sequence b.
+  RNNFAST_INLINE Vec<Scalar> previous_carry(std::int64_t row, std::int64_t block, std::int64_t s,
+                                            std::int64_t b) const {
+    if (is_reset(row)) return zeros<Scalar>();
+    return load(static_cast<const Scalar*>(carry_at(block, carry_row(s - 1, b))));
+  }
+  RNNFAST_INLINE Noise<Scalar> noise_at(std::int64_t row, std::int64_t s, std::int64_t b,
+                                        std::int64_t block) const {
+    const std::int64_t column = block * lanes<Scalar>, count = weights->H - column;
+    const std::int64_t at = (s * schedule->B + b) * weights->H + column;
+    const auto get = [&](const Scalar* from, Scalar otherwise) {
+      return from == nullptr ? broadcast(otherwise) : load_first(from + at, count);
+    };
+    return {get(keep_h, rate_h), get(keep_c, rate_c), get(drop, 1),
+            load_first(h_prev[row] + column, count)};
   }
 };
 

@@ -86,9 +86,9 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
 // Scratch of those who work on one layer's direction in backpropagation.
 template <class Scalar>
 struct GradientScratch {
-  Buffer<Scalar> dcarry, d_output, products, left;
+  Buffer<Scalar> dcarry, dkept, d_output, d_norm, row_space, products, left;
 
-  bool reserve(const PackedStack<Scalar>& packed, const Schedule& schedule) {
+  bool reserve(const PackedStack<Scalar>& packed, const Schedule& schedule, int threads) {
     constexpr int V = lanes<Scalar>;
     const StackShape& shape = packed.shape;
     std::int64_t most_products = 0, most_left = 0;
@@ -98,9 +98,15 @@ struct GradientScratch {
       most_left = std::max(most_left, sizes.left);
     }
     const auto& any = packed.layers[0];
-    return dcarry.reserve(product_of(any.units, schedule.B, V)) &&
-           products.reserve(most_products) && left.reserve(most_left) &&
-           (!shape.projection || d_output.reserve(product_of(any.outputs, schedule.rows, V)));
+    const CellDescriptor& cell = *shape.cell;
+    const std::int64_t states = product_of(any.units, schedule.B, V);
+    const std::int64_t outputs = product_of(any.outputs, shape.projection ? schedule.rows : 0, V);
+    return dcarry.reserve(states) && products.reserve(most_products) && left.reserve(most_left) &&
+           d_output.reserve(cell.normalised() ? states : outputs) &&
+           dkept.reserve(cell.keeps_output() ? states : 0) &&
+           (!cell.normalised() ||
+            (d_norm.reserve(product_of(states, cell.norm_gradients())) &&
+             row_space.reserve(product_of(threads, any.units, cell.sums() + 1, V))));
   }
 };
 
@@ -149,7 +155,7 @@ class StackBackward {
     scratch_.reset(new (std::nothrow) GradientScratch<Scalar>[parties]);
     if (!scratch_) return false;
     for (int i = 0; i < parties; ++i)
-      if (!scratch_[i].reserve(packed_, c_.schedule)) return false;
+      if (!scratch_[i].reserve(packed_, c_.schedule, plan.threads)) return false;
     between_size_ = plan.pipelined ? shape_.L : 2;
     between_.reset(new (std::nothrow) Buffer<Scalar>[between_size_]);
     if (!between_) return false;
@@ -182,7 +188,10 @@ class StackBackward {
     g.dx_add = d > 0;
     if (given_.parameters != nullptr) g.parameters = given_.parameters[i];
     g.dcarry = scratch.dcarry.data();
+    g.dkept = scratch.dkept.data();
     g.d_output = scratch.d_output.data();
+    g.d_norm = scratch.d_norm.data();
+    g.row_space = scratch.row_space.data();
     g.products = scratch.products.data();
     g.left = scratch.left.data();
     LayerPass<Scalar> pass = c_.pass(packed_, rows, l, d);

@@ -11,11 +11,18 @@ namespace rnnfast {
 
 template <class Scalar, class Cell>
 constexpr LayerKernel<Scalar> kernel_of() {
-  return {[](const LayerPass<Scalar>& pass, const Worker& worker) {
-            ForwardLayer<Scalar, Cell>(pass, worker).run();
-          },
-          [](const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
-             const Worker& worker) { BackwardLayer<Scalar, Cell>(pass, gradients, worker).run(); }};
+  LayerKernel<Scalar> kernel = {
+      [](const LayerPass<Scalar>& pass, const Worker& worker) {
+        ForwardLayer<Scalar, Cell>(pass, worker).run();
+      },
+      [](const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
+         const Worker& worker) { BackwardLayer<Scalar, Cell>(pass, gradients, worker).run(); },
+      nullptr};
+  if constexpr (Cell::descriptor.normalised())
+    kernel.gates = [](const LayerPass<Scalar>& pass, std::int64_t row, Scalar* to) {
+      RowPhase<Scalar, Cell>(pass).gates(row, to);
+    };
+  return kernel;
 }
 
 template <class Cell>

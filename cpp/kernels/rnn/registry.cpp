@@ -19,6 +19,10 @@ namespace rnnfast {
   CELL(min_lstm) \
   CELL(ind_rnn_tanh) \
   CELL(ind_rnn_relu) \
+  CELL(zoneout_lstm) \
+  CELL(zoneout_gru) \
+  CELL(layer_norm_lstm) \
+  CELL(layer_norm_gru) \
   /* the end */
 // clang-format on
 

@@ -15,6 +15,9 @@ struct LayerKernel {
   void (*forward)(const LayerPass<Scalar>& pass, const Worker& worker);
   void (*backward)(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
                    const Worker& worker);
+  // The gates of a kept row, [unit block][slot][V] by the slots of the input's product; null where
+  // those hold them.
+  void (*gates)(const LayerPass<Scalar>& pass, std::int64_t row, Scalar* to);
 };
 
 struct RegisteredCell : CellDescriptor {

@@ -29,16 +29,6 @@ __attribute__((noinline)) void remainder_tile(const Scalar* const* rows, const S
     for (int w = 0; w < W; ++w) store(sums + (m * W + w) * V, acc[m][0][w]);
 }
 
-// All bits set in the first `count` lanes, none in the others.
-template <class Scalar>
-Vec<Scalar> first_lanes(std::int64_t count) {
-  constexpr int V = lanes<Scalar>;
-  alignas(64) unsigned char bytes[2 * V * sizeof(Scalar)];
-  std::memset(bytes, 0xff, V * sizeof(Scalar));
-  std::memset(bytes + V * sizeof(Scalar), 0, V * sizeof(Scalar));
-  return load(reinterpret_cast<const Scalar*>(bytes) + V - count);
-}
-
 // Calls f(row, gate, sum) for the `count` gates of each row.
 template <class Scalar, int W, class F>
 void remainder_product(const PackedLayer<Scalar>& w, const Scalar* const* left, Range rows,

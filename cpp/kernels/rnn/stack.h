@@ -15,7 +15,7 @@ namespace rnnfast {
 template <class Scalar>
 struct StackCache {
   struct Layer {  // of one direction
-    Buffer<Scalar> workspace, carry, inner;
+    Buffer<Scalar> workspace, carry, inner, slopes;
   };
   // Where the rows of one layer's direction lie, built when its turn comes.
   struct Tables {
@@ -51,7 +51,8 @@ struct StackCache {
   std::int64_t bytes() const {
     std::int64_t total = h0.bytes();
     for (int i = 0; i < shape.L * shape.D && layers; ++i)
-      total += layers[i].workspace.bytes() + layers[i].carry.bytes() + layers[i].inner.bytes();
+      total += layers[i].workspace.bytes() + layers[i].carry.bytes() + layers[i].inner.bytes() +
+               layers[i].slopes.bytes();
     for (int l = 0; l + 1 < shape.L; ++l) {
       if (y) total += y[l].bytes();
       if (dropped) total += dropped[l].bytes();
@@ -116,6 +117,7 @@ bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed, const TeamP
     if ((cell.second_product() || shape.projection) &&
         !one.inner.reserve(product_of(keep ? R : B, shape.H)))
       return false;
+    if (keep && !one.slopes.reserve(product_of(R, cell.norm_count))) return false;
   }
   for (int l = 0; l + 1 < shape.L; ++l) {
     if (!apart && l >= 2) continue;  // two take turns
@@ -223,6 +225,14 @@ LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, co
   p.carry_rows = carry_rows();
   p.inner = own.inner.data();
   p.inner_stride = shape.H;
+  const std::int64_t noise = (l * shape.D + d) * input.T * input.B * shape.H;
+  const auto drawn = [noise](const Scalar* all) { return all != nullptr ? all + noise : nullptr; };
+  p.keep_h = drawn(input.keep_h);
+  p.keep_c = drawn(input.keep_c);
+  p.drop = drawn(input.drop);
+  p.rate_h = static_cast<Scalar>(input.drawn ? 0 : shape.zoneout_h);
+  p.rate_c = static_cast<Scalar>(input.drawn ? 0 : shape.zoneout_c);
+  p.slopes = own.slopes.data();
   return p;
 }
 

@@ -123,6 +123,8 @@ class StackStream {
       p.carry_rows = B;
       p.inner = inner_.data();
       p.inner_stride = H_;
+      p.rate_h = static_cast<Scalar>(shape.zoneout_h);
+      p.rate_c = static_cast<Scalar>(shape.zoneout_c);
       for (int half = 0; half < 2; ++half)
         for (std::int64_t b = 0; b < B; ++b) {
           Scalar* row = states_.data() + ((l * 2 + half) * B + b) * P_;

@@ -38,6 +38,10 @@ struct Worker {
     if (!split_rows) return all;
     return {std::max(all.begin, rows.begin), std::min(all.end, rows.end)};
   }
+  // Of a step's rows where each is a whole piece of work, whatever else is dealt out.
+  Range share_of_rows(Range all) const {
+    return split_rows ? my_rows(all) : share(all.end, member, members);
+  }
   // Between two steps: threads that own rows need nothing from each other.
   void step_barrier() const {
     if (!split_rows) own->wait();

@@ -14,12 +14,11 @@ from rnnfast._checks.arrays import require_float
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array
-from rnnfast.nn.recurrent.stepwise_stream import StepwiseStream
 from rnnfast.nn.recurrent.stream import Stream
 
 
 def sample(
-    stream: Stream | StepwiseStream,
+    stream: Stream,
     linear: Linear,
     *,
     max_length: int,
@@ -40,7 +39,7 @@ def sample(
 
     Parameters
     ----------
-    stream : Stream or StepwiseStream
+    stream : Stream
         Of a recurrent layer; it draws ``stream.batch_size`` sequences side by side. What one draws
         depends on its place in the batch and on the seed, not on the others.
     linear : Linear
@@ -80,13 +79,10 @@ def sample(
     FloatingPointError
         If a score is NaN or infinite.
     """
-    for name, value, kinds in (
-        ("stream", stream, (Stream, StepwiseStream)),
-        ("linear", linear, (Linear,)),
-    ):
-        if not isinstance(value, kinds):
-            known, got = kinds[0].__name__, type(value).__name__
-            raise TypeError(f"{name}: expected a {known}, got {got}")
+    for name, value, kind in (("stream", stream, Stream), ("linear", linear, Linear)):
+        if not isinstance(value, kind):
+            got = type(value).__name__
+            raise TypeError(f"{name}: expected a {kind.__name__}, got {got}")
     table = None
     if embedding is not None:
         if not isinstance(embedding, Embedding):
@@ -95,15 +91,6 @@ def sample(
     zero_first = check_bool("zero_first", zero_first)
     size = linear.out_features
     fed = check_indices("prefix", list(prefix) if isinstance(prefix, tuple) else prefix, ndim=1)
-    if isinstance(stream, StepwiseStream):
-        if seed is None:
-            seed = int(np.random.default_rng().integers(2**63))
-        return _sample_stepwise(
-            stream, linear, embedding, zero_first, fed.tolist(),
-            check_int("max_length", max_length, 1), _mask("stop", stop, size),
-            {"temperature": temperature, "top_k": top_k, "top_p": top_p,
-             "forbidden": list(forbidden), "seed": seed},
-        )  # fmt: skip
     tokens, lengths = _core.decode(
         stream._native,
         linear._native,
@@ -115,42 +102,6 @@ def sample(
         check_int("max_length", max_length, 1),
     )
     return [row[:length] for row, length in zip(tokens, lengths, strict=True)]
-
-
-def _sample_stepwise(
-    stream: StepwiseStream,
-    linear: Linear,
-    embedding: Embedding | None,
-    zero_first: bool,
-    prefix: list[int],
-    max_length: int,
-    stops: npt.NDArray[Any] | None,
-    options: dict[str, Any],
-) -> list[Array]:
-    """Draw sequences from layers that have no step in the kernels."""
-    batch = stream.batch_size
-    if not zero_first and not prefix:
-        raise ValueError("prefix: expected at least one token where no zeros are fed, got none")
-
-    def feed(tokens: Array) -> Array:
-        return stream(tokens if embedding is None else embedding(tokens))
-
-    y = stream(np.zeros((batch, stream.input_size), linear.dtype)) if zero_first else None
-    for token in prefix:
-        y = feed(np.full(batch, token))
-    drawn: list[list[int]] = [[] for _ in range(batch)]
-    ended = np.zeros(batch, np.bool_)
-    for position in range(max_length):
-        assert y is not None
-        tokens = draw(linear(y), position=position, **options)
-        for row in np.flatnonzero(~ended):
-            drawn[row].append(int(tokens[row]))
-        if stops is not None:
-            ended |= stops[tokens]
-        if ended.all():
-            break
-        y = feed(tokens)
-    return [np.array(row, np.int64) for row in drawn]
 
 
 def draw(

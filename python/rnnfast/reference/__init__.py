@@ -6,7 +6,7 @@ in float64, depends on NumPy only, and the library never imports it at run time.
 
 One room per subject: `rnn`, `gru`, `lstm`, `min_gru` and others define one step of a cell and its
 backward step, and what networks have to know of it (`cell`);
-`layer_norm` one step of the layer-normalised cells, whose gradients central differences judge;
+`layer_norm` defines one step of the layer-normalised cells, with the noise that training draws;
 `heads` and `ctc` the outputs and losses, `crf` the loss of a whole sequence of classes; `attention`
 what a decoder reads of its encoder; `sequences` runs a cell over a sequence in the layout of the
 notes; `conversion` takes the notes' parameters to the library's and back; `spec` and `network`

@@ -38,6 +38,10 @@ class NetworkSpec:
         LSTM only, see `lstm_step`.
     proj_size : int
         LSTM only: the width that the outputs are projected to, 0 for no projection.
+    layer_norm : bool
+        Layer-normalised cells only: whether they are.
+    zoneout : float
+        Layer-normalised cells only: how much of h and of c stays at each step, as in inference.
 
     Raises
     ------
@@ -56,10 +60,14 @@ class NetworkSpec:
     reset_gate: bool = True
     peephole: Peephole = False
     proj_size: int = 0
+    layer_norm: bool = True
+    zoneout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.cell not in CELLS:
             raise ValueError(f"cell: expected one of {', '.join(CELLS)}, got {self.cell!r}")
+        if not 0 <= self.zoneout <= 1:
+            raise ValueError(f"zoneout: expected a number from 0 to 1, got {self.zoneout}")
         if self.nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"nonlinearity: expected tanh or relu, got {self.nonlinearity!r}")
         if not isinstance(self.peephole, bool) and self.peephole != "previous":

@@ -1,11 +1,17 @@
 """Recurrent layers: their arguments, passes and streams."""
 
+from rnnfast import _renamed
+
 # All of them, in the order in which `base.LAYERS` names them.
 # isort: off
 from rnnfast.nn.recurrent.layers import GRU, LSTM, RNN
 from rnnfast.nn.recurrent.ind_rnn import IndRNN
 from rnnfast.nn.recurrent.minimal import MinGRU, MinLSTM
-from rnnfast.nn.recurrent.stepwise import LayerNormGRU, LayerNormLSTM
+from rnnfast.nn.recurrent.layer_norm import LayerNormGRU, LayerNormLSTM
 # isort: on
 
 __all__ = ["GRU", "LSTM", "RNN", "IndRNN", "LayerNormGRU", "LayerNormLSTM", "MinGRU", "MinLSTM"]
+
+
+def __getattr__(name: str) -> object:
+    return _renamed.attribute(__name__, name)

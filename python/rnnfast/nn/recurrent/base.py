@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from rnnfast.nn.recurrent.stream import Stream
 
 State: TypeAlias = Any  # (L*D, B, H), or a pair of those for an LSTM
+# Of zoneout of h and of c, and of the candidate's dropout: (L*D, T, B, H) in a pass's own order.
+Masks: TypeAlias = tuple[Array | None, Array | None, Array | None]
 Backprop: TypeAlias = Callable[..., tuple[Array | None, State]]
 
 
@@ -117,6 +119,16 @@ class Recurrent(Module):
         return _core.cells()[self._kernel]
 
     @property
+    def _is_noisy(self) -> bool:
+        """Whether a training pass draws numbers within its steps, beside dropout between layers."""
+        return False
+
+    @property
+    def _zoneout(self) -> tuple[float, float]:
+        """How much of h and of c stays at each step of inference."""
+        return 0.0, 0.0
+
+    @property
     def num_directions(self) -> int:
         """2 if bidirectional, else 1."""
         return 2 if self.bidirectional else 1
@@ -185,14 +197,22 @@ class Recurrent(Module):
             return None
         return int(self._rng.integers(2**63))
 
+    def _drawn(
+        self, seed: int | None, layers: int, directions: int, steps: int, batch: int
+    ) -> tuple[Masks | None, int | None]:
+        """Draw the noise of a pass; return it, and the seed of the dropout between layers."""
+        return None, seed
+
     def _pass(
         self, call: Call, keep: bool, seed: int | None = None
     ) -> tuple[Array, Array, Array, _core.ForwardCache | None]:
         """Run the kernels forward over a checked call."""
+        steps, batch = call.x.shape[:2][::-1] if self.batch_first else call.x.shape[:2]
+        noise, seed = self._drawn(seed, self.num_layers, self.num_directions, steps, batch)
         dropout = 0.0 if seed is None else self.dropout
         results: tuple[Array, Array, Array, _core.ForwardCache | None] = self._native.forward(
             call.x, call.h0, call.c0, call.lengths, call.reset,
-            self.batch_first, keep, dropout, seed or 0, self.variational,
+            self.batch_first, keep, dropout, seed or 0, self.variational, noise=noise,
         )  # fmt: skip
         return results
 
@@ -309,12 +329,13 @@ class Recurrent(Module):
         Notes
         -----
         A pass keeps, per step, sequence and hidden unit of a layer, in numbers of the dtype: 5 for
-        an LSTM and a GRU (4 for one that resets before the product, 3 for the simplified one),
-        1 for an RNN, one for each gate and one for the state of a cell without a recurrent product,
-        beside the layer's output; a projection or a reset before the product 1 more. With
-        ``recompute`` it keeps none of these; if bidirectional, the output of each layer but the
-        last, and ``backprop`` needs, for one layer at a time, the gradients of its output and
-        input, and the factors of its dropout.
+        an LSTM and a GRU (4 for one that resets before the product, 3 for the simplified one), 1
+        for an RNN, one for each gate and one for the state of a cell without a recurrent product,
+        beside the layer's output; a projection or a reset before the product 1 more. A
+        layer-normalised LSTM keeps 10 and a GRU 7, and 3 and 4 per step and sequence; each mask of
+        zoneout or of the candidate 1 more. With ``recompute`` it keeps none of these; if
+        bidirectional, the output of each layer but the last, and ``backprop`` needs, for one layer
+        at a time, the gradients of its output and input, and the factors of its dropout.
         """
         call = self._checked(x, h0, lengths, reset)
         if check_bool("recompute", recompute) and call.x.size:

@@ -50,4 +50,5 @@ def _network(layer: Recurrent, first: int, directions: int, rows: list[Offsets])
         projection=layer.proj_size > 0,
         buffer=layer.buffer,
         offsets=rows,
+        zoneout=layer._zoneout,
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast.nn.module import Array
+
+if TYPE_CHECKING:
+    from rnnfast.nn.recurrent.base import Recurrent
 
 
 def part_begins(steps: int) -> range:
@@ -107,10 +110,13 @@ class PartedPass:
         The order of steps.
     reset : ndarray of bool, shape (T, B), optional
         As the layer has it.
-    seeds : sequence of int or None
-        Of the dropout within the network in each part; None: no dropout.
-    dropout, variational
-        Of the layer.
+    seeds : sequence of pair of int or None
+        Of the dropout within the network in each part, and of the noise within its steps; None:
+        there is none.
+    layer : Recurrent
+        The layer that the network is of.
+    layers : int
+        How many of it the network has.
     """
 
     def __init__(
@@ -122,9 +128,9 @@ class PartedPass:
         *,
         direction: Direction,
         reset: npt.NDArray[np.bool_] | None,
-        seeds: Sequence[int | None],
-        dropout: float,
-        variational: bool,
+        seeds: Sequence[tuple[int | None, int | None]],
+        layer: Recurrent,
+        layers: int,
     ) -> None:
         self._native = native
         self._x = x
@@ -132,8 +138,8 @@ class PartedPass:
         self._direction = direction
         self._reset = direction.resets(reset)
         self._seeds = seeds
-        self._dropout = dropout
-        self._variational = variational
+        self._layer = layer
+        self._layers = layers
         begins = part_begins(len(x))
         self._parts = [range(b, min(b + begins.step, len(x))) for b in begins]
 
@@ -144,7 +150,7 @@ class PartedPass:
         """
         for k, part in enumerate(self._parts):
             # Dropout belongs to training passes only; what such a pass keeps is dropped at once.
-            y_part, h, c, _ = self._run(k, keep=self._seeds[k] is not None)
+            y_part, h, c, _ = self._run(k, keep=self._seeds[k][0] is not None)
             self._direction.put(y, part, y_part)
             self._states.append((h, c if len(c) else None))
         self._states.pop()
@@ -180,11 +186,13 @@ class PartedPass:
         return dh, dc
 
     def _run(self, k: int, keep: bool) -> tuple[Array, Array, Array, _core.ForwardCache | None]:
-        part, seed, (h, c) = self._parts[k], self._seeds[k], self._states[k]
-        take = self._direction.take
+        part, (seed, noise_seed), (h, c) = self._parts[k], self._seeds[k], self._states[k]
+        take, layer = self._direction.take, self._layer
+        noise, _ = layer._drawn(noise_seed, self._layers, 1, len(part), self._x.shape[1])
         reset = None if self._reset is None else self._reset[part.start : part.stop]
         results: tuple[Array, Array, Array, _core.ForwardCache | None] = self._native.forward(
             take(self._x, part), h, c, self._direction.lengths(part), reset,
-            False, keep, 0.0 if seed is None else self._dropout, seed or 0, self._variational,
+            False, keep, 0.0 if seed is None else layer.dropout, seed or 0, layer.variational,
+            noise=noise,
         )  # fmt: skip
         return results

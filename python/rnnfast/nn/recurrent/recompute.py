@@ -102,7 +102,8 @@ class _Run:
         layer, call = self._layer, self._call
         x, reset = self._by_time(call.x), call.reset
         reset = None if reset is None else self._by_time(reset)
-        seeds = self._draw_seeds(len(part_begins(len(x))))
+        if layer.bidirectional:
+            self._seed = layer._dropout_seed()
         directions = [Direction(call.lengths, d > 0) for d in range(layer.num_directions)]
         finals: list[tuple[Array, Array]] = []
         for k, networks in enumerate(layer._levels):
@@ -117,9 +118,9 @@ class _Run:
                     c0,
                     direction=direction,
                     reset=reset,
-                    seeds=seeds,
-                    dropout=layer.dropout,
-                    variational=layer.variational,
+                    seeds=self._draw_seeds(len(part_begins(len(x)))),
+                    layer=layer,
+                    layers=1 if layer.bidirectional else layer.num_layers,
                 )
                 finals.append(one.forward(self._side(y, len(level))))
                 level.append(one)
@@ -153,15 +154,16 @@ class _Run:
             gradient = dx
         return None if gradient is None else self._by_time(gradient), *_stacked(initial)
 
-    def _draw_seeds(self, parts: int) -> list[int | None]:
-        """Draw the seeds of dropout; return those within networks, one a part."""
-        draw = self._layer._dropout_seed
-        if self._layer.bidirectional:
-            self._seed = draw()
-            return [None] * parts
-        if self._layer.variational:  # one draw holds for all parts
-            return [draw()] * parts
-        return [draw() for _ in range(parts)]
+    def _draw_seeds(self, parts: int) -> list[tuple[int | None, int | None]]:
+        """Draw the seeds of dropout within a network, and of its noise, part by part."""
+        layer, draw = self._layer, self._layer._dropout_seed
+        if layer.bidirectional:
+            dropout: list[int | None] = [None] * parts
+        elif layer.variational:  # one draw holds for all parts
+            dropout = [draw()] * parts
+        else:
+            dropout = [draw() for _ in range(parts)]
+        return [(seed, draw() if layer._is_noisy else None) for seed in dropout]
 
     def _drop(self, y: Array, k: int) -> None:
         """Multiply what level k hands on, or its gradient, by its mask."""

@@ -1,4 +1,7 @@
-"""Layer-normalised LSTM and GRU, zoneout, dropout of the candidate: the reference and gradients."""
+"""Layer-normalised LSTM and GRU: zoneout, dropout of the candidate, and what is theirs alone.
+
+The tests of all cells, on `network_cases`, have them too.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from rnnfast import diagnostics
 CELLS = [rf.LayerNormLSTM, rf.LayerNormGRU]
 T, B, N, H = 7, 5, 3, 6
 LENGTHS = np.array([4, 7, 0, 7, 1])
+RESET = np.random.default_rng(4).random((T, B)) < 0.25
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
 
@@ -160,8 +164,13 @@ def test_without_normalisation_it_is_the_plain_cell(cell: Any, width: int) -> No
     ],
     ids=str,
 )
-@pytest.mark.parametrize("lengths", [None, LENGTHS])
-def test_gradients(cell: Any, options: dict[str, Any], lengths: Any) -> None:
+@pytest.mark.parametrize(
+    ("lengths", "reset", "recompute"),
+    [(None, None, False), (LENGTHS, None, False), (LENGTHS, RESET, False), (LENGTHS, RESET, True)],
+)
+def test_gradients(
+    cell: Any, options: dict[str, Any], lengths: Any, reset: Any, recompute: bool
+) -> None:
     """Central differences through training passes with the same noise."""
     rng = np.random.default_rng(0)
     layer = make(cell, **options)
@@ -176,7 +185,7 @@ def test_gradients(cell: Any, options: dict[str, Any], lengths: Any) -> None:
         layer.load_state_dict({n: values[n] for n in layer.parameters()})
         layer._rng = np.random.default_rng(5)
         h0 = (values["h0"], values["c0"]) if "c0" in values else values["h0"]
-        return layer.forward(values["x"], h0, lengths)
+        return layer.forward(values["x"], h0, lengths, reset, recompute=recompute)
 
     def value() -> float:
         (y, final), _ = run()
@@ -192,29 +201,45 @@ def test_gradients(cell: Any, options: dict[str, Any], lengths: Any) -> None:
         assert not dx[4:, 0].any() and not dx[:, 2].any()
 
 
+def watch(layer: Any) -> list[Any]:
+    """What the passes of a layer draw from now on."""
+    drawn, draw = [], layer._drawn
+    layer._drawn = lambda *a: drawn.append(draw(*a)) or drawn[-1]
+    return drawn
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_noise_is_what_it_says(cell: Any) -> None:
     """A training pass against the reference with the masks that were drawn."""
     rng = np.random.default_rng(0)
     layer = make(cell, zoneout=0.3, recurrent_dropout=0.4)
     x, state = rng.normal(size=(T, B, N)), states_of(layer, rng)
-    kept = []
-    run = layer._pass
-    layer._pass = lambda *a, **k: kept.append(run(*a, **k)) or kept[0]
+    drawn = watch(layer)
     (y, _), _ = layer.forward(x, state)
-    masks = {
-        n: a for n, a in kept[0][3].passes[0][1].kept.items() if n in ("keep_h", "keep_c", "drop")
-    }
+    ((found, _),) = drawn
+    names = ("keep_h", "keep_c", "drop")
+    masks = {n: a[0] for n, a in zip(names, found, strict=True) if a is not None}
     assert len(masks) == (3 if cell is rf.LayerNormLSTM else 2)
     assert set(np.unique(masks["keep_h"])) == {0.0, 1.0}
     assert abs(masks["keep_h"].mean() - 0.3) < 0.1
     assert {round(float(v), 9) for v in np.unique(masks["drop"])} == {0.0, round(1 / 0.6, 9)}
     expected, _, _ = reference(layer, x, state, None, [masks])
     np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12)
-    again, _ = layer.forward(x, state)[0]
-    del layer._pass
     assert not np.array_equal(layer.forward(x, state)[0][0], y)
-    assert again is not None
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_noise_when_recomputed(cell: Any, bidirectional: bool) -> None:
+    """Each part, direction and layer has masks of its own, which backprop draws again."""
+    layer = make(cell, num_layers=2, zoneout=0.3, bidirectional=bidirectional, variational=True)
+    drawn = watch(layer)
+    (y, _), backprop = layer.forward(np.zeros((T, B, N)), lengths=LENGTHS, recompute=True)
+    forward = [found[0].tobytes() for found, _ in drawn if found is not None]
+    assert len(set(forward)) == len(forward) == 3 * (4 if bidirectional else 1)
+    drawn.clear()
+    backprop(y)
+    assert sorted(found[0].tobytes() for found, _ in drawn) == sorted(forward)
 
 
 def test_zoneout_of_one_keeps_the_state() -> None:
@@ -264,16 +289,35 @@ def test_indices_single_sequences_and_streams(cell: Any) -> None:
     assert alone(one_hot[0, 1]).shape == (H,) and alone(1).shape == (H,)
 
 
+@pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("cell", CELLS)
-def test_threads_give_the_same_bits(cell: Any, set_threads: Callable[[int], None]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"zoneout": 0.2, "recurrent_dropout": 0.3, "dropout": 0.4},
+        {"zoneout": 0.2, "layer_norm": False, "bidirectional": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("batch", [5, 90])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_threads_give_the_same_bits(
+    cell: Any,
+    options: dict[str, Any],
+    batch: int,
+    recompute: bool,
+    set_threads: Callable[[int], None],
+) -> None:
+    """Whether units, rows or layers are dealt out, and whatever is drawn."""
     rng = np.random.default_rng(0)
-    layer = cell(40, 130, 2, seed=1)
-    x = rng.normal(size=(5, 90, 40)).astype("float32")
+    x = rng.normal(size=(9, batch, 40)).astype("float32")
+    lengths = rng.integers(0, 10, batch)
     results = []
     for threads in (1, 2, 3):
         set_threads(threads)
-        layer.zero_grad()
-        (y, _), backprop = layer.forward(x)
+        layer = cell(40, 70, 2, seed=1, **options)
+        (y, _), backprop = layer.forward(x, lengths=lengths, recompute=recompute)
         dx, _ = backprop(y)
         results.append([y, dx, *(g.copy() for g in layer.grads.values())])
     for other in results[1:]:
@@ -356,10 +400,6 @@ STATE = np.zeros((1, B, H), "float32")
         (lambda: LAYER(X, STATE), TypeError, "state: expected a pair (h, c), got ndarray"),
         (lambda: LAYER(X, lengths=[8] * B), ValueError,
          "lengths: expected numbers from 0 to 7, got 8"),
-        (lambda: LAYER(X, reset=np.zeros((T, B), bool)), ValueError,
-         "reset: expected None for a LayerNormLSTM, got an array"),
-        (lambda: LAYER.forward(X, recompute=True), ValueError,
-         "recompute: expected False for a LayerNormLSTM, got True"),
         (lambda: LAYER.forward(X)[1](X), ValueError,
          "dy: expected shape (7, 5, 6), got (7, 5, 3)"),
         (lambda: LAYER.stream(2)(X[0]), ValueError, "x: expected shape (2, 3), got (5, 3)"),

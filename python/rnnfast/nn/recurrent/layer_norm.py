@@ -1,20 +1,12 @@
-"""LSTM and GRU with layer normalisation, zoneout and dropout of the candidate.
-
-Their steps are simpler loops than those of `rf.LSTM` and `rf.GRU`, and so slower: the price of what
-stands between the product and the gate.
-"""
+"""LSTM and GRU with layer normalisation, zoneout and dropout of the candidate."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from rnnfast.nn.module import Array
-from rnnfast.nn.recurrent.base import Backprop, State
 from rnnfast.nn.recurrent.layers import RecurrentWithCell
-from rnnfast.nn.recurrent.stepwise_base import StepwiseRecurrent
+from rnnfast.nn.recurrent.noisy import NoisyRecurrent
 
 
-class LayerNormGRU(StepwiseRecurrent, name="layer_norm_gru"):
+class LayerNormGRU(NoisyRecurrent, name="layer_norm_gru"):
     """GRU with layer normalisation, zoneout and dropout of the candidate.
 
     ::
@@ -54,7 +46,7 @@ class LayerNormGRU(StepwiseRecurrent, name="layer_norm_gru"):
     reset_after = True
 
 
-class LayerNormLSTM(StepwiseRecurrent, RecurrentWithCell, name="layer_norm_lstm"):
+class LayerNormLSTM(RecurrentWithCell, NoisyRecurrent, name="layer_norm_lstm"):
     """LSTM with layer normalisation, zoneout and dropout of the candidate.
 
     ::
@@ -92,18 +84,3 @@ class LayerNormLSTM(StepwiseRecurrent, RecurrentWithCell, name="layer_norm_lstm"
     """
 
     _lstm = True
-
-    def forward(
-        self,
-        x: Array,
-        state: State = None,
-        lengths: Any = None,
-        reset: Any = None,
-        *,
-        recompute: bool = False,
-    ) -> tuple[tuple[Array, State], Backprop]:
-        """Run the network over a batch and keep what backpropagation needs; see `RNN`.
-
-        ``reset`` and ``recompute`` are not for these layers.
-        """
-        return super().forward(x, state, lengths, reset, recompute=recompute)
