@@ -45,10 +45,12 @@ struct Schedule {
 
   // The sequences that fall to one of `size` threads: neighbours, of about equal total length.
   Range deal(int rank, int size) const {
-    const auto border = [&](int r) {
+    const auto border = [&](int r) -> std::int64_t {
+      if (r == 0) return 0;
+      if (r == size) return B;  // those without a step are dealt as well
       std::int64_t b = 0, sum = 0;
       while (b < B && (2 * sum + length[b]) * size <= 2 * rows * r) sum += length[b++];
-      return r == size ? B : b;
+      return b;
     };
     return {border(rank), border(rank + 1)};
   }
