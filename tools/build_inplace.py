@@ -12,12 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pybind11
-
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def build(folder: Path, level: str | None, jobs: int, *options: str) -> None:
+def build(folder: Path, level: str | None, jobs: int, *, preset: str = "release") -> None:
     """Build the modules in a folder: those of one level, or all.
 
     Parameters
@@ -28,20 +26,17 @@ def build(folder: Path, level: str | None, jobs: int, *options: str) -> None:
         The instruction set whose kernels are built beside ``_core``.
     jobs : int
         How many files are compiled at once.
-    *options : str
-        Further arguments of CMake.
+    preset : str
+        What to build, as CMakePresets.json calls it; without the unit tests.
     """
-    site = Path(pybind11.__file__).parent.parent
-    configure = ["cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja"]
+    configure = ["cmake", "--preset", preset, "-S", str(ROOT), "-B", str(folder)]
     configure += [
         f"-DPython_EXECUTABLE={sys.executable}",
-        f"-DCMAKE_PREFIX_PATH={pybind11.get_cmake_dir()};{site}",
-        *options,
+        f"-DRNNFAST_LEVELS={level}" if level else "-URNNFAST_LEVELS",
+        "-DRNNFAST_TESTS=OFF",
     ]
-    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
-    targets = ["_core", f"_kernels_{level}"] if level else ["all"]
-    command = ["cmake", "--build", str(folder), "-j", str(jobs), "--target", *targets]
-    subprocess.run(command, check=True)
+    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+    subprocess.run(["cmake", "--build", str(folder), "-j", str(jobs)], check=True)
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ Archer, what waits for what, where each parallel region of the former looks like
 both in the package libomp-dev.
 
 What follows the name is handed to Python as it is; without it, only the build is made. It is kept
-in ``build/address`` or ``build/thread``. Needs pybind11, cmeel-eigen, cmake and ninja.
+in ``build/asan`` or ``build/tsan``, as the presets of CMake have these names. Needs pybind11,
+cmeel-eigen, cmake and ninja.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from build_inplace import ROOT, build
 
 # AVX2: the level with the most code of its own that all machines run.
 LEVEL = "v3"
+PRESETS = {"address": "asan", "thread": "tsan"}
 
 OPTIONS = {
     "address": {
@@ -45,7 +47,7 @@ OPTIONS = {
 
 def preload(name: str) -> list[str]:
     """Return the libraries that have to be there before Python."""
-    found = [f"lib{'asan' if name == 'address' else 'tsan'}.so", "libstdc++.so"]
+    found = [f"lib{PRESETS[name]}.so", "libstdc++.so"]
     command = [os.environ.get("CXX", "c++")]
     libraries = [
         subprocess.run(
@@ -84,10 +86,9 @@ def main() -> None:
     if len(sys.argv) < 2 or sys.argv[1] not in OPTIONS:
         sys.exit(__doc__)
     name, arguments = sys.argv[1], sys.argv[2:]
-    folder = ROOT / "build" / name
-    sanitizers = "address,undefined" if name == "address" else name
+    folder = ROOT / "build" / PRESETS[name]
     jobs = int(os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or os.cpu_count() or 1)
-    build(folder, LEVEL, jobs, f"-DRNNFAST_SANITIZE={sanitizers}")
+    build(folder, LEVEL, jobs, preset=PRESETS[name])
     if not arguments:
         return
     environment = (
