@@ -53,9 +53,9 @@ std::vector<std::string> cpu_levels() {
   const bool v3 = all(one.c, {0, 9, 12, 13, 19, 20, 22, 23, 28, 29}) && all(extended.c, {0, 5}) &&
                   all(seven.b, {3, 5, 8}) && (saved & 0x6u) == 0x6u;
   if (!v3) return levels;
-  levels.push_back("v3");
+  levels.emplace_back("v3");
   // AVX-512 F, DQ, CD, BW, VL, with opmask and upper registers saved.
-  if (all(seven.b, {16, 17, 28, 30, 31}) && (saved & 0xE6u) == 0xE6u) levels.push_back("v4");
+  if (all(seven.b, {16, 17, 28, 30, 31}) && (saved & 0xE6u) == 0xE6u) levels.emplace_back("v4");
   return levels;
 }
 
@@ -125,9 +125,8 @@ std::string group_of_process(const std::string& root, bool v2) {
 double quota_in(const std::string& folder, bool v2) {
   double quota = 0, period = 0;
   if (v2) {
-    std::string word;
     std::ifstream file(folder + "/cpu.max");
-    if (file >> word >> period && word != "max") quota = std::atof(word.c_str());
+    if (!(file >> quota >> period)) return 0;  // "max" among others
   } else {
     std::ifstream file(folder + "/cpu.cfs_quota_us"), periods(folder + "/cpu.cfs_period_us");
     if (!(file >> quota && periods >> period)) return 0;
@@ -160,13 +159,15 @@ int quota_cpus(const std::string& root) {
     std::string group = group_of_process(root, mount.v2);
     // A container's mount may show its own group as the topmost.
     if (mount.topmost != "/") {
-      const bool within =
-          (group + "/").compare(0, mount.topmost.size() + 1, mount.topmost + "/") == 0;
-      group = within ? group.substr(mount.topmost.size()) : "";
+      const std::size_t length = mount.topmost.size();
+      const bool within = group.compare(0, length, mount.topmost) == 0 &&
+                          (group.size() == length || group[length] == '/');
+      group = within ? group.substr(length) : "";
     }
+    const std::string folder = root + mount.point;
     for (;;) {  // the group, then those above it
       while (!group.empty() && group.back() == '/') group.pop_back();
-      const double cpus = quota_in(root + mount.point + group, mount.v2);
+      const double cpus = quota_in(folder + group, mount.v2);
       if (cpus > 0 && (least == 0 || cpus < least)) least = cpus;
       if (group.empty()) break;
       group.erase(group.rfind('/'));

@@ -72,6 +72,7 @@ void CtcBeam::advance(const double* log_probs) {
 
 std::vector<CtcBeam::Labelling> CtcBeam::best(std::int64_t count) const {
   std::vector<const Prefix*> order;
+  order.reserve(beam_.size());
   for (const Prefix& prefix : beam_) order.push_back(&prefix);
   std::stable_sort(order.begin(), order.end(),
                    [](const Prefix* a, const Prefix* b) { return a->total > b->total; });

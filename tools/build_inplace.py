@@ -15,27 +15,30 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def build(folder: Path, level: str | None, jobs: int, *, preset: str = "release") -> None:
-    """Build the modules in a folder: those of one level, or all.
+def configure(folder: Path, level: str | None, preset: str) -> None:
+    """Have CMake prepare a folder for a preset of CMakePresets.json, without the unit tests.
 
     Parameters
     ----------
     folder : Path
         Where to build; what is there is used.
     level : str, optional
-        The instruction set whose kernels are built beside ``_core``.
-    jobs : int
-        How many files are compiled at once.
+        The instruction set whose kernels are built beside ``_core``; else all.
     preset : str
-        What to build, as CMakePresets.json calls it; without the unit tests.
+        What the modules are built for.
     """
-    configure = ["cmake", "--preset", preset, "-S", str(ROOT), "-B", str(folder)]
-    configure += [
+    command = ["cmake", "--preset", preset, "-S", str(ROOT), "-B", str(folder)]
+    command += [
         f"-DPython_EXECUTABLE={sys.executable}",
         f"-DRNNFAST_LEVELS={level}" if level else "-URNNFAST_LEVELS",
         "-DRNNFAST_TESTS=OFF",
     ]
-    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+
+
+def build(folder: Path, level: str | None, jobs: int, preset: str = "release") -> None:
+    """Build the modules in a folder, as `configure` takes it, ``jobs`` files at once."""
+    configure(folder, level, preset)
     subprocess.run(["cmake", "--build", str(folder), "-j", str(jobs)], check=True)
 
 

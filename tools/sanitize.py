@@ -88,7 +88,7 @@ def main() -> None:
     name, arguments = sys.argv[1], sys.argv[2:]
     folder = ROOT / "build" / PRESETS[name]
     jobs = int(os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or os.cpu_count() or 1)
-    build(folder, LEVEL, jobs, preset=PRESETS[name])
+    build(folder, LEVEL, jobs, PRESETS[name])
     if not arguments:
         return
     environment = (

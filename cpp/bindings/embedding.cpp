@@ -54,7 +54,7 @@ class Embedding {
     const py::gil_scoped_release release;
     const auto* const to = indices.data<std::int64_t>();
     const auto scatter = tables<Scalar>(*table_).embedding->scatter;
-    const std::lock_guard lock(parameters_->gradient_mutex());
+    const std::scoped_lock lock(parameters_->gradient_mutex());
     if (RowGradients* const by_row = parameters_->row_grads()) {
       const auto places = by_row->place(to, dy.R, padding_);
       return scatter(dy.R, E_, dy.matrix, places.data(), -1, by_row->data<Scalar>(), threads);

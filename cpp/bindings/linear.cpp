@@ -105,7 +105,7 @@ py::object backward(Linear& self, const py::array& dy_given, const py::array& x_
   Status status;
   {
     const py::gil_scoped_release release;
-    const std::lock_guard lock(self.gradient_mutex());
+    const std::scoped_lock lock(self.gradient_mutex());
     status = table.backward(shape, g, threads);
   }
   require_ok(status);

@@ -46,7 +46,9 @@ void set_num_threads(int count) {
 
 // Until a number is asked for, at most so many.
 void limit_threads(int count) { default_threads = std::clamp(count, 1, default_threads.load()); }
-// std::bad_alloc says nothing of its own.
+
+// std::bad_alloc says nothing of its own. The parameter is as pybind11 has it.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 void translate_out_of_memory(std::exception_ptr error) {
   try {
     if (error) std::rethrow_exception(error);

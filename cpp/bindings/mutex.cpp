@@ -16,13 +16,13 @@ void (*then)() = nullptr;
 class Mutexes {
  public:
   static void add(Mutex& mutex) {
-    const std::lock_guard lock(list_);
+    const std::scoped_lock lock(list_);
     mutex.after_ = first_;
     if (first_ != nullptr) first_->before_ = &mutex;
     first_ = &mutex;
   }
   static void remove(Mutex& mutex) {
-    const std::lock_guard lock(list_);
+    const std::scoped_lock lock(list_);
     if (mutex.after_ != nullptr) mutex.after_->before_ = mutex.before_;
     (mutex.before_ != nullptr ? mutex.before_->after_ : first_) = mutex.after_;
   }

@@ -57,7 +57,7 @@ struct Part {
     const auto& table = *tables<Scalar>(kernels()).optimizers;
     const int threads = thread_count();
     const py::gil_scoped_release release;
-    const std::lock_guard lock(buffer.gradient_mutex());
+    const std::scoped_lock lock(buffer.gradient_mutex());
     RowGradients* const by_row = buffer.row_grads();
     if (by_row == nullptr) return f(table, all, buffer.grads<Scalar>() + begin, threads);
     f(table, Touched<Scalar>{by_row->size(), by_row->rows().data(), by_row->width()},
@@ -136,7 +136,7 @@ void zero_grads(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end) {
   with_part(buffer, begin, end, [&](const auto& part) {
     if (RowGradients* const by_row = buffer.row_grads()) {
       const py::gil_scoped_release release;
-      const std::lock_guard lock(buffer.gradient_mutex());
+      const std::scoped_lock lock(buffer.gradient_mutex());
       return by_row->clear();
     }
     part.run([&](const auto& table, const auto& touched, auto* grads, int threads) {

@@ -116,6 +116,7 @@ template <class Pointer>
 std::vector<LayerParameters<Pointer>> Recurrent::layers_at(Pointer base) const {
   const auto at = [base](std::int64_t offset) { return offset < 0 ? nullptr : base + offset; };
   std::vector<LayerParameters<Pointer>> result;
+  result.reserve(offsets_.size());
   for (const auto& o : offsets_)
     result.push_back({at(o.w_ih), at(o.w_hh), at(o.b_ih), at(o.b_hh), at(o.w_hr), at(o.unit),
                       at(o.gain_ih), at(o.gain_hh), at(o.gain_c), at(o.bias_c)});

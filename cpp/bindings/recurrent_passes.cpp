@@ -141,8 +141,9 @@ void check_sequence(const Recurrent& self, const char* name, const py::array& gi
 }
 
 template <class Scalar>
-std::uint64_t fingerprint_of(const py::array& given, const py::object& lengths, bool batch_first) {
-  const py::array x = with_contiguous_rows("x", given);
+std::uint64_t fingerprint_of(const py::array& x_given, const py::object& lengths,
+                             bool batch_first) {
+  const py::array x = with_contiguous_rows("x", x_given);
   const std::int64_t T = x.shape(batch_first ? 1 : 0), B = x.shape(batch_first ? 0 : 1);
   const auto given_lengths = read_lengths(lengths, T, B);
   const std::int64_t* const ends = lengths.is_none() ? nullptr : given_lengths.data();
@@ -225,7 +226,7 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   require_ok(status);
   if (cache) {
     cache->is_double = self.is_double();
-    cache->weights = weights;
+    cache->weights = std::move(weights);
     cache->x = x_held;
     cache->x_time = in.x_time;
     cache->x_batch = in.x_batch;

@@ -51,7 +51,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
 
 // A number that says whether x was written to, within the lengths.
 template <class Scalar>
-std::uint64_t fingerprint_of(const py::array& x, const py::object& lengths, bool batch_first);
+std::uint64_t fingerprint_of(const py::array& x_given, const py::object& lengths, bool batch_first);
 
 // What `forward` and `backward` ask of x and dy, for callers that hand those over in parts.
 template <class Scalar>

@@ -168,7 +168,7 @@ TEST(Team, WorkersKnowTheirPlace) {
         std::mutex mutex;
         std::vector<Worker> workers;
         run_team(plan, [&](const Worker& worker) {
-          const std::lock_guard<std::mutex> lock(mutex);
+          const std::scoped_lock lock(mutex);
           workers.push_back(worker);
         });
         ASSERT_FALSE(workers.empty());
