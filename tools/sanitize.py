@@ -1,8 +1,8 @@
 """Build the extension modules with compilers' sanitizers, and run Python with them.
 
-    python tools/sanitize.py address -m pytest tests/test_linear.py
+    python tools/sanitize.py address -m pytest tests/nn/test_linear.py
     python tools/sanitize.py address tests/fuzz --calls 2000
-    python tools/sanitize.py thread -m pytest tests/test_recurrent_threads.py
+    python tools/sanitize.py thread -m pytest tests/recurrent/test_recurrent_threads.py
 
 ``address`` is AddressSanitizer and UndefinedBehaviorSanitizer. ``thread`` is ThreadSanitizer, for
 which GCC's OpenMP runtime is replaced by LLVM's: that one tells the sanitizer, through its tool

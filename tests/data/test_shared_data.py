@@ -9,7 +9,7 @@ import pytest
 from rnnfast.data import StreamBatches, read_text, split_text
 from rnnfast.text import CharTokenizer, Vocabulary, split_lines
 
-DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(
     not DATA.is_dir(), reason="the corpora (../shared/data beside the repository) are missing"
 )

@@ -64,7 +64,7 @@ def test_an_older_version_is_refused() -> None:
 
 
 def test_the_version_that_is_required() -> None:
-    project = (Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8")
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
     required = re.findall(r'^torch = \["torch>=(.*)"\]$', project, re.MULTILINE)
     assert required == [".".join(map(str, _conditions.MINIMUM))]
 

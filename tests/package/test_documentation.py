@@ -15,7 +15,7 @@ import pytest
 import rnnfast
 from rnnfast._renamed import MOVED
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.rst")), *sorted(DOCS.glob("guide/**/*.rst"))]
 

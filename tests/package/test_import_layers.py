@@ -11,7 +11,7 @@ import pytest
 
 import rnnfast
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "cpp" / "kernels"
 # From the bottom up.
 FOLDERS = ["abi", "core", "threads", "gemm", "ops", "rnn"]

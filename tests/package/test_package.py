@@ -14,7 +14,7 @@ import pytest
 import rnnfast
 from rnnfast import _core
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(rnnfast.__file__).resolve().parent
 LEVELS = rnnfast.cpu_info()["levels"]
 
