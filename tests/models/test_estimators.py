@@ -247,6 +247,20 @@ def test_what_is_wrong_is_told_by_its_place(place: int) -> None:
         rf.SequenceTagger(validation_fraction=0.5, verbose=0).fit(SERIES, labels)
 
 
+def test_a_class_of_your_own_with_fewer_hyperparameters() -> None:
+    class Small(rf.SequenceClassifier):
+        def __init__(self, hidden_size: int = 4) -> None:
+            super().__init__(hidden_size=hidden_size, epochs=1, verbose=0, seed=1)
+
+    try:
+        model = Small(hidden_size=3).fit(TEXTS, MOODS)
+        assert model.get_params() == {"hidden_size": 3}
+        plain = rf.SequenceClassifier(hidden_size=3, epochs=1, verbose=0, seed=1)
+        assert_same(model, plain.fit(TEXTS, MOODS))
+    finally:
+        del Estimator._classes["Small"]
+
+
 def test_what_was_learned_cannot_be_set(name: str) -> None:
     model = make(name)
     assert not hasattr(model, "inputs_")

@@ -218,7 +218,6 @@ class Estimator(RecurrentModel, base=True):
         learn from, those to measure on, if any, and what a network that has learned nothing loses
         on these, or on those; None: not known.
         """
-
         tokenizer = self._options(TokenOptions).tokenizer()
 
         def read(name: str, X: Any) -> Sequences:

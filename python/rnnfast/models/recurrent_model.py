@@ -138,7 +138,7 @@ class RecurrentModel(Model, base=True):
 
     def _options(self, kind: type[Options]) -> Options:
         """Return those hyperparameters that a dataclass has, checked, as one of it."""
-        names = {field.name for field in fields(kind)} & self._defaults().keys()
+        names = [field.name for field in fields(kind) if hasattr(self, field.name)]
         made: Options = kind(**{name: getattr(self, name) for name in names})
         return made
 
