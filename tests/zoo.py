@@ -78,7 +78,8 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
 
 def kinds(*bases: type) -> set[type]:
     """Return the public classes that derive from one of these."""
-    found = {getattr(rf, name) for name in rf.__all__}
+    homes = (rf, rf.generation, rf.nn, rf.training)
+    found = {getattr(home, name) for home in homes for name in home.__all__}
     return {kind for kind in found if isinstance(kind, type) and issubclass(kind, bases)}
 
 

@@ -6,12 +6,10 @@ import importlib
 from rnnfast import _interrupts  # noqa: F401  # first, for the command
 # isort: on
 
-from rnnfast import _renamed, diagnostics
+from rnnfast import _renamed, diagnostics, generation, nn, training
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
-from rnnfast.diagnostics import plotting
-from rnnfast.generation.ctc import ctc_beam, ctc_greedy
-from rnnfast.generation.sampling import draw, sample
+from rnnfast.generation.sampling import sample
 from rnnfast.io.saving import load, save
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.ctc_recognizer import CTCRecognizer
@@ -22,7 +20,6 @@ from rnnfast.models.regressor import SequenceRegressor
 from rnnfast.models.seq2seq import Seq2Seq
 from rnnfast.models.step_regressor import StepRegressor
 from rnnfast.models.tagger import SequenceTagger
-from rnnfast.nn import init
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.attention_parts import AttentionPooling, SelfAttention
@@ -42,7 +39,6 @@ from rnnfast.nn.losses import (
     softmax,
 )
 from rnnfast.nn.module import Module
-from rnnfast.nn.penalties import activation_penalty, slowness_penalty
 from rnnfast.nn.pooling import Pooling
 from rnnfast.nn.recurrent.ind_rnn import IndRNN
 from rnnfast.nn.recurrent.layer_norm import LayerNormGRU, LayerNormLSTM
@@ -51,17 +47,8 @@ from rnnfast.nn.recurrent.minimal import MinGRU, MinLSTM
 from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 from rnnfast.nn.tied import TiedEmbedding
 from rnnfast.text.vocabulary import Vocabulary
-from rnnfast.training.averaging import ExponentialAverage, MeanAverage, WeightAverage
-from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
-from rnnfast.training.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
-from rnnfast.training.schedules import (
-    ChainLR,
-    CosineLR,
-    ExponentialLR,
-    ReduceOnPlateau,
-    StepLR,
-    WarmupLR,
-)
+from rnnfast.training.clipping import clip_grad_norm, clip_grad_value
+from rnnfast.training.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from rnnfast.training.trainer import Trainer
 
 __all__ = [
@@ -77,45 +64,34 @@ __all__ = [
     "AdditiveAttention",
     "AttentionPooling",
     "CTCRecognizer",
-    "ChainLR",
-    "CosineLR",
     "DotAttention",
     "Dropout",
     "Embedding",
     "EmbeddingDropout",
-    "ExponentialAverage",
-    "ExponentialLR",
     "Forecaster",
     "IndRNN",
     "LanguageModel",
     "LayerNormGRU",
     "LayerNormLSTM",
     "Linear",
-    "MeanAverage",
     "MinGRU",
     "MinLSTM",
     "Module",
     "MultiLabelTagger",
-    "Optimizer",
     "Pooling",
     "RMSprop",
-    "ReduceOnPlateau",
     "SelfAttention",
     "Seq2Seq",
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
-    "StepLR",
     "StepRegressor",
     "TiedEmbedding",
     "Trainer",
     "VariationalDropout",
     "Vocabulary",
-    "WarmupLR",
-    "WeightAverage",
     "WeightDrop",
     "__version__",
-    "activation_penalty",
     "bidirectional",
     "binary_cross_entropy_with_logits",
     "chain",
@@ -124,26 +100,22 @@ __all__ = [
     "concatenate",
     "cpu_info",
     "cross_entropy",
-    "ctc_beam",
-    "ctc_greedy",
     "ctc_loss",
     "diagnostics",
-    "draw",
+    "generation",
     "get_num_threads",
-    "init",
     "l1",
     "linear_cross_entropy",
     "load",
     "log_softmax",
     "mse",
-    "plotting",
+    "nn",
     "residual",
     "sample",
     "save",
-    "scale_grad",
     "set_num_threads",
-    "slowness_penalty",
     "softmax",
+    "training",
 ]
 
 _renamed.install()

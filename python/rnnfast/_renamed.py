@@ -1,4 +1,4 @@
-"""Names of modules that have moved: the old ones still import, with a warning.
+"""Names that have moved: the old ones of modules still import, with a warning, and of functions.
 
 They go with the release after next.
 """
@@ -35,6 +35,22 @@ MOVED = {
 }
 
 
+# Names that stood at the top of the package.
+NAMES = {
+    **dict.fromkeys(("ctc_beam", "ctc_greedy", "draw"), "rnnfast.generation"),
+    **dict.fromkeys(("activation_penalty", "slowness_penalty"), "rnnfast.nn"),
+    **dict.fromkeys(
+        (
+            *("ExponentialAverage", "MeanAverage", "WeightAverage", "scale_grad", "Optimizer"),
+            *("ChainLR", "CosineLR", "ExponentialLR", "ReduceOnPlateau", "StepLR", "WarmupLR"),
+        ),
+        "rnnfast.training",
+    ),
+}
+# Those that have another name there.
+_ANEW = {"slowness_penalty": "temporal_activation_penalty"}
+
+
 class _Finder(MetaPathFinder, Loader):
     """Imports the module of the new name in the place of the old one."""
 
@@ -43,7 +59,7 @@ class _Finder(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         if name not in MOVED:
             return None
-        _warn(name, stacklevel=3)
+        _warn(name, MOVED[name], stacklevel=3)
         return ModuleSpec(name, self)
 
     def create_module(self, spec: ModuleSpec) -> None:
@@ -54,18 +70,23 @@ class _Finder(MetaPathFinder, Loader):
         sys.modules[module.__name__] = importlib.import_module(MOVED[module.__name__])
 
 
-def attribute(package: str, name: str) -> ModuleType:
-    """Return what was an attribute of a package, its module; AttributeError if it was none."""
+def attribute(package: str, name: str) -> object:
+    """Return what was an attribute of a package; AttributeError if it was none."""
     old = f"{package}.{name}"
+    if package == "rnnfast" and name in NAMES:
+        home, present = NAMES[name], _ANEW.get(name, name)
+        _warn(old, f"{home}.{present}", stacklevel=4)
+        found: object = getattr(importlib.import_module(home), present)
+        return found
     if old not in MOVED:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
-    _warn(old, stacklevel=4)
+    _warn(old, MOVED[old], stacklevel=4)
     return importlib.import_module(MOVED[old])
 
 
-def _warn(name: str, stacklevel: int) -> None:
+def _warn(name: str, present: str, stacklevel: int) -> None:
     warnings.warn(
-        f"{name} has moved to {MOVED[name]}; the old name goes with the release after next",
+        f"{name} has moved to {present}; the old name goes with the release after next",
         DeprecationWarning,
         stacklevel=stacklevel,
     )

@@ -136,7 +136,7 @@ def test_lstm_remembers_longer_than_a_plain_network() -> None:
     x = np.random.default_rng(0).normal(size=(60, 4, 3))
     plain = diag.gradient_norms(rf.RNN(3, 30, dtype="float64", seed=1), x)[0]
     gated = rf.LSTM(3, 30, dtype="float64", seed=1)
-    rf.init.forget_bias(gated, 5.0)
+    rf.nn.init.forget_bias(gated, 5.0)
     lstm = diag.gradient_norms(gated, x)[0]
     assert plain[0] / plain[-1] < 1e-6 < 1e-3 < lstm[0] / lstm[-1]
 

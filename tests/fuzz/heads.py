@@ -145,7 +145,7 @@ def element_losses(case: Case) -> None:
         targets = draw.numbers(*shape, dtype=dtype)
     case.call(kind, x, targets, **options, pure=True)
     h = draw.numbers(3, 2, 4, dtype=dtype)
-    penalty = draw.choice((rf.activation_penalty, rf.slowness_penalty))
+    penalty = draw.choice((rf.nn.activation_penalty, rf.nn.temporal_activation_penalty))
     case.call(penalty, h, draw.choice((0.0, 0.5)), draw.lengths(2, 3), pure=True)
 
 
@@ -208,10 +208,15 @@ def ctc(case: Case) -> None:
         target = list(map(int, targets[0]))
         expected = ref.ctc(np.asarray(logits, np.float64)[:, 0].T, target)[0]
         near(loss, expected, TOLERANCE[dtype] * 10, "ctc_loss beside the reference")
-    case.call(rf.ctc_greedy, logits, lengths, pure=True)
+    case.call(rf.generation.ctc_greedy, logits, lengths, pure=True)
     size = draw.integer(1, 5)
     found = case.call(
-        rf.ctc_beam, logits, lengths, beam_size=size, num_best=draw.integer(1, size), pure=True
+        rf.generation.ctc_beam,
+        logits,
+        lengths,
+        beam_size=size,
+        num_best=draw.integer(1, size),
+        pure=True,
     )
     if not case.spoiled:
         require(all(one.log_prob <= 1e-9 for row in found for one in row), "a probability above 1")
@@ -229,7 +234,7 @@ def draws(case: Case) -> None:
     )
     options["seed"] = draw.choice((0, 7, 2**63, 2**64 - 1))
     x = draw.numbers(draw.integer(1, 5), size, dtype=dtype)
-    tokens = case.call(rf.draw, x, **options, pure=True, position=draw.integer(0, 9))
+    tokens = case.call(rf.generation.draw, x, **options, pure=True, position=draw.integer(0, 9))
     if not case.spoiled:
         require(not np.isin(tokens, options.get("forbidden", [])).any(), "a forbidden token")
         require(tokens.min() >= 0 and tokens.max() < size, "a token that there is not")

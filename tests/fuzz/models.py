@@ -10,6 +10,15 @@ import rnnfast as rf
 from rnnfast.data.audio import log_mel, mfcc
 from rnnfast.data.batches import bucket_by_length, pad_sequences
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
+from rnnfast.training import (
+    CosineLR,
+    ExponentialAverage,
+    ExponentialLR,
+    MeanAverage,
+    StepLR,
+    WarmupLR,
+    scale_grad,
+)
 
 from .checks import Case, require
 from .draws import DTYPES, Draw
@@ -159,17 +168,17 @@ def optimizer(case: Case) -> None:
     if "nesterov" in options:
         options["momentum"] = 0.9
     one = case.call(kind, layer.parameters(), draw.choice((0.1, 0.001)), **options)
-    average = case.call(draw.choice((rf.ExponentialAverage, rf.MeanAverage)), layer.parameters())
+    average = case.call(draw.choice((ExponentialAverage, MeanAverage)), layer.parameters())
     schedule = case.call(*draw.choice((
-        (rf.StepLR, one, 2), (rf.ExponentialLR, one, 0.9), (rf.CosineLR, one, 5),
-        (rf.WarmupLR, one, 3),
+        (StepLR, one, 2), (ExponentialLR, one, 0.9), (CosineLR, one, 5),
+        (WarmupLR, one, 3),
     )))  # fmt: skip
     for _ in range(draw.integer(1, 3)):
         for gradient in layer.grads.values():
             gradient[...] = draw.rng.normal(size=gradient.shape)
         case.call(rf.clip_grad_norm, layer.parameters(), draw.choice((0.5, 5.0)))
         case.call(rf.clip_grad_value, layer.parameters(), 0.7)
-        case.call(rf.scale_grad, layer.parameters(), 0.5)
+        case.call(scale_grad, layer.parameters(), 0.5)
         case.call(one.step)
         average.update()
         case.call(schedule.step)

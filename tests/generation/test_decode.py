@@ -52,7 +52,7 @@ class Net:
         rows: list[list[int]] = [[] for _ in range(batch)]
         done = [False] * batch
         for position in range(max_length):
-            tokens = rf.draw(self.linear(h), position=position, **options)
+            tokens = rf.generation.draw(self.linear(h), position=position, **options)
             for b in range(batch):
                 if not done[b]:
                     rows[b].append(int(tokens[b]))
@@ -168,7 +168,7 @@ def test_draw_follows_the_distribution(dtype: str) -> None:
             kept = np.searchsorted(np.cumsum(p[order]), options["top_p"]) + 1
             p[order[kept:]] = 0.0
             p /= p.sum()
-        drawn = np.bincount(rf.draw(rows, seed=1, **options), minlength=classes) / count
+        drawn = np.bincount(rf.generation.draw(rows, seed=1, **options), minlength=classes) / count
         assert not drawn[p == 0.0].any(), options
         assert (np.abs(drawn - p) < 5 * np.sqrt(p * (1 - p) / count) + 1e-12).all(), options
 
@@ -178,17 +178,19 @@ def test_draw_follows_the_distribution(dtype: str) -> None:
 def test_the_most_likely_token(dtype: str) -> None:
     logits = np.array([[0.0, 3.0, 3.0, -1.0], [-5.0, -2.0, -3.0, -4.0]], dtype)
     for options in ({"temperature": 0.0}, {"top_k": 1}, {"top_p": 1e-9}):
-        np.testing.assert_array_equal(rf.draw(logits, seed=3, **options), [1, 1])
-    np.testing.assert_array_equal(rf.draw(logits, temperature=0.0, forbidden=[1]), [2, 2])
+        np.testing.assert_array_equal(rf.generation.draw(logits, seed=3, **options), [1, 1])
+    np.testing.assert_array_equal(
+        rf.generation.draw(logits, temperature=0.0, forbidden=[1]), [2, 2]
+    )
     # Nearly cold: two are equally likely, the others are not at all.
-    cold = [rf.draw(logits, seed=seed, temperature=1e-300) for seed in range(40)]
+    cold = [rf.generation.draw(logits, seed=seed, temperature=1e-300) for seed in range(40)]
     assert {int(first) for first, _ in cold} == {1, 2}
     assert {int(second) for _, second in cold} == {1}
 
 
 def test_positions_have_their_own_numbers() -> None:
     logits = np.zeros((1, 1000))
-    drawn = {int(rf.draw(logits, seed=1, position=i)[0]) for i in range(50)}
+    drawn = {int(rf.generation.draw(logits, seed=1, position=i)[0]) for i in range(50)}
     assert len(drawn) > 40
 
 
@@ -197,9 +199,9 @@ def test_scores_that_are_no_numbers(bad: float) -> None:
     logits = np.zeros((2, 4))
     logits[1, 2] = bad
     with pytest.raises(FloatingPointError, match="logits: expected finite numbers"):
-        rf.draw(logits)
+        rf.generation.draw(logits)
     # What is forbidden is not looked at.
-    assert rf.draw(logits, forbidden=[2]).shape == (2,)
+    assert rf.generation.draw(logits, forbidden=[2]).shape == (2,)
     net = Net(rf.GRU, "float32", False)
     net.linear.parameters()["bias"].assign(np.where(np.arange(V) == 3, bad, 0.0))
     with pytest.raises(FloatingPointError, match="logits: expected finite numbers"):
@@ -286,6 +288,6 @@ def test_bad_input(options: dict[str, Any], error: type[Exception], message: str
 
 def test_bad_scores() -> None:
     with pytest.raises(ValueError, match=r"logits: expected shape \(R, V\), got \(3,\)"):
-        rf.draw(np.zeros(3))
+        rf.generation.draw(np.zeros(3))
     with pytest.raises(TypeError, match="logits: expected dtype float32 or float64, got int64"):
-        rf.draw(np.zeros((2, 3), int))
+        rf.generation.draw(np.zeros((2, 3), int))

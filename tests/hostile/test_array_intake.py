@@ -98,7 +98,7 @@ ENTRIES: dict[str, Callable[[], Any]] = {
     "targets[0]: ctc": lambda: rf.ctc_loss(X, masked(np.ones((2, 1), int))),
     "emissions": lambda: CRF.loss(masked(X), INDICES),
     "targets: crf": lambda: CRF.loss(X, masked(INDICES)),
-    "logits: draw": lambda: rf.draw(masked(X[0]), seed=0),
+    "logits: draw": lambda: rf.generation.draw(masked(X[0]), seed=0),
     "value": lambda: LINEAR.parameters()["bias"].assign(masked(np.zeros(4))),
     "bias: state": lambda: LINEAR.load_state_dict(
         {"weight": np.zeros((4, 3)), "bias": masked(np.zeros(4))}
@@ -218,7 +218,7 @@ BEYOND: dict[str, Callable[[Any], Any]] = {
     "counts": lambda big: Vocabulary(["a"], counts=[big]),
     "lengths": lambda big: bucket_by_length([big], 2),
     "prefix": lambda big: rf.sample(LSTM.stream(), rf.Linear(4, 3), max_length=1, prefix=[big]),
-    "forbidden": lambda big: rf.draw(X[0], forbidden=[big]),
+    "forbidden": lambda big: rf.generation.draw(X[0], forbidden=[big]),
 }
 
 
@@ -435,9 +435,9 @@ def test_pandas() -> None:
 
 def test_draw_of_lists() -> None:
     with pytest.raises(TypeError, match=r"^logits: expected a NumPy array, got list$"):
-        rf.draw([[1.0]])  # type: ignore[arg-type]
+        rf.generation.draw([[1.0]])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^logits: expected shape \(R, V\), got \(3,\)$"):
-        rf.draw(X[0, 0])
+        rf.generation.draw(X[0, 0])
 
 
 def test_a_masked_row_has_its_place() -> None:

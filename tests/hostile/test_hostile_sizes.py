@@ -91,7 +91,7 @@ for name, call in {
     "cross_entropy": lambda: rf.cross_entropy(x, ints),
     "linear_cross_entropy": lambda: rf.linear_cross_entropy(linear, x, ints),
     "softmax": lambda: rf.softmax(x),
-    "draw": lambda: rf.draw(x),
+    "draw": lambda: rf.generation.draw(x),
     "crf": lambda: rf.CRF(2).decode(x),
     "ctc": lambda: rf.ctc_loss(x[:, None], [[1]]),
     "attention": lambda: rf.DotAttention(2, 2)(x[:, None], x[:, None]),

@@ -71,10 +71,10 @@ calls |= {
     "ctc": (spoken, lambda: rf.ctc_loss(x, spoken)),
     "ctc, lengths": (lengths, lambda: rf.ctc_loss(x, spoken_kept, lengths, impossible="ignore")),
     "ctc, sizes": (spoken_lengths, lambda: rf.ctc_loss(x, spoken_kept, None, spoken_lengths)),
-    "ctc, greedy": (lengths, lambda: rf.ctc_greedy(x, lengths)),
-    "ctc, beam": (lengths, lambda: rf.ctc_beam(x[:9], np.minimum(lengths, 9), beam_size=3)),
+    "ctc, greedy": (lengths, lambda: ctc_greedy(x, lengths)),
+    "ctc, beam": (lengths, lambda: ctc_beam(x[:9], np.minimum(lengths, 9), beam_size=3)),
     "attention": (lengths, lambda: rf.DotAttention(N, N)(x, x, lengths)),
-    "penalty": (lengths, lambda: rf.activation_penalty(x, 1.0, lengths)),
+    "penalty": (lengths, lambda: activation_penalty(x, 1.0, lengths)),
 }
 tags_kept, spoken_kept = tags.copy(), spoken.copy()
 for number, (name, (array, call)) in enumerate(calls.items()):
@@ -153,7 +153,7 @@ floats = {
     "softmax": (rows, rf.softmax),
     "mse": (rows, lambda a: rf.mse(a, a)),
     "Dropout": (rows, rf.Dropout().forward),
-    "draw": (rows, rf.draw),
+    "draw": (rows, draw),
     "CRF": (steps, crf.decode),
     "ctc": (steps, lambda a: rf.ctc_loss(a, [[1]] * B)),
 }
@@ -261,9 +261,9 @@ def functions(layer):
     "Dropout": lambda a, i: rf.Dropout(seed=1).forward(a)[0],
     "CRF": lambda a, i: crf.loss(a, i)[1],
     "ctc": lambda a, i: rf.ctc_loss(a, [[1]] * B)[1],
-    "ctc, beam": lambda a, i: rf.ctc_beam(a[:5], beam_size=2)[0][0].symbols,
+    "ctc, beam": lambda a, i: ctc_beam(a[:5], beam_size=2)[0][0].symbols,
     "attention": lambda a, i: rf.DotAttention(N, N, seed=0)(a, a)[0],
-    "draw": lambda a, i: rf.draw(a[0], seed=1),
+    "draw": lambda a, i: draw(a[0], seed=1),
     "step": lambda a, i: layer.stream(B)(a[0]).copy(),
     "step of indices": lambda a, i: layer.stream(B)(i[0]).copy(),
     "run": lambda a, i: layer.stream(B).run(a),

@@ -164,7 +164,7 @@ def test_shares_of_gates_that_are_nearly_closed(level: str, dtype: str) -> None:
 def test_a_forget_bias_keeps_the_state(kind: Any, gate: int, sign: int) -> None:
     layer = kind(3, 5, bidirectional=True, dtype="float64", seed=1)
     before = layer.state_dict()
-    rf.init.forget_bias(layer, 40.0)
+    rf.nn.init.forget_bias(layer, 40.0)
     for name, values in layer.state_dict().items():
         if name.startswith("bias"):
             assert (values[gate * 5 : (gate + 1) * 5] == sign * 40.0).all()
@@ -226,7 +226,7 @@ def test_a_unit_of_weight_1_remembers(level: str, dtype: str) -> None:
 def test_weights_are_filled_gate_by_gate(name: str) -> None:
     layer = LAYERS[name](7, 4, 2, bidirectional=True, dtype="float64", seed=1)
     before = layer.state_dict()
-    rf.init.recurrent(layer, input="orthogonal", hidden="orthogonal", seed=2)
+    rf.nn.init.recurrent(layer, input="orthogonal", hidden="orthogonal", seed=2)
     blocks = 0
     for key, values in layer.state_dict().items():
         if key.startswith("bias_ih") or key.startswith("bias_hh"):

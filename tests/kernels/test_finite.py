@@ -183,11 +183,13 @@ CALLS |= {
     ),
     "softmax": Call({"x": X}, lambda m, x: rf.softmax(x), scores=("x",), open_below=("x",)),
     "log_softmax": Call({"x": X}, lambda m, x: rf.log_softmax(x), scores=("x",), open_below=("x",)),
-    "draw": Call({"logits": X[0]}, lambda m, logits: rf.draw(logits, seed=0), scores=("logits",)),
-    "ctc_greedy": Call({"logits": X}, lambda m, logits: rf.ctc_greedy(logits)),
-    "ctc_beam": Call({"logits": X}, lambda m, logits: rf.ctc_beam(logits)),
-    "activation_penalty": Call({"h": X}, lambda m, h: rf.activation_penalty(h, 1.0)),
-    "slowness_penalty": Call({"h": X}, lambda m, h: rf.slowness_penalty(h, 1.0)),
+    "draw": Call(
+        {"logits": X[0]}, lambda m, logits: rf.generation.draw(logits, seed=0), scores=("logits",)
+    ),
+    "ctc_greedy": Call({"logits": X}, lambda m, logits: rf.generation.ctc_greedy(logits)),
+    "ctc_beam": Call({"logits": X}, lambda m, logits: rf.generation.ctc_beam(logits)),
+    "activation_penalty": Call({"h": X}, lambda m, h: rf.nn.activation_penalty(h, 1.0)),
+    "slowness_penalty": Call({"h": X}, lambda m, h: rf.nn.temporal_activation_penalty(h, 1.0)),
     "rmse": Call({"true": X, "predicted": X}, lambda m, true, predicted: rmse(true, predicted)),
     "mae": Call({"true": X, "predicted": X}, lambda m, true, predicted: mae(true, predicted)),
     "r2": Call({"true": X, "predicted": X}, lambda m, true, predicted: r2(true, predicted)),
@@ -330,8 +332,8 @@ def test_what_is_not_looked_at() -> None:
     past[2, 0] = np.nan
     for result in (
         rf.CRF(N, dtype="float64").loss(past, TAGS, [2, 3])[0],
-        rf.activation_penalty(past, 1.0, [2, 3])[0],
-        rf.slowness_penalty(past, 1.0, [2, 3])[0],
+        rf.nn.activation_penalty(past, 1.0, [2, 3])[0],
+        rf.nn.temporal_activation_penalty(past, 1.0, [2, 3])[0],
         rf.ctc_loss(past, [[1], [2]], [2, 3])[0],
         *rf.LSTM(N, N, dtype="float64")(past, lengths=[2, 3])[0].ravel(),
     ):

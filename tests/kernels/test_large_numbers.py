@@ -11,7 +11,7 @@ import pytest
 import rnnfast as rf
 from rnnfast import _core
 from rnnfast.nn.linear import Linear
-from rnnfast.nn.penalties import activation_penalty, slowness_penalty
+from rnnfast.nn.penalties import activation_penalty, temporal_activation_penalty
 from rnnfast.reference.layer_norm import layer_norm
 
 RNG = np.random.default_rng(0)
@@ -158,7 +158,7 @@ def test_penalties(scale: float) -> None:
     wide = h.astype(np.float64)
     penalty, _ = activation_penalty(h, 2.0)
     assert penalty == pytest.approx(2.0 / 3 * (wide**2).sum(), rel=1e-6)
-    slowness, _ = slowness_penalty(h, 2.0)
+    slowness, _ = temporal_activation_penalty(h, 2.0)
     assert slowness == pytest.approx(2.0 / 3 * (np.diff(wide, axis=0) ** 2).sum(), rel=1e-5)
 
 
@@ -171,12 +171,12 @@ def test_squared_error(scale: float) -> None:
 
 FACTORS: dict[str, Callable[[float], Any]] = {
     "scale": lambda big: rf.mse(np.ones(3, np.float32), np.zeros(3, np.float32), scale=big),
-    "weight": lambda big: rf.activation_penalty(np.ones((2, 1, 3), np.float32), big),
+    "weight": lambda big: rf.nn.activation_penalty(np.ones((2, 1, 3), np.float32), big),
     "lr": lambda big: rf.SGD(rf.Linear(2, 2).parameters(), lr=big),
     "momentum": lambda big: rf.SGD(rf.Linear(2, 2).parameters(), lr=0.1, momentum=big),
     "weight_decay": lambda big: rf.AdamW(rf.Linear(2, 2).parameters(), weight_decay=big),
     "eps": lambda big: rf.Adam(rf.Linear(2, 2).parameters(), eps=big),
-    "factor": lambda big: rf.scale_grad(rf.Linear(2, 2), big),
+    "factor": lambda big: rf.training.scale_grad(rf.Linear(2, 2), big),
     "learning_rate": lambda big: rf.SequenceClassifier(learning_rate=big).fit(["a", "b"], [0, 1]),
 }  # fmt: skip
 

@@ -144,8 +144,8 @@ def test_gradient(kind: str | None, embedding_size: int | None, tied: bool) -> N
         set_all()
         loss = network.loss(batch, None, given)[0]
         h, _ = network.encoder(batch.inputs, lengths=lengths, condition=given)
-        loss += rf.activation_penalty(h, 0.3, lengths)[0]
-        return loss + rf.slowness_penalty(h, 0.2, lengths)[0]
+        loss += rf.nn.activation_penalty(h, 0.3, lengths)[0]
+        return loss + rf.nn.temporal_activation_penalty(h, 0.2, lengths)[0]
 
     for module in network.modules.values():
         module.zero_grad()

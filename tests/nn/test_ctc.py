@@ -209,8 +209,12 @@ def test_wrong_arguments(changed, error, message):
 def test_greedy_merges_and_removes_blanks():
     path = np.array([[1, 1, 0, 1, 2, 2], [0, 3, 3, 0, 0, 1], [2, 0, 2, 0, 2, 0]]).T
     logits = np.eye(4, dtype="float32")[path]
-    assert [row.tolist() for row in rf.ctc_greedy(logits)] == [[1, 1, 2], [3, 1], [2, 2, 2]]
-    short = rf.ctc_greedy(logits, [3, 0, 1])
+    assert [row.tolist() for row in rf.generation.ctc_greedy(logits)] == [
+        [1, 1, 2],
+        [3, 1],
+        [2, 2, 2],
+    ]
+    short = rf.generation.ctc_greedy(logits, [3, 0, 1])
     assert [row.tolist() for row in short] == [[1], [], [2]]
     assert [row.dtype for row in short] == [np.int64] * 3
 
@@ -219,7 +223,7 @@ def test_greedy_merges_and_removes_blanks():
 def test_wide_beam_finds_every_labelling(blank):
     logits = np.random.default_rng(4).normal(scale=2.0, size=(4, 1, 3))
     want = sorted(all_labellings(logits[:, 0], blank).items(), key=lambda item: -item[1])
-    (found,) = rf.ctc_beam(logits, blank=blank, beam_size=100, num_best=100)
+    (found,) = rf.generation.ctc_beam(logits, blank=blank, beam_size=100, num_best=100)
     assert [tuple(symbols.tolist()) for symbols, _ in found] == [label for label, _ in want]
     np.testing.assert_allclose(
         [log_prob for _, log_prob in found], np.log([p for _, p in want]), rtol=1e-10
@@ -229,8 +233,8 @@ def test_wide_beam_finds_every_labelling(blank):
 def test_beam_beats_the_best_path():
     # The paths of the symbol 1 have 0.64 together, the best path alone is all blank (0.36).
     logits = np.log([[[0.6, 0.4]], [[0.6, 0.4]]])
-    assert rf.ctc_greedy(logits)[0].tolist() == []
-    ((best,),) = rf.ctc_beam(logits, beam_size=3)
+    assert rf.generation.ctc_greedy(logits)[0].tolist() == []
+    ((best,),) = rf.generation.ctc_beam(logits, beam_size=3)
     assert best.symbols.tolist() == [1]
     assert best.log_prob == pytest.approx(np.log(0.64))
 
@@ -244,7 +248,7 @@ def test_beam_against_the_definition(seed):
     if seed % 3 == 0:  # many prefixes are equally likely
         logits = np.round(logits)
     lengths = rng.integers(0, steps + 1, count)
-    found = rf.ctc_beam(logits, lengths, blank=blank, beam_size=size, num_best=size)
+    found = rf.generation.ctc_beam(logits, lengths, blank=blank, beam_size=size, num_best=size)
     for b, length in enumerate(lengths):
         log_yhat = rf.log_softmax(logits)[:length, b].T
         want = reference.ctc_beam(log_yhat, blank, size)
@@ -257,10 +261,10 @@ def test_beam_against_the_definition(seed):
 def test_narrow_beam_on_ragged_sequences():
     rng = np.random.default_rng(5)
     logits, _, lengths = ragged_batch(rng, "float32")
-    together = rf.ctc_beam(logits, lengths, beam_size=5, num_best=2)
+    together = rf.generation.ctc_beam(logits, lengths, beam_size=5, num_best=2)
     for b, steps in enumerate(lengths):
         alone = logits[:steps, b : b + 1]
-        ((best, *_),) = rf.ctc_beam(alone, beam_size=5, num_best=2)
+        ((best, *_),) = rf.generation.ctc_beam(alone, beam_size=5, num_best=2)
         assert together[b][0].symbols.tolist() == best.symbols.tolist()
         assert together[b][0].log_prob == best.log_prob
         loss, _ = rf.ctc_loss(alone, [best.symbols], backward=False)
@@ -287,4 +291,4 @@ def test_narrow_beam_on_ragged_sequences():
 def test_wrong_arguments_of_decoding(changed, message):
     arguments = {"logits": np.zeros((2, 1, 3)), **changed}
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        rf.ctc_beam(**arguments)
+        rf.generation.ctc_beam(**arguments)

@@ -191,14 +191,14 @@ def test_tied_table_and_its_gradient() -> None:
 
 
 @pytest.mark.parametrize("lengths", [None, [4, 0, 2]])
-@pytest.mark.parametrize("penalty", [rf.activation_penalty, rf.slowness_penalty])
+@pytest.mark.parametrize("penalty", [rf.nn.activation_penalty, rf.nn.temporal_activation_penalty])
 def test_penalties(penalty: Any, lengths: list[int] | None) -> None:
     h = np.random.default_rng(0).normal(size=(4, 3, 5))
     value, dh = penalty(h, 0.7, lengths)
     total = 0.0
     for b in range(3):
         for t in range(4 if lengths is None else lengths[b]):
-            if penalty is rf.activation_penalty:
+            if penalty is rf.nn.activation_penalty:
                 total += (h[t, b] ** 2).mean()
             elif t:
                 total += ((h[t, b] - h[t - 1, b]) ** 2).mean()
@@ -255,37 +255,37 @@ ONES = np.ones((2, 3, 4))
             "out_features: expected at most num_embeddings 3, got 4",
         ),
         (
-            lambda: rf.activation_penalty(ONES, -1.0),
+            lambda: rf.nn.activation_penalty(ONES, -1.0),
             ValueError,
             "weight: expected a finite number of at least 0.*, got -1.0",
         ),
         (
-            lambda: rf.slowness_penalty(ONES[0], 1.0),
+            lambda: rf.nn.temporal_activation_penalty(ONES[0], 1.0),
             ValueError,
             re.escape("h: expected shape (T, B, H), got (3, 4)"),
         ),
         (
-            lambda: rf.slowness_penalty(ONES, 1.0, [1]),
+            lambda: rf.nn.temporal_activation_penalty(ONES, 1.0, [1]),
             ValueError,
             re.escape("lengths: expected shape (3,), got (1,)"),
         ),
         (
-            lambda: rf.activation_penalty([1.0], 1.0),
+            lambda: rf.nn.activation_penalty([1.0], 1.0),
             TypeError,
             "h: expected a NumPy array, got list",
         ),
         (
-            lambda: rf.activation_penalty(ONES.astype(np.float16), 1.0),
+            lambda: rf.nn.activation_penalty(ONES.astype(np.float16), 1.0),
             TypeError,
             "h: expected dtype float32 or float64, got float16",
         ),
         (
-            lambda: rf.activation_penalty(ONES, 1.0, [1.0, 2.0, 2.0]),
+            lambda: rf.nn.activation_penalty(ONES, 1.0, [1.0, 2.0, 2.0]),
             TypeError,
             "lengths: expected integers, got dtype float64",
         ),
         (
-            lambda: rf.slowness_penalty(ONES, 1.0, [1, 2, 3]),
+            lambda: rf.nn.temporal_activation_penalty(ONES, 1.0, [1, 2, 3]),
             ValueError,
             "lengths: expected numbers from 0 to 2, got 3",
         ),

@@ -140,9 +140,9 @@ def test_models_take_it_as_cell_options() -> None:
          "hidden: expected 'glorot' or 'orthogonal', got 'identity'"),
         (lambda: init.forget_bias(rf.GRU(2, 3, bias=False)), ValueError,
          "layer: expected one with a bias, got GRU(2, 3, bias=False)"),
-        (lambda: rf.ExponentialAverage(rf.RNN(2, 3), 1.0), ValueError,
+        (lambda: rf.training.ExponentialAverage(rf.RNN(2, 3), 1.0), ValueError,
          "decay: expected a finite number of at least 0 and below 1, got 1.0"),
-        (lambda: rf.MeanAverage(rf.RNN(2, 3), every=0), ValueError,
+        (lambda: rf.training.MeanAverage(rf.RNN(2, 3), every=0), ValueError,
          "every: expected at least 1, got 0"),
     ],
 )  # fmt: skip
@@ -167,7 +167,7 @@ def walk(average_of: Any, steps: int) -> tuple[Any, Any, list[np.ndarray]]:
 
 
 def test_exponential_average() -> None:
-    layer, average, seen = walk(lambda p: rf.ExponentialAverage(p, 0.8), 6)
+    layer, average, seen = walk(lambda p: rf.training.ExponentialAverage(p, 0.8), 6)
     shares = 0.8 ** np.arange(5, -1, -1)
     expected = np.tensordot(shares / shares.sum(), seen, 1)
     with average.applied():
@@ -183,7 +183,7 @@ def test_exponential_average() -> None:
     ("start", "every", "used"), [(0, 1, range(7)), (2, 2, (3, 5)), (4, 3, (6,))]
 )
 def test_mean_average(start: int, every: int, used: Any) -> None:
-    layer, average, seen = walk(lambda p: rf.MeanAverage(p, start=start, every=every), 7)
+    layer, average, seen = walk(lambda p: rf.training.MeanAverage(p, start=start, every=every), 7)
     assert average.count == len(used)
     average.apply()
     np.testing.assert_allclose(
@@ -195,16 +195,16 @@ def test_mean_average(start: int, every: int, used: Any) -> None:
 
 
 def test_average_of_nothing_changes_nothing() -> None:
-    layer, average, seen = walk(lambda p: rf.MeanAverage(p, start=50), 3)
+    layer, average, seen = walk(lambda p: rf.training.MeanAverage(p, start=50), 3)
     with average.applied():
         np.testing.assert_array_equal(layer.state_dict()["weight"], seen[-1].astype("float32"))
     average.update()
 
 
 def test_average_goes_on_from_its_state() -> None:
-    _, average, _ = walk(lambda p: rf.ExponentialAverage(p, 0.5), 4)
+    _, average, _ = walk(lambda p: rf.training.ExponentialAverage(p, 0.5), 4)
     layer = rf.Linear(3, 2, seed=1)
-    other = rf.ExponentialAverage(layer, 0.5)
+    other = rf.training.ExponentialAverage(layer, 0.5)
     other.load_state_dict(average.state_dict())
     assert other.count == 4
     for name, array in other.state_dict().items():

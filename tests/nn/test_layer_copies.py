@@ -118,7 +118,7 @@ def test_layers_that_share_stay_together_and_apart_from_others() -> None:
 def test_the_optimizers_tried_are_all() -> None:
     layer = rf.Linear(2, 2)
     tried = {type(make(layer)) for make in zoo.OPTIMIZERS.values()}
-    assert tried == zoo.kinds(rf.Optimizer) - {rf.Optimizer}
+    assert tried == zoo.kinds(rf.training.Optimizer) - {rf.training.Optimizer}
 
 
 @once
@@ -126,7 +126,7 @@ def test_the_optimizers_tried_are_all() -> None:
 def test_a_copied_optimizer_trains_the_copied_layer(name: str, twin: Any) -> None:
     layer = rf.LSTM(3, 4, seed=1)
     optimizer = zoo.OPTIMIZERS[name]([layer.parameters()["weight_hh_l0"], layer])
-    schedule = rf.ExponentialLR(optimizer, 0.5)
+    schedule = rf.training.ExponentialLR(optimizer, 0.5)
     zoo.train(layer)
     optimizer.step()
     schedule.step()
@@ -165,7 +165,10 @@ def test_gradients_by_row_come_along(twin: Any) -> None:
     assert zoo.same(other.state_dict(), table.state_dict())
 
 
-AVERAGES = {rf.ExponentialAverage: {"decay": 0.5}, rf.MeanAverage: {"start": 1, "every": 2}}
+AVERAGES = {
+    rf.training.ExponentialAverage: {"decay": 0.5},
+    rf.training.MeanAverage: {"start": 1, "every": 2},
+}
 
 
 @once
@@ -188,16 +191,18 @@ def test_averages(kind: Any, twin: Any) -> None:
 
 
 def test_every_average_is_tried() -> None:
-    assert set(AVERAGES) == zoo.kinds(rf.WeightAverage) - {rf.WeightAverage}
+    assert set(AVERAGES) == zoo.kinds(rf.training.WeightAverage) - {rf.training.WeightAverage}
 
 
 SCHEDULES: dict[str, Callable[[Any], Any]] = {
-    "StepLR": lambda o: rf.StepLR(o, 2),
-    "ExponentialLR": lambda o: rf.ExponentialLR(o, 0.5),
-    "CosineLR": lambda o: rf.CosineLR(o, 9),
-    "WarmupLR": lambda o: rf.WarmupLR(o, 9),
-    "ChainLR": lambda o: rf.ChainLR([rf.WarmupLR(o, 2), rf.CosineLR(o, 9)]),
-    "ReduceOnPlateau": lambda o: rf.ReduceOnPlateau(o, patience=0),
+    "StepLR": lambda o: rf.training.StepLR(o, 2),
+    "ExponentialLR": lambda o: rf.training.ExponentialLR(o, 0.5),
+    "CosineLR": lambda o: rf.training.CosineLR(o, 9),
+    "WarmupLR": lambda o: rf.training.WarmupLR(o, 9),
+    "ChainLR": lambda o: rf.training.ChainLR(
+        [rf.training.WarmupLR(o, 2), rf.training.CosineLR(o, 9)]
+    ),
+    "ReduceOnPlateau": lambda o: rf.training.ReduceOnPlateau(o, patience=0),
 }
 
 
@@ -218,7 +223,7 @@ def test_schedules(name: str, twin: Any) -> None:
 
 def test_a_shallow_copy_of_what_remembers_is_refused() -> None:
     layer = rf.Linear(2, 3)
-    for thing in (rf.Adam(layer), rf.MeanAverage(layer)):
+    for thing in (rf.Adam(layer), rf.training.MeanAverage(layer)):
         name = type(thing).__name__
         with pytest.raises(TypeError, match=rf"^{name}: expected copy.deepcopy, got copy.copy, wh"):
             copy.copy(thing)

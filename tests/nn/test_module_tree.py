@@ -108,7 +108,7 @@ def test_gradients_optimizers_and_clipping_see_all() -> None:
 
 def test_an_average_takes_networks() -> None:
     net = Tagger()
-    average = rf.MeanAverage(net)
+    average = rf.training.MeanAverage(net)
     average.update()
     kept = net.state_dict()
     net.load_state_dict({name: np.zeros_like(array) for name, array in kept.items()})

@@ -261,7 +261,7 @@ def test_norm_clipping_and_scaling(set_threads: Callable[[int], None], dtype: st
     for layer in (sparse_layer, dense):
         backprop(layer, indices, dy)
         rf.clip_grad_value(layer, 0.5)
-        rf.scale_grad(layer, 0.25)
+        rf.training.scale_grad(layer, 0.25)
     np.testing.assert_array_equal(sparse_layer.grads["weight"], dense.grads["weight"])
     assert sparse_layer.grads["weight"].any()
 
@@ -311,7 +311,7 @@ def test_states_go_on(name: str) -> None:
     rng = np.random.default_rng(0)
     batches = [(rng.integers(9, size=6), rng.normal(size=(6, 4))) for _ in range(4)]
 
-    def train(layer: rf.Embedding, optimizer: rf.Optimizer, part: slice) -> None:
+    def train(layer: rf.Embedding, optimizer: rf.training.Optimizer, part: slice) -> None:
         for indices, dy in batches[part]:
             optimizer.zero_grad()
             backprop(layer, indices, dy)
@@ -335,7 +335,7 @@ def test_averages() -> None:
     sparse, dense = pair(6, 3, "float64")
     results = []
     for layer in (sparse, dense):
-        optimizer, average = rf.SGD(layer, lr=0.5), rf.ExponentialAverage(layer, 0.9)
+        optimizer, average = rf.SGD(layer, lr=0.5), rf.training.ExponentialAverage(layer, 0.9)
         for row in range(4):
             optimizer.zero_grad()
             backprop(layer, np.array([row, row]), np.ones((2, 3)))

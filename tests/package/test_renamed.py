@@ -8,9 +8,7 @@ import sys
 
 import pytest
 
-from rnnfast._renamed import MOVED
-
-KEPT = ("rnnfast.init", "rnnfast.plotting")  # attributes of the package, as before
+from rnnfast._renamed import MOVED, NAMES
 
 
 @pytest.fixture
@@ -18,7 +16,7 @@ def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in MOVED:
         monkeypatch.delitem(sys.modules, name, raising=False)
         package, _, short = name.rpartition(".")
-        if name not in KEPT and package in sys.modules:  # an import leaves it there
+        if package in sys.modules:  # an import leaves it there
             monkeypatch.delitem(vars(sys.modules[package]), short, raising=False)
 
 
@@ -58,12 +56,20 @@ def test_other_modules_are_not_found() -> None:
 @pytest.mark.parametrize("old", MOVED)
 def test_an_old_module_is_an_attribute_of_its_package(old: str) -> None:
     package, _, name = old.rpartition(".")
-    if old in KEPT:
-        assert getattr(importlib.import_module(package), name).__name__ == MOVED[old]
-        return
     with pytest.warns(DeprecationWarning, match=rf"^{old} has moved to {MOVED[old]};") as warned:
         module = getattr(importlib.import_module(package), name)
     assert module is importlib.import_module(MOVED[old])
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_old_name_at_the_top_is_that_of_its_module(name: str) -> None:
+    message = rf"^rnnfast\.{name} has moved to {NAMES[name]}\."
+    with pytest.warns(DeprecationWarning, match=message) as warned:
+        found = getattr(importlib.import_module("rnnfast"), name)
+    present = str(warned[0].message).split()[4].rstrip(";").rpartition(".")[2]
+    assert found is getattr(importlib.import_module(NAMES[name]), present)
+    assert present in importlib.import_module(NAMES[name]).__all__
     assert warned[0].filename == __file__
 
 

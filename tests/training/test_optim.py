@@ -12,6 +12,18 @@ import numpy.typing as npt
 import pytest
 
 import rnnfast as rf
+from rnnfast.training import (
+    ChainLR,
+    CosineLR,
+    ExponentialAverage,
+    ExponentialLR,
+    MeanAverage,
+    Optimizer,
+    ReduceOnPlateau,
+    StepLR,
+    WarmupLR,
+    scale_grad,
+)
 
 Array = npt.NDArray[Any]
 
@@ -166,7 +178,7 @@ def test_state_dict(name: str, arguments: dict[str, Any]) -> None:
         for _ in range(4)
     ]
 
-    def step(optimizer: rf.Optimizer, modules: list[Any], chosen: list[Array]) -> None:
+    def step(optimizer: Optimizer, modules: list[Any], chosen: list[Array]) -> None:
         for layer, gradient in zip(modules, chosen, strict=True):
             layer.buffer.grads[...] = gradient
         optimizer.step()
@@ -224,7 +236,7 @@ def test_bad_state() -> None:
         (lambda m: setattr(rf.SGD(m), "lr", np.inf), ValueError, "lr: expected a finite number"),
         (lambda m: rf.clip_grad_norm(m, -1.0), ValueError, "max_norm: expected a finite number"),
         (lambda m: rf.clip_grad_value(m, -1.0), ValueError, "clip_value: expected a finite number"),
-        (lambda m: rf.scale_grad(m, np.nan), ValueError, "factor: expected a finite number"),
+        (lambda m: scale_grad(m, np.nan), ValueError, "factor: expected a finite number"),
     ],
 )  # fmt: skip
 def test_bad_input(call: Callable[[Any], Any], error: type[Exception], message: str) -> None:
@@ -286,7 +298,7 @@ def test_clip_and_scale_by_value(dtype: str) -> None:
     before = layer.grads["weight"].copy()
     rf.clip_grad_value(layer, 0.5)
     np.testing.assert_array_equal(layer.grads["weight"], np.clip(before, -0.5, 0.5))
-    rf.scale_grad(layer, 0.25)
+    scale_grad(layer, 0.25)
     np.testing.assert_array_equal(layer.grads["weight"], np.clip(before, -0.5, 0.5) * 0.25)
 
 
@@ -313,10 +325,17 @@ def test_states_that_are_others(state: dict[str, Any]) -> None:
     made: list[Any] = [
         kind(layer, 0.1) for kind in (rf.SGD, rf.Adam, rf.AdamW, rf.RMSprop, rf.Adagrad)
     ]
-    made += [rf.ExponentialAverage(layer), rf.MeanAverage(layer)]
-    made += [rf.StepLR(made[0], 2), rf.ExponentialLR(made[0], 0.5), rf.CosineLR(made[0], 9)]
-    made += [rf.WarmupLR(made[0], 9), rf.ChainLR([rf.WarmupLR(made[0], 2)])]
-    made += [rf.ReduceOnPlateau(made[0])]
+    made += [ExponentialAverage(layer), MeanAverage(layer)]
+    made += [
+        StepLR(made[0], 2),
+        ExponentialLR(made[0], 0.5),
+        CosineLR(made[0], 9),
+    ]
+    made += [
+        WarmupLR(made[0], 9),
+        ChainLR([WarmupLR(made[0], 2)]),
+    ]
+    made += [ReduceOnPlateau(made[0])]
     got = re.escape(", ".join(state)[:100]) if state else "none$"
     for one in made:
         before = one.state_dict()

@@ -24,7 +24,7 @@ def plain(layer: Any, case: Case, dtype: str) -> Any:
     return other
 
 
-def trained(layer: Any, optimizer: rf.Optimizer, gradients: Values) -> Values:
+def trained(layer: Any, optimizer: rf.training.Optimizer, gradients: Values) -> Values:
     """The weights after a step with these gradients."""
     for name, gradient in layer.grads.items():
         gradient[...] = gradients[name]

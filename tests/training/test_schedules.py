@@ -12,13 +12,22 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+from rnnfast.training import (
+    ChainLR,
+    CosineLR,
+    ExponentialLR,
+    Optimizer,
+    ReduceOnPlateau,
+    StepLR,
+    WarmupLR,
+)
 
 
-def make(lr: float = 0.5) -> rf.Optimizer:
+def make(lr: float = 0.5) -> Optimizer:
     return rf.SGD(rf.Linear(2, 2, seed=1), lr=lr)
 
 
-def rates(optimizer: rf.Optimizer, schedule: Any, steps: int) -> list[float]:
+def rates(optimizer: Optimizer, schedule: Any, steps: int) -> list[float]:
     result = [optimizer.lr]
     for _ in range(steps):
         optimizer.step()
@@ -30,10 +39,10 @@ def rates(optimizer: rf.Optimizer, schedule: Any, steps: int) -> list[float]:
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (lambda o: rf.StepLR(o, 3, 0.5), lambda t, o: t.StepLR(o, 3, 0.5)),
-        (lambda o: rf.ExponentialLR(o, 0.9), lambda t, o: t.ExponentialLR(o, 0.9)),
-        (lambda o: rf.CosineLR(o, 10, 0.1), lambda t, o: t.CosineAnnealingLR(o, 10, 0.05)),
-        (lambda o: rf.WarmupLR(o, 4, 0.2), lambda t, o: t.LinearLR(o, 0.2, 1.0, 4)),
+        (lambda o: StepLR(o, 3, 0.5), lambda t, o: t.StepLR(o, 3, 0.5)),
+        (lambda o: ExponentialLR(o, 0.9), lambda t, o: t.ExponentialLR(o, 0.9)),
+        (lambda o: CosineLR(o, 10, 0.1), lambda t, o: t.CosineAnnealingLR(o, 10, 0.05)),
+        (lambda o: WarmupLR(o, 4, 0.2), lambda t, o: t.LinearLR(o, 0.2, 1.0, 4)),
     ],
 )
 def test_against_torch(ours: Callable[..., Any], theirs: Callable[..., Any]) -> None:
@@ -52,14 +61,14 @@ def test_against_torch(ours: Callable[..., Any], theirs: Callable[..., Any]) -> 
 def test_ends() -> None:
     """Cosine and warm-up stay where they end."""
     optimizer = make()
-    np.testing.assert_allclose(rates(optimizer, rf.CosineLR(optimizer, 3, 0.1), 6)[3:], 0.05)
+    np.testing.assert_allclose(rates(optimizer, CosineLR(optimizer, 3, 0.1), 6)[3:], 0.05)
     optimizer = make()
-    np.testing.assert_allclose(rates(optimizer, rf.WarmupLR(optimizer, 3), 6)[3:], 0.5)
+    np.testing.assert_allclose(rates(optimizer, WarmupLR(optimizer, 3), 6)[3:], 0.5)
 
 
 def test_chain() -> None:
     optimizer = make(1.0)
-    schedule = rf.ChainLR([rf.WarmupLR(optimizer, 2, 0.5), rf.StepLR(optimizer, 2, 0.1)])
+    schedule = ChainLR([WarmupLR(optimizer, 2, 0.5), StepLR(optimizer, 2, 0.1)])
     np.testing.assert_allclose(
         rates(optimizer, schedule, 4), [0.5, 0.75, 0.1, 0.1, 0.01], rtol=1e-12
     )
@@ -67,12 +76,12 @@ def test_chain() -> None:
 
 def test_going_on() -> None:
     optimizer = make()
-    schedule = rf.CosineLR(optimizer, 8)
+    schedule = CosineLR(optimizer, 8)
     whole = rates(optimizer, schedule, 8)
     optimizer, other = make(), make(0.125)
-    schedule = rf.CosineLR(optimizer, 8)
+    schedule = CosineLR(optimizer, 8)
     rates(optimizer, schedule, 3)
-    resumed = rf.CosineLR(other, 8)
+    resumed = CosineLR(other, 8)
     resumed.load_state_dict(schedule.state_dict())
     assert rates(other, resumed, 5) == whole[3:]
 
@@ -81,8 +90,8 @@ def test_going_on() -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        lambda o, total: rf.CosineLR(o, total, 0.01),
-        lambda o, total: rf.StepLR(o, -(-total // 3), 0.1),
+        lambda o, total: CosineLR(o, total, 0.01),
+        lambda o, total: StepLR(o, -(-total // 3), 0.1),
     ],
 )
 @pytest.mark.parametrize(("stop", "total"), [(0, 24), (5, 24), (8, 24), (5, 6), (5, 3)])
@@ -95,7 +104,7 @@ def test_going_on_with_another_length_never_jumps(
         optimizer = make()
         schedule = kind(optimizer, total)
         if chained:
-            schedule = rf.ChainLR([rf.WarmupLR(optimizer, 1, 1.0), schedule])
+            schedule = ChainLR([WarmupLR(optimizer, 1, 1.0), schedule])
         if state is not None:
             schedule.load_state_dict(json.loads(json.dumps(state)))
         return optimizer, schedule
@@ -119,9 +128,9 @@ def test_going_on_with_another_length_never_jumps(
 
 def test_a_cosine_that_is_stretched() -> None:
     optimizer = make()
-    schedule = rf.CosineLR(optimizer, 4, 0.01)
+    schedule = CosineLR(optimizer, 4, 0.01)
     rates(optimizer, schedule, 2)
-    stretched = rf.CosineLR(make(), 10, 0.01)
+    stretched = CosineLR(make(), 10, 0.01)
     stretched.load_state_dict(schedule.state_dict())
     # Half of the way down at the first stop; from there half a cosine over the 8 that are left.
     begin = 0.01 + 0.99 / 2
@@ -135,7 +144,7 @@ def test_plateau_against_torch(maximize: bool) -> None:
     rng = np.random.default_rng(0)
     figures = np.abs(rng.normal(size=80) + np.linspace(5.0, 3.0, 80))
     optimizer = make()
-    ours = rf.ReduceOnPlateau(
+    ours = ReduceOnPlateau(
         optimizer, factor=0.5, patience=2, cooldown=2, min_lr=0.01, maximize=maximize
     )
     other = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
@@ -149,14 +158,14 @@ def test_plateau_against_torch(maximize: bool) -> None:
         assert optimizer.lr == pytest.approx(other.param_groups[0]["lr"], rel=1e-12)
         seen.add(optimizer.lr)
     assert len(seen) > 3
-    again = rf.ReduceOnPlateau(optimizer)
+    again = ReduceOnPlateau(optimizer)
     again.load_state_dict(ours.state_dict())
     assert again.state_dict() == ours.state_dict()
 
 
 def test_plateau_begins() -> None:
     optimizer = make()
-    schedule = rf.ReduceOnPlateau(optimizer, patience=0)
+    schedule = ReduceOnPlateau(optimizer, patience=0)
     schedule.step(math.nan)
     assert optimizer.lr == pytest.approx(0.05)
     schedule.step(3.0)
@@ -167,21 +176,21 @@ def test_plateau_begins() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda o: rf.StepLR(o, 0), ValueError, "step_size: expected at least 1, got 0"),
-        (lambda o: rf.ExponentialLR(o, 0.0), ValueError, "gamma: expected a finite number above 0"),
-        (lambda o: rf.CosineLR(o, 5, 2.0), ValueError, "min_factor: expected a finite number"),
-        (lambda o: rf.WarmupLR(o, 5, -1.0), ValueError, "start_factor: expected a finite number"),
-        (lambda o: rf.StepLR(None, 1), TypeError, "optimizer: expected an Optimizer, got NoneType"),
-        (lambda o: rf.ReduceOnPlateau(None), TypeError, "optimizer: expected an Optimizer"),
-        (lambda o: rf.ReduceOnPlateau(o, factor=1.0), ValueError, "factor: expected a finite"),
-        (lambda o: rf.ChainLR([]), ValueError, "schedules: expected at least one, got none"),
-        (lambda o: rf.ChainLR([rf.StepLR(o, 1), rf.StepLR(make(), 1)]), ValueError,
+        (lambda o: StepLR(o, 0), ValueError, "step_size: expected at least 1, got 0"),
+        (lambda o: ExponentialLR(o, 0.0), ValueError, "gamma: expected a finite number above 0"),
+        (lambda o: CosineLR(o, 5, 2.0), ValueError, "min_factor: expected a finite number"),
+        (lambda o: WarmupLR(o, 5, -1.0), ValueError, "start_factor: expected a finite number"),
+        (lambda o: StepLR(None, 1), TypeError, "optimizer: expected an Optimizer, got NoneType"),
+        (lambda o: ReduceOnPlateau(None), TypeError, "optimizer: expected an Optimizer"),
+        (lambda o: ReduceOnPlateau(o, factor=1.0), ValueError, "factor: expected a finite"),
+        (lambda o: ChainLR([]), ValueError, "schedules: expected at least one, got none"),
+        (lambda o: ChainLR([StepLR(o, 1), StepLR(make(), 1)]), ValueError,
          "schedules: expected schedules of one optimizer, got several"),
-        (lambda o: rf.StepLR(o, 1).load_state_dict({"step": 1}), ValueError,
+        (lambda o: StepLR(o, 1).load_state_dict({"step": 1}), ValueError,
          "state: expected the names step, base_lr, step_size, begin, begin_factor; got step"),
-        (lambda o: rf.CosineLR(o, 5).load_state_dict({**rf.CosineLR(make(), 5).state_dict(),
+        (lambda o: CosineLR(o, 5).load_state_dict({**CosineLR(make(), 5).state_dict(),
          "begin": 3}), ValueError, "begin: expected at most step 0, got 3"),
-        (lambda o: rf.ChainLR([rf.StepLR(o, 1)]).load_state_dict(
+        (lambda o: ChainLR([StepLR(o, 1)]).load_state_dict(
             {"step": 0, "base_lr": 0.1, "schedules": []}), ValueError,
          "schedules: expected a list of 1"),
     ],

@@ -85,7 +85,7 @@ def test_a_step_is_the_one_made_by_hand() -> None:
         scores, backprop = other.forward(x, lengths)
         loss, dscores = rf.cross_entropy(scores, ignoring(y, lengths), reduction="sum")
         backprop(dscores)
-        rf.scale_grad(other, 1 / lengths.sum())
+        rf.training.scale_grad(other, 1 / lengths.sum())
         rf.clip_grad_norm(other, 0.5)
         optimizer.step()
         total, count = total + loss, count + int(lengths.sum())
@@ -102,7 +102,7 @@ def test_resumed_is_uninterrupted(tmp_path: Path, stop: int) -> None:
     options: dict[str, Any] = {
         "max_norm": 1.0,
         "seed": 4,
-        "schedule": lambda optimizer: rf.CosineLR(optimizer, 24),
+        "schedule": lambda optimizer: rf.training.CosineLR(optimizer, 24),
     }
     whole = make_net()
     one = make_trainer(whole, **options).fit(batches, epochs=4, valid=VALID)
@@ -146,7 +146,7 @@ def test_validation_patience_and_the_best_weights() -> None:
         kept.append(net.state_dict())
         return {"accuracy": next(figures)}
 
-    trainer = make_trainer(net, average=rf.ExponentialAverage(net, 0.5))
+    trainer = make_trainer(net, average=rf.training.ExponentialAverage(net, 0.5))
     trainer.fit(
         batches,
         epochs=9,

@@ -3,6 +3,7 @@
 All functions return plain arrays and records; `rnnfast.diagnostics.plotting` draws them.
 """
 
+from rnnfast.diagnostics import plotting
 from rnnfast.diagnostics.activations import TextActivations, gate_activations, text_activations
 from rnnfast.diagnostics.gradients import gradient_norms, text_gradient_norms
 from rnnfast.diagnostics.units import UnitCorrelation, find_units, gate_summary, inside_quotes
@@ -15,6 +16,7 @@ __all__ = [
     "gate_summary",
     "gradient_norms",
     "inside_quotes",
+    "plotting",
     "text_activations",
     "text_gradient_norms",
 ]

@@ -159,7 +159,7 @@ class Estimator(RecurrentModel, base=True):
         resume : bool
             Go on from the checkpoint, with the same bits as if training had not stopped. Examples
             and hyperparameters must be the same; ``epochs`` may be others, to which the learning
-            rate then goes on from where it stands (`rnnfast.CosineLR`).
+            rate then goes on from where it stands (`rnnfast.training.CosineLR`).
         callbacks : sequence of callable
             Called with a `rnnfast.training.Progress` after each step and each epoch;
             ``progress.model`` is the model in training.

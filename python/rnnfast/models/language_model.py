@@ -156,7 +156,7 @@ class LanguageModel(LanguageAnswers):
         resume : bool
             Go on from the checkpoint, with the same bits as if training had not stopped. The
             corpus and the hyperparameters must be the same; ``epochs`` may be others, to which the
-            learning rate then goes on from where it stands (`rnnfast.CosineLR`).
+            learning rate then goes on from where it stands (`rnnfast.training.CosineLR`).
         verbose : int
             0 shows nothing; 1 a progress bar on a terminal, elsewhere one line an epoch; 2 lines.
         callbacks : sequence of callable

@@ -51,7 +51,7 @@ def activation_penalty(
     return factor * _sum_of_squares(counted), dh
 
 
-def slowness_penalty(
+def temporal_activation_penalty(
     h: Array, weight: float, lengths: npt.ArrayLike | None = None
 ) -> tuple[float, Array]:
     """Temporal activation regularisation: ``weight / H`` times the sum of (h<t> - h<t-1>)^2.

@@ -2,11 +2,45 @@
 
 import warnings
 
+from rnnfast.training.averaging import ExponentialAverage, MeanAverage, WeightAverage
+from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.training.event_files import tensorboard
 from rnnfast.training.loop import TrainingLoop
+from rnnfast.training.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.training.progress import Callback, Progress
+from rnnfast.training.schedules import (
+    ChainLR,
+    CosineLR,
+    ExponentialLR,
+    ReduceOnPlateau,
+    StepLR,
+    WarmupLR,
+)
 
-__all__ = ["Callback", "Progress", "TrainingLoop", "tensorboard"]
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Callback",
+    "ChainLR",
+    "CosineLR",
+    "ExponentialAverage",
+    "ExponentialLR",
+    "MeanAverage",
+    "Optimizer",
+    "Progress",
+    "RMSprop",
+    "ReduceOnPlateau",
+    "StepLR",
+    "TrainingLoop",
+    "WarmupLR",
+    "WeightAverage",
+    "clip_grad_norm",
+    "clip_grad_value",
+    "scale_grad",
+    "tensorboard",
+]
 
 
 def __getattr__(name: str) -> object:

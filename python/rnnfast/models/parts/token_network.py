@@ -137,7 +137,7 @@ class TokenNetwork(Network):
             if self._activation_penalty:
                 dh += penalties.activation_penalty(h, self._activation_penalty, lengths)[1]
             if self._slowness_penalty:
-                dh += penalties.slowness_penalty(h, self._slowness_penalty, lengths)[1]
+                dh += penalties.temporal_activation_penalty(h, self._slowness_penalty, lengths)[1]
             backprop(dh)
         return loss, state
 
