@@ -207,8 +207,10 @@ class Recurrent(Module):
         self, call: Call, keep: bool, seed: int | None = None
     ) -> tuple[Array, Array, Array, _core.ForwardCache | None]:
         """Run the kernels forward over a checked call."""
-        steps, batch = call.x.shape[:2][::-1] if self.batch_first else call.x.shape[:2]
-        noise, seed = self._drawn(seed, self.num_layers, self.num_directions, steps, batch)
+        noise = None
+        if seed is not None:
+            steps, batch = call.x.shape[:2][::-1] if self.batch_first else call.x.shape[:2]
+            noise, seed = self._drawn(seed, self.num_layers, self.num_directions, steps, batch)
         dropout = 0.0 if seed is None else self.dropout
         results: tuple[Array, Array, Array, _core.ForwardCache | None] = self._native.forward(
             call.x, call.h0, call.c0, call.lengths, call.reset,
