@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+import rnnfast.nn.recurrent as native
 from rnnfast import _core
 from rnnfast.interop.torch._conditions import is_observed, is_plain, require_memory
 from rnnfast.interop.torch._counterpart import Counterpart, key_of
 from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
+from rnnfast.nn.recurrent.stream import Stream
 
 Held = tuple[Counterpart, _core.PackedWeights]
 Results = tuple[Tensor, ...]  # y, h_n, and c_n of an LSTM
@@ -232,6 +234,37 @@ class Layer(torch.nn.RNNBase):
         """Return what calls can use without looking at the weights; see `frozen`."""
         weights = self._weights()
         return None if weights is None else self._native_weights(weights, backward=False)
+
+    # Single steps
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return a runner on NumPy arrays, one step a call, that keeps the state inside.
+
+        It has the weights as they are now: later changes are not seen. Nothing is recorded for
+        gradients, and dropout is left out.
+
+        Parameters
+        ----------
+        batch_size : int
+            Sequences that run side by side.
+
+        Returns
+        -------
+        rnnfast.nn.recurrent.stream.Stream
+            ``y_t = step(x_t)``, as the layers of this package give.
+
+        Raises
+        ------
+        TypeError
+            If ``batch_size`` is no integer.
+        ValueError
+            If the layer runs in both directions, or its weights are none that
+            `rnnfast.LSTM.from_torch` takes.
+        """
+        kind: type[native.LSTM] = getattr(native, self.mode.split("_")[0])
+        return kind.from_torch(self).stream(batch_size)
+
+    # Copies
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
