@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from typing import Any
+
+import rnnfast as rf
 
 from .checks import Case, Fault, near, require_refusal
 from .draws import DTYPES
@@ -34,8 +37,13 @@ def dropin(case: Case) -> None:
     with contextlib.suppress(Exception):
         torch.set_num_threads(1)
     theirs = getattr(torch.nn, name)(size, hidden, **options)
-    mine = getattr(ours, name)(size, hidden, **options)
-    mine.load_state_dict(theirs.state_dict())
+    swapped = draw.chance(0.5)
+    if swapped:
+        mine = copy.deepcopy(theirs)
+        ours.accelerate(mine)
+    else:
+        mine = getattr(ours, name)(size, hidden, **options)
+        mine.load_state_dict(theirs.state_dict())
     steps, batch = draw.integer(1, 6), draw.integer(1, 5)
     shape = (batch, steps, size) if options.get("batch_first") else (steps, batch, size)
     x = torch.tensor(draw.rng.normal(size=shape), dtype=options["dtype"])
@@ -43,7 +51,8 @@ def dropin(case: Case) -> None:
         x = x.transpose(0, 1).contiguous().transpose(0, 1)
     packed = draw.chance(0.3)
     results = []
-    case.tell(f"interop.torch.{name}({size}, {hidden}, {options}), x {shape}")
+    way = "accelerate(torch.nn" if swapped else "(interop.torch"
+    case.tell(f"{way}.{name}({size}, {hidden}, {options})), x {shape}")
     lengths = [draw.integer(1, steps) for _ in range(batch)]
     lengths[0] = steps
     for layer in (theirs, mine):
@@ -67,6 +76,10 @@ def dropin(case: Case) -> None:
     for key, wanted in results[0].items():
         tolerance = TOLERANCE[dtype] * (100 if key.startswith(("weight", "bias", "dx")) else 2)
         near(results[1][key].detach().numpy(), wanted.detach().numpy(), tolerance, key)
+    native = case.call(getattr(rf, name).from_torch, mine)
+    if not (case.spoiled or packed):
+        wanted = results[0]["y"].detach().numpy()
+        near(native(x.numpy())[0], wanted, 2 * TOLERANCE[dtype], "y of from_torch")
 
 
 def cases() -> list[tuple[float, Any]]:

@@ -143,7 +143,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "TrainingLoop": lambda: training.TrainingLoop(**arguments("", training.TrainingLoop)),
     "NetworkTrainer": lambda: rf.Trainer(NET, rf.mse, rf.SGD(NET), verbose=0),
 }
-# No object is one; what takes parts and nothing else; what has tests of its own for what it refuses.
+# No object is one; takes parts and nothing else; or has tests of its own for what it refuses.
 SKIPPED: set[Any] = {
     training.Callback,
     training.Progress,

@@ -39,6 +39,8 @@ def test_examples_run_and_print_what_they_say(page, tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     set_threads(1)  # the examples are small
     code = examples(page)
+    if "import torch\n" in code:
+        pytest.importorskip("torch", reason="PyTorch is not installed")
     exec(compile(code, str(page), "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out.splitlines() == PRINTED.findall(code)
 

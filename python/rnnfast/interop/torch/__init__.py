@@ -1,5 +1,6 @@
 """``torch.nn.RNN``, ``GRU`` and ``LSTM`` on rnnfast's kernels.
 
+`accelerate` swaps the layers of a model, in place, and `restore` undoes it.
 ``from rnnfast.interop.torch import GRU`` in place of ``from torch.nn import GRU``: the same
 arguments, parameters, state dictionary, inputs (padded or packed), outputs and errors, with
 gradients through autograd. PyTorch 2.8 or newer.
@@ -29,7 +30,8 @@ through PyTorch's own layer, which these are subclasses of.
   that are not finite; for a state also a second ``backward``).
 """
 
+from rnnfast.interop.torch._accelerate import Report, accelerate, accelerated, restore
 from rnnfast.interop.torch._frozen import frozen
 from rnnfast.interop.torch._layers import GRU, LSTM, RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "frozen"]
+__all__ = ["GRU", "LSTM", "RNN", "Report", "accelerate", "accelerated", "frozen", "restore"]

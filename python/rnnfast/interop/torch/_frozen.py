@@ -51,16 +51,18 @@ _lock = threading.RLock()
 def _enter(layers: list[Layer]) -> None:
     with _lock:
         # All of them first: where one raises, none is held.
-        found = {m: m.held_weights() for m in layers if not m.holders}
+        found = {m: m.held_weights() for m in layers if not m.kept.holders}
         for layer in layers:
-            if not layer.holders:
-                layer.hold(found[layer])
-            layer.holders += 1
+            kept = layer.kept
+            if not kept.holders:
+                kept.held = found[layer]
+            kept.holders += 1
 
 
 def _leave(layers: list[Layer]) -> None:
     with _lock:
         for layer in layers:
-            layer.holders -= 1
-            if not layer.holders:
-                layer.hold(None)
+            kept = layer.kept
+            kept.holders -= 1
+            if not kept.holders:
+                kept.held = None

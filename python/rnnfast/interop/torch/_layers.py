@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,26 +11,49 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+import rnnfast.nn.recurrent as native
 from rnnfast import _core
 from rnnfast.interop.torch._conditions import is_observed, is_plain, require_memory
 from rnnfast.interop.torch._counterpart import Counterpart, key_of
 from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
+from rnnfast.nn.recurrent.stream import Stream
 
 Held = tuple[Counterpart, _core.PackedWeights]
 Results = tuple[Tensor, ...]  # y, h_n, and c_n of an LSTM
-_DTYPES = (torch.float32, torch.float64)
+DTYPES = (torch.float32, torch.float64)
+KEPT = "_kept"  # the one attribute beside those of PyTorch's own layer
 
 
-class Layer(torch.nn.RNNBase):
-    """What the three layers share.
+@dataclass(slots=True, eq=False)
+class Kept:
+    """What a layer has on the kernels' side. Copies and pickles of it are empty.
 
     Attributes
     ----------
+    counterpart : Counterpart, optional
+        Of the call that came last.
+    held : (Counterpart, PackedWeights), optional
+        What calls without gradients use, without looking at the weights; see `frozen`.
     holders : int
-        Contexts of `frozen` that this layer is in.
+        Contexts of `frozen` that the layer is in.
     """
 
-    holders = 0
+    counterpart: Counterpart | None = None
+    held: Held | None = None
+    holders: int = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Kept, ()
+
+
+class Layer(torch.nn.RNNBase):
+    """What the three layers share."""
+
+    @property
+    def kept(self) -> Kept:
+        """What this layer, and no copy of it, has on the kernels' side."""
+        found: Kept | None = self.__dict__.get(KEPT)
+        return self.__dict__.setdefault(KEPT, Kept()) if found is None else found
 
     def _call(self, input: Any, hx: Any) -> Any:
         if not is_observed():
@@ -119,14 +143,14 @@ class Layer(torch.nn.RNNBase):
         """Run a batch ``(T, B, I)``, or ``(B, T, I)``."""
         given = [t for t in (x, h0, c0) if t is not None]
         # All that needs no weights comes first: to look at them may compute them.
-        if x.dtype not in _DTYPES or not all(is_plain(t, x.dtype) for t in given):
+        if x.dtype not in DTYPES or not all(is_plain(t, x.dtype) for t in given):
             return None
         for tensor in given:
             require_memory("input" if tensor is x else "hx", tensor)
         dropout = self.dropout if self.training and self.num_layers > 1 else 0.0
         if not self._fits(x, h0, c0, batch_first) or dropout >= 1:
             return None
-        held: Held | None = self.__dict__.get("_held")
+        held = self.kept.held
         weights: list[Tensor] | None = None
         keep = False
         if held is None or torch.is_grad_enabled() or dropout:
@@ -184,7 +208,7 @@ class Layer(torch.nn.RNNBase):
         if len(weights) != len(names):
             return None
         dtype = dtype or getattr(weights[0], "dtype", None)
-        if dtype not in _DTYPES or not all(is_plain(w, dtype) for w in weights):
+        if dtype not in DTYPES or not all(is_plain(w, dtype) for w in weights):
             return None
         for name, weight in zip(names, weights, strict=True):
             require_memory(name, weight)
@@ -193,9 +217,10 @@ class Layer(torch.nn.RNNBase):
     def _native_weights(self, weights: list[Tensor], backward: bool) -> Held | None:
         """Return the counterpart of the module as it is, and these weights in its order."""
         key = key_of(self, weights[0].dtype)
-        counterpart: Counterpart | None = self.__dict__.get("_counterpart")
+        kept = self.kept
+        counterpart = kept.counterpart
         if counterpart is None or counterpart.key != key:
-            counterpart = self.__dict__["_counterpart"] = Counterpart(key)
+            counterpart = kept.counterpart = Counterpart(key)
         if not counterpart.fits(weights):
             return None
         try:
@@ -210,16 +235,41 @@ class Layer(torch.nn.RNNBase):
         weights = self._weights()
         return None if weights is None else self._native_weights(weights, backward=False)
 
-    def hold(self, held: Held | None) -> None:
-        """Let calls without gradients use this; None: look at the weights, as ever."""
-        self.__dict__["_held"] = held
+    # Single steps
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return a runner on NumPy arrays, one step a call, that keeps the state inside.
+
+        It has the weights as they are now: later changes are not seen. Nothing is recorded for
+        gradients, and dropout is left out.
+
+        Parameters
+        ----------
+        batch_size : int
+            Sequences that run side by side.
+
+        Returns
+        -------
+        rnnfast.nn.recurrent.stream.Stream
+            ``y_t = step(x_t)``, as the layers of this package give.
+
+        Raises
+        ------
+        TypeError
+            If ``batch_size`` is no integer.
+        ValueError
+            If the layer runs in both directions, or its weights are none that
+            `rnnfast.LSTM.from_torch` takes.
+        """
+        kind: type[native.LSTM] = getattr(native, self.mode.split("_")[0])
+        return kind.from_torch(self).stream(batch_size)
 
     # Copies
 
     def __getstate__(self) -> dict[str, Any]:
-        # A copy makes a counterpart of its own.
         state: dict[str, Any] = super().__getstate__()
-        return {k: v for k, v in state.items() if k not in ("_counterpart", "_held", "holders")}
+        state.pop(KEPT, None)
+        return state
 
     def __prepare_scriptable__(self) -> torch.nn.RNNBase:
         """Return PyTorch's own layer on the same parameters, for `torch.jit.script`."""

@@ -11,9 +11,10 @@ from rnnfast._checks import among, check_bool
 from rnnfast._checks.messages import shown
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import Backprop, Recurrent, State
+from rnnfast.nn.recurrent.conversion import Convertible
 
 
-class RNN(Recurrent, name="rnn"):
+class RNN(Convertible, name="rnn"):
     """Plain recurrent network, ``h<t> = g(W_ih x<t> + b_ih + W_hh h<t-1> + b_hh)``.
 
     Parameters
@@ -85,7 +86,7 @@ class RNN(Recurrent, name="rnn"):
         )
 
 
-class GRU(Recurrent, name="gru"):
+class GRU(Convertible, name="gru"):
     """Gated recurrent unit.
 
     ``r = sigmoid(W_ir x + b_ir + W_hr h' + b_hr)``, z likewise,
@@ -187,7 +188,7 @@ class RecurrentWithCell(Recurrent):
         return super().forward(x, state, lengths, reset, recompute=recompute)
 
 
-class LSTM(RecurrentWithCell, name="lstm"):
+class LSTM(RecurrentWithCell, Convertible, name="lstm"):
     """Long short-term memory.
 
     ``i = sigmoid(W_ii x + b_ii + W_hi h' + b_hi)``, f and o likewise, ``g = tanh(W_ig x + b_ig +

@@ -1,0 +1,83 @@
+"""The classes that `accelerate` gives to layers of `torch.nn`, and how they get their own back."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+from torch.nn.utils import parametrize
+
+from rnnfast.interop.torch._layers import GRU, KEPT, LSTM, RNN, Layer
+
+# What leaves the passes of a subclass PyTorch's own.
+_FREE = {"reset_parameters", "extra_repr"}
+# Of the names that Python gives a meaning: what copies, dictionaries and attributes go by.
+_SPECIAL = {
+    "__new__", "__init_subclass__", "__slots__", "__eq__", "__hash__", "__setattr__",
+    "__getstate__", "__setstate__", "__reduce__", "__reduce_ex__", "__prepare_scriptable__",
+}  # fmt: skip
+
+
+class Swapped:
+    """What tells a layer whose class was swapped from one that was made as it is."""
+
+    original: type[torch.nn.RNNBase]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # The class is found by its original, for it has no name of its own.
+        state: Any = self.__getstate__()
+        return _blank, (self.original,), state
+
+
+def _blank(original: Any) -> Any:
+    """Return a layer without attributes, for copies and pickles."""
+    kind: Any = _over(original)
+    return kind.__new__(kind)
+
+
+def torch_kind(kind: type[Any]) -> type[Any]:
+    """Return which of the three layers of `torch.nn` a class is, or descends from."""
+    kinds = (torch.nn.RNN, torch.nn.GRU, torch.nn.LSTM, torch.nn.RNNBase)
+    return next(k for k in kinds if issubclass(kind, k))
+
+
+def own_names(module: torch.nn.RNNBase, kind: type[Any]) -> list[str]:
+    """Return what a layer, or its class, has in the place of PyTorch's own or of ours."""
+    base = torch_kind(kind)
+    places: list[Any] = [module, *kind.__mro__[: kind.__mro__.index(base)]]
+    shadowed = {name for k in (Layer, GRU, base, torch.nn.RNNBase) for name in vars(k)} - _FREE
+    shadowed = {name for name in shadowed if not name.startswith("__")}
+    shadowed |= {KEPT, "original", *_SPECIAL}
+    return sorted({name for place in places for name in vars(place)} & shadowed)
+
+
+@functools.cache
+def _over(original: Any) -> type[Any]:
+    """Return the class that runs a layer of this class on the kernels."""
+    ours = {torch.nn.RNN: RNN, torch.nn.GRU: GRU, torch.nn.LSTM: LSTM}[torch_kind(original)]
+    # No module of torch.nn's: what looks at that, such as torch.compile, takes those for known.
+    attributes = {"original": original, "__module__": __name__, "__doc__": original.__doc__}
+    return type(original.__name__, (Swapped, ours, original), attributes)
+
+
+def swapped(module: torch.nn.RNNBase) -> type[Any]:
+    """Return the class by which a layer runs on the kernels."""
+    return _on(module, _over(parametrize.type_before_parametrizations(module)))
+
+
+def restored(module: torch.nn.RNNBase) -> type[Any]:
+    """Return the class that a layer had before it was swapped."""
+    kind: Any = parametrize.type_before_parametrizations(module)
+    return _on(module, kind.original)
+
+
+def _on(module: torch.nn.RNNBase, base: type[Any]) -> type[Any]:
+    """Return a base, under the class of the module's own that a parametrization made."""
+    if not parametrize.is_parametrized(module):
+        return base
+    # Copies of the module may share that class: it stays as it is. It is known by nothing but its
+    # properties, and PyTorch takes its only base when the parametrization is removed.
+    kind = type(module)
+    attributes = {k: v for k, v in vars(kind).items() if k not in ("__dict__", "__weakref__")}
+    return type(kind.__name__, (base,), attributes)

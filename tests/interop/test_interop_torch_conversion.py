@@ -1,0 +1,214 @@
+"""Native layers and streams from those of PyTorch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rnnfast as rf
+from dropin_cases import CASES, interop, new_input, new_state, tensors, torch
+
+nn = torch.nn
+prune = pytest.importorskip("torch.nn.utils.prune")
+KINDS = ["RNN", "GRU", "LSTM"]
+
+
+def of_kind(kind: str, options: dict[str, Any], dtype: Any = None) -> Any:
+    torch.manual_seed(0)
+    return getattr(nn, kind)(5, 7, dtype=dtype or torch.float64, **options)
+
+
+def arrays(state: Any) -> Any:
+    """Return a state of PyTorch's as the layers here take it."""
+    pair = isinstance(state, tuple)
+    return tuple(s.detach().numpy() for s in state) if pair else state.detach().numpy()
+
+
+@pytest.mark.parametrize(("kind", "options"), CASES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("ours", [False, True])
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+def test_a_layer_gives_what_pytorchs_gives(kind: str, options: Any, dtype: Any, ours: bool) -> None:
+    module = of_kind(kind, options, dtype)
+    if ours:
+        interop.accelerate(module)
+    layer = getattr(rf, kind).from_torch(module)
+    assert type(layer) is getattr(rf, kind)
+    assert layer.dtype == str(dtype).removeprefix("torch.")
+    x, state = new_input(options, dtype), new_state(kind, options, dtype=dtype)
+    y, found = layer(x.numpy(), arrays(state))
+    mine = [y, *(found if kind == "LSTM" else [found])]
+    tolerance = 1e-10 if dtype == torch.float64 else 1e-5
+    for one, expected in zip(mine, tensors(module(x, state)), strict=True):
+        np.testing.assert_allclose(one, expected.detach(), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("training", [False, True])
+def test_options_and_modes_are_taken_over(kind: str, training: bool) -> None:
+    module = of_kind(kind, {"num_layers": 3, "dropout": 0.25, "bias": False}).train(training)
+    layer = getattr(rf, kind).from_torch(module, seed=3)
+    assert (layer.num_layers, layer.dropout, layer.bias) == (3, 0.25, False)
+    assert layer.training is training
+    x = new_input({}).numpy()
+    twin = getattr(rf, kind).from_torch(module, seed=3)
+    np.testing.assert_array_equal(layer.forward(x)[0][0], twin.forward(x)[0][0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_cell_becomes_a_layer_of_one(kind: str, bias: bool) -> None:
+    torch.manual_seed(0)
+    options: dict[str, Any] = {"nonlinearity": "relu"} if kind == "RNN" else {}
+    cell = getattr(nn, f"{kind}Cell")(5, 7, bias, dtype=torch.float64, **options)
+    layer = getattr(rf, kind).from_torch(cell)
+    x = new_input({})
+    state = None
+    for t in range(len(x)):
+        state = cell(x[t], state)
+    h = state[0] if kind == "LSTM" else state
+    np.testing.assert_allclose(layer(x.numpy())[0][-1], h.detach(), rtol=1e-10, atol=1e-12)
+
+
+def test_weights_are_copied() -> None:
+    module = of_kind("GRU", {})
+    layer = rf.GRU.from_torch(module)
+    before = layer.state_dict()
+    with torch.no_grad():
+        module.weight_hh_l0.zero_()
+    np.testing.assert_array_equal(layer.state_dict()["weight_hh_l0"], before["weight_hh_l0"])
+
+
+class Halved(nn.Module):
+    """A parametrization."""
+
+    def forward(self, weight: Any) -> Any:
+        return weight / 2
+
+
+def test_weights_of_a_parametrization_are_computed() -> None:
+    module = of_kind("GRU", {})
+    nn.utils.parametrize.register_parametrization(module, "weight_hh_l0", Halved())
+    layer, x = rf.GRU.from_torch(module), new_input({})
+    np.testing.assert_allclose(layer(x.numpy())[0], module(x)[0].detach(), rtol=1e-10, atol=1e-12)
+
+
+class Doubled(nn.GRU):
+    """A layer of a user's with other passes."""
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        y, h = super().forward(input, hx)
+        return 2 * y, h
+
+
+class Doubling(interop.GRU):
+    """The same of a drop-in layer."""
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        y, h = super().forward(input, hx)
+        return 2 * y, h
+
+
+def pruned() -> Any:
+    return prune.l1_unstructured(nn.GRU(5, 7), "weight_hh_l0", 0.5)
+
+
+def patched() -> Any:
+    layer = nn.GRU(5, 7)
+    layer.forward = lambda *_: None
+    return layer
+
+
+def mixed() -> Any:
+    layer = nn.GRU(5, 7)
+    layer.weight_hh_l0 = nn.Parameter(layer.weight_hh_l0.detach().double())
+    return layer
+
+
+def other_shape() -> Any:
+    layer = nn.GRU(5, 7)
+    layer.weight_hh_l0 = nn.Parameter(torch.zeros(21, 6))
+    return layer
+
+
+own = "module: expected the forward of torch.nn.GRU, got a {} with one of its own"
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "message"),
+    [
+        (lambda: nn.LSTM(5, 7), TypeError, "module: expected a torch.nn.GRU or GRUCell, got LSTM"),
+        (
+            lambda: nn.Linear(5, 7),
+            TypeError,
+            "module: expected a torch.nn.GRU or GRUCell, got Linear",
+        ),
+        (lambda: Doubled(5, 7), TypeError, own.format("Doubled")),
+        (lambda: Doubling(5, 7), TypeError, own.format("Doubling")),
+        (patched, TypeError, own.format("GRU")),
+        (
+            lambda: nn.GRU(5, 7).half(),
+            ValueError,
+            "module: expected weights of dtype float32 or float64, got float16",
+        ),
+        (
+            mixed,
+            ValueError,
+            "module: expected weights of dtype float32 or float64, got float32 and float64",
+        ),
+        (
+            lambda: nn.GRU(5, 7, device="meta"),
+            ValueError,
+            "module: expected weight_ih_l0 in memory, got one on the device meta",
+        ),
+        (
+            pruned,
+            ValueError,
+            "module: expected weight_hh_l0 to be a parameter, got one that a hook makes at each "
+            "call; make it permanent first",
+        ),
+        (other_shape, ValueError, "weight_hh_l0: expected shape (21, 7), got (21, 6)"),
+    ],
+)
+def test_what_has_no_counterpart_is_refused(make: Any, kind: Any, message: str) -> None:
+    with pytest.raises(kind) as error:
+        rf.GRU.from_torch(make())
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_stream_goes_on_as_the_layer_does(kind: str, swapped: bool) -> None:
+    if swapped:
+        module = of_kind(kind, {"num_layers": 2})
+        interop.accelerate(module)
+    else:
+        module = getattr(interop, kind)(5, 7, 2, dtype=torch.float64)
+    step, x = module.stream(3), new_input({})
+    expected = module(x)[0].detach().numpy()
+    with torch.no_grad():
+        for p in module.parameters():
+            p.zero_()  # which the stream does not see
+    for t in range(len(x)):
+        np.testing.assert_allclose(step(x[t].numpy()), expected[t], rtol=1e-10, atol=1e-12)
+
+
+def test_a_stream_of_both_directions_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^stream: expected a network in one direction"):
+        interop.GRU(5, 7, bidirectional=True).stream()
+    with pytest.raises(TypeError, match=r"^batch_size: expected"):
+        interop.GRU(5, 7).stream(1.5)
+
+
+def test_pytorch_is_not_imported_for_it() -> None:
+    code = (
+        "import sys, rnnfast as rf\n"
+        "try: rf.GRU.from_torch(3)\n"
+        "except TypeError: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False"], done.stderr
