@@ -214,8 +214,8 @@ class Recurrent(Module):
         dropout = 0.0 if seed is None else self.dropout
         results: tuple[Array, Array, Array, _core.ForwardCache | None] = self._native.forward(
             call.x, call.h0, call.c0, call.lengths, call.reset,
-            self.batch_first, keep, dropout, seed or 0, self.variational, noise=noise,
-        )  # fmt: skip
+            self.batch_first, keep, dropout, seed or 0, self.variational, None, 0, noise,
+        )  # fmt: skip  # by position: pybind11 looks every name up at each call
         return results
 
     def _results(self, call: Call, y: Array, h_n: Array, c_n: Array) -> tuple[Array, State]:
