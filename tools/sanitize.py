@@ -73,7 +73,8 @@ def package(folder: Path) -> Path:
     target = folder / "python" / "rnnfast"
     target.mkdir(parents=True, exist_ok=True)
     for old in target.iterdir():
-        old.unlink()
+        if old.is_symlink():  # Python keeps a folder of compiled files beside them
+            old.unlink()
     for source in (ROOT / "python" / "rnnfast").iterdir():
         if source.suffix != ".so" and source.name != "__pycache__":
             (target / source.name).symlink_to(source)

@@ -44,9 +44,9 @@ py::dict kept_gates(const Recurrent& self, const ForwardCache& kept, int layer, 
   for (int gate = 0; gate < cell.gate_count + (cell.has_memory() ? 1 : 0); ++gate) {
     const bool memory = gate == cell.gate_count;
     auto values = new_array<Scalar>({kept.T, kept.B, shape.H});
-    tables<Scalar>(self.table())
-        .recurrent->kept_gate(kept.weights->packed, kept.cache, layer, direction,
-                              memory ? -1 : gate, values.mutable_data());
+    require_ok(tables<Scalar>(self.table())
+                   .recurrent->kept_gate(kept.weights->packed, kept.cache, layer, direction,
+                                         memory ? -1 : gate, values.mutable_data()));
     result[py::str(memory ? "c" : std::string(1, cell.gates[gate]))] = values;
   }
   return result;

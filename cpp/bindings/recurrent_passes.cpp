@@ -121,9 +121,11 @@ void ForwardCache::release() {
 
 std::int64_t ForwardCache::bytes() const {
   if (cache == nullptr) return 0;
-  return with_scalar(is_double, [this](auto scalar) {
-    return tables<decltype(scalar)>(*weights->table).recurrent->cache_bytes(cache);
-  });
+  std::int64_t drawn = 0;
+  for (const Held& mask : noise) drawn += mask->nbytes();
+  return drawn + with_scalar(is_double, [this](auto scalar) {
+           return tables<decltype(scalar)>(*weights->table).recurrent->cache_bytes(cache);
+         });
 }
 
 template <class Scalar>

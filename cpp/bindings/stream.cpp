@@ -16,7 +16,8 @@ StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_
   if (batch_size < 1)
     throw py::value_error("batch_size: expected at least 1, got " + std::to_string(batch_size));
   // The states twice, and what a step works out.
-  const std::int64_t numbers = shape.L * (2 * shape.P + shape.H) + 4 * shape.H;
+  const std::int64_t numbers =
+      shape.L * (2 * shape.P + shape.H) + (shape.cell->slots + 1) * shape.H;
   require_memory("batch_size: a stream of " + std::to_string(batch_size) + " sequences",
                  bytes_of({batch_size, numbers}, layer_->is_double() ? 8 : 4));
   with_scalar(layer_->is_double(), [&](auto scalar) {

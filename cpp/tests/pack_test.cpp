@@ -149,6 +149,8 @@ void check_forward(const PackedLayer<Scalar>& packed, const Weights<Scalar>& w) 
   } else {
     EXPECT_EQ(packed.x_remainder, 0);
   }
+  const std::int64_t h_vectors = blocks_of<Scalar>(last * cell.h_count);
+  EXPECT_EQ(packed.h_remainder, cell.h_count >= 3 && h_vectors < cell.h_count ? h_vectors : 0);
   if (packed.h_remainder > 0)
     Reader("remainder_hh", packed.remainder_hh)
         .expect({P, packed.h_remainder, V}, [&](const auto& i) {

@@ -23,6 +23,7 @@ import rnnfast as rf
 import zoo
 from rnnfast import data, diagnostics, generation, metrics, nn, text, training
 from rnnfast.models.base import Model
+from rnnfast.nn.recurrent.conversion import Convertible
 
 # What no argument is, or not just any: integers beyond int64 first, in all their guises.
 BEYOND = [2**63, 2**64, -(2**63) - 1, 10**30, 10**5000, np.uint64(2**64 - 1)]
@@ -156,8 +157,12 @@ SKIPPED: set[Any] = {
     rf.chain,
     rf.concatenate,
 }
-# What modules of one's own begin with.
-BASE = {vars(rf.Module)["forward"], vars(rf.Module)["__call__"]}
+# What modules of one's own begin with; and what takes a module of PyTorch, which may be absent.
+BASE = {
+    vars(rf.Module)["forward"],
+    vars(rf.Module)["__call__"],
+    vars(Convertible)["from_torch"],
+}
 
 WORDS, GATES = ["a", "b", "a", "c", "b"], ["O", "B-X", "I-X"]
 LOGITS = np.abs(zoo.X)
@@ -287,6 +292,13 @@ OF: dict[str, dict[str, Callable[[], Any]]] = {
     "Vocabulary.from_json": {"text": lambda: rf.Vocabulary(["a"]).to_json()},
     "Vocabulary.load": {"path": a_vocabulary},
     "Parameter.assign": {"value": lambda: np.zeros((4, 3))},
+    **{
+        f"{kind}.from_weights": {
+            "W": lambda rows=rows: np.zeros((rows, 3)),
+            "U": lambda rows=rows: np.zeros((rows, 4)),
+        }
+        for kind, rows in (("RNN", 4), ("GRU", 12), ("LSTM", 16))
+    },
     "Stream.__call__": {"x": lambda: zoo.X[0]},
     "WordTokenizer.from_dict": {
         "settings": lambda: {"type": "word", "mode": "words", "lower": False}

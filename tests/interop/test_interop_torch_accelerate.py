@@ -694,3 +694,15 @@ def test_lightning_trains_an_accelerated_model() -> None:
     x, y = series()
     assert (training.model(x).argmax(1) == y).float().mean() > 0.9
     assert isinstance(training.model.gru, interop.GRU)
+
+
+def test_modules_that_are_shared_again_and_again() -> None:
+    model: Any = nn.GRU(3, 4)
+    for _ in range(40):
+        model = nn.ModuleList([model, model])
+    report = interop.accelerate(model)
+    assert set(report.swapped.values()) == {"GRU"} and report.swapped
+    layer = next(m for m in model.modules() if isinstance(m, nn.GRU))
+    assert type(layer) is not nn.GRU
+    interop.restore(model)
+    assert type(layer) is nn.GRU

@@ -417,3 +417,52 @@ def test_hyperparameters_may_be_numbers_of_numpy(number: type[np.integer[Any]]) 
     losses = [[r["loss"] for r in m.fit(words, labels).history_] for m in (model, same)]
     assert losses[0] == losses[1]
     assert type(model.batch_size) is number
+
+
+class Averaging(rf.SequenceClassifier):
+    """A model whose constructor takes less, and decides the rest."""
+
+    def __init__(self, average: bool = False) -> None:
+        super().__init__(
+            hidden_size=8 if average else 4, epochs=2, verbose=0, seed=1,
+            pooling="mean" if average else "max",
+        )  # fmt: skip
+        self.average = average
+
+
+class Needing(rf.SequenceClassifier):
+    def __init__(self, extra: int, **others: Any) -> None:
+        super().__init__(**others)
+        self.extra = extra
+
+
+X_OWN, Y_OWN = np.random.default_rng(0).normal(size=(20, 3, 2)), ["p", "q"] * 10
+
+
+def test_files_keep_what_a_constructor_of_ones_own_decides(tmp_path: Path) -> None:
+    for model in (
+        Averaging(average=True),
+        Needing(3, hidden_size=4, epochs=2, verbose=0, seed=1, pooling="mean"),
+    ):
+        model.fit(X_OWN, Y_OWN)
+        model.save(tmp_path / "m")
+        loaded = rf.load(tmp_path / "m")
+        assert loaded.pooling == "mean" and loaded.get_params() == model.get_params()
+        np.testing.assert_array_equal(loaded.predict_proba(X_OWN), model.predict_proba(X_OWN))
+    assert "hidden_size" in Needing(3).get_params() and Needing(3).get_params()["extra"] == 3
+
+
+def test_a_resumption_sees_what_a_constructor_of_ones_own_decides(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    Averaging().fit(X_OWN, Y_OWN, checkpoint=path, callbacks=[lambda p: p.step == 1])
+    other = Averaging()
+    other.learning_rate = 0.5
+    with pytest.raises(ValueError, match="cannot resume with another learning_rate"):
+        other.fit(X_OWN, Y_OWN, checkpoint=path, resume=True)
+
+
+def test_a_callback_that_returns_an_array() -> None:
+    model = rf.SequenceClassifier(hidden_size=4, epochs=1, verbose=0)
+    expected = r"^callbacks: expected each to return True, False or None, got ndarray$"
+    with pytest.raises(TypeError, match=expected):
+        model.fit(X_OWN, Y_OWN, callbacks=[lambda p: None, lambda p: np.ones(2)])

@@ -428,3 +428,18 @@ def test_backprop_runs_once() -> None:
     backprop(y)
     with pytest.raises(RuntimeError, match=r"^backprop: expected to be called once a forward"):
         backprop(y)
+
+
+@pytest.mark.parametrize("name", ["zoneout", "recurrent_dropout", "layer_norm"])
+def test_what_a_layer_was_made_with_cannot_be_set(name: str) -> None:
+    layer = rf.LayerNormLSTM(3, 4, zoneout=0.1, seed=0)
+    with pytest.raises(AttributeError, match=f"^{name}: "):
+        setattr(layer, name, 0.9)
+    assert layer.zoneout == 0.1 and layer.recurrent_dropout == 0.0 and layer.layer_norm
+
+
+def test_a_pair_of_rates_is_kept_as_it_was() -> None:
+    rates = [0.1, 0.2]
+    layer = rf.LayerNormLSTM(2, 4, zoneout=rates, seed=0)
+    rates[0] = 0.9
+    assert layer.zoneout == (0.1, 0.2) and "zoneout=(0.1, 0.2)" in repr(layer)

@@ -267,3 +267,26 @@ def test_what_is_no_layer_of_pytorch_is_refused() -> None:
         TypeError, match=r"^module: expected a torch\.nn\.GRU or GRUCell, got dict$"
     ):
         rf.GRU.from_torch({})
+
+
+class Named(rf.LSTM, name="conversion_test_lstm"):
+    """A subclass that models and files may know by a name of its own."""
+
+
+def test_a_subclass_with_a_name_of_its_own() -> None:
+    rng = np.random.default_rng(0)
+    W, U = rng.normal(size=(4 * H, I)), rng.normal(size=(4 * H, H))
+    made = Named.from_weights(W, U, gates="ifgo", transposed=False)
+    assert type(made) is Named
+    np.testing.assert_array_equal(made.state_dict()["weight_ih_l0"], W)
+    with pytest.raises(
+        TypeError, match=r"^module: expected a torch\.nn\.LSTM or LSTMCell, got int$"
+    ):
+        Named.from_torch(3)
+
+
+def test_a_bias_of_two_numbers_in_a_list() -> None:
+    W, U = np.ones((2, 3)), np.ones((2, 2))
+    made = rf.RNN.from_weights(W, U, [0.1, 0.2])
+    state = made.state_dict()
+    np.testing.assert_array_equal(state["bias_ih_l0"] + state["bias_hh_l0"], [0.1, 0.2])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rnnfast as rf
 from layer_cases import (
     DTYPES,
     TOLERANCE,
@@ -179,6 +180,17 @@ def test_a_pass_keeps_what_it_says(level: str, cell: str, dtype: str, ragged: bo
     )  # the outputs of the first layer; y is the caller's
     borders = 4 * (case.batch + kept.kept) * 32  # initial carries, and a row to spare
     assert 0 <= cache.nbytes / layer.dtype.itemsize - numbers <= borders
+
+
+@pytest.mark.parametrize("cell", [rf.LayerNormLSTM, rf.LayerNormGRU])
+def test_what_a_pass_keeps_counts_its_masks(level: str, cell: Any) -> None:
+    x = np.zeros((9, 4, 3), np.float32)
+    sizes = []
+    for seed in (None, 5):
+        layer = cell(3, 16, zoneout=0.1, recurrent_dropout=0.2, seed=0)
+        sizes.append(layer._pass(layer._checked(x, None, None, None), True, seed)[3].nbytes)
+    masks = 3 if cell is rf.LayerNormLSTM else 2
+    assert sizes[1] - sizes[0] == masks * 9 * 4 * 16 * 4
 
 
 def test_an_inference_keeps_nothing_and_a_used_pass_frees_all(level: str) -> None:

@@ -258,3 +258,26 @@ def test_a_warning_is_of_the_line_that_called(tmp_path: Path) -> None:
     with pytest.warns(RuntimeWarning, match=r"^stopped by Ctrl-C") as caught:
         fit(callbacks=[stop])
     assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_what_was_claimed_goes_though_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first checkpoint is worth nothing, and would stand in the way of the next training."""
+    path = tmp_path / "c"
+
+    def full(*arguments: Any, new: bool = False) -> None:
+        raise OSError(28, "No space left on device")
+
+    def fail(progress: Progress) -> None:
+        monkeypatch.setattr("rnnfast.training.checkpointer.write_checkpoint", full)
+        raise RuntimeError("trouble")
+
+    with (
+        pytest.warns(RuntimeWarning, match="No space left"),
+        pytest.raises(RuntimeError, match="trouble"),
+    ):
+        fit(checkpoint=path, callbacks=[fail])
+    assert not path.exists()
+    monkeypatch.undo()
+    fit(checkpoint=path)

@@ -126,6 +126,8 @@ struct CellDescriptor {
   }
   // Gradients of gains and biases a unit: of each slot's gain, of each sum, of the memory.
   constexpr int norm_gradients() const { return slots + sums() + (memory_slot >= 0 ? 1 : 0); }
+  // Vectors of scratch that a row's norms need for each unit block on the way back.
+  constexpr int row_scratch() const { return sums() + 1; }
   // Whether zoneout hands on a part of h<t-1> beside the carry.
   constexpr bool keeps_output() const { return noisy && has_memory(); }
 
@@ -147,6 +149,8 @@ struct CellDescriptor {
       if (slot_of(g) < 0) return false;
     if (x_count != gate_count) return false;  // each gate sees the input, once
     if (slots > (normalised() ? kMostSlots : kMost) || (noisy && !carries())) return false;
+    if (noisy && (may_project || unit_count > 0 || second_product() || !recurrent_product()))
+      return false;
     if (normalised() && (!noisy || h_first + h_count + (memory_slot >= 0) != slots)) return false;
     if (second_product() && (h_first != 1 || x_gate[0] != second_gate || !carries())) return false;
     if ((may_project && !has_memory()) || (unit_count > 0 && !carries())) return false;

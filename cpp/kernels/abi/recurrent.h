@@ -113,8 +113,8 @@ struct RecurrentTable {
   std::int64_t (*cache_bytes)(const Cache* cache);
   // A gate of a layer's direction at every step of the pass, or the carry (gate -1): values
   // (T, B, H) contiguous, zero past a length. Not after `backward`.
-  void (*kept_gate)(const Packed* packed, const Cache* cache, int layer, int direction, int gate,
-                    Scalar* values);
+  Status (*kept_gate)(const Packed* packed, const Cache* cache, int layer, int direction, int gate,
+                      Scalar* values);
   void (*cache_free)(Cache* cache);
 
   // What dropout multiplies the output of `layer` by: mask (T, B, width) contiguous, 0 or 1/(1-p).

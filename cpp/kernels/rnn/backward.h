@@ -53,7 +53,7 @@ class BackwardLayer {
   }
   // This thread's scratch of the phase.
   Scalar* row_space() const {
-    return g_.row_space + worker_.member * w_.units * RowPhase<Scalar, Cell>::scratch * V;
+    return g_.row_space + worker_.member * w_.units * cell.row_scratch() * V;
   }
 
   // The gradient of the carry after the last step: dc_n, else nothing.

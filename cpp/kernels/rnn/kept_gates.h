@@ -1,8 +1,6 @@
 // What a pass kept of a layer's gates, for who wants to see inside.
 #pragma once
 
-#include <vector>
-
 #include "kernels/core/activations.h"
 #include "kernels/rnn/stack.h"
 
@@ -11,8 +9,8 @@ namespace rnnfast {
 // A gate of one layer's direction at every step, or the carry for gate -1: to (T, B, H) contiguous,
 // zero past a length. After backpropagation there are gradients in its place.
 template <class Scalar>
-void kept_gate(const PackedStack<Scalar>& packed, const StackCache<Scalar>& cache, int l, int d,
-               int gate, Scalar* to) {
+Status kept_gate(const PackedStack<Scalar>& packed, const StackCache<Scalar>& cache, int l, int d,
+                 int gate, Scalar* to) {
   constexpr int V = lanes<Scalar>;
   const CellDescriptor& cell = *cache.shape.cell;
   const Schedule& schedule = cache.schedule;
@@ -24,7 +22,9 @@ void kept_gate(const PackedStack<Scalar>& packed, const StackCache<Scalar>& cach
   pass.weights = &packed.layers[l * cache.shape.D + d];
   pass.workspace = kept.workspace.data();
   pass.workspace_rows = cache.workspace_rows();
-  std::vector<Scalar> row_gates(static_cast<std::size_t>(pass.weights->units * cell.sums() * V));
+  Buffer<Scalar> row_gates;
+  if (gates != nullptr && !row_gates.reserve(product_of(pass.weights->units, cell.sums(), V)))
+    return Status::out_of_memory;
   std::fill(to, to + cache.input.T * B * H, Scalar(0));
   for (std::int64_t s = 0; s < schedule.steps; ++s)
     for (std::int64_t b = 0; b < schedule.active[s]; ++b) {
@@ -41,6 +41,7 @@ void kept_gate(const PackedStack<Scalar>& packed, const StackCache<Scalar>& cach
                     H - block * V);
       }
     }
+  return Status::ok;
 }
 
 }  // namespace rnnfast

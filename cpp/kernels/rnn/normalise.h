@@ -2,6 +2,7 @@
 // a row. Sums go through the units in their order, whoever owns the row.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/core/simd.h"

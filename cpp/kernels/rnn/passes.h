@@ -106,7 +106,7 @@ struct GradientScratch {
            dkept.reserve(cell.keeps_output() ? states : 0) &&
            (!cell.normalised() ||
             (d_norm.reserve(product_of(states, cell.norm_gradients())) &&
-             row_space.reserve(product_of(threads, any.units, cell.sums() + 1, V))));
+             row_space.reserve(product_of(threads, any.units, cell.row_scratch(), V))));
   }
 };
 

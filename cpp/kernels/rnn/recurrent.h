@@ -36,8 +36,8 @@ RecurrentTable<Scalar> make_recurrent_table() {
   };
   t.cache_bytes = [](const Cache* cache) { return reinterpret_cast<const Kept*>(cache)->bytes(); };
   t.kept_gate = [](const Packed* packed, const Cache* cache, int l, int d, int gate, Scalar* to) {
-    kept_gate(*reinterpret_cast<const Stack*>(packed), *reinterpret_cast<const Kept*>(cache), l, d,
-              gate, to);
+    return kept_gate(*reinterpret_cast<const Stack*>(packed), *reinterpret_cast<const Kept*>(cache),
+                     l, d, gate, to);
   };
   t.cache_free = [](Cache* cache) { delete reinterpret_cast<Kept*>(cache); };
   t.dropout_mask = [](Dropout dropout, int layer, std::int64_t T, std::int64_t B,

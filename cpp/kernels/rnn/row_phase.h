@@ -19,9 +19,6 @@ class RowPhase {
   using Vector = Vec<Scalar>;
 
  public:
-  // Vectors of scratch that `backward` needs for each unit block.
-  static constexpr int scratch = sums + 1;
-
   explicit RowPhase(const LayerPass<Scalar>& pass)
       : p_(pass),
         w_(*pass.weights),
@@ -73,7 +70,7 @@ class RowPhase {
   }
 
   // The way back, given dh [block][b][V] in `d_output`: the slots become the gradients of the
-  // products. `scratch` has room for as many vectors a block as said above.
+  // products. `space` has room for the cell's `row_scratch` vectors a block.
   void backward(const LayerGradients<Scalar>& g, std::int64_t s, std::int64_t b,
                 Scalar* space) const {
     const std::int64_t row = p_.schedule->first[s] + b, B = p_.schedule->B;
@@ -86,7 +83,7 @@ class RowPhase {
     if constexpr (has_memory) {
       for (std::int64_t block = 0; block < w_.units; ++block) {
         const Scalar* const slots = p_.workspace_at(block, row);
-        Scalar* const own = space + block * scratch * V;
+        Scalar* const own = space + block * cell.row_scratch() * V;
         Vector a[sums], dkept;
         gates_from(slots, block, a);
         const Vector y = get(slots, cell.memory_slot);
@@ -109,7 +106,7 @@ class RowPhase {
     }
     for (std::int64_t block = 0; block < w_.units; ++block) {
       const Scalar* const slots = p_.workspace_at(block, row);
-      Scalar* const own = space + block * scratch * V;
+      Scalar* const own = space + block * cell.row_scratch() * V;
       Vector a[sums], dk;
       if constexpr (has_memory) {
         for (int i = 0; i < sums; ++i) a[i] = get(own, i);
@@ -140,7 +137,7 @@ class RowPhase {
     for (int i = 0; i < norms - has_memory; ++i) finish(i);
     for (std::int64_t block = 0; block < w_.units; ++block) {
       Scalar* const slots = p_.workspace_at(block, row);
-      const Scalar* const own = space + block * scratch * V;
+      const Scalar* const own = space + block * cell.row_scratch() * V;
       const Vector valid = valid_at(block);
 #pragma GCC unroll 9
       for (int slot = 0; slot < products; ++slot) {

@@ -1,6 +1,9 @@
 // A stack of layers, each in one or two directions, during a pass, and what the pass keeps.
 #pragma once
 
+#include <memory>
+#include <new>
+
 #include "kernels/core/random.h"
 #include "kernels/core/scan.h"
 #include "kernels/gemm/packed_stack.h"

@@ -40,7 +40,9 @@ struct Worker {
   }
   // Of a step's rows where each is a whole piece of work, whatever else is dealt out.
   Range share_of_rows(Range all) const {
-    return split_rows ? my_rows(all) : share(all.end, member, members);
+    if (split_rows) return my_rows(all);
+    const Range mine = share(all.end - all.begin, member, members);
+    return {all.begin + mine.begin, all.begin + mine.end};
   }
   // Between two steps: threads that own rows need nothing from each other.
   void step_barrier() const {

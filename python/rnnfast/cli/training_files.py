@@ -69,7 +69,9 @@ def set_aside(checkpoint: Path, wanted: bool) -> Iterator[None]:
     if not wanted or not checkpoint.exists() or kind_of(checkpoint) != "checkpoint":
         yield
         return
-    aside = Path(f"{checkpoint}.old")
+    number = 1
+    while os.path.lexists(aside := Path(f"{checkpoint}.old{number}")):  # of a run that was killed
+        number += 1
     os.replace(checkpoint, aside)
     try:
         yield

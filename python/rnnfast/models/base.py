@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import json
 import os
@@ -91,7 +92,23 @@ class Model:
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
         parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-        return {p.name: p.default for p in parameters}
+        variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+        own = {p.name: p.default for p in parameters if p.kind not in variable}
+        if any(p.kind is p.VAR_KEYWORD for p in parameters):  # what the constructor above takes
+            above = next(kind for kind in cls.__mro__[1:] if "__init__" in vars(kind))
+            own = {**(above._defaults() if issubclass(above, Model) else {}), **own}
+        return own
+
+    def _hyperparameters(self) -> dict[str, Any]:
+        """Return what `get_params` does, and what a constructor of one's own does not take."""
+        fields: Any = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+        hidden = {f.name: getattr(self, f.name) for f in fields if f.init}
+        return {**hidden, **self.get_params(deep=False)}
+
+    def _set_hyperparameters(self, params: Mapping[str, Any]) -> None:
+        _require_known(params, self._hyperparameters())
+        for name, value in params.items():
+            setattr(self, name, value)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyperparameters by name.
@@ -126,9 +143,7 @@ class Model:
             If a name is unknown; nothing is set then.
         """
         known = self._defaults()
-        for name in params:
-            if name not in known:
-                raise ValueError(f"{one_line(name)}: expected one of {', '.join(known)}")
+        _require_known(params, known)
         for name, value in params.items():
             setattr(self, name, value)
         return self
@@ -177,7 +192,7 @@ class Model:
 
     def _params_to_save(self) -> dict[str, Any]:
         """Return the hyperparameters packed for JSON, or raise TypeError naming the culprit."""
-        return _to_save(self.get_params(deep=False))
+        return _to_save(self._hyperparameters())
 
     @property
     def num_parameters(self) -> int:
@@ -262,6 +277,12 @@ class Model:
         self.history_, self.best_epoch_, self.stopped_ = history, best_epoch, learned["stopped"]
 
 
+def _require_known(params: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    for name in params:
+        if name not in known:
+            raise ValueError(f"{one_line(name)}: expected one of {', '.join(known)}")
+
+
 def _to_save(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return hyperparameters packed for JSON, or raise TypeError naming the culprit."""
     saved: dict[str, Any] = {}
@@ -287,13 +308,17 @@ def restore_model(arrays: Mapping[str, Array], description: Mapping[str, Any]) -
         raise ValueError(f"model: expected one of {listed(sorted(known))}, got {shown(name)}")
     params, learned = unpack(description["parameters"]), description["learned"]
     with parameters_of_file(sum(array.size for array in arrays.values())):
-        model = known[name]().set_params(**params)
-        model.set_params(**unpack(learned.get("trained_with", {})))
+        defaults = known[name]._defaults().items()
+        required = {n: params[n] for n, value in defaults if value is inspect.Parameter.empty}
+        model = known[name](**required)
+        model._set_hyperparameters(params)
+        model._set_hyperparameters(unpack(learned.get("trained_with", {})))
         model._check_hyperparameters()
-        model._trained_with = model.get_params()
+        model._trained_with = model._hyperparameters()
         model._restore(learned)
     spread_arrays(model._modules(), arrays)
-    return model.set_params(**params)
+    model._set_hyperparameters(params)
+    return model
 
 
 register("model", Model, restore_model)

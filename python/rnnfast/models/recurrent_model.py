@@ -171,7 +171,7 @@ class RecurrentModel(Model, base=True):
         begins. All else is as `TrainingLoop` takes it.
         """
         trained.history_, trained.best_epoch_, trained.stopped_ = [], 0, ""
-        trained._trained_with = copy.deepcopy(trained.get_params())
+        trained._trained_with = copy.deepcopy(trained._hyperparameters())
         modules = trained._modules()
         how = trained._options(FittingOptions)
         optimizer = make_optimizer(how.optimizer, modules, how.learning_rate, how.optimizer_options)

@@ -34,7 +34,7 @@ _MOST_LEVELS = 50  # of lists in lists
 _call = threading.local()
 
 _DROPS = ("dropout", "p")  # probabilities, which may change
-_FREE = {*_DROPS, "batch_first", "variational", "zoneout", "recurrent_dropout"}
+_FREE = {*_DROPS, "batch_first", "variational"}
 
 
 @functools.lru_cache(maxsize=256)

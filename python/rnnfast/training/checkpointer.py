@@ -125,7 +125,7 @@ class Checkpointer:
         if self._path is None:
             return
         state = self._state
-        self._written, self._claimed = time.perf_counter(), None
+        self._written = time.perf_counter()
         try:
             write_checkpoint(
                 self._path,
@@ -140,6 +140,8 @@ class Checkpointer:
             if first:
                 raise
             self._reporter.tell(f"checkpoint: {error}")
+        else:
+            self._claimed = None
 
     def resume(self) -> None:
         """Go on from the file; if that fails, nothing is changed."""

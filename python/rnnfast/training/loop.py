@@ -397,7 +397,7 @@ class TrainingLoop(Generic[Batch]):
             self.model,
         )
         try:
-            return any([callback(progress) for callback in self.callbacks])
+            return any([_stops(callback(progress)) for callback in self.callbacks])
         except BaseException:
             if _are_finite(collect_arrays(self.modules)):
                 self._file.write()  # what was learned up to here is whole
@@ -432,6 +432,17 @@ class TrainingLoop(Generic[Batch]):
         absurd = describe_absurdity(self._at, self.baseline)
         if absurd:
             self.reporter.tell(absurd)
+
+
+def _stops(result: Any) -> bool:
+    """Return whether a callback's result stops training."""
+    try:
+        return bool(result)
+    except Exception:  # such as that of an array
+        kind = type(result).__name__
+        raise TypeError(
+            f"callbacks: expected each to return True, False or None, got {kind}"
+        ) from None
 
 
 def _are_finite(arrays: Mapping[str, Array]) -> bool:

@@ -111,7 +111,7 @@ def restore(model: torch.nn.Module) -> None:
     """
     _require_module(model)
     with _lock:
-        _restore([m for _, m in _walk(model) if isinstance(m, Swapped)])
+        _restore([m for m in _once(model) if isinstance(m, Swapped)])
 
 
 @contextlib.contextmanager
@@ -166,18 +166,34 @@ def _require_module(model: object) -> None:
         raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
 
 
-def _walk(
-    module: torch.nn.Module, name: str = "", above: tuple[torch.nn.Module, ...] = ()
-) -> Iterator[tuple[str, torch.nn.Module]]:
+# Names of a model's modules from which on those of shared ones are told once only: there are
+# exponentially many of modules within modules that are shared.
+_MOST_NAMES = 10_000
+
+
+def _walk(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
     """Yield every module within under each of its names."""
-    yield name, module
-    for key, child in module._modules.items():
-        if child is not None and child is not module and child not in above:
-            yield from _walk(child, f"{name}.{key}" if name else key, (*above, module))
+    seen: set[torch.nn.Module] = set()
+    names = 0
+
+    def under(
+        module: torch.nn.Module, name: str, above: tuple[torch.nn.Module, ...]
+    ) -> Iterator[tuple[str, torch.nn.Module]]:
+        nonlocal names
+        names += 1
+        seen.add(module)
+        yield name, module
+        for key, child in module._modules.items():
+            if child is None or child is module or child in above:
+                continue
+            if names < _MOST_NAMES or child not in seen:
+                yield from under(child, f"{name}.{key}" if name else key, (*above, module))
+
+    return under(model, "", ())
 
 
 def _once(model: torch.nn.Module) -> list[torch.nn.Module]:
-    return list(dict.fromkeys(module for _, module in _walk(model)))
+    return list(model.modules())
 
 
 def _swap(model: torch.nn.Module) -> tuple[Report, list[torch.nn.Module]]:

@@ -27,6 +27,11 @@ class Convertible(Recurrent):
     """Base of the layers that others have too: RNN, GRU and LSTM."""
 
     @classmethod
+    def _kind(cls) -> str:
+        """Return the name of the layer, of which this may be a subclass."""
+        return next(kind.__name__ for kind in cls.__mro__ if kind.__name__ in _CELLS)
+
+    @classmethod
     def from_torch(
         cls: type[Made], module: Any, *, seed: int | np.random.Generator | None = None
     ) -> Made:
@@ -53,7 +58,7 @@ class Convertible(Recurrent):
             If the weights are not in float32 or float64, not in memory, or made at each call by
             a hook, as those that are pruned.
         """
-        is_layer = require_torch(cls._name.upper(), module)
+        is_layer = require_torch(cls._kind(), module)
         layer: Made = cls(**options_of(module, is_layer), dtype=dtype_of(module), seed=seed)
         end = "" if is_layer else "_l0"
         names = layer.parameters()
@@ -128,7 +133,7 @@ class Convertible(Recurrent):
         z is the share of the old state (:doc:`/conventions`). Where it is that of the new one, the
         blocks z of ``W``, ``U`` and ``b`` must be negated before.
         """
-        kind = cls._name.upper()
+        kind = cls._kind()
         require_derived(options, _DERIVED)
         for name, value in (("projection", projection), ("peepholes", peepholes)):
             if value is not None and kind != "LSTM":

@@ -25,7 +25,7 @@ def require_torch(kind: str, module: Any) -> bool:
     if not isinstance(module, bases):
         raise TypeError(f"module: expected a torch.nn.{kind} or {kind}Cell, got {name}")
     passes = vars(module).get("forward", type(module).forward)
-    if passes.__module__ not in _PASSES:
+    if getattr(passes, "__module__", None) not in _PASSES:
         raise TypeError(
             f"module: expected the forward of torch.nn.{kind}, got a {name} with one of its own"
         )

@@ -180,7 +180,7 @@ class Reader:
 
     def biases(self, name: str, value: Any, size: int) -> list[Array]:
         """Return both biases; of a single one the other is zero."""
-        if isinstance(value, (list, tuple)) and len(value) == 2:
+        if isinstance(value, (list, tuple)) and len(value) == 2 and np.ndim(value[0]):
             pair = [(f"{name}[{k}]", one) for k, one in enumerate(value)]
         else:
             array = self.array(name, value)

@@ -55,6 +55,7 @@ class NoisyRecurrent(Recurrent):
         seed: int | np.random.Generator | None = None,
     ) -> None:
         self.layer_norm = check_bool("layer_norm", layer_norm)
+        zoneout = tuple(zoneout) if isinstance(zoneout, list) else zoneout
         self.zoneout = zoneout
         pair = zoneout if self._lstm and isinstance(zoneout, (tuple, list)) else (zoneout, zoneout)
         if len(pair) != 2:
@@ -118,7 +119,7 @@ class NoisyRecurrent(Recurrent):
             np.empty((layers * directions, *shape), self.dtype) if rate > 0 else None
             for rate in rates
         )
-        between: list[int] = []
+        between = 0
         for place in range(layers * directions):
             for mask, rate in ((keep_h, rates[0]), (keep_c, rates[1])):
                 if mask is not None:
@@ -126,6 +127,7 @@ class NoisyRecurrent(Recurrent):
             if drop is not None:
                 ones = np.ones(shape, self.dtype)
                 drop[place] = _core.dropout(ones, rates[2], int(rng.integers(2**63)))
-            if (place + 1) % directions == 0:  # the seed between two layers
-                between.append(int(rng.integers(2**63)))
-        return (keep_h, keep_c, drop), between[0]
+            if (place + 1) % directions == 0:  # drawn after each layer, as seeds always did
+                drawn = int(rng.integers(2**63))
+                between = between or drawn
+        return (keep_h, keep_c, drop), between
