@@ -14,7 +14,7 @@ import pytest
 
 import rnnfast as rf
 from rnnfast.io.tensors import collect_arrays
-from rnnfast.models.base import NotFittedError
+from rnnfast.models.base import Model, NotFittedError
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.examples import ExampleBatches, digest, hold_out, pad_batch
 
@@ -419,27 +419,36 @@ def test_hyperparameters_may_be_numbers_of_numpy(number: type[np.integer[Any]]) 
     assert type(model.batch_size) is number
 
 
-class Averaging(rf.SequenceClassifier):
-    """A model whose constructor takes less, and decides the rest."""
-
-    def __init__(self, average: bool = False) -> None:
-        super().__init__(
-            hidden_size=8 if average else 4, epochs=2, verbose=0, seed=1,
-            pooling="mean" if average else "max",
-        )  # fmt: skip
-        self.average = average
-
-
-class Needing(rf.SequenceClassifier):
-    def __init__(self, extra: int, **others: Any) -> None:
-        super().__init__(**others)
-        self.extra = extra
-
-
 X_OWN, Y_OWN = np.random.default_rng(0).normal(size=(20, 3, 2)), ["p", "q"] * 10
 
 
-def test_files_keep_what_a_constructor_of_ones_own_decides(tmp_path: Path) -> None:
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Models with constructors of their own, which files know for the time of a test."""
+    monkeypatch.setattr(Model, "_classes", dict(Model._classes))
+
+    class Averaging(rf.SequenceClassifier):
+        """A model whose constructor takes less, and decides the rest."""
+
+        def __init__(self, average: bool = False) -> None:
+            super().__init__(
+                hidden_size=8 if average else 4, epochs=2, verbose=0, seed=1,
+                pooling="mean" if average else "max",
+            )  # fmt: skip
+            self.average = average
+
+    class Needing(rf.SequenceClassifier):
+        def __init__(self, extra: int, **others: Any) -> None:
+            super().__init__(**others)
+            self.extra = extra
+
+    return {"Averaging": Averaging, "Needing": Needing}
+
+
+def test_files_keep_what_a_constructor_of_ones_own_decides(
+    own: dict[str, Any], tmp_path: Path
+) -> None:
+    Averaging, Needing = own["Averaging"], own["Needing"]
     for model in (
         Averaging(average=True),
         Needing(3, hidden_size=4, epochs=2, verbose=0, seed=1, pooling="mean"),
@@ -452,7 +461,10 @@ def test_files_keep_what_a_constructor_of_ones_own_decides(tmp_path: Path) -> No
     assert "hidden_size" in Needing(3).get_params() and Needing(3).get_params()["extra"] == 3
 
 
-def test_a_resumption_sees_what_a_constructor_of_ones_own_decides(tmp_path: Path) -> None:
+def test_a_resumption_sees_what_a_constructor_of_ones_own_decides(
+    own: dict[str, Any], tmp_path: Path
+) -> None:
+    Averaging = own["Averaging"]
     path = tmp_path / "c"
     Averaging().fit(X_OWN, Y_OWN, checkpoint=path, callbacks=[lambda p: p.step == 1])
     other = Averaging()

@@ -269,11 +269,12 @@ def test_what_is_no_layer_of_pytorch_is_refused() -> None:
         rf.GRU.from_torch({})
 
 
-class Named(rf.LSTM, name="conversion_test_lstm"):
-    """A subclass that models and files may know by a name of its own."""
+def test_a_subclass_with_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnnfast.nn.recurrent.base.LAYERS", {})
 
+    class Named(rf.LSTM, name="named_lstm"):
+        """A subclass that models and files may know by a name of its own."""
 
-def test_a_subclass_with_a_name_of_its_own() -> None:
     rng = np.random.default_rng(0)
     W, U = rng.normal(size=(4 * H, I)), rng.normal(size=(4 * H, H))
     made = Named.from_weights(W, U, gates="ifgo", transposed=False)
