@@ -88,8 +88,9 @@ class GradientProducts {
   }
   void set_to_zero(Scalar* numbers, std::int64_t count) const {
     const Range part = share(count, worker_.member, worker_.members);
-    std::memset(numbers + part.begin, 0,
-                static_cast<std::size_t>(part.end - part.begin) * sizeof(Scalar));
+    if (part.begin < part.end)  // there may be none at all, and no memory for them
+      std::memset(numbers + part.begin, 0,
+                  static_cast<std::size_t>(part.end - part.begin) * sizeof(Scalar));
   }
 
   static RNNFAST_INLINE void add_to(Scalar* to, const Vec<Scalar>& value) {
