@@ -193,6 +193,6 @@ class PartedPass:
         results: tuple[Array, Array, Array, _core.ForwardCache | None] = self._native.forward(
             take(self._x, part), h, c, self._direction.lengths(part), reset,
             False, keep, 0.0 if seed is None else layer.dropout, seed or 0, layer.variational,
-            noise=noise,
+            None, 0, noise,
         )  # fmt: skip
         return results
