@@ -1,4 +1,4 @@
-"""Names that have moved: the old ones of modules still import, with a warning, and of functions.
+"""Names that have moved: the old ones, of modules, classes and functions, work with a warning.
 
 They go with the release after next.
 """

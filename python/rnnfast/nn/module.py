@@ -127,8 +127,8 @@ class Module:
                 value = check_probability(name, value)
             elif "_parameters" in kept and name in _fixed_options(kind):
                 raise AttributeError(
-                    f"{name}: expected to stay {shown(kept[name])}, by which the parameters were "
-                    f"made, got {shown(value)}; make another {kind.__name__}"
+                    f"{name}: expected to stay {shown(kept[name])}, by which the layer was made, "
+                    f"got {shown(value)}; make another {kind.__name__}"
                 )
         super().__setattr__(name, value)
 
