@@ -121,10 +121,10 @@ struct TileTest : testing::Test {
   // in every height that the registers hold; and a single row of many blocks.
   template <int Count, class F>
   static void shapes_of(const F& f) {
-    using Shape = BlockTile<Count>;
-    heights<tile_rows<Count>, 1, Count>(f);
-    if constexpr (Shape::blocks > 1) heights<Shape::rows, Shape::blocks, Count>(f);
-    heights<1, Shape::wide, Count>(f);
+    constexpr TileShape shape = tile_shape(Count);
+    heights<tile_rows(Count), 1, Count>(f);
+    if constexpr (shape.blocks > 1) heights<shape.rows, shape.blocks, Count>(f);
+    heights<1, shape.wide, Count>(f);
   }
   template <class F>
   static void shapes(const F& f) {

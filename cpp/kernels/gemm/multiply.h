@@ -93,9 +93,9 @@ void edge_tile(const Left& left, const Scalar* panel, std::int64_t depth, Start 
 // Calls f(std::integral_constant<int, W>) for a width that tiles of MR rows have.
 template <int MR, class F>
 RNNFAST_INLINE void with_width(int width, const F& f) {
-  if constexpr (MR <= tile_rows<4>)
+  if constexpr (MR <= tile_rows(4))
     if (width == 4) return f(std::integral_constant<int, 4>());
-  if constexpr (MR <= tile_rows<3>)
+  if constexpr (MR <= tile_rows(3))
     if (width == 3) return f(std::integral_constant<int, 3>());
   if (width == 2) return f(std::integral_constant<int, 2>());
   f(std::integral_constant<int, 1>());
@@ -172,7 +172,7 @@ template <class Scalar, class Left, class Right>
 void multiply_part(const Rectangle& part, std::int64_t K, const Left& left, const Right& right,
                    const Panels<Scalar>& panels, const Target<Scalar>& target, Scalar* scratch) {
   const int widest = panels.widest();
-  const int height = widest == 4 ? tile_rows<4> : widest == 3 ? tile_rows<3> : tile_rows<2>;
+  const int height = widest == 4 ? tile_rows(4) : widest == 3 ? tile_rows(3) : tile_rows(2);
   const std::int64_t rows = part.rows.end - part.rows.begin, tiles = ceil_div(rows, height);
   const std::int64_t at_once =
       std::min(kPanelGroup, kPanelBudget<Scalar> / (kDepth * widest * lanes<Scalar>));
@@ -188,7 +188,7 @@ void multiply_part(const Rectangle& part, std::int64_t K, const Left& left, cons
       for (std::int64_t t = 0; t < tiles; ++t) {
         const std::int64_t m = part.rows.begin + rows * t / tiles;
         const int count = static_cast<int>(part.rows.begin + rows * (t + 1) / tiles - m);
-        with_rows<tile_rows<2>>(count, [&](auto mr) {
+        with_rows<tile_rows(2)>(count, [&](auto mr) {
           constexpr int MR = decltype(mr)::value;
           const auto tile = detail::tile_of<Scalar, MR>(left, m, k0, depth, copy);
           const Range next{m + count, std::min(m + 2 * count, part.rows.end)};
@@ -222,7 +222,7 @@ template <class Scalar, class Left, class Right>
 void multiply(std::int64_t M, std::int64_t N, std::int64_t K, const Left& left, const Right& right,
               const Target<Scalar>& target, Scalar* scratch, int threads) {
   const Panels<Scalar> panels(N);
-  const int height = panels.widest() == 4 ? tile_rows<4> : tile_rows<3>;
+  const int height = panels.widest() == 4 ? tile_rows(4) : tile_rows(3);
   // Not worth a second thread for less than a few microseconds.
   parallel(useful_threads(threads, M * N * (K + 16), 1 << 19), [&](int rank, int size) {
     multiply_part(rectangle_of(M, height, panels.count(), rank, size), K, left, right, panels,

@@ -186,26 +186,34 @@ RNNFAST_INLINE void accumulate_rows(Tile<Scalar, MR, U, G>& acc, Rows<Scalar, MR
   total.give(acc);
 }
 
-// Rows of a full tile of U * G vectors for this instruction set: 6x4, 8x3, 12x2 with 32 registers;
-// 3x4, 4x3, 6x2 with 16.
-template <int Vectors>
-constexpr int tile_rows = kRegisters >= 32 ? (Vectors >= 4   ? 6
-                                              : Vectors == 3 ? 8
-                                                             : 12)
-                                           : (Vectors >= 4   ? 3
-                                              : Vectors == 3 ? 4
-                                                             : 6);
+// Rows of a full tile of so many vectors: 6x4, 8x3, 12x2 with 32 registers; 3x4, 4x3, 6x2 with 16.
+constexpr int tile_rows(int vectors) {
+  const int rows = vectors >= 4 ? 3 : vectors == 3 ? 4 : 6;
+  return kRegisters >= 32 ? 2 * rows : rows;
+}
 
-// Tile of a product whose right operand has `Count` vectors per block: blocks and rows.
-template <int Count>
-struct BlockTile {
-  static constexpr int blocks = Count >= 3 ? 1 : Count == 2 ? 2 : 4;
-  static constexpr int rows = tile_rows<blocks * Count>;
-  // For a single row: enough accumulators to hide a multiply-add's latency.
-  static constexpr int wide = Count >= 4 ? 2 : Count == 3 ? 3 : 8 / Count;
+// Tiles of a product whose right operand has so many vectors per block.
+struct TileShape {
+  int blocks, rows;
+  int wide;  // blocks for a single row: enough accumulators to hide a multiply-add's latency
 };
+constexpr TileShape tile_shape(int count) {
+  const int blocks = count >= 3 ? 1 : count == 2 ? 2 : 4;
+  return {blocks, tile_rows(blocks * count), count >= 4 ? 2 : count == 3 ? 3 : 8 / count};
+}
 
-// Calls f(std::integral_constant<int, n>) for a run-time n in [1, Max].
+// Whether blocks in groups of `most`, and what is left in groups half as large and so on, come in
+// groups of so many.
+constexpr bool in_groups(int most, int blocks) {
+  for (; most > 0; most /= 2)
+    if (most == blocks) return true;
+  return false;
+}
+
+// The longest of tiles, in vectors.
+constexpr int kTileVectors = kRegisters >= 32 ? 24 : 12;
+
+// Calls f(std::integral_constant<int, n>()) for a run-time n in [1, Max].
 template <int Max, class F>
 RNNFAST_INLINE void with_rows(int n, const F& f) {
   if constexpr (Max > 1) {

@@ -15,7 +15,6 @@ template <class Scalar, class Cell>
 class BackwardLayer {
   static constexpr int V = lanes<Scalar>;
   static constexpr const CellDescriptor& cell = Cell::descriptor;
-  using Shape = BlockTile<1>;
 
  public:
   BackwardLayer(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
@@ -114,11 +113,11 @@ class BackwardLayer {
     const bool down = p_.goes_down(s);
     const std::int64_t later = s + 1 < schedule.steps ? schedule.active[s + 1] : 0;
     for (const bool ends : {false, true})
-      for_tiles<Shape>(worker_, outputs_, ends ? Range{later, n} : Range{0, later}, batch, down,
-                       [&](auto block, auto blocks, auto b, auto rows, const Prefetch& prefetch) {
-                         output_tile<decltype(rows)::value, decltype(blocks)::value>(
-                             s, block, b, ends, prefetch);
-                       });
+      for_tiles(tile_shape(1), worker_, outputs_, ends ? Range{later, n} : Range{0, later}, batch,
+                down,
+                [&](std::int64_t block, std::int64_t b, TileSize size, const Prefetch& prefetch) {
+                  output_tile(s, block, b, size, ends, prefetch);
+                });
     if constexpr (cell.may_project) project(s, n);
     if constexpr (cell.normalised()) {
       worker_.step_barrier();
@@ -128,11 +127,10 @@ class BackwardLayer {
     }
     if constexpr (cell.second_product()) {
       worker_.step_barrier();
-      for_tiles<Shape>(worker_, blocks_, {0, n}, batch, down,
-                       [&](auto block, auto blocks, auto b, auto rows, const Prefetch& prefetch) {
-                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
-                                                                                     prefetch);
-                       });
+      for_tiles(tile_shape(1), worker_, blocks_, {0, n}, batch, down,
+                [&](std::int64_t block, std::int64_t b, TileSize size, const Prefetch& prefetch) {
+                  second_tile(s, block, b, size, prefetch);
+                });
     }
     worker_.step_barrier();
   }
@@ -140,30 +138,25 @@ class BackwardLayer {
   void project(std::int64_t s, std::int64_t n) {
     if (!w_.projection) return;
     worker_.step_barrier();
-    for_tiles<Shape>(worker_, blocks_, {0, n}, p_.schedule->B, p_.goes_down(s),
-                     [&](auto block, auto blocks, auto b, auto rows, const Prefetch&) {
-                       projection_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b);
-                     });
+    for_tiles(tile_shape(1), worker_, blocks_, {0, n}, p_.schedule->B, p_.goes_down(s),
+              [&](std::int64_t block, std::int64_t b, TileSize size, const Prefetch& prefetch) {
+                projection_tile(s, block, b, size, prefetch);
+              });
   }
 
   // dh<t> = dy<t> + W_hh^T dG<t+1> for sequences that go on, + dh_n for those that end here.
-  template <int MR, int U>
-  void output_tile(std::int64_t s, std::int64_t block, std::int64_t b, bool ends,
+  void output_tile(std::int64_t s, std::int64_t block, std::int64_t b, TileSize size, bool ends,
                    const Prefetch& prefetch) {
     const Schedule& schedule = *p_.schedule;
-    const std::int64_t row = schedule.first[s] + b;
-    Vec<Scalar> acc[MR][U][1];
-    clear<Scalar, MR, U, 1>(acc);
-    const std::int64_t next = schedule.first[s + 1] + b;
+    const std::int64_t row = schedule.first[s] + b, next = schedule.first[s + 1] + b;
+    TileSums<Scalar> sums(size, 1);
     if (!ends)
-      accumulate_slots<Scalar, MR, U>(acc, p_, next, cell.h_first, w_.h_width(), w_.w_hh_t, block,
-                                      prefetch);
-    Scalar product[U][MR][V];
-    spill(acc, product);
-    for (int u = 0; u < U; ++u)
-      for (int m = 0; m < MR; ++m) {
-        Vec<Scalar> dh = load(static_cast<const Scalar*>(product[u][m]));
-        if (!ends && p_.is_reset(next + m)) dh = zeros<Scalar>();
+      slots_product(p_, next, cell.h_first, w_.h_width(), size, w_.w_hh_t, block, prefetch,
+                    sums.all());
+    for (int u = 0; u < size.blocks; ++u)
+      for (int m = 0; m < size.rows; ++m) {
+        Vec<Scalar> dh = zeros<Scalar>();
+        if (!ends && !p_.is_reset(next + m)) dh = load(sums.at(m, u));
         if constexpr (cell.keeps_output())
           if (!ends) dh = add(dh, load(static_cast<const Scalar*>(dkept_at(block + u, b + m))));
         dh = output_gradient(dh, row + m, block + u, b + m, ends);
@@ -186,34 +179,17 @@ class BackwardLayer {
     return dh;
   }
 
-  // The pointwise part is a loop, not unrolled over the tile: from memory, one vector at a time.
-  template <int MR, int U>
-  static RNNFAST_INLINE void spill(const Vec<Scalar> (&acc)[MR][U][1], Scalar (&to)[U][MR][V]) {
-#pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 8
-      for (int u = 0; u < U; ++u) store(static_cast<Scalar*>(to[u][m]), acc[m][u][0]);
-  }
-
   // d(o tanh c) = W_hr^T dh.
-  template <int MR, int U>
-  void projection_tile(std::int64_t s, std::int64_t block, std::int64_t b) {
-    const std::int64_t rows = p_.schedule->rows, row = p_.schedule->first[s] + b;
-    Vec<Scalar> acc[MR][U][1];
-    clear<Scalar, MR, U, 1>(acc);
-    for (std::int64_t output = 0; output < w_.outputs; ++output) {
-      Rows<Scalar, MR> left;
-      for (int m = 0; m < MR; ++m) left.row[m] = g_.d_output + (output * rows + row + m) * V;
-      const Scalar* right[U];
-      for (int u = 0; u < U; ++u)
-        right[u] = w_.w_hr_t + ((block + u) * w_.outputs + output) * V * V;
-      accumulate<Scalar, MR, U, 1>(acc, left, right, V, V);
-    }
-    Scalar dm[U][MR][V];
-    spill(acc, dm);
-    for (int u = 0; u < U; ++u)
-      for (int m = 0; m < MR; ++m)
-        finish(load(static_cast<const Scalar*>(dm[u][m])), row + m, block + u, s, b + m);
+  void projection_tile(std::int64_t s, std::int64_t block, std::int64_t b, TileSize size,
+                       const Prefetch& prefetch) {
+    const std::int64_t row = p_.schedule->first[s] + b;
+    TileSums<Scalar> sums(size, 1);
+    multiply_tile<Scalar>(size,
+                          {g_.d_output + row * V, p_.schedule->rows * V, V, w_.outputs, V,
+                           w_.outputs, w_.w_hr_t, block, prefetch},
+                          sums.all());
+    for (int u = 0; u < size.blocks; ++u)
+      for (int m = 0; m < size.rows; ++m) finish(load(sums.at(m, u)), row + m, block + u, s, b + m);
   }
 
   // The pointwise part for one sequence and one block.
@@ -246,19 +222,19 @@ class BackwardLayer {
   }
 
   // Through the product whose input was a gate times h<t-1>.
-  template <int MR, int U>
-  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Prefetch& prefetch) {
+  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b, TileSize size,
+                   const Prefetch& prefetch) {
     const std::int64_t row = p_.schedule->first[s] + b;
-    Vec<Scalar> acc[MR][U][1];
-    clear<Scalar, MR, U, 1>(acc);
-    accumulate_slots<Scalar, MR, U>(acc, p_, row, 0, V, w_.w_second_t, block, prefetch);
-    for (int m = 0; m < MR; ++m)
-      for (int u = 0; u < U; ++u) {
+    TileSums<Scalar> sums(size, 1);
+    slots_product(p_, row, 0, V, size, w_.w_second_t, block, prefetch, sums.all());
+    for (int u = 0; u < size.blocks; ++u)
+      for (int m = 0; m < size.rows; ++m) {
         Scalar* gate = p_.workspace_at(block + u, row + m) + V;
         Scalar* dcarry = dcarry_at(block + u, b + m);
         Vec<Scalar> r = load(static_cast<const Scalar*>(gate));
         Vec<Scalar> d = load(static_cast<const Scalar*>(dcarry));
-        Cell::gates_backward(r, acc[m][u][0], d, p_.previous_carry(row + m, block + u, s, b + m));
+        Cell::gates_backward(r, load(sums.at(m, u)), d,
+                             p_.previous_carry(row + m, block + u, s, b + m));
         store(gate, r);
         store(dcarry, p_.is_reset(row + m) ? zeros<Scalar>() : d);
       }
@@ -277,15 +253,16 @@ class BackwardLayer {
                       load(static_cast<const Scalar*>(dcarry_at(block, b))), w_.H - block * V);
     if (g_.dh0 == nullptr) return;
     const Range outputs = share(w_.outputs, worker_.member, worker_.members);
-    for_block_groups<Shape::blocks>(
-        outputs, false, outputs.begin, [&](std::int64_t block, auto blocks, std::int64_t next) {
-          constexpr int U = decltype(blocks)::value;
-          for_row_tiles<Shape::rows>({0, begun}, next,
-                                     [&](std::int64_t b, auto rows, const Prefetch& prefetch) {
-                                       initial_tile<decltype(rows)::value, U>(block, b, prefetch);
-                                     });
+    constexpr TileShape shape = tile_shape(1);
+    for_block_groups(
+        shape.blocks, outputs, false, outputs.begin,
+        [&](std::int64_t block, int group, std::int64_t next) {
+          for_row_tiles(shape.rows, {0, begun}, next,
+                        [&](std::int64_t b, int rows, const Prefetch& prefetch) {
+                          initial_tile(block, b, {rows, group}, prefetch);
+                        });
           for (std::int64_t b = begun; b < schedule.B; ++b)
-            for (int u = 0; u < U; ++u) {
+            for (int u = 0; u < group; ++u) {
               const std::int64_t at = schedule.order[b] * w_.P + (block + u) * V;
               const std::int64_t count = w_.P - (block + u) * V;
               store_first(g_.dh0 + at,
@@ -295,19 +272,16 @@ class BackwardLayer {
         });
   }
 
-  template <int MR, int U>
-  void initial_tile(std::int64_t block, std::int64_t b, const Prefetch& prefetch) {
-    Vec<Scalar> acc[MR][U][1];
-    clear<Scalar, MR, U, 1>(acc);
+  void initial_tile(std::int64_t block, std::int64_t b, TileSize size, const Prefetch& prefetch) {
+    TileSums<Scalar> sums(size, 1);
     if constexpr (cell.recurrent_product())
-      accumulate_slots<Scalar, MR, U>(acc, p_, b, cell.h_first, w_.h_width(), w_.w_hh_t, block,
-                                      prefetch);
-    Scalar product[U][MR][V];
-    spill(acc, product);
-    for (int m = 0; m < MR; ++m)
-      for (int u = 0; u < U; ++u) {
-        Vec<Scalar> dh = load(static_cast<const Scalar*>(product[u][m]));
-        if (p_.is_reset(b + m)) dh = zeros<Scalar>();
+      slots_product(p_, b, cell.h_first, w_.h_width(), size, w_.w_hh_t, block, prefetch,
+                    sums.all());
+    for (int u = 0; u < size.blocks; ++u)
+      for (int m = 0; m < size.rows; ++m) {
+        Vec<Scalar> dh = zeros<Scalar>();
+        if constexpr (cell.recurrent_product())
+          if (!p_.is_reset(b + m)) dh = load(sums.at(m, u));
         if constexpr (cell.keeps_output())
           dh = add(dh, load(static_cast<const Scalar*>(dkept_at(block + u, b + m))));
         if constexpr (cell.carry == Carry::output)

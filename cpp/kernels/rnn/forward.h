@@ -19,8 +19,7 @@ template <class Scalar, class Cell>
 class ForwardLayer {
   static constexpr int V = lanes<Scalar>;
   static constexpr const CellDescriptor& cell = Cell::descriptor;
-  using Recurrent = BlockTile<cell.h_count>;
-  using Plain = BlockTile<1>;
+  static constexpr TileShape kRecurrent = tile_shape(cell.h_count);
 
  public:
   ForwardLayer(const LayerPass<Scalar>& pass, const Worker& worker)
@@ -93,13 +92,12 @@ class ForwardLayer {
       for (std::int64_t s = steps.begin; s < steps.end; ++s) {
         const Range mine = worker_.my_rows({0, p_.schedule->active[s]});
         for (std::int64_t b = mine.begin; b < mine.end; ++b) {
-          const std::int64_t row = p_.schedule->first[s] + b;
-          Scalar* slots = p_.workspace_at(block, workspace_row(s, row));
+          const Place at = place(s, block, b);
+          const Scalar* slots = at.slots;
           Vec<Scalar> v[cell.slots];
 #pragma GCC unroll 8
-          for (int slot = 0; slot < cell.slots; ++slot)
-            v[slot] = load(static_cast<const Scalar*>(slots + slot * V));
-          finish(v, slots, row, block, s, b);
+          for (int slot = 0; slot < cell.slots; ++slot) v[slot] = load(slots + slot * V);
+          finish(v, at);
         }
       }
   }
@@ -111,18 +109,17 @@ class ForwardLayer {
     const Range all{0, p_.schedule->active[s]};
     // A single step finds weights that fit the cache in any case, and reads them faster upwards.
     const bool down = (long_way_ || p_.schedule->steps > 1) && p_.goes_down(s);
-    for_groups<Recurrent>(
-        blocks_, batch, down, continuing_block(blocks_, down),
-        [&](auto single, std::int64_t block, auto blocks, std::int64_t next) {
-          constexpr int U = decltype(blocks)::value;
+    for_block_groups(
+        group_size(kRecurrent, batch), blocks_, down, continuing_block(blocks_, down),
+        [&](std::int64_t block, int group, std::int64_t next) {
           if (with_input)
-            input_product(p_, worker_, {block, block + U}, down, next, {s, s + 1}, place_);
-          const bool remainder = !single && p_.in_remainder(block, w_.h_remainder);
+            input_product(p_, worker_, {block, block + group}, down, next, {s, s + 1}, place_);
+          const bool remainder = batch > 1 && p_.in_remainder(block, w_.h_remainder);
           if (remainder) recurrent_remainder(s, block, worker_.my_rows(all));
-          for_step_rows<Recurrent>(
-              single, worker_, all, next, [&](std::int64_t b, auto rows, const Prefetch& prefetch) {
-                recurrent_tile<decltype(rows)::value, U>(s, block, b, prefetch, remainder);
-              });
+          for_row_tiles(kRecurrent.rows, worker_.my_rows(all), next,
+                        [&](std::int64_t b, int rows, const Prefetch& prefetch) {
+                          recurrent_tile(s, block, b, {rows, group}, prefetch, remainder);
+                        });
         });
     if constexpr (cell.normalised()) {
       worker_.step_barrier();
@@ -133,11 +130,10 @@ class ForwardLayer {
     }
     if constexpr (cell.second_product()) {
       worker_.step_barrier();
-      for_tiles<Plain>(worker_, blocks_, all, batch, down,
-                       [&](auto block, auto blocks, auto b, auto rows, const Prefetch& prefetch) {
-                         second_tile<decltype(rows)::value, decltype(blocks)::value>(s, block, b,
-                                                                                     prefetch);
-                       });
+      for_tiles(tile_shape(1), worker_, blocks_, all, batch, down,
+                [&](std::int64_t block, std::int64_t b, TileSize size, const Prefetch& prefetch) {
+                  second_tile(s, block, b, size, prefetch);
+                });
     }
     if (cell.may_project && w_.projection) {
       worker_.step_barrier();
@@ -164,91 +160,144 @@ class ForwardLayer {
     remainder_recurrent_product(p_, rows, p_.workspace_at(block, workspace_row(s, rows.begin)));
   }
 
-  // One step of MR sequences and U unit blocks: the recurrent product, unless it is in the slots
+  // One step of some sequences and unit blocks: the recurrent product, unless it is in the slots
   // (`done`), and the pointwise part.
-  template <int MR, int U>
-  void recurrent_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Prefetch& prefetch,
-                      bool done) {
+  void recurrent_tile(std::int64_t s, std::int64_t block, std::int64_t b, TileSize size,
+                      const Prefetch& prefetch, bool done) {
     constexpr int G = cell.h_count;
     const std::int64_t row = p_.schedule->first[s] + b;
-    Vec<Scalar> acc[MR][U][G];
-    clear<Scalar, MR, U, G>(acc);
-    if (!done) {
-      Rows<Scalar, MR> left;
-#pragma GCC unroll 16
-      for (int m = 0; m < MR; ++m) left.row[m] = p_.h_prev[row + m];
-      accumulate_panels<Scalar, MR, U, G>(acc, left, w_.w_hh, w_.P, block, prefetch);
-    }
-#pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 8
-      for (int u = 0; u < U; ++u) {
-        Scalar* slots = p_.workspace_at(block + u, workspace_row(s, row + m));
-        if constexpr (cell.normalised()) {  // the rest waits for all units of the row
-          for (int g = 0; g < G && !done; ++g) store(slots + (cell.h_first + g) * V, acc[m][u][g]);
-        } else {
-          const Scalar* bias = done ? slots : w_.bias + (block + u) * cell.slots * V;
-          // Two sums, of x's and of h's products, round less than one that runs through both.
-          Vec<Scalar> v[cell.slots];
-#pragma GCC unroll 8
-          for (int slot = 0; slot < cell.slots; ++slot) {
-            v[slot] = load((slot < cell.x_count ? slots : bias) + slot * V);
-            if (slot >= cell.h_first && slot < cell.h_first + G)
-              v[slot] = add(v[slot], acc[m][u][(slot - cell.h_first) % G]);
-          }
-          if constexpr (cell.second_product())
-            finish_gates(v, slots, row + m, block + u, s, b + m);
-          else
-            finish(v, slots, row + m, block + u, s, b + m);
+    const PanelTile<Scalar> tile{p_.h_prev + row, w_.P, w_.w_hh, block, prefetch};
+    if constexpr (cell.normalised()) {  // the rest waits for all units of the row
+      if (!done)
+        multiply_tile(G, size, tile,
+                      {p_.workspace_at(block, workspace_row(s, row)) + cell.h_first * V,
+                       cell.slots * V, p_.workspace_rows * cell.slots * V});
+    } else if (p_.schedule->B == 1) {
+      with_rows<kRecurrent.wide>(size.blocks, [&](auto blocks) {
+        constexpr int U = decltype(blocks)::value;
+        if constexpr (in_groups(kRecurrent.wide, U)) single_row<U>(s, tile);
+      });
+    } else {
+      TileSums<Scalar> sums(size, G);
+      if (done)
+        sums.clear();
+      else
+        multiply_tile(G, size, tile, sums.all());
+      for (int u = 0; u < size.blocks; ++u) {
+        Place at = place(s, block + u, b);
+        for (int m = 0; m < size.rows; ++m, at.advance()) {
+          const Scalar* sum = sums.at(m, u);
+          pointwise(at, done, [sum](int g) { return load(sum + g * V); });
         }
       }
+    }
+  }
+
+  // The same of the one sequence that there is: no sum leaves its register.
+  template <int U>
+  void single_row(std::int64_t s, const PanelTile<Scalar>& tile) {
+    Tile<Scalar, 1, U, cell.h_count> acc;
+    clear<Scalar, 1, U, cell.h_count>(acc);
+    accumulate_panels<Scalar, 1, U, cell.h_count>(acc, tile);
+#pragma GCC unroll 8
+    for (int u = 0; u < U; ++u)
+      pointwise(place(s, tile.block + u, 0), false, [&](int g) { return acc[0][u][g]; });
+  }
+
+  // Where a step of one sequence and block reads and writes.
+  struct Place {
+    std::int64_t s, block, b, row;
+    Scalar* slots;
+    const Scalar* before;  // the carry before the step
+    Scalar* carry;
+
+    // To the next sequence.
+    RNNFAST_INLINE void advance() {
+      ++b;
+      ++row;
+      slots += cell.slots * V;
+      before += V;
+      carry += V;
+    }
+  };
+  RNNFAST_INLINE Place place(std::int64_t s, std::int64_t block, std::int64_t b) const {
+    const std::int64_t row = p_.schedule->first[s] + b;
+    return {s,
+            block,
+            b,
+            row,
+            p_.workspace_at(block, workspace_row(s, row)),
+            p_.carry_at(block, p_.carry_row(s - 1, b)),
+            p_.carry_at(block, p_.carry_row(s, b))};
+  }
+  RNNFAST_INLINE Vec<Scalar> previous_carry(const Place& at) const {
+    return p_.is_reset(at.row) ? zeros<Scalar>() : load(at.before);
+  }
+
+  // The pointwise part, given the recurrent product's sums of each of its slots: added to what
+  // stands in the slots, or, unless they are `done`, to the bias where no input enters.
+  template <class Sum>
+  RNNFAST_INLINE void pointwise(const Place& at, bool done, const Sum& sum) {
+    const Scalar* slots = at.slots;
+    const Scalar* bias = done ? slots : w_.bias + at.block * cell.slots * V;
+    // Two sums, of x's and of h's products, round less than one that runs through both.
+    Vec<Scalar> v[cell.slots];
+#pragma GCC unroll 8
+    for (int slot = 0; slot < cell.slots; ++slot) {
+      v[slot] = load((slot < cell.x_count ? slots : bias) + slot * V);
+      if (slot >= cell.h_first && slot < cell.h_first + cell.h_count)
+        v[slot] = add(v[slot], sum(slot - cell.h_first));
+    }
+    if constexpr (cell.second_product())
+      finish_gates(v, at);
+    else
+      finish(v, at);
   }
 
   // The cell's pointwise part for one sequence and one block, and what it leaves behind.
-  RNNFAST_INLINE void finish(Vec<Scalar> (&v)[cell.slots], Scalar* slots, std::int64_t row,
-                             std::int64_t block, std::int64_t s, std::int64_t b) {
+  RNNFAST_INLINE void finish(Vec<Scalar> (&v)[cell.slots], const Place& at) {
     Vec<Scalar> previous = zeros<Scalar>(), carry, h;
-    if constexpr (cell.carries()) previous = p_.previous_carry(row, block, s, b);
+    if constexpr (cell.carries()) previous = previous_carry(at);
     if constexpr (cell.noisy)
-      h = noisy_forward<Scalar, Cell>(v, previous, p_.noise_at(row, s, b, block), carry);
+      h = noisy_forward<Scalar, Cell>(v, previous, p_.noise_at(at.row, at.s, at.b, at.block),
+                                      carry);
     else
-      Cell::forward(v, previous, carry, h, w_.unit_at(block));
-    if constexpr (cell.carries()) store(p_.carry_at(block, p_.carry_row(s, b)), carry);
+      Cell::forward(v, previous, carry, h, w_.unit_at(at.block));
+    if constexpr (cell.carries()) store(at.carry, carry);
     if (p_.keep)
 #pragma GCC unroll 8
-      for (int slot = 0; slot < cell.slots; ++slot) store(slots + slot * V, v[slot]);
+      for (int slot = 0; slot < cell.slots; ++slot) store(at.slots + slot * V, v[slot]);
     Scalar* to = cell.may_project && w_.projection
-                     ? p_.inner + p_.inner_row(row, b) * p_.inner_stride
-                     : p_.y[row];
-    store_first(to + block * V, h, w_.H - block * V);
+                     ? p_.inner + p_.inner_row(at.row, at.b) * p_.inner_stride
+                     : p_.y[at.row];
+    store_first(to + at.block * V, h, w_.H - at.block * V);
   }
 
   // First half of a step whose candidate waits for another gate.
-  RNNFAST_INLINE void finish_gates(Vec<Scalar> (&v)[cell.slots], Scalar* slots, std::int64_t row,
-                                   std::int64_t block, std::int64_t s, std::int64_t b) {
-    const auto product = Cell::template gates<Scalar>(v, p_.previous_carry(row, block, s, b));
+  RNNFAST_INLINE void finish_gates(Vec<Scalar> (&v)[cell.slots], const Place& at) {
+    const auto product = Cell::template gates<Scalar>(v, previous_carry(at));
     for (int slot = cell.h_first; slot < cell.h_first + cell.h_count; ++slot)
-      store(slots + slot * V, v[slot]);
-    store_first(p_.inner + p_.inner_row(row, b) * p_.inner_stride + block * V, product,
-                w_.H - block * V);
+      store(at.slots + slot * V, v[slot]);
+    store_first(p_.inner + p_.inner_row(at.row, at.b) * p_.inner_stride + at.block * V, product,
+                w_.H - at.block * V);
   }
 
   // Second half: n's product with r h<t-1>, and the rest of the step.
-  template <int MR, int U>
-  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b, const Prefetch& prefetch) {
+  void second_tile(std::int64_t s, std::int64_t block, std::int64_t b, TileSize size,
+                   const Prefetch& prefetch) {
     const std::int64_t row = p_.schedule->first[s] + b;
-    Vec<Scalar> acc[MR][U][1];
-    clear<Scalar, MR, U, 1>(acc);
-    accumulate_panels<Scalar, MR, U, 1>(acc, inner_rows<Scalar, MR>(p_, row, b), w_.w_second, w_.H,
-                                        block, prefetch);
-    for (int m = 0; m < MR; ++m)
-      for (int u = 0; u < U; ++u) {
-        Scalar* slots = p_.workspace_at(block + u, workspace_row(s, row + m));
+    TileSums<Scalar> sums(size, 1);
+    inner_product(p_, row, b, size, w_.w_second, block, prefetch, sums.all());
+    for (int u = 0; u < size.blocks; ++u) {
+      Place at = place(s, block + u, b);
+      for (int m = 0; m < size.rows; ++m, at.advance()) {
+        const Scalar* slots = at.slots;
         Vec<Scalar> v[cell.slots];
-        v[0] = add(load(static_cast<const Scalar*>(slots)), acc[m][u][0]);
+        v[0] = add(load(slots), load(sums.at(m, u)));
         for (int slot = 1; slot < cell.slots; ++slot) v[slot] = load(slots + slot * V);
-        finish(v, slots, row + m, block + u, s, b + m);
+        finish(v, at);
       }
+    }
   }
 
   const LayerPass<Scalar>& p_;

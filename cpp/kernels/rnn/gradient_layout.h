@@ -8,12 +8,8 @@ namespace rnnfast {
 
 // `K` filled up to whole tiles of a product with `count` vectors per block.
 inline std::int64_t padded(std::int64_t K, int count) {
-  std::int64_t result = K;
-  with_rows<4>(count, [&](auto n) {
-    constexpr int rows = BlockTile<decltype(n)::value>::rows;
-    result = (K + rows - 1) / rows * rows;
-  });
-  return result;
+  const int rows = tile_shape(count).rows;
+  return (K + rows - 1) / rows * rows;
 }
 
 // Where each gradient lies among `products`, each [block][padded k][slots][V], and each left

@@ -153,7 +153,7 @@ class GradientProducts {
   template <class Row>
   void interleave_rows(int count, Scalar* to, std::int64_t K, Range rows, const Row& row_at) {
     with_rows<4>(count, [&](auto n) {
-      interleave_panels<BlockTile<decltype(n)::value>::rows>(to, K, rows, row_at);
+      interleave_panels<tile_shape(decltype(n)::value).rows>(to, K, rows, row_at);
     });
   }
 
@@ -212,19 +212,23 @@ class GradientProducts {
   void product(int count, const Scalar* left, std::int64_t K, const Operand& right,
                std::int64_t blocks, Scalar* to, Range rows, bool fresh) {
     with_rows<4>(count, [&](auto n) {
-      constexpr int Count = decltype(n)::value, MR = BlockTile<Count>::rows;
+      constexpr int Count = decltype(n)::value, MR = tile_shape(Count).rows;
       const bool by_block = blocks >= 2 * worker_.members;
       const Range mine =
           by_block ? share(blocks, worker_.member, worker_.members) : Range{0, blocks};
       const Range panels =
           by_block ? Range{0, K / MR} : share(K / MR, worker_.member, worker_.members);
-      for_block_groups<BlockTile<Count>::blocks>(
-          mine, false, mine.begin, [&](std::int64_t block, auto group, std::int64_t next) {
-            for (std::int64_t panel = panels.begin; panel < panels.end; ++panel)
-              product_tile<Count, MR, decltype(group)::value>(
-                  left, K, right, block, panel * MR, to, rows, fresh,
-                  {panel - panels.begin, panels.end - panels.begin, next});
-          });
+      for_block_groups(tile_shape(Count).blocks, mine, false, mine.begin,
+                       [&](std::int64_t block, int group, std::int64_t next) {
+                         with_rows<tile_shape(Count).blocks>(group, [&](auto blocks) {
+                           constexpr int U = decltype(blocks)::value;
+                           if constexpr (U != 3)
+                             for (std::int64_t panel = panels.begin; panel < panels.end; ++panel)
+                               product_tile<Count, MR, U>(
+                                   left, K, right, block, panel * MR, to, rows, fresh,
+                                   {panel - panels.begin, panels.end - panels.begin, next});
+                         });
+                       });
     });
   }
 

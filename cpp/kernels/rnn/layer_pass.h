@@ -1,10 +1,8 @@
 // One layer in one direction during one pass: what the time loops read and write.
 #pragma once
 
-#include <type_traits>
-
 #include "kernels/gemm/pack.h"
-#include "kernels/gemm/tile.h"
+#include "kernels/gemm/panel_tiles.h"
 #include "kernels/rnn/schedule.h"
 #include "kernels/threads/team.h"
 
@@ -113,61 +111,46 @@ struct LayerPass {
   }
 };
 
-// Cuts rows [begin, end) in tiles of nearly the same height, of blocks that `next` follows: f(first
-// row, integral_constant rows, prefetch).
-template <int Max, class F>
-RNNFAST_INLINE void for_row_tiles(Range range, std::int64_t next, const F& f) {
-  const std::int64_t n = range.end - range.begin, tiles = (n + Max - 1) / Max;
+// Cuts rows [begin, end) in tiles of nearly the same height, `most` at most, of blocks that `next`
+// follows: f(first row, rows, prefetch).
+template <class F>
+RNNFAST_INLINE void for_row_tiles(int most, Range range, std::int64_t next, const F& f) {
+  const std::int64_t n = range.end - range.begin, tiles = (n + most - 1) / most;
   std::int64_t row = range.begin;
   for (std::int64_t t = 0; t < tiles; ++t) {
     const std::int64_t end = range.begin + n * (t + 1) / tiles;
-    with_rows<Max>(static_cast<int>(end - row),
-                   [&](auto rows) { f(row, rows, Prefetch{t, tiles, next}); });
+    f(row, static_cast<int>(end - row), Prefetch{t, tiles, next});
     row = end;
   }
 }
 
-// Visits the tiles of the rows [begin, end) of a step that fall to this worker.
-template <int Max, class F>
-RNNFAST_INLINE void for_row_tiles(const Worker& worker, Range range, std::int64_t next,
-                                  const F& f) {
-  for_row_tiles<Max>(worker.my_rows(range), next, f);
+// n mod the size of a group, which is a power of two, or three.
+inline std::int64_t beyond_groups(std::int64_t n, int size) {
+  return size == 3 ? n % 3 : n & (size - 1);
 }
 
-// Visits blocks in groups of U, the rest in smaller ones, up or down, `after` being the block that
-// is read next: f(block, integral_constant size, next block).
-template <int U, class F>
-void for_block_groups(Range range, bool down, std::int64_t after, const F& f) {
-  const Range rest{range.end - (range.end - range.begin) % U, range.end};
-  const auto visit_rest = [&](std::int64_t then) {
-    if constexpr (U > 1) {
-      if (rest.begin < rest.end) for_block_groups<U / 2>(rest, down, then, f);
-    }
+// Visits blocks in groups of `size`, the rest in groups half as large and so on, up or down,
+// `after` being the block that is read next: f(block, size, next block).
+template <class F>
+RNNFAST_INLINE void for_block_groups(int size, Range range, bool down, std::int64_t after,
+                                     const F& f) {
+  const auto last_group = [&](std::int64_t end) {
+    int last = size;
+    while (beyond_groups(end - range.begin, last) != 0) last /= 2;
+    return last;
   };
-  constexpr std::integral_constant<int, U> size;
-  if (down) {
-    visit_rest(range.begin < rest.begin ? rest.begin - U : after);
-    for (std::int64_t block = rest.begin - U; block >= range.begin; block -= U)
-      f(block, size, block > range.begin ? block - U : after);
-  } else {
-    for (std::int64_t block = range.begin; block < rest.begin; block += U)
-      f(block, size, block + U < range.end ? block + U : after);
-    visit_rest(after);
+  for (Range left = range; left.begin < left.end;) {
+    if (down) {
+      const int group = last_group(left.end);
+      left.end -= group;
+      f(left.end, group, left.end > range.begin ? left.end - last_group(left.end) : after);
+    } else {
+      while (left.begin + size > left.end) size /= 2;
+      const std::int64_t block = left.begin;
+      left.begin += size;
+      f(block, size, left.begin < left.end ? left.begin : after);
+    }
   }
-}
-
-// The same in the groups that suit a product of a Shape: f(integral_constant whether there is but
-// one row, block, integral_constant size, next block).
-template <class Shape, class F>
-void for_groups(Range blocks, std::int64_t rows, bool down, std::int64_t after, const F& f) {
-  if (rows == 1)
-    for_block_groups<Shape::wide>(blocks, down, after, [&](auto block, auto size, auto next) {
-      f(std::true_type(), block, size, next);
-    });
-  else
-    for_block_groups<Shape::blocks>(blocks, down, after, [&](auto block, auto size, auto next) {
-      f(std::false_type(), block, size, next);
-    });
 }
 
 // Where a way through blocks that turns at its end goes on.
@@ -175,81 +158,50 @@ inline std::int64_t continuing_block(Range blocks, bool down) {
   return down ? blocks.begin : blocks.end - 1;
 }
 
-// Visits this worker's tiles of one step for some blocks: f(row, integral_constant rows, prefetch).
-template <class Shape, bool single, class F>
-RNNFAST_INLINE void for_step_rows(std::bool_constant<single>, const Worker& worker, Range rows,
-                                  std::int64_t next, const F& f) {
-  if constexpr (!single)
-    for_row_tiles<Shape::rows>(worker, rows, next, f);
-  else if (rows.begin < rows.end)
-    f(rows.begin, std::integral_constant<int, 1>(), Prefetch{0, 1, next});
+// Groups of blocks that suit a product of a shape with a batch of so many rows.
+inline int group_size(TileShape shape, std::int64_t batch) {
+  return batch == 1 ? shape.wide : shape.blocks;
 }
 
-// Visits this worker's tiles of one step: f(block, integral_constant blocks, row,
-// integral_constant rows, prefetch), for blocks in `blocks` and rows in `rows`.
-template <class Shape, class F>
-void for_tiles(const Worker& worker, Range blocks, Range rows, std::int64_t batch, bool down,
-               const F& f) {
+// Visits this worker's tiles of one step: f(block, row, tile's size, prefetch), for blocks in
+// `blocks` and rows in `rows`.
+template <class F>
+void for_tiles(TileShape shape, const Worker& worker, Range blocks, Range rows, std::int64_t batch,
+               bool down, const F& f) {
   if (rows.begin >= rows.end) return;
-  for_groups<Shape>(blocks, batch, down, continuing_block(blocks, down),
-                    [&](auto single, std::int64_t block, auto count, std::int64_t next) {
-                      for_step_rows<Shape>(
-                          single, worker, rows, next,
-                          [&](std::int64_t row, auto height, const Prefetch& prefetch) {
-                            f(block, count, row, height, prefetch);
-                          });
-                    });
+  for_block_groups(group_size(shape, batch), blocks, down, continuing_block(blocks, down),
+                   [&](std::int64_t block, int group, std::int64_t next) {
+                     for_row_tiles(shape.rows, worker.my_rows(rows), next,
+                                   [&](std::int64_t row, int height, const Prefetch& prefetch) {
+                                     f(block, row, TileSize{height, group}, prefetch);
+                                   });
+                   });
 }
 
-// acc += A W for weight panels [block][k][G][V]: rows at `left`, U blocks from `block` on.
-template <class Scalar, int MR, int U, int G>
-RNNFAST_INLINE void accumulate_panels(Tile<Scalar, MR, U, G>& acc, const Rows<Scalar, MR>& left,
-                                      const Scalar* panels, std::int64_t K, std::int64_t block,
-                                      const Prefetch& prefetch) {
-  constexpr int width = G * lanes<Scalar>;
-  const Scalar* right[U];
-#pragma GCC unroll 8
-  for (int u = 0; u < U; ++u) right[u] = panels + (block + u) * K * width;
-  constexpr std::int64_t bytes = U * width * static_cast<std::int64_t>(sizeof(Scalar));
-  Prefetcher prefetcher(panels + prefetch.next * K * width, bytes * K, prefetch, K);
-  accumulate_rows<Scalar, MR, U, G>(acc, left, right, width, K, prefetcher);
+// sums = (rows of what enters a second product, or a projection) times panels.
+template <class Scalar>
+void inner_product(const LayerPass<Scalar>& p, std::int64_t row, std::int64_t b, TileSize size,
+                   const Scalar* panels, std::int64_t block, const Prefetch& prefetch,
+                   const SumsAt<Scalar>& sums) {
+  const Scalar* left[tile_rows(1)];
+  for (int m = 0; m < size.rows; ++m)
+    left[m] = p.inner + p.inner_row(row + m, b + m) * p.inner_stride;
+  multiply_tile<Scalar>(1, size, {left, p.weights->H, panels, block, prefetch}, sums);
 }
 
-// Rows of what enters a second product.
-template <class Scalar, int MR>
-RNNFAST_INLINE Rows<Scalar, MR> inner_rows(const LayerPass<Scalar>& p, std::int64_t row,
-                                           std::int64_t b) {
-  Rows<Scalar, MR> left;
-  for (int m = 0; m < MR; ++m) left.row[m] = p.inner + p.inner_row(row + m, b + m) * p.inner_stride;
-  return left;
-}
-
-// acc += (slots [slot, slot + width / V) of all units, in rows from `row` on) times the panels
+// sums = (slots [slot, slot + width / V) of all units, in rows from `row` on) times the panels
 // [block][unit block][k < width][V].
-template <class Scalar, int MR, int U>
-RNNFAST_INLINE void accumulate_slots(Tile<Scalar, MR, U, 1>& acc, const LayerPass<Scalar>& p,
-                                     std::int64_t row, int slot, std::int64_t width,
-                                     const Scalar* panels, std::int64_t block,
-                                     const Prefetch& prefetch) {
-  constexpr int V = lanes<Scalar>;
-  const std::int64_t units = p.weights->units;
-  // A part covers whole blocks, and about half the longest chain: gates differ in size.
-  const std::int64_t part = std::max<std::int64_t>(1, kLongestChain / 2 / width);
-  const std::int64_t size = units * width * V;  // of a block's panels
-  constexpr std::int64_t bytes = U * static_cast<std::int64_t>(sizeof(Scalar));
-  Prefetcher prefetcher(panels + prefetch.next * size, bytes * size, prefetch, units * width);
-  Total<Scalar, MR, U, 1> total;
-  for (std::int64_t unit = 0; unit < units; ++unit) {
-    if (unit > 0 && unit % part == 0) total.absorb(acc);
-    Rows<Scalar, MR> left;
-#pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m) left.row[m] = p.workspace_at(unit, row + m) + slot * V;
-    const Scalar* right[U];
-#pragma GCC unroll 8
-    for (int u = 0; u < U; ++u) right[u] = panels + ((block + u) * units + unit) * width * V;
-    accumulate<Scalar, MR, U, 1>(acc, left, right, V, width, prefetcher);
-  }
-  total.give(acc);
+template <class Scalar>
+void slots_product(const LayerPass<Scalar>& p, std::int64_t row, int slot, std::int64_t width,
+                   TileSize size, const Scalar* panels, std::int64_t block,
+                   const Prefetch& prefetch, const SumsAt<Scalar>& sums) {
+  const std::int64_t slots = p.weights->cell.slots * lanes<Scalar>;
+  // A chain covers whole blocks, and about half the longest: gates differ in size.
+  const std::int64_t chain = std::max<std::int64_t>(1, kLongestChain / 2 / width);
+  multiply_tile<Scalar>(size,
+                        {p.workspace_at(0, row) + slot * lanes<Scalar>, p.workspace_rows * slots,
+                         slots, p.weights->units, width, chain, panels, block, prefetch},
+                        sums);
 }
 
 }  // namespace rnnfast
