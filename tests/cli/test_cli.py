@@ -263,6 +263,21 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert "Usage: rnnfast" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [["sample"], ["score", "to be"], ["next"], ["info"]])
+def test_a_command_that_is_stopped_says_so(
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    def load(path: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(rf, "load", load)
+    assert main([command[0], str(model), *command[1:]]) == 130
+    assert capsys.readouterr().err == "rnnfast: stopped\n"
+
+
 # As a process
 
 

@@ -42,6 +42,7 @@ ARGUMENTS = {
     "score": ["model"],
     "next": ["model"],
     "info": ["model"],
+    "export": ["model", "m"],
 }
 SMALL = ["--hidden-size", "4", "--layers", "1", "--epochs", "1", "--embedding-size", "2", "-o", "m"]
 INTEGERS = [(c, o) for c, all in COMMANDS.items() for o, t in all.items() if t in (int, int | None)]
@@ -75,7 +76,7 @@ def folder(files: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_the_options_are_found() -> None:
     assert set(COMMANDS) == set(ARGUMENTS)
-    assert len(INTEGERS) == 16 and ("train", "--hidden-size") in INTEGERS
+    assert len(INTEGERS) == 17 and ("train", "--hidden-size") in INTEGERS
     assert {name for _, name in FLOATS} == {"--dropout", "--lr", "--temperature", "--top-p"}
 
 

@@ -41,6 +41,9 @@ def test_examples_run_and_print_what_they_say(page, tmp_path, monkeypatch, capsy
     code = examples(page)
     if "import torch\n" in code:
         pytest.importorskip("torch", reason="PyTorch is not installed")
+    if "import onnxruntime\n" in code:
+        pytest.importorskip("onnx", reason="onnx is not installed")
+        pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     exec(compile(code, str(page), "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out.splitlines() == PRINTED.findall(code)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 import rnnfast as rf
 from rnnfast import _interrupts
@@ -27,6 +28,7 @@ from rnnfast.cli.console import (
     say,
     terminating,
 )
+from rnnfast.cli.export import export
 from rnnfast.cli.options import file, in_options, integer, path_of_file, real
 from rnnfast.cli.train import train
 from rnnfast.io.files import read_utf8
@@ -34,8 +36,20 @@ from rnnfast.models.language_model import LanguageModel
 from rnnfast.text.tokenizers import split_lines
 from rnnfast.training.messages import describe_training, kept_record
 
+
+class _Commands(typer.core.TyperGroup):
+    """The commands; one that Ctrl-C stops says so, where typer would end it without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
+
 app = typer.Typer(
     name="rnnfast",
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     no_args_is_help=True,
@@ -95,7 +109,7 @@ def _run(arguments: Sequence[str]) -> int:
         flush()
     except typer.Abort:
         return _fail("stopped", _interrupts.EXIT_CODE)
-    except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, ArithmeticError, MemoryError, ImportError) as error:
         return _fail(_line(error, arguments[0] if arguments else ""), 1)
     except OutputError:
         raise
@@ -119,6 +133,7 @@ def _line(error: BaseException, command: str) -> str:
 
 
 app.command(name="train")(train)
+app.command(name="export")(export)
 
 
 @app.command()

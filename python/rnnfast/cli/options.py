@@ -28,6 +28,7 @@ _NAMES = {
         "sequence_length": "--sequence-length",
         "set validation_fraction=0": "give another text with --valid",
     },
+    "export": {"module": "MODEL", "opset": "--opset", "part": "--part", "indices": "--indices"},
     "sample": {"batch_size": "--number", "max_length": "--length"},
 }
 

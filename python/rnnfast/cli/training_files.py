@@ -37,7 +37,7 @@ def require_free(
     """
     for what, path in (("model", out), ("checkpoint", checkpoint)):
         for name, text in texts.items():
-            if text is not None and _are_same(path, text):
+            if text is not None and are_same(path, text):
                 raise ValueError(
                     f"--out: expected another file than {name} for the {what}, got {path}"
                 )
@@ -86,7 +86,7 @@ def _exists(path: Path, reason: str) -> FileExistsError:
     return FileExistsError(errno.EEXIST, reason, str(path))
 
 
-def _are_same(first: Path, second: Path) -> bool:
+def are_same(first: Path, second: Path) -> bool:
     """Whether two paths are of one file, through links of both kinds too."""
     try:
         return os.path.samefile(first, second)

@@ -1,0 +1,185 @@
+"""One step of each cell in plain operators, for those that ONNX has no operator of.
+
+So it is for cells that ONNX does not know, for projections, and in float64, for which runtimes have
+no recurrent operators. `prepare` does for all steps at once what does not need the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rnnfast.interop.onnx.export.graph import Graph
+from rnnfast.nn.module import Array
+
+_EPSILON = 1e-5  # of layer normalisation
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of one layer and direction.
+
+    Attributes
+    ----------
+    name : str
+        As `rnnfast._core.cells` has it.
+    weights : mapping of str to ndarray
+        Parameters by their kind, such as ``weight_ih``.
+    keep : (float, float)
+        How much of h and of c zoneout leaves.
+    """
+
+    name: str
+    weights: Mapping[str, Array]
+    keep: tuple[float, float]
+
+
+def prepare(g: Graph, cell: Cell, x: str) -> str:
+    """Return what the input gives the gates, ``(T, B, G)``."""
+    w = cell.weights
+    if "gain_ih" not in w:
+        return g.affine(x, w["weight_ih"], w.get("bias_ih"))
+    return _normalised(g, cell, g.affine(x, w["weight_ih"]), "ih")
+
+
+def step(g: Graph, cell: Cell, a: str, h: str, c: str | None) -> tuple[str, str | None]:
+    """Return the state after a step whose gates the input gives ``a``."""
+    kind = cell.name.removeprefix("layer_norm_").removeprefix("zoneout_")
+    after, memory = _STEPS[kind](g, cell, a, h, c or "")
+    keep_h, keep_c = cell.keep
+    if memory and keep_c:
+        memory = _mixed(g, c or "", memory, keep_c)
+    return (_mixed(g, h, after, keep_h) if keep_h else after), memory or None
+
+
+def _mixed(g: Graph, before: str, after: str, keep: float) -> str:
+    return g.add(
+        "Add",
+        g.add("Mul", g.constant(keep), before),
+        g.add("Mul", g.constant(1 - keep), after),
+    )
+
+
+def _from_state(g: Graph, cell: Cell, h: str) -> str:
+    w = cell.weights
+    if "gain_hh" not in w:
+        return g.affine(h, w["weight_hh"], w.get("bias_hh"))
+    return _normalised(g, cell, g.affine(h, w["weight_hh"]), "hh")
+
+
+def _normalised(g: Graph, cell: Cell, rows: str, kind: str) -> str:
+    """Normalise what all gates are given; of a GRU the candidate by itself."""
+    w = cell.weights
+    size = w["weight_ih"].shape[0]
+    borders = [0, size] if cell.name == "layer_norm_lstm" else [0, 2 * size // 3, size]
+    parts = [_layer_norm(g, g.slice(rows, *cut)) for cut in pairwise(borders)]
+    scaled = g.add("Mul", g.concat(parts), g.constant(w[f"gain_{kind}"]))
+    bias = w.get(f"bias_{kind}")
+    return scaled if bias is None else g.add("Add", scaled, g.constant(bias))
+
+
+def _layer_norm(g: Graph, rows: str) -> str:
+    away = g.add("Sub", rows, g.reduce("Mean", rows, -1))
+    variance = g.reduce("Mean", g.add("Mul", away, away), -1)
+    return g.add("Div", away, g.add("Sqrt", g.add("Add", variance, g.constant(_EPSILON))))
+
+
+def _rnn(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
+    kind = "Relu" if cell.name.endswith("relu") else "Tanh"
+    return g.add(kind, g.add("Add", a, _from_state(g, cell, h))), ""
+
+
+def _ind_rnn(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
+    kind = "Relu" if cell.name.endswith("relu") else "Tanh"
+    own = g.add("Mul", g.constant(cell.weights["weight_hh"]), h)
+    return g.add(kind, g.add("Add", a, own)), ""
+
+
+def _share(g: Graph, z: str, old: str, new: str) -> str:
+    """Return ``(1 - z) new + z old``."""
+    rest = g.add("Sub", g.constant(1), z)
+    return g.add("Add", g.add("Mul", rest, new), g.add("Mul", z, old))
+
+
+def _min_gru(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
+    z, n = g.split(a, 2)
+    return _share(g, g.add("Sigmoid", z), n, h), ""
+
+
+def _min_lstm(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
+    f, i, n = g.split(a, 3)
+    # f / (f + i) of the gates' negative logarithms, which are finite where both gates vanish.
+    of_f, of_i = (_softplus(g, g.add("Neg", gate)) for gate in (f, i))
+    kept = g.add("Sigmoid", g.add("Sub", of_i, of_f))
+    new = g.add("Sigmoid", g.add("Sub", of_f, of_i))
+    return g.add("Add", g.add("Mul", kept, h), g.add("Mul", new, n)), ""
+
+
+def _softplus(g: Graph, x: str) -> str:
+    """Return ``log(1 + exp(x))``; ONNX Runtime has no operator of it in float64."""
+    small = g.add("Exp", g.add("Neg", g.add("Abs", x)))
+    return g.add("Add", g.add("Relu", x), g.add("Log", g.add("Add", small, g.constant(1))))
+
+
+def _gru(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
+    a_r, a_z, a_n = g.split(a, 3)
+    h_r, h_z, h_n = g.split(_from_state(g, cell, h), 3)
+    r, z = (g.add("Sigmoid", g.add("Add", x, s)) for x, s in ((a_r, h_r), (a_z, h_z)))
+    n = g.add("Tanh", g.add("Add", a_n, g.add("Mul", r, h_n)))
+    return _share(g, z, h, n), ""
+
+
+def _gru_reset_before(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
+    weight, bias = cell.weights["weight_hh"], cell.weights.get("bias_hh")
+    cut = 2 * len(weight) // 3
+    a_r, a_z, a_n = g.split(a, 3)
+    h_r, h_z = g.split(g.affine(h, weight[:cut], None if bias is None else bias[:cut]), 2)
+    r, z = (g.add("Sigmoid", g.add("Add", x, s)) for x, s in ((a_r, h_r), (a_z, h_z)))
+    h_n = g.affine(g.add("Mul", r, h), weight[cut:], None if bias is None else bias[cut:])
+    return _share(g, z, h, g.add("Tanh", g.add("Add", a_n, h_n))), ""
+
+
+def _gru_simple(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
+    z, n = g.split(g.add("Add", a, _from_state(g, cell, h)), 2)
+    return _share(g, g.add("Sigmoid", z), h, g.add("Tanh", n)), ""
+
+
+def _lstm(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
+    w = cell.weights
+    i, f, n, o = g.split(g.add("Add", a, _from_state(g, cell, h)), 4)
+    peephole = w.get("weight_peephole")
+
+    def seeing(gate: str, number: int, memory: str) -> str:
+        if peephole is None:
+            return g.add("Sigmoid", gate)
+        size = len(peephole) // 3
+        own = g.constant(peephole[number * size : (number + 1) * size])
+        return g.add("Sigmoid", g.add("Add", gate, g.add("Mul", own, memory)))
+
+    kept = g.add("Mul", seeing(f, 1, c), c)
+    memory = g.add("Add", kept, g.add("Mul", seeing(i, 0, c), g.add("Tanh", n)))
+    shown = memory
+    if "gain_c" in w:
+        shown = g.add("Mul", _layer_norm(g, memory), g.constant(w["gain_c"]))
+        if "bias_c" in w:
+            shown = g.add("Add", shown, g.constant(w["bias_c"]))
+    gate = seeing(o, 2, c if cell.name == "lstm_peephole_previous" else memory)
+    after = g.add("Mul", gate, g.add("Tanh", shown))
+    return (g.affine(after, w["weight_hr"]) if "weight_hr" in w else after), memory
+
+
+_STEPS: dict[str, Callable[[Graph, Cell, str, str, str], tuple[str, str]]] = {
+    "rnn_tanh": _rnn,
+    "rnn_relu": _rnn,
+    "ind_rnn_tanh": _ind_rnn,
+    "ind_rnn_relu": _ind_rnn,
+    "min_gru": _min_gru,
+    "min_lstm": _min_lstm,
+    "gru": _gru,
+    "gru_reset_before": _gru_reset_before,
+    "gru_simple": _gru_simple,
+    "lstm": _lstm,
+    "lstm_peephole": _lstm,
+    "lstm_peephole_previous": _lstm,
+}
