@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 @pytest.fixture(scope="module")
 def keras() -> Any:
     pytest.importorskip("torch", reason="PyTorch, the backend of Keras, is not installed")
-    os.environ.setdefault("KERAS_BACKEND", "torch")
+    os.environ["KERAS_BACKEND"] = "torch"
     return pytest.importorskip("keras", reason="Keras is not installed")
 
 

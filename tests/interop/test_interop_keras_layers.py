@@ -13,7 +13,7 @@ import rnnfast as rf
 from rnnfast.interop.keras import from_keras, masked_call, to_keras
 
 pytest.importorskip("torch", reason="PyTorch, the backend of Keras, is not installed")
-os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ["KERAS_BACKEND"] = "torch"
 keras: Any = pytest.importorskip("keras", reason="Keras is not installed")
 # What Keras itself does with tensors of PyTorch.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
