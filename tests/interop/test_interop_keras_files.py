@@ -79,6 +79,28 @@ def test_a_model_is_read_layer_by_layer(keras: Any, tmp_path: Path) -> None:
         read_keras(tmp_path / "m.keras", layers="defaults")
 
 
+def test_layers_of_one_size_are_not_mixed_up(keras: Any, tmp_path: Path) -> None:
+    layers = keras.layers
+    first, second = keras.Input((4, 3)), keras.Input((4, 3))
+    # Made in another order than they are called in, and one of them called twice.
+    made = [layers.LSTM(3, return_sequences=True, name=f"lstm_{n}") for n in "dbac"]
+    shared = made[0]
+    a = layers.Add()([made[2](first), shared(second)])
+    b = keras.ops.add(made[3](shared(a)), made[1](second))
+    inner = keras.Sequential([keras.Input((4, 3)), layers.LSTM(3, name="lstm_e")], name="within")
+    model = keras.Model([second, first], [inner(b), made[1](a)])
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(rng.normal(size=weight.shape))
+    model.save(tmp_path / "m.keras")
+    ours = read_keras(tmp_path / "m.keras")
+    assert sorted(ours) == ["lstm_a", "lstm_b", "lstm_c", "lstm_d", "within/lstm_e"]
+    for layer in [*made, inner.layers[0]]:
+        name = "within/lstm_e" if layer.name == "lstm_e" else layer.name
+        kernel = keras.ops.convert_to_numpy(layer.cell.kernel.value)
+        np.testing.assert_array_equal(ours[name].state_dict()["weight_ih_l0"], kernel.T)
+
+
 def test_weights_are_read_as_the_caller_tells_them(keras: Any, tmp_path: Path) -> None:
     model = model_of(keras)
     path = tmp_path / "m.weights.h5"
