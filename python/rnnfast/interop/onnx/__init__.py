@@ -1,5 +1,27 @@
-"""Networks and models as ONNX files, for other runtimes: see `export`."""
+"""Models of ONNX: run as a backend, their recurrent layers taken over, and ours written as such."""
 
+from rnnfast.interop.onnx.backend import (
+    Backend,
+    Prepared,
+    is_compatible,
+    prepare,
+    run_model,
+    run_node,
+    supports_device,
+)
 from rnnfast.interop.onnx.export import export
+from rnnfast.interop.onnx.layers import layers
+from rnnfast.interop.onnx.session import Session
 
-__all__ = ["export"]
+__all__ = [
+    "Backend",
+    "Prepared",
+    "Session",
+    "export",
+    "is_compatible",
+    "layers",
+    "prepare",
+    "run_model",
+    "run_node",
+    "supports_device",
+]

@@ -10,9 +10,9 @@ import numpy as np
 from rnnfast._checks import check_bool, check_int
 from rnnfast._checks.messages import shown
 from rnnfast._core import __version__
+from rnnfast.interop.onnx._onnx import checker, helper, onnx
 from rnnfast.interop.onnx.export.graph import OPSETS
 from rnnfast.interop.onnx.export.layers import layer_graph
-from rnnfast.interop.onnx.export.library import checker, helper, onnx
 from rnnfast.interop.onnx.export.models import model_graph
 from rnnfast.io.files import write_atomically
 from rnnfast.io.tensors import to_json

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.interop.onnx.export.library import onnx
+from rnnfast.interop.onnx._onnx import onnx
 from rnnfast.nn.module import Array
 
 Shape = Sequence[int | str | None]

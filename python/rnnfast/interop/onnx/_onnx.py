@@ -4,6 +4,13 @@ from __future__ import annotations
 
 try:
     import onnx
+    import onnx.backend.base
+    import onnx.checker
+    import onnx.defs
+    import onnx.external_data_helper
+    import onnx.inliner
+    import onnx.numpy_helper
+    import onnx.shape_inference
     from onnx import checker, helper, numpy_helper
 except ImportError as error:
     raise ImportError(

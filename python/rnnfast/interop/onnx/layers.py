@@ -1,0 +1,58 @@
+"""The recurrent layers of a graph, as layers of this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rnnfast.interop.onnx.files import check_model, read_model
+from rnnfast.interop.onnx.graph import read_graph
+from rnnfast.interop.onnx.program import make_recurrent
+from rnnfast.interop.onnx.recurrent.layer import Layer, why_no_layer
+
+
+def layers(model: Any) -> dict[str, Layer]:
+    """Return the recurrent layers of a model, with copies of their weights.
+
+    They are layers as any other, can be trained and saved, and know nothing of the graph. A node
+    with ``direction="reverse"`` is a layer in one direction: it reads sequences from their ends,
+    each by its own length, so that its inputs and outputs have to be turned round. ``layout=1`` is
+    ``batch_first``.
+
+    Parameters
+    ----------
+    model : str, path, bytes or onnx.ModelProto
+        Any ONNX model; other operators than recurrent ones are not looked at.
+
+    Returns
+    -------
+    dict of str to RNN, GRU or LSTM
+        By the names of the nodes, in the graph's order; one without a name, or with the name of
+        another, is called by its first output.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or weights are no constants of the graph.
+    NotImplementedError
+        If there is no layer of that kind: other activations, ``clip``, ``input_forget``.
+    """
+    proto = read_model(model)
+    check_model(proto)
+    graph = read_graph(proto)
+    found: dict[str, Layer] = {}
+    for node in graph.nodes:
+        if not node.is_recurrent:
+            continue
+        recurrent = make_recurrent(graph, node)
+        reason = why_no_layer(recurrent.form)
+        if reason is not None:
+            raise NotImplementedError(f"{node.label}: there is no layer with {reason}")
+        if recurrent.layer is None:
+            raise ValueError(
+                f"{node.label}: expected weights that are finite and constants of the graph"
+            )
+        name = node.name
+        if name in found:
+            name = next(output for output in node.outputs if output)
+        found[name] = recurrent.layer
+    return found

@@ -1,0 +1,321 @@
+"""A model run as ONNX Runtime runs it, its recurrent layers on the kernels here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from rnnfast._checks import among
+from rnnfast._checks.messages import one_line, shown
+from rnnfast.interop.onnx._onnx import onnx
+from rnnfast.interop.onnx.choice import Fastest
+from rnnfast.interop.onnx.cut import Part, cut, needed_nodes
+from rnnfast.interop.onnx.feeds import Feeds
+from rnnfast.interop.onnx.files import check_model, read_model
+from rnnfast.interop.onnx.graph import (
+    Graph,
+    Value,
+    read_graph,
+    read_nodes,
+    require_types,
+)
+from rnnfast.interop.onnx.nodes import Array, Node
+from rnnfast.interop.onnx.operators.table import why_not
+from rnnfast.interop.onnx.program import Program, fresh, make_recurrent, require_covered
+from rnnfast.interop.onnx.recurrent.form import Form
+from rnnfast.interop.onnx.submodel import infer_types, submodel
+
+Values: TypeAlias = dict[str, Any]
+Run: TypeAlias = Callable[[Values, Any], None]  # adds results to the values it gets
+
+# What takes less time here than a call of ONNX Runtime.
+_LIGHT = frozenset({
+    *("Squeeze", "Unsqueeze", "Transpose", "Reshape", "Flatten", "Identity", "Slice", "Split"),
+    *("Shape", "Size", "Gather", "Concat", "ConstantOfShape", "Expand", "Cast"),
+})  # fmt: skip
+
+
+class Session:
+    """A model, with ONNX Runtime's `run`.
+
+    The recurrent layers run on the kernels here where they are of a common form or ONNX Runtime
+    lacks them (``layout=1``, float64); all else by ONNX Runtime where it is installed, otherwise
+    in NumPy. The graph is cut by level: a part between recurrent layers is one model of ONNX
+    Runtime, and no node is computed twice in a call.
+
+    Parameters
+    ----------
+    model : str, path, bytes or onnx.ModelProto
+        The model.
+    sess_options : onnxruntime.SessionOptions, optional
+        Of all parts that ONNX Runtime runs.
+    choice : {"fastest", "kernels", "runtime"}
+        ``"fastest"``: for each combination of the inputs' shapes the first twenty calls are made by
+        the parts and by the whole model in ONNX Runtime, five in a row, and the faster way is kept.
+        These calls differ by rounding, and the model is in memory twice. ``"kernels"``: always the
+        parts. ``"runtime"``: what ONNX Runtime can run, it runs.
+
+    Raises
+    ------
+    NotImplementedError
+        If a node is covered nowhere, by its operator and name.
+    TypeError, ValueError
+        If the model is damaged, or a recurrent node or its weights not valid.
+    """
+
+    def __init__(self, model: Any, *, sess_options: Any = None, choice: str = "fastest") -> None:
+        if not among(choice, ("fastest", "kernels", "runtime")):
+            raise ValueError(
+                f"choice: expected 'fastest', 'kernels' or 'runtime', got {shown(choice)}"
+            )
+        self._runtime = _import_runtime()
+        proto = read_model(model)
+        if self._runtime is None:
+            require_covered(read_nodes(proto))
+        check_model(proto, types=self._runtime is None)
+        self._graph = read_graph(proto)
+        self._feeds = Feeds(self._graph)
+        self._names = [value.name for value in self._graph.outputs]
+        self._options = sess_options
+        self._proto = proto
+        self.parts: list[Part] = []
+        self._complete = self._runtime is not None  # whether ONNX Runtime can run all of it
+        self._runs = self._make_runs(choice)
+        # Those of ONNX Runtime and of recurrent layers are new arrays; others may be parts of some.
+        new = {
+            name
+            for part, run in zip(self.parts, self._runs, strict=True)
+            if isinstance(run, _InRuntime) or all(node.is_recurrent for node in part.nodes)
+            for name in part.outputs
+        }
+        self._shares = not new.issuperset(self._names)
+        self._whole = self._make_whole(choice)
+        self._fastest = Fastest() if self._whole is not None else None
+
+    def get_inputs(self) -> list[Value]:
+        """Return what a call must bring: ``name``, ``type`` and ``shape`` each."""
+        return list(self._graph.inputs)
+
+    def get_overridable_initializers(self) -> list[Value]:
+        """Return what a call may bring, and has a default."""
+        return list(self._graph.optional)
+
+    def get_outputs(self) -> list[Value]:
+        """Return what a call gives: ``name``, ``type`` and ``shape`` each."""
+        return list(self._graph.outputs)
+
+    def run(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, Array],
+        run_options: Any = None,
+    ) -> list[Array]:
+        """Return the outputs of a call.
+
+        Parameters
+        ----------
+        output_names : sequence of str or None
+            Which; None: all, in the model's order.
+        input_feed : mapping of str to ndarray
+            The inputs by name.
+        run_options : onnxruntime.RunOptions, optional
+            For the parts that ONNX Runtime runs.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an input is not the one that the model wants, a name is unknown, or a node refuses
+            what it gets.
+        """
+        names = self._names if output_names is None else list(output_names)
+        for name in () if output_names is None else names:
+            if name not in self._names:
+                raise ValueError(
+                    f"output_names: expected some of {', '.join(self._names)}, got {shown(name)}"
+                )
+        if not isinstance(input_feed, Mapping):
+            kind = type(input_feed).__name__
+            raise TypeError(f"input_feed: expected arrays by name, got {kind}")
+        fastest = self._fastest
+        if fastest is not None and fastest.chosen(input_feed) == 1:
+            return _call(self._whole, names, input_feed, run_options)
+        feeds = self._feeds.check(input_feed)
+        if fastest is None:
+            return self._by_parts(names, feeds, run_options)
+        return list(
+            fastest.run(
+                feeds,
+                lambda: self._by_parts(names, feeds, run_options),
+                lambda: _call(self._whole, names, feeds, run_options),
+            )
+        )
+
+    def _by_parts(self, names: list[str], feeds: Values, options: Any) -> list[Any]:
+        given = {**self._graph.defaults, **feeds}
+        found = dict(given)
+        for run in self._runs:
+            run(found, options)
+        constants = self._graph.constants
+        results = [found[name] if name in found else constants[name] for name in names]
+        return fresh(results, [*given.values(), *constants.values()]) if self._shares else results
+
+    # Made once
+
+    def _make_runs(self, choice: str) -> list[Run]:
+        graph = self._graph
+        nodes = needed_nodes(graph)
+        if self._runtime is None:
+            require_types(graph)
+            self.parts = [Part(nodes, True, [], self._names)]
+            return [_in_numpy(graph, self.parts[0])]
+        types = infer_types(self._proto, graph, nodes)
+        own = set()
+        for node in nodes:
+            if node.is_recurrent:
+                recurrent = make_recurrent(graph, node)
+                lacking = _lacks(recurrent.form, _element(graph, node, types))
+                self._complete &= not lacking
+                if lacking or (recurrent.layer is not None and choice != "runtime"):
+                    own.add(id(node))
+        self.parts = cut(graph, nodes, lambda node: id(node) in own)
+        return [self._make_run(part, types) for part in self.parts]
+
+    def _make_run(self, part: Part, types: dict[str, Any]) -> Run:
+        if part.own or _is_light(part, types):
+            return self._in_numpy(part, types)
+        inputs = []
+        for name in part.inputs:
+            if name not in types:
+                raise NotImplementedError(
+                    f"{part.nodes[0].label}: the type of its input {shown(name)} is not known"
+                )
+            inputs.append(types[name])
+        outputs = [types.get(name) or onnx.ValueInfoProto(name=name) for name in part.outputs]
+        made = submodel(self._proto, self._graph, part.nodes, inputs, outputs)
+        try:
+            session = self._load(made, part.nodes[0], self._part_options())
+        except ValueError:  # such as a Conv in float64, which it has not
+            if any(why_not(node) is not None for node in part.nodes):
+                raise
+            return self._in_numpy(part, types)
+        for given in session.get_outputs():
+            types.setdefault(given.name, _typed(given))
+        return _InRuntime(session, part)
+
+    def _in_numpy(self, part: Part, types: dict[str, Any]) -> Run:
+        for node in part.nodes:
+            types.update(_types_of_results(node, types))
+        return _in_numpy(self._graph, part)
+
+    def _make_whole(self, choice: str) -> Any:
+        """Return the whole model in ONNX Runtime; None: it cannot be, or is not asked for."""
+        has_own = any(part.own for part in self.parts)
+        if not self._complete or choice != "fastest" or not has_own:
+            return None
+        try:
+            return self._load(self._proto, None, self._options)
+        except ValueError:
+            return None
+
+    def _part_options(self) -> Any:
+        if self._options is not None:
+            return self._options
+        options = self._runtime.SessionOptions()
+        options.log_severity_level = 4  # what fails is said by an exception
+        # Its idle threads would spin on the cores that the kernels run on.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return options
+
+    def _load(self, model: Any, first: Node | None, options: Any) -> Any:
+        runtime = self._runtime
+        try:
+            return runtime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # of many kinds, from C++
+            at = "model" if first is None else f"the part from {first.label} on"
+            raise ValueError(f"{at}: ONNX Runtime refuses it: {one_line(error)}") from None
+
+
+class _InRuntime:
+    """A part that ONNX Runtime runs."""
+
+    def __init__(self, session: Any, part: Part) -> None:
+        self._session, self._part = session, part
+
+    def __call__(self, values: Values, options: Any) -> None:
+        feeds = {name: values[name] for name in self._part.inputs}
+        results = _call(self._session, self._part.outputs, feeds, options)
+        values.update(zip(self._part.outputs, results, strict=True))
+
+
+def _call(session: Any, names: list[str], feeds: Mapping[str, Any], options: Any) -> list[Any]:
+    try:
+        return list(session.run(names, feeds, options))
+    except Exception as error:  # of many kinds, from C++
+        raise ValueError(f"run: ONNX Runtime refuses it: {one_line(error)}") from None
+
+
+def _import_runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    return onnxruntime
+
+
+def _lacks(form: Form, kind: int) -> bool:
+    """Whether ONNX Runtime has not this form, or gives other numbers for it.
+
+    Its Softplus overflows beyond 88.
+    """
+    names = {one.name for direction in form.activations for one in direction}
+    return form.batch_first or kind != onnx.TensorProto.FLOAT or "Softplus" in names
+
+
+def _element(graph: Graph, node: Node, types: dict[str, Any]) -> int:
+    """Return the number of a recurrent node's dtype; that of float32 if nothing says it."""
+    name = node.input(1)
+    held = graph.constant(name)
+    if held is not None:
+        return int(onnx.helper.np_dtype_to_tensor_dtype(held.dtype))
+    known = types.get(name)
+    return int(onnx.TensorProto.FLOAT if known is None else known.type.tensor_type.elem_type)
+
+
+def _is_light(part: Part, types: dict[str, Any]) -> bool:
+    """Whether a part is run here: shapes and places only, of types that are known."""
+    return all(node.operator in _LIGHT and why_not(node) is None for node in part.nodes) and all(
+        name in types and types[name].type.WhichOneof("value") == "tensor_type"
+        for name in (*part.outputs, *part.inputs)
+    )
+
+
+def _types_of_results(node: Node, types: dict[str, Any]) -> dict[str, Any]:
+    """Return the types of a recurrent node's outputs that inference does not know."""
+    if not node.is_recurrent or node.input(0) not in types:
+        return {}
+    kind = types[node.input(0)].type.tensor_type.elem_type
+    return {
+        name: onnx.helper.make_tensor_value_info(name, kind, [None] * (3 if place else 4))
+        for place, name in enumerate(node.outputs)
+        if name and name not in types
+    }
+
+
+def _typed(given: Any) -> Any:
+    """Return what ONNX Runtime says of a value as ONNX says it; of a sequence the name only."""
+    name = given.type.removeprefix("tensor(").removesuffix(")").upper()
+    if name not in onnx.TensorProto.DataType.keys():  # noqa: SIM118  # it is no dict
+        return onnx.ValueInfoProto(name=given.name)
+    kind = onnx.TensorProto.DataType.Value(name)
+    return onnx.helper.make_tensor_value_info(given.name, kind, given.shape)
+
+
+def _in_numpy(graph: Graph, part: Part) -> Run:
+    program = Program(graph, part.nodes, part.outputs)
+
+    def run(values: Values, options: Any) -> None:
+        values.update(zip(part.outputs, program.run(values), strict=True))
+
+    return run

@@ -1,0 +1,287 @@
+"""Sessions: graphs cut by level, against ONNX Runtime alone."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onnx_models import helper, info, model, onnx, recurrent, runtime
+
+interop = pytest.importorskip("rnnfast.interop.onnx")
+session_module = pytest.importorskip("rnnfast.interop.onnx.session")
+ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+
+
+def speech(kind: str = "LSTM", dtype: Any = np.float32, **attributes: Any) -> tuple[Any, Any]:
+    """A convolution, two recurrent layers in both directions, a head, and a way past them."""
+    rng = np.random.default_rng(0)
+    G = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
+    x = rng.normal(size=(2, 5, 12)).astype(dtype)  # (B, C, T)
+    shapes = {
+        "K": (6, 5, 3),
+        "bK": (6,),
+        "W0": (2, G * 4, 6),
+        "R0": (2, G * 4, 4),
+        "B0": (2, 2 * G * 4),
+        "W1": (2, G * 4, 8),
+        "R1": (2, G * 4, 4),
+        "head": (8, 7),
+        "past": (6, 7),
+    }
+    held = {name: (rng.normal(size=s) / 2).astype(dtype) for name, s in shapes.items()}
+    held["flat"] = np.array([0, 0, -1])
+    more = {"direction": "bidirectional", "hidden_size": 4, **attributes}
+    nodes = [
+        helper.make_node("Conv", ["x", "K", "bK"], ["conv"], name="conv", pads=[1, 1]),
+        helper.make_node("Relu", ["conv"], ["relu"], name="relu"),
+        helper.make_node("Transpose", ["relu"], ["time"], name="turn", perm=[2, 0, 1]),
+        helper.make_node(kind, ["time", "W0", "R0", "B0"], ["Y0", "h0"], name="first", **more),
+        helper.make_node("Transpose", ["Y0"], ["t0"], name="t0", perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", ["t0", "flat"], ["y0"], name="r0"),
+        helper.make_node(kind, ["y0", "W1", "R1"], ["Y1"], name="second", **more),
+        helper.make_node("Transpose", ["Y1"], ["t1"], name="t1", perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", ["t1", "flat"], ["y1"], name="r1"),
+        helper.make_node("MatMul", ["y1", "head"], ["scores"], name="head"),
+        helper.make_node("MatMul", ["time", "past"], ["beside"], name="past"),
+        helper.make_node("Add", ["scores", "beside"], ["sum"], name="sum"),
+        helper.make_node("Softmax", ["sum"], ["out"], name="softmax"),
+        helper.make_node("Sqrt", ["x"], ["unused"], name="unused"),
+    ]
+    outputs = {"out": (dtype, 3), "h0": (dtype, 3)}
+    return model(nodes, {"x": x}, outputs, held), {"x": x}
+
+
+def names(part: Any) -> list[str]:
+    return [node.name for node in part.nodes]
+
+
+def assert_same(mine: Any, expected: Any) -> None:
+    assert len(mine) == len(expected)
+    for one, other in zip(mine, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5, strict=True)
+
+
+def test_a_graph_is_cut_by_level_and_nothing_is_in_two_parts() -> None:
+    made, _ = speech()
+    parts = interop.Session(made).parts
+    assert [(names(part), part.own) for part in parts] == [
+        (["conv", "relu", "turn", "past"], False),
+        (["first"], True),
+        (["t0", "r0"], False),
+        (["second"], True),
+        (["t1", "r1", "head", "sum", "softmax"], False),
+    ]
+    assert parts[0].inputs == ["x"]
+    assert parts[0].outputs == ["time", "beside"]
+    assert parts[4].inputs == ["Y1", "beside"]
+
+
+@pytest.mark.parametrize("choice", ["fastest", "kernels", "runtime"])
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_results_are_onnx_runtimes(kind: str, choice: str) -> None:
+    made, inputs = speech(kind)
+    session = interop.Session(made, choice=choice)
+    for _ in range(23):  # beyond the trials
+        assert_same(session.run(None, inputs), runtime(made, inputs))
+    assert_same(session.run(["h0"], inputs), runtime(made, inputs)[1:])
+
+
+def test_the_faster_way_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, inputs = speech()
+    session = interop.Session(made)
+    clock, whole = iter(range(10**6)), session_module._call
+    calls: list[str] = []
+    slow = {"parts": 9, "whole": 1}
+
+    def ticking(name: str, run: Any) -> Any:
+        def counted(*given: Any) -> Any:
+            if name == "whole" and given[0] is not session._whole:
+                return run(*given)  # of a part
+            calls.append(name)
+            for _ in range(slow[name]):
+                next(clock)
+            return run(*given)
+
+        return counted
+
+    monkeypatch.setattr("rnnfast.interop.onnx.choice.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr(session, "_by_parts", ticking("parts", session._by_parts))
+    monkeypatch.setattr(session_module, "_call", ticking("whole", whole))
+    for _ in range(24):
+        session.run(None, inputs)
+    assert calls == (["parts"] * 5 + ["whole"] * 5) * 2 + ["whole"] * 4
+    slow.update(parts=1, whole=9)
+    calls.clear()
+    for _ in range(24):
+        session.run(None, {"x": inputs["x"][:1]})
+    assert calls == (["parts"] * 5 + ["whole"] * 5) * 2 + ["parts"] * 4
+
+
+def test_what_onnx_runtime_lacks_runs_here() -> None:
+    """Weights in float64, which its recurrent operators refuse at a call."""
+    made, inputs = speech("GRU", np.float64)
+    session = interop.Session(made)
+    assert session._whole is None
+    assert_same(session.run(None, inputs), interop.run_model(made, inputs))
+    for choice in ("fastest", "runtime"):
+        made, inputs = recurrent("LSTM", layout=1, lengths=[5, 0, 2], state=True)
+        session = interop.Session(made, choice=choice)
+        assert [part.own for part in session.parts] == [True]
+        assert_same(session.run(None, inputs), interop.run_model(made, inputs))
+
+
+def test_a_form_without_a_layer_is_left_to_onnx_runtime() -> None:
+    made, inputs = recurrent("LSTM", clip=1.0)
+    session = interop.Session(made)
+    assert [part.own for part in session.parts] == [False]
+    assert_same(session.run(None, inputs), runtime(made, inputs))
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_without_onnx_runtime(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, inputs = speech(kind)
+    expected = runtime(made, inputs)
+    monkeypatch.setattr(session_module, "_import_runtime", lambda: None)
+    session = interop.Session(made)
+    assert len(session.parts) == 1
+    assert_same(session.run(None, inputs), expected)
+    made.graph.node[1].op_type = "NonZero"
+    with pytest.raises(
+        NotImplementedError, match=r"^node 'relu' \(NonZero\): expected what is cov"
+    ):
+        interop.Session(made)
+
+
+def test_operators_that_are_not_covered_are_onnx_runtimes() -> None:
+    made, inputs = recurrent("RNN")
+    node = helper.make_node("NonZero", ["Y"], ["places"], name="nz")
+    made.graph.node.append(node)
+    made.graph.output.append(info("places", np.int64, 2))
+    session = interop.Session(made)
+    assert [part.own for part in session.parts] == [True, False]
+    assert_same(session.run(None, inputs), runtime(made, inputs))
+
+
+def test_an_operator_that_nobody_has_is_named() -> None:
+    made, _ = recurrent("RNN")
+    made.graph.node.append(helper.make_node("Sprout", ["Y"], ["z"], name="s", domain="org.x"))
+    made.opset_import.append(helper.make_opsetid("org.x", 1))
+    made.graph.output.append(info("z", np.float32, 4))
+    with pytest.raises(ValueError, match=r"part from node 's' \(org.x.Sprout\) on: ONNX Runtime"):
+        interop.Session(made)
+
+
+def test_branches_that_read_values_from_outside() -> None:
+    """An If whose condition is computed, and whose branches read what a recurrent node gave."""
+    made, inputs = recurrent("GRU")
+    branches = {}
+    for name, operator in (("then_branch", "Tanh"), ("else_branch", "Neg")):
+        inner = helper.make_node(operator, ["Y_h"], [f"{name}_y"], name=name)
+        branches[name] = helper.make_graph([inner], name, [], [info(f"{name}_y", np.float32, 3)])
+    made.graph.input.append(info("condition", np.bool_, 0))
+    made.graph.node.append(helper.make_node("If", ["condition"], ["z"], name="if", **branches))
+    made.graph.output.append(info("z", np.float32, 3))
+    session = interop.Session(made)
+    assert [names(part) for part in session.parts] == [["recurrent"], ["if"]]
+    for condition in (True, False):
+        inputs["condition"] = np.array(condition)
+        assert_same(session.run(None, inputs), runtime(made, inputs))
+
+
+def test_inputs_and_outputs_are_told_as_onnx_runtime_tells_them() -> None:
+    made, _ = speech()
+    session = interop.Session(made)
+    theirs = ort.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    for mine, other in (
+        (session.get_inputs(), theirs.get_inputs()),
+        (session.get_outputs(), theirs.get_outputs()),
+    ):
+        told = [(value.name, value.type, len(value.shape)) for value in mine]
+        assert told == [(value.name, value.type, len(value.shape)) for value in other]
+    made.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    made.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 5
+    assert interop.Session(made).get_inputs()[0].shape == ["batch", 5, None]
+    assert session.get_overridable_initializers() == []
+
+
+@pytest.mark.parametrize("choice", ["kernels", "fastest"])
+def test_results_are_the_callers_own(choice: str) -> None:
+    x = np.ones((2, 3, 4), np.float32)
+    made = model(
+        [
+            helper.make_node("Identity", ["x"], ["same"]),
+            helper.make_node("Squeeze", ["c"], ["held"]),
+        ],
+        {"x": x},
+        {"same": (np.float32, 3), "held": (np.float32, 1)},
+        {"c": np.ones((1, 2), np.float32)},
+    )
+    for run in (interop.prepare(made).run, lambda feeds: interop.Session(made).run(None, feeds)):
+        for _ in range(2):
+            same, held = run({"x": x})
+            assert (held == 1).all()
+            same[:] = held[:] = 5
+            assert (x == 1).all()
+
+
+def test_calls_leave_what_they_were_given() -> None:
+    made, inputs = speech()
+    before = inputs["x"].copy()
+    session = interop.Session(made, choice="kernels")
+    first = session.run(None, inputs)
+    copies = [array.copy() for array in first]
+    session.run(None, {"x": -inputs["x"]})
+    assert np.array_equal(inputs["x"], before)
+    for one, other in zip(first, copies, strict=True):
+        assert np.array_equal(one, other)
+    strided = np.asfortranarray(before)
+    assert_same(session.run(None, {"x": strided}), first)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "feed", "error", "message"),
+    [
+        (["none"], {}, ValueError, "output_names: expected some of out, h0, got 'none'"),
+        (None, [1], TypeError, "input_feed: expected arrays by name, got list"),
+        (None, {}, ValueError, "inputs: expected 'x', which is missing"),
+        (None, {"y": 1}, ValueError, "inputs: expected names of x, got 'y'"),
+        (None, {"x": np.zeros(3)}, TypeError, "x: expected dtype float32, got float64"),
+        (
+            None,
+            {"x": np.zeros(3, np.float32)},
+            ValueError,
+            "x: expected shape (?, ?, ?), got (3,)",
+        ),
+    ],
+)
+def test_wrong_calls_are_refused(outputs: Any, feed: Any, error: Any, message: str) -> None:
+    session = interop.Session(speech()[0])
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        session.run(outputs, feed)
+
+
+def test_a_choice_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match=r"^choice: expected 'fastest', 'kernels' or 'runtime', "):
+        interop.Session(speech()[0], choice="slowest")
+
+
+def test_a_session_from_a_file(tmp_path: Any) -> None:
+    made, inputs = speech()
+    onnx.save(made, tmp_path / "speech.onnx")
+    session = interop.Session(tmp_path / "speech.onnx", sess_options=ort.SessionOptions())
+    assert_same(session.run(None, inputs), runtime(made, inputs))
+    with pytest.raises(FileNotFoundError):
+        interop.Session(tmp_path / "none.onnx")
+
+
+def test_threads_share_a_session() -> None:
+    made, inputs = speech()
+    session = interop.Session(made)
+    expected = runtime(made, inputs)
+    with ThreadPoolExecutor(8) as pool:
+        for results in pool.map(lambda _: session.run(None, inputs), range(64)):
+            assert_same(results, expected)
