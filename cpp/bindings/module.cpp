@@ -111,6 +111,7 @@ PYBIND11_MODULE(_core, m) {
   m.def("get_num_threads", [] { return thread_count(); });
   bind_parameters(m);
   bind_recurrent(m);
+  bind_tensor_steps(m);
   bind_losses(m);
   bind_linear(m);  // which takes targets
   bind_ctc(m);

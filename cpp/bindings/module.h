@@ -19,6 +19,7 @@ void require_ok(Status status);
 
 void bind_parameters(pybind11::module_& m);
 void bind_recurrent(pybind11::module_& m);
+void bind_tensor_steps(pybind11::module_& m);
 void bind_linear(pybind11::module_& m);
 void bind_losses(pybind11::module_& m);
 void bind_ctc(pybind11::module_& m);

@@ -93,7 +93,8 @@ Recurrent::Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> p
                           std::string(shape.cell->name) + "', got True");
   if (static_cast<int>(offsets_.size()) != shape_.L * shape_.D)
     throw py::value_error("offsets: expected one entry per layer and direction");
-  const auto all = places();
+  find_places();
+  const auto& all = places();
   if (all.front()[0] < 0 || all.back()[1] > parameters_->size())
     throw py::value_error("offsets: expected places within the buffer of " +
                           std::to_string(parameters_->size()));
@@ -138,20 +139,26 @@ template std::vector<LayerParameters<const double*>> Recurrent::values<double>()
 template std::vector<LayerParameters<float*>> Recurrent::gradients<float>(float*) const;
 template std::vector<LayerParameters<double*>> Recurrent::gradients<double>(double*) const;
 
-std::vector<std::array<std::int64_t, 2>> Recurrent::places() const {
-  std::vector<std::array<std::int64_t, 2>> result;
+void Recurrent::find_places() {
+  std::vector<std::pair<std::array<std::int64_t, 2>, std::vector<std::int64_t>>> found;
   for (int i = 0; i < shape_.L * shape_.D; ++i)
     for (const auto& kind : parameter_kinds(*shape_.cell, shape_.bias, shape_.projection)) {
-      std::int64_t size = kind.factor;
+      std::vector<std::int64_t> sizes;
       for (const char* letter = kind.sizes; *letter != 0; ++letter)
-        size *= *letter == 'I'   ? shape_.input_of(i / shape_.D)
-                : *letter == 'H' ? shape_.H
-                                 : shape_.P;
+        sizes.push_back(*letter == 'I'   ? shape_.input_of(i / shape_.D)
+                        : *letter == 'H' ? shape_.H
+                                         : shape_.P);
+      sizes[0] *= kind.factor;
+      std::int64_t count = 1;
+      for (const std::int64_t size : sizes) count *= size;
       const std::int64_t offset = offsets_[i].*kind.offset;
-      result.push_back({offset, offset + size});
+      found.push_back({{offset, offset + count}, std::move(sizes)});
     }
-  std::sort(result.begin(), result.end());
-  return result;
+  std::sort(found.begin(), found.end());
+  for (auto& [place, sizes] : found) {
+    places_.push_back(place);
+    shapes_.push_back(std::move(sizes));
+  }
 }
 
 std::shared_ptr<PackedWeights> Recurrent::lend() {
@@ -191,7 +198,7 @@ std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward, int threa
 
 std::shared_ptr<const PackedWeights> Recurrent::weights_at(
     const std::vector<std::uintptr_t>& addresses, bool backward, int threads) {
-  const auto at = places();
+  const auto& at = places();
   if (addresses.size() != at.size())
     throw py::value_error("addresses: expected " + std::to_string(at.size()) + ", got " +
                           std::to_string(addresses.size()));

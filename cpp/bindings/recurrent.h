@@ -74,7 +74,9 @@ class Recurrent {
   std::shared_ptr<PackedWeights> lend();
   void give_back(std::shared_ptr<PackedWeights> weights);
   // Where the parameters stand in the buffer, one after the other: from and to.
-  std::vector<std::array<std::int64_t, 2>> places() const;
+  const std::vector<std::array<std::int64_t, 2>>& places() const { return places_; }
+  // The shapes of the same, in their order.
+  const std::vector<std::vector<std::int64_t>>& parameter_shapes() const { return shapes_; }
 
   std::int64_t size() const { return parameters_->size(); }
 
@@ -88,6 +90,7 @@ class Recurrent {
  private:
   Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> parameters,
             std::vector<LayerOffsets> offsets);
+  void find_places();
   template <class Pointer>
   std::vector<LayerParameters<Pointer>> layers_at(Pointer base) const;
 
@@ -95,6 +98,8 @@ class Recurrent {
   StackShape shape_;
   std::shared_ptr<ParameterBuffer> parameters_;
   std::vector<LayerOffsets> offsets_;
+  std::vector<std::array<std::int64_t, 2>> places_;
+  std::vector<std::vector<std::int64_t>> shapes_;
   std::shared_ptr<PackedWeights> weights_;
 };
 

@@ -59,6 +59,20 @@ def array_at(
     owner: object,
 ) -> _Array: ...
 
+class TensorAccess(_Handle):
+    def __init__(self, api: object, kinds: tuple[type, ...]) -> None: ...
+
+def step_on_tensors(
+    network: Recurrent,
+    access: TensorAccess,
+    weights: PackedWeights | list[Any],
+    x: Any,
+    hx: Any,
+    batch_first: bool,
+    cell: bool,
+    threads: int,
+) -> Any: ...
+
 class PackedWeights(_Handle): ...
 
 class Cell(_Handle):

@@ -16,6 +16,7 @@ from rnnfast import _core
 from rnnfast.interop.torch._conditions import is_observed, is_plain, require_memory
 from rnnfast.interop.torch._counterpart import Counterpart, key_of
 from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
+from rnnfast.interop.torch._steps import ACCESS
 from rnnfast.nn.recurrent.stream import Stream
 
 Held = tuple[Counterpart, _core.PackedWeights]
@@ -57,6 +58,9 @@ class Layer(torch.nn.RNNBase):
 
     def _call(self, input: Any, hx: Any) -> Any:
         if not is_observed():
+            results = self._step(input, hx)
+            if results is not None:
+                return results
             packed = isinstance(input, PackedSequence)
             try:
                 results = (self._packed if packed else self._padded)(input, hx)
@@ -70,6 +74,30 @@ class Layer(torch.nn.RNNBase):
             path = tracer.path_of_module(self)
             return tracer.create_proxy("call_module", path, (input, hx), {})
         return super().forward(input, hx)
+
+    def _step(self, x: Any, hx: Any) -> Any:
+        """Return the results of a short pass without gradients; None if it is not one."""
+        if ACCESS is None or torch.is_grad_enabled() or (self.training and self.dropout):
+            return None
+        own = self.__dict__
+        kept: Kept | None = own.get(KEPT)
+        if kept is None:
+            return None
+        counterpart: Counterpart | None
+        weights: Any
+        if kept.held is not None:
+            counterpart, weights = kept.held
+        else:
+            counterpart, weights = kept.counterpart, own["_flat_weights"]
+            if counterpart is None or counterpart.key != key_of(self, counterpart.dtype):
+                return None
+            named = map(own["_parameters"].get, own["_flat_weights_names"])
+            if not all(map(operator.is_, named, weights)):
+                return None
+        return _core.step_on_tensors(
+            counterpart.network, ACCESS, weights, x, hx, self.batch_first, False,
+            torch.get_num_threads(),
+        )  # fmt: skip
 
     # Each of these gives None where PyTorch's own layer is to answer, or to complain.
 
