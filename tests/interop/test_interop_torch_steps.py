@@ -6,12 +6,22 @@ from typing import Any
 
 import pytest
 
-from dropin_cases import CASES, assert_same, leaves, new_input, new_state, pair, tensors, torch
+from dropin_cases import (
+    CASES,
+    assert_same,
+    count_native,
+    leaves,
+    new_input,
+    new_state,
+    pair,
+    tensors,
+    torch,
+)
 from rnnfast import _core
 from test_interop_torch_weights import WRITES
 
 steps = pytest.importorskip("rnnfast.interop.torch._steps")
-frozen = pytest.importorskip("rnnfast.interop.torch").frozen
+interop = pytest.importorskip("rnnfast.interop.torch")
 
 pytestmark = [
     pytest.mark.skipif(
@@ -237,7 +247,7 @@ def test_long_passes_leave_the_lock_to_others(name: str, taken: list[bool]) -> N
 def test_frozen_steps_use_the_weights_of_the_entry(name: str, taken: list[bool]) -> None:
     ours, _ = pair(name, {})
     x = new_input({})[:1]
-    with torch.no_grad(), frozen(ours):
+    with torch.no_grad(), interop.frozen(ours):
         before = tensors(ours(x))
         ours.weight_hh_l0.zero_()
         ours.weight_ih_l0.zero_()
@@ -245,6 +255,29 @@ def test_frozen_steps_use_the_weights_of_the_entry(name: str, taken: list[bool])
     with torch.no_grad():
         assert not torch.equal(tensors(ours(x))[0], before[0])
     assert taken == [True, True, True]
+
+
+@pytest.mark.parametrize(("name", "native"), [("RNN", False), ("GRU", False), ("LSTM", True)])
+def test_few_steps_with_many_weights(
+    name: str, native: bool, monkeypatch: pytest.MonkeyPatch, taken: list[bool]
+) -> None:
+    """There to compare the weights takes longer than the kernels save."""
+    passes = count_native(monkeypatch)
+    torch.manual_seed(0)
+    theirs = getattr(torch.nn, name)(300, 300, 2)
+    ours = getattr(interop, name)(300, 300, 2)
+    ours.load_state_dict(theirs.state_dict())
+    few, many = torch.randn(1, 1, 300), torch.randn(12, 1, 300)
+    with torch.no_grad():
+        for x in (few, few, many, few):
+            assert_same(tensors(ours(x)), tensors(theirs(x)), **FLOAT)
+        found = len(passes) + sum(taken)
+        assert found == (4 if native else 1)
+        with interop.frozen(ours):
+            assert_same(tensors(ours(few)), tensors(theirs(few)), **FLOAT)
+    assert len(passes) + sum(taken) == found + 1
+    ours(few)[0].sum().backward()
+    assert passes[-1]
 
 
 def test_another_capsule_is_refused() -> None:

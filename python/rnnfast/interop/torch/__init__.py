@@ -16,6 +16,12 @@ through PyTorch's own layer, which these are subclasses of.
   not see a change, until the last of the contexts on a layer is left.
 - A gradient of a gradient (``create_graph=True``) is computed from the layer's equations in
   PyTorch's operations, step by step: right, and slow.
+- ``layer(x, state, reset=mask)``: bools ``(T, B)``, ``(B, T)`` with ``batch_first``, ``(T,)`` for a
+  single sequence. No state crosses from the step before to one where it says True, in either
+  direction; gradients included. It is copied. Where the kernels do not run, such a pass is one in
+  PyTorch's operations, step by step. Packed sequences are refused.
+- Calls without gradients of few steps of an RNN or a GRU whose weights are many are PyTorch's own
+  layer's, but within `frozen`: to compare the weights takes longer than the kernels save.
 - ``torch.set_num_threads`` holds, ``rnnfast.set_num_threads`` does not.
 - Under hooks that keep saved tensors (checkpointing), a pass runs again in ``backward``.
 - A parametrization is computed as often as by PyTorch, but once more where a number is not finite,

@@ -51,6 +51,9 @@ class Equations:
         As `torch.nn.RNNBase` has it.
     lengths : Tensor, optional
         ``(B,)``; None: all T.
+    reset : Tensor, optional
+        ``(T, B)``, or ``(B, T)``, bool: where no state crosses from the step before, in either
+        direction.
     mask : callable, optional
         ``mask(layer, T, B)``: what multiplies that layer's output on its way to the next one.
     """
@@ -62,6 +65,7 @@ class Equations:
     projection: bool
     batch_first: bool
     lengths: Tensor | None
+    reset: Tensor | None
     mask: Callable[[int, int, int], Tensor] | None
 
     def gradients(
@@ -151,7 +155,15 @@ class Equations:
         products = linear(x, w_ih, b_ih)
         order = range(len(x))
         outputs = {}
+        begins = self.reset
+        if begins is not None:
+            begins = begins.transpose(0, 1) if self.batch_first else begins
+            if backward:  # from t+1 to t: cleared where t+1 begins anew
+                begins = torch.cat((begins[1:], torch.zeros_like(begins[:1])))
         for t in reversed(order) if backward else order:
+            if begins is not None:
+                anew = begins[t].unsqueeze(1)
+                state = tuple(torch.where(anew, torch.zeros_like(s), s) for s in state)
             new = step(products[t], linear(state[0], w_hh, b_hh), state)
             if self.projection:
                 new = (linear(new[0], weights[-1]), *new[1:])

@@ -16,12 +16,16 @@ from rnnfast import _core
 from rnnfast.interop.torch._conditions import is_observed, is_plain, require_memory
 from rnnfast.interop.torch._counterpart import Counterpart, key_of
 from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
+from rnnfast.interop.torch._resets import in_equations, require_reset
 from rnnfast.interop.torch._steps import ACCESS
 from rnnfast.nn.recurrent.stream import Stream
 
 Held = tuple[Counterpart, _core.PackedWeights]
 Results = tuple[Tensor, ...]  # y, h_n, and c_n of an LSTM
 DTYPES = (torch.float32, torch.float64)
+# Bytes of weights beyond which a call of few steps of an RNN or a GRU is PyTorch's: there, and at
+# which sizes, `bench/torch_dropin.py` shows it to be ahead of the kernels with the comparison.
+MOST_COMPARED = 600 << 10
 KEPT = "_kept"  # the one attribute beside those of PyTorch's own layer
 
 
@@ -56,14 +60,18 @@ class Layer(torch.nn.RNNBase):
         found: Kept | None = self.__dict__.get(KEPT)
         return self.__dict__.setdefault(KEPT, Kept()) if found is None else found
 
-    def _call(self, input: Any, hx: Any) -> Any:
+    def _call(self, input: Any, hx: Any, reset: Any = None) -> Any:
+        if reset is not None and not isinstance(input, torch.fx.Proxy):
+            require_reset(self, input, reset)
         if not is_observed():
-            results = self._step(input, hx)
+            results = self._step(input, hx) if reset is None else None
             if results is not None:
                 return results
-            packed = isinstance(input, PackedSequence)
             try:
-                results = (self._packed if packed else self._padded)(input, hx)
+                if isinstance(input, PackedSequence):
+                    results = self._packed(input, hx)
+                else:
+                    results = self._padded(input, hx, reset)
             except NotFiniteError:
                 results = None
             if results is not None:
@@ -72,7 +80,11 @@ class Layer(torch.nn.RNNBase):
         if isinstance(input, torch.fx.Proxy):  # a leaf to a tracer, as the layers of torch.nn are
             tracer: Any = input.tracer
             path = tracer.path_of_module(self)
-            return tracer.create_proxy("call_module", path, (input, hx), {})
+            return tracer.create_proxy(
+                "call_module", path, (input, hx), {} if reset is None else {"reset": reset}
+            )
+        if reset is not None:
+            return in_equations(self, input, hx, reset)
         return super().forward(input, hx)
 
     def _step(self, x: Any, hx: Any) -> Any:
@@ -94,6 +106,8 @@ class Layer(torch.nn.RNNBase):
             named = map(own["_parameters"].get, own["_flat_weights_names"])
             if not all(map(operator.is_, named, weights)):
                 return None
+            if self.mode != "LSTM" and counterpart.nbytes > MOST_COMPARED:
+                return None
         return _core.step_on_tensors(
             counterpart.network, ACCESS, weights, x, hx, self.batch_first, False,
             torch.get_num_threads(),
@@ -101,18 +115,19 @@ class Layer(torch.nn.RNNBase):
 
     # Each of these gives None where PyTorch's own layer is to answer, or to complain.
 
-    def _padded(self, x: Any, hx: Any) -> Results | None:
+    def _padded(self, x: Any, hx: Any, reset: Tensor | None) -> Results | None:
         if not isinstance(x, Tensor) or x.dim() not in (2, 3):
             return None
         state = self._pair(hx)
         if state is None:
             return None
         if x.dim() == 3:
-            return self._run(x, *state, self.batch_first, None)
+            return self._run(x, *state, self.batch_first, None, reset)
         if any(s is not None and s.dim() != 2 for s in state):
             return None
         h0, c0 = (None if s is None else s.unsqueeze(1) for s in state)
-        results = self._run(x.unsqueeze(1), h0, c0, False, None)
+        reset = None if reset is None else reset.unsqueeze(1)
+        results = self._run(x.unsqueeze(1), h0, c0, False, None, reset)
         return None if results is None else tuple(t.squeeze(1) for t in results)
 
     def _packed(self, packed: PackedSequence, hx: Any) -> Any:
@@ -167,6 +182,7 @@ class Layer(torch.nn.RNNBase):
         c0: Tensor | None,
         batch_first: bool,
         lengths: Tensor | None,
+        reset: Tensor | None = None,
     ) -> Results | None:
         """Run a batch ``(T, B, I)``, or ``(B, T, I)``."""
         given = [t for t in (x, h0, c0) if t is not None]
@@ -177,6 +193,8 @@ class Layer(torch.nn.RNNBase):
             require_memory("input" if tensor is x else "hx", tensor)
         dropout = self.dropout if self.training and self.num_layers > 1 else 0.0
         if not self._fits(x, h0, c0, batch_first) or dropout >= 1:
+            return None
+        if reset is not None and not is_plain(reset, torch.bool):
             return None
         held = self.kept.held
         weights: list[Tensor] | None = None
@@ -192,6 +210,9 @@ class Layer(torch.nn.RNNBase):
                 return None
         else:
             keep = torch.is_grad_enabled() and any(t.requires_grad for t in (*given, *weights))
+            steps, batch = x.shape[batch_first], x.shape[not batch_first]
+            if not (keep or dropout or reset is not None) and self._is_dear(weights, steps, batch):
+                return None
             found = self._native_weights(weights, keep or dropout > 0)
             if found is None:
                 return None
@@ -201,6 +222,7 @@ class Layer(torch.nn.RNNBase):
             packed,
             batch_first,
             None if lengths is None else lengths.numpy(),
+            None if reset is None else reset.detach().clone().numpy(),  # callers may write to it
             dropout,
             int(torch.randint(2**62, (), device="cpu")) if dropout else 0,
         )
@@ -217,6 +239,14 @@ class Layer(torch.nn.RNNBase):
         batch = x.shape[0 if batch_first else 1]
         return (h0 is None or h0.shape == (rows, batch, self.proj_size or self.hidden_size)) and (
             c0 is None or c0.shape == (rows, batch, self.hidden_size)
+        )
+
+    def _is_dear(self, weights: list[Tensor], steps: int, batch: int) -> bool:
+        """Return whether to compare the weights takes longer than the kernels save."""
+        return (
+            self.mode != "LSTM"
+            and steps * min(batch, 4) < 12
+            and sum(w.numel() * w.element_size() for w in weights) > MOST_COMPARED
         )
 
     # The weights
@@ -313,22 +343,22 @@ class Layer(torch.nn.RNNBase):
 class RNN(Layer, torch.nn.RNN):
     """`torch.nn.RNN` on rnnfast's kernels."""
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
-        """Run the network; see `torch.nn.RNN`."""
-        return self._call(input, hx)
+    def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
+        """Run the network; see `torch.nn.RNN`, and for ``reset`` `rnnfast.interop.torch`."""
+        return self._call(input, hx, reset)
 
 
 class GRU(Layer, torch.nn.GRU):
     """`torch.nn.GRU` on rnnfast's kernels."""
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
-        """Run the network; see `torch.nn.GRU`."""
-        return self._call(input, hx)
+    def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
+        """Run the network; see `torch.nn.GRU`, and for ``reset`` `rnnfast.interop.torch`."""
+        return self._call(input, hx, reset)
 
 
 class LSTM(Layer, torch.nn.LSTM):
     """`torch.nn.LSTM` on rnnfast's kernels."""
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
-        """Run the network; see `torch.nn.LSTM`."""
-        return self._call(input, hx)
+    def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
+        """Run the network; see `torch.nn.LSTM`, and for ``reset`` `rnnfast.interop.torch`."""
+        return self._call(input, hx, reset)

@@ -46,6 +46,8 @@ class Call:
         The network, and the weights of this call.
     lengths : ndarray of int64, optional
         ``(B,)``; None: all T.
+    reset : ndarray of bool, optional
+        ``(T, B)``, or ``(B, T)``: where no state crosses from the step before; a copy.
     dropout, seed
         Of the masks between layers; 0.0: none.
     """
@@ -54,6 +56,7 @@ class Call:
     packed: _core.PackedWeights
     batch_first: bool
     lengths: npt.NDArray[Any] | None = None
+    reset: npt.NDArray[Any] | None = None
     dropout: float = 0.0
     seed: int = 0
 
@@ -70,7 +73,7 @@ class Call:
         keep_or_drop = keep or self.dropout > 0  # passes without a cache have no dropout
         try:
             y, h_n, c_n, cache = self.counterpart.network.forward(
-                array_of(x), _optional(h0), _optional(c0), self.lengths, None,
+                array_of(x), _optional(h0), _optional(c0), self.lengths, self.reset,
                 self.batch_first, keep_or_drop, self.dropout, self.seed, False,
                 self.packed, torch.get_num_threads(),
             )  # fmt: skip
@@ -95,6 +98,7 @@ class Call:
             projection=proj_size > 0,
             batch_first=self.batch_first,
             lengths=None if self.lengths is None else torch.from_numpy(self.lengths),
+            reset=None if self.reset is None else torch.from_numpy(self.reset),
             mask=self._mask if self.dropout > 0 else None,
         )
 
