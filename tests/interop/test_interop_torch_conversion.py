@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from typing import Any
@@ -212,3 +213,71 @@ def test_pytorch_is_not_imported_for_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["False"], done.stderr
+
+
+def quantized(module: Any, dtype: Any = torch.qint8) -> Any:
+    made = torch.ao.quantization.quantize_dynamic(nn.Sequential(module), {type(module)}, dtype)
+    return made[0]
+
+
+QUANTIZED = [
+    ("LSTM", {"num_layers": 2, "bidirectional": True, "batch_first": True}),
+    ("LSTM", {}),
+    ("GRU", {"num_layers": 2, "bidirectional": True}),
+    ("GRU", {}),
+    ("LSTMCell", {}),
+    ("GRUCell", {}),
+    ("RNNCell", {"nonlinearity": "relu"}),
+]
+
+
+@pytest.mark.filterwarnings("ignore")  # where quantization goes from here
+@pytest.mark.parametrize(("kind", "options"), QUANTIZED)
+@pytest.mark.parametrize("dtype", [torch.qint8, torch.float16])
+def test_quantized_weights_are_read_as_what_they_stand_for(
+    kind: str, options: Any, dtype: Any
+) -> None:
+    torch.manual_seed(0)
+    plain = getattr(nn, kind)(5, 7, **options)
+    module = quantized(plain, dtype)
+    values = {**module.get_weight(), **module.get_bias()}
+    assert values.keys() == plain.state_dict().keys()
+    changed = copy.deepcopy(plain)
+    changed.load_state_dict({n: v.dequantize() for n, v in values.items()})
+    layer = getattr(rf, kind.removesuffix("Cell")).from_torch(module)
+    assert layer.dtype == np.float32
+    x = new_input(options, torch.float32)
+    if kind.endswith("Cell"):
+        state, expected = None, []
+        for row in x:
+            state = changed(row, state)
+            expected.append(state[0] if isinstance(state, tuple) else state)
+        expected = torch.stack(expected)
+    else:
+        expected = changed(x)[0]
+    y, _ = layer(x.numpy())
+    np.testing.assert_allclose(y, expected.detach(), rtol=1e-5, atol=1e-6)
+    assert not np.array_equal(
+        y, getattr(rf, kind.removesuffix("Cell")).from_torch(plain)(x.numpy())[0]
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantized_modules_of_other_kinds_are_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"^module: expected a torch\.nn\.GRU or GRUCell, got LSTM$"
+    ):
+        rf.GRU.from_torch(quantized(nn.LSTM(5, 7)))
+    with pytest.raises(
+        ValueError, match=r"^weight_hh_l0: expected shape \(28, 7\), got \(28, 3\)$"
+    ):
+        rf.LSTM.from_torch(quantized(nn.LSTM(5, 7, proj_size=3)))  # weight_hr is lost
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("kind", "options"), QUANTIZED)
+def test_quantized_modules_are_not_swapped(kind: str, options: Any) -> None:
+    module = quantized(getattr(nn, kind)(5, 7, **options))
+    why = "is quantized; rnnfast's from_torch reads it, by the numbers its weights stand for"
+    report = interop.accelerate(nn.ModuleDict({"a": module, "b": nn.GRU(5, 7)}))
+    assert report == interop.Report({"b": "GRU"}, {"a": why})

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.ao.nn.quantized.dynamic.modules import rnn as dynamic
 from torch.nn.utils import parametrize
 
 from rnnfast._checks.messages import one_line
@@ -20,6 +21,7 @@ from rnnfast.interop.torch._layers import DTYPES, KEPT, Layer
 _ALREADY = "runs on rnnfast's kernels already"
 _CELL = "takes one step a call, at which the kernels are no faster; use a layer over all steps"
 _SCRIPTED = "is compiled by torch.jit"
+_QUANTIZED = "is quantized; rnnfast's from_torch reads it, by the numbers its weights stand for"
 _NAMES = ("RNN", "GRU", "LSTM")
 
 
@@ -225,6 +227,8 @@ def _reason(module: torch.nn.Module) -> str | None:
     """Return why a recurrent layer is not to be swapped; None if it is, or is no such layer."""
     if isinstance(module, torch.jit.ScriptModule):
         return _SCRIPTED if getattr(module, "original_name", None) in _NAMES else None
+    if isinstance(module, (dynamic.RNNBase, dynamic.RNNCellBase)):
+        return _QUANTIZED
     if isinstance(module, torch.nn.RNNCellBase):
         return _CELL
     if not isinstance(module, torch.nn.RNNBase):

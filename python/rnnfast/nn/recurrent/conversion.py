@@ -46,7 +46,9 @@ class Convertible(Recurrent):
         ----------
         module : torch.nn.RNN, torch.nn.GRU or torch.nn.LSTM
             Of the same kind as the layer here, or a cell of that kind, ``torch.nn.LSTMCell`` for
-            an LSTM, which becomes a layer of one.
+            an LSTM, which becomes a layer of one. Dynamically quantized ones (`quantize_dynamic`)
+            too: in float32, by the numbers that their weights stand for; their inputs and states,
+            which PyTorch rounds at each step, are not rounded here.
         seed : int or numpy.random.Generator, optional
             Of dropout.
 

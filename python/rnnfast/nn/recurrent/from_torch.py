@@ -8,7 +8,8 @@ from typing import Any
 from rnnfast.nn.module import Array
 
 # Where the passes are those of the layers here: PyTorch's own, and the drop-in layers'.
-_PASSES = ("torch.nn.modules.rnn", "rnnfast.interop.torch._layers")
+_QUANTIZED = "torch.ao.nn.quantized.dynamic.modules.rnn"
+_PASSES = ("torch.nn.modules.rnn", "rnnfast.interop.torch._layers", _QUANTIZED)
 
 
 def require_torch(kind: str, module: Any) -> bool:
@@ -19,17 +20,24 @@ def require_torch(kind: str, module: Any) -> bool:
     TypeError
         If it is neither, or a subclass with other passes.
     """
-    nn: Any = getattr(sys.modules.get("torch"), "nn", None)
-    bases: tuple[Any, ...] = () if nn is None else (getattr(nn, kind), getattr(nn, f"{kind}Cell"))
+    places = [getattr(sys.modules.get("torch"), "nn", None), sys.modules.get(_QUANTIZED)]
+    layers, cells = (
+        tuple(getattr(p, name) for p in places if hasattr(p, name))
+        for name in (kind, f"{kind}Cell")
+    )
     name = type(module).__name__
-    if not isinstance(module, bases):
+    if not isinstance(module, layers + cells):
         raise TypeError(f"module: expected a torch.nn.{kind} or {kind}Cell, got {name}")
     passes = vars(module).get("forward", type(module).forward)
     if getattr(passes, "__module__", None) not in _PASSES:
         raise TypeError(
             f"module: expected the forward of torch.nn.{kind}, got a {name} with one of its own"
         )
-    return isinstance(module, bases[0])
+    return isinstance(module, layers)
+
+
+def _is_quantized(module: Any) -> bool:
+    return any(k.__module__ == _QUANTIZED for k in type(module).__mro__)
 
 
 def options_of(module: Any, is_layer: bool) -> dict[str, Any]:
@@ -37,7 +45,7 @@ def options_of(module: Any, is_layer: bool) -> dict[str, Any]:
     names = ["input_size", "hidden_size", "bias"]
     if is_layer:
         names += ["num_layers", "batch_first", "dropout", "bidirectional"]
-        if module.mode == "LSTM":
+        if module.mode == "LSTM" and not _is_quantized(module):  # which loses the projection
             names.append("proj_size")
     options = {name: getattr(module, name) for name in names}
     if hasattr(module, "nonlinearity"):
@@ -53,6 +61,8 @@ def dtype_of(module: Any) -> str:
     ValueError
         If that is none of ours.
     """
+    if _is_quantized(module):
+        return "float32"
     found = sorted({str(p.dtype).removeprefix("torch.") for p in module.parameters()})
     if found not in (["float32"], ["float64"]):
         raise ValueError(
@@ -62,13 +72,17 @@ def dtype_of(module: Any) -> str:
 
 
 def weight_of(module: Any, name: str) -> Array:
-    """Return one weight as it is now.
+    """Return one weight as it is now; a quantized one as the numbers that it stands for.
 
     Raises
     ------
     ValueError
         If it is not in memory, or not what the next call would use.
     """
+    if _is_quantized(module):
+        values = module.get_bias() if name.startswith("bias") else module.get_weight()
+        stored: Array = values[name].detach().dequantize().numpy()
+        return stored
     if name not in module._parameters and name not in getattr(module, "parametrizations", ()):
         raise ValueError(
             f"module: expected {name} to be a parameter, got one that a hook makes at each call; "
