@@ -14,7 +14,14 @@ from torch.ao.nn.quantized.dynamic.modules import rnn as dynamic
 from torch.nn.utils import parametrize
 
 from rnnfast._checks.messages import one_line
-from rnnfast.interop.torch._classes import Swapped, own_names, restored, swapped, torch_kind
+from rnnfast.interop.torch._classes import (
+    Swapped,
+    has_swapped_class,
+    own_names,
+    restored,
+    swapped,
+    torch_kind,
+)
 from rnnfast.interop.torch._conditions import is_plain
 from rnnfast.interop.torch._layers import DTYPES, KEPT, Layer
 
@@ -109,7 +116,8 @@ def restore(model: torch.nn.Module) -> None:
     TypeError
         If it is no module.
     RuntimeError
-        If a context of `frozen` holds one of the layers. Nothing is restored then.
+        If a context of `frozen` holds one of the layers, or somebody else has changed the class of
+        one since (as ``fully_shard`` does). Nothing is restored then.
     """
     _require_module(model)
     with _lock:
@@ -261,6 +269,11 @@ def _restore(layers: list[torch.nn.Module]) -> None:
             raise RuntimeError(
                 "model: expected layers that no context of frozen holds, got a "
                 f"{type(layer).__name__} within one"
+            )
+        if not has_swapped_class(layer):
+            raise RuntimeError(
+                "model: expected layers of the classes that accelerate gave them, got a "
+                f"{type(layer).__name__}, made since; restore before that"
             )
     for layer in layers:
         assert isinstance(layer, Layer)

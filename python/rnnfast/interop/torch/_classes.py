@@ -66,6 +66,12 @@ def swapped(module: torch.nn.RNNBase) -> type[Any]:
     return _on(module, _over(parametrize.type_before_parametrizations(module)))
 
 
+def has_swapped_class(module: torch.nn.Module) -> bool:
+    """Return whether a layer's class is the one that `swapped` gave, and no other made of it."""
+    kind: Any = parametrize.type_before_parametrizations(module)
+    return kind is _over(kind.original)
+
+
 def restored(module: torch.nn.RNNBase) -> type[Any]:
     """Return the class that a layer had before it was swapped."""
     kind: Any = parametrize.type_before_parametrizations(module)
