@@ -1,7 +1,11 @@
-"""Time the drop-in layers against `torch.nn`, in turns, after comparing the answers.
+"""Time the drop-in modules against `torch.nn`, in turns, after comparing the answers.
 
-Run as ``python bench/torch_dropin.py [--threads N] [--seconds S]``. Prints, for each case, the
-minimum and the median of both and the ratios of PyTorch's to rnnfast's.
+Run as ``python bench/torch_dropin.py [--threads 1,2] [--seconds S] [--only TEXT]``. Prints, for each
+case, the least and the median time of both and the ratios of PyTorch's to rnnfast's; then the
+geometric means of the ratios of each kind, and the cases that rnnfast loses.
+
+Cases: RNN, GRU and LSTM, inference and training (forward and back, the gradient of the input
+included) of padded and packed batches; single steps, frozen or not; loops over a cell.
 """
 
 from __future__ import annotations
@@ -10,88 +14,206 @@ import argparse
 import contextlib
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from rnnfast.interop import torch as dropin
 
-
-def pair(name: str, *sizes: int, **options: Any) -> tuple[Any, Any]:
-    theirs = getattr(torch.nn, name)(*sizes, **options)
-    ours = getattr(dropin, name)(*sizes, **options)
-    ours.load_state_dict(theirs.state_dict())
-    return ours, theirs
-
-
-def step(module: Any) -> Callable[[], Any]:
-    """One step of one sequence, without gradients."""
-    x = torch.randn(1, 1, module.input_size)
-    state = module(x)[1]
-
-    def run() -> Any:
-        with torch.no_grad():
-            return module(x, state)[0]
-
-    return run
+KINDS = ("RNN", "GRU", "LSTM")
+SHAPES = ((50, 16, 128, 1), (100, 1, 64, 1), (20, 64, 256, 1), (30, 32, 128, 2))  # T, B, H, layers
+STEPS = ((1, 64), (16, 64), (1, 128), (1, 256), (1, 512))  # B, H
+CELLS = ((1, 32), (1, 64), (16, 64))  # B, H
+LOST = 1.05
+Run = Callable[[], Any]
 
 
-def train(module: Any, steps: int = 50, batch: int = 16) -> Callable[[], Any]:
-    """Forward and back over a batch, the gradients of the input included."""
-    x = torch.randn(steps, batch, module.input_size, requires_grad=True)
+@dataclass(frozen=True)
+class Case:
+    """Something that both compute; `make` gives it of a module."""
 
-    def run() -> Any:
-        module.zero_grad()
-        x.grad = None
-        y = module(x)[0]
-        y.backward(torch.ones_like(y))
-        return x.grad
+    name: str
+    kind: str
+    module: str
+    sizes: tuple[int, ...]
+    make: Callable[[Any], Run]
+    frozen: bool = False
 
-    return run
-
-
-def measured(runs: list[Callable[[], Any]], seconds: float) -> list[list[float]]:
-    """Return times of each, taken in turns."""
-    times: list[list[float]] = [[] for _ in runs]
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        for run, own in zip(runs, times, strict=True):
-            begin = time.perf_counter()
-            run()
-            own.append(time.perf_counter() - begin)
-    return times
+    def modules(self) -> tuple[Any, Any]:
+        """Return rnnfast's module and PyTorch's, with the same weights."""
+        theirs = getattr(torch.nn, self.module)(*self.sizes)
+        ours = getattr(dropin, self.module)(*self.sizes)
+        ours.load_state_dict(theirs.state_dict())
+        return ours, theirs
 
 
-def report(name: str, ours: Any, theirs: Any, make: Callable[[Any], Any], seconds: float) -> None:
+@dataclass
+class Times:
+    """Seconds of calls of rnnfast and of PyTorch."""
+
+    ours: list[float] = field(default_factory=list)
+    theirs: list[float] = field(default_factory=list)
+
+    def of(self, reduce: Callable[[list[float]], float]) -> tuple[float, float, float]:
+        """Return both in microseconds, and the ratio."""
+        a, b = reduce(self.ours), reduce(self.theirs)
+        return a * 1e6, b * 1e6, b / a
+
+
+def step(batch: int) -> Callable[[Any], Run]:
+    """One step without gradients."""
+
+    def make(module: Any) -> Run:
+        x = torch.randn(1, batch, module.input_size)
+        state = module(x)[1]
+
+        def run() -> Any:
+            with torch.no_grad():
+                return module(x, state)[0]
+
+        return run
+
+    return make
+
+
+def loop(batch: int, steps: int = 50) -> Callable[[Any], Run]:
+    """A loop over a cell, without gradients."""
+
+    def make(module: Any) -> Run:
+        rows = torch.randn(steps, batch, module.input_size).unbind()
+
+        def run() -> Any:
+            state = None
+            with torch.no_grad():
+                for row in rows:
+                    state = module(row, state)
+            return state
+
+        return run
+
+    return make
+
+
+def batch_of(steps: int, batch: int, width: int, packed: bool, gradient: bool) -> tuple[Any, Any]:
+    """Return a tensor, and it or its packed rows, of lengths from 0.3 T to T."""
+    x = torch.randn(steps, batch, width, requires_grad=gradient)
+    if not packed:
+        return x, x
+    lengths = torch.linspace(steps, 0.3 * steps, batch).long()
+    return x, pack_padded_sequence(x, lengths)
+
+
+def infer(steps: int, batch: int, packed: bool) -> Callable[[Any], Run]:
+    """A batch of sequences without gradients."""
+
+    def make(module: Any) -> Run:
+        _, given = batch_of(steps, batch, module.input_size, packed, False)
+
+        def run() -> Any:
+            with torch.no_grad():
+                y = module(given)[0]
+            return y.data if isinstance(y, PackedSequence) else y
+
+        return run
+
+    return make
+
+
+def train(steps: int, batch: int, packed: bool) -> Callable[[Any], Run]:
+    """Forward and back."""
+
+    def make(module: Any) -> Run:
+        x, given = batch_of(steps, batch, module.input_size, packed, True)
+
+        def run() -> Any:
+            module.zero_grad()
+            x.grad = None
+            y = module(given)[0]
+            y = y.data if isinstance(y, PackedSequence) else y
+            y.backward(torch.ones_like(y), retain_graph=packed)  # that of the packing
+            return x.grad
+
+        return run
+
+    return make
+
+
+def cases() -> Iterator[Case]:
+    """Yield all."""
+    for kind in KINDS:
+        for batch, hidden in STEPS:
+            for frozen in (False, True):
+                name = f"{kind} one step B={batch} H={hidden}{' frozen' if frozen else ''}"
+                yield Case(name, f"{kind} one step", kind, (hidden, hidden), step(batch), frozen)
+        for batch, hidden in CELLS:
+            name = f"{kind}Cell loop B={batch} H={hidden}"
+            yield Case(name, f"{kind}Cell", f"{kind}Cell", (hidden, hidden), loop(batch))
+        for steps, batch, hidden, layers in SHAPES:
+            for packed in (False, True)[: 1 + (batch > 1)]:
+                for mode, make in (("inference", infer), ("training", train)):
+                    name = f"{kind} {mode} T={steps} B={batch} H={hidden} L={layers}"
+                    yield Case(
+                        name + (" packed" if packed else ""),
+                        kind,
+                        kind,
+                        (hidden, hidden, layers),
+                        make(steps, batch, packed),
+                    )
+
+
+def measured(case: Case, seconds: float) -> Times:
+    """Compare the answers, and time both in turns."""
+    ours, theirs = case.modules()
     runs = []
     for module in (ours, theirs):
         torch.manual_seed(1)
-        runs.append(make(module))
-    torch.testing.assert_close(runs[0](), runs[1](), rtol=1e-4, atol=1e-5)
-    (mine, peer) = measured(runs, seconds)
-    cells = []
-    for of in (min, statistics.median):
-        a, b = of(mine) * 1e6, of(peer) * 1e6
-        cells.append(f"{a:10.1f} {b:10.1f} {b / a:6.2f}")
-    print(f"{name:34s}" + "  |".join(cells), flush=True)
+        runs.append(case.make(module))
+    times = Times()
+    with dropin.frozen(ours) if case.frozen else contextlib.nullcontext():
+        torch.testing.assert_close(runs[0](), runs[1](), rtol=1e-3, atol=1e-4)
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end or len(times.ours) < 5:
+            for run, own in zip(runs, (times.ours, times.theirs), strict=True):
+                begin = time.perf_counter()
+                run()
+                own.append(time.perf_counter() - begin)
+    return times
 
 
 def main() -> None:
+    """Time all cases and sum up."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--threads", default="1,2", help="numbers of threads, one after the other")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each case")
+    parser.add_argument("--only", default="", help="cases whose name contains this")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-    print(f"{'us':34s}{'min: rnnfast':>10s} {'torch':>8s} ratio  | median: the same")
-    for name in ("LSTM", "GRU", "RNN"):
-        ours, theirs = pair(name, 64, 64)
-        report(f"{name}(64) one step", ours, theirs, step, arguments.seconds)
-        with getattr(dropin, "frozen", contextlib.nullcontext)(ours):
-            report(f"{name}(64) one step, frozen", ours, theirs, step, arguments.seconds)
-        ours, theirs = pair(name, 128, 128)
-        report(f"{name}(128) T=50 B=16, training", ours, theirs, train, arguments.seconds)
+    ratios: dict[str, list[tuple[float, float]]] = {}
+    lost = []
+    for threads in map(int, arguments.threads.split(",")):
+        torch.set_num_threads(threads)
+        print(
+            f"\n{f'{threads} threads, us':44s}{'min: rnnfast':>12s}{'torch':>10s}  ratio | median"
+        )
+        for case in cases():
+            if arguments.only not in case.name:
+                continue
+            torch.manual_seed(0)
+            times = measured(case, arguments.seconds)
+            least, median = times.of(min), times.of(statistics.median)
+            cells = (f"{a:12.1f}{b:10.1f} {r:6.2f}" for a, b, r in (least, median))
+            print(f"{case.name:44s}" + " |".join(cells), flush=True)
+            ratios.setdefault(case.kind, []).append((least[2], median[2]))
+            if least[2] < LOST:
+                lost.append(f"{case.name}, {threads} threads: {least[2]:.2f}, {median[2]:.2f}")
+    print(f"\n{'geometric means':44s}{'min':>8s}{'median':>8s}")
+    for kind, found in ratios.items():
+        means = (statistics.geometric_mean(column) for column in zip(*found, strict=True))
+        print(f"{kind:44s}" + "".join(f"{mean:8.2f}" for mean in means))
+    print(f"\nbelow {LOST} by the minimum: {len(lost)} of {sum(map(len, ratios.values()))}")
+    print("\n".join(lost))
 
 
 if __name__ == "__main__":

@@ -254,11 +254,14 @@ def left() -> dict[str, tuple[Callable[[], Any], str]]:
 
         __hash__ = nn.GRU.__hash__
 
-    cell = "takes one step a call, at which the kernels are no faster; use a layer over all steps"
+    cell = (
+        "takes one step a call, at which the kernels are no faster with so many weights; "
+        "use a layer over all steps"
+    )
     return {
-        "RNNCell": (lambda: nn.RNNCell(5, 7), cell),
-        "GRUCell": (lambda: nn.GRUCell(5, 7), cell),
-        "LSTMCell": (lambda: nn.LSTMCell(5, 7), cell),
+        "RNNCell": (lambda: nn.RNNCell(300, 300), cell),
+        "GRUCell": (lambda: nn.GRUCell(300, 300), cell),
+        "LSTMCell": (lambda: nn.LSTMCell(300, 300), cell),
         "half": (lambda: nn.GRU(5, 7).half(), "has weights in float16 on cpu"),
         "meta": (lambda: nn.GRU(5, 7, device="meta"), "has weights in float32 on meta"),
         "forward": (lambda: Doubled(5, 7), "has forward of its own, as a Doubled"),

@@ -20,6 +20,8 @@ through PyTorch's own layer, which these are subclasses of.
   single sequence. No state crosses from the step before to one where it says True, in either
   direction; gradients included. It is copied. Where the kernels do not run, such a pass is one in
   PyTorch's operations, step by step. Packed sequences are refused.
+- `RNNCell`, `GRUCell` and `LSTMCell` run on the kernels without gradients, if their weights are no
+  more than 256 KiB or they are `frozen`; all other steps are PyTorch's own cells'.
 - Calls without gradients of few steps of an RNN or a GRU whose weights are many are PyTorch's own
   layer's, but within `frozen`: to compare the weights takes longer than the kernels save.
 - ``torch.set_num_threads`` holds, ``rnnfast.set_num_threads`` does not.
@@ -37,7 +39,20 @@ through PyTorch's own layer, which these are subclasses of.
 """
 
 from rnnfast.interop.torch._accelerate import Report, accelerate, accelerated, restore
+from rnnfast.interop.torch._cells import GRUCell, LSTMCell, RNNCell
 from rnnfast.interop.torch._frozen import frozen
 from rnnfast.interop.torch._layers import GRU, LSTM, RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "Report", "accelerate", "accelerated", "frozen", "restore"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "Report",
+    "accelerate",
+    "accelerated",
+    "frozen",
+    "restore",
+]

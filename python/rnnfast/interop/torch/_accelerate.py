@@ -14,6 +14,7 @@ from torch.ao.nn.quantized.dynamic.modules import rnn as dynamic
 from torch.nn.utils import parametrize
 
 from rnnfast._checks.messages import one_line
+from rnnfast.interop.torch._cells import MOST_BYTES, bytes_of
 from rnnfast.interop.torch._classes import (
     Swapped,
     has_swapped_class,
@@ -23,10 +24,14 @@ from rnnfast.interop.torch._classes import (
     torch_kind,
 )
 from rnnfast.interop.torch._conditions import is_plain
-from rnnfast.interop.torch._layers import DTYPES, KEPT, Layer
+from rnnfast.interop.torch._kept import KEPT, Keeping
+from rnnfast.interop.torch._layers import DTYPES
 
 _ALREADY = "runs on rnnfast's kernels already"
-_CELL = "takes one step a call, at which the kernels are no faster; use a layer over all steps"
+_CELL = (
+    "takes one step a call, at which the kernels are no faster with so many weights; "
+    "use a layer over all steps"
+)
 _SCRIPTED = "is compiled by torch.jit"
 _QUANTIZED = "is quantized; rnnfast's from_torch reads it, by the numbers its weights stand for"
 _NAMES = ("RNN", "GRU", "LSTM")
@@ -39,9 +44,9 @@ class Report:
     Attributes
     ----------
     swapped : dict of str to str
-        Kind (``"RNN"``, ``"GRU"`` or ``"LSTM"``) of each layer that it swapped, by the name of the
-        module within the model; ``""`` is the model itself. A layer that stands in several places
-        is there under each of its names.
+        Kind (``"RNN"``, ``"GRU"``, ``"LSTM"``, ``"LSTMCell"``, ...) of each one that it swapped,
+        by the name of the module within the model; ``""`` is the model itself. A layer that stands
+        in several places is there under each of its names.
     left : dict of str to str
         Why a recurrent layer or cell is as it was, by its name.
     """
@@ -64,6 +69,8 @@ def _called(name: str) -> str:
 def accelerate(model: torch.nn.Module) -> Report:
     """Run every ``nn.RNN``, ``nn.GRU`` and ``nn.LSTM`` of a model on the kernels, in place.
 
+    And, without gradients, their cells, if their weights are no more than the kernels gain by.
+
     The layers stay the objects that they are, with their parameters, hooks and attributes: only
     their classes change, to those of this module's layers. Optimizers that were made before go on
     training them, state dictionaries keep their names, and whoever holds a layer holds it still.
@@ -79,7 +86,7 @@ def accelerate(model: torch.nn.Module) -> Report:
     Report
         What was swapped, and what was not, and why: layers whose weights are not in float32 or
         float64 on the CPU, subclasses with a ``forward`` or another method of their own, what
-        ``torch.jit`` compiled, and ``nn.RNNCell``, ``nn.GRUCell`` and ``nn.LSTMCell``.
+        ``torch.jit`` compiled, what is quantized, and large cells.
 
     Raises
     ------
@@ -211,11 +218,11 @@ def _swap(model: torch.nn.Module) -> tuple[Report, list[torch.nn.Module]]:
     report, kinds = Report(), dict[torch.nn.Module, type[Any]]()
     running = False
     for name, module in _walk(model):
-        running = running or isinstance(module, Layer)
+        running = running or isinstance(module, Keeping)
         reason = _reason(module)
         if reason is not None:
             report.left[name] = reason
-        elif isinstance(module, torch.nn.RNNBase):
+        elif isinstance(module, (torch.nn.RNNBase, torch.nn.RNNCellBase)):
             report.swapped[name] = torch_kind(type(module)).__name__
             if module not in kinds:
                 kinds[module] = swapped(module)
@@ -237,14 +244,12 @@ def _reason(module: torch.nn.Module) -> str | None:
         return _SCRIPTED if getattr(module, "original_name", None) in _NAMES else None
     if isinstance(module, (dynamic.RNNBase, dynamic.RNNCellBase)):
         return _QUANTIZED
-    if isinstance(module, torch.nn.RNNCellBase):
-        return _CELL
-    if not isinstance(module, torch.nn.RNNBase):
+    if not isinstance(module, (torch.nn.RNNBase, torch.nn.RNNCellBase)):
         return None
-    if isinstance(module, Layer):
+    if isinstance(module, Keeping):
         return _ALREADY
     kind: type[Any] = parametrize.type_before_parametrizations(module)
-    if torch_kind(kind) is torch.nn.RNNBase:
+    if torch_kind(kind) in (torch.nn.RNNBase, torch.nn.RNNCellBase):
         return "is neither an RNN, nor a GRU, nor an LSTM"
     if names := own_names(module, kind):
         return f"has {', '.join(names)} of its own, as a {kind.__name__}"
@@ -255,6 +260,9 @@ def _reason(module: torch.nn.Module) -> str | None:
             return f"has weights in {_dtype(parameter)} on {parameter.device}"
         if not is_plain(parameter, parameter.dtype):
             return f"has weights of another kind, {type(parameter).__name__}"
+    if isinstance(module, torch.nn.RNNCellBase):
+        dtype = next(module.parameters()).dtype
+        return _CELL if bytes_of(module, dtype) > MOST_BYTES else None
     return None
 
 
@@ -265,7 +273,7 @@ def _dtype(tensor: torch.Tensor) -> str:
 def _restore(layers: list[torch.nn.Module]) -> None:
     layers = list(dict.fromkeys(layers))
     for layer in layers:
-        if isinstance(layer, Layer) and layer.kept.holders:
+        if isinstance(layer, Keeping) and layer.kept.holders:
             raise RuntimeError(
                 "model: expected layers that no context of frozen holds, got a "
                 f"{type(layer).__name__} within one"
@@ -276,7 +284,6 @@ def _restore(layers: list[torch.nn.Module]) -> None:
                 f"{type(layer).__name__}, made since; restore before that"
             )
     for layer in layers:
-        assert isinstance(layer, Layer)
         kind = restored(layer)
         vars(layer).pop(KEPT, None)
         _set_class(layer, kind)

@@ -8,8 +8,19 @@ from typing import Any
 import torch
 from torch.nn.utils import parametrize
 
-from rnnfast.interop.torch._layers import GRU, KEPT, LSTM, RNN, Layer
+from rnnfast.interop.torch._cells import Cell, GRUCell, LSTMCell, RNNCell
+from rnnfast.interop.torch._kept import KEPT, Keeping
+from rnnfast.interop.torch._layers import GRU, LSTM, RNN, Layer
 
+Recurrent = torch.nn.RNNBase | torch.nn.RNNCellBase
+_OURS: dict[type[Any], type[Any]] = {
+    torch.nn.RNN: RNN,
+    torch.nn.GRU: GRU,
+    torch.nn.LSTM: LSTM,
+    torch.nn.RNNCell: RNNCell,
+    torch.nn.GRUCell: GRUCell,
+    torch.nn.LSTMCell: LSTMCell,
+}
 # What leaves the passes of a subclass PyTorch's own.
 _FREE = {"reset_parameters", "extra_repr"}
 # Of the names that Python gives a meaning: what copies, dictionaries and attributes go by.
@@ -22,7 +33,7 @@ _SPECIAL = {
 class Swapped:
     """What tells a layer whose class was swapped from one that was made as it is."""
 
-    original: type[torch.nn.RNNBase]
+    original: type[Recurrent]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # The class is found by its original, for it has no name of its own.
@@ -37,16 +48,18 @@ def _blank(original: Any) -> Any:
 
 
 def torch_kind(kind: type[Any]) -> type[Any]:
-    """Return which of the three layers of `torch.nn` a class is, or descends from."""
-    kinds = (torch.nn.RNN, torch.nn.GRU, torch.nn.LSTM, torch.nn.RNNBase)
+    """Return which layer or cell of `torch.nn` a class is, or descends from."""
+    kinds = (*_OURS, torch.nn.RNNBase, torch.nn.RNNCellBase)
     return next(k for k in kinds if issubclass(kind, k))
 
 
-def own_names(module: torch.nn.RNNBase, kind: type[Any]) -> list[str]:
+def own_names(module: Recurrent, kind: type[Any]) -> list[str]:
     """Return what a layer, or its class, has in the place of PyTorch's own or of ours."""
     base = torch_kind(kind)
     places: list[Any] = [module, *kind.__mro__[: kind.__mro__.index(base)]]
-    shadowed = {name for k in (Layer, GRU, base, torch.nn.RNNBase) for name in vars(k)} - _FREE
+    is_cell = issubclass(kind, torch.nn.RNNCellBase)
+    ours = (Cell, GRUCell, torch.nn.RNNCellBase) if is_cell else (Layer, GRU, torch.nn.RNNBase)
+    shadowed = {name for k in (Keeping, *ours, base) for name in vars(k)} - _FREE
     shadowed = {name for name in shadowed if not name.startswith("__")}
     shadowed |= {KEPT, "original", *_SPECIAL}
     return sorted({name for place in places for name in vars(place)} & shadowed)
@@ -55,13 +68,13 @@ def own_names(module: torch.nn.RNNBase, kind: type[Any]) -> list[str]:
 @functools.cache
 def _over(original: Any) -> type[Any]:
     """Return the class that runs a layer of this class on the kernels."""
-    ours = {torch.nn.RNN: RNN, torch.nn.GRU: GRU, torch.nn.LSTM: LSTM}[torch_kind(original)]
+    ours = _OURS[torch_kind(original)]
     # No module of torch.nn's: what looks at that, such as torch.compile, takes those for known.
     attributes = {"original": original, "__module__": __name__, "__doc__": original.__doc__}
     return type(original.__name__, (Swapped, ours, original), attributes)
 
 
-def swapped(module: torch.nn.RNNBase) -> type[Any]:
+def swapped(module: Recurrent) -> type[Any]:
     """Return the class by which a layer runs on the kernels."""
     return _on(module, _over(parametrize.type_before_parametrizations(module)))
 
@@ -72,13 +85,13 @@ def has_swapped_class(module: torch.nn.Module) -> bool:
     return kind is _over(kind.original)
 
 
-def restored(module: torch.nn.RNNBase) -> type[Any]:
+def restored(module: torch.nn.Module) -> type[Any]:
     """Return the class that a layer had before it was swapped."""
     kind: Any = parametrize.type_before_parametrizations(module)
     return _on(module, kind.original)
 
 
-def _on(module: torch.nn.RNNBase, base: type[Any]) -> type[Any]:
+def _on(module: torch.nn.Module, base: type[Any]) -> type[Any]:
     """Return a base, under the class of the module's own that a parametrization made."""
     if not parametrize.is_parametrized(module):
         return base

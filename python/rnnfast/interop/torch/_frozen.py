@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
-from rnnfast.interop.torch._layers import Layer
+from rnnfast.interop.torch._kept import Keeping
 
 
 @contextlib.contextmanager
@@ -36,7 +36,7 @@ def frozen(module: torch.nn.Module) -> Iterator[None]:
     module : torch.nn.Module
         One of this module's layers, or a model that has some.
     """
-    layers = [m for m in module.modules() if isinstance(m, Layer)]
+    layers = [m for m in module.modules() if isinstance(m, Keeping)]
     _enter(layers)
     try:
         yield
@@ -48,7 +48,7 @@ def frozen(module: torch.nn.Module) -> Iterator[None]:
 _lock = threading.RLock()
 
 
-def _enter(layers: list[Layer]) -> None:
+def _enter(layers: Sequence[Keeping]) -> None:
     with _lock:
         # All of them first: where one raises, none is held.
         found = {m: m.held_weights() for m in layers if not m.kept.holders}
@@ -59,7 +59,7 @@ def _enter(layers: list[Layer]) -> None:
             kept.holders += 1
 
 
-def _leave(layers: list[Layer]) -> None:
+def _leave(layers: Sequence[Keeping]) -> None:
     with _lock:
         for layer in layers:
             kept = layer.kept

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,50 +14,21 @@ import rnnfast.nn.recurrent as native
 from rnnfast import _core
 from rnnfast.interop.torch._conditions import is_observed, is_plain, require_memory
 from rnnfast.interop.torch._counterpart import Counterpart, key_of
+from rnnfast.interop.torch._kept import KEPT, Held, Keeping, Kept
 from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
 from rnnfast.interop.torch._resets import in_equations, require_reset
 from rnnfast.interop.torch._steps import ACCESS
 from rnnfast.nn.recurrent.stream import Stream
 
-Held = tuple[Counterpart, _core.PackedWeights]
 Results = tuple[Tensor, ...]  # y, h_n, and c_n of an LSTM
 DTYPES = (torch.float32, torch.float64)
 # Bytes of weights beyond which a call of few steps of an RNN or a GRU is PyTorch's: there, and at
 # which sizes, `bench/torch_dropin.py` shows it to be ahead of the kernels with the comparison.
 MOST_COMPARED = 600 << 10
-KEPT = "_kept"  # the one attribute beside those of PyTorch's own layer
 
 
-@dataclass(slots=True, eq=False)
-class Kept:
-    """What a layer has on the kernels' side. Copies and pickles of it are empty.
-
-    Attributes
-    ----------
-    counterpart : Counterpart, optional
-        Of the call that came last.
-    held : (Counterpart, PackedWeights), optional
-        What calls without gradients use, without looking at the weights; see `frozen`.
-    holders : int
-        Contexts of `frozen` that the layer is in.
-    """
-
-    counterpart: Counterpart | None = None
-    held: Held | None = None
-    holders: int = 0
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Kept, ()
-
-
-class Layer(torch.nn.RNNBase):
+class Layer(Keeping, torch.nn.RNNBase):
     """What the three layers share."""
-
-    @property
-    def kept(self) -> Kept:
-        """What this layer, and no copy of it, has on the kernels' side."""
-        found: Kept | None = self.__dict__.get(KEPT)
-        return self.__dict__.setdefault(KEPT, Kept()) if found is None else found
 
     def _call(self, input: Any, hx: Any, reset: Any = None) -> Any:
         if reset is not None and not isinstance(input, torch.fx.Proxy):

@@ -9,7 +9,12 @@ from rnnfast.nn.module import Array
 
 # Where the passes are those of the layers here: PyTorch's own, and the drop-in layers'.
 _QUANTIZED = "torch.ao.nn.quantized.dynamic.modules.rnn"
-_PASSES = ("torch.nn.modules.rnn", "rnnfast.interop.torch._layers", _QUANTIZED)
+_PASSES = (
+    "torch.nn.modules.rnn",
+    "rnnfast.interop.torch._layers",
+    "rnnfast.interop.torch._cells",
+    _QUANTIZED,
+)
 
 
 def require_torch(kind: str, module: Any) -> bool:
