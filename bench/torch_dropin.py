@@ -1,7 +1,7 @@
 """Time the drop-in modules against `torch.nn`, in turns, after comparing the answers.
 
-Run as ``python bench/torch_dropin.py [--threads 1,2] [--seconds S] [--only TEXT]``. Prints, for each
-case, the least and the median time of both and the ratios of PyTorch's to rnnfast's; then the
+Run as ``python bench/torch_dropin.py [--threads 1,2] [--seconds S] [--only TEXT]``. Prints, for
+each case, the least and the median time of both and the ratios of PyTorch's to rnnfast's; then the
 geometric means of the ratios of each kind, and the cases that rnnfast loses.
 
 Cases: RNN, GRU and LSTM, inference and training (forward and back, the gradient of the input

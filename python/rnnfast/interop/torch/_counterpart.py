@@ -79,7 +79,6 @@ class Counterpart:
         self.shapes = [torch.Size(p.shape) for p in parameters]
         self._slices = [slice(p.offset, p.offset + p.data.size) for p in parameters]
         self._size = layer.buffer.size
-        self.nbytes = self._size * dtype.itemsize
         self._array_dtype = layer.dtype
 
     def fits(self, weights: Sequence[Tensor]) -> bool:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 import rnnfast.nn.recurrent as native
 from rnnfast import _core
 from rnnfast.interop.torch._conditions import is_observed, is_plain, require_memory
 from rnnfast.interop.torch._counterpart import Counterpart, key_of
-from rnnfast.interop.torch._kept import KEPT, Held, Keeping, Kept
+from rnnfast.interop.torch._kept import KEPT, Held, Keeping
 from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
 from rnnfast.interop.torch._resets import in_equations, require_reset
 from rnnfast.interop.torch._steps import ACCESS
@@ -25,6 +26,7 @@ DTYPES = (torch.float32, torch.float64)
 # Bytes of weights beyond which a call of few steps of an RNN or a GRU is PyTorch's: there, and at
 # which sizes, `bench/torch_dropin.py` shows it to be ahead of the kernels with the comparison.
 MOST_COMPARED = 600 << 10
+_GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3}  # none of an LSTM: the kernels gain by more
 
 
 class Layer(Keeping, torch.nn.RNNBase):
@@ -62,21 +64,19 @@ class Layer(Keeping, torch.nn.RNNBase):
         if ACCESS is None or torch.is_grad_enabled() or (self.training and self.dropout):
             return None
         own = self.__dict__
-        kept: Kept | None = own.get(KEPT)
-        if kept is None:
-            return None
+        kept = self.kept
         counterpart: Counterpart | None
         weights: Any
         if kept.held is not None:
             counterpart, weights = kept.held
         else:
             counterpart, weights = kept.counterpart, own["_flat_weights"]
-            if counterpart is None or counterpart.key != key_of(self, counterpart.dtype):
-                return None
             named = map(own["_parameters"].get, own["_flat_weights_names"])
             if not all(map(operator.is_, named, weights)):
                 return None
-            if self.mode != "LSTM" and counterpart.nbytes > MOST_COMPARED:
+            if self._is_torchs(x, hx, weights):
+                return super().forward(x, hx)
+            if counterpart is None or counterpart.key != key_of(self, counterpart.dtype):
                 return None
         return _core.step_on_tensors(
             counterpart.network, ACCESS, weights, x, hx, self.batch_first, False,
@@ -180,8 +180,7 @@ class Layer(Keeping, torch.nn.RNNBase):
                 return None
         else:
             keep = torch.is_grad_enabled() and any(t.requires_grad for t in (*given, *weights))
-            steps, batch = x.shape[batch_first], x.shape[not batch_first]
-            if not (keep or dropout or reset is not None) and self._is_dear(weights, steps, batch):
+            if not (keep or dropout or reset is not None) and self._is_dear(x, batch_first):
                 return None
             found = self._native_weights(weights, keep or dropout > 0)
             if found is None:
@@ -211,12 +210,29 @@ class Layer(Keeping, torch.nn.RNNBase):
             c0 is None or c0.shape == (rows, batch, self.hidden_size)
         )
 
-    def _is_dear(self, weights: list[Tensor], steps: int, batch: int) -> bool:
+    def _is_dear(self, x: Tensor, batch_first: bool) -> bool:
         """Return whether to compare the weights takes longer than the kernels save."""
+        gates, width = _GATES.get(self.mode, 0), self.proj_size or self.hidden_size
+        sides = 2 if self.bidirectional else 1
+        inputs = self.input_size + (self.num_layers - 1) * sides * width
+        rows = sides * gates * self.hidden_size
+        if rows * (inputs + self.num_layers * width) * x.dtype.itemsize <= MOST_COMPARED:
+            return False
+        batch = x.shape[0 if batch_first else 1] if x.dim() == 3 else 1
+        return x.numel() * min(batch, 4) < 12 * batch * self.input_size
+
+    def _is_torchs(self, x: Any, hx: Any, weights: list[Any]) -> bool:
+        """Return whether that is so, of tensors that PyTorch's own layer can be given at once."""
         return (
-            self.mode != "LSTM"
-            and steps * min(batch, 4) < 12
-            and sum(w.numel() * w.element_size() for w in weights) > MOST_COMPARED
+            self.mode in _GATES
+            and type(x) is Tensor
+            and x.dtype in DTYPES
+            and x.layout is torch.strided
+            and x.dim() in (2, 3)
+            and self._is_dear(x, self.batch_first)
+            and x.data_ptr() != 0
+            and (hx is None or (type(hx) is Tensor and hx.data_ptr() != 0))
+            and all(type(w) is Parameter and w.data_ptr() != 0 for w in weights)
         )
 
     # The weights
