@@ -184,6 +184,27 @@ def test_swapped_copied_pickled_scripted_and_restored(
     assert "_kept" not in vars(theirs)
 
 
+@pytest.mark.filterwarnings("ignore")  # torch.jit is full of them
+@pytest.mark.parametrize(("name", "options"), CELLS)
+@pytest.mark.parametrize("way", ["trace", "script", "export", "fx"])
+def test_recorded(name: str, options: Any, way: str, taken: list[bool]) -> None:
+    ours, theirs = pair(name, options)
+    x = torch.randn(3, 5, dtype=torch.float64)
+    with torch.no_grad():
+        ours(x)
+        if way == "trace":
+            recorded = torch.jit.trace(ours, x)
+        elif way == "script":
+            recorded = torch.jit.script(ours)
+        elif way == "fx":
+            recorded = torch.fx.symbolic_trace(nn.Sequential(ours))
+        else:
+            recorded = torch.export.export(ours, (x,)).module()
+        other = torch.randn(3, 5, dtype=torch.float64)
+        assert_same(leaves(recorded(other)), leaves(theirs(other)))
+    assert taken[0]
+
+
 @pytest.mark.parametrize("name", ["RNNCell", "GRUCell", "LSTMCell"])
 def test_large_cells_are_pytorchs_unless_frozen(name: str, taken: list[bool]) -> None:
     ours = getattr(interop, name)(300, 300)

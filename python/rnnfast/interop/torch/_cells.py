@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnnfast import _core
-from rnnfast.interop.torch._conditions import is_observed, is_plain
+from rnnfast.interop.torch._conditions import as_leaf, is_observed, is_plain
 from rnnfast.interop.torch._counterpart import Counterpart
 from rnnfast.interop.torch._kept import KEPT, Held, Keeping
 from rnnfast.interop.torch._steps import ACCESS
@@ -41,6 +41,8 @@ class Cell(Keeping, torch.nn.RNNCellBase):
             result = self._step(input, hx)
             if result is not None:
                 return result
+        if isinstance(input, torch.fx.Proxy):
+            return as_leaf(self, (input, hx), {})
         return super().forward(input, hx)
 
     def _step(self, x: Any, hx: Any) -> Any:

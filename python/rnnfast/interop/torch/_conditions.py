@@ -86,3 +86,16 @@ def is_batched(*tensors: Tensor | None) -> bool:
 def has_saved_tensors_hooks() -> bool:
     """Return whether somebody else keeps, moves or recomputes saved tensors."""
     return _saved_tensors_hooks(True) is not None
+
+
+def as_leaf(module: torch.nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """Return what a tracer of `torch.fx` has in the place of a call, as of modules of `torch.nn`.
+
+    Parameters
+    ----------
+    arguments : tuple
+        The first one is a `torch.fx.Proxy`.
+    """
+    tracer: Any = arguments[0].tracer
+    path = tracer.path_of_module(module)
+    return tracer.create_proxy("call_module", path, arguments, keywords)

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 import rnnfast.nn.recurrent as native
 from rnnfast import _core
-from rnnfast.interop.torch._conditions import is_observed, is_plain, require_memory
+from rnnfast.interop.torch._conditions import as_leaf, is_observed, is_plain, require_memory
 from rnnfast.interop.torch._counterpart import Counterpart, key_of
 from rnnfast.interop.torch._kept import KEPT, Held, Keeping
 from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
@@ -49,12 +49,8 @@ class Layer(Keeping, torch.nn.RNNBase):
             if results is not None:
                 y, h_n, *c_n = results
                 return (y, (h_n, c_n[0])) if c_n else (y, h_n)
-        if isinstance(input, torch.fx.Proxy):  # a leaf to a tracer, as the layers of torch.nn are
-            tracer: Any = input.tracer
-            path = tracer.path_of_module(self)
-            return tracer.create_proxy(
-                "call_module", path, (input, hx), {} if reset is None else {"reset": reset}
-            )
+        if isinstance(input, torch.fx.Proxy):
+            return as_leaf(self, (input, hx), {} if reset is None else {"reset": reset})
         if reset is not None:
             return in_equations(self, input, hx, reset)
         return super().forward(input, hx)
