@@ -38,7 +38,7 @@ def from_weights(case: Case) -> None:
 
     def taken(name: str, gates: str, others: str, turn: bool) -> list[Any]:
         found = []
-        for _, suffix in expected._suffixes():
+        for _, suffix in expected.spec.suffixes():
             parts = dict(zip(gates, np.split(state[f"{name}_{suffix}"], len(gates)), strict=True))
             array = np.concatenate([parts[gate] for gate in others])
             given = array.T if turn else array

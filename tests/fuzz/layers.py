@@ -80,7 +80,7 @@ def make_state(draw: Draw, layer: Any, batch: int, like: Any = None) -> Any:
         return None
     rows = layer.num_layers * layer.num_directions
     h = draw.numbers(rows, batch, layer.output_size, dtype=layer.dtype)
-    if not layer._cell.has_memory:
+    if not layer.spec.cell.has_memory:
         return h
     pair = [h, draw.numbers(rows, batch, layer.hidden_size, dtype=layer.dtype)]
     if draw.chance(0.1):
@@ -104,7 +104,7 @@ def a_pass(case: Case) -> None:
     steps, batch = sizes(draw)
     arguments = make_input(draw, layer, steps, batch)
     state = make_state(draw, layer, batch)
-    name = "state" if layer._cell.has_memory else "h0"
+    name = "state" if layer.spec.cell.has_memory else "h0"
     y, final = case.call(layer, **arguments, **{name: state}, pure=True)
     if case.spoiled:
         return

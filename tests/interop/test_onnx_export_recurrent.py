@@ -58,8 +58,8 @@ def inputs(layer, steps=7, batch=4, seed=0):
 def compare(layer, path, opset, steps=7, batch=4, lengths=LENGTHS, with_states=True):
     run = Run(layer, path, opset=opset)
     x, h, c = inputs(layer, steps, batch)
-    given = {"h0": h, "c0": c} if layer._cell.has_memory else {"h0": h}
-    state = tuple(given.values()) if layer._cell.has_memory else h
+    given = {"h0": h, "c0": c} if layer.spec.cell.has_memory else {"h0": h}
+    state = tuple(given.values()) if layer.spec.cell.has_memory else h
     assert run.inputs == ["x"]
     assert sorted(run.optional) == sorted(["lengths", *given])
     assert run.outputs == ["y", *(f"{name[0]}_n" for name in given)]

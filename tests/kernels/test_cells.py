@@ -23,7 +23,7 @@ def sigma(z: float) -> float:
 
 
 def test_every_cell_has_a_case_and_a_reference() -> None:
-    tried = {make_layer(make_spec(name))._cell.name for name in CELLS}
+    tried = {make_layer(make_spec(name)).spec.cell.name for name in CELLS}
     assert tried == set(_core.cells())
     assert {case.spec["cell"] for case in CELLS.values()} == set(ref.CELLS)
     assert set(ref.CELLS) <= set(LAYERS)
@@ -36,8 +36,8 @@ def test_descriptors_and_reference_agree(name: str) -> None:
         layer = make_layer(spec)
         shapes = {key: p.shape for key, p in layer.parameters().items()}
         assert list(shapes.items()) == list(spec.parameter_shapes())
-        assert len(layer._cell.gates) == spec.num_gates
-        assert layer._cell.has_memory == (len(spec.state_shapes(1)) == 2)
+        assert len(layer.spec.cell.gates) == spec.num_gates
+        assert layer.spec.cell.has_memory == (len(spec.state_shapes(1)) == 2)
 
 
 def test_a_cell_that_there_is_not() -> None:
@@ -67,17 +67,17 @@ def test_gates_are_those_of_a_pass_that_waits() -> None:
     cache = layer._pass(call, keep=True)[3]
     for k in range(2):
         for d in range(2):
-            gates = layer._native.gates(cache, k, d)
+            gates = layer.native.gates(cache, k, d)
             assert list(gates) == ["r", "z", "n"]
             for values in gates.values():
                 assert values.shape == (case.steps, case.batch, case.hidden_size)
                 valid = np.arange(case.steps)[:, np.newaxis] < inputs.options["lengths"]
                 assert values[valid].all() and not values[~valid].any()
     with pytest.raises(ValueError, match=r"^layer, direction: expected"):
-        layer._native.gates(cache, 2, 0)
-    layer._native.backward(cache, None, None, None, True)
+        layer.native.gates(cache, 2, 0)
+    layer.native.backward(cache, None, None, None, True)
     with pytest.raises(RuntimeError, match=r"^gates: expected a pass that waits for backprop"):
-        layer._native.gates(cache)
+        layer.native.gates(cache)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -180,7 +180,7 @@ def test_gates_by_hand(kind: Any) -> None:
     layer = kind(3, 4, dtype="float64", seed=1)
     x = np.random.default_rng(0).normal(size=(6, 5, 3))
     (gates,) = rf.diagnostics.gate_activations(layer, x)
-    assert list(gates) == [*layer._cell.gates, "h"]
+    assert list(gates) == [*layer.spec.cell.gates, "h"]
     y, _ = layer(x)
     np.testing.assert_array_equal(gates["h"], y)
     before = np.concatenate([np.zeros((1, 5, 4)), y[:-1]])
@@ -234,7 +234,7 @@ def test_weights_are_filled_gate_by_gate(name: str) -> None:
         elif values.ndim == 1:  # of one number a unit
             np.testing.assert_array_equal(values, before[key])
         else:
-            for block in np.split(values, len(layer._cell.gates)):
+            for block in np.split(values, len(layer.spec.cell.gates)):
                 blocks += 1
                 np.testing.assert_allclose(block @ block.T, np.eye(4), atol=1e-12)
-    assert blocks >= 4 * len(layer._cell.gates)
+    assert blocks >= 4 * len(layer.spec.cell.gates)

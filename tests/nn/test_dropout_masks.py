@@ -50,7 +50,7 @@ def test_variational_dropout_between_layers(recompute: bool) -> None:
     deep._rng = np.random.default_rng(7)
     (y, _), backprop = deep.forward(x, recompute=recompute)
     dx, _ = backprop(dy)
-    masks = [deep._native.dropout_mask(0.4, seed, k, 9, 2, True) for k in range(2)]
+    masks = [deep.native.dropout_mask(0.4, seed, k, 9, 2, True) for k in range(2)]
     assert any((mask == 0).any() for mask in masks)
     for mask in masks:
         np.testing.assert_array_equal(mask, np.broadcast_to(mask[0], mask.shape))

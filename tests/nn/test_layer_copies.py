@@ -331,8 +331,8 @@ def test_what_runs_and_what_waits_has_no_copy() -> None:
     assert copy.deepcopy(backprop) is backprop  # functions are themselves
     with pytest.raises((AttributeError, pickle.PicklingError), match=r"local object|local func"):
         pickle.dumps(backprop)
-    native = [layer._native, layer.stream()._native, rf.Linear(2, 2)._native]
-    native += [rf.Embedding(2, 2)._native, _core.ParameterBuffer(3, "float32")]
+    native = [layer.native, layer.stream().native, rf.Linear(2, 2).native]
+    native += [rf.Embedding(2, 2).native, _core.ParameterBuffer(3, "float32")]
     for thing in native:
         for twin in (copy.copy, copy.deepcopy, pickle.dumps):
             with pytest.raises(TypeError, match=r"^cannot pickle '[\w.]+' object$") as caught:

@@ -30,7 +30,7 @@ def masks_of(layer: Any, steps: int, batch: int) -> list[Any]:
     """The masks that the next pass will draw, by the interface that the kernels have for it."""
     seed = int(copy.deepcopy(layer._rng).integers(2**63))
     return [
-        layer._native.dropout_mask(layer.dropout, seed, k, steps, batch)
+        layer.native.dropout_mask(layer.dropout, seed, k, steps, batch)
         for k in range(layer.num_layers - 1)
     ]
 
@@ -141,7 +141,7 @@ def test_everything_dropped(level: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rate_scale_and_independence(level: str, dtype: str, probability: float) -> None:
     case = Case("lstm", hidden_size=64, num_layers=3)
-    native = case.layer(dtype)._native
+    native = case.layer(dtype).native
     masks = [
         native.dropout_mask(probability, seed, k, 40, 25) for seed, k in [(7, 0), (7, 1), (8, 0)]
     ]

@@ -73,7 +73,7 @@ def test_what_is_not_read_may_change(cell: str, options: Any, recompute: bool) -
     lengths = np.array([6, 2, 0])
     states = layer.num_layers * layer.num_directions
     h0 = np.ones((states, 3, layer.output_size))
-    pair = layer._cell.has_memory
+    pair = layer.spec.cell.has_memory
     c0 = np.ones((states, 3, 5))
     results = []
     for changed in (False, True):

@@ -270,7 +270,7 @@ class Tally:
             # At the most: both need not be highest at once.
             self.peak = tracemalloc.get_traced_memory()[1] - y.nbytes + max(caches)
             tracemalloc.stop()
-        *_, cache = layer._native.forward(x, *[None] * 4, False, True, 0.0, 0, False)
+        *_, cache = layer.native.forward(x, *[None] * 4, False, True, 0.0, 0, False)
         self.plain, self.output = cache.nbytes, y.nbytes
 
 

@@ -76,7 +76,7 @@ def test_same_as_the_reference(level: str, cell: str, config: str, dtype: str) -
     layer = case.layer(dtype)
     values = run(layer, case.inputs)
     # The norm of a few numbers takes most of a gradient away: what is left has the error of all.
-    least = 0.1 if layer.hidden_size == 1 and layer._cell.name.startswith("layer_norm") else 0.0
+    least = 0.1 if layer.hidden_size == 1 and layer.spec.cell.name.startswith("layer_norm") else 0.0
     assert_near(values, reference(case), TOLERANCE[dtype], least)
     # A plain call keeps nothing and gives the same.
     assert_same_bits(run_forward(layer, case.inputs), outputs(values))

@@ -20,7 +20,7 @@ def plain(layer: Any, case: Case, dtype: str) -> Any:
     """A layer of the same weights that has not packed any."""
     other = case.layer(dtype)
     other.load_state_dict(layer.state_dict())
-    assert not other._native.is_packed
+    assert not other.native.is_packed
     return other
 
 
@@ -55,11 +55,11 @@ def test_weights_and_their_copies(
         follows = rf.Adam(shadow, lr=0.1, weight_decay=0.1)
         for _ in range(3):
             gradients = run(layer, case.inputs)
-            assert layer._native.is_packed
+            assert layer.native.is_packed
             after = trained(layer, optimizer, gradients)
-            assert layer._native.is_packed
+            assert layer.native.is_packed
             assert_same_bits(after, trained(shadow, follows, gradients))
-            assert not shadow._native.is_packed
+            assert not shadow.native.is_packed
             assert_same_bits(run(layer, case.inputs), run(plain(layer, case, dtype), case.inputs))
 
 
@@ -82,7 +82,7 @@ def test_every_optimizer(name: str, arguments: dict[str, Any]) -> None:
         gradients = run(layer, case.inputs)
         expected = trained(shadow, follows, gradients)
         assert_same_bits(trained(layer, optimizer, gradients), expected)
-        assert layer._native.is_packed
+        assert layer.native.is_packed
         assert_same_bits(
             run_forward(layer, case.inputs),
             run_forward(plain(layer, case, "float32"), case.inputs),
@@ -103,7 +103,7 @@ def test_the_gradient_of_the_input_in_turns() -> None:
             _, backprop = plain(layer, case, "float64").forward(inputs.x)
             np.testing.assert_array_equal(dx, backprop(inputs.dy)[0])
         optimizer.step()
-        assert layer._native.is_packed
+        assert layer.native.is_packed
 
 
 def test_calls_alone_leave_no_copies_for_backpropagation(level: str) -> None:
@@ -113,7 +113,7 @@ def test_calls_alone_leave_no_copies_for_backpropagation(level: str) -> None:
     for gradient in layer.grads.values():
         gradient[...] = 1
     rf.SGD(layer, lr=0.1).step()
-    assert layer._native.is_packed
+    assert layer.native.is_packed
     assert_same_bits(run(layer, case.inputs), run(plain(layer, case, "float32"), case.inputs))
 
 
@@ -125,7 +125,7 @@ def test_some_parameters_alone(level: str) -> None:
         optimizer = rf.SGD([layer.parameters()[name] for name in names], lr=0.1)
         run(layer, case.inputs)
         optimizer.step()
-        assert not layer._native.is_packed
+        assert not layer.native.is_packed
         changed = [n for n, values in layer.state_dict().items() if (values != before[n]).any()]
         assert changed == list(names)
         assert_same_bits(run(layer, case.inputs), run(plain(layer, case, "float32"), case.inputs))
@@ -139,7 +139,7 @@ def test_a_waiting_pass_keeps_its_weights(level: str) -> None:
     expected = case.layer("float32").forward(inputs.x)[1](inputs.dy)[0]
     stream = layer.stream()
     trained(layer, rf.SGD(layer, lr=0.1), gradients)
-    assert not layer._native.is_packed  # others read the copies of before
+    assert not layer.native.is_packed  # others read the copies of before
     np.testing.assert_array_equal(backprop(inputs.dy)[0], expected)
     row = inputs.x[:1, :1]
     np.testing.assert_array_equal(stream(row[0]), layer(row)[0][0])
@@ -177,7 +177,7 @@ def test_copies_of_another_instruction_set() -> None:
         use_level(levels[-1])
         expected = trained(case.layer("float32"), rf.SGD(case.layer("float32")), gradients)
         trained(layer, rf.SGD(layer), gradients)
-        assert not layer._native.is_packed
+        assert not layer.native.is_packed
         assert list(layer.state_dict()) == list(expected)
         use_level(levels[0])
         found = run(layer, case.inputs)

@@ -39,7 +39,10 @@ def run_alone(layer: Recurrent, x: Array, state: State) -> tuple[list[Array], li
     _, batch = batch_shape(x)
     places = layer.num_layers
     for name, part, size in zip(
-        ("h", "c"), layer._states(state), (layer.output_size, layer.hidden_size), strict=True
+        ("h", "c"),
+        layer.spec.split_state(state),
+        (layer.output_size, layer.hidden_size),
+        strict=True,
     ):
         checked_state(name, check_array(name, part), layer.dtype, (places, batch, size))
     inputs, alone = [require_ndarray("x", x)], []

@@ -92,8 +92,8 @@ def sample(
     size = linear.out_features
     fed = check_indices("prefix", list(prefix) if isinstance(prefix, tuple) else prefix, ndim=1)
     tokens, lengths = _core.decode(
-        stream._native,
-        linear._native,
+        stream.native,
+        linear.native,
         table,
         zero_first,
         fed.tolist(),

@@ -78,7 +78,7 @@ class Embedding(Module):
         self._initialise(make_generator("seed", seed))
 
     @compiled
-    def _native(self) -> _core.Embedding:
+    def native(self) -> _core.Embedding:
         return _core.Embedding(
             self.num_embeddings,
             self.embedding_dim,
@@ -139,7 +139,7 @@ class Embedding(Module):
             dy = require_array("dy", dy, self.dtype, y.shape)
             rows = dy.reshape(-1, self.embedding_dim)
             check_finite("dy", rows)
-            self._native.backward(rows, kept.reshape(-1))
+            self.native.backward(rows, kept.reshape(-1))
 
         return y, backprop
 
@@ -163,5 +163,5 @@ class Embedding(Module):
         return self.buffer.sparse_grads()
 
     def _look_up(self, indices: Array) -> Array:
-        y = self._native.forward(indices.reshape(-1))
+        y = self.native.forward(indices.reshape(-1))
         return y.reshape(*indices.shape, self.embedding_dim)

@@ -149,7 +149,7 @@ def forget_bias(layer: Recurrent, value: float = 1.0) -> None:
         If the layer has no such gate or no bias.
     """
     value = check_real("value", value)
-    size, keeps = _checked(layer).hidden_size, layer._cell.keep_gate
+    size, keeps = _checked(layer).hidden_size, layer.spec.cell.keep_gate
     if keeps is None:
         raise ValueError(f"layer: expected one with gates, got {shown(layer)}")
     if not layer.bias:
@@ -192,7 +192,7 @@ def recurrent(
     ValueError
         If a way is not one of those.
     """
-    gates = len(_checked(layer)._cell.gates)
+    gates = len(_checked(layer).spec.cell.gates)
     fill: dict[str, Callable[..., None]] = {"glorot": glorot_uniform, "orthogonal": orthogonal}
     for name, way in (("input", input), ("hidden", hidden)):
         if not among(way, fill):

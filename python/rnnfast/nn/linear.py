@@ -57,7 +57,7 @@ class Linear(Module):
             parameter._fill_uniform(rng, bound)
 
     @compiled
-    def _native(self) -> _core.Linear:
+    def native(self) -> _core.Linear:
         bias = self._parameters.get("bias")
         return _core.Linear(
             self.in_features,
@@ -87,7 +87,7 @@ class Linear(Module):
         ValueError
             If its last axis differs, or a number is not finite.
         """
-        y = self._native.forward(self._rows("x", x, self.in_features))
+        y = self.native.forward(self._rows("x", x, self.in_features))
         return y.reshape(*x.shape[:-1], self.out_features)
 
     def forward(self, x: Array) -> tuple[Array, Callable[..., Array | None]]:
@@ -112,7 +112,7 @@ class Linear(Module):
             inputs = self._rows("x", x, self.in_features)
             check_finite("dy", rows)
             check_finite("x", inputs)
-            dx = self._native.backward(rows, inputs, wanted)
+            dx = self.native.backward(rows, inputs, wanted)
             return None if dx is None else dx.reshape(x.shape)
 
         y_shape = y.shape

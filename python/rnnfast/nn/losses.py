@@ -150,7 +150,7 @@ def linear_cross_entropy(
         linear.dtype, h.shape[:-1], linear.out_features, targets, weights, class_weights,
         ignore_index, label_smoothing, reduction, scale,
     )  # fmt: skip
-    loss, dh = linear._native.cross_entropy(rows, native, backward)
+    loss, dh = linear.native.cross_entropy(rows, native, backward)
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"loss: expected a finite number, got {loss:g}: a parameter of linear is NaN, infinite "

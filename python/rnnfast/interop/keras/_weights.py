@@ -102,11 +102,11 @@ def _recurrent_arrays(
         if type(other) is not type(ours):
             kind = "Bidirectional" if ours.bidirectional else _KINDS[type(ours)]
             raise TypeError(f"{name}: expected a {kind}, the equal of {ours!r}, got {other!r}")
-        _require_same(name, _options(ours) | {"input_size": ours._width(k)}, _options(other))
+        _require_same(name, _options(ours) | {"input_size": ours.spec.width(k)}, _options(other))
     state = ours.state_dict()
     return [
         _direction_arrays(ours, {n: state.get(f"{n}_{end}") for n in _NAMES})
-        for _, end in ours._suffixes()
+        for _, end in ours.spec.suffixes()
     ]
 
 

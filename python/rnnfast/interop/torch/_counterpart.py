@@ -74,7 +74,7 @@ class Counterpart:
             seed=0,
             **options,
         )
-        self.network: Any = layer._native
+        self.network: Any = layer.native
         parameters = list(layer.parameters().values())
         self.shapes = [torch.Size(p.shape) for p in parameters]
         self._slices = [slice(p.offset, p.offset + p.data.size) for p in parameters]

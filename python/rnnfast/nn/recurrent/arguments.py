@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,7 @@ import numpy.typing as npt
 from rnnfast._checks import check_array, check_lengths
 from rnnfast._checks.arrays import dtype_error, read_array, require_array, require_ndarray
 from rnnfast.nn.module import Array
-
-if TYPE_CHECKING:
-    from rnnfast.nn.recurrent.base import Recurrent
+from rnnfast.nn.recurrent.spec import RecurrentSpec
 
 
 def _copy(array: Array | None) -> Array | None:
@@ -42,7 +40,9 @@ class Call:
         )
 
 
-def read_call(layer: Recurrent, x: Any, h0: Any, c0: Any, lengths: Any, reset: Any) -> Call:
+def read_call(
+    spec: RecurrentSpec, dtype: np.dtype[Any], x: Any, state: Any, lengths: Any, reset: Any
+) -> Call:
     """Return the arguments of a call as arrays with an axis for the batch.
 
     Raises
@@ -50,10 +50,11 @@ def read_call(layer: Recurrent, x: Any, h0: Any, c0: Any, lengths: Any, reset: A
     TypeError, ValueError
         As a call of the layer, but for what the kernels check: numbers, indices and states.
     """
-    array = _input(layer, x)
+    h0, c0 = spec.split_state(state)
+    array = _input(spec, dtype, x)
     unbatched = array.ndim == (1 if array.dtype.kind in "iu" else 2)
     if unbatched:
-        axis = 0 if layer.batch_first else 1
+        axis = 0 if spec.batch_first else 1
         array = np.expand_dims(array, axis)
         h0, c0 = (add_batch(name, s) for name, s in (("h0", h0), ("c0", c0)))
         if lengths is not None:
@@ -65,12 +66,12 @@ def read_call(layer: Recurrent, x: Any, h0: Any, c0: Any, lengths: Any, reset: A
                     f"reset: expected 1 axis for a single sequence, got shape {reset.shape}"
                 )
             reset = np.expand_dims(reset, axis)
-    steps, batch = array.shape[:2][::-1] if layer.batch_first else array.shape[:2]
+    steps, batch = array.shape[:2][::-1] if spec.batch_first else array.shape[:2]
     lengths = None if lengths is None else check_lengths("lengths", lengths, batch, steps)
     if array.dtype.kind in "iu":
         if array.dtype == np.uint64:
-            by_time = array.T if layer.batch_first else array
-            _require_signed(by_time, layer.input_size, lengths)
+            by_time = array.T if spec.batch_first else array
+            _require_signed(by_time, spec.input_size, lengths)
         array = array.astype(np.int64)  # a copy: what is checked is what is used
     return Call(
         array,
@@ -98,17 +99,17 @@ def _require_signed(x: Array, input_size: int, lengths: npt.NDArray[np.int64] | 
         )
 
 
-def _input(layer: Recurrent, x: Any) -> Array:
+def _input(spec: RecurrentSpec, dtype: np.dtype[Any], x: Any) -> Array:
     array: Array = require_ndarray("x", x)
     if array.dtype.kind in "iu":
-        require_index_axes(array, (1, 2), layer.input_size, layer.dtype)
+        require_index_axes(array, (1, 2), spec.input_size, dtype)
     elif array.ndim not in (2, 3):
         raise ValueError(f"x: expected 2 or 3 axes, got shape {array.shape}")
-    elif array.dtype != layer.dtype:
-        raise dtype_error("x", layer.dtype, array.dtype, " or integers")
-    elif array.shape[-1] != layer.input_size:
-        axes = ("B, T" if layer.batch_first else "T, B") if array.ndim == 3 else "T"
-        raise ValueError(f"x: expected shape ({axes}, {layer.input_size}), got {array.shape}")
+    elif array.dtype != dtype:
+        raise dtype_error("x", dtype, array.dtype, " or integers")
+    elif array.shape[-1] != spec.input_size:
+        axes = ("B, T" if spec.batch_first else "T, B") if array.ndim == 3 else "T"
+        raise ValueError(f"x: expected shape ({axes}, {spec.input_size}), got {array.shape}")
     return array
 
 

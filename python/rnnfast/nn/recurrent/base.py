@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import weakref
@@ -24,14 +25,14 @@ from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module, Parameter
 from rnnfast.nn.recurrent.arguments import Call, add_batch, read_call
 from rnnfast.nn.recurrent.networks import one_way_networks, whole_network
+from rnnfast.nn.recurrent.noise import Noise, Rates
 from rnnfast.nn.recurrent.recompute import NativeBackprop, recomputed_forward
+from rnnfast.nn.recurrent.spec import RecurrentSpec
 
 if TYPE_CHECKING:
     from rnnfast.nn.recurrent.stream import Stream
 
 State: TypeAlias = Any  # (L*D, B, H), or a pair of those for an LSTM
-# Of zoneout of h and of c, and of the candidate's dropout: (L*D, T, B, H) in a pass's own order.
-Masks: TypeAlias = tuple[Array | None, Array | None, Array | None]
 Backprop: TypeAlias = Callable[..., tuple[Array | None, State]]
 
 
@@ -83,88 +84,70 @@ class Recurrent(Module):
         dtype: str,
         seed: int | np.random.Generator | None,
         proj_size: int = 0,
+        rates: Rates = (0.0, 0.0, 0.0),
     ) -> None:
-        self._kernel = kernel
         self.input_size = check_int("input_size", input_size, 1)
         self.hidden_size = check_int("hidden_size", hidden_size, 1)
         self.num_layers = check_int("num_layers", num_layers, 1)
         self.bias = check_bool("bias", bias)
-        self.batch_first = check_bool("batch_first", batch_first)
+        batch_first = check_bool("batch_first", batch_first)
         self.bidirectional = check_bool("bidirectional", bidirectional)
         self.proj_size = check_int("proj_size", proj_size, 0)
         if self.proj_size >= self.hidden_size:
             raise ValueError(
                 f"proj_size: expected less than hidden_size {hidden_size}, got {proj_size}"
             )
+        self._spec = RecurrentSpec(
+            kernel, self.input_size, self.hidden_size, self.num_layers, self.bias, batch_first,
+            self.bidirectional, self.proj_size, rates[:2],
+        )  # fmt: skip
+        self._rates = rates
         self.dropout = check_probability("dropout", dropout)
         self.variational = check_bool("variational", variational)
         self._rng = make_generator("seed", seed)
         self._check_memory(dtype)
-        super().__init__(self._shapes(), dtype)
+        super().__init__(self._spec.shapes(), dtype)
         self._initialise()
 
+    @property
+    def spec(self) -> RecurrentSpec:
+        """What the network is, beside its weights."""
+        return self._spec
+
     @compiled
-    def _native(self) -> Any:
+    def native(self) -> Any:
         """What runs the passes."""
-        return whole_network(self)
+        return whole_network(self._spec, self.buffer, self.parameters())
 
     @compiled
     def _levels(self) -> list[list[Any]]:
         """What `recompute` runs, one after the other."""
-        return one_way_networks(self) if self.bidirectional else [[self._native]]
+        if not self._spec.bidirectional:
+            return [[self.native]]
+        return one_way_networks(self._spec, self.buffer, self.parameters())
 
     @property
-    def _cell(self) -> _core.Cell:
-        """What the cell is, beside its step."""
-        return _core.cells()[self._kernel]
+    def batch_first(self) -> bool:
+        """Whether arrays are ``(B, T, ...)``; may be set."""
+        return self._spec.batch_first
 
-    @property
-    def _is_noisy(self) -> bool:
-        """Whether a training pass draws numbers within its steps, beside dropout between layers."""
-        return False
-
-    @property
-    def _zoneout(self) -> tuple[float, float]:
-        """How much of h and of c stays at each step of inference."""
-        return 0.0, 0.0
+    @batch_first.setter
+    def batch_first(self, value: bool) -> None:
+        self._spec = dataclasses.replace(self._spec, batch_first=check_bool("batch_first", value))
 
     @property
     def num_directions(self) -> int:
         """2 if bidirectional, else 1."""
-        return 2 if self.bidirectional else 1
+        return self._spec.num_directions
 
     @property
     def output_size(self) -> int:
         """Units of one direction's output: ``proj_size`` if that is not 0, else ``hidden_size``."""
-        return self.proj_size or self.hidden_size
-
-    def _width(self, layer: int) -> int:
-        """Features of a layer's input."""
-        return self.input_size if layer == 0 else self.num_directions * self.output_size
-
-    def _suffixes(self) -> list[tuple[int, str]]:
-        directions = ("", "_reverse")[: self.num_directions]
-        return [(k, f"l{k}{d}") for k in range(self.num_layers) for d in directions]
-
-    def _layer_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of one direction's parameters by kind."""
-        sizes = {"I": self._width(layer), "H": self.hidden_size, "P": self.output_size}
-        shapes: dict[str, tuple[int, ...]] = {}
-        for kind, factor, letters in self._cell.parameters(self.bias, self.proj_size > 0):
-            rows, *columns = (sizes[letter] for letter in letters)
-            shapes[kind] = (factor * rows, *columns)
-        return shapes
-
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        return {
-            f"{kind}_{suffix}": shape
-            for layer, suffix in self._suffixes()
-            for kind, shape in self._layer_shapes(layer).items()
-        }
+        return self._spec.output_size
 
     def _check_memory(self, dtype: str) -> None:
         """Raise unless there is memory for all layers, which need not be gone through for that."""
-        first, other = (self._layer_shapes(layer).values() for layer in (0, 1))
+        first, other = (self._spec.layer_shapes(layer).values() for layer in (0, 1))
         numbers, others = (sum(map(math.prod, shapes)) for shapes in (first, other))
         sizes = {name: getattr(self, name) for name in ("input_size", "hidden_size", "num_layers")}
         check_memory(
@@ -184,44 +167,35 @@ class Recurrent(Module):
 
     # A call
 
-    def _states(self, state: State) -> tuple[Any, Any]:
-        """Return h0 and c0 of what the caller gave as the state."""
-        return state, None
-
     def _checked(self, x: Any, state: State, lengths: Any, reset: Any) -> Call:
-        return read_call(self, x, *self._states(state), lengths, reset)
+        return read_call(self._spec, self.dtype, x, state, lengths, reset)
 
-    def _dropout_seed(self) -> int | None:
-        """Draw the seed of one pass's dropout; None if there is no dropout."""
-        if not self.training or self.num_layers == 1 or self.dropout == 0.0:
-            return None
-        return int(self._rng.integers(2**63))
-
-    def _drawn(
-        self, seed: int | None, layers: int, directions: int, steps: int, batch: int
-    ) -> tuple[Masks | None, int | None]:
-        """Draw the noise of a pass; return it, and the seed of the dropout between layers."""
-        return None, seed
+    def _noise(self) -> Noise:
+        """Return where the noise of passes comes from, as the layer is now."""
+        return Noise(
+            self._spec, self.dtype, self._rng, self.training, self.dropout, self.variational,
+            self._rates,
+        )  # fmt: skip
 
     def _pass(
-        self, call: Call, keep: bool, seed: int | None = None
+        self, call: Call, keep: bool, noise: Noise | None = None
     ) -> tuple[Array, Array, Array, _core.ForwardCache | None]:
         """Run the kernels forward over a checked call."""
-        noise = None
-        if seed is not None:
-            steps, batch = call.x.shape[:2][::-1] if self.batch_first else call.x.shape[:2]
-            noise, seed = self._drawn(seed, self.num_layers, self.num_directions, steps, batch)
+        spec, seed, masks = self._spec, None, None
+        if noise is not None and (seed := noise.seed()) is not None:
+            steps, batch = call.x.shape[:2][::-1] if spec.batch_first else call.x.shape[:2]
+            masks, seed = noise.masks(seed, spec.num_layers, spec.num_directions, steps, batch)
         dropout = 0.0 if seed is None else self.dropout
-        results: tuple[Array, Array, Array, _core.ForwardCache | None] = self._native.forward(
+        results: tuple[Array, Array, Array, _core.ForwardCache | None] = self.native.forward(
             call.x, call.h0, call.c0, call.lengths, call.reset,
-            self.batch_first, keep, dropout, seed or 0, self.variational, None, 0, noise,
+            spec.batch_first, keep, dropout, seed or 0, self.variational, None, 0, masks,
         )  # fmt: skip  # by position: pybind11 looks every name up at each call
         return results
 
     def _results(self, call: Call, y: Array, h_n: Array, c_n: Array) -> tuple[Array, State]:
         if call.unbatched:
             y, h_n, c_n = np.squeeze(y, 0 if self.batch_first else 1), h_n[:, 0], c_n[:, 0]
-        return y, self._pack_state(h_n, c_n)
+        return y, self._spec.pack_state(h_n, c_n)
 
     def _backprop(self, call: Call, native: NativeBackprop) -> Backprop:
         """Wrap backpropagation of arrays with an axis for the batch."""
@@ -230,7 +204,7 @@ class Recurrent(Module):
         def backprop(
             dy: Array | None, dstate: State = None, *, need_dx: bool = True
         ) -> tuple[Array | None, State]:
-            dh, dc = self._states(dstate)
+            dh, dc = self._spec.split_state(dstate)
             dy, dh, dc = check_array("dy", dy), check_array("dstate", dh), check_array("dstate", dc)
             if call.unbatched:
                 dy = add_batch("dy", dy, axis)
@@ -239,12 +213,9 @@ class Recurrent(Module):
             if call.unbatched:
                 dx = None if dx is None else np.squeeze(dx, axis)
                 dh0, dc0 = dh0[:, 0], dc0[:, 0]
-            return dx, self._pack_state(dh0, dc0)
+            return dx, self._spec.pack_state(dh0, dc0)
 
         return backprop
-
-    def _pack_state(self, h: Array, c: Array) -> State:
-        return h
 
     def __call__(
         self,
@@ -341,11 +312,13 @@ class Recurrent(Module):
         """
         call = self._checked(x, h0, lengths, reset)
         if check_bool("recompute", recompute) and call.x.size:
-            y, h_n, c_n, native = recomputed_forward(self, call)
+            y, h_n, c_n, native = recomputed_forward(
+                self._spec, self.native, self._levels, self.buffer, self._noise(), call
+            )
             return self._results(call, y, h_n, c_n), self._backprop(call, native)
-        y, h_n, c_n, cache = self._pass(call, keep=True, seed=self._dropout_seed())
+        y, h_n, c_n, cache = self._pass(call, keep=True, noise=self._noise())
         results = self._results(call, y, h_n, c_n)
-        native = _protecting(results[0], functools.partial(self._native.backward, cache))
+        native = _protecting(results[0], functools.partial(self.native.backward, cache))
         return results, self._backprop(call, native)
 
     def _gates(self, x: Array, state: State = None) -> dict[str, Array]:
@@ -361,7 +334,7 @@ class Recurrent(Module):
         """
         self._require_one_layer()
         y, _, _, cache = self._pass(self._checked(x, state, None, None), keep=True)
-        return {**self._native.gates(cache), "h": np.swapaxes(y, 0, 1) if self.batch_first else y}
+        return {**self.native.gates(cache), "h": np.swapaxes(y, 0, 1) if self.batch_first else y}
 
     def _require_one_layer(self) -> None:
         if self.num_layers > 1 or self.bidirectional:

@@ -158,7 +158,7 @@ class Convertible(Recurrent):
         layer.load_state_dict(
             {
                 f"{name}_{suffix}": array
-                for (_, suffix), arrays in zip(layer._suffixes(), weights.arrays, strict=True)
+                for (_, suffix), arrays in zip(layer.spec.suffixes(), weights.arrays, strict=True)
                 for name, array in arrays.items()
             }
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -149,18 +149,6 @@ class GRU(Convertible, name="gru"):
 
 class RecurrentWithCell(Recurrent):
     """Base of layers whose state is a pair (h, c)."""
-
-    def _states(self, state: State) -> tuple[Any, Any]:
-        if state is None:
-            return None, None
-        if not isinstance(state, (tuple, list)):
-            raise TypeError(f"state: expected a pair (h, c), got {type(state).__name__}")
-        if len(state) != 2:
-            raise ValueError(f"state: expected a pair (h, c), got {len(state)} values")
-        return state[0], state[1]
-
-    def _pack_state(self, h: Array, c: Array) -> State:
-        return h, c
 
     def __call__(
         self,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast.nn.module import Array
-
-if TYPE_CHECKING:
-    from rnnfast.nn.recurrent.base import Recurrent
+from rnnfast.nn.recurrent.noise import Noise
 
 
 def part_begins(steps: int) -> range:
@@ -113,10 +111,10 @@ class PartedPass:
     seeds : sequence of pair of int or None
         Of the dropout within the network in each part, and of the noise within its steps; None:
         there is none.
-    layer : Recurrent
-        The layer that the network is of.
+    noise : Noise
+        What masks are drawn from.
     layers : int
-        How many of it the network has.
+        How many the network has.
     """
 
     def __init__(
@@ -129,16 +127,16 @@ class PartedPass:
         direction: Direction,
         reset: npt.NDArray[np.bool_] | None,
         seeds: Sequence[tuple[int | None, int | None]],
-        layer: Recurrent,
+        noise: Noise,
         layers: int,
     ) -> None:
-        self._native = native
+        self.native = native
         self._x = x
         self._states = [(h0, c0)]  # before each part
         self._direction = direction
         self._reset = direction.resets(reset)
         self._seeds = seeds
-        self._layer = layer
+        self._noise = noise
         self._layers = layers
         begins = part_begins(len(x))
         self._parts = [range(b, min(b + begins.step, len(x))) for b in begins]
@@ -175,7 +173,7 @@ class PartedPass:
             *_, cache = self._run(len(self._parts) - 1, keep=True)
             dy_part = None if dy is None else self._direction.take(dy, part)
             dc_part = dc if dc is not None and len(dc) else None
-            dx_part, dh, dc = self._native.backward(
+            dx_part, dh, dc = self.native.backward(
                 cache, dy_part, dh, dc_part, dx is not None, within=True
             )
             if dx is not None:
@@ -187,12 +185,12 @@ class PartedPass:
 
     def _run(self, k: int, keep: bool) -> tuple[Array, Array, Array, _core.ForwardCache | None]:
         part, (seed, noise_seed), (h, c) = self._parts[k], self._seeds[k], self._states[k]
-        take, layer = self._direction.take, self._layer
-        noise, _ = layer._drawn(noise_seed, self._layers, 1, len(part), self._x.shape[1])
+        take, noise = self._direction.take, self._noise
+        masks, _ = noise.masks(noise_seed, self._layers, 1, len(part), self._x.shape[1])
         reset = None if self._reset is None else self._reset[part.start : part.stop]
-        results: tuple[Array, Array, Array, _core.ForwardCache | None] = self._native.forward(
+        results: tuple[Array, Array, Array, _core.ForwardCache | None] = self.native.forward(
             take(self._x, part), h, c, self._direction.lengths(part), reset,
-            False, keep, 0.0 if seed is None else layer.dropout, seed or 0, layer.variational,
-            None, 0, noise,
+            False, keep, 0.0 if seed is None else noise.dropout, seed or 0, noise.variational,
+            None, 0, masks,
         )  # fmt: skip
         return results

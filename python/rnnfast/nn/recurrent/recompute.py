@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from rnnfast import _core
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.arguments import Call, checked_state
+from rnnfast.nn.recurrent.noise import Noise
 from rnnfast.nn.recurrent.parts import Direction, PartedPass, part_begins
-
-if TYPE_CHECKING:
-    from rnnfast.nn.recurrent.base import Recurrent
+from rnnfast.nn.recurrent.spec import RecurrentSpec
 
 # (dy, dh_n, dc_n, need_dx) -> (dx, dh0, dc0), all with an axis for the batch.
 NativeBackprop: TypeAlias = Callable[
@@ -26,24 +26,48 @@ NativeBackprop: TypeAlias = Callable[
 ]
 
 
-def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Array, NativeBackprop]:
-    """Run forward in parts of about sqrt(T) steps and keep the states between them."""
+def recomputed_forward(
+    spec: RecurrentSpec,
+    native: Any,
+    levels: list[list[Any]],
+    buffer: _core.ParameterBuffer,
+    noise: Noise,
+    call: Call,
+) -> tuple[Array, Array, Array, NativeBackprop]:
+    """Run forward in parts of about sqrt(T) steps and keep the states between them.
+
+    Parameters
+    ----------
+    spec : RecurrentSpec
+        What the network is.
+    native : _core.Recurrent
+        What runs all of it.
+    levels : list of list of _core.Recurrent
+        What is run one after the other: the network as a whole, or, if it is bidirectional, the
+        directions of each of its layers.
+    buffer : _core.ParameterBuffer
+        Its parameters.
+    noise : Noise
+        What its passes draw.
+    call : Call
+        The arguments.
+    """
     call = call.copied()  # what backpropagation reads again the caller may reuse, but for x
     indices = call.x.ndim == 2
     if indices:
         call = dataclasses.replace(call, x=call.x.copy())
-    layer._native.check_sequence("x", call.x, call.lengths, layer.batch_first)
-    _check_states(layer, call, "h0", call.h0, "c0", call.c0)
-    version = layer.buffer.version
+    native.check_sequence("x", call.x, call.lengths, spec.batch_first)
+    _check_states(spec, noise.dtype, call, "h0", call.h0, "c0", call.c0)
+    version = buffer.version
 
     def fingerprint() -> int:
         if indices:
             return 0
-        found: int = layer._native.fingerprint(call.x, call.lengths, layer.batch_first)
+        found: int = native.fingerprint(call.x, call.lengths, spec.batch_first)
         return found
 
     x_print = fingerprint()
-    run = _Run(layer, call)
+    run = _Run(spec, native, levels, noise, call)
     y, h, c = run.forward()
     shape, lengths = y.shape, call.lengths
     done = False
@@ -56,7 +80,7 @@ def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Arra
             raise RuntimeError(
                 "backprop: expected to be called once a forward pass, got a second call"
             )
-        if layer.buffer.version != version:
+        if buffer.version != version:
             raise RuntimeError(
                 "backprop: expected the parameters of the forward pass, which recompute runs "
                 "again, but they were changed"
@@ -68,8 +92,8 @@ def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Arra
         if dy is not None:
             if dy.shape != shape:
                 raise ValueError(f"dy: expected shape {shape}, got {dy.shape}")
-            layer._native.check_sequence("dy", dy, lengths, layer.batch_first)
-        _check_states(layer, call, "dh_n", dh, "dc_n", dc)
+            native.check_sequence("dy", dy, lengths, spec.batch_first)
+        _check_states(spec, noise.dtype, call, "dh_n", dh, "dc_n", dc)
         done = True
         return run.backward(dy, dh, dc, need_dx)
 
@@ -77,12 +101,18 @@ def recomputed_forward(layer: Recurrent, call: Call) -> tuple[Array, Array, Arra
 
 
 def _check_states(
-    layer: Recurrent, call: Call, h_name: str, h: Array | None, c_name: str, c: Array | None
+    spec: RecurrentSpec,
+    dtype: np.dtype[Any],
+    call: Call,
+    h_name: str,
+    h: Array | None,
+    c_name: str,
+    c: Array | None,
 ) -> None:
-    batch = call.x.shape[0 if layer.batch_first else 1]
-    rows = layer.num_layers * layer.num_directions
-    checked_state(h_name, h, layer.dtype, (rows, batch, layer.output_size))
-    checked_state(c_name, c, layer.dtype, (rows, batch, layer.hidden_size))
+    batch = call.x.shape[0 if spec.batch_first else 1]
+    rows = spec.num_layers * spec.num_directions
+    checked_state(h_name, h, dtype, (rows, batch, spec.output_size))
+    checked_state(c_name, c, dtype, (rows, batch, spec.hidden_size))
 
 
 class _Run:
@@ -92,23 +122,33 @@ class _Run:
     lets them go from the last level to the first, runs once.
     """
 
-    def __init__(self, layer: Recurrent, call: Call) -> None:
-        self._layer = layer
+    def __init__(
+        self,
+        spec: RecurrentSpec,
+        native: Any,
+        networks: list[list[Any]],
+        noise: Noise,
+        call: Call,
+    ) -> None:
+        self._spec = spec
+        self._native = native
+        self._networks = networks
+        self._noise = noise
         self._call = call
         self._levels: list[list[PartedPass]] = []  # those that `backward` has not undone
         self._seed: int | None = None  # of dropout between levels
 
     def forward(self) -> tuple[Array, Array, Array]:
-        layer, call = self._layer, self._call
+        spec, call = self._spec, self._call
         x, reset = self._by_time(call.x), call.reset
         reset = None if reset is None else self._by_time(reset)
-        if layer.bidirectional:
-            self._seed = layer._dropout_seed()
-        directions = [Direction(call.lengths, d > 0) for d in range(layer.num_directions)]
+        if spec.bidirectional:
+            self._seed = self._noise.seed()
+        directions = [Direction(call.lengths, d > 0) for d in range(spec.num_directions)]
         finals: list[tuple[Array, Array]] = []
-        for k, networks in enumerate(layer._levels):
+        for k, networks in enumerate(self._networks):
             level: list[PartedPass] = []
-            y = self._new(layer._width(k + 1))
+            y = self._new(spec.width(k + 1))
             for network, direction in zip(networks, directions, strict=True):
                 h0, c0 = (self._rows(s, len(finals)) for s in (call.h0, call.c0))
                 one = PartedPass(
@@ -119,13 +159,13 @@ class _Run:
                     direction=direction,
                     reset=reset,
                     seeds=self._draw_seeds(len(part_begins(len(x)))),
-                    layer=layer,
-                    layers=1 if layer.bidirectional else layer.num_layers,
+                    noise=self._noise,
+                    layers=1 if spec.bidirectional else spec.num_layers,
                 )
                 finals.append(one.forward(self._side(y, len(level))))
                 level.append(one)
             self._levels.append(level)
-            if k + 1 < len(layer._levels):
+            if k + 1 < len(self._networks):
                 self._drop(y, k)
             x = y
         return self._by_time(y), *_stacked(finals)
@@ -140,7 +180,7 @@ class _Run:
             level, k = self._levels.pop(), len(self._levels)
             dx = None
             if k > 0 or wanted:
-                dx = self._new(self._layer._width(k))
+                dx = self._new(self._spec.width(k))
             found = []
             for d in range(len(level)):
                 dh_d, dc_d = (self._rows(s, k * len(level) + d) for s in (dh, dc))
@@ -156,38 +196,38 @@ class _Run:
 
     def _draw_seeds(self, parts: int) -> list[tuple[int | None, int | None]]:
         """Draw the seeds of dropout within a network, and of its noise, part by part."""
-        layer, draw = self._layer, self._layer._dropout_seed
-        if layer.bidirectional:
+        noise, draw = self._noise, self._noise.seed
+        if self._spec.bidirectional:
             dropout: list[int | None] = [None] * parts
-        elif layer.variational:  # one draw holds for all parts
+        elif noise.variational:  # one draw holds for all parts
             dropout = [draw()] * parts
         else:
             dropout = [draw() for _ in range(parts)]
-        return [(seed, draw() if layer._is_noisy else None) for seed in dropout]
+        return [(seed, draw() if noise.within_steps else None) for seed in dropout]
 
     def _drop(self, y: Array, k: int) -> None:
         """Multiply what level k hands on, or its gradient, by its mask."""
         if self._seed is not None:
-            y *= self._layer._native.dropout_mask(
-                self._layer.dropout, self._seed, k, *y.shape[:2], self._layer.variational
+            y *= self._native.dropout_mask(
+                self._noise.dropout, self._seed, k, *y.shape[:2], self._noise.variational
             )
 
     def _by_time(self, array: Array) -> Array:
         """Exchange the axes of time and batch where the layer has the batch first."""
-        return np.swapaxes(array, 0, 1) if self._layer.batch_first else array
+        return np.swapaxes(array, 0, 1) if self._spec.batch_first else array
 
     def _new(self, width: int) -> Array:
         """Return zeros (T, B, width), contiguous in the layer's own order of axes."""
-        return self._by_time(np.zeros((*self._call.x.shape[:2], width), self._layer.dtype))
+        return self._by_time(np.zeros((*self._call.x.shape[:2], width), self._noise.dtype))
 
     def _side(self, y: Array, direction: int) -> Array:
         """Return one direction's share of outputs."""
-        width = self._layer.output_size
+        width = self._spec.output_size
         return y[..., direction * width : (direction + 1) * width]
 
     def _rows(self, state: Array | None, network: int) -> Array | None:
         """Return the rows of a state that belong to a network, counted over all levels."""
-        if state is None or not self._layer.bidirectional:
+        if state is None or not self._spec.bidirectional:
             return state
         return state[network : network + 1]
 

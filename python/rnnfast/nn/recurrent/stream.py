@@ -59,8 +59,8 @@ class Stream:
         _ = self._step  # made at once, so that an error belongs to the constructor
 
     @compiled
-    def _native(self) -> _core.Stream:
-        native = _core.Stream(self._layer._native, self.batch_size)
+    def native(self) -> _core.Stream:
+        native = _core.Stream(self._layer.native, self.batch_size)
         if self._restored is not None:
             native.set_state(*self._restored)
             self._restored = None
@@ -68,11 +68,11 @@ class Stream:
 
     @compiled
     def _step(self) -> Callable[[Any, Array | None], Array]:
-        return self._native.step
+        return self.native.step
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the layer and a copy of the state: a copy of a stream goes on by itself."""
-        h, c = self._native.state()
+        h, c = self.native.state()
         return {**state_without_compiled(self), "_restored": (h, c if len(c) else None)}
 
     def __call__(self, x: Any, out: Array | None = None) -> Array:
@@ -134,14 +134,14 @@ class Stream:
     @property
     def state(self) -> Any:
         """A copy of the state, ``(L, B, H)`` or the pair (h, c); may be set."""
-        h, c = self._native.state()
-        return self._layer._pack_state(h, c)
+        h, c = self.native.state()
+        return self._layer.spec.pack_state(h, c)
 
     @state.setter
     def state(self, state: Any) -> None:
-        h, c = self._layer._states(state)
-        self._native.set_state(check_array("h", h), check_array("c", c))
+        h, c = self._layer.spec.split_state(state)
+        self.native.set_state(check_array("h", h), check_array("c", c))
 
     def reset(self) -> None:
         """Set the state to zero."""
-        self._native.set_state(None, None)
+        self.native.set_state(None, None)

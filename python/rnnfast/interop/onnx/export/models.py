@@ -212,7 +212,7 @@ def _seq2seq_decoder(g: Graph, model: Seq2Seq) -> Facts:
     network, recurrent = model.network_, model.network_.decoder.recurrent
     tokens = g.input("tokens", np.int64, ["batch", "time"])
     widths = [recurrent.output_size, recurrent.hidden_size]
-    names = ["h", "c"] if recurrent._cell.has_memory else ["h"]
+    names = ["h", "c"] if recurrent.spec.cell.has_memory else ["h"]
     initial = [
         g.input(f"{name}0", g.dtype, [recurrent.num_layers, "batch", width])
         for name, width in zip(names, widths, strict=False)

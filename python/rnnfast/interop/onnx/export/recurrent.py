@@ -61,7 +61,7 @@ def recurrent(
     final : list of str
         The final states ``(L*D, B, H)``.
     """
-    names = ["h", "c"] if layer._cell.has_memory else ["h"]
+    names = ["h", "c"] if layer.spec.cell.has_memory else ["h"]
     widths = [layer.output_size, layer.hidden_size][: len(names)]
     rows = layer.num_layers * layer.num_directions
     if states is not None:
@@ -73,7 +73,9 @@ def recurrent(
     by_layer = [g.split(one, layer.num_layers, 0) for one in initial]
     y = one_hot(g, x.name, layer.input_size) if x.kind == "ids" else x.name
     has_operator = (
-        layer._cell.name in _OPERATORS and not layer.proj_size and g.dtype == np.dtype("float32")
+        layer.spec.cell.name in _OPERATORS
+        and not layer.proj_size
+        and g.dtype == np.dtype("float32")
     )
     run = _by_operator if has_operator else _by_loop
     finals: list[list[str]] = []
@@ -104,7 +106,7 @@ def one_hot(g: Graph, ids: str, size: int, blank: int | None = None) -> str:
 
 def weights_of(layer: Recurrent, number: int) -> list[dict[str, Array]]:
     """Return the parameters of each direction of a layer, by kind."""
-    ends = [f"_{suffix}" for k, suffix in layer._suffixes() if k == number]
+    ends = [f"_{suffix}" for k, suffix in layer.spec.suffixes() if k == number]
     own = layer.parameters()
     return [
         {name.removesuffix(end): p.data for name, p in own.items() if name.endswith(end)}
@@ -124,7 +126,7 @@ def _by_operator(
     initial: list[str],
     widths: list[int],
 ) -> tuple[str, list[str]]:
-    operator, order = _OPERATORS[layer._cell.name]
+    operator, order = _OPERATORS[layer.spec.cell.name]
     weights = weights_of(layer, number)
     gates = [_in_order(own, order, layer.hidden_size) for own in weights]
     w, r, b = (np.stack(part) for part in zip(*gates, strict=True))
@@ -154,7 +156,7 @@ def _by_operator(
 
 
 def _attributes(layer: Recurrent) -> dict[str, Any]:
-    name = layer._cell.name
+    name = layer.spec.cell.name
     if name == "rnn_relu":
         return {"activations": ["Relu"] * layer.num_directions}
     if name.startswith("gru"):
@@ -203,7 +205,7 @@ def _by_loop(
     before = [g.split(one, layer.num_directions, 0) for one in initial]
     outputs, finals = [], []
     for direction, own in enumerate(weights):
-        cell = Cell(layer._cell.name, own, layer._zoneout)
+        cell = Cell(layer.spec.cell.name, own, layer.spec.zoneout)
         if initial:
             begin = [g.squeeze(one[direction], 0) for one in before]
         else:
