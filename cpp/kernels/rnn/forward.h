@@ -171,10 +171,8 @@ class ForwardLayer {
                       {p_.workspace_at(block, workspace_row(s, row)) + cell.h_first * V,
                        cell.slots * V, p_.workspace_rows * cell.slots * V});
     } else if (p_.schedule->B == 1) {
-      with_rows<kRecurrent.wide>(size.blocks, [&](auto blocks) {
-        constexpr int U = decltype(blocks)::value;
-        if constexpr (in_groups(kRecurrent.wide, U)) single_row<U>(s, tile);
-      });
+      with_group<kRecurrent.wide>(
+          size.blocks, [&](auto blocks) { single_row<decltype(blocks)::value>(s, tile); });
     } else {
       TileSums<Scalar> sums(size, G);
       if (done)
