@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "tests/numbers.h"
 
@@ -157,12 +158,26 @@ TYPED_TEST(TileTest, ClearLeavesZeros) {
   given.expect(acc, [](int, int, int, TypeParam) { return TypeParam(0); });
 }
 
-TEST(WithRows, CallsTheHeightAsked) {
+TEST(WithCount, CallsTheCountAsked) {
   for (int n = 1; n <= 12; ++n) {
     int called = 0;
-    with_rows<12>(n, [&](auto height) { called = called * 100 + height(); });
+    with_count<12>(n, [&](auto count) { called = called * 100 + count(); });
     EXPECT_EQ(called, n);
   }
+}
+
+template <int Most>
+void expect_groups(const std::vector<int>& groups) {
+  for (const int n : groups) {
+    int called = 0;
+    with_group<Most>(n, [&](auto blocks) { called = called * 100 + blocks(); });
+    EXPECT_EQ(called, n);
+  }
+}
+TEST(WithGroup, CallsTheGroupAsked) {
+  expect_groups<8>({8, 4, 2, 1});
+  expect_groups<3>({3, 1});
+  expect_groups<1>({1});
 }
 
 }  // namespace

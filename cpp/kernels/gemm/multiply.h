@@ -188,7 +188,7 @@ void multiply_part(const Rectangle& part, std::int64_t K, const Left& left, cons
       for (std::int64_t t = 0; t < tiles; ++t) {
         const std::int64_t m = part.rows.begin + rows * t / tiles;
         const int count = static_cast<int>(part.rows.begin + rows * (t + 1) / tiles - m);
-        with_rows<tile_rows(2)>(count, [&](auto mr) {
+        with_count<tile_rows(2)>(count, [&](auto mr) {
           constexpr int MR = decltype(mr)::value;
           const auto tile = detail::tile_of<Scalar, MR>(left, m, k0, depth, copy);
           const Range next{m + count, std::min(m + 2 * count, part.rows.end)};

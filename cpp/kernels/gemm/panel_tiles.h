@@ -106,7 +106,7 @@ extern template struct TileFunctions<float>;
 extern template struct TileFunctions<double>;
 
 // For tiles of `tile_shape(vectors)`: so many rows and blocks, or fewer, or one row and `wide`
-// blocks; blocks halved in turn.
+// blocks; blocks halved in turn. Of a single block, `tile_rows(vectors)` rows.
 template <class Scalar>
 RNNFAST_INLINE void multiply_tile(int vectors, TileSize size, const PanelTile<Scalar>& tile,
                                   SumsAt<Scalar> sums) {

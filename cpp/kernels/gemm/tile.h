@@ -212,14 +212,28 @@ constexpr bool in_groups(int most, int blocks) {
 
 // The longest of tiles, in vectors.
 constexpr int kTileVectors = kRegisters >= 32 ? 24 : 12;
+constexpr bool tiles_fit(int vectors) {
+  const TileShape shape = tile_shape(vectors);
+  return shape.rows * shape.blocks * vectors <= kTileVectors &&
+         shape.wide * vectors <= kTileVectors && tile_rows(vectors) * vectors <= kTileVectors;
+}
+static_assert(tiles_fit(1) && tiles_fit(2) && tiles_fit(3) && tiles_fit(4));
 
-// Calls f(std::integral_constant<int, n>()) for a run-time n in [1, Max].
-template <int Max, class F>
-RNNFAST_INLINE void with_rows(int n, const F& f) {
-  if constexpr (Max > 1) {
-    if (n < Max) return with_rows<Max - 1>(n, f);
+// Calls f(std::integral_constant<int, n>()) for a run-time n in [1, Most].
+template <int Most, class F>
+RNNFAST_INLINE void with_count(int n, const F& f) {
+  if constexpr (Most > 1) {
+    if (n < Most) return with_count<Most - 1>(n, f);
   }
-  f(std::integral_constant<int, Max>());
+  f(std::integral_constant<int, Most>());
+}
+// The same for a size that `in_groups(Most, n)`.
+template <int Most, class F>
+RNNFAST_INLINE void with_group(int n, const F& f) {
+  if constexpr (Most > 1) {
+    if (n < Most) return with_group<Most / 2>(n, f);
+  }
+  f(std::integral_constant<int, Most>());
 }
 
 }  // namespace rnnfast

@@ -1,11 +1,9 @@
 // Forward over time, written once for every cell.
 //
 // Per chunk of steps: the input's product for all its rows at once, then step by step the
-// recurrent product, and the cell's pointwise part while its sum is in registers. A cell without a
-// recurrent product goes block by block through the chunk: no unit waits for another.
+// recurrent product, a tile at a time, and the cell's pointwise part on the tile's sums. A cell
+// without a recurrent product goes block by block through the chunk: no unit waits for another.
 #pragma once
-
-#include <utility>
 
 #include "kernels/core/cache.h"
 #include "kernels/rnn/layer_pass.h"
@@ -173,10 +171,8 @@ class ForwardLayer {
                       {p_.workspace_at(block, workspace_row(s, row)) + cell.h_first * V,
                        cell.slots * V, p_.workspace_rows * cell.slots * V});
     } else if (p_.schedule->B == 1) {
-      with_rows<kRecurrent.wide>(size.blocks, [&](auto blocks) {
-        constexpr int U = decltype(blocks)::value;
-        if constexpr (in_groups(kRecurrent.wide, U)) single_row<U>(s, tile);
-      });
+      with_group<kRecurrent.wide>(
+          size.blocks, [&](auto blocks) { single_row<decltype(blocks)::value>(s, tile); });
     } else {
       TileSums<Scalar> sums(size, G);
       if (done)
@@ -208,27 +204,28 @@ class ForwardLayer {
   struct Place {
     std::int64_t s, block, b, row;
     Scalar* slots;
-    const Scalar* before;  // the carry before the step
-    Scalar* carry;
+    const Scalar* before = nullptr;  // the carry before the step, of a cell that has one
+    Scalar* carry = nullptr;
 
     // To the next sequence.
     RNNFAST_INLINE void advance() {
       ++b;
       ++row;
       slots += cell.slots * V;
-      before += V;
-      carry += V;
+      if constexpr (cell.carries()) {
+        before += V;
+        carry += V;
+      }
     }
   };
   RNNFAST_INLINE Place place(std::int64_t s, std::int64_t block, std::int64_t b) const {
     const std::int64_t row = p_.schedule->first[s] + b;
-    return {s,
-            block,
-            b,
-            row,
-            p_.workspace_at(block, workspace_row(s, row)),
-            p_.carry_at(block, p_.carry_row(s - 1, b)),
-            p_.carry_at(block, p_.carry_row(s, b))};
+    Place at{s, block, b, row, p_.workspace_at(block, workspace_row(s, row))};
+    if constexpr (cell.carries()) {
+      at.before = p_.carry_at(block, p_.carry_row(s - 1, b));
+      at.carry = p_.carry_at(block, p_.carry_row(s, b));
+    }
+    return at;
   }
   RNNFAST_INLINE Vec<Scalar> previous_carry(const Place& at) const {
     return p_.is_reset(at.row) ? zeros<Scalar>() : load(at.before);

@@ -152,7 +152,7 @@ class GradientProducts {
 
   template <class Row>
   void interleave_rows(int count, Scalar* to, std::int64_t K, Range rows, const Row& row_at) {
-    with_rows<4>(count, [&](auto n) {
+    with_count<4>(count, [&](auto n) {
       interleave_panels<tile_shape(decltype(n)::value).rows>(to, K, rows, row_at);
     });
   }
@@ -211,7 +211,7 @@ class GradientProducts {
   // Threads own blocks, or panels of k where there are too few blocks.
   void product(int count, const Scalar* left, std::int64_t K, const Operand& right,
                std::int64_t blocks, Scalar* to, Range rows, bool fresh) {
-    with_rows<4>(count, [&](auto n) {
+    with_count<4>(count, [&](auto n) {
       constexpr int Count = decltype(n)::value, MR = tile_shape(Count).rows;
       const bool by_block = blocks >= 2 * worker_.members;
       const Range mine =
@@ -220,13 +220,11 @@ class GradientProducts {
           by_block ? Range{0, K / MR} : share(K / MR, worker_.member, worker_.members);
       for_block_groups(tile_shape(Count).blocks, mine, false, mine.begin,
                        [&](std::int64_t block, int group, std::int64_t next) {
-                         with_rows<tile_shape(Count).blocks>(group, [&](auto blocks) {
-                           constexpr int U = decltype(blocks)::value;
-                           if constexpr (U != 3)
-                             for (std::int64_t panel = panels.begin; panel < panels.end; ++panel)
-                               product_tile<Count, MR, U>(
-                                   left, K, right, block, panel * MR, to, rows, fresh,
-                                   {panel - panels.begin, panels.end - panels.begin, next});
+                         with_group<tile_shape(Count).blocks>(group, [&](auto blocks) {
+                           for (std::int64_t panel = panels.begin; panel < panels.end; ++panel)
+                             product_tile<Count, MR, decltype(blocks)::value>(
+                                 left, K, right, block, panel * MR, to, rows, fresh,
+                                 {panel - panels.begin, panels.end - panels.begin, next});
                          });
                        });
     });
@@ -284,7 +282,7 @@ class GradientProducts {
   // Sums of sums of few rows: a long sum of numbers of one sign would round away what it adds.
   void biases(Range rows) {
     constexpr std::int64_t kRun = 16;
-    with_rows<4>(cell_.slots, [&](auto n) {
+    with_count<4>(cell_.slots, [&](auto n) {
       constexpr int slots = decltype(n)::value;
       for (std::int64_t u = units_.begin; u < units_.end; ++u) {
         Vec<Scalar> total[slots];
