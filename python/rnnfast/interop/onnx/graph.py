@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast._checks.messages import one_line
 from rnnfast.interop.onnx._onnx import onnx
-from rnnfast.interop.onnx.files import opsets_of
+from rnnfast.interop.onnx.files import graphs_of, opsets_of
 from rnnfast.interop.onnx.nodes import DTYPES, Array, Node, read_node, read_tensor
 from rnnfast.interop.onnx.operators.table import OPERATORS, why_not
 from rnnfast.interop.onnx.running import run_operator
@@ -177,7 +177,7 @@ def _renamed(proto: Any, names: dict[str, str]) -> Any:
     node.input[:] = [names.get(name, name) for name in proto.input]
     node.output[:] = [names.get(name, name) for name in proto.output]
     for attribute in node.attribute:
-        for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+        for graph in graphs_of(attribute):
             inner = [_renamed(one, names) for one in graph.node]
             del graph.node[:]
             graph.node.extend(inner)
