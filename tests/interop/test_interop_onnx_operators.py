@@ -137,6 +137,28 @@ def test_a_constant_condition_takes_its_branch(condition: bool) -> None:
     )
 
 
+def test_logarithms_of_integers_are_refused() -> None:
+    node = helper.make_node("ReduceLogSumExp", ["x"], ["y"])
+    message = r"^node 'y' \(ReduceLogSumExp\): expected numbers with fractions, got int64$"
+    with pytest.raises(NotImplementedError, match=message):
+        interop.run_node(node, [np.arange(3)], opset_version=18)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_names_of_a_branch_do_not_take_those_of_the_graph(place: int) -> None:
+    made = branching(np.array(True), False)
+    taken = [
+        helper.make_node("Neg", ["x"], ["y/then/inner"]),
+        helper.make_node("Neg", ["x"], ["y/then//shift"]),
+    ]
+    for node in taken:
+        made.graph.node.insert(place, node)
+    made.graph.node.append(helper.make_node("Sub", ["y", "y/then/inner"], ["above"]))
+    made.graph.node.append(helper.make_node("Sub", ["above", "y/then//shift"], ["sum"]))
+    made.graph.output[0].name = "sum"
+    np.testing.assert_allclose(interop.run_model(made, [X])[0], np.tanh(X) + 3 + 2 * X, rtol=1e-5)
+
+
 def recurrent_branch() -> Any:
     """A model whose taken branch has a GRU, with weights inside and outside of it."""
     rng = np.random.default_rng(0)
