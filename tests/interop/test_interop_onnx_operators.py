@@ -315,7 +315,15 @@ def test_lengths_that_do_not_fit_are_named(lengths: Any, message: str) -> None:
 
 
 def test_sizes_that_no_memory_has_are_refused() -> None:
+    row = np.broadcast_to(np.float32(1), (1, 2**29))
+    long = np.broadcast_to(np.int64(0), (2**29,))
     for operator, inputs in (
+        *((name, [row, row.T]) for name in ("Add", "Less", "Pow", "Mod", "Max", "Mean")),
+        ("Where", [row[:, :1] > 0, row, row.T]),
+        ("MatMul", [row.T, row]),
+        ("Gemm", [row.T, row]),
+        ("Gather", [row, long[:4096]]),
+        ("GatherND", [row, long[:, np.newaxis]]),
         ("ConstantOfShape", [np.array([2**40, 2**20])]),
         ("Expand", [np.zeros(1, np.float32), np.array([2**40, 2**20])]),
         ("Tile", [np.zeros((1, 1), np.float32), np.array([2**40, 2**20])]),
@@ -326,6 +334,10 @@ def test_sizes_that_no_memory_has_are_refused() -> None:
         node = helper.make_node(operator, names, ["y"], name="huge")
         with pytest.raises(MemoryError, match=rf"^node 'huge' \({operator}\): an array of shape"):
             interop.run_node(node, [np.asarray(one) for one in inputs], opset_version=OPSET)
+    node = helper.make_node("Concat", ["a", "b"], ["y"], name="huge", axis=1)
+    wide = np.broadcast_to(np.float32(1), (1, 2**50))
+    with pytest.raises(MemoryError, match=r"^node 'huge' \(Concat\): an array of shape"):
+        interop.run_node(node, [wide, wide], opset_version=OPSET)
 
 
 def test_a_damaged_file_is_one_line() -> None:
