@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 import rnnfast as rf
-from onnx_models import helper, model, recurrent, runtime
+from onnx_models import helper, model, onnx, recurrent, runtime
 
 interop = pytest.importorskip("rnnfast.interop.onnx")
 
@@ -102,6 +103,29 @@ def test_names_and_weights_that_the_graph_computes(given: Any, expected: Any) ->
     assert list(found) == expected
     y, _ = found[expected[1]](found[expected[0]](x)[0])
     np.testing.assert_allclose(y, runtime(made, {"x": x})[0][:, 0], rtol=1e-5, atol=1e-6)
+
+
+def test_names_that_cannot_be_told_apart() -> None:
+    with pytest.raises(
+        ValueError, match=r"^node 'Y1' \(GRU\): expected a name, or a first output, "
+    ):
+        interop.layers(stack(["Y1", ""])[0])
+
+
+def test_a_node_within_another_ones_graph_is_named() -> None:
+    made, _ = recurrent("LSTM", constant=False)
+    inner = onnx.GraphProto(name="then", node=made.graph.node, output=made.graph.output)
+    inner.node[0].name = "inside"
+    del made.graph.node[:]
+    branches = {"then_branch": inner, "else_branch": inner}
+    outputs = [value.name for value in made.graph.output]
+    made.graph.input.append(helper.make_tensor_value_info("flag", onnx.TensorProto.BOOL, []))
+    made.graph.node.append(helper.make_node("If", ["flag"], outputs, name="if", **branches))
+    message = (
+        "node 'if' (If): expected recurrent nodes outside of its graphs, got 'inside' (LSTM) within"
+    )
+    with pytest.raises(NotImplementedError, match=f"^{re.escape(message)}$"):
+        interop.layers(made)
 
 
 def test_other_operators_are_not_looked_at() -> None:

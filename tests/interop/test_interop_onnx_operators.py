@@ -137,6 +137,28 @@ def test_a_constant_condition_takes_its_branch(condition: bool) -> None:
     )
 
 
+def test_logarithms_of_integers_are_refused() -> None:
+    node = helper.make_node("ReduceLogSumExp", ["x"], ["y"])
+    message = r"^node 'y' \(ReduceLogSumExp\): expected numbers with fractions, got int64$"
+    with pytest.raises(NotImplementedError, match=message):
+        interop.run_node(node, [np.arange(3)], opset_version=18)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_names_of_a_branch_do_not_take_those_of_the_graph(place: int) -> None:
+    made = branching(np.array(True), False)
+    taken = [
+        helper.make_node("Neg", ["x"], ["y/then/inner"]),
+        helper.make_node("Neg", ["x"], ["y/then//shift"]),
+    ]
+    for node in taken:
+        made.graph.node.insert(place, node)
+    made.graph.node.append(helper.make_node("Sub", ["y", "y/then/inner"], ["above"]))
+    made.graph.node.append(helper.make_node("Sub", ["above", "y/then//shift"], ["sum"]))
+    made.graph.output[0].name = "sum"
+    np.testing.assert_allclose(interop.run_model(made, [X])[0], np.tanh(X) + 3 + 2 * X, rtol=1e-5)
+
+
 def recurrent_branch() -> Any:
     """A model whose taken branch has a GRU, with weights inside and outside of it."""
     rng = np.random.default_rng(0)
@@ -293,7 +315,15 @@ def test_lengths_that_do_not_fit_are_named(lengths: Any, message: str) -> None:
 
 
 def test_sizes_that_no_memory_has_are_refused() -> None:
+    row = np.broadcast_to(np.float32(1), (1, 2**29))
+    long = np.broadcast_to(np.int64(0), (2**29,))
     for operator, inputs in (
+        *((name, [row, row.T]) for name in ("Add", "Less", "Pow", "Mod", "Max", "Mean")),
+        ("Where", [row[:, :1] > 0, row, row.T]),
+        ("MatMul", [row.T, row]),
+        ("Gemm", [row.T, row]),
+        ("Gather", [row, long[:4096]]),
+        ("GatherND", [row, long[:, np.newaxis]]),
         ("ConstantOfShape", [np.array([2**40, 2**20])]),
         ("Expand", [np.zeros(1, np.float32), np.array([2**40, 2**20])]),
         ("Tile", [np.zeros((1, 1), np.float32), np.array([2**40, 2**20])]),
@@ -304,6 +334,10 @@ def test_sizes_that_no_memory_has_are_refused() -> None:
         node = helper.make_node(operator, names, ["y"], name="huge")
         with pytest.raises(MemoryError, match=rf"^node 'huge' \({operator}\): an array of shape"):
             interop.run_node(node, [np.asarray(one) for one in inputs], opset_version=OPSET)
+    node = helper.make_node("Concat", ["a", "b"], ["y"], name="huge", axis=1)
+    wide = np.broadcast_to(np.float32(1), (1, 2**50))
+    with pytest.raises(MemoryError, match=r"^node 'huge' \(Concat\): an array of shape"):
+        interop.run_node(node, [wide, wide], opset_version=OPSET)
 
 
 def test_a_damaged_file_is_one_line() -> None:

@@ -285,3 +285,71 @@ def test_threads_share_a_session() -> None:
     with ThreadPoolExecutor(8) as pool:
         for results in pool.map(lambda _: session.run(None, inputs), range(64)):
             assert_same(results, expected)
+
+
+def late(kind: str, **attributes: Any) -> tuple[Any, dict[str, Any]]:
+    """A recurrent node that reads what comes behind the fifth step."""
+    made, inputs = recurrent(kind, T=5, **attributes)
+    for node in made.graph.node:
+        node.input[0] = "late"
+    cut = {"five": np.array([5]), "end": np.array([2**31]), "axis": np.array([0])}
+    made.graph.initializer.extend(onnx.numpy_helper.from_array(a, n) for n, a in cut.items())
+    made.graph.node.insert(
+        0, helper.make_node("Slice", ["X", "five", "end", "axis"], ["late"], name="slice")
+    )
+    return made, inputs
+
+
+@pytest.mark.parametrize("choice", ["fastest", "kernels", "runtime"])
+@pytest.mark.parametrize("attributes", [{}, {"clip": 3.0}], ids=str)
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_of_no_step_and_no_sequence(kind: str, attributes: Any, choice: str) -> None:
+    """ONNX Runtime's GRU and LSTM end the process."""
+    none = [
+        recurrent(kind, T=0, **attributes),
+        recurrent(kind, B=0, **attributes),
+        late(kind, **attributes),
+    ]
+    for made, inputs in none:
+        session = interop.Session(made, choice=choice)
+        expected = interop.run_model(made, inputs)
+        for _ in range(25):
+            results = session.run(None, inputs)
+            for one, other in zip(results, expected, strict=True):
+                np.testing.assert_array_equal(one, other, strict=True)
+
+
+def test_a_number_of_numpy_is_an_array_whichever_way_is_kept() -> None:
+    made, inputs = recurrent("GRU")
+    made.graph.input.append(info("scale", np.float32, 0))
+    made.graph.node.append(helper.make_node("Mul", ["Y", "scale"], ["scaled"], name="scale"))
+    made.graph.output.append(info("scaled", np.float32, 4))
+    session = interop.Session(made)
+    expected = None
+    for _ in range(25):
+        results = session.run(["scaled"], {**inputs, "scale": np.float32(2)})
+        expected = results if expected is None else expected
+        assert_same(results, expected)
+    feeds = {**inputs, "scale": np.asarray(np.float32(2))}
+    session._fastest.keep(feeds, 1)
+    assert_same(session.run(["scaled"], feeds), expected)
+    assert_same(session.run(["scaled"], {**feeds, "scale": np.float32(2)}), expected)
+
+
+def test_arrays_of_subclasses_are_read_as_arrays_or_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    square = np.array([[1, 2], [3, 4]], np.float32)
+    nodes = [helper.make_node("Mul", ["x", "x"], ["y"])]
+    made = model(nodes, {"x": square}, {"y": (np.float32, 2)})
+    monkeypatch.setattr(session_module, "_import_runtime", lambda: None)
+    sessions = interop.Session(made).run
+    ways = [
+        lambda x: interop.run_model(made, [x])[0],
+        lambda x: interop.run_node(nodes[0], [x])[0],
+        lambda x: sessions(None, {"x": x})[0],
+    ]
+    for way in ways:
+        np.testing.assert_array_equal(way(square.view(np.matrix)), square * square)
+        with pytest.raises(TypeError, match=r"^x: expected an array without a mask, "):
+            way(np.ma.masked_array(square, square > 2))

@@ -59,6 +59,12 @@ LAYER = rf.GRU(3, 4)
         (rf.chain(LAYER, rf.CRF(4)), {}, ValueError, "module: expected no CRF, got CRF at 1: ONNX"),
         (mixed(), {}, ValueError, "module: expected parameters of one dtype, got float32, float64"),
         (
+            rf.chain(rf.GRU(1, 4), rf.Linear(4, 2)),
+            {"indices": True},
+            ValueError,
+            "indices: expected False with input_size 1, for which a call refuses them, got True",
+        ),
+        (
             rf.chain(rf.GRU(3, 4), rf.Linear(5, 2)),
             {},
             ValueError,

@@ -7,6 +7,7 @@ import pytest
 
 import rnnfast as rf
 from onnx_runs import OPSETS, Run, assert_same
+from rnnfast.interop.onnx import Session
 
 KINDS = {
     "rnn": lambda **o: rf.RNN(**o),
@@ -133,12 +134,31 @@ def test_a_sequence_taken_step_by_step_goes_on_with_its_states(tmp_path):
     assert_same(h, whole["h_n"])
 
 
-@pytest.mark.parametrize("lengths", [[8, 1, 1, 1], [-2, 1, 1, 1], [2**32 + 1, 1, 1, 1]])
-def test_a_length_that_cannot_be_is_refused_when_the_graph_runs(lengths, tmp_path):
-    layer = rf.GRU(3, 5)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        rf.GRU(3, 5),
+        rf.GRU(3, 5, dtype="float64", bidirectional=True),
+        rf.MinLSTM(3, 5),
+        rf.chain(rf.Linear(3, 4), rf.Pooling("mean")),
+        rf.chain(rf.Linear(3, 4), rf.Pooling("last")),
+        rf.chain(rf.Linear(3, 4), rf.Pooling("max")),
+        rf.chain(rf.GRU(3, 4), rf.AttentionPooling(rf.DotAttention(4, 4))),
+    ],
+    ids=str,
+)
+def test_lengths_that_cannot_be_are_refused_when_the_graph_runs(layer, tmp_path):
     run = Run(layer, tmp_path / "a.onnx")
-    with pytest.raises(Exception, match="sequence_lens"):
-        run(x=inputs(layer)[0], lengths=np.array(lengths))
+    session = Session(tmp_path / "a.onnx", choice="kernels")
+    x = np.ones((7, 4, 3), layer.dtype)
+    for lengths in ([8, 1, 1, 1], [-2, 1, 1, 1], [2**32 + 1, 1, 1, 1], [2]):
+        feeds = {"x": x, "lengths": np.array(lengths)}
+        with pytest.raises(Exception, match="Name:'lengths'"):
+            run(**feeds)
+        with pytest.raises(ValueError, match="lengths"):
+            session.run(None, feeds)
+    for lengths in ([7, 0, 1, 6], [-1, 2, 7, 0], [-1]):
+        assert run(x=x, lengths=np.array(lengths))["y"].size
 
 
 @pytest.mark.parametrize("kind", ["gru", "min gru"])

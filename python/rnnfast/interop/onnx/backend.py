@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnfast._checks.messages import one_line, shown
 from rnnfast.interop.onnx._onnx import onnx
-from rnnfast.interop.onnx.feeds import Feeds
+from rnnfast.interop.onnx.feeds import Feeds, read_feed
 from rnnfast.interop.onnx.files import check_model, read_model
 from rnnfast.interop.onnx.graph import Graph, read_graph, read_nodes, require_types
 from rnnfast.interop.onnx.nodes import Array, read_node
@@ -156,11 +156,7 @@ class Backend(onnx.backend.base.Backend):
                 raise ValueError(f"inputs: expected {len(names)} arrays, got {len(given)}")
             values = dict(zip(names, given, strict=True))
         for name in names:
-            if isinstance(values.get(name), np.generic):
-                values[name] = np.asarray(values[name])
-            if not isinstance(values.get(name), np.ndarray):
-                kind = type(values.get(name)).__name__
-                raise TypeError(f"{name}: expected a NumPy array, got {kind}")
+            values[name] = read_feed(name, values.get(name))
         outputs = [name for name in read.outputs if name]
         results = Program(Graph(), [read], outputs).run(values)
         return _named(outputs, fresh(results, list(values.values())))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rnnfast.interop.onnx.files import graphs_of
 from rnnfast.interop.onnx.graph import Graph
 from rnnfast.interop.onnx.nodes import Node
 
@@ -34,7 +35,7 @@ def names_used(proto: Any) -> Iterator[str]:
     """Yield the names of values that a node reads, by its graphs too."""
     yield from filter(None, proto.input)
     for attribute in proto.attribute:
-        for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+        for graph in graphs_of(attribute):
             made = {tensor.name for tensor in graph.initializer}
             made |= {value.name for value in graph.input}
             for node in graph.node:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._checks.arrays import require_ndarray
 from rnnfast._checks.messages import shown
 from rnnfast.interop.onnx.graph import Graph, Value, dtype_of
 from rnnfast.interop.onnx.nodes import Array
@@ -38,11 +39,7 @@ class Feeds:
                 raise ValueError(
                     f"inputs: expected names of {', '.join(self._known)}, got {shown(name)}"
                 )
-            if not isinstance(array, np.ndarray):
-                if not isinstance(array, np.generic):
-                    kind = type(array).__name__
-                    raise TypeError(f"{name}: expected a NumPy array, got {kind}")
-                array = np.asarray(array)
+            array = read_feed(name, array)
             value, dtype, fixed = self._known[name]
             if dtype is not None and array.dtype != dtype:
                 raise TypeError(f"{name}: expected dtype {dtype}, got {array.dtype}")
@@ -57,6 +54,11 @@ class Feeds:
             if name not in found:
                 raise ValueError(f"inputs: expected {shown(name)}, which is missing")
         return found
+
+
+def read_feed(name: str, value: Any) -> Array:
+    """Return an array, or a NumPy number as one; TypeError for anything else."""
+    return np.asarray(value) if isinstance(value, np.generic) else require_ndarray(name, value)
 
 
 def _fixed(value: Value) -> list[tuple[int, int]]:

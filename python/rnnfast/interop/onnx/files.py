@@ -149,7 +149,7 @@ def _tensors_of_nodes(nodes: Any) -> Iterator[Any]:
                 *([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []),
             ):
                 yield from (sparse.values, sparse.indices)
-            for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+            for graph in graphs_of(attribute):
                 yield from _tensors_of_graph(graph)
 
 
@@ -175,9 +175,20 @@ def _require_no_recursion(name: str, proto: Any) -> None:
 
 
 def _called(nodes: Any) -> set[tuple[str, str]]:
-    found = {(node.domain, node.op_type) for node in nodes}
-    for node in nodes:
-        for attribute in node.attribute:
-            for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                found |= _called(graph.node)
-    return found
+    return {(one.domain, one.op_type) for node in nodes for one in (node, *nodes_within(node))}
+
+
+def nodes_within(node: Any) -> Iterator[Any]:
+    """Yield the nodes of the graphs that a node runs, and of those within."""
+    for attribute in node.attribute:
+        for graph in graphs_of(attribute):
+            for inner in graph.node:
+                yield inner
+                yield from nodes_within(inner)
+
+
+def graphs_of(attribute: Any) -> Iterator[Any]:
+    """Yield the graphs that an attribute of a node holds."""
+    if attribute.HasField("g"):
+        yield attribute.g
+    yield from attribute.graphs

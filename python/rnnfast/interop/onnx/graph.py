@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast._checks.messages import one_line
 from rnnfast.interop.onnx._onnx import onnx
-from rnnfast.interop.onnx.files import opsets_of
+from rnnfast.interop.onnx.files import graphs_of, nodes_within, opsets_of
 from rnnfast.interop.onnx.nodes import DTYPES, Array, Node, read_node, read_tensor
 from rnnfast.interop.onnx.operators.table import OPERATORS, why_not
 from rnnfast.interop.onnx.running import run_operator
@@ -55,6 +55,8 @@ class Graph:
         All else.
     opsets : dict of str to int
         By domain.
+    names : set of str
+        Of all values, in graphs within nodes too, which others must not have.
     """
 
     inputs: list[Value] = field(default_factory=list)
@@ -64,6 +66,7 @@ class Graph:
     defaults: dict[str, Array] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     opsets: dict[str, int] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
 
     def constant(self, name: str) -> Array | None:
         """Return a value that calls cannot change; None: they can, or it is computed."""
@@ -95,6 +98,10 @@ def read_graph(model: Any) -> Graph:
             graph.defaults[info.name] = held.pop(info.name)
     graph.constants = held
     graph.outputs = [_value(info) for info in proto.output]
+    graph.names.update(tensor.name for tensor in proto.initializer)
+    graph.names.update(info.name for info in proto.input)
+    for node in proto.node:
+        graph.names.update(*(one.output for one in (node, *nodes_within(node))))
     for node in proto.node:
         _add(graph, node)
     return graph
@@ -160,7 +167,10 @@ def _inline(graph: Graph, node: Node, condition: bool) -> None:
     made = [tensor.name for tensor in branch.initializer]
     made += [name for inner in branch.node for name in inner.output if name]
     prefix = f"{node.outputs[0]}/{'then' if condition else 'else'}/"
+    while any(prefix + name in graph.names for name in made):
+        prefix += "/"
     renamed = {name: prefix + name for name in made}
+    graph.names.update(renamed.values())
     for tensor in branch.initializer:
         graph.constants[renamed[tensor.name]] = _tensor(tensor)
     for inner in branch.node:
@@ -177,7 +187,7 @@ def _renamed(proto: Any, names: dict[str, str]) -> Any:
     node.input[:] = [names.get(name, name) for name in proto.input]
     node.output[:] = [names.get(name, name) for name in proto.output]
     for attribute in node.attribute:
-        for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+        for graph in graphs_of(attribute):
             inner = [_renamed(one, names) for one in graph.node]
             del graph.node[:]
             graph.node.extend(inner)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnfast.interop.onnx.files import check_model, read_model
+from rnnfast._checks.messages import shown
+from rnnfast.interop.onnx.files import check_model, nodes_within, read_model
 from rnnfast.interop.onnx.graph import read_graph
+from rnnfast.interop.onnx.nodes import OWN_DOMAINS, RECURRENT, Node
 from rnnfast.interop.onnx.program import make_recurrent
 from rnnfast.interop.onnx.recurrent.layer import Layer, why_no_layer
 
@@ -34,7 +36,8 @@ def layers(model: Any) -> dict[str, Layer]:
     ValueError
         If the file is damaged, or weights are no constants of the graph.
     NotImplementedError
-        If there is no layer of that kind: other activations, ``clip``, ``input_forget``.
+        If there is no layer of that kind: other activations, ``clip``, ``input_forget``; or a
+        recurrent node lies in a graph that another node runs, such as a branch of an If.
     """
     proto = read_model(model)
     check_model(proto)
@@ -42,6 +45,7 @@ def layers(model: Any) -> dict[str, Layer]:
     found: dict[str, Layer] = {}
     for node in graph.nodes:
         if not node.is_recurrent:
+            _require_none_within(node)
             continue
         recurrent = make_recurrent(graph, node)
         reason = why_no_layer(recurrent.form)
@@ -54,5 +58,21 @@ def layers(model: Any) -> dict[str, Layer]:
         name = node.name
         if name in found:
             name = next(output for output in node.outputs if output)
+        if name in found:
+            raise ValueError(
+                f"{node.label}: expected a name, or a first output, that no other recurrent node "
+                f"has for its name, got {shown(name)}"
+            )
         found[name] = recurrent.layer
     return found
+
+
+def _require_none_within(node: Node) -> None:
+    """Raise NotImplementedError for a recurrent node in a graph that a node runs."""
+    for inner in nodes_within(node.proto):
+        if inner.domain in OWN_DOMAINS and inner.op_type in RECURRENT:
+            name = inner.name or next((output for output in inner.output if output), "")
+            raise NotImplementedError(
+                f"{node.label}: expected recurrent nodes outside of its graphs, got "
+                f"{shown(name)} ({inner.op_type}) within"
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from rnnfast._checks import among
@@ -42,6 +43,8 @@ class Session:
     lacks them (``layout=1``, float64); all else by ONNX Runtime where it is installed, otherwise
     in NumPy. The graph is cut by level: a part between recurrent layers is one model of ONNX
     Runtime, and no node is computed twice in a call.
+
+    Of no sequence, or no step, recurrent nodes run here always: ONNX Runtime's end the process.
 
     Parameters
     ----------
@@ -85,10 +88,16 @@ class Session:
         new = {
             name
             for part, run in zip(self.parts, self._runs, strict=True)
-            if isinstance(run, _InRuntime) or all(node.is_recurrent for node in part.nodes)
+            if isinstance(run, _InRuntime) or _recurrent_of(part) is not None
             for name in part.outputs
         }
         self._shares = not new.issuperset(self._names)
+        # What recurrent nodes read, unless it is constant.
+        self._sequences = [
+            node.input(0)
+            for part in self.parts
+            if (node := _recurrent_of(part)) is not None and node.input(0) in part.inputs
+        ]
         self._whole = self._make_whole(choice)
         self._fastest = Fastest() if self._whole is not None else None
 
@@ -140,7 +149,7 @@ class Session:
         if fastest is not None and fastest.chosen(input_feed) == 1:
             return _call(self._whole, names, input_feed, run_options)
         feeds = self._feeds.check(input_feed)
-        if fastest is None:
+        if fastest is None or any(array.size == 0 for array in feeds.values()):
             return self._by_parts(names, feeds, run_options)
         return list(
             fastest.run(
@@ -155,6 +164,8 @@ class Session:
         found = dict(given)
         for run in self._runs:
             run(found, options)
+        if self._fastest is not None and any(found[name].size == 0 for name in self._sequences):
+            self._fastest.keep(feeds, 0)
         constants = self._graph.constants
         results = [found[name] if name in found else constants[name] for name in names]
         return fresh(results, [*given.values(), *constants.values()]) if self._shares else results
@@ -169,15 +180,17 @@ class Session:
             self.parts = [Part(nodes, True, [], self._names)]
             return [_in_numpy(graph, self.parts[0])]
         types = infer_types(self._proto, graph, nodes)
-        own = set()
+        here = set()
         for node in nodes:
             if node.is_recurrent:
                 recurrent = make_recurrent(graph, node)
                 lacking = _lacks(recurrent.form, _element(graph, node, types))
                 self._complete &= not lacking
                 if lacking or (recurrent.layer is not None and choice != "runtime"):
-                    own.add(id(node))
-        self.parts = cut(graph, nodes, lambda node: id(node) in own)
+                    here.add(id(node))
+        # Recurrent nodes stand by themselves, so that what they read is seen.
+        parts = cut(graph, nodes, lambda node: node.is_recurrent)
+        self.parts = [replace(part, own=id(part.nodes[0]) in here) for part in parts]
         return [self._make_run(part, types) for part in self.parts]
 
     def _make_run(self, part: Part, types: dict[str, Any]) -> Run:
@@ -200,7 +213,10 @@ class Session:
             return self._in_numpy(part, types)
         for given in session.get_outputs():
             types.setdefault(given.name, _typed(given))
-        return _InRuntime(session, part)
+        run, node = _InRuntime(session, part), _recurrent_of(part)
+        if node is None:
+            return run
+        return _guarded(run, node.input(0), _in_numpy(self._graph, part))
 
     def _in_numpy(self, part: Part, types: dict[str, Any]) -> Run:
         for node in part.nodes:
@@ -310,6 +326,21 @@ def _typed(given: Any) -> Any:
         return onnx.ValueInfoProto(name=given.name)
     kind = onnx.TensorProto.DataType.Value(name)
     return onnx.helper.make_tensor_value_info(given.name, kind, given.shape)
+
+
+def _recurrent_of(part: Part) -> Node | None:
+    """Return the recurrent node that a part is; None: it is another one."""
+    (node,) = part.nodes if len(part.nodes) == 1 else (None,)
+    return node if node is not None and node.is_recurrent else None
+
+
+def _guarded(run: Run, name: str, for_none: Run) -> Run:
+    """Return what runs a part by ``run``, and by another one where a value has no number."""
+
+    def choose(values: Values, options: Any) -> None:
+        (run if name not in values or values[name].size else for_none)(values, options)
+
+    return choose
 
 
 def _in_numpy(graph: Graph, part: Part) -> Run:

@@ -29,6 +29,10 @@ def layer_graph(module: Module, opset: int, indices: bool) -> Graph:
         raise ValueError(
             f"indices: expected False with a {type(module).__name__}, which reads numbers, got True"
         )
+    if indices and reads == "either" and width == 1:
+        raise ValueError(
+            "indices: expected False with input_size 1, for which a call refuses them, got True"
+        )
     g = Graph(opset, parameter_dtype(module))
     batch_first = bool(getattr(module, "batch_first", False))
     axes: Shape = ["batch", "time"] if batch_first else ["time", "batch"]

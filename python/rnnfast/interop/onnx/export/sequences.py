@@ -79,24 +79,30 @@ class Sequences:
         # -1, also of all when it is left out, is the whole of T.
         given = g.input("lengths", np.int64, ["batch"], np.array([-1], np.int64))
         is_left_out = g.add("Equal", given, g.integers(-1))
-        return g.add("Expand", g.add("Where", is_left_out, self.steps, given), self.batch)
+        # What cannot be, or is not one for each sequence, is looked up where nothing is: an error.
+        end = g.add("Add", self.steps, g.integers(1))
+        is_each = g.add("Equal", g.add("Shape", given), self.batch)
+        is_wrong = g.add("Or", g.add("Less", given, g.integers(0)), g.add("Not", is_each))
+        told = g.add("Where", is_left_out, self.steps, g.add("Where", is_wrong, end, given))
+        known = g.add("Gather", self._up_to(end), told, axis=0, name="lengths")
+        return g.add("Expand", known, self.batch)
+
+    def _up_to(self, end: str) -> str:
+        """Return 0, 1, ... below an end, which is an array of one number."""
+        g = self.graph
+        first, one = g.constant(0, np.int64), g.constant(1, np.int64)
+        return g.add("Range", first, g.squeeze(end, 0), one)
 
     @cached_property
     def sequence_lens(self) -> str:
         """Lengths as ONNX's recurrent operators take them; ``""`` if all are whole."""
-        if self.whole:
-            return ""
-        g = self.graph
-        # What is too long stays so, to be refused, whatever becomes of it in 32 bits.
-        most = g.add("Add", self.steps, g.integers(1))
-        return g.cast(g.add("Min", self.lengths, most), np.int32)
+        return "" if self.whole else self.graph.cast(self.lengths, np.int32)
 
     @cached_property
     def inside(self) -> str:
         """True where a step counts, ``(T, B)``."""
         g = self.graph
-        first, one = g.constant(0, np.int64), g.constant(1, np.int64)
-        time = g.unsqueeze(g.add("Range", first, g.squeeze(self.steps, 0), one), 1)
+        time = g.unsqueeze(self._up_to(self.steps), 1)
         return g.add("Less", time, g.unsqueeze(self.lengths, 0))
 
     @cached_property

@@ -17,6 +17,7 @@ from rnnfast.interop.onnx.operators.operator import (
     like,
     padded,
     require_broadcast,
+    require_room_together,
 )
 from rnnfast.interop.onnx.recurrent.activations import elu, sigmoid, softplus
 
@@ -26,11 +27,19 @@ def _of_one(function: Callable[[Array], Any]) -> Callable[[Node, Inputs], Array]
 
 
 def _of_two(function: Callable[[Array, Array], Any]) -> Callable[[Node, Inputs], Any]:
-    return lambda node, inputs: np.asarray(function(inputs[0], inputs[1]))
+    def run(node: Node, inputs: Inputs) -> Any:
+        require_room_together(*inputs)
+        return np.asarray(function(inputs[0], inputs[1]))
+
+    return run
 
 
 def _of_many(function: Callable[[Array, Array], Any]) -> Callable[[Node, Inputs], Any]:
-    return lambda node, inputs: np.asarray(functools.reduce(function, inputs))
+    def run(node: Node, inputs: Inputs) -> Any:
+        require_room_together(*inputs)
+        return np.asarray(functools.reduce(function, inputs))
+
+    return run
 
 
 def _divide(a: Array, b: Array) -> Any:
@@ -44,12 +53,14 @@ def _divide(a: Array, b: Array) -> Any:
 
 def _power(node: Node, inputs: Inputs) -> Array:
     base, exponent = inputs
+    require_room_together(base, exponent)
     if base.dtype.kind in "iu" and exponent.dtype.kind in "iu" and np.any(exponent < 0):
         return like(base, np.power(base.astype(np.float64), exponent))
     return like(base, np.power(base, exponent))
 
 
 def _mean(node: Node, inputs: Inputs) -> Array:
+    require_room_together(*inputs)
     return like(inputs[0], functools.reduce(np.add, inputs) / len(inputs))
 
 
@@ -105,6 +116,7 @@ def _clip(node: Node, inputs: Inputs) -> Array:
 
 def _modulo(node: Node, inputs: Inputs) -> Array:
     a, b = inputs
+    require_room_together(a, b)
     return np.asarray(np.fmod(a, b) if node.attribute("fmod", 0) else np.mod(a, b))
 
 
@@ -152,6 +164,7 @@ def _cast_like(node: Node, inputs: Inputs) -> Array:
 
 def _where(node: Node, inputs: Inputs) -> Any:
     condition, a, b = inputs
+    require_room_together(condition, a, b)
     return np.where(condition, a, b)
 
 

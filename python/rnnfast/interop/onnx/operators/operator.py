@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,6 +11,9 @@ import numpy as np
 
 from rnnfast._checks.memory import check_bytes
 from rnnfast.interop.onnx.nodes import Array, Node
+
+# Numbers of a result that no machine lacks the room for, so that it need not be looked at.
+_SMALL = 1 << 24
 
 Inputs: TypeAlias = Sequence[Any]  # of arrays, or None for one that is left out
 Function: TypeAlias = Callable[[Node, Inputs], Any]
@@ -65,6 +69,13 @@ def require_room(shape: Sequence[int], dtype: Any) -> None:
             raise ValueError(f"expected sizes of 0 or more, got shape {tuple(shape)}")
         numbers *= size
     check_bytes(f"an array of shape {tuple(shape)}", numbers)
+
+
+def require_room_together(*arrays: Array) -> None:
+    """Raise MemoryError unless an array of the shape that others are broadcast to may be made."""
+    if math.prod(array.size for array in arrays) > _SMALL:
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        require_room(shape, np.result_type(*arrays))
 
 
 def require_broadcast(name: str, array: Array, shape: tuple[int, ...]) -> None:

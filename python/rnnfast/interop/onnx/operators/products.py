@@ -20,13 +20,18 @@ from rnnfast.interop.onnx.operators.operator import (
 
 
 def _matmul(node: Node, inputs: Inputs) -> Array:
-    return np.asarray(np.matmul(*inputs))
+    a, b = inputs
+    if a.ndim > 1 and b.ndim > 1:
+        together = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        require_room([*together, a.shape[-2], b.shape[-1]], a.dtype)
+    return np.asarray(np.matmul(a, b))
 
 
 def _gemm(node: Node, inputs: Inputs) -> Array:
     a, b, *rest = inputs
     a = a.T if node.attribute("transA", 0) else a
     b = b.T if node.attribute("transB", 0) else b
+    require_room([len(a), b.shape[1]], a.dtype)
     y = a @ b
     alpha, beta = node.attribute("alpha", 1.0), node.attribute("beta", 1.0)
     y = y if alpha == 1 else alpha * y

@@ -20,6 +20,8 @@ from rnnfast.interop.onnx.operators.operator import (
 
 
 def _log_sum_exp(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if x.dtype.kind != "f":  # whose logarithms ONNX does not say how to round
+        raise NotImplementedError(f"expected numbers with fractions, got {x.dtype}")
     top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
     total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top

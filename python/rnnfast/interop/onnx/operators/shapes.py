@@ -52,6 +52,7 @@ def _flatten(node: Node, inputs: Inputs) -> Any:
 
 
 def _concat(node: Node, inputs: Inputs) -> Array:
+    require_room([sum(x.size for x in inputs)], np.result_type(*inputs))
     return np.concatenate(inputs, axis=node.attribute("axis", 1))
 
 
@@ -102,6 +103,7 @@ def _slice(node: Node, inputs: Inputs) -> Array:
 def _gather(node: Node, inputs: Inputs) -> Array:
     x, indices = inputs
     axis = axis_within(node.attribute("axis", 0), x.ndim)
+    require_room([*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]], x.dtype)
     return np.asarray(np.take(x, indices, axis=axis))  # IndexError for one out of range
 
 
@@ -119,6 +121,7 @@ def _gather_nd(node: Node, inputs: Inputs) -> Array:
     lead = math.prod(x.shape[:batch])
     flat = x.reshape(lead, *x.shape[batch:])
     places = indices.reshape(lead, -1, indices.shape[-1])
+    require_room([*places.shape[:2], *x.shape[batch + indices.shape[-1] :]], x.dtype)
     rows = np.arange(lead)[:, np.newaxis]
     found = flat[(rows, *np.moveaxis(places, -1, 0))]
     return np.reshape(found, (*indices.shape[:-1], *x.shape[batch + indices.shape[-1] :]))

@@ -45,11 +45,6 @@ class Weights:
         return int(self.W.shape[2])
 
 
-def weight_names(node: Node) -> list[str]:
-    """Return the names of the inputs that hold weights."""
-    return [name for place in (W, R, B, P) if (name := node.input(place))]
-
-
 def check_weights(
     node: Node, form: Form, w: Array, r: Array, b: Array | None, p: Array | None
 ) -> Weights:
