@@ -7,7 +7,7 @@ import functools
 import math
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,7 @@ from rnnfast.nn.recurrent.networks import one_way_networks, whole_network
 from rnnfast.nn.recurrent.noise import Noise, Rates
 from rnnfast.nn.recurrent.recompute import NativeBackprop, recomputed_forward
 from rnnfast.nn.recurrent.spec import RecurrentSpec
-
-if TYPE_CHECKING:
-    from rnnfast.nn.recurrent.stream import Stream
+from rnnfast.nn.recurrent.stream import Stream
 
 State: TypeAlias = Any  # (L*D, B, H), or a pair of those for an LSTM
 Backprop: TypeAlias = Callable[..., tuple[Array | None, State]]
@@ -357,6 +355,4 @@ class Recurrent(Module):
             If the network is bidirectional: its reverse direction begins at the end of a sequence,
             which a stream has not seen yet.
         """
-        from rnnfast.nn.recurrent.stream import Stream
-
         return Stream(self, batch_size)
