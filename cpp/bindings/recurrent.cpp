@@ -152,7 +152,7 @@ void Recurrent::find_places() {
       std::int64_t count = 1;
       for (const std::int64_t size : sizes) count *= size;
       const std::int64_t offset = offsets_[i].*kind.offset;
-      found.push_back({{offset, offset + count}, std::move(sizes)});
+      found.push_back({{offset, offset + count}, sizes});
     }
   std::sort(found.begin(), found.end());
   for (auto& [place, sizes] : found) {

@@ -305,6 +305,48 @@ def test_what_a_layer_was_made_by_stays() -> None:
     assert repr(layer) == "LSTM(3, 8, num_layers=2, dropout=0.5)"
 
 
+def test_a_parameter_is_no_attribute_and_says_so() -> None:
+    layer = rf.LSTM(3, 4, seed=0)
+    before = layer.state_dict()
+    with pytest.raises(
+        AttributeError, match=r"^weight_ih_l0: expected to stay .*assign\(values\)$"
+    ):
+        layer.weight_ih_l0 = np.zeros((16, 3), np.float32)
+    with pytest.raises(AttributeError, match=r"no attribute 'weight_ih_l0', which is a parameter"):
+        _ = layer.weight_ih_l0
+    with pytest.raises(AttributeError, match=r"no attribute 'weights'$"):
+        _ = layer.weights
+    for name, values in layer.state_dict().items():
+        np.testing.assert_array_equal(values, before[name])
+
+
+class Deaf(rf.Module):
+    """A network of somebody's own that takes no lengths."""
+
+    def __init__(self) -> None:
+        self.read = rf.bidirectional(rf.GRU(3, 4, seed=0))
+
+    def forward(self, x: Any) -> Any:
+        return self.read.forward(x)
+
+
+def test_lengths_do_not_get_lost_in_a_network_of_ones_own() -> None:
+    x = np.ones((5, 2, 3), np.float32)
+    chain = rf.chain(Deaf(), rf.Linear(8, 1))
+    assert chain(x).shape == (5, 2, 1)
+    for name, value in (("lengths", [5, 2]), ("reset", np.zeros((5, 2), bool))):
+        with pytest.raises(ValueError, match=rf"\(Deaf\).*{name}: expected None.*{name}=None$"):
+            chain(x, **{name: value})
+
+
+@pytest.mark.parametrize(("kind", "name"), [(rf.GRU, "h0"), (rf.LSTM, "state")])
+@pytest.mark.parametrize("lengths", [[5, 2], (5, 2), np.array([5, 2])])
+def test_lengths_where_the_state_belongs(kind: Any, name: str, lengths: Any) -> None:
+    x = np.ones((5, 2, 3), np.float32)
+    with pytest.raises(TypeError, match=rf"^{name}: expected an initial state.* lengths="):
+        kind(3, 4)(x, lengths)
+
+
 def test_values_are_assigned_not_replaced() -> None:
     parameter = rf.Linear(3, 2, seed=0).parameters()["bias"]
     with pytest.raises(AttributeError, match=r"^data: expected to be read only, assign\(values\)"):

@@ -59,7 +59,12 @@ class Pass:
         taken = _parameters_of(getattr(part.forward, "__func__", part.forward))
         with self._at(name, part):
             if not part.has_state:
-                for key in options.keys() - taken:
+                for key in sorted(options.keys() - taken):
+                    if _hides_state(part):
+                        raise ValueError(
+                            f"{key}: expected None, since forward takes none but layers within "
+                            f"would need them, got an array; give forward a parameter {key}=None"
+                        )
                     del options[key]
                 return self._run_plain(name, part, x, options)
             for key in options.keys() - taken:
@@ -314,6 +319,12 @@ def _checked_states(name: str, states: Any, container: Container) -> States:
 def _below(start: str, states: States) -> States:
     """Return what belongs to places within a container."""
     return {p.removeprefix(start): state for p, state in states.items() if p.startswith(start)}
+
+
+def _hides_state(part: Module) -> bool:
+    """Whether a module of somebody's own has layers within that go through steps."""
+    own = not type(part).__module__.startswith("rnnfast.")
+    return own and any(module.has_state for _, module in part.named_modules())
 
 
 @functools.lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -130,7 +130,24 @@ class Module:
                     f"{name}: expected to stay {shown(kept[name])}, by which the layer was made, "
                     f"got {shown(value)}; make another {kind.__name__}"
                 )
+        elif name in kept.get("_parameters", ()):
+            raise AttributeError(
+                f"{name}: expected to stay a parameter, got {shown(value)}; its numbers are set by "
+                f"parameters()[{name!r}].assign(values)"
+            )
         super().__setattr__(name, value)
+
+    if not TYPE_CHECKING:  # for which any name would be one
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise AttributeError, which says where parameters are."""
+            kind = type(self).__name__
+            where = (
+                f", which is a parameter: parameters()[{name!r}]"
+                if name in vars(self).get("_parameters", ())
+                else ""
+            )
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}{where}")
 
     def __repr__(self) -> str:
         """Return the call that makes such a layer."""

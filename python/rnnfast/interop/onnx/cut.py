@@ -11,7 +11,7 @@ from rnnfast.interop.onnx.graph import Graph
 from rnnfast.interop.onnx.nodes import Node
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Part:
     """Nodes that run together.
 
@@ -29,6 +29,11 @@ class Part:
     own: bool
     inputs: list[str]
     outputs: list[str]
+
+    def __repr__(self) -> str:
+        """Return a line with the operators of its nodes."""
+        kind = "own" if self.own else "rest"
+        return f"Part({kind}: {', '.join(node.operator for node in self.nodes)})"
 
 
 def names_used(proto: Any) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Batch, Ints
 from rnnfast.models.parts.condition import Condition
 from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
@@ -76,6 +78,11 @@ def prepare_corpus(
     conditions: tuple[Any, Any] = (None, None),
 ) -> Corpus:
     """Read, divide and encode what `LanguageModel.fit` was given."""
+    if isinstance(text, str) and "\n" not in text and os.path.isfile(text):
+        raise ValueError(
+            f"text: expected a text, got the path of a file, {shown(text)}; give what it holds, "
+            "open(path).read()"
+        )
     everything = reader.read("text", text)
     condition, all_given = _learn_condition(options, text, len(everything), conditions[0])
     if conditions[1] is not None and (valid is None or condition is None):

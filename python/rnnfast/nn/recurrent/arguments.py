@@ -50,6 +50,7 @@ def read_call(
     TypeError, ValueError
         As a call of the layer, but for what the kernels check: numbers, indices and states.
     """
+    _require_no_lengths("state" if spec.cell.has_memory else "h0", state)
     h0, c0 = spec.split_state(state)
     array = _input(spec, dtype, x)
     unbatched = array.ndim == (1 if array.dtype.kind in "iu" else 2)
@@ -81,6 +82,18 @@ def read_call(
         _check_reset(reset, array.shape[:2]),
         unbatched,
     )
+
+
+def _require_no_lengths(name: str, state: Any) -> None:
+    """Raise TypeError if whole numbers stand where the state belongs, before lengths."""
+    if isinstance(state, np.ndarray):
+        whole = state.ndim == 1 and state.dtype.kind in "iu"
+    else:
+        whole = isinstance(state, (list, tuple)) and any(isinstance(n, int) for n in state)
+    if whole:
+        raise TypeError(
+            f"{name}: expected an initial state, got integers; lengths are given by name, lengths="
+        )
 
 
 def _require_signed(x: Array, input_size: int, lengths: npt.NDArray[np.int64] | None) -> None:
