@@ -1,8 +1,16 @@
 """Sphinx settings: `sphinx-build -W docs docs/_build/html`, with the package installed."""
 
 import importlib.util
+import sys
+from pathlib import Path
 
 import rnnfast
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import drawings  # noqa: E402
+
+drawings.write(HERE / "generated/drawings")
 
 project = "rnnfast"
 author = "the rnnfast developers"
