@@ -17,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 done, 1 failed, 2 wrong usage, 130 ended by Ctrl-C.
+        The exit code: 0 done, 1 failed, 2 wrong usage, 130 ended by Ctrl-C, 141 by a reader of
+        standard output that has gone.
     """
     try:
         import typer  # noqa: F401

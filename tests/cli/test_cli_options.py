@@ -76,7 +76,7 @@ def folder(files: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_the_options_are_found() -> None:
     assert set(COMMANDS) == set(ARGUMENTS)
-    assert len(INTEGERS) == 17 and ("train", "--hidden-size") in INTEGERS
+    assert len(INTEGERS) == 18 and ("train", "--hidden-size") in INTEGERS
     assert {name for _, name in FLOATS} == {"--dropout", "--lr", "--temperature", "--top-p"}
 
 
@@ -144,7 +144,13 @@ def test_messages_of_the_package_name_options(
     (folder / "m").write_text("a line")
     code, got = fails(capsys, "train", "m", "-o", "m2", "--lines")
     wanted = "text: expected at least 2 lines, to hold one out, got 1; or give another text with"
-    assert (code, got) == (1, f"{wanted} --valid")
+    assert (code, got) == (1, f"{wanted} --valid, or leave out --lines")
+    (folder / "m").write_text("word")
+    wanted = "text: expected at least 2 tokens, to hold one out, got 1; or give another text with"
+    code, got = fails(capsys, "train", "m", "-o", "m2", "--level", "word")
+    assert (code, got) == (1, f"{wanted} --valid, or take --level char")
+    (folder / "m").write_text("w")
+    assert fails(capsys, "train", "m", "-o", "m2") == (1, f"{wanted} --valid")
 
 
 def test_what_is_quoted_is_no_option() -> None:

@@ -16,6 +16,7 @@ import typer.core
 import rnnfast as rf
 from rnnfast import _interrupts
 from rnnfast.cli.console import (
+    BrokenOutput,
     OutputError,
     Terminated,
     escaping,
@@ -29,12 +30,14 @@ from rnnfast.cli.console import (
     terminating,
 )
 from rnnfast.cli.export import export
-from rnnfast.cli.options import file, in_options, integer, path_of_file, real
+from rnnfast.cli.info import info
+from rnnfast.cli.models import load_as
+from rnnfast.cli.options import in_options, integer, path_of_file, real
+from rnnfast.cli.results import AsJson, Quiet, say_json
+from rnnfast.cli.texts import TextSource, given_text, text_file
 from rnnfast.cli.train import train
-from rnnfast.io.files import read_utf8
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.text.tokenizers import split_lines
-from rnnfast.training.messages import describe_training, kept_record
 
 
 class _Commands(typer.core.TyperGroup):
@@ -51,7 +54,6 @@ app = typer.Typer(
     name="rnnfast",
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -93,6 +95,8 @@ def run(arguments: Sequence[str]) -> int:
             warnings.showwarning = lambda message, *place: note(str(message))
             try:
                 return _run(arguments)
+            except BrokenOutput as error:
+                return error.code  # who reads has what they wanted: no word
             except (OutputError, Terminated) as error:
                 return _fail(str(error), getattr(error, "code", 1))
     except KeyboardInterrupt:
@@ -105,7 +109,12 @@ def _run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         with output_checked():  # of the usage, which typer writes
-            code = command.main(list(arguments) or ["--help"], "rnnfast", standalone_mode=False)
+            try:
+                code = command.main(list(arguments) or ["--help"], "rnnfast", standalone_mode=False)
+            except SystemExit as error:  # typer's: it has completed, or a reader has gone
+                if isinstance(error.__context__, BrokenPipeError):
+                    raise error.__context__ from None
+                code = error.code
         flush()
     except typer.Abort:
         return _fail("stopped", _interrupts.EXIT_CODE)
@@ -134,13 +143,16 @@ def _line(error: BaseException, command: str) -> str:
 
 app.command(name="train")(train)
 app.command(name="export")(export)
+app.command(name="info")(info)
 
 
 @app.command()
 def sample(
     model: ModelPath,
     number: Annotated[int, integer("How many texts.", 1, "-n", "--number")] = 1,
-    prefix: Annotated[str, typer.Option(help="What each text begins with.")] = "",
+    prefix: Annotated[
+        str, typer.Option(help="What each text begins with; -: standard input.")
+    ] = "",
     length: Annotated[int, integer("At most so many characters or words.", 1)] = 500,
     temperature: Annotated[
         float, real("Below 1 safer, above 1 wilder, 0 always the likeliest.", 0.0, math.inf)
@@ -154,9 +166,12 @@ def sample(
         bool, typer.Option("--allow-unknown", help="Let <UNK> be drawn.")
     ] = False,
     seed: Annotated[int | None, integer("The same seed, the same text.", 0)] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write new text."""
-    lm = _load(model)
+    lm = load_as(model, LanguageModel, "LanguageModel")
+    prefix = given_text(prefix)
     texts = lm.sample(
         number,
         prefix=prefix,
@@ -167,26 +182,46 @@ def sample(
         allow_unknown=allow_unknown,
         seed=seed,
     )
-    _note_unknown(lm, "prefix", prefix)
+    if not quiet:
+        _note_unknown(lm, "prefix", prefix)
     for text in [texts] if isinstance(texts, str) else texts:
-        say(text)
+        if as_json:
+            say_json(text=text)
+        else:
+            say(text)
 
 
 @app.command()
 def score(
     model: ModelPath,
-    text: Annotated[str | None, typer.Argument(help="The text; or --file.")] = None,
-    file: Annotated[Path | None, file("A UTF-8 file with the text.")] = None,
+    text: Annotated[str | None, typer.Argument(help="The text; -: standard input.")] = None,
+    file: Annotated[
+        TextSource | None, text_file("A UTF-8 file with the text; -: standard input.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Tell how likely a text is: its log-probability and perplexity."""
     if (text is None) == (file is None):
         raise typer.BadParameter("expected either a TEXT or a --file")
-    lm = _load(model)
+    lm = load_as(model, LanguageModel, "LanguageModel")
     if text is None:
         assert file is not None
-        text = read_utf8(file)
+        text = file.read()
+    else:
+        text = given_text(text)
     result = lm.evaluate(text)
-    _note_unknown(lm, "text", text)
+    if not quiet:
+        _note_unknown(lm, "text", text)
+    if as_json:
+        say_json(
+            log_prob=result.log_prob,
+            unit=lm.unit,
+            num_tokens=result.num_tokens,
+            loss=result.loss,
+            perplexity=result.perplexity,
+        )
+        return
     ends = ", the end of each line counted" if lm.lines else ""
     say(f"log-probability  {result.log_prob:.4f} nats")
     say(f"{lm.unit + 's':15}  {result.num_tokens:,}{ends}")
@@ -197,47 +232,23 @@ def score(
 @app.command(name="next")
 def next_(
     model: ModelPath,
-    prefix: Annotated[str, typer.Argument(help="What stands before.")] = "",
+    prefix: Annotated[str, typer.Argument(help="What stands before; -: standard input.")] = "",
     k: Annotated[int, integer("How many.", 1, "-k")] = 10,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """List what most likely comes after a text."""
-    lm = _load(model)
+    lm = load_as(model, LanguageModel, "LanguageModel")
+    prefix = given_text(prefix)
     answers = lm.next_tokens(prefix, k)
-    _note_unknown(lm, "prefix", prefix)
+    if not quiet:
+        _note_unknown(lm, "prefix", prefix)
     for token, probability in answers:
+        if as_json:
+            say_json(token=token, probability=probability)
+            continue
         shown = token if token.isprintable() and not token.isspace() else repr(token)
         say(f"{probability:.4f}  {shown}")
-
-
-@app.command()
-def info(
-    model: Annotated[
-        Path | None,
-        typer.Argument(parser=path_of_file, help="A model; without one, the CPU."),
-    ] = None,
-) -> None:
-    """Describe a model, or what the kernels run on."""
-    facts = {"rnnfast": rf.__version__, **rf.cpu_info()} if model is None else _describe(model)
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        say(f"{name:{width}}  {_show(value)}")
-
-
-def _describe(path: Path) -> dict[str, Any]:
-    model = rf.load(path)
-    facts = {"model": type(model).__name__, **model.get_params()}
-    facts["parameters"] = model.num_parameters
-    if isinstance(model, LanguageModel):
-        facts["vocabulary"] = f"{len(model.vocabulary_)} {model.unit}s"
-    facts["trained"] = describe_training(model)
-    record = kept_record(model)
-    # Without a best epoch the weights may be of later steps than the figures.
-    suffix = "" if model.best_epoch_ or not record else f" of epoch {record['epoch']}"
-    for name, value in record.items():
-        if name == "loss" or name.startswith("valid_"):
-            facts[f"{name}{suffix}"] = value
-    facts["file size"] = f"{path.stat().st_size:,} bytes"
-    return facts
 
 
 def _note_unknown(lm: LanguageModel, name: str, text: str) -> None:
@@ -255,20 +266,3 @@ def _note_unknown(lm: LanguageModel, name: str, text: str) -> None:
         more = f" and {len(counts) - _SHOWN} others" if len(counts) > _SHOWN else ""
         count = f"{len(unknown)} of {len(tokens)} {lm.unit}s"
         note(f"{name}: {count} unknown to the model: {shown}{more}")
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_show(item)}" for name, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_show, value))
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _load(path: Path) -> LanguageModel:
-    model = rf.load(path)
-    if not isinstance(model, LanguageModel):
-        raise ValueError(f"{path}: expected a LanguageModel, got a {type(model).__name__}")
-    return model

@@ -19,6 +19,12 @@ class OutputError(Exception):
     """Standard output cannot be written to."""
 
 
+class BrokenOutput(OutputError):
+    """Who has read standard output has gone, as ``head`` does."""
+
+    code = 128 + 13  # as shells have it of what SIGPIPE, signal 13, has ended
+
+
 class Terminated(BaseException):
     """A signal has ended the command: SIGTERM, or SIGHUP of a terminal that was closed."""
 
@@ -40,7 +46,8 @@ def output_checked() -> Iterator[None]:
             raise
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputError(f"standard output: {error.strerror or error}") from error
+        kind = BrokenOutput if isinstance(error, BrokenPipeError) else OutputError
+        raise kind(f"standard output: {error.strerror or error}") from error
 
 
 def say(text: str) -> None:
@@ -95,7 +102,7 @@ def occupy_streams() -> None:
 @contextmanager
 def escaping() -> Iterator[None]:
     """Let the standard streams escape what their encoding cannot hold, where they would fail."""
-    output = sys.stdout
+    output, errors_output = sys.stdout, sys.stderr
     changed: list[tuple[TextIO, str | None]] = []
     for stream in (sys.stdout, sys.stderr):
         errors = getattr(stream, "errors", None)
@@ -105,7 +112,7 @@ def escaping() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.stdout = output
+        sys.stdout, sys.stderr = output, errors_output  # typer wraps them when a reader has gone
         for stream, errors in changed:
             with suppress(OSError, ValueError):  # it is flushed by this
                 stream.reconfigure(errors=errors)  # type: ignore[attr-defined]

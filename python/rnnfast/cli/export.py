@@ -12,6 +12,7 @@ import typer
 import rnnfast as rf
 from rnnfast.cli.console import say
 from rnnfast.cli.options import choice, integer, path_of_file
+from rnnfast.cli.results import AsJson, Quiet, say_json
 from rnnfast.cli.training_files import are_same
 from rnnfast.io.files import require_writable
 
@@ -31,6 +32,8 @@ def export(
         bool, typer.Option("--indices", help="Recurrent layers are to read indices.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a model as an ONNX file, for other runtimes."""
     from rnnfast.interop.onnx.export.file import make, write
@@ -43,12 +46,16 @@ def export(
     network = rf.load(model)
     made = make(network, opset=opset, indices=indices, part=part)
     write(made, out, new=not force)
-    reads, gives = (
-        ", ".join(value.name for value in values)
-        for values in (made.graph.input, made.graph.output)
+    inputs, outputs = (
+        [value.name for value in values] for values in (made.graph.input, made.graph.output)
     )
-    size = out.stat().st_size
-    say(
-        f"saved {out}: {type(network).__name__}, opset {opset}, {size:,} bytes; "
-        f"reads {reads}; gives {gives}"
-    )
+    model_name, size = type(network).__name__, out.stat().st_size
+    if as_json:
+        say_json(
+            saved=out, model=model_name, opset=opset, size=size, inputs=inputs, outputs=outputs
+        )
+    elif not quiet:  # the file is the result
+        say(
+            f"saved {out}: {model_name}, opset {opset}, {size:,} bytes; "
+            f"reads {', '.join(inputs)}; gives {', '.join(outputs)}"
+        )

@@ -26,7 +26,10 @@ _NAMES = {
         "max_vocabulary_size": "--max-vocabulary",
         "num_layers": "--layers",
         "sequence_length": "--sequence-length",
+        "patience": "--patience",
         "set validation_fraction=0": "give another text with --valid",
+        "or lines=False": "or leave out --lines",
+        "or level='char'": "or take --level char",
     },
     "export": {"module": "MODEL", "opset": "--opset", "part": "--part", "indices": "--indices"},
     "sample": {"batch_size": "--number", "max_length": "--length"},
@@ -67,7 +70,12 @@ def choice(help: str, *choices: str) -> Any:
             raise typer.BadParameter(f"expected one of {', '.join(choices)}, got {shown(text)}")
         return text
 
-    return typer.Option(parser=parse, metavar=f"<{'|'.join(choices)}>", help=help)
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in choices if word.startswith(incomplete)]
+
+    return typer.Option(
+        parser=parse, metavar=f"<{'|'.join(choices)}>", help=help, autocompletion=complete
+    )
 
 
 def file(help: str, *names: str) -> Any:
@@ -76,7 +84,12 @@ def file(help: str, *names: str) -> Any:
 
 
 def path_of_file(text: str | Path) -> Path:
-    """Return a text as a path; BadParameter if there is none, or it ends as a folder's does."""
+    """Return a text as a path.
+
+    BadParameter if there is none, or it ends as a folder's does, or is ``-``, a standard stream.
+    """
+    if text == "-":
+        raise typer.BadParameter("expected the path of a file, got '-'; ./- is one")
     if not str(text) or is_of_folder(str(text)):
         raise typer.BadParameter(f"expected the path of a file, got {shown(str(text))}")
     return Path(text)

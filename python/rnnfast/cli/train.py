@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,15 +15,17 @@ import typer
 
 import rnnfast as rf
 from rnnfast._dispatch import MOST_THREADS
-from rnnfast.cli.console import OutputError, Terminated, flush, note, say
-from rnnfast.cli.options import choice, file, integer, path_of_file, real
+from rnnfast.cli.console import BrokenOutput, OutputError, Terminated, flush, note, say
+from rnnfast.cli.options import choice, file, in_options, integer, real
+from rnnfast.cli.results import AsJson, Quiet, say_json
+from rnnfast.cli.texts import TextSource, source_of, text_file
 from rnnfast.cli.training_files import require_free, set_aside
-from rnnfast.data.datasets import load_dinosaurs, read_text
+from rnnfast.data.datasets import load_dinosaurs, require_text
 from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.training.messages import describe_training, kept_record
-from rnnfast.training.progress import Progress
+from rnnfast.training.progress import AdjustmentWarning, Progress, naming
 from rnnfast.training.signals import InterruptFlag
 
 # Samples shown during a training and at its end.
@@ -30,10 +35,11 @@ _SAMPLE_LENGTH = 200
 
 def train(
     corpus: Annotated[
-        Path | None,
+        TextSource | None,
         typer.Argument(
-            parser=path_of_file,
-            help="A UTF-8 text; without one, the names of dinosaurs, line by line.",
+            parser=source_of,
+            help="A UTF-8 text, -: standard input; without one, the names of dinosaurs, line by "
+            "line.",
         ),
     ] = None,
     out: Annotated[Path, file("Where to save the model.", "-o", "--out")] = Path(
@@ -64,7 +70,12 @@ def train(
         float, real("The first learning rate.", 0.0, math.inf, "--lr", above=True)
     ] = 0.01,
     valid: Annotated[
-        Path | None, file("A text to validate on; else a tenth of the corpus.")
+        TextSource | None,
+        text_file("A text to validate on, -: standard input; else a tenth of the corpus."),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        integer("Stop after so many epochs that are no better on what is held out.", 1),
     ] = None,
     seed: Annotated[int, integer("The same seed, the same model.", 0)] = 1,
     threads: Annotated[int | None, integer("Threads to use.", 1, high=MOST_THREADS)] = None,
@@ -77,15 +88,20 @@ def train(
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model, or a training that has not ended.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a language model. Ctrl-C stops and saves it; --resume goes on."""
     checkpoint = Path(f"{out}.checkpoint")
-    require_free(out, checkpoint, {"CORPUS": corpus, "--valid": valid}, resume, force)
+    texts = {"CORPUS": corpus, "--valid": valid}
+    files = {name: None if text is None else text.path for name, text in texts.items()}
+    if corpus is not None and corpus == valid and corpus.path is None:
+        raise typer.BadParameter("expected standard input for CORPUS or --valid, got it for both")
+    require_free(out, checkpoint, files, resume, force)
     if threads is not None:
         rf.set_num_threads(threads)
-    text = load_dinosaurs() if corpus is None else read_text(corpus)
-    held_out = None if valid is None else read_text(valid)
+    text = load_dinosaurs() if corpus is None else _read(corpus)
+    held_out = None if valid is None else _read(valid)
     lm = LanguageModel(
         level=level,
         lines=lines or corpus is None,
@@ -98,12 +114,13 @@ def train(
         sequence_length=sequence_length,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        patience=patience,
         seed=seed,
     )
     began = time.perf_counter()
     terminated: Terminated | None = None
     try:
-        with set_aside(checkpoint, force and not resume):
+        with _telling(quiet), set_aside(checkpoint, force and not resume):
             lm.fit(
                 text,
                 held_out,
@@ -120,16 +137,36 @@ def train(
     with InterruptFlag():
         _save(lm, out, checkpoint)
         try:
-            _summarise(lm, "names of dinosaurs" if corpus is None else str(corpus), out, began)
-            if terminated is None and lm.stopped_ == "interrupt":
-                say("stopped by Ctrl-C; the same command with --resume goes on")
+            name = "names of dinosaurs" if corpus is None else str(corpus)
+            if as_json:
+                _report(lm, name, out, time.perf_counter() - began)
+            elif not quiet:  # the model is the result
+                _summarise(lm, name, out, time.perf_counter() - began)
+            if terminated is None and lm.stopped_ == "interrupt" and not quiet:
+                tell = note if as_json else say
+                tell("stopped by Ctrl-C; the same command with --resume goes on")
             flush()
+        except BrokenOutput:
+            pass
         except OutputError as error:
             note(f"{error}; the model is saved in {out}")
     if terminated is not None:
         raise terminated
     if lm.stopped_ == "interrupt":
         raise typer.Exit(130)
+
+
+def _read(source: TextSource) -> str:
+    return require_text(source.shown, source.read())
+
+
+@contextmanager
+def _telling(quiet: bool) -> Iterator[None]:
+    """Let what training tells name options; if ``quiet``, only of what goes wrong."""
+    with naming(partial(in_options, "train")), warnings.catch_warnings():
+        if quiet:
+            warnings.simplefilter("ignore", AdjustmentWarning)
+        yield
 
 
 def _save(lm: LanguageModel, out: Path, checkpoint: Path) -> None:
@@ -157,13 +194,44 @@ def _sampler(every: int | None) -> Callable[[Progress], None]:
     return show
 
 
-def _summarise(lm: LanguageModel, corpus: str, out: Path, began: float) -> None:
+def _report(lm: LanguageModel, corpus: str, out: Path, seconds: float) -> None:
+    """Say in one object what `_summarise` says in lines."""
+    figures = kept_record(lm)
+    valid_loss = figures.get("valid_loss")
+    history = lm.history_
+    say_json(
+        saved=out,
+        corpus=corpus,
+        unit=lm.unit,
+        vocabulary_size=len(lm.vocabulary_),
+        cell=lm.cell,
+        num_layers=lm.num_layers,
+        hidden_size=lm.hidden_size,
+        num_parameters=lm.num_parameters,
+        epochs=len(history),
+        steps=int(history[-1]["step"]) if history else 0,
+        best_epoch=lm.best_epoch_ or None,
+        stopped=lm.stopped_,
+        seconds=seconds,
+        loss=figures.get("loss"),
+        valid_loss=valid_loss,
+        valid_perplexity=None if valid_loss is None else perplexity_of(valid_loss),
+        samples=_samples(lm),
+    )
+
+
+def _samples(lm: LanguageModel) -> list[str]:
+    samples = lm.sample(_SAMPLES if lm.lines else 1, max_length=2 * _SAMPLE_LENGTH, seed=0)
+    return [samples] if isinstance(samples, str) else list(samples)
+
+
+def _summarise(lm: LanguageModel, corpus: str, out: Path, seconds: float) -> None:
     layers = f"{lm.num_layers} layer{'s' if lm.num_layers > 1 else ''} of {lm.hidden_size} units"
     facts = {
         "model": f"{lm.cell.upper()}, {layers}, {lm.num_parameters:,} parameters",
         "corpus": f"{corpus}, by {lm.unit}, {len(lm.vocabulary_)} in the vocabulary",
     }
-    facts["training"] = f"{describe_training(lm)}; {time.perf_counter() - began:.1f} s"
+    facts["training"] = f"{describe_training(lm)}; {seconds:.1f} s"
     figures = kept_record(lm)
     if "valid_loss" in figures:
         facts["held out"] = (
@@ -173,8 +241,7 @@ def _summarise(lm: LanguageModel, corpus: str, out: Path, began: float) -> None:
     facts["saved"] = str(out)
     for name, fact in facts.items():
         say(f"{name:10}{fact}")
-    count = _SAMPLES if lm.lines else 1
-    samples = lm.sample(count, max_length=2 * _SAMPLE_LENGTH, seed=0)
+    samples = _samples(lm)
     say("samples" if lm.lines else "sample")
-    for text in [samples] if isinstance(samples, str) else samples:
+    for text in samples:
         say(text)

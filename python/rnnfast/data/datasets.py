@@ -38,9 +38,13 @@ def read_text(path: FilePath) -> str:
         If it is not UTF-8, with what it is (UTF-16, an archive) or the offset of the first wrong
         byte, or has nothing but white space.
     """
-    text = read_utf8(path)
+    return require_text(shown_path(path), read_utf8(path))
+
+
+def require_text(name: str, text: str) -> str:
+    """Return a text that was read; ValueError with ``name`` if it has nothing but white space."""
     if not text or text.isspace():
-        raise ValueError(f"{shown_path(path)}: expected text, got an empty file")
+        raise ValueError(f"{name}: expected text, got an empty file")
     return text
 
 

@@ -158,15 +158,19 @@ def read_utf8(path: FilePath) -> str:
     shown = check_path("path", path)
     if os.path.isdir(shown):  # the error of open() differs between systems
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), shown)
-    data = read_bytes(shown)
+    return decode_utf8(shown_path(path), read_bytes(shown))
+
+
+def decode_utf8(name: str, data: bytes) -> str:
+    """Return the text of bytes, as `read_utf8` reads it; ValueError with ``name`` if it is none."""
     kind = _kind_of(data)
     if kind is not None:
-        raise ValueError(f"{shown_path(path)}: expected UTF-8 text, got {kind}")
+        raise ValueError(f"{name}: expected UTF-8 text, got {kind}")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{shown_path(path)}: expected UTF-8 text, got byte 0x{data[error.start]:02x} "
+            f"{name}: expected UTF-8 text, got byte 0x{data[error.start]:02x} "
             f"at offset {error.start} ({error.reason})"
         ) from None
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

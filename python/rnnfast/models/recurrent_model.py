@@ -15,7 +15,7 @@ from rnnfast.models.base import Model
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
 from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
 from rnnfast.training.loop import TrainingLoop
-from rnnfast.training.progress import Progress
+from rnnfast.training.progress import AdjustmentWarning, Progress
 
 Batch = TypeVar("Batch")
 Options = TypeVar("Options", bound=Any)
@@ -220,5 +220,5 @@ class RecurrentModel(Model, base=True):
 
         loop.callbacks, loop.finish = [note, *loop.callbacks], finish
         for text in notes:
-            loop.reporter.tell(text)
+            loop.reporter.tell(text, AdjustmentWarning)
         loop.run(epochs, resume)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._checks.messages import counted
 from rnnfast.io.files import shown_path
 from rnnfast.io.tensors import Array, collect_arrays, spread_arrays
 from rnnfast.nn.module import Module
@@ -142,6 +143,10 @@ class Checkpointer:
             self._reporter.tell(f"checkpoint: {error}")
         else:
             self._claimed = None
+            self._reporter.log(
+                f"checkpoint written after {counted(state.at.step, 'step')}: "
+                f"{shown_path(self._path)}"
+            )
 
     def resume(self) -> None:
         """Go on from the file; if that fails, nothing is changed."""

@@ -236,7 +236,7 @@ class TrainingLoop(Generic[Batch]):
         self._file = Checkpointer(self.checkpoint, self._state, self.identity, self.reporter)
         if resume:
             self._file.resume()
-            self.reporter.write(
+            self.reporter.report(
                 f"resumed after {counted(self.steps, 'step')} and {self._at.epoch} of "
                 f"{counted(epochs, 'epoch')}, with a learning rate of {self.optimizer.lr:g}"
             )
@@ -428,7 +428,7 @@ class TrainingLoop(Generic[Batch]):
         if self.stopped == "interrupt":
             self.reporter.tell(message)
         else:
-            self.reporter.write(message)
+            self.reporter.report(message)
         absurd = describe_absurdity(self._at, self.baseline)
         if absurd:
             self.reporter.tell(absurd)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -18,6 +21,27 @@ from rnnfast.training.checkpoints import Record
 _BAR_EVERY = 0.2
 _LINE_EVERY = 30.0
 _FORMAT = "{desc}, {remaining} left |{bar}|"
+
+# What training says, for those who embed it; unless they ask, it goes nowhere.
+logging.getLogger("rnnfast").addHandler(logging.NullHandler())
+_log = logging.getLogger("rnnfast.training")
+
+# What a program calls the arguments that `Reporter.tell` names.
+_naming: ContextVar[Callable[[str], str]] = ContextVar("naming", default=str)
+
+
+@contextmanager
+def naming(rename: Callable[[str], str]) -> Iterator[None]:
+    """Let reporters tell of arguments by the names that ``rename`` puts in a message."""
+    token = _naming.set(rename)
+    try:
+        yield
+    finally:
+        _naming.reset(token)
+
+
+class AdjustmentWarning(RuntimeWarning):
+    """A training is done otherwise than asked for, because the data want it; nothing is wrong."""
 
 
 @dataclass
@@ -61,6 +85,9 @@ Callback = Callable[[Progress], bool | None]
 
 class Reporter:
     """Shows training on a terminal as a bar, elsewhere as one line an epoch.
+
+    The logger ``rnnfast.training`` gets all of it, whatever is shown: epochs and what is written as
+    INFO, what must not go unseen as WARNING, samples and the like not at all.
 
     Parameters
     ----------
@@ -141,11 +168,12 @@ class Reporter:
             for name, value in record.items()
             if name.startswith("valid_")
         )
+        text = f"{self._title}: {self._numbers(record['loss'])}, {record['seconds']:.1f} s"
+        _log.info("%s", text)
         if self._bar is not None:
             self._describe(record["loss"])
             self._bar.refresh()
         elif self.verbose:
-            text = f"{self._title}: {self._numbers(record['loss'])}, {record['seconds']:.1f} s"
             self._line(text + self._time_left())
 
     def write(self, text: str) -> None:
@@ -153,10 +181,21 @@ class Reporter:
         if self.verbose:
             self._line(text)
 
-    def tell(self, text: str) -> None:
-        """Show what must not go unseen: with ``verbose=0`` as a RuntimeWarning."""
+    def log(self, text: str) -> None:
+        """Tell the log alone."""
+        _log.info("%s", text)
+
+    def report(self, text: str) -> None:
+        """Show and log what training itself has to say."""
+        self.log(text)
+        self.write(text)
+
+    def tell(self, text: str, category: type[RuntimeWarning] = RuntimeWarning) -> None:
+        """Show and log what must not go unseen: with ``verbose=0`` as a RuntimeWarning."""
+        text = _naming.get()(text)
+        _log.warning("%s", text)
         if self.verbose == 0:
-            warnings.warn(text, RuntimeWarning, stacklevel=_level_of_caller())
+            warnings.warn(text, category, stacklevel=_level_of_caller())
         self.write(text)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from rnnfast.data.batches import Batch, Ints, SentenceBatches, StreamBatches
 from rnnfast.data.datasets import split_items
 from rnnfast.text._tokens import require_no_end
-from rnnfast.text.tokenizers import Tokenizer, split_lines
+from rnnfast.text.tokenizers import CharTokenizer, Tokenizer, split_lines
 from rnnfast.text.vocabulary import Vocabulary
 
 # Windows of the batches that are only scored: long, for speed; the result does not depend on it.
@@ -93,15 +93,16 @@ class CorpusReader:
             if len(sequences) < 2:
                 raise ValueError(
                     "text: expected at least 2 lines, to hold one out, got 1; or set "
-                    "validation_fraction=0"
+                    "validation_fraction=0, or lines=False"
                 )
             return split_items(sequences, fraction, np.random.default_rng(0))
         tokens = sequences[0]
         cut = len(tokens) - max(round(len(tokens) * fraction), 1)
         if cut < 1:
+            hint = "" if isinstance(self.tokenizer, CharTokenizer) else ", or level='char'"
             raise ValueError(
                 f"text: expected at least 2 tokens, to hold one out, got {len(tokens)}; or set "
-                "validation_fraction=0"
+                f"validation_fraction=0{hint}"
             )
         return [tokens[:cut]], [tokens[cut:]]
 

@@ -1,0 +1,74 @@
+"""Texts that commands read: of files, or of standard input, which ``-`` stands for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from rnnfast.cli.options import path_of_file
+from rnnfast.io.files import decode_utf8, read_utf8, shown_path
+
+_STANDARD_INPUT = "standard input"
+
+
+@dataclass(frozen=True)
+class TextSource:
+    """Where a text stands.
+
+    Attributes
+    ----------
+    path : Path or None
+        A file; None: standard input.
+    """
+
+    path: Path | None
+
+    def __str__(self) -> str:
+        return _STANDARD_INPUT if self.path is None else str(self.path)
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return _STANDARD_INPUT if self.path is None else shown_path(self.path)
+
+    def read(self) -> str:
+        """Read it, as `read_utf8` does."""
+        if self.path is not None:
+            return read_utf8(self.path)
+        return decode_utf8(_STANDARD_INPUT, _read_input())
+
+
+def source_of(text: str) -> TextSource:
+    """Return where a text stands, by what was given; BadParameter as of `path_of_file`."""
+    return TextSource(None if text == "-" else path_of_file(text))
+
+
+def text_file(help: str, *names: str) -> Any:
+    """Return an option that takes the path of a text, or ``-``."""
+    return typer.Option(*names, parser=source_of, metavar="<path>", help=help)
+
+
+def given_text(text: str) -> str:
+    """Return a text of the command line; of ``-`` what standard input has.
+
+    One line end behind that does not count, as ``$(...)`` drops it: ``echo`` writes one.
+    """
+    return TextSource(None).read().removesuffix("\n") if text == "-" else text
+
+
+def _read_input() -> bytes:
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None or stream.closed:  # None in a process that was started without
+        raise OSError(errno.EBADF, "it is closed", _STANDARD_INPUT)
+    try:
+        content: bytes = stream.read()
+    except OSError as error:
+        number = error.errno or errno.EIO
+        raise OSError(number, error.strerror or os.strerror(number), _STANDARD_INPUT) from error
+    return content
