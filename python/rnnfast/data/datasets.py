@@ -38,7 +38,8 @@ def read_text(path: FilePath) -> str:
         If it is not UTF-8, with what it is (UTF-16, an archive) or the offset of the first wrong
         byte, or has nothing but white space.
     """
-    return require_text(shown_path(path), read_utf8(path))
+    text = read_utf8(path)
+    return require_text(shown_path(path), text)
 
 
 def require_text(name: str, text: str) -> str:
