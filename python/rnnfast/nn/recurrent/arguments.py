@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +17,7 @@ def _copy(array: Array | None) -> Array | None:
     return None if array is None else array.copy()
 
 
-@dataclasses.dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """Checked arguments of a recurrent layer, with an axis for the batch."""
 
     x: Array
@@ -31,8 +29,7 @@ class Call:
 
     def copied(self) -> Call:
         """Return the call with copies of all but ``x``, which is one already if it is indices."""
-        return dataclasses.replace(
-            self,
+        return self._replace(
             h0=_copy(self.h0),
             c0=_copy(self.c0),
             lengths=_copy(self.lengths),

@@ -314,7 +314,8 @@ class Recurrent(Module):
                 self._spec, self.native, self._levels, self.buffer, self._noise(), call
             )
             return self._results(call, y, h_n, c_n), self._backprop(call, native)
-        y, h_n, c_n, cache = self._pass(call, keep=True, noise=self._noise())
+        noise = self._noise() if self.dropout or any(self._rates) else None
+        y, h_n, c_n, cache = self._pass(call, keep=True, noise=noise)
         results = self._results(call, y, h_n, c_n)
         native = _protecting(results[0], functools.partial(self.native.backward, cache))
         return results, self._backprop(call, native)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,8 +15,7 @@ Masks: TypeAlias = tuple[Array | None, Array | None, Array | None]
 Rates: TypeAlias = tuple[float, float, float]
 
 
-@dataclass(frozen=True)
-class Noise:
+class Noise(NamedTuple):
     """Where the noise of passes of one network comes from.
 
     Attributes

@@ -7,7 +7,6 @@ level needs both directions of a step, and they come to it in different parts.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -55,7 +54,7 @@ def recomputed_forward(
     call = call.copied()  # what backpropagation reads again the caller may reuse, but for x
     indices = call.x.ndim == 2
     if indices:
-        call = dataclasses.replace(call, x=call.x.copy())
+        call = call._replace(x=call.x.copy())
     native.check_sequence("x", call.x, call.lengths, spec.batch_first)
     _check_states(spec, noise.dtype, call, "h0", call.h0, "c0", call.c0)
     version = buffer.version

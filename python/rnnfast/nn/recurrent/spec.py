@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 from rnnfast import _core
 from rnnfast.nn.module import Array
+
+
+@functools.cache  # asked for several times in each call of a layer
+def _cell(name: str) -> _core.Cell:
+    return _core.cells()[name]
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class RecurrentSpec:
     @property
     def cell(self) -> _core.Cell:
         """What the cell is, beside its step."""
-        return _core.cells()[self.cell_name]
+        return _cell(self.cell_name)
 
     @property
     def num_directions(self) -> int:
