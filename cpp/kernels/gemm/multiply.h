@@ -194,7 +194,7 @@ void multiply_part(const Rectangle& part, std::int64_t K, const Left& left, cons
           const Range next{m + count, std::min(m + 2 * count, part.rows.end)};
           for (std::int64_t p = group.begin; p < group.end; ++p) {
             const std::int64_t n = panels.begin(p);
-            detail::fetch(left, next, k0, depth, {p - group.begin, group.end - group.begin});
+            detail::fetch(left, next, k0, depth, {p - group.begin, group.end - group.begin, 0});
             const Scalar* bias = start == Start::row_bias      ? target.bias + m
                                  : start == Start::column_bias ? target.bias + n
                                                                : nullptr;

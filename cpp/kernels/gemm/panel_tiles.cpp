@@ -7,7 +7,7 @@ namespace rnnfast {
 namespace {
 
 template <class Scalar, int MR, int U, int G>
-RNNFAST_INLINE void store_sums(const Tile<Scalar, MR, U, G>& acc, SumsAt<Scalar> sums) {
+RNNFAST_INLINE void store_sums(const Tile<Scalar, MR, U, G>& acc, const SumsAt<Scalar>& sums) {
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
@@ -18,7 +18,7 @@ RNNFAST_INLINE void store_sums(const Tile<Scalar, MR, U, G>& acc, SumsAt<Scalar>
 }
 
 template <class Scalar, int G, int U, int MR>
-void panel_tile(const PanelTile<Scalar>& tile, SumsAt<Scalar> sums) {
+void panel_tile(const PanelTile<Scalar>& tile, const SumsAt<Scalar>& sums) {
   constexpr int V = lanes<Scalar>;
   Tile<Scalar, MR, U, G> acc;
   if (tile.start == nullptr) {
@@ -38,7 +38,7 @@ void panel_tile(const PanelTile<Scalar>& tile, SumsAt<Scalar> sums) {
 }
 
 template <class Scalar, int U, int MR>
-void pieces_tile(const PiecesTile<Scalar>& tile, SumsAt<Scalar> sums) {
+void pieces_tile(const PiecesTile<Scalar>& tile, const SumsAt<Scalar>& sums) {
   constexpr int V = lanes<Scalar>;
   Tile<Scalar, MR, U, 1> acc;
   clear<Scalar, MR, U, 1>(acc);

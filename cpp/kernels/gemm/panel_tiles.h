@@ -85,9 +85,9 @@ struct PiecesTile {
 };
 
 template <class Scalar>
-using PanelFunction = void (*)(const PanelTile<Scalar>&, SumsAt<Scalar>);
+using PanelFunction = void (*)(const PanelTile<Scalar>&, const SumsAt<Scalar>&);
 template <class Scalar>
-using PiecesFunction = void (*)(const PiecesTile<Scalar>&, SumsAt<Scalar>);
+using PiecesFunction = void (*)(const PiecesTile<Scalar>&, const SumsAt<Scalar>&);
 
 constexpr int kMostRows = tile_rows(1), kMostBlocks = tile_shape(1).wide;
 template <class F>
@@ -109,13 +109,13 @@ extern template struct TileFunctions<double>;
 // blocks; blocks halved in turn. Of a single block, `tile_rows(vectors)` rows.
 template <class Scalar>
 RNNFAST_INLINE void multiply_tile(int vectors, TileSize size, const PanelTile<Scalar>& tile,
-                                  SumsAt<Scalar> sums) {
+                                  const SumsAt<Scalar>& sums) {
   TileFunctions<Scalar>::panels[vectors - 1][size.blocks - 1][size.rows - 1](tile, sums);
 }
 // For tiles of `tile_shape(1)`.
 template <class Scalar>
 RNNFAST_INLINE void multiply_tile(TileSize size, const PiecesTile<Scalar>& tile,
-                                  SumsAt<Scalar> sums) {
+                                  const SumsAt<Scalar>& sums) {
   TileFunctions<Scalar>::pieces[size.blocks - 1][size.rows - 1](tile, sums);
 }
 

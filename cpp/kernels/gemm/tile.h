@@ -29,7 +29,15 @@ struct Interleaved {
 };
 
 // Which of the `count` tiles that read the same panels one is, and the block whose panels are next.
+// It is copied member by member: a copy as one vector of what was just written as several numbers
+// waits until all that was stored before has left the store buffer.
 struct Prefetch {
+  Prefetch() = default;
+  RNNFAST_INLINE Prefetch(std::int64_t which, std::int64_t tiles, std::int64_t next_block)
+      : index(which), count(tiles), next(next_block) {}
+  RNNFAST_INLINE Prefetch(const Prefetch& other)
+      : index(other.index), count(other.count), next(other.next) {}
+
   std::int64_t index = 0, count = 1, next = 0;
 };
 

@@ -1,14 +1,12 @@
 #include "kernels/rnn/gradients.h"
 
+#include "kernels/gemm/row_products.h"
 #include "kernels/rnn/gradient_layout.h"
 #include "kernels/rnn/products.h"
 
 namespace rnnfast {
 
 namespace {
-
-// Longest chain of additions over rows: many short sums round less than a long one.
-constexpr std::int64_t kChainedRows = 64;
 
 template <class Scalar>
 class GradientProducts {
@@ -140,132 +138,38 @@ class GradientProducts {
   // This worker's share of the left operands: [panel of k][row][k within the panel].
   void interleave(Range rows) {
     if (p_.index == nullptr)
-      interleave_rows(cell_.x_count, g_.left + at_.left_x, w_.I, rows,
+      interleave_rows(cell_.x_count, g_.left + at_.left_x, w_.I, rows, worker_,
                       [this](std::int64_t row) { return p_.x[row]; });
     if (cell_.recurrent_product())
-      interleave_rows(cell_.h_count, g_.left + at_.left_h, w_.P, rows,
+      interleave_rows(cell_.h_count, g_.left + at_.left_h, w_.P, rows, worker_,
                       [this](std::int64_t row) { return p_.h_prev[row]; });
     if (cell_.second_product() || w_.projection)
-      interleave_rows(1, g_.left + at_.left_inner, w_.H, rows,
+      interleave_rows(1, g_.left + at_.left_inner, w_.H, rows, worker_,
                       [this](std::int64_t row) { return p_.inner + row * p_.inner_stride; });
-  }
-
-  template <class Row>
-  void interleave_rows(int count, Scalar* to, std::int64_t K, Range rows, const Row& row_at) {
-    with_count<4>(count, [&](auto n) {
-      interleave_panels<tile_shape(decltype(n)::value).rows>(to, K, rows, row_at);
-    });
-  }
-
-  // A few rows of each panel in turn: the same place in all panels is but two sets of a cache.
-  template <int MR, class Row>
-  void interleave_panels(Scalar* to, std::int64_t K, Range rows, const Row& row_at) {
-    constexpr std::int64_t kTogether = 16;
-    const std::int64_t count = rows.end - rows.begin;
-    const Range panels = share((K + MR - 1) / MR, worker_.member, worker_.members);
-    for (std::int64_t first = 0; first < count; first += kTogether) {
-      const std::int64_t together = std::min(kTogether, count - first);
-      const Scalar* row[kTogether];
-      for (std::int64_t r = 0; r < together; ++r) row[r] = row_at(rows.begin + first + r);
-      for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
-        Scalar* cell = to + (panel * count + first) * MR;
-        const std::int64_t k = panel * MR;
-        for (std::int64_t r = 0; r < together; ++r, cell += MR)
-          if (k + MR <= K)
-            std::memcpy(cell, row[r] + k, MR * sizeof(Scalar));
-          else
-            for (int m = 0; m < MR; ++m) cell[m] = k + m < K ? row[r][k + m] : Scalar(0);
-      }
-    }
   }
 
   void weights(Range rows, std::int64_t first_step, bool fresh) {
     if (p_.index != nullptr)
       scatter(rows);
     else
-      product(cell_.x_count, g_.left + at_.left_x, at_.k_ih, slots_operand(0), w_.units,
-              g_.products + at_.w_ih, rows, fresh);
+      row_product(cell_.x_count, g_.left + at_.left_x, at_.k_ih, slots_operand(0), w_.units,
+                  g_.products + at_.w_ih, rows, fresh, worker_);
     if (cell_.recurrent_product())
-      product(cell_.h_count, g_.left + at_.left_h, at_.k_hh, slots_operand(cell_.h_first), w_.units,
-              g_.products + at_.w_hh, rows, fresh);
+      row_product(cell_.h_count, g_.left + at_.left_h, at_.k_hh, slots_operand(cell_.h_first),
+                  w_.units, g_.products + at_.w_hh, rows, fresh, worker_);
     if (cell_.second_product())
-      product(1, g_.left + at_.left_inner, at_.k_inner, slots_operand(0), w_.units,
-              g_.products + at_.w_second, rows, fresh);
+      row_product(1, g_.left + at_.left_inner, at_.k_inner, slots_operand(0), w_.units,
+                  g_.products + at_.w_second, rows, fresh, worker_);
     if (w_.projection)
-      product(1, g_.left + at_.left_inner, at_.k_inner, {g_.d_output, p_.schedule->rows * V, V},
-              w_.outputs, g_.products + at_.w_hr, rows, fresh);
+      row_product(1, g_.left + at_.left_inner, at_.k_inner,
+                  RowsOfBlocks<Scalar>{g_.d_output, p_.schedule->rows * V, V}, w_.outputs,
+                  g_.products + at_.w_hr, rows, fresh, worker_);
     if (!cell_.normalised()) biases(rows);
     if (cell_.unit_count > 0) unit_weights(rows, first_step);
   }
 
-  // Vectors of the right operand: of block u in row r at data + u * block + r * row.
-  struct Operand {
-    const Scalar* data;
-    std::int64_t block, row;
-  };
-  Operand slots_operand(int slot) const {
+  RowsOfBlocks<Scalar> slots_operand(int slot) const {
     return {p_.workspace + slot * V, p_.workspace_rows * cell_.slots * V, cell_.slots * V};
-  }
-
-  // to[block][k][count][V] += sum over rows of left[k][row] right[block][row], or = where `fresh`.
-  // Threads own blocks, or panels of k where there are too few blocks.
-  void product(int count, const Scalar* left, std::int64_t K, const Operand& right,
-               std::int64_t blocks, Scalar* to, Range rows, bool fresh) {
-    with_count<4>(count, [&](auto n) {
-      constexpr int Count = decltype(n)::value, MR = tile_shape(Count).rows;
-      const bool by_block = blocks >= 2 * worker_.members;
-      const Range mine =
-          by_block ? share(blocks, worker_.member, worker_.members) : Range{0, blocks};
-      const Range panels =
-          by_block ? Range{0, K / MR} : share(K / MR, worker_.member, worker_.members);
-      for_block_groups(tile_shape(Count).blocks, mine, false, mine.begin,
-                       [&](std::int64_t block, int group, std::int64_t next) {
-                         with_group<tile_shape(Count).blocks>(group, [&](auto blocks) {
-                           for (std::int64_t panel = panels.begin; panel < panels.end; ++panel)
-                             product_tile<Count, MR, decltype(blocks)::value>(
-                                 left, K, right, block, panel * MR, to, rows, fresh,
-                                 {panel - panels.begin, panels.end - panels.begin, next});
-                         });
-                       });
-    });
-  }
-
-  // Not inlined: beside the rest of `weights` the compiler keeps no accumulator in a register.
-  template <int Count, int MR, int U>
-  __attribute__((noinline)) void product_tile(const Scalar* left, std::int64_t K,
-                                              const Operand& right, std::int64_t block,
-                                              std::int64_t k, Scalar* to, Range rows, bool fresh,
-                                              const Prefetch& prefetch) {
-    const std::int64_t n = rows.end - rows.begin;
-    const Scalar* b[U];
-#pragma GCC unroll 8
-    for (int u = 0; u < U; ++u)
-      b[u] = right.data + (block + u) * right.block + rows.begin * right.row;
-    Scalar* c = to + (block * K + k) * Count * V;
-    Prefetcher prefetcher(right.data + prefetch.next * right.block + rows.begin * right.row,
-                          n * right.row * static_cast<std::int64_t>(sizeof(Scalar)), prefetch, n);
-    for (std::int64_t r = 0; r < n; r += kChainedRows) {
-      const std::int64_t part = std::min(kChainedRows, n - r);
-      Vec<Scalar> acc[MR][U][Count];
-      clear<Scalar, MR, U, Count>(acc);
-      accumulate<Scalar, MR, U, Count>(acc, Interleaved<Scalar, MR>{left + k * n + r * MR}, b,
-                                       right.row, part, prefetcher);
-#pragma GCC unroll 16
-      for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 8
-        for (int u = 0; u < U; ++u)
-#pragma GCC unroll 8
-          for (int g = 0; g < Count; ++g) {
-            Scalar* at = c + ((u * K + m) * Count + g) * V;
-            if (fresh)
-              store(at, acc[m][u][g]);
-            else
-              add_to(at, acc[m][u][g]);
-          }
-      fresh = false;
-#pragma GCC unroll 8
-      for (int u = 0; u < U; ++u) b[u] += part * right.row;
-    }
   }
 
   // Index inputs: a row's gradient goes to its index's panel row.
