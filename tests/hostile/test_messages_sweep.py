@@ -156,6 +156,7 @@ SKIPPED: set[Any] = {
     text.Tokenizer,
     rf.chain,
     rf.concatenate,
+    rf.fuse,
 }
 # What modules of one's own begin with; and what takes a module of PyTorch, which may be absent.
 BASE = {
