@@ -7,13 +7,11 @@ bit, then prints for each case the least time of both and their ratio. One threa
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 import rnnfast as rf
+from turns import in_turns
 
 CASES = (  # T, B, I, H, bidirectional; T 0: steps of a stream
     (0, 1, 16, 16, False),
@@ -25,24 +23,6 @@ CASES = (  # T, B, I, H, bidirectional; T 0: steps of a stream
     (100, 1, 64, 32, True),
     (100, 8, 64, 64, False),
 )
-SLICE_SECONDS = 5e-3
-
-
-def seconds_of(run: Callable[[], Any], calls: int) -> float:
-    """Return the time of one call of several."""
-    begin = time.perf_counter()
-    for _ in range(calls):
-        run()
-    return (time.perf_counter() - begin) / calls
-
-
-def in_turns(runs: list[Callable[[], Any]], rounds: int) -> list[float]:
-    """Return the least time of each, called in turns."""
-    calls = [max(1, round(SLICE_SECONDS / max(seconds_of(run, 3), 1e-7))) for run in runs]
-    found = [
-        [seconds_of(run, n) for run, n in zip(runs, calls, strict=True)] for _ in range(rounds)
-    ]
-    return [min(times) for times in zip(*found, strict=True)]
 
 
 def main() -> None:
