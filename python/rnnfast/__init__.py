@@ -29,6 +29,8 @@ from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.ensemble import Ensemble
+from rnnfast.nn.fuse import fuse
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
     cross_entropy,
@@ -68,6 +70,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "EmbeddingDropout",
+    "Ensemble",
     "Forecaster",
     "IndRNN",
     "LanguageModel",
@@ -102,6 +105,7 @@ __all__ = [
     "cross_entropy",
     "ctc_loss",
     "diagnostics",
+    "fuse",
     "generation",
     "get_num_threads",
     "l1",
