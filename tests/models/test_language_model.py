@@ -563,7 +563,7 @@ def test_failed_fit_leaves_the_model_as_it_was() -> None:
             "^text: expected a str or a list of str, got N",
         ),
         (lambda lm: lm.perplexity("xyz"), ValueError, "^text: .*got none among 3$"),
-        (lambda lm: lm.log_prob(["ab"]), TypeError, "^sentence: expected a str, got list$"),
+        (lambda lm: lm.log_prob(["ab"]), TypeError, "^sentence: expected a str, got list; one"),
         (lambda lm: lm.log_prob("zz"), ValueError, "^sentence: expected tokens of the model's voc"),
         (
             lambda lm: lm.next_tokens("z"),

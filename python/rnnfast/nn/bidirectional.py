@@ -10,6 +10,7 @@ import numpy as np
 from rnnfast._checks import among
 from rnnfast._checks.arrays import require_ndarray
 from rnnfast._checks.messages import shown
+from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn._reversal import reverse, reverse_reset
 from rnnfast.nn.container import Back, Container, Pass, split_gradient, sum_gradients
 from rnnfast.nn.module import Array, Module
@@ -134,6 +135,8 @@ def bidirectional(
 
 def _another(layer: Any) -> Module:
     """Return a recurrent layer of the same configuration, with weights of its own."""
+    if not isinstance(layer, Module):
+        raise TypeError(f"layer: expected a Module, got {not_a_module(layer)}")
     if not isinstance(layer, Recurrent):
         kind = type(layer).__name__
         raise TypeError(f"reverse_layer: expected a second part beside a {kind}, got None")

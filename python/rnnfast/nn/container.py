@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rnnfast._checks import check_bool
 from rnnfast._checks.arrays import require_array
 from rnnfast._checks.messages import shown
+from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent.base import State
@@ -270,8 +271,8 @@ class Container(Module):
         first = ""
         for name, part in parts.items():
             if not isinstance(part, Module):
-                kind = type(part).__name__
-                raise TypeError(f"{self._place(name)}: expected a Module, got {kind}")
+                got = not_a_module(part, self._word if name.isdecimal() else "")
+                raise TypeError(f"{self._place(name)}: expected a Module, got {got}")
             batch_first = getattr(part, "batch_first", None)
             if batch_first is None:
                 continue

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -34,6 +35,12 @@ _MOST_LEVELS = 50  # of lists in lists
 _call = threading.local()
 
 _DROPS = ("dropout", "p")  # probabilities, which may change
+# What layers have not, and others do.
+_INSTEAD = {
+    "save": "; rf.save(path, layer) writes it",
+    "load": "; rf.load(path) reads what rf.save wrote",
+    "backward": "; forward returns a pair (y, backprop)",
+}
 _FREE = {*_DROPS, "batch_first", "variational"}
 
 
@@ -145,7 +152,7 @@ class Module:
             where = (
                 f", which is a parameter: parameters()[{name!r}]"
                 if name in vars(self).get("_parameters", ())
-                else ""
+                else _INSTEAD.get(name, "")
             )
             raise AttributeError(f"{kind!r} object has no attribute {name!r}{where}")
 
@@ -277,7 +284,8 @@ class Module:
             dtype. Nothing is changed then.
         """
         if not isinstance(mapping, Mapping):
-            raise TypeError(f"mapping: expected a mapping, got {type(mapping).__name__}")
+            got = type(mapping).__name__
+            raise TypeError(f"mapping: expected a mapping, got {got}{_cure_of_mapping(mapping)}")
         own = self.parameters()
         missing = [name for name in own if name not in mapping]
         unknown = [name for name in mapping if name not in own]
@@ -289,6 +297,7 @@ class Module:
                 parts.append(f"with the unknown {listed(unknown, 200)}")
             raise ValueError(
                 f"mapping: expected the names {listed(own, 200)}; got one {' and '.join(parts)}"
+                f"{_cure_of_names(own, mapping)}"
             )
         arrays = {name: p._fitting(name, mapping[name]) for name, p in own.items()}
         values = [buffer.values for buffer in self.buffers()]
@@ -297,6 +306,33 @@ class Module:
                 arrays[name] = array.copy()
         for name, parameter in own.items():
             parameter.buffer.assign(parameter.offset, arrays[name])
+
+
+def _cure_of_mapping(given: Any) -> str:
+    """Return what a message ends with where no mapping came."""
+    if isinstance(given, (str, os.PathLike)):
+        return (
+            "; a file has to be read first: rf.load reads what rf.save wrote, "
+            "safetensors.numpy.load_file other safetensors files, torch.load those of PyTorch"
+        )
+    if callable(getattr(given, "state_dict", None)):
+        return "; its state_dict() is one"
+    return ""
+
+
+def _cure_of_names(own: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """Return what a message ends with where the names stand behind those of a part, or before."""
+    first = next(iter(own), None)
+    if first is None:
+        return ""
+    for name in map(str, given):
+        start = name.removesuffix(first)
+        if start and name == start + first and all(start + other in given for other in own):
+            return (
+                f"; those behind {start!r} are {{name.removeprefix({start!r}): array for name, "
+                f"array in mapping.items() if name.startswith({start!r})}}"
+            )
+    return ""
 
 
 def _dotted(name: str, key: str) -> str:

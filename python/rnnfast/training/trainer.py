@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnfast._checks import check_bool, check_int, check_real, make_generator
 from rnnfast._checks.messages import shown
+from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn.container import States
 from rnnfast.nn.module import Array, Module
 from rnnfast.training.averaging import WeightAverage
@@ -105,7 +106,7 @@ class Trainer:
         verbose: int = 1,
     ) -> None:
         if not isinstance(net, Module):
-            raise TypeError(f"net: expected a Module, got {type(net).__name__}")
+            raise TypeError(f"net: expected a Module, got {not_a_module(net)}")
         self.net, self.loss = net, loss
         self._modules = modules_of(net, loss)
         self.optimizer = self._checked_optimizer(optimizer)
