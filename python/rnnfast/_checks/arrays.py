@@ -73,9 +73,10 @@ def _cure_of_pair(value: Any) -> str:
     first, second = value
     if callable(second):
         return "; forward returns a pair (y, backprop), of which y is meant"
-    # y (T, B, D*H) and h_n (L*D, B, H), or the pair of h_n and c_n
+    # y (T, B, D*H) and h_n (L*D, B, H), or the pair of h_n and c_n; such a pair is none of y
     states = second if isinstance(second, tuple) else (second,)
-    if all(isinstance(a, np.ndarray) and a.ndim in (2, 3) for a in (first, *states)):
+    arrays = all(isinstance(a, np.ndarray) and a.ndim in (2, 3) for a in (first, *states))
+    if arrays and (states is second or first.shape != second.shape):
         return "; a recurrent layer returns a pair (y, state), of which y is meant"
     return ""
 

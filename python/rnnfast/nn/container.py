@@ -16,7 +16,7 @@ from rnnfast._checks.arrays import require_array
 from rnnfast._checks.messages import shown
 from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn.linear import Linear
-from rnnfast.nn.module import Array, Module
+from rnnfast.nn.module import Array, Module, passed
 from rnnfast.nn.recurrent.base import State
 
 States: TypeAlias = dict[str, State]
@@ -75,15 +75,27 @@ class Pass:
     def _run_plain(
         self, name: str, part: Module, x: Any, options: dict[str, Any]
     ) -> tuple[Any, Back]:
+        own = _is_own(part)
+        taken = (x.dtype, x.shape) if own and has_gradient(x) else None
         if not self._training:
-            return part(x, **options), _no_backprop
-        y, backprop = _passed(part.forward(x, **options))
+            y = part(x, **options)
+            if own:
+                _require_output(y)
+            return y, _no_backprop
+        y, backprop = passed(part.forward(x, **options))
+        if own:
+            _require_output(y)
 
         def back(dy: Any, need_dx: bool) -> Any:
             if dy is None:
                 return None
             with self._at(name, part):
-                return backprop(dy, need_dx=need_dx) if isinstance(part, Linear) else backprop(dy)
+                if isinstance(part, Linear):
+                    return backprop(dy, need_dx=need_dx)
+                dx = backprop(dy)
+                if taken is not None and dx is not None:
+                    require_array("dx", dx, *taken)
+                return dx
 
         return y, back
 
@@ -92,17 +104,19 @@ class Pass:
     ) -> tuple[Any, Back]:
         state = self._initial.get(name)
         if not self._training:
-            y, self.states[name] = part(x, state, **options)
+            y, self.states[name] = _with_state(part(x, state, **options), "call", "(y, state)")
             return y, _no_backprop
-        output, backprop = _passed(part.forward(x, state, **options))
-        y, self.states[name] = output
+        output, backprop = passed(part.forward(x, state, **options))
+        y, self.states[name] = _with_state(output, "forward", "((y, state), backprop)")
 
         def back(dy: Any, need_dx: bool) -> Any:
             dstate = self._dstates.get(name)
             if dy is None and dstate is None:
                 return None
             with self._at(name, part):
-                dx, self._dinitial[name] = backprop(dy, dstate, need_dx=need_dx)
+                dx, self._dinitial[name] = _with_state(
+                    backprop(dy, dstate, need_dx=need_dx), "backprop", "(dx, dstate)"
+                )
             return dx
 
         return y, back
@@ -293,14 +307,29 @@ def _no_backprop(dy: Any, need_dx: bool) -> Any:
     raise RuntimeError("backprop: expected a forward pass before, got a plain call")
 
 
-def _passed(result: Any) -> tuple[Any, Callable[..., Any]]:
-    """Return what a part's ``forward`` returned, ``(y, backprop)``; TypeError if it is not that."""
-    if isinstance(result, tuple) and len(result) == 2 and callable(result[1]):
+def _with_state(result: Any, name: str, pair: str) -> tuple[Any, Any]:
+    """Return a pair with a state that a part of somebody's own returned; TypeError for another."""
+    if isinstance(result, tuple) and len(result) == 2:
         return result
-    got = type(result).__name__
-    if isinstance(result, tuple):
-        got = f"({', '.join(type(value).__name__ for value in result)})"
-    raise TypeError(f"forward: expected to return a pair (y, backprop), got {got}")
+    got = type(result).__name__ if not isinstance(result, tuple) else f"{len(result)} values"
+    raise TypeError(f"{name}: expected to return a pair {pair}, got {got}")
+
+
+def _require_output(y: Any) -> None:
+    """Raise TypeError unless a part of somebody's own has made an array."""
+    if not isinstance(y, np.ndarray):
+        raise TypeError(f"forward: expected to return an array y, got {type(y).__name__}")
+
+
+def has_gradient(x: Any) -> bool:
+    """Whether what a part took has a gradient: indices have none."""
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+def require_passed_on(place: str, dy: Any, dx: Any) -> None:
+    """Raise TypeError where a part keeps to itself a gradient that parts before it are to have."""
+    if dx is None and dy is not None:
+        raise TypeError(f"{place}: backprop: expected to return the gradient of x, got None")
 
 
 def _checked_states(name: str, states: Any, container: Container) -> States:
@@ -324,8 +353,11 @@ def _below(start: str, states: States) -> States:
 
 def _hides_state(part: Module) -> bool:
     """Whether a module of somebody's own has layers within that go through steps."""
-    own = not type(part).__module__.startswith("rnnfast.")
-    return own and any(module.has_state for _, module in part.named_modules())
+    return _is_own(part) and any(module.has_state for _, module in part.named_modules())
+
+
+def _is_own(part: Module) -> bool:
+    return not type(part).__module__.startswith("rnnfast.")
 
 
 @functools.lru_cache(maxsize=256)

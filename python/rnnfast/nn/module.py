@@ -9,7 +9,7 @@ import functools
 import math
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -173,7 +173,7 @@ class Module:
         """
         before, _call.plain = getattr(_call, "plain", False), True
         try:
-            output, _ = self.forward(*args, **kwargs)
+            output, _ = passed(self.forward(*args, **kwargs))
         finally:
             _call.plain = before
         return output
@@ -280,8 +280,15 @@ class Module:
         TypeError
             If it is no mapping, or an array does not hold real numbers.
         ValueError
-            If a name is missing or unknown, a shape differs, or a number is too large for the
-            dtype. Nothing is changed then.
+            If a name is missing or unknown, a shape differs, or a number is NaN, infinite or too
+            large for the dtype. Nothing is changed then.
+        """
+        self._replace(mapping)
+
+    def _replace(self, mapping: Mapping[str, Any], *, finite: bool = True) -> None:
+        """Do what `load_state_dict` does; from our own files with NaN and infinity too.
+
+        A network that has diverged is read as it was written.
         """
         if not isinstance(mapping, Mapping):
             got = type(mapping).__name__
@@ -299,13 +306,26 @@ class Module:
                 f"mapping: expected the names {listed(own, 200)}; got one {' and '.join(parts)}"
                 f"{_cure_of_names(own, mapping)}"
             )
-        arrays = {name: p._fitting(name, mapping[name]) for name, p in own.items()}
+        arrays = {name: p._fitting(name, mapping[name], finite=finite) for name, p in own.items()}
         values = [buffer.values for buffer in self.buffers()]
         for name, array in arrays.items():
             if any(np.may_share_memory(array, v) for v in values):  # one of the parameters itself
                 arrays[name] = array.copy()
         for name, parameter in own.items():
             parameter.buffer.assign(parameter.offset, arrays[name])
+
+
+def passed(result: Any) -> tuple[Any, Callable[..., Any]]:
+    """Return what a module's ``forward`` returned, ``(y, backprop)``; TypeError if it is another.
+
+    An array would come apart too, by its first axis.
+    """
+    if isinstance(result, tuple) and len(result) == 2 and callable(result[1]):
+        return result
+    got = type(result).__name__
+    if isinstance(result, tuple):
+        got = f"({', '.join(type(value).__name__ for value in result)})"
+    raise TypeError(f"forward: expected to return a pair (y, backprop), got {got}")
 
 
 def _cure_of_mapping(given: Any) -> str:
