@@ -10,13 +10,13 @@ import numpy as np
 from rnnfast._checks import among
 from rnnfast._checks.arrays import require_ndarray
 from rnnfast._checks.messages import shown
+from rnnfast.nn._contract import require_passed_on
 from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn._reversal import reverse, reverse_reset
 from rnnfast.nn.container import (
     Back,
     Container,
     Pass,
-    require_passed_on,
     split_gradient,
     sum_gradients,
 )

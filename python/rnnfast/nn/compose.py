@@ -53,14 +53,13 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks.arrays import require_ndarray
+from rnnfast.nn._contract import has_gradient, require_passed_on
 from rnnfast.nn.bidirectional import Bidirectional, bidirectional
 from rnnfast.nn.container import (
     Back,
     Container,
     Pass,
     States,
-    has_gradient,
-    require_passed_on,
     split_gradient,
     sum_gradients,
 )

@@ -14,9 +14,10 @@ import numpy.typing as npt
 from rnnfast._checks import check_bool
 from rnnfast._checks.arrays import require_array
 from rnnfast._checks.messages import shown
+from rnnfast.nn._contract import has_gradient, is_own, passed, require_output, with_state
 from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn.linear import Linear
-from rnnfast.nn.module import Array, Module, passed
+from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent.base import State
 
 States: TypeAlias = dict[str, State]
@@ -75,16 +76,16 @@ class Pass:
     def _run_plain(
         self, name: str, part: Module, x: Any, options: dict[str, Any]
     ) -> tuple[Any, Back]:
-        own = _is_own(part)
+        own = is_own(part)
         taken = (x.dtype, x.shape) if own and has_gradient(x) else None
         if not self._training:
             y = part(x, **options)
             if own:
-                _require_output(y)
+                require_output(y)
             return y, _no_backprop
         y, backprop = passed(part.forward(x, **options))
         if own:
-            _require_output(y)
+            require_output(y)
 
         def back(dy: Any, need_dx: bool) -> Any:
             if dy is None:
@@ -104,17 +105,17 @@ class Pass:
     ) -> tuple[Any, Back]:
         state = self._initial.get(name)
         if not self._training:
-            y, self.states[name] = _with_state(part(x, state, **options), "call", "(y, state)")
+            y, self.states[name] = with_state(part(x, state, **options), "call", "(y, state)")
             return y, _no_backprop
         output, backprop = passed(part.forward(x, state, **options))
-        y, self.states[name] = _with_state(output, "forward", "((y, state), backprop)")
+        y, self.states[name] = with_state(output, "forward", "((y, state), backprop)")
 
         def back(dy: Any, need_dx: bool) -> Any:
             dstate = self._dstates.get(name)
             if dy is None and dstate is None:
                 return None
             with self._at(name, part):
-                dx, self._dinitial[name] = _with_state(
+                dx, self._dinitial[name] = with_state(
                     backprop(dy, dstate, need_dx=need_dx), "backprop", "(dx, dstate)"
                 )
             return dx
@@ -307,31 +308,6 @@ def _no_backprop(dy: Any, need_dx: bool) -> Any:
     raise RuntimeError("backprop: expected a forward pass before, got a plain call")
 
 
-def _with_state(result: Any, name: str, pair: str) -> tuple[Any, Any]:
-    """Return a pair with a state that a part of somebody's own returned; TypeError for another."""
-    if isinstance(result, tuple) and len(result) == 2:
-        return result
-    got = type(result).__name__ if not isinstance(result, tuple) else f"{len(result)} values"
-    raise TypeError(f"{name}: expected to return a pair {pair}, got {got}")
-
-
-def _require_output(y: Any) -> None:
-    """Raise TypeError unless a part of somebody's own has made an array."""
-    if not isinstance(y, np.ndarray):
-        raise TypeError(f"forward: expected to return an array y, got {type(y).__name__}")
-
-
-def has_gradient(x: Any) -> bool:
-    """Whether what a part took has a gradient: indices have none."""
-    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
-
-
-def require_passed_on(place: str, dy: Any, dx: Any) -> None:
-    """Raise TypeError where a part keeps to itself a gradient that parts before it are to have."""
-    if dx is None and dy is not None:
-        raise TypeError(f"{place}: backprop: expected to return the gradient of x, got None")
-
-
 def _checked_states(name: str, states: Any, container: Container) -> States:
     if states is None:
         return {}
@@ -353,11 +329,7 @@ def _below(start: str, states: States) -> States:
 
 def _hides_state(part: Module) -> bool:
     """Whether a module of somebody's own has layers within that go through steps."""
-    return _is_own(part) and any(module.has_state for _, module in part.named_modules())
-
-
-def _is_own(part: Module) -> bool:
-    return not type(part).__module__.startswith("rnnfast.")
+    return is_own(part) and any(module.has_state for _, module in part.named_modules())
 
 
 @functools.lru_cache(maxsize=256)

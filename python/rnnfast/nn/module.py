@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -19,8 +18,10 @@ from rnnfast import _core
 from rnnfast._checks import check_bool, check_int, check_probability
 from rnnfast._checks.memory import check_memory, claim_parameters
 from rnnfast._checks.messages import listed, shown
+from rnnfast.nn._contract import passed
 from rnnfast.nn._copies import Buffer, state_without_compiled
 from rnnfast.nn._describe import describe, options_of
+from rnnfast.nn._state_dicts import cure_of_mapping, cure_of_names
 from rnnfast.nn.parameter import Array as Array
 from rnnfast.nn.parameter import Parameter as Parameter
 
@@ -292,7 +293,7 @@ class Module:
         """
         if not isinstance(mapping, Mapping):
             got = type(mapping).__name__
-            raise TypeError(f"mapping: expected a mapping, got {got}{_cure_of_mapping(mapping)}")
+            raise TypeError(f"mapping: expected a mapping, got {got}{cure_of_mapping(mapping)}")
         own = self.parameters()
         missing = [name for name in own if name not in mapping]
         unknown = [name for name in mapping if name not in own]
@@ -304,7 +305,7 @@ class Module:
                 parts.append(f"with the unknown {listed(unknown, 200)}")
             raise ValueError(
                 f"mapping: expected the names {listed(own, 200)}; got one {' and '.join(parts)}"
-                f"{_cure_of_names(own, mapping)}"
+                f"{cure_of_names(own, mapping)}"
             )
         arrays = {name: p._fitting(name, mapping[name], finite=finite) for name, p in own.items()}
         values = [buffer.values for buffer in self.buffers()]
@@ -313,46 +314,6 @@ class Module:
                 arrays[name] = array.copy()
         for name, parameter in own.items():
             parameter.buffer.assign(parameter.offset, arrays[name])
-
-
-def passed(result: Any) -> tuple[Any, Callable[..., Any]]:
-    """Return what a module's ``forward`` returned, ``(y, backprop)``; TypeError if it is another.
-
-    An array would come apart too, by its first axis.
-    """
-    if isinstance(result, tuple) and len(result) == 2 and callable(result[1]):
-        return result
-    got = type(result).__name__
-    if isinstance(result, tuple):
-        got = f"({', '.join(type(value).__name__ for value in result)})"
-    raise TypeError(f"forward: expected to return a pair (y, backprop), got {got}")
-
-
-def _cure_of_mapping(given: Any) -> str:
-    """Return what a message ends with where no mapping came."""
-    if isinstance(given, (str, os.PathLike)):
-        return (
-            "; a file has to be read first: rf.load reads what rf.save wrote, "
-            "safetensors.numpy.load_file other safetensors files, torch.load those of PyTorch"
-        )
-    if callable(getattr(given, "state_dict", None)):
-        return "; its state_dict() is one"
-    return ""
-
-
-def _cure_of_names(own: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    """Return what a message ends with where the names stand behind those of a part, or before."""
-    first = next(iter(own), None)
-    if first is None:
-        return ""
-    for name in map(str, given):
-        start = name.removesuffix(first)
-        if start and name == start + first and all(start + other in given for other in own):
-            return (
-                f"; those behind {start!r} are {{name.removeprefix({start!r}): array for name, "
-                f"array in mapping.items() if name.startswith({start!r})}}"
-            )
-    return ""
 
 
 def _dotted(name: str, key: str) -> str:
