@@ -1,16 +1,19 @@
 """Recurrent networks on a CPU: RNN, GRU and LSTM, training and inference."""
 
 import importlib
+import sys
 
 # isort: off
 from rnnfast import _interrupts  # noqa: F401  # first, for the command
 # isort: on
 
-from rnnfast import _renamed, diagnostics, generation, nn, training
+from rnnfast import _renamed, data, diagnostics, generation, nn, text, training
+from rnnfast._checks.calls import explain_packages
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
 from rnnfast.generation.sampling import sample
 from rnnfast.io.saving import load, save
+from rnnfast.models.base import Model
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.ctc_recognizer import CTCRecognizer
 from rnnfast.models.forecaster import Forecaster
@@ -123,6 +126,10 @@ __all__ = [
 ]
 
 _renamed.install()
+
+explain_packages(
+    (data, generation, text, training, sys.modules[__name__]), methods_of=(Model, Trainer)
+)
 
 
 def __getattr__(name: str) -> object:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 import rnnfast as rf
+from rnnfast._checks.adjustments import AdjustmentWarning
 
 from .draws import Draw
 
@@ -133,6 +134,7 @@ class Case:
             with warnings.catch_warnings():
                 # Of numbers that overflow, NumPy may warn; but not of those that do not.
                 warnings.simplefilter("ignore" if self.spoiled else "error")
+                warnings.simplefilter("ignore", AdjustmentWarning)  # of what has no effect
                 return function(*args, **kwargs)
         except Refused:
             raise

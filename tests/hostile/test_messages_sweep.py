@@ -25,6 +25,9 @@ from rnnfast import data, diagnostics, generation, metrics, nn, text, training
 from rnnfast.models.base import Model
 from rnnfast.nn.recurrent.conversion import Convertible
 
+# Of arguments that are taken, and have no effect.
+pytestmark = pytest.mark.filterwarnings("ignore::rnnfast._checks.adjustments.AdjustmentWarning")
+
 # What no argument is, or not just any: integers beyond int64 first, in all their guises.
 BEYOND = [2**63, 2**64, -(2**63) - 1, 10**30, 10**5000, np.uint64(2**64 - 1)]
 BEYOND += [[number] for number in (2**63, -(2**63) - 1, 10**30)]

@@ -10,12 +10,13 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
 from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
 from rnnfast.training.loop import TrainingLoop
-from rnnfast.training.progress import AdjustmentWarning, Progress
+from rnnfast.training.progress import Progress
 
 Batch = TypeVar("Batch")
 Options = TypeVar("Options", bound=Any)
