@@ -403,8 +403,13 @@ def test_tables() -> None:
     message = r"^X: expected a list of str, .*, got a Frame; one of its columns is, X\['text'\]$"
     with pytest.raises(TypeError, match=message):
         rf.SequenceClassifier(**OPTIONS).fit(texts, LABELS)
-    with pytest.raises(TypeError, match=r"^y: expected a list of labels, got a Frame; .*y\['y'\]$"):
+    with pytest.warns(
+        UserWarning, match=r"^A column-vector y was passed when a 1d array was expect"
+    ):
         rf.SequenceClassifier(**OPTIONS).fit(TEXTS, Frame({"y": list(LABELS)}))
+    with pytest.raises(TypeError, match=r"^y: expected a list of labels, got a Frame; .*y\['y'\]$"):
+        two = Frame({"y": list(LABELS), "z": list(LABELS)})
+        rf.SequenceClassifier(**OPTIONS).fit(TEXTS, two)
     with pytest.raises(TypeError, match=r"^tokens: expected a list of tokens, got a Frame$"):
         Vocabulary.from_tokens(texts)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^true: expected a list, got a Frame$"):

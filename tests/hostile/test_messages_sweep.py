@@ -399,7 +399,7 @@ def of_models() -> Iterator[Case]:
     """Yield the methods of fitted models."""
     for kind, (model, examples) in fitted().items():
         for method in methods(type(model)):
-            if method in ("get_params", "load"):
+            if method in ("get_params", "load", "get_metadata_routing"):  # the last: scikit-learn's
                 continue
 
             def ready(model: Any = model, method: str = method, examples: Any = examples) -> Any:

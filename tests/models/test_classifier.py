@@ -233,11 +233,11 @@ def test_one_to_one() -> None:
         (TEXTS, ["+"] * 24, ValueError, r"^y: expected at least 2 classes, got only '\+'$"),
         (TEXTS, "+-" * 12, TypeError, "^y: expected a list of labels, got str$"),
         (TEXTS, 1, TypeError, "^y: expected a list of labels, got int$"),
-        (TEXTS, [0.5] * 24, TypeError, r"^y\[0\]: expected a label, a str or an int, got float$"),
+        (TEXTS, [0.5] * 24, TypeError, r"^y\[0\]: expected a label, a str or an int, got 0\.5$"),
         (TEXTS, ["+", None] * 12, TypeError, r"^y\[1\]: expected a label, .*, got NoneType$"),
         (TEXTS, ["+", 1] * 12, TypeError, r"^y\[1\]: expected a str as y\[0\] is, got an int$"),
         (TEXTS, [1, True] * 12, TypeError, r"^y\[1\]: expected an int as y\[0\] is, got a bool$"),
-        (TEXTS, np.ones((24, 1), int), TypeError, r"^y\[0\]: expected a label, .* got ndarray$"),
+        (TEXTS, np.ones((24, 2), int), TypeError, r"^y\[0\]: expected a label, .* got ndarray$"),
         (["a", 3] * 12, MOODS, TypeError, r"^X\[1\]: expected a str, tokens or an array, got int$"),
         (["a", ["b"]] * 12, MOODS, TypeError, r"^X\[1\]: expected a str as X\[0\] is, got list$"),
         (["", " "] * 12, MOODS, ValueError, "^X: expected sequences with something in them, got e"),
@@ -297,7 +297,7 @@ def test_bad_hyperparameters(options: dict[str, Any], error: type, message: str)
         (lambda m: m.predict_proba([3]), TypeError, r"^X\[0\]: expected a str, tokens or an array"),
         (lambda m: m.score(["a"], []), ValueError, "^y: expected at least one label, got none$"),
         (lambda m: m.score(["a"], ["+", "-"]), ValueError, "^y: expected one for each of the 1 in"),
-        (lambda m: m.score(["a"], [math.nan]), TypeError, r"^y\[0\]: expected a label, .*float$"),
+        (lambda m: m.score(["a"], [math.nan]), TypeError, r"^y\[0\]: expected a label, .* nan$"),
     ],
 )  # fmt: skip
 def test_bad_questions(call: Callable[[Any], Any], error: type, message: str) -> None:

@@ -204,8 +204,8 @@ def test_validation_that_is_not_finite_is_a_divergence() -> None:
     model = small(learning_rate=1e-3, epochs=1)
     kept = metrics.rmse
 
-    def infinite(true: Any, predicted: Any) -> float:
-        return kept(true, np.full_like(predicted, np.inf))
+    def infinite(true: Any, predicted: Any, **options: Any) -> float:
+        return kept(true, np.full_like(predicted, np.inf), **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rnnfast.metrics.rmse", infinite)

@@ -272,7 +272,7 @@ BAD: list[tuple[dict[str, Any], Any, Any, type[Exception], str]] = [
         [["a"], ["b"]],
         [["x"], [1.5]],
         TypeError,
-        "y[1][0]: expected a label, a str or an int, got float",
+        "y[1][0]: expected a label, a str or an int, got 1.5",
     ),
     ({}, [["a"]] * 9, [["x"]] * 9, ValueError, "y: expected at least 2 classes, got only 'x'"),
     ({}, [[], []], [[], []], ValueError, "y: expected at least one label, got none"),

@@ -11,20 +11,30 @@ import numpy.typing as npt
 from rnnfast._checks import check_list
 from rnnfast._checks.messages import shown
 from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_labels
+from rnnfast.metrics._weights import read_weights
 
 
-def accuracy(true: Sequence[Any], predicted: Sequence[Any]) -> float:
+def accuracy(
+    true: Sequence[Any],
+    predicted: Sequence[Any],
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+) -> float:
     """Return the share of predictions that are right.
 
     Parameters
     ----------
     true, predicted : sequence or ndarray
         Labels, ``(N,)``; or sequences of labels, each of which counts as one.
+    sample_weight : array_like, optional
+        How much each counts, ``(N,)``, none below 0; None: all the same.
 
     Raises
     ------
     ValueError
-        If there is nothing, or lengths differ.
+        If there is nothing, lengths differ, or weights do not fit.
+    TypeError
+        If weights are not real numbers.
 
     Examples
     --------
@@ -32,7 +42,9 @@ def accuracy(true: Sequence[Any], predicted: Sequence[Any]) -> float:
     0.75
     """
     pairs = make_pairs(true, predicted)
-    return sum(is_same(t, p) for t, p in pairs) / len(pairs)
+    right = [is_same(t, p) for t, p in pairs]
+    weights = read_weights("sample_weight", sample_weight, len(right))
+    return sum(right) / len(right) if weights is None else float(np.average(right, weights=weights))
 
 
 def confusion(

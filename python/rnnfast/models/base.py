@@ -21,15 +21,15 @@ from rnnfast._core import __version__
 from rnnfast.io.packing import pack, unpack
 from rnnfast.io.saving import register
 from rnnfast.io.tensors import collect_arrays, spread_arrays, to_json, write_tensors
+from rnnfast.models.parts.contract import Contract, NotFittedError, not_fitted_error
+from rnnfast.models.parts.html import model_html
 from rnnfast.nn.module import Array, Module
 from rnnfast.training.checkpoints import Record
 
+__all__ = ["Model", "NotFittedError", "OfPart", "restore_model"]
+
 Self = TypeVar("Self", bound="Model")
 T = TypeVar("T")
-
-
-class NotFittedError(ValueError, AttributeError):
-    """A model was asked for something that it only has after `fit`."""
 
 
 class OfPart(Generic[T]):
@@ -57,7 +57,7 @@ class OfPart(Generic[T]):
         raise AttributeError(f"{type(model).__name__}: expected no change of what fit has learned")
 
 
-class Model:
+class Model(Contract):
     """Base of the models.
 
     A subclass's constructor takes hyperparameters by keyword, each with a default, and only stores
@@ -208,13 +208,22 @@ class Model:
         return dict(vars(self))  # of one moment, whatever is learned while it is copied or sent
 
     def __repr__(self) -> str:
+        changed = self._changed().items()
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in changed)})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        params = self.get_params(deep=False)
+        return model_html(type(self).__name__, params, self._changed(), self._is_fitted())
+
+    def _changed(self) -> dict[str, Any]:
+        """Return the hyperparameters that are not the default."""
         defaults = self._defaults()
-        changed = {
+        return {
             name: value
             for name, value in self.get_params(deep=False).items()
             if type(value) is not type(defaults[name]) or value != defaults[name]
         }
-        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in changed.items())})"
 
     # A model may be asked in one thread while another trains it anew: `fit` trains a copy, of which
     # the model takes over all that was learned in one operation; what answers looks at it once.
@@ -244,7 +253,7 @@ class Model:
     def _require_fitted(self) -> None:
         if not self._is_fitted():
             name = type(self).__name__
-            raise NotFittedError(f"this {name} has not been fitted; call fit, or rf.load a file")
+            raise not_fitted_error(f"this {name} has not been fitted; call fit, or rf.load a file")
 
     def _check_hyperparameters(self) -> None:
         """Raise ValueError or TypeError for hyperparameters that cannot be."""

@@ -13,6 +13,7 @@ from rnnfast.metrics import accuracy
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.classes import ClassCodec
+from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.examples import check_same_length
 from rnnfast.models.parts.heads import SoftmaxHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
@@ -22,7 +23,7 @@ from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SequenceClassifier(Estimator):
+class SequenceClassifier(Weighed, Estimator):
     """Tells the class of a sequence: the sentiment of a text, the digit in a recording.
 
     The picture of the course is *many to one*, ``T_y = 1``: T_x inputs, one output after the last.
@@ -92,7 +93,7 @@ class SequenceClassifier(Estimator):
     class_weights_ = OfPart[Array | None]("_codec.class_weights")
     _codec: ClassCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (PoolOptions,)
-    _estimator_type: ClassVar[str | None] = "classifier"
+    _facts: ClassVar[Facts] = Facts("classifier", axes=(2, 3))
 
     # Asking
 
@@ -131,7 +132,7 @@ class SequenceClassifier(Estimator):
         best: Array = self.classes_[probabilities.argmax(axis=1)]
         return best
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy: the share of sequences whose class is predicted.
 
         Parameters
@@ -140,16 +141,18 @@ class SequenceClassifier(Estimator):
             Sequences.
         y : sequence
             The class of each. One that training did not know is never predicted.
+        sample_weight : array_like, optional
+            How much each sequence counts, ``(N,)``, none below 0; None: all the same.
 
         Raises
         ------
         ValueError, TypeError
-            As `predict_proba`; also if there is not one label for each sequence.
+            As `predict_proba`; also if there is not one label, or weight, for each sequence.
         """
         labels = read_classes("y", y)
         predicted = self.predict(X)
         check_same_length(predicted, labels)
-        return accuracy(labels, predicted.tolist())
+        return accuracy(labels, predicted.tolist(), sample_weight=sample_weight)
 
     # What it is composed of
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_int, make_generator
+from rnnfast._checks import check_bool, check_int
 from rnnfast.io.tensors import to_json
+from rnnfast.metrics._weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.parts.codecs.base import Codec
+from rnnfast.models.parts.columns import Columns, Featured
 from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import ExampleBatches, Examples, fingerprint, pick
@@ -26,6 +28,7 @@ from rnnfast.models.parts.hyperparameters import (
 from rnnfast.models.parts.inputs import Inputs, TokenInputs
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
+from rnnfast.models.parts.weights import Weights, scaled
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.parts.word_layers import WordLayers
 from rnnfast.models.recurrent_model import RecurrentModel
@@ -39,7 +42,7 @@ Self = TypeVar("Self", bound="Estimator")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Estimator(RecurrentModel, base=True):
+class Estimator(RecurrentModel, Featured, base=True):
     """Base of the supervised models: hyperparameters that all have, and `fit`.
 
     A subclass is such a dataclass too: it adds its hyperparameters as fields, and says what it is
@@ -59,9 +62,10 @@ class Estimator(RecurrentModel, base=True):
         Probability with which, in training, a token is read as ``<UNK>``: the model learns what to
         make of unknown ones, and not to rely on single ones. Of no effect on series.
     epochs : int
-        How many times to go through the examples, at most.
+        How many times to go through the examples, at most. `fit` may be given another number.
     verbose : int
-        0 shows nothing; 1 a progress bar on a terminal, elsewhere one line an epoch; 2 lines.
+        0 shows nothing; 1 a progress bar on a terminal, elsewhere one line an epoch; 2 lines. `fit`
+        may be given another one.
     **others
         The hyperparameters that all models have; see
         `rnnfast.models.recurrent_model.RecurrentModel`.
@@ -70,6 +74,11 @@ class Estimator(RecurrentModel, base=True):
     ----------
     inputs_ : TokenInputs or SeriesInputs
         How sequences are encoded.
+    n_features_in_ : int
+        How many columns the table of `fit` had, or how many numbers a step of a series has; not
+        there for text.
+    feature_names_in_ : ndarray of str
+        The names of the table's columns; not there if it had none.
     network_ : object
         The layers.
     history_, best_epoch_, stopped_
@@ -92,8 +101,6 @@ class Estimator(RecurrentModel, base=True):
     # The hyperparameters that it has besides: `WordOptions` of words, `PoolOptions` of outputs that
     # are one for a sequence.
     _groups: ClassVar[tuple[type, ...]] = ()
-    # What scikit-learn takes it for: "classifier", "regressor" or None.
-    _estimator_type: ClassVar[str | None] = None
 
     # The parts that a model is composed of
 
@@ -130,9 +137,12 @@ class Estimator(RecurrentModel, base=True):
         X: Any,
         y: Any,
         *,
+        sample_weight: Any = None,
         valid: tuple[Any, Any] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        epochs: int | None = None,
+        verbose: int | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Self:
         """Learn from examples.
@@ -146,9 +156,18 @@ class Estimator(RecurrentModel, base=True):
         ----------
         X : list of str, list of list of str, list of ndarray, or ndarray
             Sequences: text, tokens, series ``(T_i, F)`` of different lengths, or an array
-            ``(N, T, F)``.
+            ``(N, T, F)``. `SequenceClassifier` and `SequenceRegressor` take a table too, an array
+            ``(N, T)`` or a DataFrame: N series of one feature. Their other methods then want as
+            many columns, by the same names.
         y : sequence
             What belongs to each, as `score` takes it.
+        sample_weight : array_like, optional
+            How much each example counts, ``(N,)``, none below 0: in the loss and its gradients, in
+            means and deviations that standardise, in balanced class weights and in the figures of
+            what is held out. An example of weight 2 counts as one that is there twice, one of
+            weight 0 as one that is not there, but that its class is known. Not of
+            `CTCRecognizer`, `Seq2Seq`, `Forecaster`, nor of a `SequenceTagger` with ``crf`` or a
+            ``scheme``.
         valid : (X, y), optional
             What to measure after each epoch; without it a part of the examples. The weights of the
             best epoch are kept.
@@ -160,6 +179,8 @@ class Estimator(RecurrentModel, base=True):
             Go on from the checkpoint, with the same bits as if training had not stopped. Examples
             and hyperparameters must be the same; ``epochs`` may be others, to which the learning
             rate then goes on from where it stands (`rnnfast.training.CosineLR`).
+        epochs, verbose : int, optional
+            In place of the constructor's, for this training.
         callbacks : sequence of callable
             Called with a `rnnfast.training.Progress` after each step and each epoch;
             ``progress.model`` is the model in training.
@@ -182,11 +203,12 @@ class Estimator(RecurrentModel, base=True):
             If a checkpoint cannot be read or written.
         """
         fresh = self._copy_to_train()
-        train, held_out, baseline = fresh._prepare(X, y, valid)
-        codec, rng = fresh._codec, make_generator("seed", fresh.seed)
+        epochs, verbose = fresh._how_long(epochs, verbose)
+        train, held_out, baseline = fresh._prepare(X, y, valid, sample_weight)
+        codec, rng = fresh._codec, fresh._make_generator()
         network = fresh.network_ = fresh._make_network(rng)
         lengths = lengths_of(train.x)
-        total_steps = fresh.epochs * -(-len(lengths) // fresh.batch_size)
+        total_steps = epochs * -(-len(lengths) // fresh.batch_size)
         monitor, maximize = codec.choice()
         self._train(
             fresh,
@@ -195,7 +217,7 @@ class Estimator(RecurrentModel, base=True):
             batches=lambda rng: ExampleBatches(
                 lengths, lambda chosen: codec.batch(train, chosen), fresh.batch_size, rng
             ),
-            epochs=fresh.epochs,
+            epochs=epochs,
             total_steps=total_steps,
             checkpoint=checkpoint,
             resume=resume,
@@ -205,12 +227,12 @@ class Estimator(RecurrentModel, base=True):
             maximize=maximize,
             baseline=baseline,
             callbacks=callbacks,
-            reporter=Reporter(fresh.verbose, unit=codec.unit),
+            reporter=Reporter(verbose, unit=codec.unit),
         )
         return self
 
     def _prepare(
-        self, X: Any, y: Any, valid: Any
+        self, X: Any, y: Any, valid: Any, sample_weight: Any = None
     ) -> tuple[Examples, Examples | None, float | None]:
         """Learn what ``X`` and ``y`` are, and encode them.
 
@@ -219,17 +241,25 @@ class Estimator(RecurrentModel, base=True):
         on these, or on those; None: not known.
         """
         tokenizer = self._options(TokenOptions).tokenizer()
+        columns = Columns.of("X", X) if 2 in self._facts.axes else None
 
         def read(name: str, X: Any) -> Sequences:
-            return read_sequences(name, X, tokenizer)
+            return read_sequences(name, X if columns is None else columns.read(name, X), tokenizer)
 
+        self._require_weighable(sample_weight)
         held_out = valid is None and self.validation_fraction > 0
         codec, sequences, targets = self._make_codec().begin(read, X, y, held_out)
-        train, kept = np.arange(len(sequences)), np.arange(0)
+        weights = read_weights("sample_weight", sample_weight, len(sequences))
+        counting = np.arange(len(sequences)) if weights is None else np.flatnonzero(weights)
+        train, kept = counting, np.arange(0)
         if valid is None:
-            train, kept = codec.hold_out(targets, self.validation_fraction)
-        reader = self._reader = self._learn_reader(pick(sequences, train), codec.input_rounding())
-        codec = self._codec = codec.learn(pick(targets, train))
+            given = targets if weights is None else pick(targets, counting)
+            parts = codec.hold_out(given, self.validation_fraction)
+            train, kept = counting[parts[0]], counting[parts[1]]
+        own = None if weights is None else weights[train]
+        reader = self._learn_reader(pick(sequences, train), codec.input_rounding(), own)
+        reader = self._reader = replace(reader, columns=columns)
+        codec = self._codec = codec.learn(pick(targets, train), own)
 
         def encode(sequences: Any, targets: Any, suffix: str = "") -> Examples:
             x = reader.encode(f"X{suffix}", sequences)
@@ -238,8 +268,13 @@ class Estimator(RecurrentModel, base=True):
         both, suffix = encode(sequences, targets), ""
         examples = Examples(pick(both.x, train), pick(both.y, train))
         others, y_others = Examples(pick(both.x, kept), pick(both.y, kept)), pick(targets, kept)
+        if weights is not None and own is not None:
+            examples = examples._replace(weights=scaled(own, codec.terms(examples), self.dtype))
+            others = others._replace(weights=weights[kept])
         if valid is not None:
             suffix = " of valid"
+            if columns is not None:
+                columns.require_names("valid", valid)
             sequences, y_others = codec.read_valid(reader.read, valid)
             others = encode(sequences, y_others, suffix)
         if not others.x:
@@ -255,7 +290,9 @@ class Estimator(RecurrentModel, base=True):
         check_int("verbose", self.verbose, 0)
         check_bool("standardize", self.standardize)
 
-    def _learn_reader(self, sequences: Sequences, rounding: float | Array) -> Reader:
+    def _learn_reader(
+        self, sequences: Sequences, rounding: float | Array, weights: Weights | None
+    ) -> Reader:
         words = None
         if WordOptions in self._groups:
             words = WordFeatures.learn(sequences, self._options(WordOptions))
@@ -265,6 +302,7 @@ class Estimator(RecurrentModel, base=True):
             standardize=self.standardize,
             dtype=self.dtype,
             rounding=rounding,
+            weights=weights,
         )
         return Reader(inputs, words, self._reads_backwards())
 
@@ -289,18 +327,6 @@ class Estimator(RecurrentModel, base=True):
             drop_outputs=PoolOptions not in self._groups,
             unknown=unknown,
             words=words,
-        )
-
-    def __sklearn_tags__(self) -> Any:
-        """Return what scikit-learn, which alone calls this, asks of an estimator."""
-        from sklearn.utils import ClassifierTags, RegressorTags, Tags, TargetTags
-
-        kind = self._estimator_type
-        return Tags(
-            estimator_type=kind,
-            target_tags=TargetTags(required=True),
-            classifier_tags=ClassifierTags() if kind == "classifier" else None,
-            regressor_tags=RegressorTags() if kind == "regressor" else None,
         )
 
     # Files

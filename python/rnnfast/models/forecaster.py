@@ -16,6 +16,7 @@ from rnnfast.data.batches import Ints
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.windows import Floats, WindowCodec, Windows
+from rnnfast.models.parts.contract import Facts
 from rnnfast.models.parts.heads import NumberHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.nn.module import Array
@@ -93,16 +94,19 @@ class Forecaster(Estimator):
     target_scale_ = OfPart[Array]("_codec.numbers.scale")
     _codec: WindowCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (PoolOptions,)
-    _estimator_type: ClassVar[str | None] = "regressor"
+    _facts: ClassVar[Facts] = Facts("regressor", requires_y=False, axes=(1, 2), text=False)
 
     def fit(
         self: Self,
         X: Any,
         y: None = None,
         *,
+        sample_weight: None = None,
         valid: Any = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        epochs: int | None = None,
+        verbose: int | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Self:
         """Learn from a series.
@@ -113,10 +117,12 @@ class Forecaster(Estimator):
             The series, ``(T,)``, or ``(T, F)`` of F channels, real numbers in the order of time.
         y : None
             Nothing: a series foretells itself. Here because scikit-learn passes it.
+        sample_weight : None
+            Nothing: the examples are places of one series.
         valid : array_like, optional
             Another series to measure on after each epoch; to measure on what follows ``X``, begin
             it with the last steps of ``X`` that a forecast reads.
-        checkpoint, resume, callbacks
+        checkpoint, resume, epochs, verbose, callbacks
             As every supervised model's `fit` takes them; see
             `rnnfast.models.estimator.Estimator`.
 
@@ -139,7 +145,15 @@ class Forecaster(Estimator):
         if y is not None:
             raise TypeError(f"y: expected None, a series foretells itself, got {type(y).__name__}")
         return super().fit(
-            X, y, valid=valid, checkpoint=checkpoint, resume=resume, callbacks=callbacks
+            X,
+            y,
+            sample_weight=sample_weight,
+            valid=valid,
+            checkpoint=checkpoint,
+            resume=resume,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
         )
 
     def predict(self, steps: int | None = None, *, after: npt.ArrayLike | None = None) -> Floats:
@@ -174,6 +188,7 @@ class Forecaster(Estimator):
         codec, windows = self._codec, self._codec.windows
         steps = check_int("steps", windows.horizon if steps is None else steps, 1)
         name = "X" if after is None else "after"
+        self._require_columns(name, after)
         known = codec.tail if after is None else codec.series(name, after, windows.reach)
         if steps > windows.horizon and len(windows.targets) < known.shape[1]:
             raise ValueError(
@@ -212,6 +227,7 @@ class Forecaster(Estimator):
         """
         self = self._as_fitted()
         codec, windows = self._codec, self._codec.windows
+        self._require_columns("X", X)
         series = codec.series("X", X, windows.reach + windows.horizon)
         places = windows.places(series)
         true, predicted = windows.futures(series, places), self._forecast("X", series, places)
@@ -233,6 +249,11 @@ class Forecaster(Estimator):
             As `backtest`.
         """
         return metrics.r2(*self.backtest(X))
+
+    def _require_columns(self, name: str, series: Any) -> None:
+        columns = self._reader.columns
+        if columns is not None:
+            columns.require_names(name, series)
 
     def _forecast(self, name: str, series: Floats, places: Ints) -> Floats:
         return self._codec.forecast(self.network_, self.inputs_, name, series, places)

@@ -6,12 +6,13 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_factor, check_int, check_real, make_generator
+from rnnfast._checks import check_bool, check_factor, check_int, check_real
 from rnnfast.models.parts.condition import Condition, make_condition_layer
+from rnnfast.models.parts.contract import Facts
 from rnnfast.models.parts.corpus import CorpusReader
 from rnnfast.models.parts.hyperparameters import LayerOptions, TokenOptions
 from rnnfast.models.parts.language_answers import LanguageAnswers
@@ -77,6 +78,13 @@ class LanguageModel(LanguageAnswers):
     label_smoothing : float
         s in [0, 1): in training s of the probability is spread over all tokens, and the training's
         loss is of that. What is validated and scored is not.
+    epochs : int, optional
+        How many times to go through the corpus; None: as often as makes about 4,000 steps, at most
+        30 times; of a short corpus, as often as makes 300 steps, at most 100 times. `fit` may be
+        given another number.
+    verbose : int
+        0 shows nothing; 1 a progress bar on a terminal, elsewhere one line an epoch; 2 lines. `fit`
+        may be given another one.
     **others
         The hyperparameters that all models have, of vocabulary, layers and training; see
         `rnnfast.models.recurrent_model.RecurrentModel`.
@@ -112,6 +120,10 @@ class LanguageModel(LanguageAnswers):
     hidden_size: int = 128
     embedding_size: int | None = None
     learning_rate: float = 0.005
+    epochs: int | None = None
+    verbose: int = 1
+
+    _facts: ClassVar[Facts] = Facts(requires_y=False, axes=())
 
     # Training
 
@@ -125,7 +137,7 @@ class LanguageModel(LanguageAnswers):
         epochs: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
-        verbose: int = 1,
+        verbose: int | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> LanguageModel:
         """Learn from a corpus.
@@ -147,9 +159,8 @@ class LanguageModel(LanguageAnswers):
         valid_condition : list of str or ndarray, optional
             The same for ``valid``.
         epochs : int, optional
-            How many times to go through the corpus; None: as often as makes about 4,000 steps, at
-            most 30 times; of a short corpus, as often as makes 300 steps, at most 100 times. The
-            weights of the best epoch are kept.
+            How many times to go through the corpus, in place of the constructor's. The weights of
+            the best epoch are kept.
         checkpoint : path-like, optional
             A file to write after epochs, every two minutes within them, and when stopped, from
             which training can go on. One that stands there is replaced if its training has ended;
@@ -158,8 +169,8 @@ class LanguageModel(LanguageAnswers):
             Go on from the checkpoint, with the same bits as if training had not stopped. The
             corpus and the hyperparameters must be the same; ``epochs`` may be others, to which the
             learning rate then goes on from where it stands (`rnnfast.training.CosineLR`).
-        verbose : int
-            0 shows nothing; 1 a progress bar on a terminal, elsewhere one line an epoch; 2 lines.
+        verbose : int, optional
+            What to show, in place of the constructor's.
         callbacks : sequence of callable
             Called with a `rnnfast.training.Progress` after each step and each epoch;
             ``progress.model`` is the model in training.
@@ -180,14 +191,12 @@ class LanguageModel(LanguageAnswers):
         OSError
             If a checkpoint cannot be read or written.
         """
-        if epochs is not None:
-            epochs = check_int("epochs", epochs, 1)
-        verbose = check_int("verbose", verbose, 0)
         fresh = self._copy_to_train()
+        epochs, verbose = fresh._how_long(epochs, verbose)
         reader = CorpusReader(fresh._options(TokenOptions).tokenizer(), fresh.lines)
         options = fresh._options(CorpusOptions)
         corpus = prepare_corpus(options, reader, text, valid, (condition, valid_condition))
-        rng = make_generator("seed", fresh.seed)
+        rng = fresh._make_generator()
         network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
         fresh.vocabulary_, fresh.tokenizer_ = corpus.vocabulary, reader.tokenizer
         fresh.network_, fresh.condition_ = network, corpus.condition
@@ -218,6 +227,9 @@ class LanguageModel(LanguageAnswers):
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
+        if self.epochs is not None:
+            check_int("epochs", self.epochs, 1)
+        check_int("verbose", self.verbose, 0)
         for name in ("lines", "tie_weights"):
             check_bool(name, getattr(self, name))
         if self.tie_weights and self.sparse_embedding:

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnfast._checks import check_int, check_real, make_generator
+from rnnfast.metrics._weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.steps import LabelSetCodec
+from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.examples import Examples, pad_batch
 from rnnfast.models.parts.heads import SigmoidHead
 from rnnfast.models.parts.hyperparameters import WordOptions
@@ -20,7 +22,7 @@ from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MultiLabelTagger(Estimator):
+class MultiLabelTagger(Weighed, Estimator):
     """Gives every step of a sequence any of K labels, such as the keys of a piano that sound.
 
     The picture of the course is *many to many* with ``T_x = T_y``; each output is a vector of K
@@ -76,6 +78,7 @@ class MultiLabelTagger(Estimator):
     words_ = OfPart[WordFeatures | None]("_reader.words")
     _codec: LabelSetCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
+    _facts: ClassVar[Facts] = Facts(multi_output=True, single_output=False)
 
     # Asking
 
@@ -194,7 +197,7 @@ class MultiLabelTagger(Estimator):
             last, state = network.encoder(rows[np.newaxis], state)
         return [np.ascontiguousarray(drawn[:, i]) for i in range(len(read))]
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the F1 of labels over all steps together, ``2 P R / (P + R)``.
 
         Parameters
@@ -203,20 +206,22 @@ class MultiLabelTagger(Estimator):
             Sequences.
         y : list of ndarray, shapes (T_i, K)
             0 and 1, or bool.
+        sample_weight : array_like, optional
+            How much each sequence counts, ``(N,)``, none below 0; None: all the same.
 
         Raises
         ------
         ValueError, TypeError
             As `predict_proba`; also if there is not one row for each step.
         """
-        return self.evaluate(X, y)["f1"]
+        return self.evaluate(X, y, sample_weight)["f1"]
 
-    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+    def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Return how well labels are foreseen, by name.
 
         Parameters
         ----------
-        X, y
+        X, y, sample_weight
             As `score` takes them.
 
         Returns
@@ -234,7 +239,8 @@ class MultiLabelTagger(Estimator):
         """
         self = self._as_fitted()
         sequences, targets = self._codec.read_pair(self._reader.read, X, y)
-        examples = Examples(self._reader.encode("X", sequences), targets)
+        weights = read_weights("sample_weight", sample_weight, len(sequences))
+        examples = Examples(self._reader.encode("X", sequences), targets, weights)
         return self._codec.compare(self.network_, examples)
 
     # What it is composed of

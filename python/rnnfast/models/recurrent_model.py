@@ -10,7 +10,9 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from rnnfast._checks import check_int, make_generator
 from rnnfast._checks.adjustments import AdjustmentWarning
+from rnnfast._checks.messages import shown
 from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
@@ -87,8 +89,9 @@ class RecurrentModel(Model, base=True):
         from all over, or the end of a running text; the same ones for any seed. 0: none.
     patience : int, optional
         Stop after so many epochs that are no better, on what is held out, than the best one.
-    seed : int, optional
-        Of initial weights, order of examples and dropout: the same seed, the same model.
+    seed, random_state : int, optional
+        Of initial weights, order of examples and dropout: the same seed, the same model. Both are
+        one hyperparameter by two names, the second being scikit-learn's: only one may be given.
     dtype : {"float32", "float64"}
         Of the weights.
 
@@ -125,6 +128,7 @@ class RecurrentModel(Model, base=True):
     validation_fraction: float = 0.1
     patience: int | None = None
     seed: int | None = None
+    random_state: int | None = None
     dtype: Literal["float32", "float64"] = "float32"
 
     network_: Any = field(init=False)
@@ -136,6 +140,29 @@ class RecurrentModel(Model, base=True):
         """
         for kind in (TokenOptions, LayerOptions, FittingOptions):
             self._options(kind)
+        if self.seed is not None and self.random_state is not None:
+            got = shown(self.random_state)
+            raise ValueError(f"random_state: expected None with seed, its synonym, got {got}")
+
+    def _make_generator(self) -> np.random.Generator:
+        """Return what initial weights, order of examples and dropout are drawn from."""
+        name = "seed" if self.random_state is None else "random_state"
+        return make_generator(name, getattr(self, name))
+
+    def _how_long(self, epochs: Any, verbose: Any) -> tuple[Any, int]:
+        """Return ``epochs`` and ``verbose`` of a training, checked: those of `fit` come first.
+
+        Neither is a hyperparameter of what is learned: the model's own stay as they are.
+        """
+        own: Any = self
+        if epochs is not None:
+            epochs = check_int("epochs", epochs, 1)
+        if verbose is not None:
+            verbose = check_int("verbose", verbose, 0)
+        return (
+            own.epochs if epochs is None else epochs,
+            own.verbose if verbose is None else verbose,
+        )
 
     def _options(self, kind: type[Options]) -> Options:
         """Return those hyperparameters that a dataclass has, checked, as one of it."""
@@ -182,8 +209,10 @@ class RecurrentModel(Model, base=True):
             identity = {
                 name: pack(untyped(unpack(value)))
                 for name, value in trained._params_to_save().items()
-                if name not in _FREE_ON_RESUMPTION
+                if name not in (*_FREE_ON_RESUMPTION, "random_state")
             }
+            if trained.random_state is not None:  # the seed by its other name
+                identity["seed"] = pack(untyped(trained.random_state))
             identity.update(data())
         schedule = make_schedule(
             how.schedule,

@@ -12,6 +12,7 @@ from rnnfast import metrics
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberCodec
+from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.examples import check_same_length
 from rnnfast.models.parts.heads import NumberHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
@@ -19,7 +20,7 @@ from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SequenceRegressor(Estimator):
+class SequenceRegressor(Weighed, Estimator):
     """Predicts a number, or several, from a sequence: a quantity from a series, a grade of a text.
 
     The picture of the course is *many to one*, ``T_y = 1``: T_x inputs, one output after the last,
@@ -79,7 +80,7 @@ class SequenceRegressor(Estimator):
     target_scale_ = OfPart[Array]("_codec.numbers.scale")
     _codec: NumberCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (PoolOptions,)
-    _estimator_type: ClassVar[str | None] = "regressor"
+    _facts: ClassVar[Facts] = Facts("regressor", multi_output=True, axes=(2, 3))
 
     # Asking
 
@@ -109,7 +110,7 @@ class SequenceRegressor(Estimator):
         predicted = self._codec.predict(self.network_, self._reader.encode("X", X))
         return predicted[:, 0] if self._codec.single else predicted
 
-    def score(self, X: Any, y: npt.ArrayLike) -> float:
+    def score(self, X: Any, y: npt.ArrayLike, sample_weight: Any = None) -> float:
         """Return R^2, the share of the variance that the predictions explain; see `metrics.r2`.
 
         Parameters
@@ -118,18 +119,20 @@ class SequenceRegressor(Estimator):
             Sequences.
         y : array_like, shape (N,) or (N, k)
             The numbers of each.
+        sample_weight : array_like, optional
+            How much each sequence counts, ``(N,)``, none below 0; None: all the same.
 
         Raises
         ------
         ValueError, TypeError
-            As `predict`; also if ``y`` does not fit.
+            As `predict`; also if ``y`` or weights do not fit.
         """
         predicted = self.predict(X)
         numbers = self._codec.read("y", y)
         check_same_length(predicted, numbers)
         if numbers.shape != predicted.shape:
             raise ValueError(f"y: expected shape {predicted.shape}, got {numbers.shape}")
-        return metrics.r2(numbers, predicted)
+        return metrics.r2(numbers, predicted, sample_weight=sample_weight)
 
     # What it is composed of
 

@@ -7,10 +7,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from rnnfast.metrics._weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberTargets
 from rnnfast.models.parts.codecs.steps import StepNumberCodec
+from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import NumberHead
 from rnnfast.models.parts.hyperparameters import WordOptions
@@ -19,7 +21,7 @@ from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class StepRegressor(Estimator):
+class StepRegressor(Weighed, Estimator):
     """Gives every step of a sequence one number or several.
 
     The picture of the course is *many to many* with ``T_x = T_y``; the outputs are numbers:
@@ -80,7 +82,7 @@ class StepRegressor(Estimator):
     words_ = OfPart[WordFeatures | None]("_reader.words")
     _codec: StepNumberCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
-    _estimator_type: ClassVar[str | None] = "regressor"
+    _facts: ClassVar[Facts] = Facts("regressor", multi_output=True, single_output=False)
 
     # Asking
 
@@ -110,7 +112,7 @@ class StepRegressor(Estimator):
         numbers = self._codec.predict(self.network_, self._reader.encode("X", X))
         return [rows[:, 0] for rows in numbers] if self._codec.flat else numbers
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R squared over all steps together, the mean over the K numbers.
 
         Parameters
@@ -119,20 +121,22 @@ class StepRegressor(Estimator):
             Sequences.
         y : list of ndarray, shapes (T_i, K) or (T_i,)
             The numbers of every step.
+        sample_weight : array_like, optional
+            How much each sequence counts, ``(N,)``, none below 0; None: all the same.
 
         Raises
         ------
         ValueError, TypeError
             As `predict`; also if there is not one row for each step.
         """
-        return self.evaluate(X, y)["r2"]
+        return self.evaluate(X, y, sample_weight)["r2"]
 
-    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+    def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Return how far off predictions are, by name.
 
         Parameters
         ----------
-        X, y
+        X, y, sample_weight
             As `score` takes them.
 
         Returns
@@ -147,7 +151,8 @@ class StepRegressor(Estimator):
         """
         self = self._as_fitted()
         sequences, targets = self._codec.read_pair(self._reader.read, X, y)
-        examples = Examples(self._reader.encode("X", sequences), targets)
+        weights = read_weights("sample_weight", sample_weight, len(sequences))
+        examples = Examples(self._reader.encode("X", sequences), targets, weights)
         return self._codec.compare(self.network_, examples)
 
     # What it is composed of

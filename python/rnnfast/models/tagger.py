@@ -10,9 +10,11 @@ import numpy as np
 
 from rnnfast._checks import among, check_bool, check_int, check_real
 from rnnfast._checks.messages import shown
+from rnnfast.metrics._weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.tags import TagCodec, compare_tags
+from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.heads import CrfHead, Head, SoftmaxHead
 from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
@@ -21,7 +23,7 @@ from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SequenceTagger(Estimator):
+class SequenceTagger(Weighed, Estimator):
     """Gives every step of a sequence a label: part of speech, named entity, slot.
 
     The picture of the course is *many to many* with ``T_x = T_y``: an output at every step, here
@@ -125,6 +127,7 @@ class SequenceTagger(Estimator):
     words_ = OfPart[WordFeatures | None]("_reader.words")
     _codec: TagCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
+    _facts: ClassVar[Facts] = Facts(multi_output=True, single_output=False)
 
     # Asking
 
@@ -177,7 +180,7 @@ class SequenceTagger(Estimator):
         self = self._as_fitted()
         return self.network_.steps_of(self._reader.encode("X", X), self.network_.probabilities)
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the F1 of entities with a scheme, else the share of labels that are right.
 
         Parameters
@@ -186,21 +189,23 @@ class SequenceTagger(Estimator):
             Sequences.
         y : list of list
             A label for every step.
+        sample_weight : array_like, optional
+            How much each sequence counts, ``(N,)``, none below 0; None: all the same.
 
         Raises
         ------
         ValueError, TypeError
             As `predict`; also if there is not one label for each step.
         """
-        figures = self.evaluate(X, y)
+        figures = self.evaluate(X, y, sample_weight)
         return figures["f1" if self.scheme else "accuracy"]
 
-    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+    def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Return how well labels are predicted, by name.
 
         Parameters
         ----------
-        X, y
+        X, y, sample_weight
             As `score` takes them.
 
         Returns
@@ -216,13 +221,20 @@ class SequenceTagger(Estimator):
         """
         self = self._as_fitted()
         sequences, labels = self._codec.read_pair(self._reader.read, X, y)
+        self._require_weighable(sample_weight)
+        weights = read_weights("sample_weight", sample_weight, len(sequences))
         predicted = self._labels(self._reader.encode("X", sequences))
-        return compare_tags(labels, predicted, self.scheme)
+        return compare_tags(labels, predicted, self.scheme, weights)
 
     def _labels(self, x: list[Array]) -> list[Array]:
         return self._codec.labels(self.network_, x, self.beam_size)
 
     # What it is composed of
+
+    def _unweighable(self) -> str | None:
+        if self.crf:  # the loss of a whole sentence
+            return "with crf=True"
+        return "with a scheme, whose F1 counts entities" if self.scheme else None
 
     def _check_hyperparameters(self) -> None:
         check_bool("crf", self.crf)

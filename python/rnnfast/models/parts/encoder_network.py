@@ -9,7 +9,13 @@ import numpy as np
 
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.encoder import EncoderLayers
-from rnnfast.models.parts.examples import ExampleBatch, Examples, pad_batch, scoring_batches
+from rnnfast.models.parts.examples import (
+    ExampleBatch,
+    Examples,
+    pad_batch,
+    scoring_batches,
+    weights_of,
+)
 from rnnfast.models.parts.heads import Head
 from rnnfast.models.parts.input_parts import Network
 from rnnfast.nn.linear import Linear
@@ -48,16 +54,18 @@ class EncoderNetwork(Network):
         count : int
             How many terms it has.
         """
-        x, lengths, y = batch
-        count = self.head.count(y, lengths) if self._pool is None else y.size
+        x, lengths, y, weights = batch
+        count = int(self.head.counts(y, lengths).sum()) if self._pool is None else y.size
         if count == 0:
             return 0.0, 0
         (h, _), backprop = self.encoder.forward(x, lengths=lengths)
         if self._pool is None:
-            loss, dh = self.head.loss(h, y, lengths, backward=True)
+            loss, dh = self.head.loss(h, y, lengths, backward=True, weights=weights)
         else:
             v, to_steps = self._pool.forward(h, lengths)
-            loss, dv = self.head.loss(v[np.newaxis], y[np.newaxis], _one_step(v), backward=True)
+            loss, dv = self.head.loss(
+                v[np.newaxis], y[np.newaxis], _one_step(v), backward=True, weights=weights
+            )
             assert dv is not None
             dh = to_steps(dv[0])
         backprop(dh)
@@ -66,7 +74,8 @@ class EncoderNetwork(Network):
     def loss(self, batch: ExampleBatch) -> float:
         """Return the summed loss of a batch with outputs at its steps, without dropout."""
         h, _ = self.encoder(batch.x, lengths=batch.lengths)
-        return self.head.loss(h, batch.y, batch.lengths, backward=False)[0]
+        y, lengths, weights = batch.y, batch.lengths, batch.weights
+        return self.head.loss(h, y, lengths, backward=False, weights=weights)[0]
 
     def scores(self, x: Array, lengths: Ints) -> Array:
         """Return the scores of a batch, ``(T, B, K)`` or with pooling ``(B, K)``."""
@@ -89,11 +98,14 @@ class EncoderNetwork(Network):
 
     def mean_loss(self, examples: Examples) -> float:
         """Return the mean loss of all terms of encoded examples with targets for each step."""
-        loss, count = 0.0, 0
+        loss, count = 0.0, 0.0
         for chosen, x, lengths in scoring_batches(examples.x):
-            batch = ExampleBatch(x, lengths, pad_batch(examples.y, chosen)[0])
-            loss += self.loss(batch)
-            count += self.head.count(batch.y, lengths)
+            weights, terms = weights_of(examples, chosen), pad_batch(examples.y, chosen)[0]
+            if weights is not None:
+                weights = weights.astype(self.output.dtype)
+            loss += self.loss(ExampleBatch(x, lengths, terms, weights))
+            each = self.head.counts(terms, lengths)
+            count += float((each if weights is None else each * weights).sum())
         return loss / count
 
     def scores_of(self, x: list[Array]) -> Array:

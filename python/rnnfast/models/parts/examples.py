@@ -27,10 +27,13 @@ class Examples(NamedTuple):
         Ids ``(T_i,)`` or series ``(T_i, F)``.
     y : ndarray or list of ndarray
         What belongs to each; its first axis is that of the examples.
+    weights : ndarray, optional
+        How much each counts, ``(N,)``; None: all the same.
     """
 
     x: list[Array]
     y: Any
+    weights: Array | None = None
 
 
 class ExampleBatch(NamedTuple):
@@ -44,11 +47,14 @@ class ExampleBatch(NamedTuple):
         The steps of each that count.
     y : ndarray
         What belongs to each: ``(B, ...)``, or as the model's batches have it.
+    weights : ndarray, optional
+        How much each counts in the loss, ``(B,)`` of the network's dtype; None: 1.
     """
 
     x: Array
     lengths: Ints
     y: Any
+    weights: Array | None = None
 
 
 class PairBatch(NamedTuple):
@@ -140,6 +146,11 @@ def pick(items: Any, numbers: Ints) -> Any:
     return items[numbers] if isinstance(items, np.ndarray) else [items[n] for n in numbers]
 
 
+def weights_of(examples: Examples, chosen: Ints) -> Array | None:
+    """Return the weights of some examples; None: all count the same."""
+    return None if examples.weights is None else examples.weights[chosen]
+
+
 def hold_out(count: int, fraction: float, classes: Array | None = None) -> tuple[Ints, Ints]:
     """Return the numbers of the examples to learn from, and of those to validate on.
 
@@ -205,7 +216,13 @@ def require_steps(name: str, sequences: Sequence[Any]) -> None:
 
 def fingerprint(train: Examples, held_out: Examples | None, learned: str) -> str:
     """Return what tells a training's examples, and what was learned of them before, from others."""
-    parts = [part for examples in (train, held_out) if examples is not None for part in examples]
+    parts = [
+        [part] if part is examples.weights else part
+        for examples in (train, held_out)
+        if examples is not None
+        for part in examples
+        if part is not None
+    ]
     return digest(learned, *[[np.asarray(array) for array in part] for part in parts])
 
 

@@ -76,11 +76,17 @@ class FeedbackHead(SoftmaxHead):
         self._layers = chain(Beside(None, self.label_embedding), self.decoder)
 
     def loss(
-        self, h: Array, y: Array, lengths: Ints, *, backward: bool
+        self,
+        h: Array,
+        y: Array,
+        lengths: Ints,
+        *,
+        backward: bool,
+        weights: Array | None = None,
     ) -> tuple[float, Array | None]:
         """Return ``-log P(y<1> ... y<T>)``, each step given the true label before."""
         s, backprop = self._layers.forward((h, self._before(y, lengths)), lengths)
-        loss, ds = super().loss(s, y, lengths, backward=backward)
+        loss, ds = super().loss(s, y, lengths, backward=backward, weights=weights)
         if ds is None:
             return loss, None
         dh, _ = backprop(ds)

@@ -48,20 +48,26 @@ class Head(Network):
     ) -> None:
         self.output = Linear(in_features, num_outputs, dtype=dtype, seed=rng)
 
-    def count(self, y: Any, lengths: Ints) -> int:
-        """Return how many terms the loss of a batch has: here its steps."""
-        return int(lengths.sum())
+    def counts(self, y: Any, lengths: Ints) -> Ints:
+        """Return how many terms the loss of each sequence has, ``(B,)``: here its steps."""
+        return lengths
 
     def loss(
-        self, h: Array, y: Any, lengths: Ints, *, backward: bool
+        self,
+        h: Array,
+        y: Any,
+        lengths: Ints,
+        *,
+        backward: bool,
+        weights: Array | None = None,
     ) -> tuple[float, Array | None]:
-        """Return the summed loss, and the gradient of ``h``."""
+        """Return the summed loss, each sequence's times its weight, and the gradient of ``h``."""
         scores, backprop = self.output.forward(h)
-        loss, dscores = self._loss_of(scores, y, lengths, backward)
+        loss, dscores = self._loss_of(scores, y, lengths, backward, weights)
         return loss, None if dscores is None else backprop(dscores)
 
     def _loss_of(
-        self, scores: Array, y: Any, lengths: Ints, backward: bool
+        self, scores: Array, y: Any, lengths: Ints, backward: bool, weights: Array | None
     ) -> tuple[float, Array | None]:
         raise NotImplementedError
 
@@ -94,18 +100,26 @@ class SoftmaxHead(Head):
         super().__init__(in_features, num_tags, dtype=dtype, rng=rng)
         self._class_weights, self._label_smoothing = class_weights, label_smoothing
 
-    def count(self, y: Array, lengths: Ints) -> int:
-        """Return how many steps have a label that counts."""
-        return int((within(lengths, len(y)) & counts(y)).sum())
+    def counts(self, y: Array, lengths: Ints) -> Ints:
+        """Return how many steps of each sequence have a label that counts."""
+        number: Ints = (within(lengths, len(y)) & counts(y)).sum(axis=0)
+        return number
 
     def loss(
-        self, h: Array, y: Array, lengths: Ints, *, backward: bool
+        self,
+        h: Array,
+        y: Array,
+        lengths: Ints,
+        *,
+        backward: bool,
+        weights: Array | None = None,
     ) -> tuple[float, Array | None]:
         """Return ``- sum_t w log y_hat<t>[y<t>]``."""
         return linear_cross_entropy(
             self.output,
             h,
             np.where(within(lengths, len(h)), y, IGNORED),
+            weights=None if weights is None else np.tile(weights, (len(h), 1)),
             class_weights=self._class_weights,
             label_smoothing=self._label_smoothing if backward else 0.0,
             reduction="sum",
@@ -138,7 +152,7 @@ class CrfHead(Head):
         self.crf = CRF(num_tags, constraints=constraints, dtype=dtype, seed=rng)
 
     def _loss_of(
-        self, scores: Array, y: Array, lengths: Ints, backward: bool
+        self, scores: Array, y: Array, lengths: Ints, backward: bool, weights: Array | None
     ) -> tuple[float, Array | None]:  # -log P(y<1> ... y<T>)
         return self.crf.loss(scores, y, lengths, reduction="sum", backward=backward)
 
@@ -155,10 +169,10 @@ class SigmoidHead(Head):
     """``y_hat<t> = sigmoid(W_y h<t> + b_y)``, each of K labels by itself."""
 
     def _loss_of(
-        self, scores: Array, y: Array, lengths: Ints, backward: bool
+        self, scores: Array, y: Array, lengths: Ints, backward: bool, weights: Array | None
     ) -> tuple[float, Array | None]:  # - sum_t sum_k y log y_hat + (1 - y) log(1 - y_hat)
         return binary_cross_entropy_with_logits(
-            scores, y, weights=within(lengths, len(y)), reduction="sum", backward=backward
+            scores, y, weights=_of_steps(y, lengths, weights), reduction="sum", backward=backward
         )
 
     def predict(self, h: Array, lengths: Ints) -> Array:
@@ -190,10 +204,10 @@ class NumberHead(Head):
         super().__init__(in_features, num_outputs, dtype=dtype, rng=rng)
 
     def _loss_of(
-        self, scores: Array, y: Array, lengths: Ints, backward: bool
+        self, scores: Array, y: Array, lengths: Ints, backward: bool, weights: Array | None
     ) -> tuple[float, Array | None]:  # sum_t |y_hat<t> - y<t>|^2, or the sum of absolute values
         return self._error(
-            scores, y, weights=within(lengths, len(y)), reduction="sum", backward=backward
+            scores, y, weights=_of_steps(y, lengths, weights), reduction="sum", backward=backward
         )
 
 
@@ -206,14 +220,20 @@ class CTCHead(Head):
         super().__init__(in_features, num_symbols + 1, dtype=dtype, rng=rng)
         self.blank = num_symbols
 
-    def count(self, y: Any, lengths: Ints) -> int:
-        """Return how many sequences there are."""
-        return len(y)
+    def counts(self, y: Any, lengths: Ints) -> Ints:
+        """Return 1 for each sequence."""
+        return np.ones(len(y), np.int64)
 
     def _loss_of(
-        self, scores: Array, y: Any, lengths: Ints, backward: bool
+        self, scores: Array, y: Any, lengths: Ints, backward: bool, weights: Array | None
     ) -> tuple[float, Array | None]:
         return ctc_loss(scores, y, lengths, blank=self.blank, reduction="sum", backward=backward)
+
+
+def _of_steps(y: Array, lengths: Ints, weights: Array | None) -> Array:
+    """Return what each step weighs, ``(T, B)``, nothing past a length."""
+    inside = within(lengths, len(y))
+    return inside if weights is None else inside * weights
 
 
 def within(lengths: Ints, steps: int) -> Array:

@@ -13,6 +13,7 @@ from rnnfast._checks import among, check_options
 from rnnfast._checks.arrays import as_numbers, check_float_dtype, constant_columns
 from rnnfast._checks.messages import shown
 from rnnfast.models.parts.sequences import Sequences, common_dtype, read_sequences
+from rnnfast.models.parts.weights import Weights, spread
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer, tokenizer_from_dict
 from rnnfast.text.vocabulary import Vocabulary
@@ -117,6 +118,7 @@ class SeriesInputs:
         standardize: bool,
         dtype: str,
         rounding: float | Array = 0.0,
+        weights: Weights | None = None,
     ) -> SeriesInputs:
         """Take mean and scale of every feature over all steps, if they are to be taken.
 
@@ -126,7 +128,8 @@ class SeriesInputs:
         steps = np.concatenate([np.asarray(array, np.float64) for array in arrays])
         if not standardize or not len(steps):
             return cls(np.zeros(features), np.ones(features), dtype)
-        mean, scale = mean_and_scale(steps, common_dtype(arrays), rounding)
+        weights = spread(weights, arrays)
+        mean, scale = mean_and_scale(steps, common_dtype(arrays), rounding, weights)
         return cls(mean, np.where(scale > 0, scale, 1.0), dtype)
 
     def encode(self, name: str, X: Any) -> list[Array]:
@@ -166,7 +169,10 @@ class SeriesInputs:
 
 
 def mean_and_scale(
-    rows: Array, dtype: np.dtype[Any], rounding: float | Array = 0.0
+    rows: Array,
+    dtype: np.dtype[Any],
+    rounding: float | Array = 0.0,
+    weights: Weights | None = None,
 ) -> tuple[Array, Array]:
     """Return what ``(rows - mean) / scale`` has the mean 0 and the deviation 1 with.
 
@@ -180,6 +186,8 @@ def mean_and_scale(
         Of the numbers as they were given, which tells how they are rounded.
     rounding : float or ndarray
         What calculations may have left besides, as `constant_columns` takes it.
+    weights : ndarray, optional
+        How much each row counts, ``(N,)``, above 0; None: all the same.
 
     Returns
     -------
@@ -190,8 +198,14 @@ def mean_and_scale(
     units = np.ldexp(rows, -exponent)
     # From the first row on: the mean of equal numbers is that number, however many there are.
     changes = units - units[0]
-    mean = np.ldexp(units[0] + changes.mean(axis=0), exponent)
-    scale = np.maximum(np.ldexp(changes.std(axis=0), exponent), np.finfo(np.float64).tiny)
+    if weights is None:
+        center, deviation = changes.mean(axis=0), changes.std(axis=0)
+    else:
+        share = weights / weights.max()
+        center = np.average(changes, axis=0, weights=share)
+        deviation = np.sqrt(np.average((changes - center) ** 2, axis=0, weights=share))
+    mean = np.ldexp(units[0] + center, exponent)
+    scale = np.maximum(np.ldexp(deviation, exponent), np.finfo(np.float64).tiny)
     return mean, np.where(constant_columns(rows, dtype, rounding), 0.0, scale)
 
 
@@ -209,6 +223,7 @@ def learn_inputs(
     standardize: bool = True,
     dtype: str = "float32",
     rounding: float | Array = 0.0,
+    weights: Weights | None = None,
 ) -> Inputs:
     """Learn how to encode sequences: a vocabulary, or means and deviations.
 
@@ -228,6 +243,8 @@ def learn_inputs(
         Of the network.
     rounding : float or ndarray
         Of series, as `mean_and_scale` takes it.
+    weights : ndarray, optional
+        How much each series counts, ``(N,)``. A vocabulary is of all that is learned from.
 
     Raises
     ------
@@ -238,7 +255,7 @@ def learn_inputs(
         raise ValueError(f"{name}: expected sequences with something in them, got empty ones only")
     if isinstance(sequences[0], np.ndarray):
         arrays = [array for array in sequences if isinstance(array, np.ndarray)]
-        return SeriesInputs.learn(arrays, standardize, dtype, rounding)
+        return SeriesInputs.learn(arrays, standardize, dtype, rounding, weights)
     vocabulary = Vocabulary.from_tokens(
         (token for tokens in sequences for token in tokens),
         max_size=max_vocabulary_size,

@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._checks import check_real
-from rnnfast._checks.arrays import as_numbers
+from rnnfast._checks.adjustments import warn_caller
+from rnnfast._checks.arrays import as_numbers, is_table, read_array
 from rnnfast._checks.messages import shown, some_of
 from rnnfast.data.batches import Ints
+from rnnfast.models.parts.contract import column_warning
 from rnnfast.models.parts.sequences import as_list
 from rnnfast.nn.module import Array
 
@@ -22,8 +24,25 @@ from rnnfast.nn.module import Array
 IGNORED = -100
 
 
+def flat_column(name: str, y: Any) -> Any:
+    """Return a column ``(N, 1)``, an array or a table, as ``(N,)``, with scikit-learn's warning.
+
+    Anything else is returned as it is.
+    """
+    if not isinstance(y, np.ndarray) and not is_table(y):
+        return y
+    array = read_array(name, y)
+    if array.ndim != 2 or array.shape[1] != 1:
+        return y
+    warn_caller(
+        f"A column-vector {name} was passed when a 1d array was expected; {name}.ravel() is one",
+        column_warning(),
+    )
+    return array[:, 0]
+
+
 def read_labels(name: str, y: Any) -> list[Any]:
-    """Return labels as a list of str, of int or of bool.
+    """Return labels as a list of str, of int, of bool or of whole numbers in floats.
 
     Raises
     ------
@@ -32,7 +51,7 @@ def read_labels(name: str, y: Any) -> list[Any]:
     ValueError
         If there is none, one is beyond int64, or a text ends in NUL, which NumPy's arrays drop.
     """
-    labels = as_list(name, y, "a list of labels")
+    labels = as_list(name, flat_column(name, y), "a list of labels")
     if not labels:
         raise ValueError(f"{name}: expected at least one label, got none")
     plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
@@ -56,7 +75,7 @@ def read_labels(name: str, y: Any) -> list[Any]:
 def read_classes(name: str, y: Any) -> list[Any]:
     """Return what `read_labels` does; ValueError for an integer label that says it is none."""
     labels = read_labels(name, y)
-    if type(labels[0]) is int and IGNORED in labels:
+    if type(labels[0]) in (int, float) and IGNORED in labels:
         raise ValueError(
             f"{name}[{labels.index(IGNORED)}]: expected a class, got {IGNORED}, which stands for "
             "what does not count; leave that sequence out"
@@ -65,7 +84,7 @@ def read_classes(name: str, y: Any) -> list[Any]:
 
 
 def read_label_lists(name: str, y: Any) -> list[Array]:
-    """Return the labels of sequences as arrays ``(T_i,)`` of str, of int or of bool.
+    """Return the labels of sequences as arrays ``(T_i,)``, of what `read_labels` reads.
 
     Raises
     ------
@@ -76,7 +95,8 @@ def read_label_lists(name: str, y: Any) -> list[Array]:
     """
     items = as_list(name, y, "a list of label lists")
     lists = [
-        as_list(f"{name}[{number}]", item, "a list of labels") for number, item in enumerate(items)
+        as_list(label, flat_column(label, item), "a list of labels")
+        for label, item in ((f"{name}[{number}]", item) for number, item in enumerate(items))
     ]
     read = [read_labels(f"{name}[{n}]", labels) if labels else [] for n, labels in enumerate(lists)]
     first = next((number for number, labels in enumerate(read) if labels), None)
@@ -93,7 +113,7 @@ def read_label_lists(name: str, y: Any) -> list[Array]:
 
 
 def find_classes(name: str, labels: Sequence[Any]) -> Array:
-    """Return the classes ``(K,)``, sorted, without the integer that stands for none.
+    """Return the classes ``(K,)``, sorted, without the number that stands for none.
 
     Raises
     ------
@@ -101,7 +121,7 @@ def find_classes(name: str, labels: Sequence[Any]) -> Array:
         If there are less than two.
     """
     classes = np.unique(np.array(labels))
-    if classes.dtype.kind == "i":
+    if classes.dtype.kind in "if":
         classes = classes[classes != IGNORED]
     if len(classes) < 2:
         got = f"only {shown(classes.tolist()[0])}" if len(classes) else "none"
@@ -140,7 +160,7 @@ def check_weight(name: str, weight: Any, dtype: str) -> float:
 
 def counts(labels: Array) -> npt.NDArray[np.bool_]:
     """Return which labels of a sequence, or their numbers, count."""
-    if labels.dtype.kind != "i":
+    if labels.dtype.kind not in "if":
         return np.ones(labels.shape, np.bool_)
     counting: npt.NDArray[np.bool_] = labels != IGNORED
     return counting
@@ -162,7 +182,13 @@ def class_numbers(name: str, labels: Sequence[Any], classes: Array) -> Ints:
     return np.array([place[label] for label in labels], np.int64)
 
 
-def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: str) -> Array | None:
+def class_weights(
+    class_weight: Any,
+    classes: Array,
+    numbers_of: Ints,
+    dtype: str,
+    weights: npt.NDArray[np.float64] | None = None,
+) -> Array | None:
     """Return the weight of each class ``(K,)``; None: they weigh the same.
 
     Parameters
@@ -176,6 +202,8 @@ def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: st
         The class of each example, by number.
     dtype : str
         Of the weights.
+    weights : ndarray, optional
+        How much each example counts, in N and in n; a class without any weighs 1.
 
     Raises
     ------
@@ -186,7 +214,7 @@ def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: st
     if class_weight is None:
         return None
     if isinstance(class_weight, Mapping):
-        weights = np.ones(len(classes))
+        each = np.ones(len(classes))
         place: dict[Any, int] = {}
         for number, label in enumerate(classes.tolist()):
             place[label] = place[str(label)] = number
@@ -201,14 +229,17 @@ def class_weights(class_weight: Any, classes: Array, numbers_of: Ints, dtype: st
                     f"{shown(label)}"
                 )
             named[number] = label
-            weights[number] = check_weight(f"class_weight[{shown(label)}]", weight, dtype)
-        return weights.astype(dtype)
+            each[number] = check_weight(f"class_weight[{shown(label)}]", weight, dtype)
+        return each.astype(dtype)
     if not isinstance(class_weight, str) or class_weight != "balanced":
         raise ValueError(
             f"class_weight: expected None, 'balanced' or a dict, got {shown(class_weight)}"
         )
-    counts = np.bincount(numbers_of, minlength=len(classes))
-    return (len(numbers_of) / (len(classes) * counts)).astype(dtype)
+    counts = np.bincount(numbers_of, weights, minlength=len(classes))
+    total = len(numbers_of) if weights is None else float(weights.sum())
+    none = counts == 0
+    balanced: Array = np.where(none, 1.0, total / (len(classes) * np.where(none, 1, counts)))
+    return balanced.astype(dtype)
 
 
 def chance_loss(classes: Array, weights: Array | None) -> float:
@@ -220,6 +251,10 @@ def _kind(name: str, label: Any) -> type:
     for kind, plain in ((str, str), (bool, bool), (numbers.Integral, int)):
         if isinstance(label, kind):
             return plain
+    if isinstance(label, float):
+        if label.is_integer():
+            return float
+        raise TypeError(f"{name}: expected a label, a str or an int, got {shown(label)}")
     raise TypeError(f"{name}: expected a label, a str or an int, got {type(label).__name__}")
 
 

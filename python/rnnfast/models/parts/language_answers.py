@@ -71,6 +71,35 @@ class LanguageAnswers(RecurrentModel, base=True):
         """Return the perplexity of a text, ``exp(-log P / number of tokens)``; see `evaluate`."""
         return self.evaluate(text, condition).perplexity
 
+    def score(
+        self,
+        text: str | Sequence[str],
+        y: None = None,
+        *,
+        condition: Sequence[str] | Array | None = None,
+    ) -> float:
+        """Return the mean log-probability of a token, in nats: more is better; see `evaluate`.
+
+        ``-evaluate(text).loss``, which scikit-learn's searches and cross-validation compare.
+
+        Parameters
+        ----------
+        text : str or list of str
+            As `evaluate` takes it.
+        y : None
+            Nothing. Here because scikit-learn passes it.
+        condition : list of str or ndarray, optional
+            As `evaluate` takes it.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As `evaluate`; TypeError also if ``y`` is given.
+        """
+        if y is not None:
+            raise TypeError(f"y: expected None, a text has no target, got {type(y).__name__}")
+        return -self.evaluate(text, condition).loss
+
     def log_prob(self, sentence: str, condition: str | Array | None = None) -> float:
         """Return ``log P(sentence)``, the sum of ``log P(y<t> | y<1> ... y<t-1>)``, in nats.
 

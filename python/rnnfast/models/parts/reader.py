@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict
+from rnnfast.models.parts.columns import Columns
+from rnnfast.models.parts.inputs import Inputs, SeriesInputs, TokenInputs, inputs_from_dict
 from rnnfast.models.parts.sequences import Sequences, read_sequences
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
@@ -27,20 +28,25 @@ class Reader:
         What is read of words besides, by the models that can; None for series.
     reverse : bool
         Whether sequences are read from their end.
+    columns : Columns, optional
+        Those of the table that `fit` was given; None: it was given none.
     """
 
     inputs: Inputs
     words: WordFeatures | None = None
     reverse: bool = False
+    columns: Columns | None = None
 
     def read(self, name: str, X: Any) -> Sequences:
         """Return sequences as `read_sequences` does, with the tokenizer of training."""
         known = self.inputs
         tokenizer = known.tokenizer if isinstance(known, TokenInputs) else CharTokenizer()
+        X = X if self.columns is None else self.columns.read(name, X)
         return read_sequences(name, X, tokenizer)
 
     def encode(self, name: str, X: Any) -> list[Array]:
         """Return sequences as the network reads them; raise as the inputs' ``encode``."""
+        X = X if self.columns is None else self.columns.read(name, X)
         if self.words is None:
             encoded = self.inputs.encode(name, X)
         else:
@@ -59,14 +65,18 @@ class Reader:
         described: dict[str, Any] = {"inputs": self.inputs.to_dict()}
         if of_words:
             described["words"] = None if self.words is None else self.words.to_dict()
+        if self.columns is not None:
+            described["columns"] = self.columns.to_dict()
         return described
 
     @classmethod
     def from_dict(cls, learned: Mapping[str, Any], of_words: bool, reverse: bool) -> Reader:
         """Return the reader that a file describes; raise if it describes none."""
         words = learned["words"] if of_words else None
+        inputs, columns = inputs_from_dict(learned["inputs"]), None
+        if "columns" in learned:
+            features = inputs.size if isinstance(inputs, SeriesInputs) else 0
+            columns = Columns.from_dict(learned["columns"], features)
         return cls(
-            inputs_from_dict(learned["inputs"]),
-            None if words is None else WordFeatures.from_dict(words),
-            reverse,
+            inputs, None if words is None else WordFeatures.from_dict(words), reverse, columns
         )

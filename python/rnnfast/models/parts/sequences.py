@@ -99,7 +99,8 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
         of numbers, as sound has whose first axis is the channel.
     """
     if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim != 3:
-        raise ValueError(f"{name}: expected an array of shape (N, T, F), got {X.shape}")
+        cure = f"; {name}[..., np.newaxis] are series of one feature" if X.ndim == 2 else ""
+        raise ValueError(f"{name}: expected an array of shape (N, T, F), got {X.shape}{cure}")
     if isinstance(X, np.ndarray) and X.dtype.kind in "UO" and X.ndim == 2 and X.shape[1] == 1:
         raise ValueError(
             f"{name}: expected one axis of texts, got shape {X.shape}; {name}[:, 0] has one, "

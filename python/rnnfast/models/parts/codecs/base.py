@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.examples import (
     ExampleBatch,
@@ -14,9 +16,11 @@ from rnnfast.models.parts.examples import (
     hold_out,
     pad_batch,
     split_valid,
+    weights_of,
 )
 from rnnfast.models.parts.inputs import Inputs
 from rnnfast.models.parts.sequences import Sequences
+from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.module import Array
 
 Self = TypeVar("Self", bound="Codec")
@@ -90,8 +94,8 @@ class Codec:
         """Return what calculations may have left in series, as `mean_and_scale` takes it."""
         return 0.0
 
-    def learn(self: Self, targets: Any) -> Self:
-        """Return the codec that knows the targets to learn from."""
+    def learn(self: Self, targets: Any, weights: Weights | None = None) -> Self:
+        """Return the codec that knows the targets to learn from, and how much each counts."""
         raise NotImplementedError
 
     # For the network
@@ -100,13 +104,18 @@ class Codec:
         """Return targets as batches are made of them, given the encoded sequences."""
         raise NotImplementedError
 
+    def terms(self, examples: Examples) -> Ints:
+        """Return how many terms the loss of each encoded example has, ``(N,)``."""
+        return np.ones(len(examples.x), np.int64)
+
     def to_measure(self, suffix: str, targets: Any, examples: Examples) -> Examples:
         """Return the examples that `figures` takes, of targets and of the same ones encoded."""
         return examples
 
     def batch(self, examples: Examples, chosen: Ints) -> Any:
         """Return the batch of the examples of these numbers."""
-        return ExampleBatch(*pad_batch(examples.x, chosen), examples.y[chosen])
+        x, lengths = pad_batch(examples.x, chosen)
+        return ExampleBatch(x, lengths, examples.y[chosen], weights_of(examples, chosen))
 
     # Metrics
 

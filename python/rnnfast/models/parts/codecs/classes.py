@@ -21,6 +21,7 @@ from rnnfast.models.parts.labels import (
     read_classes,
     restore_classes,
 )
+from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.losses import cross_entropy
 from rnnfast.nn.module import Array
 
@@ -45,10 +46,10 @@ class ClassCodec(Codec):
         """Hold out a part of each class."""
         return hold_out(len(targets), fraction, self.encode("y", targets))
 
-    def learn(self, targets: list[Any]) -> ClassCodec:
+    def learn(self, targets: list[Any], weights: Weights | None = None) -> ClassCodec:
         numbers = self.encode("y", targets)
-        weights = class_weights(self.class_weight, self.classes, numbers, self.dtype)
-        return replace(self, class_weights=weights)
+        each = class_weights(self.class_weight, self.classes, numbers, self.dtype, weights)
+        return replace(self, class_weights=each)
 
     def encode(self, name: str, targets: list[Any], x: object = None) -> Ints:
         """Return the numbers of the classes; ValueError for a label that is none."""
@@ -56,9 +57,16 @@ class ClassCodec(Codec):
 
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
         """Return loss, without label smoothing, and accuracy."""
-        scores, y = network.scores_of(examples.x), examples.y
-        loss, _ = cross_entropy(scores, y, class_weights=self.class_weights, backward=False)
-        return {"valid_loss": loss, "valid_accuracy": float((scores.argmax(axis=1) == y).mean())}
+        scores, (_, y, weights) = network.scores_of(examples.x), examples
+        loss, _ = cross_entropy(
+            scores,
+            y,
+            weights=None if weights is None else weights.astype(scores.dtype),
+            class_weights=self.class_weights,
+            backward=False,
+        )
+        right = scores.argmax(axis=1) == y
+        return {"valid_loss": loss, "valid_accuracy": float(np.average(right, weights=weights))}
 
     def baseline(self, examples: Examples) -> float:
         """Return the loss of equal chances."""

@@ -18,6 +18,7 @@ from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import NUMBER_LOSSES, check_loss
 from rnnfast.models.parts.inputs import Inputs, mean_and_scale, read_scaling
 from rnnfast.models.parts.sequences import common_dtype
+from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.module import Array
 
 
@@ -50,15 +51,16 @@ class NumberTargets:
         standardize: bool,
         dtype: str,
         rounding: float | Array = 0.0,
+        weights: Weights | None = None,
     ) -> NumberTargets:
         """Take mean and scale of every number over all rows ``(N_i, K)``, if they are to be taken.
 
-        As `mean_and_scale` takes them.
+        As `mean_and_scale` takes them; ``weights`` are those of the rows.
         """
         rows = np.concatenate([np.asarray(array, np.float64) for array in arrays])
         if not standardize or not len(rows):
             return cls(np.zeros(rows.shape[1]), np.ones(rows.shape[1]), dtype)
-        return cls(*mean_and_scale(rows, common_dtype(arrays), rounding), dtype)
+        return cls(*mean_and_scale(rows, common_dtype(arrays), rounding, weights), dtype)
 
     def encode(self, name: str, rows: Array) -> Array:
         """Return rows as the network is to predict them; ValueError if its dtype cannot.
@@ -127,12 +129,11 @@ class NumberCodec(Codec):
             shape = "(N,)" if self.single else f"(N, {self.numbers.size})"
             raise ValueError(f"{name}: expected shape {shape}, got {targets.shape}")
 
-    def learn(self, targets: Array) -> NumberCodec:
+    def learn(self, targets: Array, weights: Weights | None = None) -> NumberCodec:
         rows = targets.reshape(len(targets), -1)
         rounding = self.target_rounding()
-        return replace(
-            self, numbers=NumberTargets.learn([rows], self.standardize, self.dtype, rounding)
-        )
+        numbers = NumberTargets.learn([rows], self.standardize, self.dtype, rounding, weights)
+        return replace(self, numbers=numbers)
 
     def target_rounding(self) -> float | Array:
         """Return what calculations may have left in targets, as `mean_and_scale` takes it."""
@@ -147,17 +148,21 @@ class NumberCodec(Codec):
 
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
         scores, y = self.numbers.settle(network.scores_of(examples.x)), examples.y
-        loss, _ = NUMBER_LOSSES[self.loss](scores, y, backward=False)
         scale = np.where(self.numbers.scale > 0, self.numbers.scale, 1.0)
-        return {"valid_loss": loss, "valid_rmse": metrics.rmse(y * scale, scores * scale)}
+        error = metrics.rmse(y * scale, scores * scale, sample_weight=examples.weights)
+        return {"valid_loss": self._loss(scores, examples), "valid_rmse": error}
+
+    def _loss(self, scores: Array, examples: Examples) -> float:
+        weights = None if examples.weights is None else examples.weights.astype(scores.dtype)
+        loss, _ = NUMBER_LOSSES[self.loss](scores, examples.y, weights=weights, backward=False)
+        return loss
 
     def baseline(self, examples: Examples) -> float | None:
         """Return the loss of the mean as the answer, where that is 0."""
         if not self.standardize:
             return None
         y = examples.y  # few examples may lie far from the mean
-        loss, _ = NUMBER_LOSSES[self.loss](np.zeros_like(y), y, backward=False)
-        return max(1.0, loss)
+        return max(1.0, self._loss(np.zeros_like(y), examples))
 
     def to_dict(self) -> dict[str, Any]:
         mean, scale = self.numbers.mean.tolist(), self.numbers.scale.tolist()

@@ -22,10 +22,12 @@ from rnnfast.models.parts.examples import (
     check_same_length,
     pad_batch,
     require_steps,
+    weights_of,
 )
 from rnnfast.models.parts.heads import check_loss
 from rnnfast.models.parts.inputs import Inputs
 from rnnfast.models.parts.sequences import Sequences, as_list
+from rnnfast.models.parts.weights import Weights, spread
 from rnnfast.nn.module import Array
 
 
@@ -49,16 +51,21 @@ class StepCodec(Codec):
     def to_measure(self, suffix: str, targets: list[Array], examples: Examples) -> Examples:
         """Return targets as they were read, if there is a step."""
         require_steps(f"X{suffix}", examples.x)
-        return Examples(examples.x, targets)
+        return examples._replace(y=targets)
+
+    def terms(self, examples: Examples) -> Ints:
+        return np.array([len(own) for own in examples.y], np.int64)
 
     def batch(self, examples: Examples, chosen: Ints) -> ExampleBatch:
-        return ExampleBatch(*pad_batch(examples.x, chosen), pad_batch(examples.y, chosen)[0])
+        x, lengths = pad_batch(examples.x, chosen)
+        y, weights = pad_batch(examples.y, chosen)[0], weights_of(examples, chosen)
+        return ExampleBatch(x, lengths, y, weights)
 
     def mean_loss(self, network: EncoderNetwork, examples: Examples) -> float:
         """Return the mean loss of a step of examples whose targets are not encoded."""
         require_steps("X", examples.x)
         y = self.encode("y", examples.y, examples.x)
-        return network.mean_loss(Examples(examples.x, y))
+        return network.mean_loss(examples._replace(y=y))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +86,7 @@ class LabelSetCodec(StepCodec):
     def check_known(self, name: str, targets: list[Array]) -> None:
         require_columns(name, targets, self.num_labels)
 
-    def learn(self, targets: list[Array]) -> LabelSetCodec:
+    def learn(self, targets: list[Array], weights: Weights | None = None) -> LabelSetCodec:
         return replace(self, num_labels=targets[0].shape[1])
 
     def encode(self, name: str, targets: list[Array], x: object) -> list[Array]:
@@ -88,11 +95,12 @@ class LabelSetCodec(StepCodec):
     def compare(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
         """Return how well labels are foreseen, as `MultiLabelTagger.evaluate` tells it."""
         loss = self.mean_loss(network, examples)
-        right = true = given = 0
+        right = true = given = 0.0
         predicted = network.steps_of(examples.x, network.predict)
-        for t, p in zip(examples.y, predicted, strict=True):
-            right += int((p & (t > 0)).sum())
-            true, given = true + int((t > 0).sum()), given + int(p.sum())
+        weights = [1.0] * len(predicted) if examples.weights is None else examples.weights.tolist()
+        for t, p, w in zip(examples.y, predicted, weights, strict=True):
+            right += w * int((p & (t > 0)).sum())
+            true, given = true + w * int((t > 0).sum()), given + w * int(p.sum())
         either = true + given - right
         return {
             "loss": loss,
@@ -137,8 +145,10 @@ class StepNumberCodec(StepCodec):
     def check_known(self, name: str, targets: list[Array]) -> None:
         require_columns(name, targets, self.numbers.size)
 
-    def learn(self, targets: list[Array]) -> StepNumberCodec:
-        return replace(self, numbers=NumberTargets.learn(targets, self.standardize, self.dtype))
+    def learn(self, targets: list[Array], weights: Weights | None = None) -> StepNumberCodec:
+        weights = spread(weights, targets)
+        numbers = NumberTargets.learn(targets, self.standardize, self.dtype, weights=weights)
+        return replace(self, numbers=numbers)
 
     def encode(self, name: str, targets: list[Array], x: object) -> list[Array]:
         return [self.numbers.encode(f"{name}[{n}]", rows) for n, rows in enumerate(targets)]
@@ -151,8 +161,11 @@ class StepNumberCodec(StepCodec):
         """Return how far off predictions are, as `StepRegressor.evaluate` tells it."""
         true = np.concatenate(examples.y)
         predicted = np.concatenate(self.predict(network, examples.x))
+        weights = spread(examples.weights, examples.y)
         figures = {"rmse": rmse, "mae": mae, "r2": r2}
-        return {name: figure(true, predicted) for name, figure in figures.items()}
+        return {
+            name: figure(true, predicted, sample_weight=weights) for name, figure in figures.items()
+        }
 
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
         figures = {"loss": self.mean_loss(network, examples), **self.compare(network, examples)}
@@ -163,7 +176,10 @@ class StepNumberCodec(StepCodec):
         if not self.standardize:
             return None
         y = np.concatenate(examples.y).astype(np.float64)  # few may lie far from the mean
-        return max(float(self.numbers.size), float(np.square(y).sum()) / max(len(y), 1))
+        if not len(y):
+            return float(self.numbers.size)
+        errors, weights = np.square(y).sum(axis=1), spread(examples.weights, examples.y)
+        return max(float(self.numbers.size), float(np.average(errors, weights=weights)))
 
     def to_dict(self) -> dict[str, Any]:
         return {"outputs": self.numbers.to_dict(), "flat": self.flat}

@@ -13,7 +13,7 @@ from rnnfast.data.batches import Ints
 from rnnfast.metrics import entity_scores
 from rnnfast.models.parts.codecs.steps import StepCodec
 from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import Examples, pick
+from rnnfast.models.parts.examples import Examples, pick, weights_of
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.inputs import Inputs
 from rnnfast.models.parts.labels import (
@@ -25,6 +25,7 @@ from rnnfast.models.parts.labels import (
     read_label_lists,
     restore_classes,
 )
+from rnnfast.models.parts.weights import Weights, spread
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.module import Array
 
@@ -113,7 +114,7 @@ class TagCodec(StepCodec):
     def read(self, name: str, y: Any) -> list[Array]:
         return read_label_lists(name, y)
 
-    def learn(self, targets: list[Array]) -> TagCodec:
+    def learn(self, targets: list[Array], weights: Weights | None = None) -> TagCodec:
         classes = find_classes("y", [label for labels in targets for label in labels.tolist()])
         if self.scheme and classes.dtype.kind != "U":
             raise TypeError(f"y: expected BIO labels, got {shown(classes.tolist()[0])}")
@@ -122,9 +123,11 @@ class TagCodec(StepCodec):
         except ValueError as error:  # labels that are not of the scheme
             raise ValueError(f"y: {error}") from None
         tags.require_allowed("y", targets)
-        numbers = np.concatenate(tags.numbers(targets))
-        weights = class_weights(self.class_weight, classes, numbers[counts(numbers)], self.dtype)
-        return replace(self, tags=tags, class_weights=weights)
+        numbers, weights = np.concatenate(tags.numbers(targets)), spread(weights, targets)
+        counting = counts(numbers)
+        weights = None if weights is None else weights[counting]
+        each = class_weights(self.class_weight, classes, numbers[counting], self.dtype, weights)
+        return replace(self, tags=tags, class_weights=each)
 
     def _tag_set(self, classes: Array) -> TagSet:
         rules = Constraints.bio(classes.tolist()) if self.scheme else None
@@ -135,6 +138,9 @@ class TagCodec(StepCodec):
         if self.chained is not None:
             self.tags.require_counting(name, targets, self.chained)
         return self.tags.numbers(targets)
+
+    def terms(self, examples: Examples) -> Ints:
+        return np.array([counts(own).sum() for own in examples.y], np.int64)
 
     def to_measure(self, suffix: str, targets: list[Array], examples: Examples) -> Examples:
         """Return labels as they were read, if there is a sequence that has a loss."""
@@ -160,10 +166,11 @@ class TagCodec(StepCodec):
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
         """Return loss, without label smoothing, and what `compare_tags` does."""
         predicted = self.labels(network, examples.x, self.beam_size)
-        figures = compare_tags(examples.y, predicted, self.scheme)
+        figures = compare_tags(examples.y, predicted, self.scheme, examples.weights)
         numbers = self.tags.numbers(examples.y)
         possible = np.array(self.tags.possible(numbers))
-        loss = network.mean_loss(Examples(pick(examples.x, possible), pick(numbers, possible)))
+        x, y = pick(examples.x, possible), pick(numbers, possible)
+        loss = network.mean_loss(Examples(x, y, weights_of(examples, possible)))
         return {"valid_loss": loss, **{f"valid_{name}": v for name, v in figures.items()}}
 
     def baseline(self, examples: Examples) -> float:
@@ -179,13 +186,19 @@ class TagCodec(StepCodec):
         return replace(self, tags=self._tag_set(found[0]), class_weights=found[1])
 
 
-def compare_tags(true: list[Array], predicted: list[Array], scheme: str | None) -> dict[str, float]:
+def compare_tags(
+    true: list[Array],
+    predicted: list[Array],
+    scheme: str | None,
+    weights: Weights | None = None,
+) -> dict[str, float]:
     """Return how well labels are predicted, as `SequenceTagger.evaluate` tells it."""
-    steps = sum(int(counts(t).sum()) for t in true)
+    each = [1] * len(true) if weights is None else weights.tolist()
+    steps = sum(w * int(counts(t).sum()) for t, w in zip(true, each, strict=True))
     if steps == 0:
         raise ValueError("y: expected labels that count, got none")
     # What does not count is never predicted.
-    right = sum(int((t == p).sum()) for t, p in zip(true, predicted, strict=True))
+    right = sum(w * int((t == p).sum()) for t, p, w in zip(true, predicted, each, strict=True))
     figures = {"accuracy": right / steps}
     if scheme:
         entities = entity_scores([t.tolist() for t in true], [p.tolist() for p in predicted])

@@ -29,6 +29,7 @@ from rnnfast.models.parts.hyperparameters import TokenOptions
 from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork
 from rnnfast.models.parts.sequences import as_list, read_sequences
+from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import require_no_end, require_strings
@@ -87,7 +88,7 @@ class SymbolCodec(TextCodec):
         text = isinstance(as_list("y", y, _WHAT)[0], str)
         return replace(self, writes_text=text, symbols=tuple(symbols))
 
-    def learn(self, targets: list[list[str]]) -> SymbolCodec:
+    def learn(self, targets: list[list[str]], weights: Weights | None = None) -> SymbolCodec:
         """Return this: all is known."""
         return self
 
@@ -177,7 +178,7 @@ class TokenCodec(TextCodec):
     def survey(self, y: Any, targets: list[list[str]]) -> TokenCodec:
         return replace(self, writes_text=isinstance(as_list("y", y, _WHAT)[0], str))
 
-    def learn(self, targets: list[list[str]]) -> TokenCodec:
+    def learn(self, targets: list[list[str]], weights: Weights | None = None) -> TokenCodec:
         assert self.tokens is not None
         learned = self.tokens.learn("y", [*targets], eos="<EOS>")
         assert isinstance(learned, TokenInputs)

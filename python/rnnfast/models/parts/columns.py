@@ -1,0 +1,156 @@
+"""A table of numbers: its rows are series of one feature, or it is one series of several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnfast._checks import check_int, check_list
+from rnnfast._checks.adjustments import warn_caller
+from rnnfast._checks.arrays import is_table, read_array
+from rnnfast._checks.messages import counted, shown
+from rnnfast.models.parts.inputs import SeriesInputs
+from rnnfast.nn.module import Array
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that a model was fitted to, which others then are to have as well.
+
+    Attributes
+    ----------
+    count : int
+        How many.
+    names : tuple of str, optional
+        Their names, where the table has them and all are str.
+    """
+
+    count: int
+    names: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, name: str, X: Any) -> Columns | None:
+        """Return the columns of an array or a table of numbers; None of anything else.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is masked, or has no column.
+        """
+        array = _table(name, X)
+        if array is None:
+            return None
+        if array.shape[1] == 0:
+            raise ValueError(f"{name}: expected shape (N, T), T at least 1, got {array.shape}")
+        return cls(array.shape[1], _names(X))
+
+    def require_names(self, name: str, X: Any) -> None:
+        """Raise ValueError for as many columns of other names; warn if the names are gone.
+
+        What is no table of numbers passes.
+        """
+        given = _names(X)
+        array = _table(name, X)
+        if self.names is None or given == self.names or array is None:
+            return
+        if array.shape[1] != self.count:
+            return
+        if given is None:
+            text = f"{name}: expected columns with names, as in fit, got an array without"
+            warn_caller(text, UserWarning)
+            return
+        place = next(n for n, own in enumerate(self.names) if given[n] != own)
+        raise ValueError(
+            f"{name}: expected the columns of fit in their order, {shown(self.names[place])} at "
+            f"{place}, got {shown(given[place])}"
+        )
+
+    def read(self, name: str, X: Any) -> Any:
+        """Return a table ``(N, T)`` as series of one feature ``(N, T, 1)``; else what is given.
+
+        Raises
+        ------
+        ValueError
+            If a table has other columns.
+        """
+        array = _table(name, X)
+        if array is None:
+            return X
+        if array.shape[1] != self.count:
+            raise ValueError(
+                f"{name}: expected {counted(self.count, 'column')} as in fit, got shape "
+                f"{array.shape}; {name}[..., np.newaxis] are series of any length"
+            )
+        self.require_names(name, X)
+        return array[:, :, np.newaxis]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` reads."""
+        return {"count": self.count, "names": None if self.names is None else list(self.names)}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any], features: int) -> Columns:
+        """Return the columns that a file describes, of a model of so many features.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            If it describes none, with the field's name.
+        """
+        count, names = check_int("columns.count", settings["count"], 1), settings["names"]
+        if features not in (1, count):
+            raise ValueError(f"columns.count: expected {features} of that model, got {count}")
+        if names is None:
+            return cls(count)
+        names = check_list("columns.names", names, "str")
+        if len(names) != count or not all(isinstance(one, str) for one in names):
+            raise ValueError(f"columns.names: expected {count} str, got {shown(names)}")
+        return cls(count, tuple(names))
+
+
+class Featured:
+    """What a model tells of the features that it reads, by scikit-learn's names."""
+
+    _reader: Any
+
+    def _require_fitted(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def n_features_in_(self) -> int:
+        """How many columns the table of `fit` had; of series, how many numbers a step has."""
+        self._require_fitted()
+        columns: Columns | None = self._reader.columns
+        if columns is not None:
+            return columns.count
+        inputs = self._reader.inputs
+        if not isinstance(inputs, SeriesInputs):
+            raise AttributeError("n_features_in_: expected a model of series, got one of text")
+        return inputs.size
+
+    @property
+    def feature_names_in_(self) -> Array:
+        """The names of the columns of the table that `fit` was given, if all are str."""
+        self._require_fitted()
+        columns: Columns | None = self._reader.columns
+        if columns is None or columns.names is None:
+            raise AttributeError("feature_names_in_: expected a model fitted to named columns")
+        return np.array(columns.names, object)
+
+
+def _table(name: str, X: Any) -> Array | None:
+    """Return an array with two axes, or a table, if it is of numbers."""
+    if not isinstance(X, np.ndarray) and not is_table(X):
+        return None
+    array = read_array(name, X)
+    return array if array.ndim == 2 and array.dtype.kind in "biuf" else None
+
+
+def _names(X: Any) -> tuple[str, ...] | None:
+    if not is_table(X):
+        return None
+    names = tuple(X.columns)
+    return names if all(isinstance(name, str) for name in names) else None
