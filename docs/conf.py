@@ -30,7 +30,7 @@ html_theme = "furo"
 html_title = f"rnnfast {version}"
 html_math_renderer = "mathml"
 html_static_path = ["_static"]
-html_css_files = ["math.css"]
+html_css_files = ["pages.css"]
 
 default_role = "py:obj"
 highlight_language = "python"
