@@ -19,15 +19,18 @@ version = release = rnnfast.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "offline",
 ]
 exclude_patterns = ["_build", "tutorials/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 
 html_theme = "furo"
 html_title = f"rnnfast {version}"
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 default_role = "py:obj"
 highlight_language = "python"

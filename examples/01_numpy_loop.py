@@ -4,6 +4,8 @@ A loop in NumPy, and a kernel
 
 A recurrent network in five lines of NumPy: 100 steps of 32 features, 64 units. The layer computes
 the same numbers; how long do the two take?
+
+In the guide: :doc:`/guide/rnn`, :doc:`/guide/notation`.
 """
 
 # %%

@@ -5,6 +5,8 @@ A recurrent network step by step
 Forward, backward and update in plain NumPy, checked by finite differences, trained on a task that
 needs memory; then the same with the library's layers, which take the same path to the last few
 bits.
+
+In the guide: :doc:`/guide/bptt`, :doc:`/guide/rnn`.
 """
 
 # %%

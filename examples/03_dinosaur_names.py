@@ -3,6 +3,8 @@ Names of dinosaurs
 ==================
 
 A language model by character learns the names of a thousand dinosaurs and invents more.
+
+In the guide: :doc:`/guide/language_model`, :doc:`/guide/sampling`.
 """
 
 # %%

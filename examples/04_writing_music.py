@@ -4,6 +4,8 @@ Writing music
 
 A network that hears four voices and says which keys come next: many to many, any number of labels
 at each step, and then one to many, when it plays on by itself.
+
+In the guide: :doc:`/guide/types`, :doc:`/guide/sampling`.
 """
 
 # %%

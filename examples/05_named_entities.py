@@ -5,6 +5,8 @@ Names in sentences
 Which words are names, and of what: a person, a place, a firm? Many to many of equal lengths. The
 same word may be either, told by what stands before it or only by what follows; and most names of a
 new text have never been seen.
+
+In the guide: :doc:`/guide/tagging`, :doc:`/guide/bidirectional`.
 """
 
 # %%

@@ -4,6 +4,8 @@ Dates in many spellings
 
 "3rd of March 1997", "Mon Mar 3 1997" and "3.3.1997" become 1997-03-03: many to many with two
 lengths, an encoder that reads and a decoder that writes, and attention to see what it reads.
+
+In the guide: :doc:`/guide/attention`, :doc:`/guide/types`.
 """
 
 # %%

@@ -5,6 +5,8 @@ Spoken digits
 Sound becomes a series of spectra, and a network says which digit it was. Then whole numbers, read
 without being told where one digit ends: many frames, few symbols, and the loss that sums over all
 ways to line them up.
+
+In the guide: :doc:`/guide/ctc`.
 """
 
 # %%

@@ -4,6 +4,8 @@ Forecasting
 
 A network reads two years of a series and foretells the next one. Is it better than what one would
 say without it: "as in the last month", or "as a year ago"?
+
+In the guide: :doc:`/guide/types`, :doc:`/guide/gru`.
 """
 
 # %%

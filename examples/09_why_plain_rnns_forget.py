@@ -5,6 +5,8 @@ Why plain recurrent networks forget
 How far back do RNN, GRU and LSTM learn to look? First the gradient on its way back through time,
 then two tasks made for the question: adding two numbers that stand far apart, and a verb that
 agrees with a noun far before it.
+
+In the guide: :doc:`/guide/vanishing`, :doc:`/guide/lstm`.
 """
 
 # %%
@@ -55,10 +57,9 @@ plot_gradient_norms(
 # squared error 1/6. All cells get the same data, the same optimizer and the same number of steps.
 
 
-def train(layer, head, loss_of, batches):
-    """Learn from the last output: many to one. Return the loss of every step."""
-    optimizer = rf.Adam([layer, head], lr=0.005)
-    losses = []
+def train(layer, head, loss_of, batches, lr):
+    """Learn from the last output: many to one. Yield the loss of every step."""
+    optimizer = rf.Adam([layer, head], lr)
     for x, target in batches:
         optimizer.zero_grad()
         (a, _), backprop = layer.forward(x)
@@ -69,8 +70,7 @@ def train(layer, head, loss_of, batches):
         backprop(da)
         rf.clip_grad_norm([layer, head], 1.0)
         optimizer.step()
-        losses.append(loss)
-    return losses
+        yield loss
 
 
 def additions(count, length, seed):
@@ -86,7 +86,7 @@ length = 60
 figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
 for cell in (rf.RNN, rf.GRU, rf.LSTM):
     layer, head = cell(2, H, seed=0), rf.Linear(H, 1, seed=0)
-    losses = train(layer, head, rf.mse, additions(1500, length, seed=2))
+    losses = list(train(layer, head, rf.mse, additions(1500, length, seed=2), lr=0.005))
     error, _ = rf.mse(head(layer(test_x)[0][-1]), test_y, backward=False)
     print(f"{cell.__name__:4} mean squared error {error:.4f} after 1500 steps")
     smooth = np.convolve(losses, np.ones(25) / 25, mode="valid")
@@ -125,7 +125,7 @@ def choose(parts, count, seed):
         yield np.ascontiguousarray(x[:, chosen]), y[chosen]
 
 
-V, UNITS, SEEDS = len(vocabulary), 32, 3
+V, UNITS = len(vocabulary), 32
 
 
 def new_layer(cell, keep, seed):
@@ -141,6 +141,22 @@ def share_right(layer, head, x, y):
     return (head(layer(x)[0][-1]).argmax(axis=1) == y).mean()
 
 
+# %%
+# How many steps of training does a network need until 99 % of new verbs are right? Each learns one
+# distance only; the median of five trainings is shown, with the quickest and the slowest.
+MOST = 2500
+
+
+def steps_until_right(cell, keep, seed, train_on, test_on):
+    """Return after how many steps 99 % are right, looked at every 25; MOST if not before."""
+    layer, head = new_layer(cell, keep, seed), rf.Linear(UNITS, 2, seed=seed)
+    steps = train(layer, head, rf.cross_entropy, choose([train_on], MOST, seed), lr=0.002)
+    for step, _ in enumerate(steps, 1):
+        if step % 25 == 0 and share_right(layer, head, *test_on) >= 0.99:
+            return step
+    return MOST
+
+
 cells = {
     "RNN": (rf.RNN, None),
     "GRU": (rf.GRU, None),
@@ -148,34 +164,36 @@ cells = {
     "GRU, gate bias 3": (rf.GRU, 3),
     "LSTM, forget bias 3": (rf.LSTM, 3),
 }
-clauses = (3, 11, 19, 29, 39)
-right = {name: [] for name in cells}
-for clause in clauses:
-    x, y = prefixes(1500, clause, seed=clause)
-    test_x, test_y = prefixes(300, clause, seed=1000 + clause)
-    for name, (cell, keep) in cells.items():
-        shares = []
-        for seed in range(SEEDS):
-            layer, head = new_layer(cell, keep, seed), rf.Linear(UNITS, 2, seed=seed)
-            train(layer, head, rf.cross_entropy, choose([(x, y)], 600, seed))
-            shares.append(share_right(layer, head, test_x, test_y))
-        right[name].append(np.mean(shares))
-
-for name, shares in right.items():
-    print(f"{name:20}", "  ".join(f"{share:4.0%}" for share in shares))
-
-figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+clauses = (3, 11, 23, 39)
 distances = [clause + 4 for clause in clauses]  # words from the noun to the verb
-for name, shares in right.items():
-    axes.plot(distances, shares, "o--" if "bias" in name else "o-", label=name)
-axes.set(xlabel="words from the noun to its verb", ylabel="share that is right", xticks=distances)
-axes.set_title(f"mean of {SEEDS} trainings, each on one distance only", fontsize=10)
+needed = np.zeros((len(cells), len(clauses), 5), int)
+for column, clause in enumerate(clauses):
+    train_on, test_on = (
+        prefixes(1500, clause, seed=clause),
+        prefixes(300, clause, seed=1000 + clause),
+    )
+    for row, (cell, keep) in enumerate(cells.values()):
+        for seed in range(needed.shape[2]):
+            needed[row, column, seed] = steps_until_right(cell, keep, seed, train_on, test_on)
+
+print("words from the noun to its verb", distances)
+figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+for name, steps in zip(cells, needed, strict=True):
+    middle = np.median(steps, axis=1)
+    print(f"{name:20} steps until right", middle.astype(int), "slowest", steps.max(axis=1))
+    low, high = middle - steps.min(axis=1), steps.max(axis=1) - middle
+    style = "o--" if "bias" in name else "o-"
+    axes.errorbar(distances, middle, (low, high), fmt=style, capsize=3, label=name)
+axes.set(xlabel="words from the noun to its verb", ylabel="steps until right", xticks=distances)
+axes.set_yscale("log")
 axes.legend(fontsize=8)
 
 # %%
-# A short distance is learned by all of them, in all of their trainings; at longer ones it becomes a
-# matter of luck. Gates as they are drawn are of no help, as the first figure has told: what helps
-# is a gate that starts by keeping its memory.
+# The further away the noun, the longer it takes. Gates as they are drawn do not help: half open,
+# they lose about half of the memory in each step, and both cells need as many steps as the plain
+# network, or more. What helps is a gate that starts by keeping its memory: then the distance hardly
+# matters to the LSTM. That the plain network learns this task at all, and not the sums above, is no
+# contradiction: here it has to hold one bit, which units at their limits do, and there a number.
 #
 # Short ones first
 # ----------------
@@ -201,7 +219,7 @@ norms = {}
 for name in ("RNN", "GRU", "LSTM"):
     layer, head = new_layer(*cells[name], seed=0), rf.Linear(UNITS, 2, seed=0)
     norms[f"{name}, new"] = answer_norms(layer, head)
-    train(layer, head, rf.cross_entropy, choose(mixture, 600, seed=0))
+    list(train(layer, head, rf.cross_entropy, choose(mixture, 600, seed=0), lr=0.005))
     norms[f"{name}, trained"] = answer_norms(layer, head)
     share = share_right(layer, head, test_x, test_y)
     print(f"{name:4} {share:.0%} right at 43 words, trained on all distances together")

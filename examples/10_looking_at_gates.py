@@ -4,6 +4,8 @@ Looking at gates over a text
 
 A language model reads a text, and we look inside: which units know that a quotation is open, which
 hold the number of a noun until its verb, and what do the gates do meanwhile?
+
+In the guide: :doc:`/guide/lstm`, :doc:`/guide/gru`.
 """
 
 # %%

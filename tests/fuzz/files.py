@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gzip
 import io
 import json
 import os
@@ -20,6 +21,7 @@ import rnnfast as rf
 from rnnfast.data.audio import read_wav
 from rnnfast.data.datasets import read_text
 from rnnfast.io.tensors import read_tensors, write_tensors
+from rnnfast.text import read_vectors
 
 from .checks import Case, bits_of, require
 from .draws import Draw
@@ -202,6 +204,23 @@ def text(case: Case) -> None:
     require(isinstance(read, str) and "\r" not in read, "no text with plain line ends")
 
 
+VECTORS = "good 0.25 -1.5 2e-3\nbad .5 1 0\na 3 -0.125 7.0\nfilm 0 0 1\n"
+
+
+def vectors(case: Case) -> None:
+    """Vectors of words in a text file that is damaged."""
+    path = folder() / "vectors.txt"
+    content = case.draw.choice(("", "4 3\n")) + VECTORS
+    case.spoiled = True
+    packed = case.draw.chance(0.3)
+    text = damage(case, content.encode())
+    path.write_bytes(damage(case, gzip.compress(content.encode(), mtime=0)) if packed else text)
+    vocabulary = rf.Vocabulary(["film", "good", "dull"])
+    table, missing = case.call(read_vectors, path, vocabulary, seed=0, files=True)
+    require(np.isfinite(table).all() and len(table) == 3, "no finite table")
+    require("dull" in missing and len(missing) < 3, "tokens found that are not there")
+
+
 def _named(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
     function.__qualname__ = name
     return function
@@ -323,6 +342,7 @@ def _edit_one(case: Case, value: Any, where: str) -> Any:
 
 _CASES: list[tuple[float, Callable[[Case], None]]] = [
     (6, model), (2, checkpoint), (2, vocabulary), (1, sound), (0.5, text),
+    (0.5, vectors),
 ]  # fmt: skip
 
 

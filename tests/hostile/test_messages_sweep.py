@@ -184,6 +184,11 @@ def a_vocabulary() -> str:
     return "a vocabulary"
 
 
+def some_vectors() -> str:
+    Path("some vectors").write_text("a 1 2\n")
+    return "some vectors"
+
+
 SENTENCES = {"source": lambda: ["a", "b"], "target": lambda: ["c", "d"]}
 
 # What an argument of a name is, when all is well.
@@ -289,6 +294,7 @@ OF: dict[str, dict[str, Callable[[], Any]]] = {
     "rf.metrics.error_rate": {"true": lambda: ["ab"], "predicted": lambda: ["b"]},
     "rf.data.bucket_by_length": {"lengths": lambda: [3, 2, 1]},
     "rf.data.read_text": {"path": a_vocabulary},
+    "rf.text.read_vectors": {"path": some_vectors, "vocabulary": lambda: rf.Vocabulary(["a"])},
     "rf.diagnostics.gate_summary": {
         "layers": lambda: rf.diagnostics.gate_activations(rf.LSTM(3, 4), zoo.X)
     },

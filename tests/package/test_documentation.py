@@ -55,6 +55,27 @@ def test_pages_with_examples_are_found():
     assert {page.name for page in PAGES if examples(page)} >= {"README.md", "quickstart.rst"}
 
 
+CHAPTERS = [
+    page.relative_to(DOCS).with_suffix("").as_posix()
+    for page in sorted(DOCS.glob("guide/**/*.rst"))
+    if page.stem != "index"
+]
+TUTORIALS = [f"tutorials/{script.stem}" for script in sorted(ROOT.glob("examples/*.py"))]
+LINK = re.compile(r":doc:`(?:[^`<]*<)?/?([\w./]+)>?`")
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_chapters_of_the_guide_link_to_tutorials(page):
+    links = LINK.findall((DOCS / f"{page}.rst").read_text("utf-8"))
+    assert set(links) & set(TUTORIALS)
+
+
+@pytest.mark.parametrize("page", TUTORIALS)
+def test_tutorials_link_to_the_guide(page):
+    links = LINK.findall((ROOT / "examples" / f"{Path(page).name}.py").read_text("utf-8"))
+    assert set(links) & set(CHAPTERS)
+
+
 def entries():
     """Return the names that tables of the API's pages have, in full."""
     found = []

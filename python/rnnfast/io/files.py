@@ -163,7 +163,7 @@ def read_utf8(path: FilePath) -> str:
 
 def decode_utf8(name: str, data: bytes) -> str:
     """Return the text of bytes, as `read_utf8` reads it; ValueError with ``name`` if it is none."""
-    kind = _kind_of(data)
+    kind = kind_of(data)
     if kind is not None:
         raise ValueError(f"{name}: expected UTF-8 text, got {kind}")
     try:
@@ -195,7 +195,7 @@ _BEGINNINGS = (
 )
 
 
-def _kind_of(data: bytes) -> str | None:
+def kind_of(data: bytes) -> str | None:
     """Return what a file is that is no text in UTF-8, and the cure; None: it may be one."""
     for beginning, kind in _BEGINNINGS:
         # A text may begin with these letters: an archive has bytes that no text has.

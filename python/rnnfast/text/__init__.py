@@ -7,6 +7,7 @@ from rnnfast.text.tokenizers import (
     split_lines,
     tokenizer_from_dict,
 )
+from rnnfast.text.vectors import read_vectors
 from rnnfast.text.vocabulary import Vocabulary
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Tokenizer",
     "Vocabulary",
     "WordTokenizer",
+    "read_vectors",
     "split_lines",
     "tokenizer_from_dict",
 ]
