@@ -33,7 +33,7 @@ std::shared_ptr<const PackedLinear> Linear::packed() {
       const std::int64_t bytes =
           table.packed_size(I_, O_) * static_cast<std::int64_t>(sizeof(Scalar));
       auto fresh = std::make_shared<PackedLinear>();
-      fresh->memory.reset(std::aligned_alloc(64, static_cast<std::size_t>(bytes + 63) / 64 * 64));
+      fresh->memory.reset(aligned_allocate(64, static_cast<std::size_t>(bytes)));
       if (!fresh->memory) throw std::bad_alloc();
       packed_ = fresh;
     }

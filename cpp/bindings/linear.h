@@ -13,7 +13,7 @@ namespace rnnfast {
 // share it; it is never changed under them.
 struct PackedLinear {
   std::int64_t version = -1;
-  std::unique_ptr<void, void (*)(void*)> memory{nullptr, std::free};
+  std::unique_ptr<void, void (*)(void*)> memory{nullptr, aligned_free};
 
   template <class Scalar>
   const Scalar* data() const {

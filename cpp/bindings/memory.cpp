@@ -1,8 +1,15 @@
 #include "bindings/memory.h"
 
 #include <pybind11/pybind11.h>
-#include <sys/resource.h>
-#include <unistd.h>
+#if defined(_WIN32)
+  #if !defined(NOMINMAX)
+    #define NOMINMAX
+  #endif
+  #include <windows.h>
+#else
+  #include <sys/resource.h>
+  #include <unistd.h>
+#endif
 #if defined(__linux__)
   #include <sys/sysinfo.h>
 #endif
@@ -23,8 +30,14 @@ double machine_memory() {
     return (static_cast<double>(info.totalram) + static_cast<double>(info.totalswap)) *
            static_cast<double>(info.mem_unit);
 #endif
+#if defined(_WIN32)
+  MEMORYSTATUSEX status = {};
+  status.dwLength = sizeof status;
+  if (GlobalMemoryStatusEx(&status) != 0) return static_cast<double>(status.ullTotalPageFile);
+#else
   const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
   if (pages > 0 && size > 0) return static_cast<double>(pages) * static_cast<double>(size);
+#endif
   return 0x1p47;  // what processors address
 }
 
@@ -41,9 +54,11 @@ double container_memory() {
 
 double memory_limit() {
   static const double there_is = std::min(machine_memory(), container_memory());
+#if !defined(_WIN32)
   rlimit held;
   if (getrlimit(RLIMIT_AS, &held) == 0 && held.rlim_cur != RLIM_INFINITY)
     return std::min(there_is, static_cast<double>(held.rlim_cur));
+#endif
   return there_is;
 }
 

@@ -1,6 +1,8 @@
 #include "bindings/mutex.h"
 
-#include <pthread.h>
+#if !defined(_WIN32)
+  #include <pthread.h>
+#endif
 
 #include <atomic>
 #include <new>
@@ -50,7 +52,9 @@ int fork_generation() { return generation.load(std::memory_order_relaxed); }
 
 void watch_forks(void (*in_child)()) {
   then = in_child;
+#if !defined(_WIN32)  // which has no fork
   pthread_atfork(Mutexes::before_fork, Mutexes::in_parent, Mutexes::in_child);
+#endif
 }
 
 }  // namespace rnnfast

@@ -11,7 +11,7 @@ namespace {
 
 void* zeroed(std::size_t bytes) {
   const std::size_t rounded = (bytes + 63) / 64 * 64 + 64;
-  void* p = std::aligned_alloc(64, rounded);
+  void* p = aligned_allocate(64, rounded);
   if (p == nullptr)
     throw_memory_error("parameters: their memory needs " +
                        text_of_bytes(static_cast<double>(rounded)) + ", more than there is");

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
@@ -11,6 +10,7 @@
 #include "bindings/arrays.h"
 #include "bindings/mutex.h"
 #include "bindings/row_gradients.h"
+#include "kernels/abi/aligned.h"
 
 namespace rnnfast {
 
@@ -57,7 +57,7 @@ class ParameterBuffer {
 
  private:
   struct Free {
-    void operator()(void* p) const { std::free(p); }
+    void operator()(void* p) const { aligned_free(p); }
   };
   std::int64_t size_;
   bool is_double_;

@@ -1,6 +1,8 @@
 // The Python face of one instruction set's kernels: an empty module that carries the table.
 #include <Python.h>
-#include <pthread.h>
+#if !defined(_WIN32)
+  #include <pthread.h>
+#endif
 
 #include "kernels/abi/table.h"
 #include "kernels/core/memory.h"
@@ -15,6 +17,9 @@ namespace {
 using rnnfast::Crew;
 using rnnfast::Memory;
 
+#if defined(_WIN32)  // which has no fork
+bool watch_forks() { return true; }
+#else
 void before_fork() {
   Crew::before_fork();
   Memory::before_fork();
@@ -25,9 +30,14 @@ void in_child() {
   Crew::in_child();
 }
 
-int add_table(PyObject* module) {
+bool watch_forks() {
   static const int registered = pthread_atfork(before_fork, in_parent, in_child);
-  if (registered != 0) return PyErr_NoMemory(), -1;
+  return registered == 0;
+}
+#endif
+
+int add_table(PyObject* module) {
+  if (!watch_forks()) return PyErr_NoMemory(), -1;
   PyObject* capsule = PyCapsule_New(const_cast<rnnfast::KernelTable*>(&rnnfast::kernel_table),
                                     rnnfast::kTableCapsule, nullptr);
   if (capsule == nullptr) return -1;

@@ -90,7 +90,8 @@ TYPED_TEST(MultiplyTest, EveryOperandStartAndNumberOfThreads) {
   for (const std::int64_t M : kSizes)
     for (const std::int64_t N : kSizes)
       for (const std::int64_t K : kSizes) sizes.emplace_back(M, N, K);
-  for (const auto& [M, N, K] : sizes) {
+  for (const auto& size : sizes) {
+    const std::int64_t M = std::get<0>(size), N = std::get<1>(size), K = std::get<2>(size);
     const std::int64_t gap = 3;  // between the rows of C
     const auto a = whole_numbers<Scalar>(M * K, 1), b = whole_numbers<Scalar>(K * N, 2),
                before = whole_numbers<Scalar>(M * (N + gap), 3),

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_changelog_has_the_version():
     assert f"## [{rnnfast.__version__}]" in changelog
 
 
+def test_recipe_for_conda_has_the_version_and_the_requirements():
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    (line,) = re.findall(r"^dependencies = \[(.+)\]$", project, re.MULTILINE)
+    needs = {need.replace(">=", " >=") for need in re.findall(r'"([^"]+)"', line)}
+    assert len(needs) == 3
+    recipe = (ROOT / "packaging" / "conda" / "recipe.yaml").read_text("utf-8")
+    assert f'version: "{rnnfast.__version__}"' in recipe
+    (run,) = re.findall(r"^  run:\n((?:    - .+\n)+)", recipe, re.MULTILINE)
+    assert set(re.findall(r"- (.+)", run)) == {"python", *needs}
+
+
 # Names and imports
 
 
@@ -100,11 +112,15 @@ def test_distribution_holds_no_more_than_the_package():
         pytest.skip("the source tree is in use, not an installed distribution")
     files = importlib.metadata.files("rnnfast")
     assert files is not None
-    folders = {file.parts[0] for file in files if file.parts[0] not in ("..", "bin")}
+    # What a wheel brings of OpenMP lies beside the package; on macOS, in a folder of its own in it.
+    libraries = [file for file in files if {"rnnfast.libs", ".dylibs"} & set(file.parts)]
+    own = [file for file in files if file not in libraries]
+    folders = {file.parts[0] for file in own if file.parts[0] not in ("..", "bin")}
     assert folders == {"rnnfast", f"rnnfast-{rnnfast.__version__}.dist-info"}
-    suffixes = {file.suffix for file in files if file.parts[0] == "rnnfast"}
-    assert suffixes - {".pyc"} == {".py", ".pyi", ".typed", ".txt", ".so"}
-    modules = {file.name.partition(".")[0] for file in files if file.suffix == ".so"}
+    compiled = Path(EXTENSION_SUFFIXES[0]).suffix
+    suffixes = {file.suffix for file in own if file.parts[0] == "rnnfast"}
+    assert suffixes - {".pyc"} == {".py", ".pyi", ".typed", ".txt", compiled}
+    modules = {file.name.partition(".")[0] for file in own if file.suffix == compiled}
     assert modules - {"_kernels_v3", "_kernels_v4"} == {"_core", "_kernels_v1"}
 
 

@@ -81,6 +81,17 @@ RNNFAST_INLINE Vec<double> power_of_two<double>(const Vec<double>&, const Vec<do
   const __m128i bits = _mm_slli_epi64(_mm_castpd_si128(shifted), 52);
   return _mm_castsi128_pd(_mm_add_epi64(bits, _mm_set1_epi64x(1023ll << 52)));
 }
+#elif defined(__aarch64__)
+template <>
+RNNFAST_INLINE Vec<float> power_of_two<float>(const Vec<float>&, const Vec<float>& shifted) {
+  const int32x4_t bits = vshlq_n_s32(vreinterpretq_s32_f32(shifted), 23);
+  return vreinterpretq_f32_s32(vaddq_s32(bits, vdupq_n_s32(127 << 23)));
+}
+template <>
+RNNFAST_INLINE Vec<double> power_of_two<double>(const Vec<double>&, const Vec<double>& shifted) {
+  const int64x2_t bits = vshlq_n_s64(vreinterpretq_s64_f64(shifted), 52);
+  return vreinterpretq_f64_s64(vaddq_s64(bits, vdupq_n_s64(1023ll << 52)));
+}
 #else
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> power_of_two(const Vec<Scalar>& n, const Vec<Scalar>&) {
@@ -162,11 +173,8 @@ RNNFAST_INLINE Reduced<Scalar> reduce(const Vec<Scalar>& x) {
 // scale (1 + expm1). Rounded twice, a small product of the two would be flushed to zero.
 template <class V>
 RNNFAST_INLINE V scaled_exp(const V& scale, const V& expm1) {
-#if defined(__FMA__)
-  return madd(scale, expm1, scale);
-#else
+  if constexpr (kFused) return madd(scale, expm1, scale);
   return mul(scale, add(splat<V>(1), expm1));
-#endif
 }
 
 }  // namespace detail

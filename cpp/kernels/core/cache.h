@@ -1,7 +1,9 @@
 // The machine's caches.
 #pragma once
 
-#include <unistd.h>
+#if !defined(_WIN32)
+  #include <unistd.h>
+#endif
 
 #include <cstdint>
 

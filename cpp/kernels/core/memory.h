@@ -4,12 +4,13 @@
 
 #include <atomic>
 #include <cstddef>
-#include <cstdlib>
 #include <mutex>
 
 #if defined(__linux__)
   #include <sys/mman.h>
 #endif
+
+#include "kernels/abi/aligned.h"
 
 namespace rnnfast {
 
@@ -18,17 +19,14 @@ class Memory {
   // At least `bytes`, aligned to a pair of cache lines, or to a huge page where that is worth it;
   // null if there is not so much. `bytes` becomes what was given.
   static void* take(std::size_t& bytes) {
-    if (kWatched) {
-      void* exact = nullptr;
-      return posix_memalign(&exact, kPair, bytes) == 0 ? exact : nullptr;
-    }
+    if (kWatched) return aligned_allocate(kPair, bytes);
     const std::size_t alignment = bytes >= 2 * kHuge ? kHuge : kPair;
     bytes = (bytes + alignment - 1) / alignment * alignment;
     if (void* kept = reuse(bytes)) return kept;
-    void* fresh = std::aligned_alloc(alignment, bytes);
+    void* fresh = aligned_allocate(alignment, bytes);
     if (fresh == nullptr) {  // perhaps there is enough without what is kept
       release();
-      fresh = std::aligned_alloc(alignment, bytes);
+      fresh = aligned_allocate(alignment, bytes);
       if (fresh == nullptr) miss(static_cast<double>(bytes));
     }
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
@@ -39,9 +37,9 @@ class Memory {
 
   static void give(void* data, std::size_t bytes) {
     if (data == nullptr) return;
-    if (kWatched || bytes < kLeast || bytes > kMost) return std::free(data);
+    if (kWatched || bytes < kLeast || bytes > kMost) return aligned_free(data);
     const Lock lock;
-    if (!lock.held()) return std::free(data);
+    if (!lock.held()) return aligned_free(data);
     while (count_ == kPieces || total_ + bytes > kMost) drop(0);
     pieces_[count_++] = {data, bytes};
     total_ += bytes;
@@ -109,7 +107,7 @@ class Memory {
     while (lock.held() && count_ > 0) drop(0);
   }
   static void drop(int i) {
-    std::free(pieces_[i].data);
+    aligned_free(pieces_[i].data);
     remove(i);
   }
   static void remove(int i) {

@@ -10,6 +10,8 @@
 
 #if defined(__SSE2__)
   #include <immintrin.h>
+#elif defined(__aarch64__)
+  #include <arm_neon.h>
 #endif
 
 #define RNNFAST_INLINE inline __attribute__((always_inline))
@@ -74,7 +76,12 @@ template <class V>
 RNNFAST_INLINE V mul(const V& a, const V& b) {
   return Eigen::internal::pmul(a, b);
 }
-// a * b + c, rounded once where the instruction set can.
+// a * b + c, rounded once where the instruction set can (`kFused`).
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+constexpr bool kFused = true;
+#else
+constexpr bool kFused = false;
+#endif
 template <class V>
 RNNFAST_INLINE V madd(const V& a, const V& b, const V& c) {
   return Eigen::internal::pmadd(a, b, c);
@@ -218,8 +225,17 @@ class FlushSubnormals {
 
  private:
   unsigned saved_;
+#elif defined(__aarch64__)
+  FlushSubnormals() {
+    __asm__ volatile("mrs %0, fpcr" : "=r"(saved_));
+    __asm__ volatile("msr fpcr, %0" : : "r"(saved_ | std::uint64_t(1) << 24) : "memory");
+  }
+  ~FlushSubnormals() { __asm__ volatile("msr fpcr, %0" : : "r"(saved_) : "memory"); }
+
+ private:
+  std::uint64_t saved_;
 #else
-  FlushSubnormals() = default;
+  FlushSubnormals() {}
 #endif
  public:
   FlushSubnormals(const FlushSubnormals&) = delete;

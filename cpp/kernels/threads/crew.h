@@ -7,7 +7,6 @@
 #pragma once
 
 #include <omp.h>
-#include <pthread.h>
 #if defined(__linux__)
   #include <sched.h>
   #include <sys/syscall.h>
@@ -16,6 +15,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
 
 namespace rnnfast {
 
@@ -47,7 +49,7 @@ class Crew {
   // Threads that begin, wait until all have begun, and end.
   class Trial {
    public:
-    Trial() { pthread_mutex_lock(&gate_); }
+    Trial() { gate_.lock(); }
     Trial(const Trial&) = delete;
     Trial& operator=(const Trial&) = delete;
 
@@ -55,9 +57,9 @@ class Crew {
     int start(int count) {
       count = std::min(count, kMost);
       int begun = 0;
-      while (begun < count && pthread_create(&threads_[begun], nullptr, &run, this) == 0) ++begun;
-      pthread_mutex_unlock(&gate_);
-      for (int i = 0; i < begun; ++i) pthread_join(threads_[i], nullptr);
+      while (begun < count && begin(threads_[begun])) ++begun;
+      gate_.unlock();
+      for (int i = 0; i < begun; ++i) threads_[i].join();
 #if defined(__linux__)
       // A thread that was joined still counts until the system has forgotten it, soon.
       int patience = 100000;
@@ -68,18 +70,25 @@ class Crew {
     }
 
    private:
-    static void* run(void* given) {
-      Trial& trial = *static_cast<Trial*>(given);
-#if defined(__linux__)
-      trial.numbers_[trial.told_++] = static_cast<int>(syscall(SYS_gettid));
-#endif
-      pthread_mutex_lock(&trial.gate_);
-      pthread_mutex_unlock(&trial.gate_);
-      return nullptr;
+    // Whether it could be had.
+    bool begin(std::thread& thread) {
+      try {
+        thread = std::thread(&Trial::run, this);
+      } catch (const std::exception&) {  // the system's limit, or no memory
+        return false;
+      }
+      return true;
     }
 
-    pthread_mutex_t gate_ = PTHREAD_MUTEX_INITIALIZER;
-    pthread_t threads_[kMost];
+    void run() {
+#if defined(__linux__)
+      numbers_[told_++] = static_cast<int>(syscall(SYS_gettid));
+#endif
+      const std::scoped_lock lock(gate_);
+    }
+
+    std::mutex gate_;
+    std::thread threads_[kMost];
     int numbers_[kMost];  // what the system calls them
     std::atomic<int> told_{0};
   };

@@ -7,9 +7,9 @@
 // threads that have not begun sleeps, and those that find themselves on its core leave it.
 #pragma once
 
-#include <sched.h>
 #if defined(__linux__)
   #include <linux/futex.h>
+  #include <sched.h>
   #include <sys/syscall.h>
   #include <time.h>
   #include <unistd.h>
@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <thread>
 
 #include "kernels/core/simd.h"
 
@@ -47,7 +48,7 @@ inline void wake_all(std::atomic<std::uint32_t>& word) {
 #else
 inline int current_cpu() { return -1; }
 inline void leave_cpu(int) {}
-inline void sleep_on(std::atomic<std::uint32_t>&, std::uint32_t) { sched_yield(); }
+inline void sleep_on(std::atomic<std::uint32_t>&, std::uint32_t) { std::this_thread::yield(); }
 inline void wake_all(std::atomic<std::uint32_t>&) {}
 #endif
 
@@ -70,7 +71,7 @@ class Meeting {
     last_cpu_.store(current_cpu(), std::memory_order_relaxed);
     if (!asleep_.load(std::memory_order_seq_cst)) return;
     wake_all(come_);
-    sched_yield();  // to one that woke up on this core, so that it can leave
+    std::this_thread::yield();  // to one that woke up on this core, so that it can leave
   }
   static void end() { here() = nullptr; }
 
@@ -99,17 +100,24 @@ class Meeting {
   std::atomic<bool> asleep_{false};
 };
 
+// Takes some nanoseconds and little of what a core's other threads could use.
+inline void relax() {
+#if defined(__SSE2__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");  // `yield` takes no time at all
+#endif
+}
+
 template <class Done>
 void wait_until(const Done& done) {
   constexpr int sign_of_sleep = 200, patience = 2000;  // 10 and 90 microseconds
   for (int spins = 0; spins < patience; ++spins) {
     if (done()) return;
     if (spins == sign_of_sleep) Meeting::wait();
-#if defined(__SSE2__)
-    _mm_pause();
-#endif
+    relax();
   }
-  while (!done()) sched_yield();
+  while (!done()) std::this_thread::yield();
 }
 
 // All of `size` threads arrive before any goes on.

@@ -18,7 +18,7 @@ enum class Peephole { none, current, previous };  // which c the output gate see
 
 template <Peephole peephole>
 struct Lstm {
-  static constexpr const char* names[] = {"lstm", "lstm_peephole", "lstm_peephole_previous"};
+  static constexpr const char* names[3] = {"lstm", "lstm_peephole", "lstm_peephole_previous"};
   static constexpr CellDescriptor descriptor =
       CellDescriptor(names[static_cast<int>(peephole)], "ifgo")
           .with_input("ifgo")
