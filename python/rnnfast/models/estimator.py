@@ -218,7 +218,7 @@ class Estimator(RecurrentModel, base=True):
         learn from, those to measure on, if any, and what a network that has learned nothing loses
         on these, or on those; None: not known.
         """
-        tokenizer = self._options(TokenOptions).tokenizer()
+        tokenizer = self._options(TokenOptions).splitter()
 
         def read(name: str, X: Any) -> Sequences:
             return read_sequences(name, X, tokenizer)
@@ -313,7 +313,7 @@ class Estimator(RecurrentModel, base=True):
         """Set what `_learned` gave, and make the layers."""
         super()._restore(learned)
         self._reader = Reader.from_dict(
-            learned, WordOptions in self._groups, self._reads_backwards()
+            learned, WordOptions in self._groups, self._reads_backwards(), self.tokenizer
         )
         self._codec = self._make_codec().restore(learned, self._reader.inputs)
         self.network_ = self._make_network(np.random.default_rng(0))

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnnfast._checks import among, check_options
 from rnnfast._checks.arrays import as_numbers, check_float_dtype, constant_columns
 from rnnfast._checks.messages import shown
 from rnnfast.models.parts.sequences import Sequences, common_dtype, read_sequences
+from rnnfast.models.parts.tokens import (
+    check_vocabulary,
+    learn_vocabulary,
+    saved_tokenizer,
+    tokenizer_to_save,
+)
 from rnnfast.nn.module import Array
-from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer, tokenizer_from_dict
+from rnnfast.text.tokenizers import CharTokenizer, Tokenizer
 from rnnfast.text.vocabulary import Vocabulary
-
-
-def make_tokenizer(
-    level: str, options: Mapping[str, Any] | None = None
-) -> CharTokenizer | WordTokenizer:
-    """Make a tokenizer from a model's hyperparameters.
-
-    Parameters
-    ----------
-    level : {"char", "word"}
-        What a token is.
-    options : mapping, optional
-        What `CharTokenizer` or `WordTokenizer` take.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the level or an option is not one of those.
-    """
-    if not among(level, ("char", "word")):
-        raise ValueError(f"level: expected 'char' or 'word', got {shown(level)}")
-    kind = CharTokenizer if level == "char" else WordTokenizer
-    allowed = list(inspect.signature(kind).parameters)
-    given = check_options("tokenizer_options", options, allowed, level)
-    try:
-        return kind(**given)
-    except TypeError as error:
-        raise ValueError(f"tokenizer_options: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -58,7 +34,7 @@ class TokenInputs:
         A token that it lacks reads as ``<UNK>``, also if all tokens of a sequence do.
     """
 
-    tokenizer: CharTokenizer | WordTokenizer
+    tokenizer: Tokenizer
     vocabulary: Vocabulary
 
     @property
@@ -83,7 +59,7 @@ class TokenInputs:
         """Return what `inputs_from_dict` reads."""
         return {
             "type": "tokens",
-            "tokenizer": self.tokenizer.to_dict(),
+            "tokenizer": tokenizer_to_save(self.tokenizer),
             "vocabulary": self.vocabulary.to_json(),
         }
 
@@ -201,7 +177,7 @@ Inputs: TypeAlias = TokenInputs | SeriesInputs
 def learn_inputs(
     name: str,
     sequences: Sequences,
-    tokenizer: CharTokenizer | WordTokenizer,
+    tokenizer: Tokenizer,
     *,
     max_vocabulary_size: int | None = None,
     min_count: int = 1,
@@ -239,7 +215,9 @@ def learn_inputs(
     if isinstance(sequences[0], np.ndarray):
         arrays = [array for array in sequences if isinstance(array, np.ndarray)]
         return SeriesInputs.learn(arrays, standardize, dtype, rounding)
-    vocabulary = Vocabulary.from_tokens(
+    vocabulary = learn_vocabulary(
+        name,
+        tokenizer,
         (token for tokens in sequences for token in tokens),
         max_size=max_vocabulary_size,
         min_count=min_count,
@@ -248,8 +226,8 @@ def learn_inputs(
     return TokenInputs(tokenizer, vocabulary)
 
 
-def inputs_from_dict(settings: Mapping[str, Any]) -> Inputs:
-    """Make the inputs whose `to_dict` gave the settings.
+def inputs_from_dict(settings: Mapping[str, Any], given: Any = None) -> Inputs:
+    """Make the inputs whose `to_dict` gave the settings; ``given`` as `saved_tokenizer` takes it.
 
     Raises
     ------
@@ -257,10 +235,9 @@ def inputs_from_dict(settings: Mapping[str, Any]) -> Inputs:
         If the settings are not those of inputs.
     """
     if settings["type"] == "tokens":
-        return TokenInputs(
-            tokenizer_from_dict(settings["tokenizer"]),
-            Vocabulary.from_json(settings["vocabulary"]),
-        )
+        tokenizer = saved_tokenizer(settings["tokenizer"], given)
+        vocabulary = Vocabulary.from_json(settings["vocabulary"])
+        return TokenInputs(tokenizer, check_vocabulary(tokenizer, vocabulary))
     if settings["type"] != "series":
         raise ValueError(
             f"inputs: expected the type 'tokens' or 'series', got {shown(settings['type'])}"

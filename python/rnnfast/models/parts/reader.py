@@ -62,11 +62,16 @@ class Reader:
         return described
 
     @classmethod
-    def from_dict(cls, learned: Mapping[str, Any], of_words: bool, reverse: bool) -> Reader:
-        """Return the reader that a file describes; raise if it describes none."""
+    def from_dict(
+        cls, learned: Mapping[str, Any], of_words: bool, reverse: bool, tokenizer: Any = None
+    ) -> Reader:
+        """Return the reader that a file describes; raise if it describes none.
+
+        The tokenizer is the model's hyperparameter.
+        """
         words = learned["words"] if of_words else None
         return cls(
-            inputs_from_dict(learned["inputs"]),
+            inputs_from_dict(learned["inputs"], tokenizer),
             None if words is None else WordFeatures.from_dict(words),
             reverse,
         )

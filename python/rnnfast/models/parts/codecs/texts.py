@@ -32,7 +32,7 @@ from rnnfast.models.parts.sequences import as_list, read_sequences
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import require_no_end, require_strings
-from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
+from rnnfast.text.tokenizers import Tokenizer
 from rnnfast.text.vocabulary import Vocabulary
 
 # What y may be, for messages.
@@ -43,7 +43,7 @@ _WHAT = "a list of str or of token lists"
 class TextCodec(Codec):
     """Base of the codecs of token sequences, or of text, which `writer` splits and joins."""
 
-    writer: CharTokenizer | WordTokenizer
+    writer: Tokenizer
     writes_text: bool = False
 
     def read(self, name: str, y: Any) -> list[list[str]]:
@@ -229,7 +229,8 @@ class TokenCodec(TextCodec):
         }
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> TokenCodec:
-        targets = inputs_from_dict(learned["targets"])
+        given = None if self.tokens is None else self.tokens.tokenizer
+        targets = inputs_from_dict(learned["targets"], given)
         assert isinstance(targets, TokenInputs)
         return replace(
             self,
