@@ -22,7 +22,6 @@ from rnnfast.data.datasets import read_text
 from rnnfast.io.tensors import read_tensors, write_tensors
 
 from .checks import Case, bits_of, require
-from .draws import Draw
 
 RNG = np.random.default_rng(0)
 SMALL: dict[str, Any] = {"hidden_size": 4, "epochs": 1, "verbose": 0, "seed": 0, "batch_size": 4}
@@ -321,11 +320,6 @@ def _edit_one(case: Case, value: Any, where: str) -> Any:
     return other
 
 
-_CASES: list[tuple[float, Callable[[Case], None]]] = [
+CASES: list[tuple[float, Callable[[Case], None]]] = [
     (6, model), (2, checkpoint), (2, vocabulary), (1, sound), (0.5, text),
 ]  # fmt: skip
-
-
-def choose(draw: Draw) -> Callable[[Case], None]:
-    """Draw a kind of file by its weight."""
-    return draw.weighted(_CASES)

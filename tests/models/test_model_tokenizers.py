@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,67 @@ def test_options_that_a_tokenizer_decides(options: dict[str, Any], message: str)
 def test_what_is_no_tokenizer(bad: Any) -> None:
     with pytest.raises(TypeError, match=r"^tokenizer: expected a tokenizer: one of rnnfast.text"):
         make(bad).fit("the cat sat", verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "message"),
+    [
+        ("tokenize", iter("ab"), "its tokenize to give a list of str, got str_"),
+        ("tokenize", np.array(["a"]), "its tokenize to give a list of str, got ndarray"),
+        ("tokenize", "ab", "its tokenize to give a list of str, got str"),
+        ("tokenize", None, "its tokenize to give a list of str, got NoneType"),
+        ("tokenize", ["a", 1], "every token to be a str, got 1"),
+        ("detokenize", ["a"], "its detokenize to give a str, got list"),
+    ],
+)
+def test_what_a_tokenizer_of_ones_own_gives(method: str, given: Any, message: str) -> None:
+    pairs = Pairs()
+    message = f"^tokenizer: expected {message}"
+    lm = make(pairs, lines=True).fit(LINES, epochs=1, verbose=0)
+    translator = rf.Seq2Seq(tokenizer=pairs, **FITTING).fit(X, Y)
+    setattr(pairs, method, lambda _: given)
+    for ask in (lambda: lm.sample(prefix="the", max_length=2), lambda: translator.predict(X)):
+        with pytest.raises(TypeError, match=message):
+            ask()
+    if method == "tokenize":
+        with pytest.raises(TypeError, match=message):
+            lm.fit(LINES, verbose=0)
+        with pytest.raises(TypeError, match=message):
+            lm.log_prob("the")
+
+
+def test_what_cannot_be_saved_is_told_before_training() -> None:
+    pairs = Pairs()
+    pairs.to_dict = lambda: {"type": "tests.pairs", "known": {1}}  # type: ignore[method-assign]
+    steps: list[Any] = []
+    with pytest.raises(
+        TypeError, match=r"^tokenizer: expected settings from its to_dict that JSON"
+    ):
+        make(pairs, lines=True).fit(LINES, verbose=0, callbacks=[steps.append])
+    assert not steps
+
+
+def test_tuples_are_lists_of_tokens() -> None:
+    pairs = Pairs()
+    lm = make(pairs, lines=True).fit(LINES, epochs=1, verbose=0)
+    expected = lm.log_prob("the cat"), lm.sample(prefix="the ", max_length=4, seed=0)
+    pairs.tokenize = lambda text: (*Pairs().tokenize(text),)  # type: ignore[assignment, method-assign, return-value]
+    assert (lm.log_prob("the cat"), lm.sample(prefix="the ", max_length=4, seed=0)) == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_clone_of_scikit_learn(kind: str) -> None:
+    base = pytest.importorskip("sklearn.base")
+    model = rf.SequenceClassifier(tokenizer=tokenizer_of(kind), **FITTING)
+    twin = base.clone(model).fit(X, Y)
+    assert np.array_equal(twin.predict_proba(X), model.fit(X, Y).predict_proba(X))
+
+
+def test_threads_share_a_tokenizer() -> None:
+    lm = make(tokenizer_of("bytes"), lines=True).fit(LINES, epochs=1, verbose=0)
+    with ThreadPoolExecutor(4) as pool:
+        answers = [*pool.map(lambda _: lm.log_prob("the cat sat"), range(40))]
+    assert set(answers) == {lm.log_prob("the cat sat")}
 
 
 def test_a_line_with_the_token_that_ends_it_is_refused() -> None:

@@ -16,6 +16,7 @@ from rnnfast.text import (
     CharTokenizer,
     HuggingFaceTokenizer,
     SentencePieceTokenizer,
+    WordTokenizer,
     read_tokenizer,
     register_tokenizer,
     tokenizer_from_dict,
@@ -177,6 +178,20 @@ def test_what_would_leave_characters_out_is_refused() -> None:
     silent.pre_tokenizer = splitters.ByteLevel()
     with pytest.raises(ValueError, match=message):
         HuggingFaceTokenizer(silent)
+    all_bytes = splitters.ByteLevel.alphabet()
+    ids = {byte: number for number, byte in enumerate(all_bytes)}
+    named = package.Tokenizer(models.BPE(ids, []))
+    named.normalizer = package.normalizers.Replace("ByteLevel", '"type":"ByteLevel"')
+    ending = package.Tokenizer(models.BPE(ids, [], end_of_word_suffix="</w>"))
+    ending.pre_tokenizer = splitters.ByteLevel()
+    assert ending.encode("ab").tokens == ["Ġ", "a"]
+    for leaving_out in (named, ending):
+        with pytest.raises(ValueError, match=message):
+            HuggingFaceTokenizer(leaving_out)
+    ends = {f"{byte}</w>": 256 + number for number, byte in enumerate(all_bytes)}
+    whole = package.Tokenizer(models.BPE({**ids, **ends}, [], end_of_word_suffix="</w>"))
+    whole.pre_tokenizer = splitters.Sequence([splitters.Digits(), splitters.ByteLevel()])
+    assert HuggingFaceTokenizer(whole).tokenize("ab") == ["Ġ", "a", "b</w>"]
     with_unknown = package.Tokenizer(models.BPE({"a": 0, "?": 1}, [], unk_token="?"))
     assert HuggingFaceTokenizer(with_unknown).tokenize("ab") == ["a", "?"]
     fallback = {f"<0x{byte:02X}>": byte for byte in range(256)}
@@ -258,6 +273,15 @@ def test_bad_input(kind: str) -> None:
             tokenizer_from_dict(bad)
 
 
+def test_a_decoder_that_breaks_off() -> None:
+    package = pytest.importorskip("tokenizers")
+    peer = word_level()
+    peer.decoder = package.decoders.Strip("a", 0, 9)
+    tokenizer = HuggingFaceTokenizer(peer)
+    with pytest.raises(ValueError, match=r"^tokens: expected what the tokenizer can join \(index"):
+        tokenizer.detokenize(["a"])
+
+
 @pytest.mark.parametrize("package", ["tokenizers", "sentencepiece"])
 def test_a_missing_package_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
@@ -284,6 +308,19 @@ def test_types_of_ones_own() -> None:
         register_tokenizer(1, Pairs.from_dict)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^from_dict: expected a function, got str"):
         register_tokenizer("tests.other", "x")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"expected settings from its to_dict that JSON can hold"):
+        pairs.to_dict = lambda: {"type": "tests.pairs", "known": {1}}  # type: ignore[method-assign]
+        as_tokenizer("t", pairs)
+    for kind in (CharTokenizer, WordTokenizer):
+        changed = type("Changed", (kind,), {"tokenize": lambda self, text: [text]})
+        with pytest.raises(ValueError, match=r"^t: expected a type of its own from the to_dict"):
+            as_tokenizer("t", changed())
+
+    class OfAnotherLibrary:
+        backend_tokenizer = None
+
+    with pytest.raises(TypeError, match=r"; its backend_tokenizer is one$"):
+        as_tokenizer("t", OfAnotherLibrary())
     for bad in ("a.model", 3, Pairs, object()):
         with pytest.raises(TypeError, match=r"^t: expected a tokenizer: one of rnnfast.text"):
             as_tokenizer("t", bad)

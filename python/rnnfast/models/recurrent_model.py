@@ -167,10 +167,12 @@ class RecurrentModel(Model, base=True):
     # Training
 
     def _copy_to_train(self: Self) -> Self:
-        fresh = super()._copy_to_train()
-        if fresh.tokenizer is not None:  # which may change while and after the model learns
-            fresh.tokenizer = as_tokenizer("tokenizer", fresh.tokenizer)
-        return fresh
+        if self.tokenizer is None:
+            return super()._copy_to_train()
+        # It may change while and after the model learns, and each look at it converts it.
+        given = copy.copy(self)
+        given.tokenizer = as_tokenizer("tokenizer", self.tokenizer)
+        return super(RecurrentModel, given)._copy_to_train()
 
     def _train(
         self,

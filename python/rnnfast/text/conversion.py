@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
-from rnnfast._checks.messages import shown
+from rnnfast._checks.messages import one_line, shown
 from rnnfast.io.files import FilePath, check_path, read_bytes, shown_path
+from rnnfast.io.packing import pack
+from rnnfast.io.tensors import to_json
 from rnnfast.text.huggingface import HuggingFaceTokenizer
 from rnnfast.text.sentence_piece import SentencePieceTokenizer, of_processor
 from rnnfast.text.subwords import as_value_error, require_package
-from rnnfast.text.tokenizers import Tokenizer, require_registered
+from rnnfast.text.tokenizers import (
+    CharTokenizer,
+    Tokenizer,
+    WordTokenizer,
+    require_registered,
+)
 
+# What files know by a name that is not to be taken.
+_OWN = {
+    CharTokenizer: "char",
+    WordTokenizer: "word",
+    HuggingFaceTokenizer: HuggingFaceTokenizer.kind,
+    SentencePieceTokenizer: SentencePieceTokenizer.kind,
+}
 _METHODS = ("tokenize", "detokenize", "to_dict")
 
 
@@ -29,24 +44,47 @@ def as_tokenizer(name: str, value: Any) -> Tokenizer:
     Raises
     ------
     TypeError
-        If it is none of these.
+        If it is none of these, or gives settings that JSON cannot hold.
     ValueError
-        As `HuggingFaceTokenizer` and `SentencePieceTokenizer`; or if its type is not registered.
+        As `HuggingFaceTokenizer` and `SentencePieceTokenizer`; or if its type is not registered, or
+        is that of another class.
     """
     if not isinstance(value, type):
         if all(callable(getattr(value, method, None)) for method in _METHODS):
+            _require_saved(name, value)
             made: Tokenizer = value
-            require_registered(name, made.to_dict())
             return made
         if callable(getattr(value, "to_str", None)):
             return HuggingFaceTokenizer(value)
         if callable(getattr(value, "serialized_model_proto", None)):
             return of_processor(value)
-    cure = "; read_tokenizer(path) reads a file" if isinstance(value, str) else ""
+    cure = "; read_tokenizer(path) reads a file" if isinstance(value, (str, os.PathLike)) else ""
+    if hasattr(value, "backend_tokenizer"):
+        cure = "; its backend_tokenizer is one"
     raise TypeError(
         f"{name}: expected a tokenizer: one of rnnfast.text, a tokenizers.Tokenizer, or an object "
         f"with {', '.join(_METHODS)}; got {shown(value)}{cure}"
     )
+
+
+def _require_saved(name: str, tokenizer: Any) -> None:
+    """Raise ValueError or TypeError unless a file can hold what makes a tokenizer again."""
+    if type(tokenizer) in _OWN:
+        return
+    settings = tokenizer.to_dict()
+    kind = require_registered(name, settings)
+    if kind in _OWN.values():
+        raise ValueError(
+            f"{name}: expected a type of its own from the to_dict of {type(tokenizer).__name__}, "
+            f"got {kind!r}, which makes another tokenizer of a file"
+        )
+    try:
+        to_json(pack(settings))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name}: expected settings from its to_dict that JSON can hold, got {shown(settings)} "
+            f"({one_line(error)})"
+        ) from None
 
 
 def read_tokenizer(path: FilePath, *, eos: str | None = None) -> Tokenizer:

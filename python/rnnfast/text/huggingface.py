@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
-from rnnfast._checks.messages import shown
+from rnnfast._checks.messages import one_line, shown
 from rnnfast.text.subwords import SubwordTokenizer, as_value_error, require_package
 from rnnfast.text.tokenizers import register_tokenizer
 
@@ -50,11 +50,19 @@ class HuggingFaceTokenizer(SubwordTokenizer):
         try:
             model = tokenizer.to_str()
         except Exception as error:
-            raise TypeError(f"tokenizer: expected one that can be saved ({error})") from None
-        self._read(_without_cutting(model), eos)
+            raise TypeError(
+                f"tokenizer: expected one that can be saved ({one_line(error)})"
+            ) from None
+        self._json = self._read(model, eos)
 
-    def _read(self, model: str, eos: str | None) -> None:
-        """Set all that there is, of the JSON of a tokenizer."""
+    def _read(self, model: str, eos: str | None) -> str:
+        """Set all that there is, of the JSON of a tokenizer, which is what `_model` gives then.
+
+        Returns
+        -------
+        str
+            The JSON as the library writes it, without truncation and padding.
+        """
         package = require_package("tokenizers")
         with as_value_error("tokenizer: expected the JSON of a tokenizers.Tokenizer"):
             made = package.Tokenizer.from_str(model)
@@ -63,7 +71,8 @@ class HuggingFaceTokenizer(SubwordTokenizer):
         ids = _require_all_ids(made)
         tokens = [*ids]
         with as_value_error("tokenizer: expected the JSON of a tokenizers.Tokenizer"):
-            described = json.loads(made.to_str())
+            written: str = made.to_str()
+            described = json.loads(written)
         if eos is not None and (not isinstance(eos, str) or eos not in ids):
             raise ValueError(f"eos: expected a token of the tokenizer, got {shown(eos)}")
         unk = _unknown(described["model"], ids, tokens)
@@ -71,6 +80,7 @@ class HuggingFaceTokenizer(SubwordTokenizer):
             _require_lossless(described, unk, ids, package)
         super().__init__(tokens, unk, eos)
         self._tokenizer, self._json = made, model
+        return written
 
     def _split(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
@@ -108,16 +118,6 @@ def _require_all_ids(tokenizer: Any) -> dict[str, int]:
     return dict(sorted(found.items(), key=itemgetter(1)))
 
 
-def _without_cutting(model: str) -> str:
-    package = require_package("tokenizers")
-    with as_value_error("tokenizer: expected the JSON of a tokenizers.Tokenizer"):
-        made = package.Tokenizer.from_str(model)
-        made.no_truncation()
-        made.no_padding()
-        text: str = made.to_str()
-    return text
-
-
 def _unknown(model: Mapping[str, Any], ids: Mapping[str, int], tokens: list[str]) -> str | None:
     """Return the token for what a tokenizer's model does not know."""
     number = model.get("unk_id")
@@ -139,14 +139,28 @@ def _require_lossless(
         return
     if model.get("byte_fallback") and all(f"<0x{byte:02X}>" in ids for byte in range(256)):
         return
-    of_bytes = '"ByteLevel"' in json.dumps([described["pre_tokenizer"], described["normalizer"]])
-    if of_bytes and all(byte in ids for byte in package.pre_tokenizers.ByteLevel.alphabet()):
-        return
+    parts = [*_parts(described["pre_tokenizer"]), *_parts(described["normalizer"])]
+    if any(part.get("type") == "ByteLevel" for part in parts):
+        # A byte that goes on with a word, or ends one, is looked up by a name of its own.
+        starts = {"", model.get("continuing_subword_prefix") or ""}
+        ends = {"", model.get("end_of_word_suffix") or ""}
+        alphabet = package.pre_tokenizers.ByteLevel.alphabet()
+        if all(f"{a}{byte}{z}" in ids for byte in alphabet for a in starts for z in ends):
+            return
     raise ValueError(
         "tokenizer: expected a BPE with an unk_token, or with all bytes "
         "(initial_alphabet=ByteLevel.alphabet() in training), got one that leaves out what it "
         "does not know"
     )
+
+
+def _parts(part: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield what a pre-tokenizer or normalizer is made of, itself included."""
+    if isinstance(part, Mapping):
+        yield part
+        for name in ("pretokenizers", "normalizers"):
+            for inner in part.get(name) or ():
+                yield from _parts(inner)
 
 
 register_tokenizer(HuggingFaceTokenizer.kind, HuggingFaceTokenizer.from_dict)

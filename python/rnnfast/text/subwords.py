@@ -72,7 +72,7 @@ class SubwordTokenizer:
         TypeError
             If they are no list of str.
         ValueError
-            If one is not a token of the tokenizer.
+            If one is not a token of the tokenizer, or its decoder refuses them.
         """
         listed = list_tokens(tokens)
         require_strings("tokens", listed)
@@ -83,7 +83,8 @@ class SubwordTokenizer:
                     f"tokens: expected tokens of the tokenizer, got {shown(token)} at {place}"
                 )
             ids.append(self._id_of[token])
-        return self._join(ids)
+        with as_value_error("tokens: expected what the tokenizer can join"):
+            return self._join(ids)
 
     def make_vocabulary(self, tokens: Iterable[str] = (), *, ends: bool = False) -> Vocabulary:
         """Return the vocabulary: the ids are the tokenizer's.

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast.data.batches import Batch, Ints, SentenceBatches, StreamBatches
 from rnnfast.data.datasets import split_items
-from rnnfast.text._tokens import require_no_end
+from rnnfast.text._tokens import require_no_end, split_text
 from rnnfast.text.tokenizers import CharTokenizer, Tokenizer, split_lines
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -71,7 +71,7 @@ class CorpusReader:
         for number, part in enumerate(parts):
             if not isinstance(part, str):
                 raise TypeError(f"{name}[{number}]: expected a str, got {type(part).__name__}")
-        sequences = [self.tokenizer.tokenize(part) for part in parts]
+        sequences = [split_text(self.tokenizer, part) for part in parts]
         scorable = self.lines and not to_learn and len(sequences) > 0
         if not any(sequences) and not scorable:
             raise ValueError(f"{name}: expected text, got an empty corpus")

@@ -15,6 +15,7 @@ from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
 from rnnfast.models.parts.token_network import Evaluation, TokenNetwork, score
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array
+from rnnfast.text._tokens import join_tokens, split_text
 from rnnfast.text.tokenizers import Tokenizer
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -202,7 +203,7 @@ class LanguageAnswers(RecurrentModel, base=True):
         )
         if end is not None:
             drawn = [row[row != end] for row in drawn]
-        texts = [self.tokenizer_.detokenize(tokens + vocabulary.decode(row)) for row in drawn]
+        texts = [join_tokens(self.tokenizer_, tokens + vocabulary.decode(row)) for row in drawn]
         return texts[0] if n == 1 else texts
 
     def _encode(self, name: str, text: str) -> tuple[list[str], Ints]:
@@ -210,7 +211,7 @@ class LanguageAnswers(RecurrentModel, base=True):
         if not isinstance(text, str):
             raise TypeError(f"{name}: expected a str, got {type(text).__name__}")
         reader = CorpusReader(self.tokenizer_, self.lines)
-        tokens = self.tokenizer_.tokenize(text)
+        tokens = split_text(self.tokenizer_, text)
         return tokens, reader.encode(name, [tokens], self.vocabulary_)[0]
 
     def _given(self, condition: Any) -> Array | None:

@@ -28,6 +28,7 @@ from rnnfast._checks.arrays import (
 )
 from rnnfast.data.batches import Ints
 from rnnfast.nn.module import Array
+from rnnfast.text._tokens import split_text
 from rnnfast.text.tokenizers import Tokenizer
 
 # Sequences as `read_sequences` gives them: all of tokens, or all of numbers.
@@ -119,7 +120,7 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
                 f"got {_describe(item)}"
             )
     if kind == "str":
-        return [tokenizer.tokenize(item) for item in items]
+        return [split_text(tokenizer, item) for item in items]
     if kind == "token list":
         return [_as_tokens(f"{name}[{number}]", item) for number, item in enumerate(items)]
     return [*_as_series(name, items)]

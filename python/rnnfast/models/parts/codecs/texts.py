@@ -31,7 +31,7 @@ from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork
 from rnnfast.models.parts.sequences import as_list, read_sequences
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.module import Array
-from rnnfast.text._tokens import require_no_end, require_strings
+from rnnfast.text._tokens import join_tokens, require_no_end, require_strings
 from rnnfast.text.tokenizers import Tokenizer
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -70,7 +70,11 @@ class TextCodec(Codec):
 
     def written(self, sequences: list[list[str]]) -> list[Any]:
         """Return predicted tokens as y was in training."""
-        return [*map(self.writer.detokenize, sequences)] if self.writes_text else sequences
+        return (
+            [join_tokens(self.writer, tokens) for tokens in sequences]
+            if self.writes_text
+            else sequences
+        )
 
 
 @dataclass(frozen=True, eq=False)
