@@ -23,7 +23,7 @@ from rnnfast.models.parts.hyperparameters import (
     TokenOptions,
     WordOptions,
 )
-from rnnfast.models.parts.inputs import Inputs, TokenInputs
+from rnnfast.models.parts.inputs import Inputs, TokenInputs, count_ids
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
 from rnnfast.models.parts.word_features import WordFeatures
@@ -145,8 +145,8 @@ class Estimator(RecurrentModel, base=True):
         Parameters
         ----------
         X : list of str, list of list of str, list of ndarray, or ndarray
-            Sequences: text, tokens, series ``(T_i, F)`` of different lengths, or an array
-            ``(N, T, F)``.
+            Sequences: text, tokens, integers ``(T_i,)``, which are ids of tokens, series
+            ``(T_i, F)`` of different lengths, or an array ``(N, T, F)``.
         y : sequence
             What belongs to each, as `score` takes it.
         valid : (X, y), optional
@@ -228,7 +228,9 @@ class Estimator(RecurrentModel, base=True):
         train, kept = np.arange(len(sequences)), np.arange(0)
         if valid is None:
             train, kept = codec.hold_out(targets, self.validation_fraction)
-        reader = self._reader = self._learn_reader(pick(sequences, train), codec.input_rounding())
+        reader = self._reader = self._learn_reader(
+            pick(sequences, train), codec.input_rounding(), count_ids(sequences)
+        )
         codec = self._codec = codec.learn(pick(targets, train))
 
         def encode(sequences: Any, targets: Any, suffix: str = "") -> Examples:
@@ -255,7 +257,9 @@ class Estimator(RecurrentModel, base=True):
         check_int("verbose", self.verbose, 0)
         check_bool("standardize", self.standardize)
 
-    def _learn_reader(self, sequences: Sequences, rounding: float | Array) -> Reader:
+    def _learn_reader(
+        self, sequences: Sequences, rounding: float | Array, number_of_ids: int
+    ) -> Reader:
         words = None
         if WordOptions in self._groups:
             words = WordFeatures.learn(sequences, self._options(WordOptions))
@@ -265,6 +269,7 @@ class Estimator(RecurrentModel, base=True):
             standardize=self.standardize,
             dtype=self.dtype,
             rounding=rounding,
+            number_of_ids=number_of_ids,
         )
         return Reader(inputs, words, self._reads_backwards())
 

@@ -118,8 +118,8 @@ class LanguageModel(LanguageAnswers):
 
     def fit(
         self,
-        text: str | Sequence[str],
-        valid: str | Sequence[str] | None = None,
+        text: str | os.PathLike[str] | Sequence[str] | Array,
+        valid: str | os.PathLike[str] | Sequence[str] | Array | None = None,
         *,
         condition: Sequence[str] | Array | None = None,
         valid_condition: Sequence[str] | Array | None = None,
@@ -138,9 +138,10 @@ class LanguageModel(LanguageAnswers):
 
         Parameters
         ----------
-        text : str or list of str
-            The corpus; with ``lines`` its lines, blank ones left out, or a list of them.
-        valid : str or list of str, optional
+        text : str, path-like or list of str
+            The corpus, or its file in UTF-8; with ``lines`` its lines, blank ones left out, or a
+            list of them, or an array or a Series.
+        valid : str, path-like or list of str, optional
             What to measure after each epoch; without it a part of ``text``.
         condition : list of str or ndarray, optional
             A label or a vector, ``(N, F)``, for each of a list of N lines. All further calls then

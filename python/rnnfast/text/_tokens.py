@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rnnfast._checks import check_list
-from rnnfast._checks.arrays import is_table, require_unmasked
+from rnnfast._checks.arrays import is_table
+from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown
 
 

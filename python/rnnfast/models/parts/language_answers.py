@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,13 +33,15 @@ class LanguageAnswers(RecurrentModel, base=True):
     condition_: Condition | None = field(init=False)
 
     def evaluate(
-        self, text: str | Sequence[str], condition: Sequence[str] | Array | None = None
+        self,
+        text: str | os.PathLike[str] | Sequence[str] | Array,
+        condition: Sequence[str] | Array | None = None,
     ) -> Evaluation:
         """Score a text, or with ``lines`` each of its lines.
 
         Parameters
         ----------
-        text : str or list of str
+        text : str, path-like or list of str
             As `fit` takes it. A running text is scored as one, from a zero state. An empty line
             has the probability that a line ends at once; ``""`` is one such line.
         condition : list of str or ndarray, optional
@@ -67,7 +70,9 @@ class LanguageAnswers(RecurrentModel, base=True):
         return self._score_sequences(sequences, given)
 
     def perplexity(
-        self, text: str | Sequence[str], condition: Sequence[str] | Array | None = None
+        self,
+        text: str | os.PathLike[str] | Sequence[str] | Array,
+        condition: Sequence[str] | Array | None = None,
     ) -> float:
         """Return the perplexity of a text, ``exp(-log P / number of tokens)``; see `evaluate`."""
         return self.evaluate(text, condition).perplexity

@@ -28,7 +28,7 @@ from rnnfast.models.parts.examples import (
 from rnnfast.models.parts.hyperparameters import TokenOptions
 from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork
-from rnnfast.models.parts.sequences import as_list, read_sequences
+from rnnfast.models.parts.sequences import as_item, as_list, read_sequences
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import join_tokens, require_no_end, require_strings
@@ -58,8 +58,8 @@ class TextCodec(Codec):
         """
         if isinstance(y, np.ndarray) and y.dtype.kind in "biuf":
             raise TypeError(f"{name}: expected {_WHAT}, got numbers")
-        for number, item in enumerate(as_list(name, y, _WHAT)):
-            what = "a str or a list of str"
+        for number, given in enumerate(as_list(name, y, _WHAT)):
+            item, what = as_item(f"{name}[{number}]", given), "a str or a list of str"
             if not isinstance(item, str) and not read_array(f"{name}[{number}]", item, what).ndim:
                 got = type(item).__name__
                 raise TypeError(f"{name}[{number}]: expected {what}, got {got}")
