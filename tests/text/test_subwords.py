@@ -20,6 +20,7 @@ from rnnfast.text import (
     read_tokenizer,
     register_tokenizer,
     tokenizer_from_dict,
+    tokenizers,
 )
 from rnnfast.text.conversion import as_tokenizer
 from rnnfast.text.subwords import SubwordTokenizer
@@ -291,6 +292,15 @@ def test_a_missing_package_is_named(package: str, monkeypatch: pytest.MonkeyPatc
         match=f"^this tokenizer needs the package {package}, which is not installed; pip install",
     ):
         tokenizer_from_dict({"type": kind, "model": "", "eos": None})
+
+
+def test_many_types_make_no_long_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizers, "_TYPES", dict(tokenizers._TYPES))
+    for number in range(100):
+        register_tokenizer(f"tests.{number}\n", Pairs.from_dict)
+    with pytest.raises(ValueError, match=r"\.\.\., got None; register_tokenizer") as caught:
+        tokenizer_from_dict({})
+    assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
 
 
 def test_types_of_ones_own() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from rnnfast._checks import among, check_bool
-from rnnfast._checks.messages import shown
+from rnnfast._checks.messages import listed, shown
 from rnnfast.text._tokens import list_tokens, require_strings
 
 _T = TypeVar("_T")
@@ -189,9 +189,8 @@ def require_registered(name: str, settings: Mapping[str, Any]) -> str:
     """Return the type of a tokenizer's settings; ValueError if no type of that name is known."""
     kind = settings.get("type") if isinstance(settings, Mapping) else None
     if not isinstance(kind, str) or kind not in _TYPES:
-        *others, last = map(repr, _TYPES)
         raise ValueError(
-            f"{name}: expected the type {', '.join(others)} or {last}, got {shown(kind)}; "
+            f"{name}: expected the type {listed(map(shown, _TYPES), 200)}, got {shown(kind)}; "
             f"register_tokenizer makes others known"
         )
     return kind
