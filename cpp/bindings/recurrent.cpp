@@ -23,6 +23,14 @@ const CellDescriptor* cell_named(const std::string& name) {
   throw py::value_error("cell: expected a known cell, got '" + name + "'");
 }
 
+bool alike(const StackShape& one, const StackShape& other) {
+  const auto all = [](const StackShape& s) {
+    return std::make_tuple(s.cell, s.I, s.H, s.P, s.L, s.D, s.bias, s.projection, s.zoneout_h,
+                           s.zoneout_c);
+  };
+  return all(one) == all(other);
+}
+
 // Every cell by its name.
 py::dict cells() {
   py::dict result;
@@ -222,20 +230,39 @@ std::shared_ptr<const PackedWeights> Recurrent::weights_at(
   return weights(backward, threads);
 }
 
+bool Recurrent::is_like(const Recurrent& other) const {
+  return table_ == other.table_ && is_double() == other.is_double() && alike(shape_, other.shape_);
+}
+
 void Recurrent::require_fitting(const PackedWeights& weights, bool backward) const {
-  const auto all = [](const StackShape& s) {
-    return std::make_tuple(s.cell, s.I, s.H, s.P, s.L, s.D, s.bias, s.projection, s.zoneout_h,
-                           s.zoneout_c);
-  };
-  if (weights.table != table_ || weights.is_double != is_double() ||
-      all(weights.shape) != all(shape_))
+  if (weights.table != table_ || weights.is_double != is_double() || !alike(weights.shape, shape_))
     throw py::value_error("weights: expected those of a network of this shape, got another's");
   if (backward && !weights.has_backward)
     throw py::value_error("weights: expected what backpropagation reads, got what inference does");
 }
 
+void require_alike(const std::vector<std::shared_ptr<Recurrent>>& networks) {
+  if (networks.empty()) throw py::value_error("networks: expected at least one, got none");
+  for (const auto& network : networks)
+    if (!network->is_like(*networks.front()))
+      throw py::value_error("networks: expected all of one shape and dtype, got others");
+}
+
 void bind_recurrent(py::module_& m) {
   py::class_<PackedWeights, std::shared_ptr<PackedWeights>>(m, "PackedWeights");
+  m.def(
+      "forward_each",
+      [](const std::vector<std::shared_ptr<Recurrent>>& networks, const py::array& x, bool shared,
+         const py::object& h0, const py::object& c0, const py::object& lengths,
+         const py::object& reset, bool batch_first) {
+        require_alike(networks);
+        return with_scalar(networks.front()->is_double(), [&](auto scalar) {
+          return forward_each<decltype(scalar)>(networks, x, shared, h0, c0, lengths, reset,
+                                                batch_first);
+        });
+      },
+      py::arg("networks"), py::arg("x"), py::arg("shared"), py::arg("h0"), py::arg("c0"),
+      py::arg("lengths"), py::arg("reset"), py::arg("batch_first"));
   m.def("cells", &cells);
   py::class_<CellDescriptor>(m, "Cell")
       .def_readonly("name", &CellDescriptor::name)

@@ -64,6 +64,8 @@ class Recurrent {
   // finite; nothing has changed then. Needs the GIL.
   std::shared_ptr<const PackedWeights> weights_at(const std::vector<std::uintptr_t>& addresses,
                                                   bool backward, int threads);
+  // Whether both take and give the same arrays, by the same kernels.
+  bool is_like(const Recurrent& other) const;
   // Throws unless `weights` are a network's of this shape, for backpropagation too if that follows.
   void require_fitting(const PackedWeights& weights, bool backward) const;
   // Whether `weights` would find them packed.
@@ -102,6 +104,9 @@ class Recurrent {
   std::vector<std::vector<std::int64_t>> shapes_;
   std::shared_ptr<PackedWeights> weights_;
 };
+
+// Throws unless there are some, each like the first.
+void require_alike(const std::vector<std::shared_ptr<Recurrent>>& networks);
 
 void bind_stream(py::module_& m);
 

@@ -152,6 +152,72 @@ std::uint64_t fingerprint_of(const py::array& x_given, const py::object& lengths
   return fingerprint_of(Strided<Scalar>(x, batch_first), T, B, x.shape(2), ends);
 }
 
+namespace {
+
+// What a caller gave a pass, checked, as the kernels read it. Points into itself.
+template <class Scalar>
+struct Read {
+  py::array x;
+  Held x_held, reset, h0, c0, noise[3];
+  std::vector<std::int64_t> lengths;
+  SequenceInput<Scalar> in = {};
+  bool indices;
+
+  Read(const Read&) = delete;
+  Read& operator=(const Read&) = delete;
+  Read(const StackShape& shape, const py::array& x_given, const py::object& h0_given,
+       const py::object& c0_given, const py::object& lengths_given, const py::object& reset_given,
+       bool batch_first, const py::object& noise_given)
+      : x(sequence_array<Scalar>("x", x_given)), x_held(x), indices(x_given.ndim() == 2) {
+    const std::int64_t T = in.T = x.shape(batch_first ? 1 : 0);
+    const std::int64_t B = in.B = x.shape(batch_first ? 0 : 1);
+    lengths = read_lengths(lengths_given, T, B);
+    if (!lengths_given.is_none()) in.lengths = lengths.data();
+    if (indices) {
+      const Strided<std::int64_t> s(x, batch_first);
+      require_indices(s, T, B, shape.I, in.lengths);
+      in.indices = s.data;
+      in.x_time = s.time;
+      in.x_batch = s.batch;
+    } else {
+      require_shape("x", x, by_time(T, B, batch_first, shape.I));
+      const Strided<Scalar> s(x, batch_first);
+      in.x = s.data;
+      in.x_time = s.time;
+      in.x_batch = s.batch;
+    }
+    if (!reset_given.is_none()) {
+      optional_data<bool>("reset", reset_given, by_time(T, B, batch_first), reset);
+      const Strided<std::uint8_t> s(*reset, batch_first);
+      in.reset = s.data;
+      in.reset_time = s.time;
+      in.reset_batch = s.batch;
+    }
+    in.h0 = state_data<Scalar>("h0", h0_given, shape, B, shape.P, h0);
+    in.c0 = state_data<Scalar>("c0", c0_given, shape, B, shape.H, c0);
+    if (noise_given.is_none()) return;
+    const char* const names[] = {"keep_h", "keep_c", "drop"};
+    const Scalar** const places[] = {&in.keep_h, &in.keep_c, &in.drop};
+    const auto given = py::cast<std::array<py::object, 3>>(noise_given);
+    const std::int64_t states = std::int64_t(shape.L) * shape.D;
+    for (int i = 0; i < 3; ++i)
+      *places[i] = optional_data<Scalar>(names[i], given[i], {states, T, B, shape.H}, noise[i]);
+    in.drawn = true;
+  }
+
+  // Throws as the kernels' answer wants.
+  void require(Status status) const {
+    if (status == Status::not_finite) {  // says where
+      require_finite("x", Strided<Scalar>{in.x, in.x_time, in.x_batch}, in.T, in.B, x.shape(2),
+                     in.lengths);
+      throw_not_finite("x");
+    }
+    require_ok(status);
+  }
+};
+
+}  // namespace
+
 template <class Scalar>
 py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h0,
                   const py::object& c0, const py::object& lengths, const py::object& reset,
@@ -159,51 +225,10 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
                   std::shared_ptr<const PackedWeights> weights, int threads,
                   const py::object& noise) {
   const StackShape& shape = self.shape();
-  const bool indices = x_given.ndim() == 2;
-  const py::array x = sequence_array<Scalar>("x", x_given);
-  const Held x_held(x);
-  const std::int64_t T = x.shape(batch_first ? 1 : 0), B = x.shape(batch_first ? 0 : 1);
-
-  SequenceInput<Scalar> in = {};
-  in.T = T;
-  in.B = B;
-  Held reset_held, h0_held, c0_held;
-  auto lengths_copy = read_lengths(lengths, T, B);
-  if (!lengths.is_none()) in.lengths = lengths_copy.data();
-  if (indices) {
-    const Strided<std::int64_t> s(x, batch_first);
-    require_indices(s, T, B, shape.I, in.lengths);
-    in.indices = s.data;
-    in.x_time = s.time;
-    in.x_batch = s.batch;
-  } else {
-    require_shape("x", x, by_time(T, B, batch_first, shape.I));
-    const Strided<Scalar> s(x, batch_first);
-    in.x = s.data;
-    in.x_time = s.time;
-    in.x_batch = s.batch;
-  }
-  if (!reset.is_none()) {
-    optional_data<bool>("reset", reset, by_time(T, B, batch_first), reset_held);
-    const Strided<std::uint8_t> s(*reset_held, batch_first);
-    in.reset = s.data;
-    in.reset_time = s.time;
-    in.reset_batch = s.batch;
-  }
-  in.h0 = state_data<Scalar>("h0", h0, shape, B, shape.P, h0_held);
-  in.c0 = state_data<Scalar>("c0", c0, shape, B, shape.H, c0_held);
-
+  Read<Scalar> read(shape, x_given, h0, c0, lengths, reset, batch_first, noise);
+  const SequenceInput<Scalar>& in = read.in;
+  const std::int64_t T = in.T, B = in.B;
   const std::int64_t states = std::int64_t(shape.L) * shape.D, width = shape.D * shape.P;
-  Held noise_held[3];
-  if (!noise.is_none()) {
-    const char* const names[] = {"keep_h", "keep_c", "drop"};
-    const Scalar** const places[] = {&in.keep_h, &in.keep_c, &in.drop};
-    const auto given = py::cast<std::array<py::object, 3>>(noise);
-    for (int i = 0; i < 3; ++i)
-      *places[i] =
-          optional_data<Scalar>(names[i], given[i], {states, T, B, shape.H}, noise_held[i]);
-    in.drawn = true;
-  }
   auto y = new_array<Scalar>(by_time(T, B, batch_first, width));
   auto h_n = new_array<Scalar>({states, B, shape.P});
   auto c_n = new_array<Scalar>({shape.cell->has_memory() ? states : 0, B, shape.H});
@@ -215,34 +240,82 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   Status status;
   {
     const py::gil_scoped_release release;
-    if (cache && !indices)
-      cache->x_print = fingerprint_of(Strided<Scalar>(x, batch_first), T, B, shape.I, in.lengths);
+    if (cache && !read.indices)
+      cache->x_print =
+          fingerprint_of(Strided<Scalar>(read.x, batch_first), T, B, shape.I, in.lengths);
     status = tables<Scalar>(self.table())
                  .recurrent->forward(weights->packed, in, out, dropout,
                                      cache ? &cache->cache : nullptr, threads);
   }
-  if (status == Status::not_finite) {  // says where
-    require_finite("x", Strided<Scalar>{in.x, in.x_time, in.x_batch}, T, B, shape.I, in.lengths);
-    throw_not_finite("x");
-  }
-  require_ok(status);
+  read.require(status);
   if (cache) {
     cache->is_double = self.is_double();
     cache->weights = std::move(weights);
-    cache->x = x_held;
+    cache->x = read.x_held;
     cache->x_time = in.x_time;
     cache->x_batch = in.x_batch;
     cache->y = Held(y);
-    cache->reset = reset_held;
-    std::copy(noise_held, noise_held + 3, cache->noise);
-    cache->lengths = std::move(lengths_copy);
+    cache->reset = read.reset;
+    std::copy(read.noise, read.noise + 3, cache->noise);
+    cache->lengths = std::move(read.lengths);
     cache->T = T;
     cache->B = B;
     cache->batch_first = batch_first;
-    cache->indices = indices;
+    cache->indices = read.indices;
     return py::make_tuple(y, h_n, c_n, py::cast(std::move(cache)));
   }
   return py::make_tuple(y, h_n, c_n, py::none());
+}
+
+template <class Scalar>
+py::tuple forward_each(const std::vector<std::shared_ptr<Recurrent>>& networks, const py::array& x,
+                       bool shared, const py::object& h0, const py::object& c0,
+                       const py::object& lengths, const py::object& reset, bool batch_first) {
+  const StackShape& shape = networks.front()->shape();
+  const auto N = static_cast<std::int64_t>(networks.size());
+  const auto part = [N](const char* name, const py::object& given, std::int64_t n) -> py::object {
+    if (given.is_none()) return given;
+    const auto array = py::cast<py::array>(given);
+    if (array.ndim() < 1 || array.shape(0) != N)
+      throw py::value_error(std::string(name) + ": expected " + std::to_string(N) +
+                            " on the first axis, one for each network, got shape " +
+                            text_of(shape_of(array)));
+    return array[py::int_(n)];
+  };
+  std::vector<std::unique_ptr<Read<Scalar>>> read;
+  std::vector<std::shared_ptr<const PackedWeights>> weights;
+  for (std::int64_t n = 0; n < N; ++n) {
+    const auto own = shared ? x : py::cast<py::array>(part("x", x, n));
+    read.push_back(std::make_unique<Read<Scalar>>(shape, own, part("h0", h0, n), part("c0", c0, n),
+                                                  lengths, reset, batch_first, py::none()));
+    weights.push_back(networks[n]->weights(false));
+  }
+  const std::int64_t T = read.front()->in.T, B = read.front()->in.B;
+  const std::int64_t states = std::int64_t(shape.L) * shape.D, width = shape.D * shape.P;
+  const std::int64_t memories = shape.cell->has_memory() ? states : 0;
+  std::vector<std::int64_t> sizes = by_time(T, B, batch_first, width);
+  sizes.insert(sizes.begin(), N);
+  auto y = new_array<Scalar>(sizes);
+  auto h_n = new_array<Scalar>({N, states, B, shape.P});
+  auto c_n = new_array<Scalar>({N, memories, B, shape.H});
+  Scalar* const data[] = {y.mutable_data(), h_n.mutable_data(), c_n.mutable_data()};
+  const int threads = thread_count();
+  const auto& table = *tables<Scalar>(networks.front()->table()).recurrent;
+  std::int64_t n = 0;
+  Status status = Status::ok;
+  {
+    const py::gil_scoped_release release;
+    for (; n < N; ++n) {
+      const SequenceOutput<Scalar> out = {
+          data[0] + n * T * B * width, batch_first ? width : B * width,
+          batch_first ? T * width : width, data[1] + n * states * B * shape.P,
+          data[2] + n * memories * B * shape.H};
+      status = table.forward(weights[n]->packed, read[n]->in, out, Dropout{}, nullptr, threads);
+      if (status != Status::ok) break;
+    }
+  }
+  if (n < N) read[n]->require(status);
+  return py::make_tuple(y, h_n, c_n);
 }
 
 template <class Scalar>
@@ -328,16 +401,19 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   return py::make_tuple(dx, dh0, dc0);
 }
 
-#define RNNFAST_INSTANTIATE(Scalar)                                                             \
-  template py::tuple forward<Scalar>(                                                           \
-      Recurrent&, const py::array&, const py::object&, const py::object&, const py::object&,    \
-      const py::object&, bool, bool, const Dropout&, std::shared_ptr<const PackedWeights>, int, \
-      const py::object&);                                                                       \
-  template py::tuple backward<Scalar>(Recurrent&, ForwardCache&, const py::object&,             \
-                                      const py::object&, const py::object&, Need,               \
-                                      const py::object&, int);                                  \
-  template std::uint64_t fingerprint_of<Scalar>(const py::array&, const py::object&, bool);     \
-  template void check_sequence<Scalar>(const Recurrent&, const char*, const py::array&,         \
+#define RNNFAST_INSTANTIATE(Scalar)                                                              \
+  template py::tuple forward<Scalar>(                                                            \
+      Recurrent&, const py::array&, const py::object&, const py::object&, const py::object&,     \
+      const py::object&, bool, bool, const Dropout&, std::shared_ptr<const PackedWeights>, int,  \
+      const py::object&);                                                                        \
+  template py::tuple backward<Scalar>(Recurrent&, ForwardCache&, const py::object&,              \
+                                      const py::object&, const py::object&, Need,                \
+                                      const py::object&, int);                                   \
+  template py::tuple forward_each<Scalar>(                                                       \
+      const std::vector<std::shared_ptr<Recurrent>>&, const py::array&, bool, const py::object&, \
+      const py::object&, const py::object&, const py::object&, bool);                            \
+  template std::uint64_t fingerprint_of<Scalar>(const py::array&, const py::object&, bool);      \
+  template void check_sequence<Scalar>(const Recurrent&, const char*, const py::array&,          \
                                        const py::object&, bool);
 RNNFAST_INSTANTIATE(float)
 RNNFAST_INSTANTIATE(double)

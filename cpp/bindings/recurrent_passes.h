@@ -36,6 +36,14 @@ py::tuple forward(Recurrent& self, const py::array& x, const py::object& h0, con
                   const Dropout& dropout, std::shared_ptr<const PackedWeights> weights, int threads,
                   const py::object& noise);
 
+// y (N, T, B, D*P), h_n (N, L*D, B, P), c_n of N networks of one shape and dtype, for inference:
+// each in its place what `forward` returns of that network alone. x as there, for all (`shared`),
+// or (N, T, B, I), or indices (N, T, B), one for each; h0 and c0 with N as their first axis.
+template <class Scalar>
+py::tuple forward_each(const std::vector<std::shared_ptr<Recurrent>>& networks, const py::array& x,
+                       bool shared, const py::object& h0, const py::object& c0,
+                       const py::object& lengths, const py::object& reset, bool batch_first);
+
 // What backpropagation is to form beside dh0 and dc0, and whether its gradients are those of
 // another pass, which go on as they are: NaN and infinity too.
 struct Need {

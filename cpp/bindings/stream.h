@@ -5,6 +5,15 @@
 
 namespace rnnfast {
 
+// What a step was given: (B, I) numbers or (B) indices.
+template <class Scalar>
+struct StepInput {
+  const Scalar* values = nullptr;
+  const std::int64_t* indices = nullptr;  // the stream's own copy, until the next step
+  bool flat = false;                      // given without an axis for the batch
+  py::object held;                        // a converted copy, where one is needed
+};
+
 class StreamHandle {
  public:
   StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_size);
@@ -50,7 +59,13 @@ class StreamHandle {
           "stream: expected one that no thread ran when the process forked; reset it first");
   }
   template <class Scalar>
+  void read(const py::handle& x, StepInput<Scalar>& in);
+  template <class Scalar>
+  void advance(const StepInput<Scalar>& in, Scalar* y);
+  template <class Scalar>
   py::object typed_step(const py::handle& x, const py::object& out);
+
+  friend class StreamsHandle;
 
   std::shared_ptr<Recurrent> layer_;
   std::int64_t batch_size_;
@@ -60,6 +75,24 @@ class StreamHandle {
   std::shared_ptr<const PackedWeights> weights_;
   Stream* stream_ = nullptr;
   py::array output_, output_flat_;  // (B, P), and (P) of the same memory where B is 1
+};
+
+// Streams of networks of one shape, which take their steps in one call.
+class StreamsHandle {
+ public:
+  explicit StreamsHandle(std::vector<std::shared_ptr<StreamHandle>> streams);
+
+  // y (N, B, P), or (N, P) where x came without B. x as each takes it, for all, or with N as its
+  // first axis, (N, B, I) or (N, B) indices.
+  py::object step(const py::handle& x, const py::object& out);
+
+ private:
+  std::int64_t count() const { return static_cast<std::int64_t>(streams_.size()); }
+  template <class Scalar>
+  py::object typed_step(const py::handle& x, const py::object& out);
+
+  std::vector<std::shared_ptr<StreamHandle>> streams_;
+  py::array output_, output_flat_;  // (N, B, P), and (N, P) of the same memory where B is 1
 };
 
 }  // namespace rnnfast

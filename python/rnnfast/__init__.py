@@ -1,16 +1,19 @@
 """Recurrent networks on a CPU: RNN, GRU and LSTM, training and inference."""
 
 import importlib
+import sys
 
 # isort: off
 from rnnfast import _interrupts  # noqa: F401  # first, for the command
 # isort: on
 
-from rnnfast import _renamed, diagnostics, generation, nn, training
+from rnnfast import _renamed, data, diagnostics, generation, nn, text, training
+from rnnfast._checks.calls import explain_packages
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
 from rnnfast.generation.sampling import sample
 from rnnfast.io.saving import load, save
+from rnnfast.models.base import Model
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.ctc_recognizer import CTCRecognizer
 from rnnfast.models.forecaster import Forecaster
@@ -29,6 +32,8 @@ from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.ensemble import Ensemble
+from rnnfast.nn.fuse import fuse
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import (
     cross_entropy,
@@ -68,6 +73,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "EmbeddingDropout",
+    "Ensemble",
     "Forecaster",
     "IndRNN",
     "LanguageModel",
@@ -102,6 +108,7 @@ __all__ = [
     "cross_entropy",
     "ctc_loss",
     "diagnostics",
+    "fuse",
     "generation",
     "get_num_threads",
     "l1",
@@ -119,6 +126,10 @@ __all__ = [
 ]
 
 _renamed.install()
+
+explain_packages(
+    (data, generation, text, training, sys.modules[__name__]), methods_of=(Model, Trainer)
+)
 
 
 def __getattr__(name: str) -> object:

@@ -75,6 +75,17 @@ def step_on_tensors(
 
 class PackedWeights(_Handle): ...
 
+def forward_each(
+    networks: Sequence[Recurrent],
+    x: _Array,
+    shared: bool,
+    h0: _Array | None,
+    c0: _Array | None,
+    lengths: _Array | None,
+    reset: _Array | None,
+    batch_first: bool,
+) -> tuple[_Array, _Array, _Array]: ...
+
 class Cell(_Handle):
     @property
     def name(self) -> str: ...
@@ -169,6 +180,10 @@ class Stream(metaclass=_Bound):
     def set_state(self, h: _Array | None, c: _Array | None) -> None: ...
     @property
     def batch_size(self) -> int: ...
+
+class Streams(metaclass=_Bound):
+    def __init__(self, streams: Sequence[Stream]) -> None: ...
+    def step(self, x: Any, out: _Array | None = None) -> _Array: ...
 
 class Linear(metaclass=_Bound):
     def __init__(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import conversion, dropins, files, heads, layers, models, subwords
+from . import conversion, dropins, ensembles, files, heads, layers, models, subwords
 from .checks import Case
 from .draws import Draw
 
 _CASES: list[tuple[float, Callable[[Case], None]]] = [
     *layers.CASES,
+    *ensembles.CASES,
     *conversion.CASES,
     *heads.CASES,
     *models.CASES,

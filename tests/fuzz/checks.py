@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 import rnnfast as rf
 from exporters import Exported
+from rnnfast._checks.adjustments import AdjustmentWarning
 
 from .draws import Draw
 
@@ -134,6 +135,7 @@ class Case:
             with warnings.catch_warnings():
                 # Of numbers that overflow, NumPy may warn; but not of those that do not.
                 warnings.simplefilter("ignore" if self.spoiled else "error")
+                warnings.simplefilter("ignore", AdjustmentWarning)  # of what has no effect
                 return function(*args, **kwargs)
         except Refused:
             raise

@@ -27,6 +27,9 @@ from rnnfast import data, diagnostics, generation, metrics, nn, text, training
 from rnnfast.models.base import Model
 from rnnfast.nn.recurrent.conversion import Convertible
 
+# Of arguments that are taken, and have no effect.
+pytestmark = pytest.mark.filterwarnings("ignore::rnnfast._checks.adjustments.AdjustmentWarning")
+
 # What no argument is, or not just any: integers beyond int64 first, in all their guises.
 BEYOND = [2**63, 2**64, -(2**63) - 1, 10**30, 10**5000, np.uint64(2**64 - 1)]
 BEYOND += [[number] for number in (2**63, -(2**63) - 1, 10**30)]
@@ -140,6 +143,8 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "Vocabulary": lambda: rf.Vocabulary(["a", "b"]),
     "Parameter": lambda: rf.Linear(3, 4).parameters()["weight"],
     "Stream": lambda: rf.LSTM(3, 4).stream(2),
+    "Ensemble": lambda: rf.Ensemble([rf.LSTM(3, 4), rf.LSTM(3, 4)]),
+    "EnsembleStream": lambda: rf.Ensemble([rf.LSTM(3, 4), rf.LSTM(3, 4)]).stream(2),
     "CharTokenizer": text.CharTokenizer,
     "WordTokenizer": text.WordTokenizer,
     "Constraints": lambda: zoo.RULES,
@@ -158,6 +163,7 @@ SKIPPED: set[Any] = {
     text.Tokenizer,
     rf.chain,
     rf.concatenate,
+    rf.fuse,
 }
 # What modules of one's own begin with; and what takes a module of PyTorch, which may be absent.
 BASE = {
@@ -282,6 +288,7 @@ OF: dict[str, dict[str, Callable[[], Any]]] = {
     "rf.save": {"network": lambda: rf.Linear(3, 4)},
     "rf.Trainer": {"loss": lambda: rf.mse, "optimizer": lambda: rf.SGD(NET)},
     "rf.bidirectional": {"layer": lambda: rf.GRU(3, 4)},
+    "rf.Ensemble": {"layers": lambda: [rf.GRU(3, 4)]},
     "NetworkTrainer.fit": {"batches": lambda: [(zoo.X, zoo.X)]},
     "NetworkTrainer.evaluate": {"batches": lambda: [(zoo.X, zoo.X)]},
     "rf.generation.draw": {"logits": lambda: zoo.X[0]},
@@ -321,6 +328,7 @@ OF: dict[str, dict[str, Callable[[], Any]]] = {
         for kind, rows in (("RNN", 4), ("GRU", 12), ("LSTM", 16))
     },
     "Stream.__call__": {"x": lambda: zoo.X[0]},
+    "EnsembleStream.__call__": {"x": lambda: zoo.X[0]},
     "WordTokenizer.from_dict": {
         "settings": lambda: {"type": "word", "mode": "words", "lower": False}
     },

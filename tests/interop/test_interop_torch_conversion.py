@@ -142,7 +142,11 @@ own = "module: expected the forward of torch.nn.GRU, got a {} with one of its ow
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
-        (lambda: nn.LSTM(5, 7), TypeError, "module: expected a torch.nn.GRU or GRUCell, got LSTM"),
+        (
+            lambda: nn.LSTM(5, 7),
+            TypeError,
+            "module: expected a torch.nn.GRU or GRUCell, got LSTM; rf.LSTM.from_torch takes it",
+        ),
         (
             lambda: nn.Linear(5, 7),
             TypeError,
@@ -265,7 +269,7 @@ def test_quantized_weights_are_read_as_what_they_stand_for(
 @pytest.mark.filterwarnings("ignore")
 def test_quantized_modules_of_other_kinds_are_refused() -> None:
     with pytest.raises(
-        TypeError, match=r"^module: expected a torch\.nn\.GRU or GRUCell, got LSTM$"
+        TypeError, match=r"^module: expected a torch\.nn\.GRU or GRUCell, got LSTM; rf.LSTM"
     ):
         rf.GRU.from_torch(quantized(nn.LSTM(5, 7)))
     with pytest.raises(

@@ -291,7 +291,7 @@ def test_bad_hyperparameters(options: dict[str, Any], error: type, message: str)
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda m: m.predict("good"), TypeError, "^X: expected a list of str, .*, got str$"),
+        (lambda m: m.predict("good"), TypeError, "^X: .*, got str; a single one stands in a "),
         (lambda m: m.predict([]), ValueError, "^X: expected at least one sequence, got none$"),
         (lambda m: m.predict([np.ones((2, 3))]), TypeError, "^X: expected text or tokens as in tr"),
         (lambda m: m.predict_proba([3]), TypeError, r"^X\[0\]: expected a str, tokens or an array"),

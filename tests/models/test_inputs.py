@@ -128,7 +128,7 @@ ONES = np.ones((2, 3))
     [
         ([], ValueError, "^X: expected at least one sequence, got none$"),
         (np.empty((0, 2, 3)), ValueError, "^X: expected at least one sequence, got none$"),
-        ("text", TypeError, "^X: expected a list of str, of token lists or of arrays, got str$"),
+        ("text", TypeError, "^X: expected a list of str, .*, got str; a single one stands"),
         (None, TypeError, "^X: expected a list of str, of token lists .*, got NoneType$"),
         ({"a": 1}, TypeError, "^X: expected a list of str, .*, got dict$"),
         (ONES, ValueError, r"^X: expected an array of shape \(N, T, F\), got \(2, 3\)$"),

@@ -172,7 +172,7 @@ def test_the_same_lines_are_held_out_for_any_seed() -> None:
 def test_number_of_epochs_by_default() -> None:
     lm = small(lines=True, batch_size=2, hidden_size=1, validation_fraction=0)
     lm.fit(LINES, verbose=0)
-    assert len(lm.history_) == 30
+    assert lm.history_[-1]["step"] == 300
     lm = small(batch_size=1, sequence_length=1, hidden_size=1, validation_fraction=0)
     lm.fit("ab" * 400, verbose=0, callbacks=[lambda p: p.step == 1])
     assert lm.stopped_ == "callback"
@@ -563,7 +563,7 @@ def test_failed_fit_leaves_the_model_as_it_was() -> None:
             "^text: expected a str or a list of str, got N",
         ),
         (lambda lm: lm.perplexity("xyz"), ValueError, "^text: .*got none among 3$"),
-        (lambda lm: lm.log_prob(["ab"]), TypeError, "^sentence: expected a str, got list$"),
+        (lambda lm: lm.log_prob(["ab"]), TypeError, "^sentence: expected a str, got list; one"),
         (lambda lm: lm.log_prob("zz"), ValueError, "^sentence: expected tokens of the model's voc"),
         (
             lambda lm: lm.next_tokens("z"),

@@ -197,12 +197,20 @@ def test_every_flipped_bit_is_noticed(lm: rf.LanguageModel, path: Path, data: An
         assert loaded.log_prob("to be") == lm.log_prob("to be")
 
 
+FOREIGN = [b"", b"\xff" * 300, b"{}"]
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"\x80\x04K\x01.", b"PK\x03\x04" * 9, b"\xff" * 300, b"{}"]
+    ("content", "message"),
+    [
+        *((start, "damaged, cut short or not a safetensors file") for start in FOREIGN),
+        (b"\x80\x04K\x01.", "expected a safetensors file of rnnfast, got a pickle"),
+        (b"PK\x03\x04" * 9, "expected a safetensors file of rnnfast, got a ZIP archive"),
+    ],
 )
-def test_foreign_files(path: Path, content: bytes) -> None:
+def test_foreign_files(path: Path, content: bytes, message: str) -> None:
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"damaged, cut short or not a safetensors file"):
+    with pytest.raises(ValueError, match=message):
         rf.load(path)
 
 

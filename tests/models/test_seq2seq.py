@@ -277,7 +277,8 @@ def test_validation_of_given_pairs() -> None:
         (["a"] * 9, [np.zeros((2, 2))] * 9, TypeError, "y[0][0]: expected a str, got ndarray"),
         (
             "ab", ["c", "d"], TypeError,
-            "X: expected a list of str, of token lists or of arrays, got str",
+            "X: expected a list of str, of token lists or of arrays, got str; a single one stands "
+            "in a list, [text]",
         ),
         (
             ["a"] * 9, [""] * 9, ValueError,

@@ -248,7 +248,14 @@ BAD: list[tuple[dict[str, Any], Any, Any, type[Exception], str]] = [
         ValueError,
         "y[1]: expected 1, one for each step of X[1], got 2",
     ),
-    ({}, "text", Y, TypeError, "X: expected a list of str, of token lists or of arrays, got str"),
+    (
+        {},
+        "text",
+        Y,
+        TypeError,
+        "X: expected a list of str, of token lists or of arrays, got str; a single one stands in "
+        "a list, [text]",
+    ),
     ({}, X, ["BIO"] * 80, TypeError, "y[0]: expected a list of labels, got str"),
     ({}, [["a"], [1.0]], [["x"], ["y"]], TypeError, "X[1]: expected a token list as X[0] is"),
     ({}, [["a"], ["b", 3]], [["x"], ["y", "x"]], TypeError, "X[1][1]: expected a str, got int"),

@@ -528,7 +528,8 @@ ZEROS = np.zeros((T, B, I), np.float32)
         (
             lambda: rf.chain(rf.GRU(I, H), np.tanh),
             TypeError,
-            "chain[1]: expected a Module, got ufunc",
+            "chain[1]: expected a Module, got the function tanh; rf.Activation('tanh') is a part "
+            "for it",
         ),
         (
             lambda: rf.chain(rf.GRU(I, H, bidirectional=True), rf.Dropout(0.1), rf.Pooling()),

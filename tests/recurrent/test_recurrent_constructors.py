@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast.nn.recurrent.base import LAYERS
 
 I, H = 3, 5  # noqa: E741
@@ -125,5 +126,14 @@ def test_constructor_of_one_kind(
     ],
 )
 def test_options_of_other_kinds_are_unknown(kind: Any, option: str) -> None:
-    with pytest.raises(TypeError, match=f"unexpected keyword argument '{option}'"):
+    with pytest.raises(TypeError, match=f"^{option}: {kind.__name__} has no such argument"):
         kind(I, H, **{option: True})
+
+
+@pytest.mark.parametrize("kind", [rf.RNN, rf.GRU, rf.LSTM, rf.MinGRU, rf.LayerNormLSTM, rf.IndRNN])
+def test_dropout_of_one_layer_has_no_effect(kind: Any) -> None:
+    with pytest.warns(AdjustmentWarning, match=r"^dropout: expected 0 with num_layers=1") as caught:
+        kind(I, H, dropout=0.5)
+    assert [warning.filename for warning in caught] == [__file__]
+    kind(I, H, 2, dropout=0.5)
+    kind(I, H)

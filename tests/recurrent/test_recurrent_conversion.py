@@ -243,7 +243,9 @@ def test_wrong_values_are_named(kind: str, given: Any, message: str) -> None:
         ({"num_layers": 1}, "num_layers: expected no such argument, the arrays tell it; got 1"),
         (
             {"nonlinearity": "tanh"},
-            "LSTM.__init__() got an unexpected keyword argument 'nonlinearity'",
+            "nonlinearity: LSTM has no such argument; it takes input_size, hidden_size, "
+            "num_layers, bias, batch_first, dropout, variational, bidirectional, dtype, seed, "
+            "proj_size, peephole",
         ),
         ({"transposed": 1}, "transposed: expected a bool, got int"),
     ],

@@ -15,6 +15,7 @@ import rnnfast as rf
 from rnnfast.io.files import shown_path
 from rnnfast.io.tensors import collect_arrays, kind_of, read_tensors, write_tensors
 from rnnfast.training import Progress
+from spoiled import spoil
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 12
 
@@ -197,7 +198,7 @@ def test_weights_that_are_not_finite_are_never_written(
             return False
         kept.append(path.read_bytes())
         bias = progress.model.network_.modules["output"].parameters()["bias"]
-        bias.assign(np.full(bias.shape, np.inf))
+        spoil(bias, np.full(bias.shape, np.inf))
         if how == "Ctrl-C":
             os.kill(os.getpid(), signal.SIGINT)
         if how == "failed":

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast.training.progress import AdjustmentWarning, Reporter
+from rnnfast._checks.adjustments import AdjustmentWarning
+from rnnfast.training.progress import Reporter
 
 LINES = ["to be", "or not", "to be", "that is", "the question"] * 6
 

@@ -418,7 +418,8 @@ def adam(net: Any) -> Any:
         (
             lambda net: rf.Trainer(lambda x: x, rf.mse, adam(net)),  # type: ignore[arg-type]
             TypeError,
-            "net: expected a Module, got function",
+            "net: expected a Module, got function; a part is a layer, or a Module of one's own "
+            "with a forward",
         ),
         (
             lambda net: rf.Trainer(net, rf.cross_entropy),
@@ -438,7 +439,7 @@ def adam(net: Any) -> Any:
         (
             lambda net: rf.Trainer(net, "mse", adam(net)),  # type: ignore[arg-type]
             TypeError,
-            "loss: expected a function, got str",
+            "loss: expected a function, such as rf.mse, got 'mse'; loss=rf.mse is meant",
         ),
         (
             lambda net: make_trainer(net).fit(iter(VALID), epochs=2),

@@ -25,6 +25,7 @@ from rnnfast.training.optimizers import SGD, Adam
 from rnnfast.training.progress import Reporter, perplexity_of
 from rnnfast.training.schedules import CosineLR, ReduceOnPlateau
 from rnnfast.training.signals import InterruptFlag
+from spoiled import spoil
 
 TRUE = np.array([2.0, -1.0, 0.5])
 ROWS, BATCH = 40, 8
@@ -380,7 +381,7 @@ def test_no_weights_are_left_that_are_not_finite(step: int, averaged: bool) -> N
     def explode() -> None:
         optimizer_step()
         if problem.trainer.optimizer.steps == step:
-            problem.layer.parameters()["w"].assign([np.nan, 1.0, np.inf])
+            spoil(problem.layer.parameters()["w"], [np.nan, 1.0, np.inf])
 
     def keep(progress: Progress) -> None:
         if progress.epoch_ended:
@@ -476,7 +477,7 @@ def test_weight_and_figure_that_are_not_finite_stop() -> None:
 
     def step() -> None:
         optimizer_step()
-        problem.layer.parameters()["unused"].assign([np.inf, 0.0])
+        spoil(problem.layer.parameters()["unused"], [np.inf, 0.0])
 
     problem.trainer.optimizer.step = step  # type: ignore[method-assign]
     with pytest.raises(

@@ -35,11 +35,27 @@ def require_ndarray(name: str, value: Any) -> npt.NDArray[Any]:
     if not isinstance(value, np.ndarray):
         array = read_exporter(name, value)
         if array is None:
-            raise TypeError(f"{name}: expected a NumPy array, got {type(value).__name__}")
+            got = type(value).__name__
+            raise TypeError(f"{name}: expected a NumPy array, got {got}{_cure_of_pair(value)}")
         value = array
     require_unmasked(name, value)
     plain: npt.NDArray[Any] = value.view(np.ndarray)
     return plain
+
+
+def _cure_of_pair(value: Any) -> str:
+    """Return what a message ends with where an array was expected: if a layer's results came."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        return ""
+    first, second = value
+    if callable(second):
+        return "; forward returns a pair (y, backprop), of which y is meant"
+    # y (T, B, D*H) and h_n (L*D, B, H), or the pair of h_n and c_n; such a pair is none of y
+    states = second if isinstance(second, tuple) else (second,)
+    arrays = all(isinstance(a, np.ndarray) and a.ndim in (2, 3) for a in (first, *states))
+    if arrays and (states is second or first.shape != second.shape):
+        return "; a recurrent layer returns a pair (y, state), of which y is meant"
+    return ""
 
 
 def read_array(name: str, value: Any, expected: str = "an array of numbers") -> npt.NDArray[Any]:
@@ -76,6 +92,8 @@ def read_array(name: str, value: Any, expected: str = "an array of numbers") -> 
     except Exception:  # of many kinds, also those of an object's own __array__
         kind = type(value).__name__
         got = "a ragged list" if isinstance(value, (list, tuple)) else f"a {kind} that makes none"
+        if cure := _cure_of_pair(value):
+            got = f"{kind}{cure}"
         raise ValueError(f"{name}: expected {expected}, got {got}") from None
     # Too large integers make NumPy take objects, or floats with which they are not exact.
     large = array.dtype.kind == "O" or (

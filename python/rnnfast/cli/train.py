@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 import rnnfast as rf
+from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast._dispatch import MOST_THREADS
 from rnnfast.cli.console import BrokenOutput, OutputError, Terminated, flush, note, say
 from rnnfast.cli.options import choice, file, in_options, integer, real
@@ -26,7 +27,7 @@ from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.text.conversion import read_tokenizer
 from rnnfast.training.messages import describe_training, kept_record
-from rnnfast.training.progress import AdjustmentWarning, Progress, naming
+from rnnfast.training.progress import Progress, naming
 from rnnfast.training.signals import InterruptFlag
 
 # Samples shown during a training and at its end.

@@ -213,7 +213,8 @@ def _make(node: Mapping[str, Any], arrays: dict[str, Array], layers: list[Module
         if array.dtype != layer.dtype:
             raise TypeError(f"{key}: expected dtype {layer.dtype}, got {array.dtype}")
     own = layer._parameters
-    layer.load_state_dict({n: a for n, a in layer.state_dict().items() if n not in own} | arrays)
+    others = {n: a for n, a in layer.state_dict().items() if n not in own}
+    layer._replace(others | arrays, finite=False)
     return layer
 
 

@@ -71,6 +71,8 @@ def save(path: str | os.PathLike[str], network: Any) -> None:
     OSError
         If the file cannot be written; one that stood there is unchanged.
     """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"path: expected a path, got {type(path).__name__}; rf.save(path, network)")
     for base, _ in _KINDS.values():
         if isinstance(network, base):
             network.save(path)

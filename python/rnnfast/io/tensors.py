@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from rnnfast._checks.messages import one_line, shown
 from rnnfast.io.files import check_path, shown_path, write_atomically
+from rnnfast.io.others import kind_of_other
 from rnnfast.nn.module import Module
 
 Array = npt.NDArray[Any]
@@ -124,7 +125,10 @@ def read_tensors(
             header = _header(name, kinds, (file.metadata() or {}).get(_ENTRY))
             arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
+        kind_found = kind_of_other(file_name)
         reason = f"damaged, cut short or not a safetensors file ({one_line(error)})"
+        if kind_found is not None:
+            reason = f"expected a safetensors file of rnnfast, got {kind_found}"
         raise ValueError(f"{name}: {reason}") from None
     except OSError as error:  # of a device, which cannot be mapped: it does not say which file
         reason = f"cannot be read ({one_line(error)})"
@@ -160,7 +164,10 @@ def description_of(path: str | os.PathLike[str]) -> tuple[str | None, dict[str, 
 def _header(name: str, kinds: tuple[str, ...], text: str | None) -> dict[str, Any]:
     wanted = f"expected an rnnfast {kinds[0]}"
     if text is None:
-        raise ValueError(f"{name}: {wanted}, got a safetensors file of others")
+        raise ValueError(
+            f"{name}: {wanted}, got a safetensors file of others; "
+            "safetensors.numpy.load_file reads its arrays, for load_state_dict of a layer"
+        )
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -150,7 +150,8 @@ class LanguageModel(LanguageAnswers):
             The same for ``valid``.
         epochs : int, optional
             How many times to go through the corpus; None: as often as makes about 4,000 steps, at
-            most 30 times. The weights of the best epoch are kept.
+            most 30 times; of a short corpus, as often as makes 300 steps, at most 100 times. The
+            weights of the best epoch are kept.
         checkpoint : path-like, optional
             A file to write after epochs, every two minutes within them, and when stopped, from
             which training can go on. One that stands there is replaced if its training has ended;

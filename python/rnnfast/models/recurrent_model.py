@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
@@ -17,7 +18,7 @@ from rnnfast.models.parts.shared import make_average, make_optimizer, make_sched
 from rnnfast.text.conversion import as_tokenizer
 from rnnfast.text.tokenizers import tokenizer_from_dict
 from rnnfast.training.loop import TrainingLoop
-from rnnfast.training.progress import AdjustmentWarning, Progress
+from rnnfast.training.progress import Progress
 
 Batch = TypeVar("Batch")
 Self = TypeVar("Self", bound="RecurrentModel")

@@ -27,15 +27,15 @@ class Activation(Module):
     """
 
     def __init__(self, kind: str) -> None:
-        if not among(kind, _KINDS):
-            raise ValueError(f"kind: expected one of {', '.join(_KINDS)}, got {shown(kind)}")
+        if not among(kind, FUNCTIONS):
+            raise ValueError(f"kind: expected one of {', '.join(FUNCTIONS)}, got {shown(kind)}")
         self.kind = kind
 
     def __call__(self, x: Array) -> Array:
         """Return the function of ``x``, an array of float32 or float64 of any shape."""
         x = require_float("x", x)
         check_finite("x", x)
-        return _KINDS[self.kind][0](x)
+        return FUNCTIONS[self.kind][0](x)
 
     def forward(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Return what a call returns, and ``dx = backprop(dy)``, which reads it again.
@@ -52,7 +52,7 @@ class Activation(Module):
         def backprop(dy: Array) -> Array:
             dy = require_array("dy", dy, y.dtype, y.shape)
             check_finite("dy", dy)
-            dx: Array = dy * _KINDS[self.kind][1](y)
+            dx: Array = dy * FUNCTIONS[self.kind][1](y)
             return dx
 
         return y, backprop
@@ -89,7 +89,7 @@ def _d_sigmoid(y: Array) -> Array:
 
 
 # The function, and its derivative from its value.
-_KINDS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "tanh": (_tanh, _d_tanh),
     "relu": (_relu, _d_relu),
     "sigmoid": (_sigmoid, _d_sigmoid),

@@ -10,8 +10,16 @@ import numpy as np
 from rnnfast._checks import among
 from rnnfast._checks.arrays import require_ndarray
 from rnnfast._checks.messages import shown
+from rnnfast.nn._contract import require_passed_on
+from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn._reversal import reverse, reverse_reset
-from rnnfast.nn.container import Back, Container, Pass, split_gradient, sum_gradients
+from rnnfast.nn.container import (
+    Back,
+    Container,
+    Pass,
+    split_gradient,
+    sum_gradients,
+)
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent.base import Recurrent
 
@@ -62,11 +70,17 @@ class Bidirectional(Container):
             if db is not None:
                 db = reverse(db, run.lengths, axis)
             dx, dbackwards = to_a(da, need_dx), to_backwards(db, need_dx)
+            if dx is not None or dbackwards is not None:  # then of both
+                require_passed_on(self._at("forward_layer"), da, dx)
+                require_passed_on(self._at("reverse_layer"), db, dbackwards)
             if dbackwards is not None:
                 dbackwards = reverse(dbackwards, run.lengths, axis)
             return sum_gradients([dx, dbackwards])
 
         return self._merged(a, b), through
+
+    def _at(self, name: str) -> str:
+        return f"{self._place(name)} ({type(self.children()[name]).__name__})"
 
     def _merged(self, a: Array, b: Array) -> Array:
         if self.merge == "concat":
@@ -134,6 +148,8 @@ def bidirectional(
 
 def _another(layer: Any) -> Module:
     """Return a recurrent layer of the same configuration, with weights of its own."""
+    if not isinstance(layer, Module):
+        raise TypeError(f"layer: expected a Module, got {not_a_module(layer)}")
     if not isinstance(layer, Recurrent):
         kind = type(layer).__name__
         raise TypeError(f"reverse_layer: expected a second part beside a {kind}, got None")

@@ -53,8 +53,16 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks.arrays import require_ndarray
+from rnnfast.nn._contract import has_gradient, require_passed_on
 from rnnfast.nn.bidirectional import Bidirectional, bidirectional
-from rnnfast.nn.container import Back, Container, Pass, States, split_gradient, sum_gradients
+from rnnfast.nn.container import (
+    Back,
+    Container,
+    Pass,
+    States,
+    split_gradient,
+    sum_gradients,
+)
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.module import Module
 from rnnfast.nn.pooling import Pooling
@@ -87,6 +95,9 @@ class _Several(Container):
     def __len__(self) -> int:
         return len(self.parts)
 
+    def _at(self, number: int, part: Module) -> str:
+        return f"{self._place(str(number))} ({type(part).__name__})"
+
     def __getitem__(self, number: int) -> Module:
         return self.parts[number]
 
@@ -115,12 +126,16 @@ class Chain(_Several):
     def _through(self, run: Pass, x: Any) -> tuple[Any, Back]:
         backs = []
         for number, part in enumerate(self.parts):
+            passes_on = number > 0 and has_gradient(x)
             x, back = run.run(str(number), part, x)
-            backs.append(back)
+            backs.append((part, passes_on, back))
 
         def through(dy: Any, need_dx: bool) -> Any:
-            for number, back in reversed(list(enumerate(backs))):
-                dy = back(dy, need_dx or number > 0)
+            for number, (part, passes_on, back) in reversed(list(enumerate(backs))):
+                dx = back(dy, need_dx or number > 0)
+                if passes_on:
+                    require_passed_on(self._at(number, part), dy, dx)
+                dy = dx
             return dy
 
         return x, through
@@ -144,9 +159,11 @@ class Concatenate(_Several):
 
         def through(dy: Any, need_dx: bool) -> Any:
             pieces = [None] * len(parts) if dy is None else split_gradient(dy, borders)
-            return sum_gradients(
-                [back(piece, need_dx) for (_, back), piece in zip(parts, pieces, strict=True)]
-            )
+            dxs = [back(piece, need_dx) for (_, back), piece in zip(parts, pieces, strict=True)]
+            if any(dx is not None for dx in dxs):  # then of all
+                for number, (piece, dx) in enumerate(zip(pieces, dxs, strict=True)):
+                    require_passed_on(self._at(number, self.parts[number]), piece, dx)
+            return sum_gradients(dxs)
 
         return np.concatenate(outputs, axis=-1), through
 
@@ -173,7 +190,10 @@ class Residual(Container):
             )
 
         def through(dy: Any, need_dx: bool) -> Any:
-            return sum_gradients([dy if need_dx else None, back(dy, need_dx)])
+            dx = back(dy, need_dx)
+            if need_dx:
+                require_passed_on(f"{self._word} ({type(self.part).__name__})", dy, dx)
+            return sum_gradients([dy if need_dx else None, dx])
 
         return x + inner, through
 

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from rnnfast._checks import check_bool
 from rnnfast._checks.arrays import require_array
 from rnnfast._checks.messages import shown
+from rnnfast.nn._contract import has_gradient, is_own, passed, require_output, with_state
+from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent.base import State
@@ -74,15 +76,27 @@ class Pass:
     def _run_plain(
         self, name: str, part: Module, x: Any, options: dict[str, Any]
     ) -> tuple[Any, Back]:
+        own = is_own(part)
+        taken = (x.dtype, x.shape) if own and has_gradient(x) else None
         if not self._training:
-            return part(x, **options), _no_backprop
-        y, backprop = _passed(part.forward(x, **options))
+            y = part(x, **options)
+            if own:
+                require_output(y)
+            return y, _no_backprop
+        y, backprop = passed(part.forward(x, **options))
+        if own:
+            require_output(y)
 
         def back(dy: Any, need_dx: bool) -> Any:
             if dy is None:
                 return None
             with self._at(name, part):
-                return backprop(dy, need_dx=need_dx) if isinstance(part, Linear) else backprop(dy)
+                if isinstance(part, Linear):
+                    return backprop(dy, need_dx=need_dx)
+                dx = backprop(dy)
+                if taken is not None and dx is not None:
+                    require_array("dx", dx, *taken)
+                return dx
 
         return y, back
 
@@ -91,17 +105,19 @@ class Pass:
     ) -> tuple[Any, Back]:
         state = self._initial.get(name)
         if not self._training:
-            y, self.states[name] = part(x, state, **options)
+            y, self.states[name] = with_state(part(x, state, **options), "call", "(y, state)")
             return y, _no_backprop
-        output, backprop = _passed(part.forward(x, state, **options))
-        y, self.states[name] = output
+        output, backprop = passed(part.forward(x, state, **options))
+        y, self.states[name] = with_state(output, "forward", "((y, state), backprop)")
 
         def back(dy: Any, need_dx: bool) -> Any:
             dstate = self._dstates.get(name)
             if dy is None and dstate is None:
                 return None
             with self._at(name, part):
-                dx, self._dinitial[name] = backprop(dy, dstate, need_dx=need_dx)
+                dx, self._dinitial[name] = with_state(
+                    backprop(dy, dstate, need_dx=need_dx), "backprop", "(dx, dstate)"
+                )
             return dx
 
         return y, back
@@ -270,8 +286,8 @@ class Container(Module):
         first = ""
         for name, part in parts.items():
             if not isinstance(part, Module):
-                kind = type(part).__name__
-                raise TypeError(f"{self._place(name)}: expected a Module, got {kind}")
+                got = not_a_module(part, self._word if name.isdecimal() else "")
+                raise TypeError(f"{self._place(name)}: expected a Module, got {got}")
             batch_first = getattr(part, "batch_first", None)
             if batch_first is None:
                 continue
@@ -290,16 +306,6 @@ class Container(Module):
 
 def _no_backprop(dy: Any, need_dx: bool) -> Any:
     raise RuntimeError("backprop: expected a forward pass before, got a plain call")
-
-
-def _passed(result: Any) -> tuple[Any, Callable[..., Any]]:
-    """Return what a part's ``forward`` returned, ``(y, backprop)``; TypeError if it is not that."""
-    if isinstance(result, tuple) and len(result) == 2 and callable(result[1]):
-        return result
-    got = type(result).__name__
-    if isinstance(result, tuple):
-        got = f"({', '.join(type(value).__name__ for value in result)})"
-    raise TypeError(f"forward: expected to return a pair (y, backprop), got {got}")
 
 
 def _checked_states(name: str, states: Any, container: Container) -> States:
@@ -323,8 +329,7 @@ def _below(start: str, states: States) -> States:
 
 def _hides_state(part: Module) -> bool:
     """Whether a module of somebody's own has layers within that go through steps."""
-    own = not type(part).__module__.startswith("rnnfast.")
-    return own and any(module.has_state for _, module in part.named_modules())
+    return is_own(part) and any(module.has_state for _, module in part.named_modules())
 
 
 @functools.lru_cache(maxsize=256)

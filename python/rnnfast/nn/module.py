@@ -18,8 +18,10 @@ from rnnfast import _core
 from rnnfast._checks import check_bool, check_int, check_probability
 from rnnfast._checks.memory import check_memory, claim_parameters
 from rnnfast._checks.messages import listed, shown
+from rnnfast.nn._contract import passed
 from rnnfast.nn._copies import Buffer, state_without_compiled
 from rnnfast.nn._describe import describe, options_of
+from rnnfast.nn._state_dicts import cure_of_mapping, cure_of_names
 from rnnfast.nn.parameter import Array as Array
 from rnnfast.nn.parameter import Parameter as Parameter
 
@@ -34,6 +36,12 @@ _MOST_LEVELS = 50  # of lists in lists
 _call = threading.local()
 
 _DROPS = ("dropout", "p")  # probabilities, which may change
+# What layers have not, and others do.
+_INSTEAD = {
+    "save": "; rf.save(path, layer) writes it",
+    "load": "; rf.load(path) reads what rf.save wrote",
+    "backward": "; forward returns a pair (y, backprop)",
+}
 _FREE = {*_DROPS, "batch_first", "variational"}
 
 
@@ -145,7 +153,7 @@ class Module:
             where = (
                 f", which is a parameter: parameters()[{name!r}]"
                 if name in vars(self).get("_parameters", ())
-                else ""
+                else _INSTEAD.get(name, "")
             )
             raise AttributeError(f"{kind!r} object has no attribute {name!r}{where}")
 
@@ -166,7 +174,7 @@ class Module:
         """
         before, _call.plain = getattr(_call, "plain", False), True
         try:
-            output, _ = self.forward(*args, **kwargs)
+            output, _ = passed(self.forward(*args, **kwargs))
         finally:
             _call.plain = before
         return output
@@ -273,11 +281,19 @@ class Module:
         TypeError
             If it is no mapping, or an array does not hold real numbers.
         ValueError
-            If a name is missing or unknown, a shape differs, or a number is too large for the
-            dtype. Nothing is changed then.
+            If a name is missing or unknown, a shape differs, or a number is NaN, infinite or too
+            large for the dtype. Nothing is changed then.
+        """
+        self._replace(mapping)
+
+    def _replace(self, mapping: Mapping[str, Any], *, finite: bool = True) -> None:
+        """Do what `load_state_dict` does; from our own files with NaN and infinity too.
+
+        A network that has diverged is read as it was written.
         """
         if not isinstance(mapping, Mapping):
-            raise TypeError(f"mapping: expected a mapping, got {type(mapping).__name__}")
+            got = type(mapping).__name__
+            raise TypeError(f"mapping: expected a mapping, got {got}{cure_of_mapping(mapping)}")
         own = self.parameters()
         missing = [name for name in own if name not in mapping]
         unknown = [name for name in mapping if name not in own]
@@ -289,8 +305,9 @@ class Module:
                 parts.append(f"with the unknown {listed(unknown, 200)}")
             raise ValueError(
                 f"mapping: expected the names {listed(own, 200)}; got one {' and '.join(parts)}"
+                f"{cure_of_names(own, mapping)}"
             )
-        arrays = {name: p._fitting(name, mapping[name]) for name, p in own.items()}
+        arrays = {name: p._fitting(name, mapping[name], finite=finite) for name, p in own.items()}
         values = [buffer.values for buffer in self.buffers()]
         for name, array in arrays.items():
             if any(np.may_share_memory(array, v) for v in values):  # one of the parameters itself

@@ -80,7 +80,7 @@ class Parameter:
         TypeError
             If it does not hold real numbers.
         ValueError
-            If the shape differs, or a number is too large for the dtype.
+            If the shape differs, or a number is NaN, infinite or too large for the dtype.
         """
         self.buffer.assign(self.offset, self._fitting("value", value))
 
@@ -104,8 +104,8 @@ class Parameter:
             raise ValueError(f"gradient: expected shape {self.shape}, got {gradient.shape}")
         self.buffer.add_grads(self.offset, gradient)
 
-    def _fitting(self, name: str, value: Any) -> Array:
-        """Return ``value`` as a contiguous array of this shape and dtype."""
+    def _fitting(self, name: str, value: Any, *, finite: bool = True) -> Array:
+        """Return ``value`` as a contiguous array of this shape and dtype, of finite numbers."""
         array = read_array(name, value, f"shape {self.shape}")
         if array.shape != self.shape:
             raise ValueError(f"{name}: expected shape {self.shape}, got {array.shape}")
@@ -113,6 +113,9 @@ class Parameter:
             raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
         with np.errstate(over="ignore"):
             cast = np.ascontiguousarray(array, dtype=self.dtype)
+        if finite and not np.isfinite(array).all():
+            place = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+            raise ValueError(f"{name}: expected finite numbers, got {array[place]} at {place}")
         if cast.dtype != array.dtype:
             lost = np.isinf(cast) & np.isfinite(array)
             if lost.any():

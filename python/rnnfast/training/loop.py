@@ -20,6 +20,7 @@ from rnnfast.io.files import require_writable
 from rnnfast.io.tensors import Array, collect_arrays, spread_arrays
 from rnnfast.nn.module import Module
 from rnnfast.training.averaging import WeightAverage
+from rnnfast.training.batch_numbers import BatchError
 from rnnfast.training.checkpointer import Checkpointer, TrainingState
 from rnnfast.training.checkpoints import Position, Record, require_replaceable
 from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
@@ -317,7 +318,11 @@ class TrainingLoop(Generic[Batch]):
         for module in self.modules.values():
             module.zero_grad()
         with self._telling_divergence():
-            loss_sum, count = self.step(batch)
+            try:
+                loss_sum, count = self.step(batch)
+            except BatchError as error:
+                where = f"epoch {at.epoch + 1}, batch {at.batch + 1}"
+                raise BatchError(f"{where}: {error}") from error.__cause__
             if not math.isfinite(loss_sum):
                 raise FloatingPointError(f"the loss is {loss_sum}")
             if count:
@@ -413,6 +418,8 @@ class TrainingLoop(Generic[Batch]):
         """Raise FloatingPointError, with what is not finite, where numbers have grown too large."""
         try:
             yield
+        except BatchError:
+            raise
         except (FloatingPointError, ValueError) as error:
             # What layers and metrics refuse is what an earlier layer made of too large weights.
             if isinstance(error, ValueError) and "expected finite numbers" not in str(error):

@@ -40,8 +40,8 @@ class LossOfNetwork:
     """
 
     def __init__(self, net: Module, loss: Loss) -> None:
-        if not callable(loss):
-            raise TypeError(f"loss: expected a function, got {type(loss).__name__}")
+        if not callable(loss) or isinstance(loss, type):
+            raise TypeError(f"loss: expected a function, such as rf.mse, got {_not_a_loss(loss)}")
         self._whole = net if isinstance(net, Container) else _Whole(net)
         self._loss = loss
         try:
@@ -120,6 +120,34 @@ class LossOfNetwork:
         ends = check_lengths("lengths", lengths, batch, steps)
         inside: Array = np.arange(steps)[:, np.newaxis] < ends
         return inside.T if self._whole.batch_first else inside
+
+
+# What libraries call a loss, and what it is here.
+_LOSSES = {
+    "rf.mse": ("mse", "mean_squared_error", "l2", "MSELoss"),
+    "rf.l1": ("l1", "mae", "mean_absolute_error", "L1Loss"),
+    "rf.cross_entropy": (
+        *("cross_entropy", "crossentropy", "nll", "log_loss", "CrossEntropyLoss"),
+        *("categorical_crossentropy", "sparse_categorical_crossentropy"),
+    ),
+    "rf.binary_cross_entropy_with_logits": (
+        *("bce", "binary_cross_entropy", "binary_crossentropy", "BCEWithLogitsLoss"),
+        "binary_cross_entropy_with_logits",
+    ),
+    "rf.ctc_loss": ("ctc", "ctc_loss", "CTCLoss"),
+}
+
+
+def _not_a_loss(value: Any) -> str:
+    """Return what came where a loss belongs, and which function is meant."""
+    name = value.__name__ if isinstance(value, type) else value
+    meant = [ours for ours, names in _LOSSES.items() if isinstance(name, str) and name in names]
+    cure = f"; loss={meant[0]} is meant" if meant else ""
+    if isinstance(value, type):
+        if issubclass(value, Module) and hasattr(value, "loss"):
+            cure = f"; the method loss of a {name} is one"
+        return f"the class {name}{cure}"
+    return f"{shown(value) if isinstance(value, str) else type(value).__name__}{cure}"
 
 
 def _pair(result: Any) -> tuple[float, Any]:

@@ -6,13 +6,13 @@ import logging
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from rnnfast._checks.adjustments import warn_caller
 from rnnfast.io.streams import ForgivingStream
 from rnnfast.metrics._texts import perplexity_of
 from rnnfast.training.checkpoints import Record
@@ -38,10 +38,6 @@ def naming(rename: Callable[[str], str]) -> Iterator[None]:
         yield
     finally:
         _naming.reset(token)
-
-
-class AdjustmentWarning(RuntimeWarning):
-    """A training is done otherwise than asked for, because the data want it; nothing is wrong."""
 
 
 @dataclass
@@ -195,7 +191,7 @@ class Reporter:
         text = _naming.get()(text)
         _log.warning("%s", text)
         if self.verbose == 0:
-            warnings.warn(text, category, stacklevel=_level_of_caller())
+            warn_caller(text, category)
         self.write(text)
 
     def close(self) -> None:
@@ -225,21 +221,6 @@ class Reporter:
             text += f", perplexity {perplexity_of(loss):.3g}"
         rate = self._count / self._training_seconds if self._training_seconds > 0 else 0.0
         return f"{text}{self._figures}, {_compact(rate)} {self.unit}/s"
-
-
-def _level_of_caller() -> int:
-    """Return the ``stacklevel`` with which a warning of the caller is of code outside the package.
-
-    Python 3.12 has it as ``skip_file_prefixes``.
-    """
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__")):
-        frame, level = frame.f_back, level + 1
-    return level
-
-
-def _is_ours(module: Any) -> bool:
-    return str(module).partition(".")[0] == __name__.partition(".")[0]
 
 
 def _clock(seconds: float) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from rnnfast._checks import check_bool, check_int, check_real, make_generator
 from rnnfast._checks.messages import shown
+from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn.container import States
 from rnnfast.nn.module import Array, Module
 from rnnfast.training.averaging import WeightAverage
+from rnnfast.training.batch_numbers import BatchError, blaming_batch
 from rnnfast.training.checkpoints import Record
 from rnnfast.training.generators import GeneratorGroup, generators_of
 from rnnfast.training.loop import TrainingLoop
@@ -105,7 +108,7 @@ class Trainer:
         verbose: int = 1,
     ) -> None:
         if not isinstance(net, Module):
-            raise TypeError(f"net: expected a Module, got {type(net).__name__}")
+            raise TypeError(f"net: expected a Module, got {not_a_module(net)}")
         self.net, self.loss = net, loss
         self._modules = modules_of(net, loss)
         self.optimizer = self._checked_optimizer(optimizer)
@@ -188,8 +191,8 @@ class Trainer:
         TypeError
             If batches can be read only once, or something is of a wrong type.
         ValueError
-            If there is nothing to learn from, a part of the network refuses a batch, or the
-            checkpoint is damaged or of another training.
+            If there is nothing to learn from, a part of the network refuses a batch, a batch holds
+            NaN or infinity, or the checkpoint is damaged or of another training.
         FloatingPointError
             If a loss, a gradient or a weight is not finite.
         OSError
@@ -235,25 +238,43 @@ class Trainer:
             If there is nothing to predict.
         """
         total, count, state = 0.0, 0, States()
-        for batch in _iterator("batches", batches):
-            if self._of_loss is None:
-                measure = getattr(self.net, "loss", None)
-                if not callable(measure):
-                    kind = type(self.net).__name__
-                    raise TypeError(f"net: expected a {kind} with loss(batch), got one without")
-                loss, terms = measure(batch)
-            else:
-                loss, terms, after = self._of_loss.measure(batch, state)
-                state = after if self.carry_state else {}
+        for number, batch in enumerate(_iterator("batches", batches)):
+            try:
+                with self._blaming(batch) as losses:
+                    loss, terms, after = self._measure(batch, state)
+                    losses.append(float(loss))
+            except BatchError as error:
+                raise BatchError(f"batches[{number}]: {error}") from error.__cause__
+            state = after if self.carry_state else {}
             total, count = total + float(loss), count + int(terms)
         if not count:
             raise ValueError("batches: expected something to predict, got nothing")
         return total / count
 
+    def _measure(self, batch: Any, state: States) -> tuple[Any, Any, States]:
+        """Return the summed loss of a batch, its number of terms and the state behind it."""
+        if self._of_loss is not None:
+            return self._of_loss.measure(batch, state)
+        measure = getattr(self.net, "loss", None)
+        if not callable(measure):
+            kind = type(self.net).__name__
+            raise TypeError(f"net: expected a {kind} with loss(batch), got one without")
+        loss, terms = measure(batch)
+        return loss, terms, {}
+
+    def _blaming(self, batch: Any) -> AbstractContextManager[list[float]]:
+        return blaming_batch(batch, getattr(self.net, "batch_first", None))
+
     def _step(self, batch: Any, carry: dict[str, Array]) -> tuple[float, int]:
+        with self._blaming(batch) as losses:
+            loss, terms = self._add_gradients(batch, carry)
+            losses.append(float(loss))
+        return float(loss), int(terms)
+
+    def _add_gradients(self, batch: Any, carry: dict[str, Array]) -> tuple[Any, Any]:
         if self._of_loss is None:
             loss, terms = self.net.add_gradients(batch)  # type: ignore[attr-defined]
-            return float(loss), int(terms)
+            return loss, terms
         loss, terms, state = self._of_loss.add_gradients(batch, _unpacked(carry))
         if self.carry_state:
             carry.update(_packed(state))
@@ -265,7 +286,14 @@ class Trainer:
         if callable(valid):
             return valid  # type: ignore[no-any-return]
         _require_again("valid", valid)
-        return lambda: {"valid_loss": self.evaluate(valid)}
+
+        def measure() -> Mapping[str, float]:
+            try:
+                return {"valid_loss": self.evaluate(valid)}
+            except BatchError as error:
+                raise BatchError(f"valid{str(error).removeprefix('batches')}") from error.__cause__
+
+        return measure
 
     def _checked_optimizer(self, optimizer: Any) -> Optimizer:
         if not isinstance(optimizer, Optimizer):

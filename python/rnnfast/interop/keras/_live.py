@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
@@ -114,8 +115,17 @@ def _node(where: str, layer: Any) -> Node:
     names = (*CELLS, "RNN", "Bidirectional", *_SINGLE, "TimeDistributed")
     raise TypeError(
         f"{where}: expected a layer of keras.layers, one of {listed(names)}, "
-        f"got {kind.__module__}.{kind.__qualname__}"
+        f"got {kind.__module__}.{kind.__qualname__}{_cure(layer)}"
     )
+
+
+def _cure(layer: Any) -> str:
+    """Return what a message ends with where something else than a layer came."""
+    if isinstance(layer, (str, os.PathLike)):
+        return "; read_keras reads a file"
+    if isinstance(getattr(layer, "layers", None), list):
+        return "; the layers of a model are taken one by one, from_keras(model.layers[0])"
+    return ""
 
 
 def _of_cell(where: str, layer: Any, keras: Any) -> Node:

@@ -44,7 +44,8 @@ def check_leave_out(leave_out: Any) -> frozenset[str]:
         If it is not several names of such options.
     """
     if isinstance(leave_out, str) or not isinstance(leave_out, Iterable):
-        raise TypeError(f"leave_out: expected names of options, got {shown(leave_out)}")
+        cure = f"; [{shown(leave_out)}] is one" if isinstance(leave_out, str) else ""
+        raise TypeError(f"leave_out: expected a list of names, got {shown(leave_out)}{cure}")
     names = list(leave_out)
     for name in names:
         if name not in LEAVABLE:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from rnnfast._checks import among
+from rnnfast._checks.calls import explain_calls
 from rnnfast._checks.messages import one_line, shown
 from rnnfast.interop.onnx._onnx import onnx
 from rnnfast.interop.onnx.choice import Fastest
@@ -251,6 +252,15 @@ class Session:
         except Exception as error:  # of many kinds, from C++
             at = "model" if first is None else f"the part from {first.label} on"
             raise ValueError(f"{at}: ONNX Runtime refuses it: {one_line(error)}") from None
+
+
+explain_calls(
+    Session,
+    hints={
+        name: "expected none, all runs on the CPU, got some"
+        for name in ("providers", "provider_options")
+    },
+)
 
 
 class _InRuntime:

@@ -214,7 +214,9 @@ class LanguageAnswers(RecurrentModel, base=True):
     def _encode(self, name: str, text: str) -> tuple[list[str], Ints]:
         """Return the tokens of one sentence or prefix, and their ids."""
         if not isinstance(text, str):
-            raise TypeError(f"{name}: expected a str, got {type(text).__name__}")
+            got = type(text).__name__
+            cure = f"; one {name} at a time" if isinstance(text, (list, tuple)) else ""
+            raise TypeError(f"{name}: expected a str, got {got}{cure}")
         reader = CorpusReader(self.tokenizer_, self.lines)
         tokens = split_text(self.tokenizer_, text)
         return tokens, reader.encode(name, [tokens], self.vocabulary_)[0]

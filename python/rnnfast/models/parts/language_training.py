@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,9 @@ from rnnfast.text.vocabulary import Vocabulary
 # Steps that a training of unspecified length makes, and most epochs for it.
 _STEPS = 4000
 _MOST_EPOCHS = 30
+# Steps without which nothing is learned, and most epochs for them, of a corpus that is short.
+_FEW_STEPS = 300
+_MOST_EPOCHS_OF_FEW = 100
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,8 @@ def _split_condition(
 
 def choose_epochs(steps: int) -> int:
     """Return how often to go through a corpus of so many steps if the user does not say."""
-    return min(max(1, round(_STEPS / steps)), _MOST_EPOCHS)
+    epochs = min(max(1, round(_STEPS / steps)), _MOST_EPOCHS)
+    return max(epochs, min(math.ceil(_FEW_STEPS / steps), _MOST_EPOCHS_OF_FEW))
 
 
 class CorpusTraining:

@@ -118,7 +118,12 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
             f"{name}: expected one axis of texts, got shape {X.shape}; {name}[:, 0] has one, "
             f"{name}.tolist() are lists of one token"
         )
-    items = as_list(name, X, "a list of str, of token lists or of arrays")
+    expected = "a list of str, of token lists or of arrays"
+    if isinstance(X, str):
+        raise TypeError(
+            f"{name}: expected {expected}, got str; a single one stands in a list, [text]"
+        )
+    items = as_list(name, X, expected)
     if not items:
         raise ValueError(f"{name}: expected at least one sequence, got none")
     items = [as_item(f"{name}[{number}]", item) for number, item in enumerate(items)]

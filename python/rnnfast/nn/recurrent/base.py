@@ -20,6 +20,7 @@ from rnnfast._checks import (
     check_probability,
     make_generator,
 )
+from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.memory import check_memory
 from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module, Parameter
@@ -102,6 +103,11 @@ class Recurrent(Module):
         self._rates = rates
         self.dropout = check_probability("dropout", dropout)
         self.variational = check_bool("variational", variational)
+        if self.dropout and self.num_layers == 1:
+            warn_caller(
+                f"dropout: expected 0 with num_layers=1, as it acts between layers, got {dropout}; "
+                "it has no effect; rf.Dropout behind the layer drops its outputs"
+            )
         self._rng = make_generator("seed", seed)
         self._check_memory(dtype)
         super().__init__(self._spec.shapes(), dtype)

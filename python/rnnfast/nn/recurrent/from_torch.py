@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from rnnfast.nn.module import Array
@@ -32,13 +34,37 @@ def require_torch(kind: str, module: Any) -> bool:
     )
     name = type(module).__name__
     if not isinstance(module, layers + cells):
-        raise TypeError(f"module: expected a torch.nn.{kind} or {kind}Cell, got {name}")
+        raise TypeError(
+            f"module: expected a torch.nn.{kind} or {kind}Cell, got {name}"
+            f"{_cure(kind, module, layers + cells)}"
+        )
     passes = vars(module).get("forward", type(module).forward)
     if getattr(passes, "__module__", None) not in _PASSES:
         raise TypeError(
             f"module: expected the forward of torch.nn.{kind}, got a {name} with one of its own"
         )
     return isinstance(module, layers)
+
+
+def _cure(kind: str, module: Any, kinds: tuple[type[Any], ...]) -> str:
+    """Return what a message ends with where something else than a layer of PyTorch came."""
+    if isinstance(module, Mapping):
+        return (
+            f"; the arrays of a layer go into one of its sizes, {kind}(input_size, hidden_size)"
+            ".load_state_dict(arrays)"
+        )
+    if isinstance(module, (str, os.PathLike)):
+        return "; torch.load reads a file"
+    other = type(module).__name__.removesuffix("Cell")
+    if other in ("RNN", "GRU", "LSTM") and other != kind:
+        return f"; rf.{other}.from_torch takes it"
+    try:
+        within = [name for name, part in module.named_modules() if isinstance(part, kinds)]
+    except Exception:  # no module of PyTorch
+        within = []
+    if not within:
+        return ""
+    return f"; from_torch takes one layer of it, such as module.{within[0]}"
 
 
 def _is_quantized(module: Any) -> bool:

@@ -1,0 +1,205 @@
+"""Calls whose arguments do not fit: one line in place of Python's own words, with the nearest name.
+
+Nothing is looked at before Python itself has refused a call.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from types import ModuleType
+from typing import Any
+
+from rnnfast._checks.messages import listed, shown
+
+# What libraries call one and the same thing; the first that a function takes is what is meant.
+_SYNONYMS = (
+    {"lr", "learning_rate", "eta", "step_size"},
+    {"num_layers", "layers", "depth", "n_layers", "nlayers"},
+    {"hidden_size", "units", "hidden", "hidden_dim", "num_hidden", "n_hidden", "num_units"},
+    {"input_size", "input_dim", "in_features", "num_features", "n_features", "features"},
+    {"output_size", "output_dim", "out_features", "units"},
+    {"num_embeddings", "vocab_size", "num_tokens", "vocabulary_size", "input_dim"},
+    {"max_vocabulary_size", "vocab_size", "max_features", "vocabulary_size", "max_tokens"},
+    {"embedding_size", "embedding_dim", "output_dim", "embed_dim", "emb_size"},
+    {"epochs", "max_iter", "iterations", "n_iter"},
+    {"seed", "random_state", "rng", "generator"},
+    {"validation_fraction", "validation_split", "test_size", "valid_fraction"},
+    {"valid", "validation_data", "eval_set", "validation"},
+    {"clip_norm", "max_norm", "clipnorm", "grad_clip", "max_grad_norm", "gradient_clip"},
+    {"clip_value", "max_value", "clipvalue"},
+    {"cell", "rnn_type", "cell_type", "kind"},
+    {"dropout", "p", "rate", "drop_rate"},
+    {"loss", "criterion", "loss_fn", "objective"},
+    {"net", "model", "network", "module"},
+    {"patience", "early_stopping"},
+    {"max_length", "maxlen", "max_new_tokens", "length", "max_tokens"},
+    {"weight_decay", "l2", "decay"},
+)
+
+
+def nearest(name: str, names: list[str]) -> str | None:
+    """Return which of some names was most likely meant; None: none of them."""
+    for group in _SYNONYMS:
+        if name.lower() in group:
+            for other in names:
+                if other in group:
+                    return other
+    close = get_close_matches(name.lower(), names, 1, 0.8)
+    if close:
+        return close[0]
+    words = _words(name)
+    within = [n for n in names if words and (words <= _words(n) or _words(n) <= words)]
+    within = within or [n for n in names if len(n) > 2 and name.lower().startswith(n)]
+    return within[0] if len(within) == 1 else None
+
+
+def _words(name: str) -> set[str]:
+    return {word.removesuffix("s") for word in name.lower().split("_") if word}
+
+
+def unknown_argument(
+    name: str, of: str, names: list[str], elsewhere: Mapping[str, list[str]] = {}
+) -> str:
+    """Return what to say of an argument that a function does not take.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    of : str
+        The function.
+    names : list of str
+        What it takes.
+    elsewhere : mapping of str to list of str
+        What others take that may be meant: the constructor, or ``fit``.
+    """
+    start = f"{shown(name)[1:-1]}: {of} has no such argument"
+    for other, taken in elsewhere.items():
+        if name in taken:
+            return f"{start}; {other} takes it"
+    takes = f"it takes {listed(names, 300)}"
+    meant = nearest(name, names)
+    if meant is not None:
+        return f"{start}; did you mean {meant}? ({takes})"
+    for other, taken in elsewhere.items():
+        meant = nearest(name, taken)
+        if meant is not None:
+            return f"{start}; did you mean {meant} of {other}? ({takes})"
+    return f"{start}; {takes}"
+
+
+def explain_calls(
+    kind: type[Any], *, methods: bool = False, hints: Mapping[str, str] | None = None
+) -> None:
+    """Let what makes objects of a class, and its methods, say in one line which argument is wrong.
+
+    What the class inherits from this package is seen to with it. Signatures stay as they are.
+
+    Parameters
+    ----------
+    kind : type
+        The class.
+    methods : bool
+        Whether to see to its public methods too; those that are methods of the class are always.
+    hints : mapping of str, optional
+        What to say of names that the constructor does not take.
+    """
+    for base in kind.__mro__:
+        if not base.__module__.startswith("rnnfast.") or getattr(base, "_is_protocol", False):
+            continue
+        for name, found in list(vars(base).items()):
+            public = not name.startswith("_")
+            of_class = isinstance(found, classmethod)
+            function = found.__func__ if isinstance(found, classmethod) else found
+            if hasattr(function, "__wrapped__") or not inspect.isfunction(function):
+                continue
+            if name == "__init__" or (public and (methods or of_class)):
+                explained = _explained(function, hints or {})
+                setattr(base, name, classmethod(explained) if of_class else explained)
+
+
+def explain_packages(packages: Iterable[ModuleType], methods_of: tuple[type[Any], ...]) -> None:
+    """Do it for all public classes of some packages, with the methods of some of them."""
+    for package in packages:
+        for name in package.__all__:
+            kind = vars(package)[name]
+            if isinstance(kind, type):
+                explain_calls(kind, methods=issubclass(kind, methods_of))
+
+
+def _explained(function: Callable[..., Any], hints: Mapping[str, str]) -> Callable[..., Any]:
+    """Return a function that says in one line with which arguments it cannot be called."""
+
+    @functools.wraps(function)
+    def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(self, *args, **kwargs)
+        except TypeError as error:
+            trace = error.__traceback__
+            if trace is None or trace.tb_next is not None:  # it has run, and what it says counts
+                raise
+            kind = self if isinstance(self, type) else type(self)
+            message = next((f"{n}: {hints[n]}" for n in kwargs if n in hints), None)
+            message = message or _refusal(call, kind, inspect.signature(function), args, kwargs)
+            if message is None:
+                raise
+            problem = TypeError(message)
+        raise problem
+
+    return call
+
+
+def _refusal(
+    call: Any,
+    kind: type[Any],
+    signature: inspect.Signature,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> str | None:
+    """Return what to say of arguments that do not fit a signature; None: they fit."""
+    method = call.__name__
+    # The class that users know: a base within the package may be where the function stands.
+    owners = (base for base in kind.__mro__ if _function_of(base, method) is call)
+    owner = next((base for base in owners if not base.__name__.startswith("_")), kind)
+    of = owner.__name__ if method == "__init__" else f"{owner.__name__}.{method}"
+    parameters = list(signature.parameters.values())[1:]
+    variable = {p.kind for p in parameters} & {inspect.Parameter.VAR_POSITIONAL}
+    by_place = [
+        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    by_name = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        for name in kwargs:
+            if name not in by_name:
+                return unknown_argument(name, of, by_name, _elsewhere(owner, method))
+    if len(args) > len(by_place) and not variable:
+        expected = f"at most {listed(by_place)} without a name" if by_place else "names for all"
+        example = f", such as {by_name[0]}=..." if by_name and not by_place else ""
+        return f"{of}: expected {expected}{example}, got {len(args)} values without one"
+    for name in by_place[: len(args)]:
+        if name in kwargs:
+            return f"{name}: expected once by {of}, got it by its place and by its name"
+    needed = [
+        p.name for p in parameters if p.default is p.empty and p.name in {*by_place, *by_name}
+    ]
+    missing = [n for n in needed if n not in kwargs and n not in by_place[: len(args)]]
+    if missing:
+        return f"{missing[0]}: expected by {of}({listed(needed)}), got none"
+    return None
+
+
+def _function_of(kind: type[Any], name: str) -> Any:
+    method = getattr(kind, name, None)
+    return getattr(method, "__func__", method)
+
+
+def _elsewhere(owner: type[Any], method: str) -> dict[str, list[str]]:
+    """Return what the constructor takes, for a method, or ``fit``, for a constructor."""
+    if method == "__init__":
+        other, of = getattr(owner, "fit", None), f"{owner.__name__}.fit"
+    else:
+        other, of = owner.__init__, f"{owner.__name__}(...)"
+    return {} if other is None else {of: list(inspect.signature(other).parameters)[1:]}
