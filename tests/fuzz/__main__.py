@@ -1,7 +1,7 @@
 """Random calls and damaged files, to find what no test was written for.
 
     python tests/fuzz --calls 1000000       random calls of everything public
-    python tests/fuzz --files 100000        damaged models, checkpoints, vocabularies, sounds, texts
+    python tests/fuzz --files 100000        damaged models, checkpoints, texts, ...
     python tests/fuzz --call 123            the call of that number again, with its traceback
     python tests/fuzz --file 123            the file of that number again
 

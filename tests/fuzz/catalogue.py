@@ -1,10 +1,10 @@
-"""All cases of calls, and how often each is drawn."""
+"""All cases, of calls and of files, and how often each is drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import conversion, dropins, ensembles, heads, layers, models
+from . import conversion, dropins, ensembles, files, heads, layers, models, subwords
 from .checks import Case
 from .draws import Draw
 
@@ -14,10 +14,16 @@ _CASES: list[tuple[float, Callable[[Case], None]]] = [
     *conversion.CASES,
     *heads.CASES,
     *models.CASES,
+    *subwords.CASES,
     *dropins.cases(),
 ]
 
 
-def choose(draw: Draw) -> Callable[[Case], None]:
-    """Draw a case by its weight."""
+def choose_call(draw: Draw) -> Callable[[Case], None]:
+    """Draw a case of calls by its weight."""
     return draw.weighted(_CASES)
+
+
+def choose_file(draw: Draw) -> Callable[[Case], None]:
+    """Draw a kind of file by its weight."""
+    return draw.weighted([*files.CASES, *subwords.FILES])

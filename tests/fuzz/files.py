@@ -24,7 +24,6 @@ from rnnfast.io.tensors import read_tensors, write_tensors
 from rnnfast.text import read_vectors
 
 from .checks import Case, bits_of, require
-from .draws import Draw
 
 RNG = np.random.default_rng(0)
 SMALL: dict[str, Any] = {"hidden_size": 4, "epochs": 1, "verbose": 0, "seed": 0, "batch_size": 4}
@@ -340,12 +339,7 @@ def _edit_one(case: Case, value: Any, where: str) -> Any:
     return other
 
 
-_CASES: list[tuple[float, Callable[[Case], None]]] = [
+CASES: list[tuple[float, Callable[[Case], None]]] = [
     (6, model), (2, checkpoint), (2, vocabulary), (1, sound), (0.5, text),
     (0.5, vectors),
 ]  # fmt: skip
-
-
-def choose(draw: Draw) -> Callable[[Case], None]:
-    """Draw a kind of file by its weight."""
-    return draw.weighted(_CASES)

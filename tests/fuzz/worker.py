@@ -56,13 +56,11 @@ def _runner(kind: str, seed: int, *, aloud: bool = False) -> Any:
     import rnnfast as rf
 
     rf.set_num_threads(1)
+    from .catalogue import choose_call, choose_file
     from .checks import Case, Fault, Refused, place_of
     from .draws import Draw
 
-    if kind == "call":
-        from .catalogue import choose
-    else:
-        from .files import choose
+    choose = choose_call if kind == "call" else choose_file
 
     def run(number: int) -> dict[str, Any] | None:
         case = Case(Draw(seed, number), aloud=aloud)

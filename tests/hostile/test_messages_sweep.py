@@ -10,6 +10,7 @@ import copy
 import functools
 import inspect
 import math
+import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+import tokenizer_cases
 import zoo
 from rnnfast import data, diagnostics, generation, metrics, nn, text, training
 from rnnfast.models.base import Model
@@ -189,7 +191,19 @@ def some_vectors() -> str:
     return "some vectors"
 
 
+def a_tokenizer() -> str:
+    tokenizer_cases.word_level().save("a tokenizer")
+    return "a tokenizer"
+
+
 SENTENCES = {"source": lambda: ["a", "b"], "target": lambda: ["c", "d"]}
+
+# What packages tokenizers of other libraries are of.
+NEEDED = {
+    "HuggingFaceTokenizer": "tokenizers",
+    "read_tokenizer": "tokenizers",
+    "SentencePieceTokenizer": "sentencepiece",
+}
 
 # What an argument of a name is, when all is well.
 VALUES: dict[str, Callable[[], Any]] = {
@@ -302,6 +316,13 @@ OF: dict[str, dict[str, Callable[[], Any]]] = {
     "rf.diagnostics.plotting.plot_attention": {"weights": lambda: np.eye(2), **SENTENCES},
     "rf.diagnostics.plotting.plot_gates": {"activations": lambda: np.zeros((3, 4))},
     "rf.diagnostics.plotting.plot_text_activations": {"values": lambda: [0.5, 0.1]},
+    "rf.text.HuggingFaceTokenizer": {"tokenizer": tokenizer_cases.word_level},
+    "rf.text.SentencePieceTokenizer": {"model": tokenizer_cases.sentence_piece},
+    "rf.text.read_tokenizer": {"path": a_tokenizer},
+    "rf.text.register_tokenizer": {
+        "kind": lambda: "tests.pairs",
+        "from_dict": lambda: tokenizer_cases.Pairs.from_dict,
+    },
     "Vocabulary.from_json": {"text": lambda: rf.Vocabulary(["a"]).to_json()},
     "Vocabulary.load": {"path": a_vocabulary},
     "Parameter.assign": {"value": lambda: np.zeros((4, 3))},
@@ -506,6 +527,8 @@ def aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let files that are written be in a folder of their own, and threads as many as before."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    types = "rnnfast.text.tokenizers._TYPES"
+    monkeypatch.setattr(types, dict(pkgutil.resolve_name(types)))
     threads = rf.get_num_threads()
     yield
     rf.set_num_threads(threads)
@@ -517,6 +540,9 @@ def aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_functions_and_layers(label: str) -> None:
     if label.startswith("rf.diagnostics.plotting"):
         pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    for name, package in NEEDED.items():
+        if label == f"rf.text.{name}":
+            pytest.importorskip(package, reason=f"{package} is not installed")
     if label.endswith("bleu"):
         pytest.importorskip("sacrebleu", reason="sacreBLEU is not installed")
     faults = list(sweep(label, all_cases()[label], BEYOND + OTHERS))

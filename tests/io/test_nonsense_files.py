@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import json
@@ -16,9 +17,11 @@ import pytest
 
 import rnnfast as rf
 import test_copies
+import tokenizer_cases
 import zoo
 from rnnfast.io import tensors as _tensors
 from rnnfast.io.tensors import read_tensors, write_tensors
+from rnnfast.text import SentencePieceTokenizer
 
 DEEP: Any = []
 for _ in range(300):
@@ -119,6 +122,22 @@ MODELS = {
         TEXTS, condition=["a", "b"] * 12, epochs=1, verbose=0
     ),
 }
+
+
+def _peer(name: str) -> Any:
+    """A tokenizer of another library, if that is there."""
+    with contextlib.suppress(ModuleNotFoundError):
+        return getattr(tokenizer_cases, name)()
+
+
+if (bpe := _peer("hugging_face")) is not None:
+    MODELS["bytes of a library"] = lambda: rf.LanguageModel(
+        hidden_size=3, embedding_size=2, lines=True, tokenizer=bpe
+    ).fit(tokenizer_cases.LINES, epochs=1, verbose=0)
+if (pieces := _peer("sentence_piece")) is not None:
+    MODELS["pieces of a library"] = lambda: rf.Seq2Seq(
+        tokenizer=SentencePieceTokenizer(pieces), **SHARED
+    ).fit(TEXTS, TEXTS)
 
 
 def ask(model: Any) -> None:

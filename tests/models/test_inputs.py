@@ -14,9 +14,9 @@ from rnnfast.models.parts.inputs import (
     TokenInputs,
     inputs_from_dict,
     learn_inputs,
-    make_tokenizer,
 )
 from rnnfast.models.parts.sequences import read_sequences
+from rnnfast.models.parts.tokens import make_tokenizer
 from rnnfast.text import CharTokenizer, WordTokenizer
 
 WORDS, CHARS = WordTokenizer(), CharTokenizer()

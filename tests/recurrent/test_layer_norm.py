@@ -212,7 +212,7 @@ def watch(layer: Any) -> list[Any]:
             return drawn[-1]
 
     noise = layer._noise
-    layer._noise = lambda: Watched(**vars(noise()))
+    layer._noise = lambda: Watched(*noise())
     return drawn
 
 

@@ -135,10 +135,10 @@ def test_settings_round_trip(tokenizer):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "tokenizer: expected the type 'char' or 'word', got None"),
-        ({"type": "bpe"}, "tokenizer: expected the type 'char' or 'word', got 'bpe'"),
-        ({"type": ["char"]}, r"tokenizer: expected the type 'char' or 'word', got \['char'\]"),
-        (["char"], "tokenizer: expected the type 'char' or 'word', got None"),
+        ({}, "tokenizer: expected the type 'char', .*'word', .*, got None"),
+        ({"type": "bpe"}, r"tokenizer: expected the type 'char', .*'word', .*, got 'bpe'"),
+        ({"type": ["char"]}, r"tokenizer: expected the type 'char', .*'word', .*, got \['char'\]"),
+        (["char"], "tokenizer: expected the type 'char', .*'word', .*, got None"),
         ({"type": "char"}, "tokenizer: expected the settings type, nfc, got {'type': 'char'}"),
         (
             {"type": "word", "mode": "words", "lower": True, "x": 1},

@@ -8,42 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast._checks.exporters import read_exporter
+from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import one_line, shown
 
 # Sound of one channel or two has this many samples in a second or less. What has as many numbers at
 # a step, but one step or two in all, is taken for that.
 _CHANNELS, _SAMPLES = 2, 4000
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-# No array has more: lists that go on, such as one within itself, make none.
-_MAX_AXES = 64
-
-
-def require_unmasked(name: str, value: Any) -> None:
-    """Raise TypeError for a masked array, or a list that holds one: its mask would be lost.
-
-    Masked types, NumPy's and those of other packages, are subclasses of ndarray that have a mask.
-    """
-    place = _masked(value, 0)
-    if place is not None:
-        name += place
-        raise TypeError(
-            f"{name}: expected an array without a mask, got a masked one; "
-            f"{name}.filled(number) says what stands where it is masked"
-        )
-
-
-def _masked(value: Any, depth: int) -> str | None:
-    """Return where in a value a masked array stands, such as ``"[3][0]"``; None: nowhere."""
-    if isinstance(value, np.ndarray):
-        return "" if type(value) is not np.ndarray and hasattr(type(value), "mask") else None
-    if isinstance(value, (list, tuple)) and depth < _MAX_AXES:
-        kinds = set(map(type, value))
-        if any(issubclass(kind, (list, tuple, np.ndarray)) for kind in kinds):
-            for number, item in enumerate(value):
-                place = _masked(item, depth + 1)
-                if place is not None:
-                    return f"[{number}]{place}"
-    return None
 
 
 def is_table(value: Any) -> bool:
@@ -53,17 +25,22 @@ def is_table(value: Any) -> bool:
 
 
 def require_ndarray(name: str, value: Any) -> npt.NDArray[Any]:
-    """Return a NumPy array; TypeError for anything else, a list or a masked array too.
+    """Return an array as NumPy's; TypeError for a list or a masked array: all that layers read.
 
-    Of a subclass, such as a matrix, the array beneath: its operators would be other ones.
+    Of a subclass, such as a matrix, the array beneath: its operators would be other ones. Of an
+    array of another library what `read_exporter` does.
     """
     if type(value) is np.ndarray:
         return value
     if not isinstance(value, np.ndarray):
-        got = type(value).__name__
-        raise TypeError(f"{name}: expected a NumPy array, got {got}{_cure_of_pair(value)}")
+        array = read_exporter(name, value)
+        if array is None:
+            got = type(value).__name__
+            raise TypeError(f"{name}: expected a NumPy array, got {got}{_cure_of_pair(value)}")
+        value = array
     require_unmasked(name, value)
-    return value.view(np.ndarray)
+    plain: npt.NDArray[Any] = value.view(np.ndarray)
+    return plain
 
 
 def _cure_of_pair(value: Any) -> str:
@@ -91,20 +68,23 @@ def read_array(name: str, value: Any, expected: str = "an array of numbers") -> 
     name : str
         The argument, for messages.
     value : array_like
-        Anything that NumPy reads.
+        Anything that NumPy reads, and what `read_exporter` does.
     expected : str
         What it should be, for messages.
 
     Raises
     ------
     TypeError
-        If it is masked.
+        If it is masked, on another device or requires a gradient.
     ValueError
         If its rows have different lengths, or an integer of a list is beyond 64 bits.
     """
     if isinstance(value, np.ndarray):
         return require_ndarray(name, value)
     require_unmasked(name, value)
+    exported = read_exporter(name, value)
+    if exported is not None:
+        return require_ndarray(name, exported)
     try:
         array = np.asarray(value)
     except OverflowError:

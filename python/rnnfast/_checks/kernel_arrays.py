@@ -62,7 +62,7 @@ def check_indices(
         If its number of axes differs, or an integer is negative or beyond int64.
     """
     array = read_array(name, values, "an array of integers")
-    if copy and array is values:
+    if copy and not isinstance(values, (list, tuple)):  # of others it may be their memory
         array = array.copy()
     if array.size == 0 and not isinstance(values, np.ndarray):
         array = array.astype(np.int64)

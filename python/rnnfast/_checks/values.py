@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._checks.arrays import is_table
+from rnnfast._checks.exporters import read_exporter
 from rnnfast._checks.messages import shown
 
 MAX_INT = 2**63 - 1  # what the kernels count with
@@ -188,9 +190,13 @@ def check_list(name: str, values: Any, of: str) -> list[Any]:
     """
     if not isinstance(values, (str, bytes)):
         try:
-            return list(values)
+            if not is_table(values):  # which iterates over the names of its columns
+                return list(values)
         except (TypeError, NotImplementedError):  # the latter of a memoryview with several axes
             pass
+        array = read_exporter(name, values)
+        if array is not None and array.ndim:
+            return [*array]
     raise TypeError(f"{name}: expected a list of {of}, got {type(values).__name__}")
 
 

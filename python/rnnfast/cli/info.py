@@ -14,6 +14,7 @@ from rnnfast.cli.options import path_of_file
 from rnnfast.cli.results import AsJson, say_json
 from rnnfast.models.base import Model
 from rnnfast.models.language_model import LanguageModel
+from rnnfast.text.subwords import SubwordTokenizer
 from rnnfast.training.messages import describe_training, kept_record
 
 
@@ -63,7 +64,10 @@ def _describe(path: Path) -> dict[str, Any]:
     facts = {"model": type(model).__name__, **model.get_params()}
     facts["parameters"] = model.num_parameters
     if isinstance(model, LanguageModel):
-        facts["vocabulary"] = f"{len(model.vocabulary_)} {model.unit}s"
+        known = f"{len(model.vocabulary_)} {model.unit}s"
+        if isinstance(model.tokenizer_, SubwordTokenizer):
+            known = model.tokenizer_.describe(model.vocabulary_)
+        facts["vocabulary"] = known
     facts["trained"] = describe_training(model)
     record = kept_record(model)
     # Without a best epoch the weights may be of later steps than the figures.

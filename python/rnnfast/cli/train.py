@@ -25,6 +25,7 @@ from rnnfast.data.datasets import load_dinosaurs, require_text
 from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.recurrent.base import LAYERS
+from rnnfast.text.conversion import read_tokenizer
 from rnnfast.training.messages import describe_training, kept_record
 from rnnfast.training.progress import Progress, naming
 from rnnfast.training.signals import InterruptFlag
@@ -50,6 +51,10 @@ def train(
         bool, typer.Option("--lines/--text", help="Each line on its own, or one running text.")
     ] = False,
     level: Annotated[Any, choice("What to predict.", "char", "word")] = "char",
+    tokenizer: Annotated[
+        Path | None,
+        file("Split text with this: a tokenizer.json, or a model of sentencepiece."),
+    ] = None,
     cell: Annotated[Any, choice("The recurrent cell.", *LAYERS)] = "lstm",
     hidden_size: Annotated[int, integer("Units of a layer.", 1)] = 128,
     layers: Annotated[int, integer("How many layers.", 1)] = 2,
@@ -96,6 +101,7 @@ def train(
     checkpoint = Path(f"{out}.checkpoint")
     texts = {"CORPUS": corpus, "--valid": valid}
     files = {name: None if text is None else text.path for name, text in texts.items()}
+    files["--tokenizer"] = tokenizer
     if corpus is not None and corpus == valid and corpus.path is None:
         raise typer.BadParameter("expected standard input for CORPUS or --valid, got it for both")
     require_free(out, checkpoint, files, resume, force)
@@ -105,6 +111,7 @@ def train(
     held_out = None if valid is None else _read(valid)
     lm = LanguageModel(
         level=level,
+        tokenizer=None if tokenizer is None else read_tokenizer(tokenizer),
         lines=lines or corpus is None,
         cell=cell,
         hidden_size=hidden_size,

@@ -60,7 +60,7 @@ def ctc_greedy(
     ValueError
         If a shape differs, a length or the blank is out of range, or a score is not finite.
     """
-    checked = _check(logits, lengths, blank)
+    logits, checked = _check(logits, lengths, blank)
     best = logits.argmax(axis=2)
     changes = np.ones(best.shape, np.bool_)
     changes[1:] = best[1:] != best[:-1]
@@ -104,7 +104,7 @@ def ctc_beam(
     ValueError
         If a shape differs, a number is out of range, or a score is not finite.
     """
-    checked = _check(logits, lengths, blank)
+    logits, checked = _check(logits, lengths, blank)
     beam_size = check_int("beam_size", beam_size, 1)
     num_best = check_int("num_best", num_best, 1)
     if num_best > beam_size:
@@ -114,8 +114,8 @@ def ctc_beam(
     return [[Labelling(*labelling) for labelling in labellings] for labellings in found]
 
 
-def _check(logits: Array, lengths: Any, blank: int) -> Ints:
-    """Return the lengths of checked scores."""
+def _check(logits: Any, lengths: Any, blank: int) -> tuple[Array, Ints]:
+    """Return checked scores and their lengths."""
     logits = require_scores("logits", logits, 1)
     if logits.ndim != 3:
         raise ValueError(f"logits: expected shape (T, B, V), got {logits.shape}")
@@ -127,4 +127,4 @@ def _check(logits: Array, lengths: Any, blank: int) -> Ints:
     array = check_lengths("lengths", lengths, batch_size, steps)
     if not np.isfinite(logits[np.arange(steps)[:, np.newaxis] < array]).all():
         raise ValueError("logits: expected finite numbers, got NaN or infinity")
-    return array
+    return logits, array

@@ -103,12 +103,14 @@ def load(path: str | os.PathLike[str]) -> Any:
         file and 65,536.
     OSError
         If it cannot be read.
+    ModuleNotFoundError
+        If a model's tokenizer is of a package that is not installed.
     """
     arrays, description = read_tensors(path, (*_KINDS, "layers"))
     restore = next((_KINDS[kind][1] for kind in _KINDS if kind in description), rebuild)
     try:
         return restore(arrays, description)
-    except MemoryError:
+    except (MemoryError, ModuleNotFoundError):  # the latter of a package that a tokenizer is of
         raise
     # Whatever goes wrong in making something of a description, the description is at fault.
     except Exception as error:

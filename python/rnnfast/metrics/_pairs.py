@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._checks.arrays import is_table, require_unmasked
+from rnnfast._checks.arrays import is_table
+from rnnfast._checks.masks import require_unmasked
 
 
 def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any, Any]]:

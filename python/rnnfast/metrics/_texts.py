@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rnnfast._checks import check_real
-from rnnfast._checks.arrays import require_unmasked
+from rnnfast._checks.masks import require_unmasked
 from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_sized
 
 

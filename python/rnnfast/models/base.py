@@ -173,7 +173,7 @@ class Model(Contract):
         learned = self._learned()
         trained_with = {
             name: value
-            for name, value in _to_save(self._trained_with).items()
+            for name, value in self._packed(self._trained_with).items()
             if value != params.get(name)
         }
         if trained_with:
@@ -192,7 +192,17 @@ class Model(Contract):
 
     def _params_to_save(self) -> dict[str, Any]:
         """Return the hyperparameters packed for JSON, or raise TypeError naming the culprit."""
-        return _to_save(self._hyperparameters())
+        return self._packed(self._hyperparameters())
+
+    def _packed(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return hyperparameters packed for JSON, or raise TypeError naming the culprit."""
+        return _to_save(params)
+
+    @classmethod
+    def _unpacked(cls, params: Any) -> dict[str, Any]:
+        """Return the hyperparameters that `_packed` was given."""
+        unpacked: dict[str, Any] = unpack(params)
+        return unpacked
 
     @property
     def num_parameters(self) -> int:
@@ -315,13 +325,13 @@ def restore_model(arrays: Mapping[str, Array], description: Mapping[str, Any]) -
     known = Model._classes
     if not isinstance(name, str) or name not in known:
         raise ValueError(f"model: expected one of {listed(sorted(known))}, got {shown(name)}")
-    params, learned = unpack(description["parameters"]), description["learned"]
+    params, learned = known[name]._unpacked(description["parameters"]), description["learned"]
     with parameters_of_file(sum(array.size for array in arrays.values())):
         defaults = known[name]._defaults().items()
         required = {n: params[n] for n, value in defaults if value is inspect.Parameter.empty}
         model = known[name](**required)
         model._set_hyperparameters(params)
-        model._set_hyperparameters(unpack(learned.get("trained_with", {})))
+        model._set_hyperparameters(known[name]._unpacked(learned.get("trained_with", {})))
         model._check_hyperparameters()
         model._trained_with = model._hyperparameters()
         model._restore(learned)

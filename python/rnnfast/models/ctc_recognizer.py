@@ -130,7 +130,7 @@ class CTCRecognizer(Estimator):
     # What it is composed of
 
     def _make_codec(self) -> SymbolCodec:
-        return SymbolCodec(self._options(TokenOptions).tokenizer())
+        return SymbolCodec(self._options(TokenOptions).splitter())
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> CTCHead:
         return CTCHead(in_features, len(self.symbols_), dtype=self.dtype, rng=rng)

@@ -25,7 +25,7 @@ from rnnfast.models.parts.hyperparameters import (
     TokenOptions,
     WordOptions,
 )
-from rnnfast.models.parts.inputs import Inputs, TokenInputs
+from rnnfast.models.parts.inputs import Inputs, TokenInputs, count_ids
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
 from rnnfast.models.parts.weights import Weights, scaled
@@ -155,10 +155,10 @@ class Estimator(RecurrentModel, Featured, base=True):
         Parameters
         ----------
         X : list of str, list of list of str, list of ndarray, or ndarray
-            Sequences: text, tokens, series ``(T_i, F)`` of different lengths, or an array
-            ``(N, T, F)``. `SequenceClassifier` and `SequenceRegressor` take a table too, an array
-            ``(N, T)`` or a DataFrame: N series of one feature. Their other methods then want as
-            many columns, by the same names.
+            Sequences: text, tokens, integers ``(T_i,)``, which are ids of tokens, series
+            ``(T_i, F)`` of different lengths, or an array ``(N, T, F)``. `SequenceClassifier` and
+            `SequenceRegressor` take a table too, an array ``(N, T)`` or a DataFrame: N series of
+            one feature. Their other methods then want as many columns, by the same names.
         y : sequence
             What belongs to each, as `score` takes it.
         sample_weight : array_like, optional
@@ -240,7 +240,7 @@ class Estimator(RecurrentModel, Featured, base=True):
         learn from, those to measure on, if any, and what a network that has learned nothing loses
         on these, or on those; None: not known.
         """
-        tokenizer = self._options(TokenOptions).tokenizer()
+        tokenizer = self._options(TokenOptions).splitter()
         columns = Columns.of("X", X) if 2 in self._facts.axes else None
 
         def read(name: str, X: Any) -> Sequences:
@@ -257,7 +257,9 @@ class Estimator(RecurrentModel, Featured, base=True):
             parts = codec.hold_out(given, self.validation_fraction)
             train, kept = counting[parts[0]], counting[parts[1]]
         own = None if weights is None else weights[train]
-        reader = self._learn_reader(pick(sequences, train), codec.input_rounding(), own)
+        reader = self._learn_reader(
+            pick(sequences, train), codec.input_rounding(), own, count_ids(sequences)
+        )
         reader = self._reader = replace(reader, columns=columns)
         codec = self._codec = codec.learn(pick(targets, train), own)
 
@@ -291,7 +293,11 @@ class Estimator(RecurrentModel, Featured, base=True):
         check_bool("standardize", self.standardize)
 
     def _learn_reader(
-        self, sequences: Sequences, rounding: float | Array, weights: Weights | None
+        self,
+        sequences: Sequences,
+        rounding: float | Array,
+        weights: Weights | None,
+        number_of_ids: int,
     ) -> Reader:
         words = None
         if WordOptions in self._groups:
@@ -303,6 +309,7 @@ class Estimator(RecurrentModel, Featured, base=True):
             dtype=self.dtype,
             rounding=rounding,
             weights=weights,
+            number_of_ids=number_of_ids,
         )
         return Reader(inputs, words, self._reads_backwards())
 
@@ -339,7 +346,7 @@ class Estimator(RecurrentModel, Featured, base=True):
         """Set what `_learned` gave, and make the layers."""
         super()._restore(learned)
         self._reader = Reader.from_dict(
-            learned, WordOptions in self._groups, self._reads_backwards()
+            learned, WordOptions in self._groups, self._reads_backwards(), self.tokenizer
         )
         self._codec = self._make_codec().restore(learned, self._reader.inputs)
         self.network_ = self._make_network(np.random.default_rng(0))

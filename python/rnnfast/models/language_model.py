@@ -23,8 +23,9 @@ from rnnfast.models.parts.language_training import (
     prepare_corpus,
 )
 from rnnfast.models.parts.token_network import TokenNetwork
+from rnnfast.models.parts.tokens import check_vocabulary, saved_tokenizer, tokenizer_to_save
 from rnnfast.nn.module import Array
-from rnnfast.text.tokenizers import tokenizer_from_dict
+from rnnfast.text.subwords import SubwordTokenizer
 from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training.progress import Callback, Reporter
 
@@ -53,7 +54,7 @@ class LanguageModel(LanguageAnswers):
     Parameters
     ----------
     level : {"char", "word"}
-        What a token is.
+        What a token is, unless there is a ``tokenizer``.
     lines : bool
         False: the corpus is one running text, learned in windows of ``sequence_length`` steps with
         the state carried from one to the next (truncated backpropagation through time). True: each
@@ -93,7 +94,7 @@ class LanguageModel(LanguageAnswers):
     ----------
     vocabulary_ : Vocabulary
         The tokens and their ids.
-    tokenizer_ : CharTokenizer or WordTokenizer
+    tokenizer_ : Tokenizer
         What splits text.
     network_ : TokenNetwork
         The layers.
@@ -129,8 +130,8 @@ class LanguageModel(LanguageAnswers):
 
     def fit(
         self,
-        text: str | Sequence[str],
-        valid: str | Sequence[str] | None = None,
+        text: str | os.PathLike[str] | Sequence[str] | Array,
+        valid: str | os.PathLike[str] | Sequence[str] | Array | None = None,
         *,
         condition: Sequence[str] | Array | None = None,
         valid_condition: Sequence[str] | Array | None = None,
@@ -149,9 +150,10 @@ class LanguageModel(LanguageAnswers):
 
         Parameters
         ----------
-        text : str or list of str
-            The corpus; with ``lines`` its lines, blank ones left out, or a list of them.
-        valid : str or list of str, optional
+        text : str, path-like or list of str
+            The corpus, or its file in UTF-8; with ``lines`` its lines, blank ones left out, or a
+            list of them, or an array or a Series.
+        valid : str, path-like or list of str, optional
             What to measure after each epoch; without it a part of ``text``.
         condition : list of str or ndarray, optional
             A label or a vector, ``(N, F)``, for each of a list of N lines. All further calls then
@@ -193,7 +195,7 @@ class LanguageModel(LanguageAnswers):
         """
         fresh = self._copy_to_train()
         epochs, verbose = fresh._how_long(epochs, verbose)
-        reader = CorpusReader(fresh._options(TokenOptions).tokenizer(), fresh.lines)
+        reader = CorpusReader(fresh._options(TokenOptions).splitter(), fresh.lines)
         options = fresh._options(CorpusOptions)
         corpus = prepare_corpus(options, reader, text, valid, (condition, valid_condition))
         rng = fresh._make_generator()
@@ -203,7 +205,10 @@ class LanguageModel(LanguageAnswers):
         training = CorpusTraining(network, corpus, options)
         steps = len(training.batches(None))
         epochs = epochs or choose_epochs(steps)
-        reporter = Reporter(verbose, unit=fresh.level, perplexity=True)
+        shown_unit = fresh.level if fresh.tokenizer is None else fresh.unit
+        reporter = Reporter(verbose, unit=shown_unit, perplexity=True)
+        if isinstance(reader.tokenizer, SubwordTokenizer):
+            reporter.write(f"tokenizer: {reader.tokenizer.describe(corpus.vocabulary)}")
         self._train(
             fresh,
             rng,
@@ -265,21 +270,24 @@ class LanguageModel(LanguageAnswers):
 
     @property
     def unit(self) -> str:
-        """What a token is called: ``"character"`` or ``"word"``."""
+        """What a token is called: ``"character"``, ``"word"``, or with a tokenizer ``"token"``."""
+        if self.tokenizer is not None:
+            return "token"
         return "character" if self.level == "char" else "word"
 
     def _learned(self) -> dict[str, Any]:
         return {
             **super()._learned(),
             "vocabulary": self.vocabulary_.to_json(),
-            "tokenizer": self.tokenizer_.to_dict(),
+            "tokenizer": tokenizer_to_save(self.tokenizer_),
             "condition": None if self.condition_ is None else self.condition_.to_json(),
         }
 
     def _restore(self, learned: Mapping[str, Any]) -> None:
         super()._restore(learned)
-        self.vocabulary_ = Vocabulary.from_json(learned["vocabulary"])
-        self.tokenizer_ = tokenizer_from_dict(learned["tokenizer"])
+        self.tokenizer_ = saved_tokenizer(learned["tokenizer"], self.tokenizer)
+        vocabulary = Vocabulary.from_json(learned["vocabulary"])
+        self.vocabulary_ = check_vocabulary(self.tokenizer_, vocabulary)
         saved = learned["condition"]
         self.condition_ = None if saved is None else Condition.from_json(saved)
         self.network_ = self._make_network(

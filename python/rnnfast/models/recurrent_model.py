@@ -17,10 +17,13 @@ from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
 from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
+from rnnfast.text.conversion import as_tokenizer
+from rnnfast.text.tokenizers import tokenizer_from_dict
 from rnnfast.training.loop import TrainingLoop
 from rnnfast.training.progress import Progress
 
 Batch = TypeVar("Batch")
+Self = TypeVar("Self", bound="RecurrentModel")
 Options = TypeVar("Options", bound=Any)
 
 # Hyperparameters that may change when training is resumed.
@@ -40,6 +43,11 @@ class RecurrentModel(Model, base=True):
         What a token of a text is. Of no effect on token lists and series.
     tokenizer_options : dict, optional
         What `WordTokenizer` or `CharTokenizer` take, such as ``{"lower": True}``.
+    tokenizer : Tokenizer, tokenizers.Tokenizer or sentencepiece.SentencePieceProcessor, optional
+        What splits text, in place of ``level`` and its options: one of Hugging Face's, one of
+        sentencepiece, or anything of the protocol `rnnfast.text.Tokenizer` whose type
+        `rnnfast.text.register_tokenizer` knows. One that has a vocabulary brings it, with its ids,
+        and token lists are of its tokens. It stands in the model's file.
     max_vocabulary_size : int, optional
         Only so many of the most frequent tokens get an id of their own; the others are ``<UNK>``.
     min_count : int
@@ -105,6 +113,7 @@ class RecurrentModel(Model, base=True):
 
     level: Literal["word", "char"] = "word"
     tokenizer_options: Mapping[str, Any] | None = None
+    tokenizer: Any = None
     max_vocabulary_size: int | None = None
     min_count: int = 1
     cell: str = "lstm"
@@ -170,7 +179,28 @@ class RecurrentModel(Model, base=True):
         made: Options = kind(**{name: getattr(self, name) for name in names})
         return made
 
+    def _packed(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        given = params.get("tokenizer")
+        if given is not None:
+            params = {**params, "tokenizer": as_tokenizer("tokenizer", given).to_dict()}
+        return super()._packed(params)
+
+    @classmethod
+    def _unpacked(cls, params: Any) -> dict[str, Any]:
+        unpacked = super()._unpacked(params)
+        if unpacked.get("tokenizer") is not None:
+            unpacked["tokenizer"] = tokenizer_from_dict(unpacked["tokenizer"])
+        return unpacked
+
     # Training
+
+    def _copy_to_train(self: Self) -> Self:
+        if self.tokenizer is None:
+            return super()._copy_to_train()
+        # It may change while and after the model learns, and each look at it converts it.
+        given = copy.copy(self)
+        given.tokenizer = as_tokenizer("tokenizer", self.tokenizer)
+        return super(RecurrentModel, given)._copy_to_train()
 
     def _train(
         self,

@@ -294,7 +294,7 @@ class Seq2Seq(Estimator):
 
     def _make_codec(self) -> TokenCodec:
         tokens = self._options(TokenOptions)
-        return TokenCodec(tokens.tokenizer(), tokens=tokens)
+        return TokenCodec(tokens.splitter(), tokens=tokens)
 
     def _reads_backwards(self) -> bool:
         return self.reverse_source

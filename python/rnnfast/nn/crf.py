@@ -190,6 +190,7 @@ class CRF(Module):
         FloatingPointError
             If a parameter is not finite, or the loss is NaN: one is too large.
         """
+        emissions = require_ndarray("emissions", emissions)
         e, counts = self._checked(emissions, lengths)
         tags = _integers("targets", targets)
         if tags.shape != emissions.shape[:-1]:
@@ -237,6 +238,7 @@ class CRF(Module):
         TypeError, ValueError
             As `loss`; also if the constraints leave no tags for a length.
         """
+        emissions = require_ndarray("emissions", emissions)
         e, counts = self._checked(emissions, lengths)
         tags, scores = _core.crf_decode(e, *self._scores(), counts)
         self._require_path(scores, counts, len(e))
@@ -260,6 +262,7 @@ class CRF(Module):
         TypeError, ValueError
             As `decode`.
         """
+        emissions = require_ndarray("emissions", emissions)
         e, counts = self._checked(emissions, lengths)
         log_z, _, gradients = _core.crf_sums(e, *self._scores(), counts, None, None, True)
         self._require_path(log_z, counts, len(e))

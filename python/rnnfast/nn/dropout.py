@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnfast import _core
 from rnnfast._checks import check_finite, check_probability, make_generator
-from rnnfast._checks.arrays import require_array, require_float
+from rnnfast._checks.arrays import require_array, require_float, require_ndarray
 from rnnfast.nn._describe import describe
 from rnnfast.nn.module import Array, Module
 
@@ -48,7 +48,7 @@ class Dropout(RandomDrop):
 
     def __call__(self, x: Array) -> Array:
         """Return ``x`` itself: inference drops nothing."""
-        return x
+        return require_ndarray("x", x)
 
     def forward(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Drop numbers of ``x``, an array of float32 or float64 of any shape.

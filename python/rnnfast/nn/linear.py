@@ -87,8 +87,11 @@ class Linear(Module):
         ValueError
             If its last axis differs, or a number is not finite.
         """
-        y = self.native.forward(self._rows("x", x, self.in_features))
-        return y.reshape(*x.shape[:-1], self.out_features)
+        rows = self._rows("x", x, self.in_features)
+        y: Array = self.native.forward(rows)
+        if rows is x:
+            return y
+        return y.reshape(*require_ndarray("x", x).shape[:-1], self.out_features)
 
     def forward(self, x: Array) -> tuple[Array, Callable[..., Array | None]]:
         """Apply the layer and keep what backpropagation needs.
@@ -103,6 +106,7 @@ class Linear(Module):
             ``dx = backprop(dy, need_dx=True)``: the gradient of ``x`` from that of ``y``, which
             must be finite. Adds to `grads`. None with ``need_dx=False``.
         """
+        x = require_ndarray("x", x)
         y = self(x)
 
         def backprop(dy: Array, *, need_dx: bool = True) -> Array | None:

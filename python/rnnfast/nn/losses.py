@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._checks import check_bool
+from rnnfast._checks.arrays import require_ndarray
 from rnnfast.nn._loss_arguments import (
     Reduction,
     check_numbers,
@@ -144,6 +145,7 @@ def linear_cross_entropy(
     """
     if not isinstance(linear, Linear):
         raise TypeError(f"linear: expected a Linear, got {type(linear).__name__}")
+    h = require_ndarray("h", h)
     rows = linear._rows("h", h, linear.in_features)
     backward = check_bool("backward", backward)
     native, factor = native_targets(

@@ -1,9 +1,13 @@
 """Text as numbers: tokenizers split it, a vocabulary gives every token its id."""
 
+from rnnfast.text.conversion import read_tokenizer
+from rnnfast.text.huggingface import HuggingFaceTokenizer
+from rnnfast.text.sentence_piece import SentencePieceTokenizer
 from rnnfast.text.tokenizers import (
     CharTokenizer,
     Tokenizer,
     WordTokenizer,
+    register_tokenizer,
     split_lines,
     tokenizer_from_dict,
 )
@@ -12,10 +16,14 @@ from rnnfast.text.vocabulary import Vocabulary
 
 __all__ = [
     "CharTokenizer",
+    "HuggingFaceTokenizer",
+    "SentencePieceTokenizer",
     "Tokenizer",
     "Vocabulary",
     "WordTokenizer",
+    "read_tokenizer",
     "read_vectors",
+    "register_tokenizer",
     "split_lines",
     "tokenizer_from_dict",
 ]

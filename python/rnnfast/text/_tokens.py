@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rnnfast._checks import check_list
-from rnnfast._checks.arrays import is_table, require_unmasked
+from rnnfast._checks.arrays import is_table
+from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown
 
 
@@ -23,6 +25,28 @@ def require_no_end(name: str, tokens: Sequence[str], end: str | None) -> None:
         raise ValueError(
             f"{name}: expected no {end!r}, which ends a sequence, got it at {tokens.index(end)}"
         )
+
+
+def split_text(tokenizer: Any, text: str) -> list[str]:
+    """Return the tokens of a text; TypeError unless the tokenizer gives a list of str."""
+    tokens = tokenizer.tokenize(text)
+    if not isinstance(tokens, (list, tuple)):
+        raise TypeError(
+            f"tokenizer: expected its tokenize to give a list of str, got {type(tokens).__name__}"
+        )
+    if not set(map(type, tokens)) <= {str}:
+        require_strings("tokenizer", tokens)
+    return [*tokens] if isinstance(tokens, tuple) else tokens
+
+
+def join_tokens(tokenizer: Any, tokens: Sequence[str]) -> str:
+    """Return the text of tokens; TypeError unless the tokenizer gives a str."""
+    text = tokenizer.detokenize(tokens)
+    if not isinstance(text, str):
+        raise TypeError(
+            f"tokenizer: expected its detokenize to give a str, got {type(text).__name__}"
+        )
+    return text
 
 
 def list_tokens(tokens: Iterable[str]) -> Sequence[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from rnnfast._checks import among, check_bool
-from rnnfast._checks.messages import shown
+from rnnfast._checks.messages import listed, shown
 from rnnfast.text._tokens import list_tokens, require_strings
 
 _T = TypeVar("_T")
@@ -148,20 +148,65 @@ class WordTokenizer:
         return f"WordTokenizer(mode={self.mode!r}, lower={self.lower})"
 
 
-def tokenizer_from_dict(settings: Mapping[str, Any]) -> CharTokenizer | WordTokenizer:
+_OWN = ("char", "word", "huggingface", "sentencepiece")
+# What makes tokenizers of their settings, by the type that these name.
+_TYPES: dict[str, Callable[[Mapping[str, Any]], Tokenizer]] = {
+    "char": CharTokenizer.from_dict,
+    "word": WordTokenizer.from_dict,
+}
+
+
+def register_tokenizer(kind: str, from_dict: Callable[[Mapping[str, Any]], Tokenizer]) -> None:
+    """Let models have, and files hold, tokenizers of a further type.
+
+    A file names the type and has the settings; what makes a tokenizer of them is not in it, and is
+    registered by whoever reads it, before that.
+
+    Parameters
+    ----------
+    kind : str
+        The ``"type"`` in what the tokenizer's `to_dict` returns, which JSON can hold.
+    from_dict : callable
+        Makes the tokenizer of that.
+
+    Raises
+    ------
+    ValueError
+        If it is the name of a type of rnnfast's own.
+    TypeError
+        If ``kind`` is no str, or ``from_dict`` no function.
+    """
+    if not isinstance(kind, str):
+        raise TypeError(f"kind: expected a str, got {type(kind).__name__}")
+    if not callable(from_dict):
+        raise TypeError(f"from_dict: expected a function, got {type(from_dict).__name__}")
+    if kind in _OWN and kind in _TYPES:
+        raise ValueError(f"kind: expected another type than rnnfast's own, got {shown(kind)}")
+    _TYPES[kind] = from_dict
+
+
+def require_registered(name: str, settings: Mapping[str, Any]) -> str:
+    """Return the type of a tokenizer's settings; ValueError if no type of that name is known."""
+    kind = settings.get("type") if isinstance(settings, Mapping) else None
+    if not isinstance(kind, str) or kind not in _TYPES:
+        raise ValueError(
+            f"{name}: expected the type {listed(map(shown, _TYPES), 200)}, got {shown(kind)}; "
+            f"register_tokenizer makes others known"
+        )
+    return kind
+
+
+def tokenizer_from_dict(settings: Mapping[str, Any]) -> Tokenizer:
     """Make the tokenizer, of whichever type, whose `to_dict` gave the settings.
 
     Raises
     ------
     ValueError
         If the settings are not those of a tokenizer.
+    ModuleNotFoundError
+        If it is of a package that is not installed.
     """
-    kinds: dict[Any, Callable[..., CharTokenizer | WordTokenizer]]
-    kinds = {"char": CharTokenizer.from_dict, "word": WordTokenizer.from_dict}
-    kind = settings.get("type") if isinstance(settings, Mapping) else None
-    if not isinstance(kind, str) or kind not in kinds:
-        raise ValueError(f"tokenizer: expected the type 'char' or 'word', got {shown(kind)}")
-    return kinds[kind](settings)
+    return _TYPES[require_registered("tokenizer", settings)](settings)
 
 
 def split_lines(text: str) -> list[str]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks import check_int, check_list
-from rnnfast._checks.arrays import read_array, require_finite, require_unmasked
+from rnnfast._checks.arrays import read_array, require_finite
+from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown, some_of
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rnnfast.data.batches import Batch, Ints, SentenceBatches, StreamBatches
-from rnnfast.data.datasets import split_items
-from rnnfast.text._tokens import require_no_end
+from rnnfast.data.datasets import read_text, split_items
+from rnnfast.models.parts.sequences import as_list
+from rnnfast.text._tokens import require_no_end, split_text
 from rnnfast.text.tokenizers import CharTokenizer, Tokenizer, split_lines
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -43,19 +45,23 @@ class CorpusReader:
         ----------
         name : str
             The argument, for messages.
-        corpus : str or list of str
-            The text or the lines.
+        corpus : str, path-like or list of str
+            The text, its file, or the lines: a list, an array or a Series.
         to_learn : bool
             False: it is only scored, and lines may all be empty, as their ends are scored too; a
             text without any other line is one empty line.
 
         Raises
         ------
+        OSError
+            If a file cannot be read.
         TypeError
             If it is not of the right type.
         ValueError
             If it has no token; with lines, only to learn, or if a list has none to score.
         """
+        if isinstance(corpus, os.PathLike):
+            corpus = read_text(corpus)
         if isinstance(corpus, str):
             parts = split_lines(corpus) if self.lines else [corpus]
             if not parts and not to_learn:
@@ -64,14 +70,12 @@ class CorpusReader:
             raise TypeError(
                 f"{name}: expected a str, got {type(corpus).__name__}; lists are for lines=True"
             )
-        elif isinstance(corpus, Sequence) and not isinstance(corpus, (bytes, bytearray)):
-            parts = list(corpus)
         else:
-            raise TypeError(f"{name}: expected a str or a list of str, got {type(corpus).__name__}")
+            parts = as_list(name, corpus, "a str or a list of str")
         for number, part in enumerate(parts):
             if not isinstance(part, str):
                 raise TypeError(f"{name}[{number}]: expected a str, got {type(part).__name__}")
-        sequences = [self.tokenizer.tokenize(part) for part in parts]
+        sequences = [split_text(self.tokenizer, part) for part in parts]
         scorable = self.lines and not to_learn and len(sequences) > 0
         if not any(sequences) and not scorable:
             raise ValueError(f"{name}: expected text, got an empty corpus")

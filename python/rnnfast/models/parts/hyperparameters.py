@@ -8,11 +8,13 @@ from typing import Any
 
 from rnnfast._checks import LARGEST_FACTOR, among, check_bool, check_int, check_real
 from rnnfast._checks.messages import shown
-from rnnfast.models.parts.inputs import Inputs, learn_inputs, make_tokenizer
+from rnnfast.models.parts.inputs import Inputs, learn_inputs
 from rnnfast.models.parts.sequences import Sequences
+from rnnfast.models.parts.tokens import make_tokenizer
 from rnnfast.nn.pooling import POOLINGS
 from rnnfast.nn.recurrent.base import LAYERS
-from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
+from rnnfast.text.subwords import SubwordTokenizer
+from rnnfast.text.tokenizers import Tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,22 +25,31 @@ class TokenOptions:
     tokenizer_options: Mapping[str, Any] | None
     max_vocabulary_size: int | None
     min_count: int
+    tokenizer: Any = None
 
     def __post_init__(self) -> None:
         if self.max_vocabulary_size is not None:
             check_int("max_vocabulary_size", self.max_vocabulary_size, 1)
         check_int("min_count", self.min_count, 1)
+        if self.tokenizer is None or not isinstance(self.splitter(), SubwordTokenizer):
+            return
+        for name, all_of_it in (("max_vocabulary_size", None), ("min_count", 1)):
+            if getattr(self, name) != all_of_it:
+                raise ValueError(
+                    f"{name}: expected {all_of_it} with a tokenizer that has a vocabulary of its "
+                    f"own, got {getattr(self, name)}"
+                )
 
-    def tokenizer(self) -> CharTokenizer | WordTokenizer:
+    def splitter(self) -> Tokenizer:
         """Return what splits text."""
-        return make_tokenizer(self.level, self.tokenizer_options)
+        return make_tokenizer(self.level, self.tokenizer_options, self.tokenizer)
 
     def learn(self, name: str, sequences: Sequences, **options: Any) -> Inputs:
         """Learn how to encode sequences; options as `learn_inputs` takes them."""
         return learn_inputs(
             name,
             sequences,
-            self.tokenizer(),
+            self.splitter(),
             max_vocabulary_size=self.max_vocabulary_size,
             min_count=self.min_count,
             **options,

@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnnfast._checks import among, check_options
 from rnnfast._checks.arrays import as_numbers, check_float_dtype, constant_columns
 from rnnfast._checks.messages import shown
-from rnnfast.models.parts.sequences import Sequences, common_dtype, read_sequences
+from rnnfast.models.parts.sequences import (
+    Sequences,
+    are_ids,
+    common_dtype,
+    read_sequences,
+)
+from rnnfast.models.parts.tokens import (
+    check_vocabulary,
+    learn_vocabulary,
+    saved_tokenizer,
+    tokenizer_to_save,
+)
 from rnnfast.models.parts.weights import Weights, spread
 from rnnfast.nn.module import Array
-from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer, tokenizer_from_dict
+from rnnfast.text.subwords import SubwordTokenizer
+from rnnfast.text.tokenizers import CharTokenizer, Tokenizer
 from rnnfast.text.vocabulary import Vocabulary
 
-
-def make_tokenizer(
-    level: str, options: Mapping[str, Any] | None = None
-) -> CharTokenizer | WordTokenizer:
-    """Make a tokenizer from a model's hyperparameters.
-
-    Parameters
-    ----------
-    level : {"char", "word"}
-        What a token is.
-    options : mapping, optional
-        What `CharTokenizer` or `WordTokenizer` take.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the level or an option is not one of those.
-    """
-    if not among(level, ("char", "word")):
-        raise ValueError(f"level: expected 'char' or 'word', got {shown(level)}")
-    kind = CharTokenizer if level == "char" else WordTokenizer
-    allowed = list(inspect.signature(kind).parameters)
-    given = check_options("tokenizer_options", options, allowed, level)
-    try:
-        return kind(**given)
-    except TypeError as error:
-        raise ValueError(f"tokenizer_options: {error}") from None
+# As many have a vocabulary that fits in memory.
+_MOST_IDS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -59,7 +44,7 @@ class TokenInputs:
         A token that it lacks reads as ``<UNK>``, also if all tokens of a sequence do.
     """
 
-    tokenizer: CharTokenizer | WordTokenizer
+    tokenizer: Tokenizer
     vocabulary: Vocabulary
 
     @property
@@ -76,15 +61,26 @@ class TokenInputs:
             As `read_sequences`; also if they are numbers.
         """
         sequences = read_sequences(name, X, self.tokenizer)
+        if are_ids(sequences):
+            return [self._known_ids(f"{name}[{n}]", ids) for n, ids in enumerate(sequences)]
         if isinstance(sequences[0], np.ndarray):
             raise TypeError(f"{name}: expected text or tokens as in training, got arrays")
         return [self.vocabulary.encode(tokens) for tokens in sequences]
+
+    def _known_ids(self, name: str, ids: Any) -> Array:
+        known: Array = ids
+        if len(known) and known.max() >= self.size:
+            raise ValueError(
+                f"{name}: expected ids of the vocabulary, from 0 to {self.size - 1}, got "
+                f"{known.max()}"
+            )
+        return known
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `inputs_from_dict` reads."""
         return {
             "type": "tokens",
-            "tokenizer": self.tokenizer.to_dict(),
+            "tokenizer": tokenizer_to_save(self.tokenizer),
             "vocabulary": self.vocabulary.to_json(),
         }
 
@@ -148,6 +144,11 @@ class SeriesInputs:
         """Return one of what `encode` takes; raise as that does."""
         if isinstance(item, list) and not item:  # of no steps, it might be of tokens or of numbers
             item = np.zeros((0, self.size))
+        if isinstance(item, np.ndarray) and item.ndim == 1:
+            cure = f"{name}[:, np.newaxis] is one of a single feature"
+            raise ValueError(
+                f"{name}: expected shape (T, {self.size}) as in training, got {item.shape}; {cure}"
+            )
         if not isinstance(item, np.ndarray):
             raise TypeError(f"{name}: expected an array (T, {self.size}) as in training, got text")
         if item.shape[1] != self.size:
@@ -193,6 +194,7 @@ def mean_and_scale(
     -------
     mean, scale : ndarray of float64, shape (F,)
     """
+    rows = np.ascontiguousarray(rows)  # sums are rounded by how numbers lie in memory
     # Divided by a power of 2, by which nothing is rounded, no square is too large or too small.
     exponent = np.frexp(np.abs(rows).max(axis=0))[1]
     units = np.ldexp(rows, -exponent)
@@ -215,7 +217,7 @@ Inputs: TypeAlias = TokenInputs | SeriesInputs
 def learn_inputs(
     name: str,
     sequences: Sequences,
-    tokenizer: CharTokenizer | WordTokenizer,
+    tokenizer: Tokenizer,
     *,
     max_vocabulary_size: int | None = None,
     min_count: int = 1,
@@ -224,6 +226,7 @@ def learn_inputs(
     dtype: str = "float32",
     rounding: float | Array = 0.0,
     weights: Weights | None = None,
+    number_of_ids: int = 0,
 ) -> Inputs:
     """Learn how to encode sequences: a vocabulary, or means and deviations.
 
@@ -245,6 +248,8 @@ def learn_inputs(
         Of series, as `mean_and_scale` takes it.
     weights : ndarray, optional
         How much each series counts, ``(N,)``. A vocabulary is of all that is learned from.
+    number_of_ids : int
+        Of ids, one more than the largest of all sequences, of those held out too.
 
     Raises
     ------
@@ -253,10 +258,15 @@ def learn_inputs(
     """
     if not any(len(sequence) for sequence in sequences):
         raise ValueError(f"{name}: expected sequences with something in them, got empty ones only")
+    if are_ids(sequences):
+        all_of_them = max_vocabulary_size is None and min_count == 1
+        return TokenInputs(tokenizer, _known_by_ids(name, tokenizer, number_of_ids, all_of_them))
     if isinstance(sequences[0], np.ndarray):
         arrays = [array for array in sequences if isinstance(array, np.ndarray)]
         return SeriesInputs.learn(arrays, standardize, dtype, rounding, weights)
-    vocabulary = Vocabulary.from_tokens(
+    vocabulary = learn_vocabulary(
+        name,
+        tokenizer,
         (token for tokens in sequences for token in tokens),
         max_size=max_vocabulary_size,
         min_count=min_count,
@@ -265,8 +275,29 @@ def learn_inputs(
     return TokenInputs(tokenizer, vocabulary)
 
 
-def inputs_from_dict(settings: Mapping[str, Any]) -> Inputs:
-    """Make the inputs whose `to_dict` gave the settings.
+def count_ids(sequences: Sequences) -> int:
+    """Return one more than the largest id; 0 of sequences that are no ids."""
+    if not are_ids(sequences):
+        return 0
+    return max(int(np.max(ids, initial=-1)) for ids in sequences) + 1
+
+
+def _known_by_ids(name: str, tokenizer: Tokenizer, count: int, all_of_them: bool) -> Vocabulary:
+    """Return the tokenizer's vocabulary, or one whose tokens are the ids, written as numbers."""
+    if isinstance(tokenizer, SubwordTokenizer):
+        return tokenizer.make_vocabulary()
+    if not all_of_them:
+        raise ValueError(
+            f"{name}: expected text or tokens, of which max_vocabulary_size and min_count choose, "
+            f"got ids"
+        )
+    if count > _MOST_IDS:
+        raise ValueError(f"{name}: expected ids below {_MOST_IDS}, got {count - 1}")
+    return Vocabulary([*map(str, range(count))])
+
+
+def inputs_from_dict(settings: Mapping[str, Any], given: Any = None) -> Inputs:
+    """Make the inputs whose `to_dict` gave the settings; ``given`` as `saved_tokenizer` takes it.
 
     Raises
     ------
@@ -274,10 +305,9 @@ def inputs_from_dict(settings: Mapping[str, Any]) -> Inputs:
         If the settings are not those of inputs.
     """
     if settings["type"] == "tokens":
-        return TokenInputs(
-            tokenizer_from_dict(settings["tokenizer"]),
-            Vocabulary.from_json(settings["vocabulary"]),
-        )
+        tokenizer = saved_tokenizer(settings["tokenizer"], given)
+        vocabulary = Vocabulary.from_json(settings["vocabulary"])
+        return TokenInputs(tokenizer, check_vocabulary(tokenizer, vocabulary))
     if settings["type"] != "series":
         raise ValueError(
             f"inputs: expected the type 'tokens' or 'series', got {shown(settings['type'])}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
 from rnnfast.models.parts.token_network import Evaluation, TokenNetwork, score
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array
+from rnnfast.text._tokens import join_tokens, split_text
 from rnnfast.text.tokenizers import Tokenizer
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -31,13 +33,15 @@ class LanguageAnswers(RecurrentModel, base=True):
     condition_: Condition | None = field(init=False)
 
     def evaluate(
-        self, text: str | Sequence[str], condition: Sequence[str] | Array | None = None
+        self,
+        text: str | os.PathLike[str] | Sequence[str] | Array,
+        condition: Sequence[str] | Array | None = None,
     ) -> Evaluation:
         """Score a text, or with ``lines`` each of its lines.
 
         Parameters
         ----------
-        text : str or list of str
+        text : str, path-like or list of str
             As `fit` takes it. A running text is scored as one, from a zero state. An empty line
             has the probability that a line ends at once; ``""`` is one such line.
         condition : list of str or ndarray, optional
@@ -66,7 +70,9 @@ class LanguageAnswers(RecurrentModel, base=True):
         return self._score_sequences(sequences, given)
 
     def perplexity(
-        self, text: str | Sequence[str], condition: Sequence[str] | Array | None = None
+        self,
+        text: str | os.PathLike[str] | Sequence[str] | Array,
+        condition: Sequence[str] | Array | None = None,
     ) -> float:
         """Return the perplexity of a text, ``exp(-log P / number of tokens)``; see `evaluate`."""
         return self.evaluate(text, condition).perplexity
@@ -231,7 +237,7 @@ class LanguageAnswers(RecurrentModel, base=True):
         )
         if end is not None:
             drawn = [row[row != end] for row in drawn]
-        texts = [self.tokenizer_.detokenize(tokens + vocabulary.decode(row)) for row in drawn]
+        texts = [join_tokens(self.tokenizer_, tokens + vocabulary.decode(row)) for row in drawn]
         return texts[0] if n == 1 else texts
 
     def _encode(self, name: str, text: str) -> tuple[list[str], Ints]:
@@ -241,7 +247,7 @@ class LanguageAnswers(RecurrentModel, base=True):
             cure = f"; one {name} at a time" if isinstance(text, (list, tuple)) else ""
             raise TypeError(f"{name}: expected a str, got {got}{cure}")
         reader = CorpusReader(self.tokenizer_, self.lines)
-        tokens = self.tokenizer_.tokenize(text)
+        tokens = split_text(self.tokenizer_, text)
         return tokens, reader.encode(name, [tokens], self.vocabulary_)[0]
 
     def _given(self, condition: Any) -> Array | None:

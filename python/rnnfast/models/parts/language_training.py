@@ -16,6 +16,7 @@ from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
 from rnnfast.models.parts.examples import digest
 from rnnfast.models.parts.shared import pack_state, unpack_state
 from rnnfast.models.parts.token_network import TokenNetwork, condition_of, score
+from rnnfast.models.parts.tokens import learn_vocabulary
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -59,7 +60,7 @@ class Corpus:
 class CorpusOptions:
     """The hyperparameters that say how a corpus is learned, as `LanguageModel` has them."""
 
-    level: str
+    unit: str
     lines: bool
     sequence_length: int
     batch_size: int
@@ -67,11 +68,6 @@ class CorpusOptions:
     max_vocabulary_size: int | None
     min_count: int
     dtype: str
-
-    @property
-    def unit(self) -> str:
-        """What a token is called."""
-        return "character" if self.level == "char" else "word"
 
 
 def prepare_corpus(
@@ -105,7 +101,7 @@ def prepare_corpus(
         sequences, held_out = reader.split(everything, options.validation_fraction)
         if given is not None:
             given, valid_given = _split_condition(reader, given, options.validation_fraction)
-    vocabulary = _learn_vocabulary(options, sequences)
+    vocabulary = _learn_vocabulary(options, reader, sequences)
     held_out_tokens = [token for tokens in held_out for token in tokens]
     if valid is None and held_out_tokens and not any(t in vocabulary for t in held_out_tokens):
         notes.append(
@@ -113,7 +109,7 @@ def prepare_corpus(
             "rest; holding nothing out"
         )
         sequences, held_out, given, valid_given = everything, [], all_given, None
-        vocabulary = _learn_vocabulary(options, sequences)
+        vocabulary = _learn_vocabulary(options, reader, sequences)
     batch_size = options.batch_size
     if not options.lines:
         count = sum(map(len, sequences))
@@ -136,8 +132,12 @@ def prepare_corpus(
     )
 
 
-def _learn_vocabulary(options: CorpusOptions, sequences: list[list[str]]) -> Vocabulary:
-    return Vocabulary.from_tokens(
+def _learn_vocabulary(
+    options: CorpusOptions, reader: CorpusReader, sequences: list[list[str]]
+) -> Vocabulary:
+    return learn_vocabulary(
+        "text",
+        reader.tokenizer,
         (token for tokens in sequences for token in tokens),
         max_size=options.max_vocabulary_size,
         min_count=options.min_count,

@@ -70,10 +70,15 @@ class Reader:
         return described
 
     @classmethod
-    def from_dict(cls, learned: Mapping[str, Any], of_words: bool, reverse: bool) -> Reader:
-        """Return the reader that a file describes; raise if it describes none."""
+    def from_dict(
+        cls, learned: Mapping[str, Any], of_words: bool, reverse: bool, tokenizer: Any = None
+    ) -> Reader:
+        """Return the reader that a file describes; raise if it describes none.
+
+        The tokenizer is the model's hyperparameter.
+        """
         words = learned["words"] if of_words else None
-        inputs, columns = inputs_from_dict(learned["inputs"]), None
+        inputs, columns = inputs_from_dict(learned["inputs"], tokenizer), None
         if "columns" in learned:
             features = inputs.size if isinstance(inputs, SeriesInputs) else 0
             columns = Columns.from_dict(learned["columns"], features)

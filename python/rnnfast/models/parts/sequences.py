@@ -4,10 +4,12 @@
 
 - a list of str, which a tokenizer splits into characters or words,
 - a list of lists of str: tokens,
+- a list of integer arrays ``(T_i,)``: ids of tokens,
 - a list of arrays ``(T_i, F)``: series of F numbers a step, of different lengths,
 - an array ``(N, T, F)``: series of equal lengths.
 
-Tuples, and arrays of str or of objects with one axis, count as lists.
+Tuples, and arrays of str or of objects with one axis, count as lists. An array is one of any
+library, as `read_exporter` reads it, and a list may have tables of a step a row.
 """
 
 from __future__ import annotations
@@ -17,20 +19,22 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnnfast._checks import check_int
+from rnnfast._checks import check_indices, check_int
 from rnnfast._checks.arrays import (
     hint_time_first,
     is_table,
     read_array,
     require_finite,
     require_time_first,
-    require_unmasked,
 )
+from rnnfast._checks.exporters import read_exporter
+from rnnfast._checks.masks import require_unmasked
 from rnnfast.data.batches import Ints
 from rnnfast.nn.module import Array
+from rnnfast.text._tokens import split_text
 from rnnfast.text.tokenizers import Tokenizer
 
-# Sequences as `read_sequences` gives them: all of tokens, or all of numbers.
+# Sequences as `read_sequences` gives them: all of tokens, all of ids or all of numbers.
 Sequences: TypeAlias = list[list[str] | Array]
 
 
@@ -54,15 +58,24 @@ def as_list(name: str, items: Any, what: str) -> list[Any]:
     """
     require_column(name, items, what)
     require_unmasked(name, items)
-    if isinstance(items, np.ndarray) or (
-        hasattr(items, "__array__") and not isinstance(items, Sequence)
-    ):
-        array = read_array(name, items, what)
+    array = items if isinstance(items, np.ndarray) else None
+    if not isinstance(items, Sequence) or isinstance(items, memoryview):
+        array = as_item(name, items)
+    if isinstance(array, np.ndarray):
+        array = read_array(name, array, what)
         if array.ndim:
             return array.tolist() if array.dtype.kind == "U" else list(array)
     elif isinstance(items, Sequence) and not isinstance(items, (str, bytes, bytearray)):
         return list(items)
     raise TypeError(f"{name}: expected {what}, got {_describe(items)}")
+
+
+def as_item(name: str, item: Any) -> Any:
+    """Return an array of another library as NumPy's, and anything else as it is."""
+    if isinstance(item, (str, list, tuple, np.ndarray)):
+        return item
+    array = read_exporter(name, item)
+    return item if array is None else array
 
 
 def require_column(name: str, items: Any, what: str) -> None:
@@ -76,7 +89,7 @@ def require_column(name: str, items: Any, what: str) -> None:
 
 
 def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
-    """Return ``X`` as token lists or as arrays ``(T_i, F)``.
+    """Return ``X`` as token lists, ids ``(T_i,)`` or arrays ``(T_i, F)``.
 
     What it gives may be given to it again. Numbers keep their dtype.
 
@@ -101,7 +114,7 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
     if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim != 3:
         cure = f"; {name}[..., np.newaxis] are series of one feature" if X.ndim == 2 else ""
         raise ValueError(f"{name}: expected an array of shape (N, T, F), got {X.shape}{cure}")
-    if isinstance(X, np.ndarray) and X.dtype.kind in "UO" and X.ndim == 2 and X.shape[1] == 1:
+    if isinstance(X, np.ndarray) and X.dtype.kind in "UOT" and X.ndim == 2 and X.shape[1] == 1:
         raise ValueError(
             f"{name}: expected one axis of texts, got shape {X.shape}; {name}[:, 0] has one, "
             f"{name}.tolist() are lists of one token"
@@ -114,6 +127,7 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
     items = as_list(name, X, expected)
     if not items:
         raise ValueError(f"{name}: expected at least one sequence, got none")
+    items = [as_item(f"{name}[{number}]", item) for number, item in enumerate(items)]
     kinds = [_kind(f"{name}[{number}]", item) for number, item in enumerate(items)]
     known = [kind for kind in kinds if kind != "nothing"]
     kind = known[0] if known else "token list"
@@ -125,10 +139,17 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
                 f"got {_describe(item)}"
             )
     if kind == "str":
-        return [tokenizer.tokenize(item) for item in items]
+        return [split_text(tokenizer, item) for item in items]
     if kind == "token list":
         return [_as_tokens(f"{name}[{number}]", item) for number, item in enumerate(items)]
+    if kind == "array of ids":
+        return [_as_ids(f"{name}[{number}]", item) for number, item in enumerate(items)]
     return [*_as_series(name, items)]
+
+
+def are_ids(sequences: Sequences) -> bool:
+    """Whether sequences, as `read_sequences` gives them, are ids of tokens."""
+    return any(isinstance(item, np.ndarray) and item.ndim == 1 for item in sequences[:1])
 
 
 def lengths_of(sequences: Sequence[Any]) -> Ints:
@@ -142,9 +163,11 @@ def _kind(name: str, item: Any) -> str:
     if isinstance(item, np.ndarray):
         if item.ndim == 0:
             raise TypeError(f"{name}: expected a str, tokens or an array, got {_describe(item)}")
+        if item.dtype.kind in "iu" and item.ndim == 1:
+            return "array of ids" if len(item) else "nothing"
         if item.dtype.kind in "biuf":
             return "array"
-        if item.dtype.kind not in "UO":
+        if item.dtype.kind not in "UOT":
             raise TypeError(f"{name}: expected real numbers or str, got dtype {item.dtype}")
     elif not isinstance(item, (list, tuple)):
         raise TypeError(f"{name}: expected a str, tokens or an array, got {_describe(item)}")
@@ -159,6 +182,10 @@ def _as_tokens(name: str, item: Any) -> list[str]:
         if not isinstance(token, str):
             raise TypeError(f"{name}[{place}]: expected a str, got {_describe(token)}")
     return tokens
+
+
+def _as_ids(name: str, item: Any) -> Array:
+    return check_indices(name, item, 1).astype(np.int64) if len(item) else np.zeros(0, np.int64)
 
 
 def _as_series(name: str, items: list[Any]) -> list[Array]:
@@ -206,4 +233,4 @@ def _describe(item: Any) -> str:
 
 
 def _an(kind: str) -> str:
-    return f"an {kind}" if kind == "array" else f"a {kind}"
+    return f"an {kind}" if kind.startswith("array") else f"a {kind}"

@@ -10,12 +10,21 @@ import numpy as np
 from rnnfast import _core
 from rnnfast._checks import check_array, check_int
 from rnnfast._checks.arrays import require_ndarray
+from rnnfast._checks.exporters import read_exporter
 from rnnfast.nn._copies import compiled, state_without_compiled
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.arguments import require_index_axes
 
 if TYPE_CHECKING:
     from rnnfast.nn.recurrent.base import Recurrent
+
+
+def _step_input(x: Any) -> Any:
+    """Return what a step takes of what is no plain array, numbers and tensors of one too."""
+    array = None if isinstance(x, np.ndarray) else read_exporter("x", x)
+    if array is None:
+        return x
+    return array[()] if array.ndim == 0 else array
 
 
 class Stream:
@@ -99,7 +108,13 @@ class Stream:
         ValueError
             If a shape does not fit, a number is not finite, or an index is out of range.
         """
-        return self._step(x, out)
+        try:  # a step is short: what it takes at once is not looked at here
+            return self._step(x, out)
+        except TypeError:
+            given = _step_input(x)
+            if given is x:
+                raise
+        return self._step(given, out)
 
     def run(self, x: Array) -> Array:
         """Take the steps of ``x``, ``(T, B, I)`` or indices ``(T, B)``, and return all outputs.

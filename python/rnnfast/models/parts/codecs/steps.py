@@ -229,7 +229,7 @@ def require_columns(name: str, rows: list[Array], columns: int) -> None:
 def _as_column(item: Any) -> Any:
     """Return numbers ``(T,)`` as ``(T, 1)``, and anything else as it is."""
     try:
-        array = np.asarray(item)
-    except (ValueError, OverflowError):  # rows of different lengths: for `read_rows` to name
+        array = read_array("y", item)
+    except (TypeError, ValueError):  # for `read_rows` to name
         return item
     return array[:, np.newaxis] if array.ndim == 1 and array.size else item

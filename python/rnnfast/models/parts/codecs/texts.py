@@ -28,12 +28,12 @@ from rnnfast.models.parts.examples import (
 from rnnfast.models.parts.hyperparameters import TokenOptions
 from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork
-from rnnfast.models.parts.sequences import as_list, read_sequences
+from rnnfast.models.parts.sequences import as_item, as_list, read_sequences
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.module import Array
-from rnnfast.text._tokens import require_no_end, require_strings
-from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer
+from rnnfast.text._tokens import join_tokens, require_no_end, require_strings
+from rnnfast.text.tokenizers import Tokenizer
 from rnnfast.text.vocabulary import Vocabulary
 
 # What y may be, for messages.
@@ -44,7 +44,7 @@ _WHAT = "a list of str or of token lists"
 class TextCodec(Codec):
     """Base of the codecs of token sequences, or of text, which `writer` splits and joins."""
 
-    writer: CharTokenizer | WordTokenizer
+    writer: Tokenizer
     writes_text: bool = False
 
     def read(self, name: str, y: Any) -> list[list[str]]:
@@ -59,8 +59,8 @@ class TextCodec(Codec):
         """
         if isinstance(y, np.ndarray) and y.dtype.kind in "biuf":
             raise TypeError(f"{name}: expected {_WHAT}, got numbers")
-        for number, item in enumerate(as_list(name, y, _WHAT)):
-            what = "a str or a list of str"
+        for number, given in enumerate(as_list(name, y, _WHAT)):
+            item, what = as_item(f"{name}[{number}]", given), "a str or a list of str"
             if not isinstance(item, str) and not read_array(f"{name}[{number}]", item, what).ndim:
                 got = type(item).__name__
                 raise TypeError(f"{name}[{number}]: expected {what}, got {got}")
@@ -71,7 +71,11 @@ class TextCodec(Codec):
 
     def written(self, sequences: list[list[str]]) -> list[Any]:
         """Return predicted tokens as y was in training."""
-        return [*map(self.writer.detokenize, sequences)] if self.writes_text else sequences
+        return (
+            [join_tokens(self.writer, tokens) for tokens in sequences]
+            if self.writes_text
+            else sequences
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +234,8 @@ class TokenCodec(TextCodec):
         }
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> TokenCodec:
-        targets = inputs_from_dict(learned["targets"])
+        given = None if self.tokens is None else self.tokens.tokenizer
+        targets = inputs_from_dict(learned["targets"], given)
         assert isinstance(targets, TokenInputs)
         return replace(
             self,

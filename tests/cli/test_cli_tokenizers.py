@@ -1,0 +1,47 @@
+"""The command line with tokenizers of other libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import rnnfast as rf
+from command_line import fails, run
+from tokenizer_cases import LINES, sentence_piece, word_level
+
+
+def _tokenizer(kind: str, folder: Path) -> Path:
+    path = folder / kind
+    if kind == "tokenizer.json":
+        pytest.importorskip("tokenizers")
+        word_level().save(str(path))
+    else:
+        pytest.importorskip("sentencepiece")
+        path.write_bytes(sentence_piece())
+    return path
+
+
+@pytest.mark.parametrize("kind", ["tokenizer.json", "sentence.model"])
+def test_train_and_ask(kind: str, tmp_path: Path) -> None:
+    path = _tokenizer(kind, tmp_path)
+    corpus, out = tmp_path / "c.txt", tmp_path / "m.safetensors"
+    corpus.write_text("\n".join(LINES))
+    run("train", corpus, "--lines", "--tokenizer", path, "--epochs", 1, "--hidden-size", 6,
+        "--out", out, "-q")  # fmt: skip
+    size = len(rf.load(out).vocabulary_)
+    assert f"{size} tokens, '" in run("info", out)
+    assert "nats a token" in run("score", out, "the cat")
+    assert len(run("next", out, "the", "-k", 3).splitlines()) == 3
+    assert run("sample", out, "--prefix", "the")
+
+
+def test_what_is_no_tokenizer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("sentencepiece")
+    corpus = tmp_path / "c.txt"
+    corpus.write_text("\n".join(LINES))
+    command = ["train", corpus, "--tokenizer", corpus, "--out", tmp_path / "m.safetensors"]
+    code, said = fails(capsys, *command)
+    assert code == 1 and said.startswith(f"{corpus}: expected a model of sentencepiece, got")
+    code, said = fails(capsys, *command[:-1], corpus)
+    assert code == 1 and said.startswith("--out: expected another file than CORPUS")
