@@ -46,7 +46,6 @@ WITHOUT_DATA = {
 WORDS = "is refused in words of this package"
 # What a check asks that models do not do, of which models, and why: docs/sklearn.rst has it too.
 EXCLUDED: list[tuple[str, str, str]] = [
-    ("check_classifier_data_not_an_array", "tables", "a list holds series, each (T, F)"),
     ("check_classifiers_one_label_sample_weights", "tagger", f"a single class left {WORDS}"),
     ("check_classifiers_regression_target", "classifiers", f"a fraction as a label {WORDS}"),
     ("check_classifiers_train", "tables", "its list of rows: a list holds series, each (T, F)"),
@@ -60,10 +59,8 @@ EXCLUDED: list[tuple[str, str, str]] = [
     ("check_fit2d_1sample", "classifiers", f"a single class {WORDS}"),
     ("check_fit2d_predict1d", "all", f"an array of one axis {WORDS}"),
     ("check_n_features_in_after_fitting", "all", f"another number of features {WORDS}"),
-    ("check_regressor_data_not_an_array", "tables", "a list holds series, each (T, F)"),
     ("check_regressors_train", "tables", "its list of rows: a list holds series, each (T, F)"),
     ("check_requires_y_none", "all", f"TypeError: no targets where some are needed {WORDS}"),
-    ("check_sample_weights_not_an_array", "tables", "a list holds series, each (T, F)"),
     ("check_supervised_y_2d", "per step", "targets are one for each step, not one for each row"),
     ("check_supervised_y_no_nan", "classifiers", f"TypeError: NaN as a label {WORDS}"),
 ]
