@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "bindings/finite.h"
+#include "bindings/gate_functions.h"
 #include "bindings/recurrent_passes.h"
 
 namespace rnnfast {
@@ -28,7 +29,8 @@ bool alike(const StackShape& one, const StackShape& other) {
     return std::make_tuple(s.cell, s.I, s.H, s.P, s.L, s.D, s.bias, s.projection, s.zoneout_h,
                            s.zoneout_c);
   };
-  return all(one) == all(other);
+  return all(one) == all(other) && alike(one.functions[0], other.functions[0]) &&
+         alike(one.functions[1], other.functions[1]);
 }
 
 // Every cell by its name.
@@ -179,7 +181,14 @@ void Recurrent::give_back(std::shared_ptr<PackedWeights> weights) {
   if (weights_ == nullptr) weights_ = std::move(weights);
 }
 
+void Recurrent::require_training() const {
+  if (!shape_.cell->trains())
+    throw py::value_error("cell: expected one with backpropagation, got '" +
+                          std::string(shape_.cell->name) + "', which is for inference alone");
+}
+
 std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward, int threads) {
+  if (backward) require_training();
   if (is_packed() && (weights_->has_backward || !backward)) return weights_;
   with_scalar(is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);
@@ -206,6 +215,7 @@ std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward, int threa
 
 std::shared_ptr<const PackedWeights> Recurrent::weights_at(
     const std::vector<std::uintptr_t>& addresses, bool backward, int threads) {
+  if (backward) require_training();
   const auto& at = places();
   if (addresses.size() != at.size())
     throw py::value_error("addresses: expected " + std::to_string(at.size()) + ", got " +
@@ -237,6 +247,7 @@ bool Recurrent::is_like(const Recurrent& other) const {
 void Recurrent::require_fitting(const PackedWeights& weights, bool backward) const {
   if (weights.table != table_ || weights.is_double != is_double() || !alike(weights.shape, shape_))
     throw py::value_error("weights: expected those of a network of this shape, got another's");
+  if (backward) require_training();
   if (backward && !weights.has_backward)
     throw py::value_error("weights: expected what backpropagation reads, got what inference does");
 }
@@ -268,6 +279,8 @@ void bind_recurrent(py::module_& m) {
       .def_readonly("name", &CellDescriptor::name)
       .def_readonly("gates", &CellDescriptor::gates)
       .def_property_readonly("has_memory", &CellDescriptor::has_memory)
+      .def_property_readonly("trains", &CellDescriptor::trains)
+      .def_readonly("function_count", &CellDescriptor::function_count)
       .def_property_readonly("may_project", [](const CellDescriptor& c) { return c.may_project; })
       .def_property_readonly("keep_gate",
                              [](const CellDescriptor& c) -> py::object {
@@ -292,10 +305,12 @@ void bind_recurrent(py::module_& m) {
                        std::int64_t output_size, int num_layers, int num_directions, bool bias,
                        bool projection, std::shared_ptr<ParameterBuffer> buffer,
                        const std::vector<std::map<std::string, std::int64_t>>& offsets,
-                       const std::array<double, 2>& zoneout) {
-             const StackShape shape = {cell_named(cell), input_size,     hidden_size, output_size,
-                                       num_layers,       num_directions, bias,        projection,
-                                       zoneout[0],       zoneout[1]};
+                       const std::array<double, 2>& zoneout,
+                       const std::vector<NamedFunctions>& functions) {
+             StackShape shape = {cell_named(cell), input_size,     hidden_size, output_size,
+                                 num_layers,       num_directions, bias,        projection,
+                                 zoneout[0],       zoneout[1],     {}};
+             read_functions(functions, shape);
              std::vector<LayerOffsets> places;
              for (const auto& given : offsets) {
                LayerOffsets place;
@@ -308,7 +323,8 @@ void bind_recurrent(py::module_& m) {
            py::kw_only(), py::arg("cell"), py::arg("input_size"), py::arg("hidden_size"),
            py::arg("output_size"), py::arg("num_layers"), py::arg("num_directions"),
            py::arg("bias"), py::arg("projection"), py::arg("buffer"), py::arg("offsets"),
-           py::arg("zoneout") = std::array<double, 2>{})
+           py::arg("zoneout") = std::array<double, 2>{},
+           py::arg("functions") = std::vector<NamedFunctions>{})
       .def_property_readonly("is_packed", &Recurrent::is_packed)
       .def(
           "weights_at",

@@ -68,6 +68,8 @@ class Recurrent {
   bool is_like(const Recurrent& other) const;
   // Throws unless `weights` are a network's of this shape, for backpropagation too if that follows.
   void require_fitting(const PackedWeights& weights, bool backward) const;
+  // Throws where backpropagation is wanted of a cell that has none.
+  void require_training() const;
   // Whether `weights` would find them packed.
   bool is_packed() const { return weights_ != nullptr && !stale(*weights_); }
 

@@ -322,6 +322,7 @@ template <class Scalar>
 py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
                    const py::object& dh_n, const py::object& dc_n, Need need,
                    const py::object& gradients, int threads) {
+  self.require_training();
   const StackShape& shape = self.shape();
   if (kept.cache == nullptr)
     throw std::runtime_error(

@@ -198,7 +198,7 @@ void for_shapes(const F& f) {
           for (const std::int64_t P : {H, std::int64_t{1}, std::int64_t{19}}) {
             const bool projection = P != H;
             if (projection && (!cells[c]->may_project || P > H)) continue;
-            const StackShape shape{cells[c], I, H, P, 1, 1, bias, projection, 0, 0};
+            const StackShape shape{cells[c], I, H, P, 1, 1, bias, projection, 0, 0, {}};
             f(shape, std::string(cells[c]->name) + ", I = " + std::to_string(I) +
                          ", H = " + std::to_string(H) + ", P = " + std::to_string(P) +
                          (bias ? ", biases" : ""));
@@ -217,7 +217,7 @@ TYPED_TEST(PackTest, LayoutsOfEveryCell) {
     const Weights<TypeParam> weights(shape, 0);
     const auto given = weights.pointers();
     PackedLayer<TypeParam> packed;
-    ASSERT_TRUE(packed.create(shape, 0) && packed.create_backward() &&
+    ASSERT_TRUE(packed.create(shape, 0, 0) && packed.create_backward() &&
                 packed.create_input_gradient());
     for (std::int64_t u = 0; u < packed.units; ++u) {
       packed.pack(given, u, true);
@@ -237,7 +237,7 @@ TYPED_TEST(PackTest, ValuesAreVisitedOnce) {
     const Weights<TypeParam> weights(shape, 0);
     const auto given = weights.pointers();
     PackedLayer<TypeParam> packed;
-    ASSERT_TRUE(packed.create(shape, 0));
+    ASSERT_TRUE(packed.create(shape, 0, 0));
     const std::vector<TypeParam>* const arrays[] = {
         &weights.w_ih, &weights.w_hh,    &weights.b_ih,    &weights.b_hh,   &weights.w_hr,
         &weights.unit, &weights.gain_ih, &weights.gain_hh, &weights.gain_c, &weights.bias_c};
@@ -267,7 +267,7 @@ TYPED_TEST(PackTest, StacksOfEveryCell) {
   for (int c = 0; c < cell_count; ++c)
     for (const int threads : {1, 3}) {
       SCOPED_TRACE(cells[c]->name);
-      const StackShape shape{cells[c], 33, 129, 129, 3, 2, true, false, 0, 0};
+      const StackShape shape{cells[c], 33, 129, 129, 3, 2, true, false, 0, 0, {}};
       std::vector<Weights<TypeParam>> weights;
       std::vector<LayerParameters<const TypeParam*>> given;
       for (int i = 0; i < shape.L * shape.D; ++i) weights.emplace_back(shape, i / shape.D);
@@ -306,7 +306,7 @@ TYPED_TEST(PackTest, LanesComeBack) {
 TYPED_TEST(PackTest, ImpossibleSizesAreRefused) {
   const std::int64_t huge = std::int64_t{1} << 40;
   PackedLayer<TypeParam> packed;
-  EXPECT_FALSE(packed.create({cells[0], huge, huge, huge, 1, 1, true, false, 0, 0}, 0));
+  EXPECT_FALSE(packed.create({cells[0], huge, huge, huge, 1, 1, true, false, 0, 0, {}}, 0, 0));
 }
 
 }  // namespace

@@ -8,6 +8,8 @@ import numpy.typing as npt
 __version__: str
 
 _Array: TypeAlias = npt.NDArray[Any]
+# Functions with alpha and beta, the bound of what goes into them, whether gates are coupled.
+_NamedFunctions: TypeAlias = tuple[Sequence[tuple[str, float, float]], float, bool]
 
 class _Bound(type):
     """What pybind11 makes classes with."""
@@ -94,6 +96,10 @@ class Cell(_Handle):
     @property
     def has_memory(self) -> bool: ...
     @property
+    def trains(self) -> bool: ...
+    @property
+    def function_count(self) -> int: ...
+    @property
     def may_project(self) -> bool: ...
     @property
     def keep_gate(self) -> tuple[int, int] | None: ...
@@ -122,6 +128,7 @@ class Recurrent(metaclass=_Bound):
         buffer: ParameterBuffer,
         offsets: list[dict[str, int]],
         zoneout: Sequence[float] = [0.0, 0.0],
+        functions: Sequence[_NamedFunctions] = [],
     ) -> None: ...
     @property
     def is_packed(self) -> bool: ...

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rnnfast as rf
 from onnx_models import OPSET, helper, model, recurrent, runtime
 from rnnfast import reference
 
@@ -96,18 +97,20 @@ def test_common_forms_equal_onnx_runtime(
 @pytest.mark.parametrize("kind", KINDS)
 def test_which_forms_run_on_the_kernels(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     passes = []
-    by_layer = operator.Recurrent._by_layer
+    run = operator.Recurrent._by_kernels
     monkeypatch.setattr(
-        operator.Recurrent, "_by_layer", lambda *given: passes.append(1) or by_layer(*given)
+        operator.Recurrent,
+        "_by_kernels",
+        lambda self, network, *given: passes.append(type(network)) or run(self, network, *given),
     )
     for attributes in ({}, {"direction": "reverse"}, {"layout": 1}, {"direction": "bidirectional"}):
         interop.run_model(*recurrent(kind, **attributes))
     same = ["Relu"] if kind == "RNN" else ["sigmoid", "tanh", "tanh"][: COUNTS[kind]]
     interop.run_model(*recurrent(kind, activations=same))
-    assert len(passes) == 5
+    assert passes == [getattr(rf, kind)] * 5
     for attributes in ({"clip": 1.0}, {"activations": ["Softsign"] * COUNTS[kind]}):
         interop.run_model(*recurrent(kind, **attributes))
-    assert len(passes) == 5
+    assert passes[5:] == [operator.GeneralNetwork] * 2
 
 
 @pytest.mark.parametrize("general", [False, True])
@@ -221,9 +224,10 @@ def test_what_lies_past_a_length_is_not_read(kind: str, direction: str, clip: An
         assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("attributes", [{}, {"clip": 3.0}], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_numbers_that_are_not_finite_go_through(kind: str) -> None:
-    made, inputs = recurrent(kind)
+def test_numbers_that_are_not_finite_go_through(kind: str, attributes: Any) -> None:
+    made, inputs = recurrent(kind, **attributes)
     expected = interop.run_model(made, inputs)
     inputs["X"][3, 1] = np.nan
     mine = interop.run_model(made, inputs)

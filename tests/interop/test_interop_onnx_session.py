@@ -134,11 +134,12 @@ def test_what_onnx_runtime_lacks_runs_here() -> None:
         assert_same(session.run(None, inputs), interop.run_model(made, inputs))
 
 
-def test_a_form_without_a_layer_is_left_to_onnx_runtime() -> None:
-    made, inputs = recurrent("LSTM", clip=1.0)
-    session = interop.Session(made)
-    assert [part.own for part in session.parts] == [False]
-    assert_same(session.run(None, inputs), runtime(made, inputs))
+def test_a_form_without_a_layer_runs_here_and_weights_of_a_call_in_onnx_runtime() -> None:
+    for constant in (True, False):
+        made, inputs = recurrent("LSTM", clip=1.0, constant=constant)
+        session = interop.Session(made)
+        assert [part.own for part in session.parts] == [constant]
+        assert_same(session.run(None, inputs), runtime(made, inputs))
 
 
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])

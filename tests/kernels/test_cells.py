@@ -24,7 +24,7 @@ def sigma(z: float) -> float:
 
 def test_every_cell_has_a_case_and_a_reference() -> None:
     tried = {make_layer(make_spec(name)).spec.cell.name for name in CELLS}
-    assert tried == set(_core.cells())
+    assert tried == {name for name, cell in _core.cells().items() if cell.trains}
     assert {case.spec["cell"] for case in CELLS.values()} == set(ref.CELLS)
     assert set(ref.CELLS) <= set(LAYERS)
 

@@ -47,6 +47,8 @@ struct CellDescriptor {
   int norm_count = 0, norm_first[kMostNorms + 1] = {};  // the first slot of each, and the end
   int sum_first = 0;     // the sum to which the first slot of the recurrent product adds
   int memory_slot = -1;  // the slot of a memory that is normalised; no product feeds it
+  // How many of GateFunctions a general cell takes, which is for inference alone; else 0.
+  int function_count = 0;
 
   constexpr explicit CellDescriptor(const char* cell = "", const char* letters = "")
       : name(cell), gates(letters), gate_count(length(letters)) {}
@@ -118,6 +120,15 @@ struct CellDescriptor {
     return *this;
   }
 
+  constexpr CellDescriptor& with_functions(int count) {
+    function_count = count;
+    return *this;
+  }
+
+  // Whether a caller chooses the functions of gates.
+  constexpr bool general() const { return function_count > 0; }
+  // Whether there is backpropagation.
+  constexpr bool trains() const { return !general(); }
   constexpr bool normalised() const { return norm_count > 0; }
   // What gates are made of, and the one to which a product's slot adds.
   constexpr int sums() const { return normalised() ? sum_first + h_count : slots; }
@@ -151,6 +162,7 @@ struct CellDescriptor {
     if (slots > (normalised() ? kMostSlots : kMost) || (noisy && !carries())) return false;
     if (noisy && (may_project || unit_count > 0 || second_product() || !recurrent_product()))
       return false;
+    if (general() && (noisy || may_project || !recurrent_product())) return false;
     if (normalised() && (!noisy || h_first + h_count + (memory_slot >= 0) != slots)) return false;
     if (second_product() && (h_first != 1 || x_gate[0] != second_gate || !carries())) return false;
     if ((may_project && !has_memory()) || (unit_count > 0 && !carries())) return false;

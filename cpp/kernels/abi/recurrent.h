@@ -8,6 +8,7 @@
 
 #include "kernels/abi/cell.h"
 #include "kernels/abi/common.h"
+#include "kernels/abi/gate_functions.h"
 
 namespace rnnfast {
 
@@ -18,6 +19,7 @@ struct StackShape {
   int L, D;                    // layers; directions (1 or 2)
   bool bias, projection;
   double zoneout_h, zoneout_c;  // of noisy cells: how much of h, of c stays where nothing is drawn
+  GateFunctions functions[2];   // of each direction, of general cells
 
   std::int64_t input_of(int layer) const { return layer == 0 ? I : D * P; }
 };

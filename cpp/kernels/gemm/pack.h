@@ -65,6 +65,7 @@ struct PackedLayer {
   Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *unit, *norm;
   Scalar *remainder_ih, *remainder_hh, *remainder_bias;
   Scalar *w_ih_t, *w_hh_t, *w_second_t, *w_hr_t;
+  GateFunctions functions;  // of a general cell
 
   std::int64_t x_width() const { return cell.x_count * V; }  // of one panel's row
   std::int64_t h_width() const { return cell.h_count * V; }
@@ -74,8 +75,9 @@ struct PackedLayer {
     return norm + (block * cell.slots + slot) * 2 * V;
   }
 
-  bool create(const StackShape& shape, int layer) {
+  bool create(const StackShape& shape, int layer, int direction) {
     cell = *shape.cell;
+    functions = shape.functions[direction];
     I = shape.input_of(layer);
     H = shape.H;
     P = shape.P;

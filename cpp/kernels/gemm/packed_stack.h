@@ -27,7 +27,7 @@ struct PackedStack {
     stack->layers.reset(new (std::nothrow) PackedLayer<Scalar>[shape.L * shape.D]);
     if (!stack->layers) return nullptr;
     for (int i = 0; i < shape.L * shape.D; ++i)
-      if (!stack->layers[i].create(shape, i / shape.D)) return nullptr;
+      if (!stack->layers[i].create(shape, i / shape.D, i % shape.D)) return nullptr;
     return stack.release();
   }
 

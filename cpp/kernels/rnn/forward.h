@@ -258,6 +258,8 @@ class ForwardLayer {
     if constexpr (cell.noisy)
       h = noisy_forward<Scalar, Cell>(v, previous, p_.noise_at(at.row, at.s, at.b, at.block),
                                       carry);
+    else if constexpr (cell.general())
+      Cell::forward(v, previous, carry, h, w_.unit_at(at.block), w_.functions);
     else
       Cell::forward(v, previous, carry, h, w_.unit_at(at.block));
     if constexpr (cell.carries()) store(at.carry, carry);
@@ -272,7 +274,12 @@ class ForwardLayer {
 
   // First half of a step whose candidate waits for another gate.
   RNNFAST_INLINE void finish_gates(Vec<Scalar> (&v)[cell.slots], const Place& at) {
-    const auto product = Cell::template gates<Scalar>(v, previous_carry(at));
+    const auto product = [&] {
+      if constexpr (cell.general())
+        return Cell::template gates<Scalar>(v, previous_carry(at), w_.functions);
+      else
+        return Cell::template gates<Scalar>(v, previous_carry(at));
+    }();
     for (int slot = cell.h_first; slot < cell.h_first + cell.h_count; ++slot)
       store(at.slots + slot * V, v[slot]);
     store_first(p_.inner + p_.inner_row(at.row, at.b) * p_.inner_stride + at.block * V, product,

@@ -11,13 +11,15 @@ namespace rnnfast {
 
 template <class Scalar, class Cell>
 constexpr LayerKernel<Scalar> kernel_of() {
-  LayerKernel<Scalar> kernel = {
-      [](const LayerPass<Scalar>& pass, const Worker& worker) {
-        ForwardLayer<Scalar, Cell>(pass, worker).run();
-      },
-      [](const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
-         const Worker& worker) { BackwardLayer<Scalar, Cell>(pass, gradients, worker).run(); },
-      nullptr};
+  LayerKernel<Scalar> kernel = {[](const LayerPass<Scalar>& pass, const Worker& worker) {
+                                  ForwardLayer<Scalar, Cell>(pass, worker).run();
+                                },
+                                nullptr, nullptr};
+  if constexpr (Cell::descriptor.trains())
+    kernel.backward = [](const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
+                         const Worker& worker) {
+      BackwardLayer<Scalar, Cell>(pass, gradients, worker).run();
+    };
   if constexpr (Cell::descriptor.normalised())
     kernel.gates = [](const LayerPass<Scalar>& pass, std::int64_t row, Scalar* to) {
       RowPhase<Scalar, Cell>(pass).gates(row, to);

@@ -23,6 +23,11 @@ namespace rnnfast {
   CELL(zoneout_gru) \
   CELL(layer_norm_lstm) \
   CELL(layer_norm_gru) \
+  CELL(rnn_general) \
+  CELL(gru_general) \
+  CELL(gru_general_before) \
+  CELL(lstm_general) \
+  CELL(lstm_general_peephole) \
   /* the end */
 // clang-format on
 

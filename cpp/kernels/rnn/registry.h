@@ -13,6 +13,7 @@ namespace rnnfast {
 template <class Scalar>
 struct LayerKernel {
   void (*forward)(const LayerPass<Scalar>& pass, const Worker& worker);
+  // Null where the descriptor says that there is none.
   void (*backward)(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
                    const Worker& worker);
   // The gates of a kept row, [unit block][slot][V] by the slots of the input's product; null where

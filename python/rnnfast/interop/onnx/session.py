@@ -187,7 +187,7 @@ class Session:
                 recurrent = make_recurrent(graph, node)
                 lacking = _lacks(recurrent.form, _element(graph, node, types))
                 self._complete &= not lacking
-                if lacking or (recurrent.layer is not None and choice != "runtime"):
+                if lacking or (recurrent.on_kernels and choice != "runtime"):
                     here.add(id(node))
         # Recurrent nodes stand by themselves, so that what they read is seen.
         parts = cut(graph, nodes, lambda node: node.is_recurrent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from rnnfast import _core
@@ -10,13 +10,20 @@ from rnnfast.nn.module import Parameter
 from rnnfast.nn.recurrent.spec import RecurrentSpec
 
 Offsets: TypeAlias = dict[str, int]
+# Of a direction of a general cell: functions by ONNX's names with alpha and beta, the bound of what
+# goes into those of gates, whether the forget gate is 1 less the input gate.
+Functions: TypeAlias = tuple[Sequence[tuple[str, float, float]], float, bool]
 
 
 def whole_network(
-    spec: RecurrentSpec, buffer: _core.ParameterBuffer, parameters: Mapping[str, Parameter]
+    spec: RecurrentSpec,
+    buffer: _core.ParameterBuffer,
+    parameters: Mapping[str, Parameter],
+    functions: Sequence[Functions] = (),
 ) -> Any:
-    """Return the network of all layers and directions."""
-    return _network(spec, buffer, 0, spec.num_directions, _offsets(spec, parameters))
+    """Return the network of all layers and directions; ``functions`` of each, of a general cell."""
+    rows = _offsets(spec, parameters)
+    return _network(spec, buffer, 0, spec.num_directions, rows, functions)
 
 
 def one_way_networks(
@@ -45,6 +52,7 @@ def _network(
     first: int,
     directions: int,
     rows: list[Offsets],
+    functions: Sequence[Functions] = (),
 ) -> Any:
     """Return the network of rows of offsets that begin with those of layer ``first``."""
     return _core.Recurrent(
@@ -59,4 +67,5 @@ def _network(
         buffer=buffer,
         offsets=rows,
         zoneout=spec.zoneout,
+        functions=functions,
     )

@@ -1,1 +1,1 @@
-"""The operators RNN, GRU and LSTM of ONNX: on a layer's kernels, or step by step in NumPy."""
+"""The operators RNN, GRU and LSTM of ONNX: on the kernels, or step by step in NumPy."""

@@ -10,6 +10,7 @@ import numpy as np
 from rnnfast.interop.onnx.nodes import Array, Node
 from rnnfast.interop.onnx.recurrent.equations import STEPS, Cell
 from rnnfast.interop.onnx.recurrent.form import Form, read_form
+from rnnfast.interop.onnx.recurrent.general import GeneralNetwork
 from rnnfast.interop.onnx.recurrent.layer import Layer, make_layer, why_no_layer
 from rnnfast.interop.onnx.recurrent.weights import B, P, R, W, Weights, check_weights
 from rnnfast.nn._reversal import reverse
@@ -21,7 +22,8 @@ X, LENGTHS, H0, C0 = 0, 4, 5, 6
 class Recurrent:
     """An RNN, GRU or LSTM of a graph.
 
-    Runs on a layer's kernels where the node's form has a layer, else step by step.
+    Runs on a layer's kernels where the node's form has a layer, else on those of a general cell;
+    step by step where a number is not finite.
 
     Parameters
     ----------
@@ -39,18 +41,22 @@ class Recurrent:
     def __init__(self, node: Node, weights: Sequence[Array | None] | None = None) -> None:
         self.node = node
         self.form = read_form(node)
-        self.has_layer = why_no_layer(self.form) is None
         self._weights: Weights | None = None
-        self._layer: Layer | None = None
+        self._network: Layer | GeneralNetwork | None = None
         if weights is not None:
             w, r, b, p = weights
             self._weights = check_weights(node, self.form, _given(w), _given(r), b, p)
-            self._layer = self._layer_of(self._weights)
+            self._network = self._network_of(self._weights)
 
     @property
     def layer(self) -> Layer | None:
         """The layer, if the form has one and the graph holds the weights."""
-        return self._layer
+        return None if isinstance(self._network, GeneralNetwork) else self._network
+
+    @property
+    def on_kernels(self) -> bool:
+        """Whether the graph holds the weights, and the kernels run them."""
+        return self._network is not None
 
     def __call__(self, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
         """Return Y, Y_h and of an LSTM Y_c.
@@ -66,11 +72,11 @@ class Recurrent:
             If a dtype or a shape does not fit.
         """
         given = [*inputs, *[None] * (8 - len(inputs))]
-        weights, layer = self._weights, self._layer
+        weights, network = self._weights, self._network
         if weights is None:
             w, r = _given(given[W]), _given(given[R])
             weights = check_weights(self.node, self.form, w, r, given[B], given[P])
-            layer = self._layer_of(weights)
+            network = self._network_of(weights)
         x = self._input(_given(given[X]), weights)
         time = 1 if self.form.batch_first else 0
         steps, batch = x.shape[time], x.shape[1 - time]
@@ -81,9 +87,9 @@ class Recurrent:
                 self._state(name, given[place], batch, weights)
                 for name, place in (("initial_h", H0), ("initial_c", C0))[: 1 + self._has_c]
             ]
-        if layer is not None and x.size:
+        if network is not None and x.size:
             try:
-                return self._by_layer(layer, x, lengths, states)
+                return self._by_kernels(network, x, lengths, states)
             except ValueError:  # numbers that are not finite, which IEEE has an answer for
                 pass
         if states is None:
@@ -91,12 +97,14 @@ class Recurrent:
             states = [np.zeros(shape, x.dtype) for _ in range(1 + self._has_c)]
         return self._by_steps(x, lengths, states, weights)
 
-    def _layer_of(self, weights: Weights) -> Layer | None:
-        """Return the layer that has these weights; None: the form, or a number, is for none."""
+    def _network_of(self, weights: Weights) -> Layer | GeneralNetwork | None:
+        """Return what has these weights on the kernels; None: a number is not finite."""
         arrays = [a for a in (weights.W, weights.R, weights.B, weights.P) if a is not None]
-        if not self.has_layer or not all(np.isfinite(array).all() for array in arrays):
+        if not all(np.isfinite(array).all() for array in arrays):
             return None
-        return make_layer(self.form, weights)
+        if why_no_layer(self.form) is None:
+            return make_layer(self.form, weights)
+        return GeneralNetwork(self.form, weights)
 
     @property
     def _has_c(self) -> bool:
@@ -147,8 +155,12 @@ class Recurrent:
             )
         return np.swapaxes(state, 0, 1) if self.form.batch_first else state
 
-    def _by_layer(
-        self, layer: Layer, x: Array, lengths: Array | None, states: list[Array] | None
+    def _by_kernels(
+        self,
+        network: Layer | GeneralNetwork,
+        x: Array,
+        lengths: Array | None,
+        states: list[Array] | None,
     ) -> tuple[Array, ...]:
         time = 1 if self.form.batch_first else 0
         if self.form.direction == "reverse":
@@ -157,10 +169,10 @@ class Recurrent:
         if states is not None:
             pair = [np.ascontiguousarray(one) for one in states]
             state = pair if self._has_c else pair[0]
-        y, final = layer(x, state, lengths)
+        y, final = network(x, state, lengths)
         if self.form.direction == "reverse":
             y = reverse(y, lengths, time)
-        y = y.reshape(*y.shape[:2], self.form.directions, layer.hidden_size)
+        y = y.reshape(*y.shape[:2], self.form.directions, network.hidden_size)
         if not self.form.batch_first:
             y = y.transpose(0, 2, 1, 3)
         return self._outputs(y, list(final) if self._has_c else [final], lengths)
