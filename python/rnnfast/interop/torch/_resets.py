@@ -40,18 +40,20 @@ def in_equations(module: Any, x: Tensor, hx: Any, reset: Tensor) -> Any:
     """
     pair = module.mode == "LSTM"
     reset = reset.clone()  # callers may write to it before the gradient is taken
-    states = [] if hx is None else list(hx) if pair else [hx]
     one = x.dim() == 2
+    states = _states(hx, pair, 2 if one else 3)
     if one:
         x, reset = x.unsqueeze(1), reset.unsqueeze(1)
-        states = [s.unsqueeze(1) if s.dim() == 2 else s for s in states]
+        states = [s.unsqueeze(1) for s in states]
     batch_first = module.batch_first and not one
     rows = x if batch_first == module.batch_first else x.transpose(0, 1)
     if states:  # in PyTorch's words
         module.check_forward_args(rows, tuple(states) if pair else states[0], None)
     else:
         module.check_input(rows, None)
-    weights = list(module._flat_weights)
+    if rows.shape[1 if batch_first else 0] == 0:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+    weights = _weights(module)
     p = float(module.dropout) if module.training else 0.0
 
     def mask(layer: int, steps: int, batch: int) -> Tensor:
@@ -73,3 +75,33 @@ def in_equations(module: Any, x: Tensor, hx: Any, reset: Tensor) -> Any:
     results = equations.outputs(x, h0, c0, weights)
     y, h_n, *c_n = (t.squeeze(1) for t in results) if one else results
     return (y, (h_n, c_n[0])) if c_n else (y, h_n)
+
+
+def _states(hx: Any, pair: bool, axes: int) -> list[Tensor]:
+    """Return the initial states; raise RuntimeError or TypeError as a pass without reset does."""
+    if hx is None:
+        return []
+    if not (isinstance(hx, (tuple, list)) if pair else isinstance(hx, Tensor)):
+        expected = "a tuple of two tensors" if pair else "a tensor"
+        raise TypeError(f"hx: expected {expected}, got {type(hx).__name__}")
+    states = list(hx) if pair else [hx]
+    if pair and len(states) != 2:
+        raise RuntimeError(f"hx: expected a tuple of two tensors, got {len(states)}")
+    for state in states:
+        if not isinstance(state, Tensor):
+            raise TypeError(f"hx: expected tensors, got {type(state).__name__}")
+        if state.dim() != axes:
+            raise RuntimeError(f"hx: expected {axes} axes, got shape {tuple(state.shape)}")
+    return states
+
+
+def _weights(module: Any) -> list[Tensor]:
+    """Return the weights that PyTorch's own layer would use at this call."""
+    module._update_flat_weights()  # those of `functional_call`, or of a parametrization
+    weights: list[Tensor] = list(module._flat_weights)
+    of_one = 2 + 2 * bool(module.bias) + (module.proj_size > 0)
+    expected = of_one * module.num_layers * (2 if module.bidirectional else 1)
+    found = sum(isinstance(w, Tensor) for w in weights)
+    if not found == len(weights) == expected:
+        raise RuntimeError(f"weights: expected {expected} tensors, got {found}")
+    return weights
