@@ -66,7 +66,8 @@ class Layer(Keeping, torch.nn.RNNBase):
         if kept.held is not None:
             counterpart, weights = kept.held
         else:
-            counterpart, weights = kept.counterpart, own["_flat_weights"]
+            # Other threads may put a parameter into the module's list, whose last holder it is.
+            counterpart, weights = kept.counterpart, list(own["_flat_weights"])
             named = map(own["_parameters"].get, own["_flat_weights_names"])
             if not all(map(operator.is_, named, weights)):
                 return None
