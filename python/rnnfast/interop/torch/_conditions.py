@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import Parameter
+from torch.utils._device import DeviceContext
 
 
 def _probe(path: str) -> Callable[..., Any]:
@@ -32,6 +33,8 @@ if tuple(map(int, torch.__version__.split(".")[:2])) < MINIMUM:
 
 _tracing_state = _probe("_get_tracing_state")
 _dispatch_modes = _probe("_len_torch_dispatch_stack")
+_function_modes = _probe("_len_torch_function_stack")
+_function_mode = _probe("_get_function_stack_at")
 _transform = _probe("_functorch.peek_interpreter_stack")
 _is_autocast = _probe("_is_any_autocast_enabled")
 _is_of_vmap = _probe("_functorch.is_legacy_batchedtensor")
@@ -47,10 +50,17 @@ def is_observed() -> bool:
         torch.compiler.is_compiling()
         or _tracing_state() is not None
         or _dispatch_modes() > 0
+        or (_function_modes() > 0 and _has_function_mode())
         or _transform() is not None
         or getattr(forward_ad, "_current_level", 0) >= 0
         or _is_autocast()
     )
+
+
+def _has_function_mode() -> bool:
+    """Return whether a mode sees the functions called, other than one of a default device."""
+    modes = map(_function_mode, range(_function_modes()))
+    return not all(type(mode) is DeviceContext for mode in modes)
 
 
 def is_plain(tensor: object, dtype: torch.dtype) -> bool:
