@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import pickle
 from typing import Any
@@ -221,3 +222,21 @@ def test_large_cells_are_pytorchs_unless_frozen(name: str, taken: list[bool]) ->
                 interop.accelerate(nn.Sequential(small := nn.GRUCell(5, 7)))
                 with interop.frozen(small):
                     interop.restore(small)
+
+
+@pytest.mark.parametrize("name", ["RNNCell", "GRUCell", "LSTMCell"])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_biases_are_those_that_there_are(name: str, frozen: bool, taken: list[bool]) -> None:
+    ours, theirs = pair(name, {})
+    x = torch.randn(4, 3, 5, dtype=torch.float64)
+    for cell in (ours, theirs):
+        cell.bias = False  # which a step of PyTorch's does not ask
+    with torch.no_grad(), interop.frozen(ours) if frozen else contextlib.nullcontext():
+        assert_same(looped(ours, x), looped(theirs, x))
+    assert taken == [True] * 4
+    for cell in (ours, theirs):
+        cell.bias = True
+        cell.bias_ih = cell.bias_hh = None
+    with torch.no_grad(), interop.frozen(ours) if frozen else contextlib.nullcontext():
+        assert_same(looped(ours, x), looped(theirs, x))
+    assert taken == [True] * 8

@@ -65,7 +65,8 @@ class Cell(Keeping, torch.nn.RNNCellBase):
 
     def _counterpart(self, dtype: torch.dtype) -> Counterpart | None:
         mode = mode_of(self)
-        key = mode, self.input_size, self.hidden_size, 1, self.bias, False, 0, dtype
+        bias = len(self._names()) > 2
+        key = mode, self.input_size, self.hidden_size, 1, bias, False, 0, dtype
         kept = self.kept
         if kept.counterpart is None or kept.counterpart.key != key:
             known = mode in _GATES and dtype in (torch.float32, torch.float64)
@@ -76,8 +77,13 @@ class Cell(Keeping, torch.nn.RNNCellBase):
 
     def _weights(self) -> list[Any]:
         """Return the parameters; None in the place of one that is made in another way."""
+        return [self._parameters.get(name) for name in self._names()]
+
+    def _names(self) -> tuple[str, ...]:
+        """Return those of its parameters: a step of PyTorch's does not ask `bias` for it."""
         own = self._parameters
-        return [own.get(name) for name in (_NAMES if self.bias else _NAMES[:2])]
+        bare = all(own.get(name, own) is None for name in _NAMES[2:])
+        return _NAMES[:2] if bare else _NAMES
 
     def held_weights(self) -> Held | None:
         """Return what calls can use without looking at the weights; see `frozen`."""
