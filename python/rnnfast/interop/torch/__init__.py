@@ -7,8 +7,8 @@ gradients through autograd. PyTorch 2.8 or newer.
 
 What the kernels run: tensors on the CPU in float32 or float64, in eager mode. All else (another
 device or dtype, autocast, ``torch.compile``, ``torch.export``, ``torch.jit``, transforms of
-``torch.func``, forward-mode differentiation, dispatch modes, numbers that are not finite) goes
-through PyTorch's own layer, which these are subclasses of.
+``torch.func``, forward-mode differentiation, modes that see functions or dispatch, numbers that are
+not finite) goes through PyTorch's own layer, which these are subclasses of.
 
 - The weights are those that PyTorch's own layer would use at each call: ``functional_call``,
   parametrizations and every optimizer work. Their bits are compared with what the kernels have.
@@ -28,6 +28,7 @@ through PyTorch's own layer, which these are subclasses of.
 - Under hooks that keep saved tensors (checkpointing), a pass runs again in ``backward``.
 - A parametrization is computed as often as by PyTorch, but once more where a number is not finite,
   which its own layer then takes over.
+- The memory of results cannot be resized (``resize_`` beyond it, ``untyped_storage().resize_``).
 - Dropout between layers draws its masks from one number of PyTorch's generator: reproducible, and
   other masks than those of ``torch.nn``.
 - An input, a state or a weight that is changed in place before ``backward`` makes that raise; an

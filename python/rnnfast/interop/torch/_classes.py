@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+import threading
+import weakref
 from typing import Any
 
 import torch
@@ -65,13 +66,23 @@ def own_names(module: Recurrent, kind: type[Any]) -> list[str]:
     return sorted({name for place in places for name in vars(place)} & shadowed)
 
 
-@functools.cache
+# By their originals, for as long as there are layers of them.
+_made: weakref.WeakValueDictionary[type[Any], type[Any]] = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+
+
 def _over(original: Any) -> type[Any]:
-    """Return the class that runs a layer of this class on the kernels."""
-    ours = _OURS[torch_kind(original)]
-    # No module of torch.nn's: what looks at that, such as torch.compile, takes those for known.
-    attributes = {"original": original, "__module__": __name__, "__doc__": original.__doc__}
-    return type(original.__name__, (Swapped, ours, original), attributes)
+    """Return the one class that runs layers of this class on the kernels."""
+    with _lock:
+        found = _made.get(original)
+        if found is None:
+            ours = _OURS[torch_kind(original)]
+            # No module of torch.nn's: what looks at that, such as torch.compile, takes those for
+            # known.
+            attributes = {"original": original, "__module__": __name__, "__doc__": original.__doc__}
+            found = type(original.__name__, (Swapped, ours, original), attributes)
+            _made[original] = found
+        return found
 
 
 def swapped(module: Recurrent) -> type[Any]:
