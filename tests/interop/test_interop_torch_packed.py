@@ -108,3 +108,36 @@ def test_numbers_that_are_not_finite(number: float) -> None:
                 dy[4, 1] = number
             results.append([y, *torch.autograd.grad(y, [x, *module.parameters()], dy)])
         assert_same(*results)
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("shape", [(1, 3, 9), (1, 3, 3), (1, 2, 7), (2, 3, 7)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("gradients", [False, True])
+def test_states_of_another_shape_are_refused(
+    name: str, shape: Any, dtype: Any, gradients: bool
+) -> None:
+    ours, _ = pair(name, {}, dtype)
+    _, packed = packed_input([2, 2, 2], dtype, True)  # PyTorch's LSTM reads past such states
+    wrong, right = torch.zeros(shape, dtype=dtype), torch.zeros(1, 3, 7, dtype=dtype)
+    given = [wrong] if name != "LSTM" else [(wrong, wrong), (wrong, right), (right, wrong)]
+    for state in given:
+        with (
+            torch.set_grad_enabled(gradients),
+            pytest.raises(RuntimeError, match=r"^Expected hidden.* got \["),
+        ):
+            ours(packed, state)
+
+
+@pytest.mark.parametrize("kind", ["padded", "packed", "step"])
+def test_weights_of_another_shape_are_refused(kind: str) -> None:
+    ours, _ = pair("LSTM", {}, torch.float32)
+    x, packed = packed_input([2, 2, 2], torch.float32, True)
+    given = {"padded": x, "packed": packed, "step": x[:1]}[kind]
+    with torch.no_grad():
+        ours(given)
+        ours.weight_ih_l0 = torch.nn.Parameter(torch.ones(3, 3))  # past which PyTorch's reads
+        with pytest.raises(
+            RuntimeError, match=r"^weight_ih_l0: expected shape \(28, 5\), got \(3, 3\)$"
+        ):
+            ours(given)

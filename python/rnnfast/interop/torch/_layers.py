@@ -106,6 +106,13 @@ class Layer(Keeping, torch.nn.RNNBase):
             )
         if not is_plain(batch_sizes, torch.int64) or not is_plain(data, data.dtype):
             return None
+        if hx is not None:  # as the rows of the data are
+            hx = self.permute_hidden(hx, sorted_indices)
+        state = self._pair(hx)
+        if state is None:
+            return None
+        if self.mode == "LSTM" and hx is not None:  # as PyTorch's other layers do
+            self.check_forward_args(data, hx, batch_sizes)
         sizes = batch_sizes.numpy()
         if (
             data.dim() != 2
@@ -115,11 +122,6 @@ class Layer(Keeping, torch.nn.RNNBase):
             or (np.diff(sizes) > 0).any()
             or sizes.sum() != len(data)
         ):
-            return None
-        if hx is not None:  # as the rows of the data are
-            hx = self.permute_hidden(hx, sorted_indices)
-        state = self._pair(hx)
-        if state is None:
             return None
         # From the time of each row's end on, fewer rows remain.
         x, lengths = pad_packed_sequence(PackedSequence(data, batch_sizes))
@@ -263,6 +265,8 @@ class Layer(Keeping, torch.nn.RNNBase):
         if counterpart is None or counterpart.key != key:
             counterpart = kept.counterpart = Counterpart(key)
         if not counterpart.fits(weights):
+            if self.mode == "LSTM":  # PyTorch's reads past them
+                self._require_shapes(counterpart, weights)
             return None
         try:
             return counterpart, counterpart.packed(weights, backward)
@@ -270,6 +274,14 @@ class Layer(Keeping, torch.nn.RNNBase):
             if all(bool(torch.isfinite(w).all()) for w in weights):
                 raise
             return None
+
+    def _require_shapes(self, counterpart: Counterpart, weights: list[Tensor]) -> None:
+        for name, shape, weight in zip(
+            self._flat_weights_names, counterpart.shapes, weights, strict=False
+        ):
+            if weight.shape != shape:
+                expected, found = tuple(shape), tuple(weight.shape)
+                raise RuntimeError(f"{name}: expected shape {expected}, got {found}")
 
     def held_weights(self) -> Held | None:
         """Return what calls can use without looking at the weights; see `frozen`."""
