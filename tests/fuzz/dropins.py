@@ -82,6 +82,63 @@ def dropin(case: Case) -> None:
         near(native(x.numpy())[0], wanted, 2 * TOLERANCE[dtype], "y of from_torch")
 
 
+def dropin_steps(case: Case) -> None:
+    """Steps of a layer or a cell, with changes of weights between them, are PyTorch's."""
+    import torch
+
+    from rnnfast.interop import torch as ours
+
+    draw = case.draw
+    is_cell = draw.chance(0.5)
+    name = draw.choice(("RNN", "GRU", "LSTM"))
+    dtype = draw.choice(DTYPES)
+    size, hidden, batch = draw.size(), draw.size(), draw.integer(1, 5)
+    options: dict[str, Any] = {"bias": draw.chance(0.5), "dtype": getattr(torch, dtype)}
+    torch.manual_seed(draw.integer(0, 99))
+    theirs = getattr(torch.nn, name + "Cell" * is_cell)(size, hidden, **options)
+    mine = copy.deepcopy(theirs)
+    ours.accelerate(mine)
+    states: list[Any] = [None, None]
+    case.tell(
+        f"steps of accelerate(torch.nn.{name}{'Cell' * is_cell}({size}, {hidden}, {options}))"
+    )
+    for _ in range(draw.integer(1, 8)):
+        rows = torch.tensor(draw.rng.normal(size=(batch, size)), dtype=options["dtype"])
+        x = rows if is_cell else rows.unsqueeze(0)
+        if draw.chance(0.3):
+            x = x.transpose(0, -1).contiguous().transpose(0, -1)
+        way = draw.choice(("grad", "no_grad", "inference", "frozen"))
+        change = draw.choice(("none", "in place", "data", "another", "state"))
+        found = []
+        for k, module in enumerate((theirs, mine)):
+            parameter = module.get_parameter(next(iter(module.state_dict())))
+            with torch.no_grad():
+                if change == "in place":
+                    parameter.mul_(0.9)
+                elif change == "data":
+                    parameter.data = parameter.data * 0.9
+                elif change == "another":
+                    key = next(iter(module.state_dict()))
+                    setattr(module, key, torch.nn.Parameter(parameter.detach() * 0.9))
+                elif change == "state" and states[k] is not None:
+                    for tensor in states[k]:
+                        tensor.mul_(0.5)
+            hx: Any = states[k] if states[k] is None or name == "LSTM" else states[k][0]
+            mode = torch.inference_mode() if way == "inference" else (
+                torch.set_grad_enabled(way == "grad")
+            )  # fmt: skip
+            with mode, ours.frozen(module) if way == "frozen" else contextlib.nullcontext():
+                result = module(x, hx)
+            result = result if is_cell else result[1]
+            ends = result if isinstance(result, tuple) else (result,)
+            states[k] = tuple(end.detach().clone() for end in ends)
+            found.append(states[k])
+        for wanted, given in zip(*found, strict=True):
+            near(
+                given.numpy(), wanted.numpy(), 2 * TOLERANCE[dtype], f"state after {way}, {change}"
+            )
+
+
 def cases() -> list[tuple[float, Any]]:
     """Return the cases that this environment can run."""
     try:
@@ -89,4 +146,4 @@ def cases() -> list[tuple[float, Any]]:
     except ImportError:
         return []
     del torch
-    return [(0.5, dropin)]
+    return [(0.5, dropin), (0.5, dropin_steps)]
