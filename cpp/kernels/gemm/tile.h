@@ -35,6 +35,7 @@ struct Prefetch {
   Prefetch() = default;
   RNNFAST_INLINE Prefetch(std::int64_t which, std::int64_t tiles, std::int64_t next_block)
       : index(which), count(tiles), next(next_block) {}
+  // NOLINTNEXTLINE(modernize-use-equals-default)
   RNNFAST_INLINE Prefetch(const Prefetch& other)
       : index(other.index), count(other.count), next(other.next) {}
 
