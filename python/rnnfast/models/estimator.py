@@ -242,6 +242,11 @@ class Estimator(RecurrentModel, Featured, base=True):
         """
         tokenizer = self._options(TokenOptions).splitter()
         columns = Columns.of("X", X) if 2 in self._facts.axes else None
+        if columns is not None and self.tokenizer is not None:
+            raise ValueError(
+                "X: expected text, tokens or ids with a tokenizer, got a table of numbers, which "
+                "are series; list(X) are ids of tokens"
+            )
 
         def read(name: str, X: Any) -> Sequences:
             return read_sequences(name, X if columns is None else columns.read(name, X), tokenizer)

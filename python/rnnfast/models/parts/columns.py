@@ -10,9 +10,10 @@ import numpy as np
 
 from rnnfast._checks import check_int, check_list
 from rnnfast._checks.adjustments import warn_caller
-from rnnfast._checks.arrays import is_table, read_array
+from rnnfast._checks.arrays import column_names, is_table, read_array
 from rnnfast._checks.messages import counted, shown
 from rnnfast.models.parts.inputs import SeriesInputs
+from rnnfast.models.parts.sequences import as_item
 from rnnfast.nn.module import Array
 
 
@@ -142,15 +143,16 @@ class Featured:
 
 
 def _table(name: str, X: Any) -> Array | None:
-    """Return an array with two axes, or a table, if it is of numbers."""
-    if not isinstance(X, np.ndarray) and not is_table(X):
+    """Return an array with two axes, of any library, or a table, if it is of numbers."""
+    array = as_item(name, X)
+    if not isinstance(array, np.ndarray):
         return None
-    array = read_array(name, X)
+    array = read_array(name, array)
     return array if array.ndim == 2 and array.dtype.kind in "biuf" else None
 
 
 def _names(X: Any) -> tuple[str, ...] | None:
     if not is_table(X):
         return None
-    names = tuple(X.columns)
+    names = column_names(X)
     return names if all(isinstance(name, str) for name in names) else None
