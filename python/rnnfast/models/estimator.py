@@ -28,7 +28,7 @@ from rnnfast.models.parts.hyperparameters import (
 from rnnfast.models.parts.inputs import Inputs, TokenInputs, count_ids
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
-from rnnfast.models.parts.weights import Weights, scaled
+from rnnfast.models.parts.weights import Weights, relative, scaled
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.parts.word_layers import WordLayers
 from rnnfast.models.recurrent_model import RecurrentModel
@@ -277,7 +277,7 @@ class Estimator(RecurrentModel, Featured, base=True):
         others, y_others = Examples(pick(both.x, kept), pick(both.y, kept)), pick(targets, kept)
         if weights is not None and own is not None:
             examples = examples._replace(weights=scaled(own, codec.terms(examples), self.dtype))
-            others = others._replace(weights=weights[kept])
+            others = others._replace(weights=relative(weights[kept]))
         if valid is not None:
             suffix = " of valid"
             if columns is not None:

@@ -210,7 +210,7 @@ def class_weights(
     ------
     ValueError, TypeError
         If it is something else, names no class, or one twice, or a weight is not above 0 or
-        beyond the dtype.
+        beyond the dtype; a balanced one may be as well.
     """
     if class_weight is None:
         return None
@@ -240,7 +240,15 @@ def class_weights(
     total = len(numbers_of) if weights is None else float(weights.sum())
     none = counts == 0
     balanced: Array = np.where(none, 1.0, total / (len(classes) * np.where(none, 1, counts)))
-    return balanced.astype(dtype)
+    with np.errstate(over="ignore"):
+        each = balanced.astype(dtype)
+    if not np.isfinite(each).all():
+        wrong = shown(classes.tolist()[int(balanced.argmax())])
+        raise ValueError(
+            f"class_weight: expected weights within {dtype}, got {balanced.max():g} for {wrong}, "
+            "balanced"
+        )
+    return each
 
 
 def chance_loss(classes: Array, weights: Array | None) -> float:
