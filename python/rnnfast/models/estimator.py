@@ -14,7 +14,7 @@ from rnnfast.io.tensors import to_json
 from rnnfast.metrics._weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.parts.codecs.base import Codec
-from rnnfast.models.parts.columns import Columns, Featured
+from rnnfast.models.parts.columns import Columns, Featured, step_names
 from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import ExampleBatches, Examples, fingerprint, pick
@@ -78,7 +78,7 @@ class Estimator(RecurrentModel, Featured, base=True):
         How many columns the table of `fit` had, or how many numbers a step of a series has; not
         there for text.
     feature_names_in_ : ndarray of str
-        The names of the table's columns; not there if it had none.
+        The names of the columns of the table, or of a list of tables; not there if it had none.
     network_ : object
         The layers.
     history_, best_epoch_, stopped_
@@ -265,7 +265,8 @@ class Estimator(RecurrentModel, Featured, base=True):
         reader = self._learn_reader(
             pick(sequences, train), codec.input_rounding(), own, count_ids(sequences)
         )
-        reader = self._reader = replace(reader, columns=columns)
+        reader = replace(reader, columns=columns, step_names=step_names("X", X))
+        self._reader = reader
         codec = self._codec = codec.learn(pick(targets, train), own)
 
         def encode(sequences: Any, targets: Any, suffix: str = "") -> Examples:

@@ -112,6 +112,44 @@ class Columns:
         return cls(count, tuple(names))
 
 
+def step_names(name: str, X: Any, known: tuple[str, ...] | None = None) -> tuple[str, ...] | None:
+    """Return the names of the columns of tables of a step a row, in a list; None: there are none.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    X : object
+        What a model reads; of what is no list, nothing is known.
+    known : tuple of str, optional
+        What they are to be; None: those of the first table.
+
+    Raises
+    ------
+    ValueError
+        If a table has as many columns by other names.
+    """
+    for number, item in enumerate(X if isinstance(X, (list, tuple)) else ()):
+        names = _names(item)
+        if names is None or known is None:
+            known = names if known is None else known
+        elif names != known and len(names) == len(known):
+            place = next(n for n, own in enumerate(known) if names[n] != own)
+            raise ValueError(
+                f"{name}[{number}]: expected {shown(known[place])} as column {place}, as others "
+                f"have, got {shown(names[place])}"
+            )
+    return known
+
+
+def restore_step_names(names: Any, features: int) -> tuple[str, ...]:
+    """Return the names that a file has of a step's numbers; raise unless they are such."""
+    read = check_list("step_names", names, "str")
+    if len(read) != features or not all(isinstance(one, str) for one in read):
+        raise ValueError(f"step_names: expected {features} str, got {shown(names)}")
+    return tuple(read)
+
+
 class Featured:
     """What a model tells of the features that it reads, by scikit-learn's names."""
 
@@ -134,12 +172,13 @@ class Featured:
 
     @property
     def feature_names_in_(self) -> Array:
-        """The names of the columns of the table that `fit` was given, if all are str."""
+        """The names of the columns of what `fit` was given, a table or several, if all are str."""
         self._require_fitted()
         columns: Columns | None = self._reader.columns
-        if columns is None or columns.names is None:
+        names = self._reader.step_names if columns is None else columns.names
+        if names is None:
             raise AttributeError("feature_names_in_: expected a model fitted to named columns")
-        return np.array(columns.names, object)
+        return np.array(names, object)
 
 
 def _table(name: str, X: Any) -> Array | None:
