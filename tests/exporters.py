@@ -80,3 +80,14 @@ CONTAINERS: dict[str, Callable[[Array], Any]] = {
     "Arrow": _arrow,
 }
 TABLES = ("pandas", "polars")  # have two axes at most
+
+
+def named_table(kind: str, of: Array, names: list[str]) -> Any:
+    """Return a table of a library, with names of its columns."""
+    package = "pyarrow" if kind in ("Table", "RecordBatch") else kind
+    module = pytest.importorskip(package, reason=f"{package} is not installed")
+    columns = {name: of[:, place] for place, name in enumerate(names)}
+    if package == "pyarrow":
+        made = module.table(columns)
+        return made if kind == "Table" else made.to_batches()[0]
+    return module.DataFrame(columns)

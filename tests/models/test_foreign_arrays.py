@@ -11,7 +11,7 @@ import pytest
 
 import rnnfast as rf
 import tokenizer_cases
-from exporters import CONTAINERS, TABLES, Array, Exported, OverDLPack
+from exporters import CONTAINERS, TABLES, Array, Exported, OverDLPack, named_table
 
 RNG = np.random.default_rng(0)
 SERIES = [RNG.normal(size=(3 + n % 3, 2)).astype("float32") for n in range(8)]
@@ -82,6 +82,42 @@ def test_an_array_of_series(container: str) -> None:
     assert same(_fit(rf.SequenceClassifier, given, CLASSES), expected)
 
 
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_a_table_is_one_of_every_container(container: str, dtype: Any) -> None:
+    """Rows of integers are series of one feature, as NumPy's are, and no ids."""
+    table, of = RNG.integers(0, 9, (8, 4)).astype(dtype), CONTAINERS[container]
+    model = rf.SequenceClassifier(**SMALL).fit(of(table), CLASSES)
+    expected = rf.SequenceClassifier(**SMALL).fit(table, CLASSES).predict_proba(table)
+    assert same(model.predict_proba(of(table)), expected)
+    assert model.n_features_in_ == 4
+    tagger = rf.SequenceTagger(**SMALL)
+    if container not in TABLES:
+        with pytest.raises(ValueError, match=r"^X: expected an array of shape \(N, T, F\), got"):
+            tagger.fit(of(table), table)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "Table", "RecordBatch"])
+def test_names_of_columns_of_every_table(kind: str) -> None:
+    table = RNG.integers(0, 9, (8, 3))
+    model = rf.SequenceClassifier(**SMALL).fit(named_table(kind, table, [*"abc"]), CLASSES)
+    assert model.feature_names_in_.tolist() == [*"abc"]
+    expected = rf.SequenceClassifier(**SMALL).fit(table, CLASSES).predict_proba(table)
+    assert same(model.predict_proba(named_table(kind, table, [*"abc"])), expected)
+    with pytest.raises(ValueError, match=r"^X: expected the columns of fit in their order, 'a' at"):
+        model.predict(named_table(kind, table[:, ::-1], [*"cba"]))
+    with pytest.raises(TypeError, match=r"^X: expected .*; one of its columns is, X\['a'\]$"):
+        rf.SequenceTagger(**SMALL).fit(named_table(kind, table, [*"abc"]), table)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_column_of_labels_of_every_container(container: str) -> None:
+    column = CONTAINERS[container](CLASSES[:, np.newaxis])
+    with pytest.warns(UserWarning, match="column-vector y was passed"):
+        answers = _fit(rf.SequenceClassifier, SERIES, column)
+    assert same(answers, _fit(rf.SequenceClassifier, SERIES, CLASSES))
+
+
 def test_what_is_refused() -> None:
     model = rf.SequenceClassifier(**SMALL).fit(SERIES, CLASSES)
     with pytest.raises(TypeError, match=r"^X\[1\]: expected an array in the memory of the CPU"):
@@ -102,7 +138,7 @@ def test_a_table_is_not_a_list_of_series() -> None:
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     table = pandas.DataFrame({"a": [1.0, 2.0]})
     with pytest.raises(TypeError, match=r"^X: expected .*, got a DataFrame; one of its columns is"):
-        rf.SequenceClassifier(**SMALL).fit(table, ["p", "q"])
+        rf.SequenceTagger(**SMALL).fit(table, ["p", "q"])
     missing = pandas.DataFrame({"a": pandas.array([1, None], dtype="Int64")})
     with pytest.raises((TypeError, ValueError), match=r"^X\[0\]: expected"):
         rf.SequenceClassifier(**SMALL).fit([missing, missing], ["p", "q"])
@@ -132,6 +168,9 @@ def test_ids_of_a_tokenizer() -> None:
     peer, texts = tokenizer_cases.word_level(), tokenizer_cases.LINES
     ids = [np.array(peer.encode(text).ids) for text in texts]
     labels = ["p", "q"] * (len(texts) // 2)
+    table = np.array([(*i, 0, 0, 0)[:3] for i in ids])
+    with pytest.raises(ValueError, match=r"^X: expected text, tokens or ids with a tokenizer, got"):
+        rf.SequenceClassifier(tokenizer=peer, **SMALL).fit(table, labels)
     of_texts, of_ids = (
         rf.SequenceClassifier(tokenizer=peer, **SMALL).fit(X, labels) for X in (texts, ids)
     )
@@ -157,7 +196,7 @@ def test_ids_held_out_count() -> None:
         ([np.array([1]), "a"], r"^X\[1\]: expected an array of ids as X\[0\] is, got str"),
         ([np.array([1.0])], r"^X\[0\]: expected shape \(T, F\), got \(1,\)"),
         ([[1, 2]], r"^X\[0\]: expected shape \(T, F\), got \(2,\)"),
-        (np.ones((3, 2), np.int64), r"^X: expected an array of shape \(N, T, F\)"),
+        (np.ones((3, 2), np.int64), r"^X: expected an array of .*, list\(X\) are ids of tokens$"),
     ],
 )
 def test_what_are_no_ids(X: Any, message: str) -> None:
@@ -221,6 +260,18 @@ def test_lines_and_texts_of_every_container(container: str) -> None:
     assert same(model.predict_proba([*map(of, tokens)]), model.predict_proba(LINES))
     translator = rf.Seq2Seq(**SMALL).fit(tokens, [*map(of, tokens)])
     assert translator.predict(tokens) == rf.Seq2Seq(**SMALL).fit(tokens, tokens).predict(tokens)
+
+
+@pytest.mark.parametrize("container", TEXTS)
+def test_labels_of_lines_of_every_container(container: str) -> None:
+    of, labels = TEXTS[container], ["p", "q", "r"] * 4
+
+    def train(condition: Any) -> rf.LanguageModel:
+        lm = rf.LanguageModel(lines=True, hidden_size=3, seed=0)
+        return lm.fit(LINES, condition=condition, epochs=1, verbose=0)
+
+    lm, expected = train(of(labels)), train(labels)
+    assert lm.evaluate(LINES, condition=of(labels)) == expected.evaluate(LINES, condition=labels)
 
 
 @pytest.mark.parametrize("lines", [True, False])

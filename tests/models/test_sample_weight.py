@@ -140,6 +140,27 @@ def test_figures_of_what_is_held_out() -> None:
     assert best["valid_rmse"] != pytest.approx(metrics.rmse(NUMBERS[kept], predicted), rel=1e-3)
 
 
+def test_what_is_held_out_may_weigh_next_to_nothing(name: str) -> None:
+    of_classes = WEIGHED[name][0] is rf.SequenceClassifier
+    classes = np.unique(LABELS, return_inverse=True)[1] if of_classes else None
+    weights = np.ones(20)
+    options: dict[str, Any] = {"validation_fraction": 0.3, "dtype": "float32"}
+    even = train(name, range(20), weights, **options)
+    weights[hold_out(20, 0.3, classes)[1]] = 1e-100
+    model = train(name, range(20), weights, **options)
+    assert [r["valid_loss"] for r in model.history_] == [r["valid_loss"] for r in even.history_]
+
+
+def test_balanced_weights_that_the_network_cannot_have_are_refused() -> None:
+    weights = np.where(np.array(LABELS) == "a", 1e-100, 1)
+    expected = r"^class_weight: expected weights within float32, got \S+ for 'a', balanced$"
+    tags = [[LABELS[n]] * len(x) for n, x in enumerate(X)]
+    for name, y in {"classifier": LABELS, "tagger": tags}.items():
+        model = WEIGHED[name][0](class_weight="balanced", verbose=0, validation_fraction=0)
+        with pytest.raises(ValueError, match=expected):
+            model.fit(X, y, sample_weight=weights)
+
+
 @pytest.mark.parametrize(
     ("weights", "error", "message"),
     [

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+from rnnfast.models.parts.columns import restore_step_names
 from sklearn_cases import CASES, LETTERS, SERIES, Table, fit, make
 
 FLAT = SERIES[..., 0]
@@ -91,6 +92,39 @@ def test_names_of_columns(name: str, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         numbered.predict(FLAT)
+
+
+@pytest.mark.parametrize(
+    "name", ["classifier", "regressor", "tagger", "labels", "steps", "symbols"]
+)
+def test_names_of_columns_of_a_list_of_tables(name: str, tmp_path: Path) -> None:
+    y = CASES[name][2][1]
+    tables = [Table(x, ["p", "q"]) for x in SERIES]
+    turned = [Table(x[:, ::-1], ["q", "p"]) for x in SERIES]
+    expected = r"^X\[1\]: expected 'p' as column 0, as others have, got 'q'$"
+    with pytest.raises(ValueError, match=expected):
+        make(name).fit([tables[0], *turned[1:]], y)
+    with pytest.raises(ValueError, match=r"^X of valid\[0\]: expected 'p' as column 0"):
+        make(name).fit(tables, y, valid=(turned, y))
+    model = make(name).fit(tables, y)
+    model.save(tmp_path / "m")
+    for one in (model, rf.load(tmp_path / "m")):
+        assert one.feature_names_in_.tolist() == ["p", "q"] and one.n_features_in_ == 2
+        assert str(one.predict(tables)) == str(fit(name).predict(SERIES))
+        for X in (SERIES, [*SERIES]):
+            assert str(one.predict(X)) == str(one.predict(tables))
+        with pytest.raises(ValueError, match=expected):
+            one.predict([tables[0], *turned[1:]])
+        with pytest.raises(ValueError, match=expected):
+            one.score([SERIES[0], *turned[1:]], y)
+    with pytest.raises(ValueError, match=expected):
+        fit(name).predict([tables[0], *turned[1:]])
+
+
+@pytest.mark.parametrize("names", ["pq", ["p"], ["p", 3], None, {}])
+def test_names_that_a_file_cannot_have(names: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^step_names: expected "):
+        restore_step_names(names, 2)
 
 
 def test_a_table_of_text_is_still_refused() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+from exporters import CONTAINERS
 from rnnfast.nn.recurrent.base import LAYERS
 
 KINDS = list(LAYERS.values())
@@ -143,6 +144,17 @@ def test_steps_of_one_sequence_and_of_indices() -> None:
     np.testing.assert_array_equal(step(x), [one(i) for one, i in zip(alone, x, strict=True)])
     out = np.empty((N, H), np.float32)
     assert step(0, out=out) is out
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_steps_of_every_container(container: str) -> None:
+    of = CONTAINERS[container]
+    one, other = (ensemble_of(rf.GRU).stream(B) for _ in range(2))
+    for x in (numbers(B, F), RNG.integers(0, F, B)):
+        np.testing.assert_array_equal(one(of(x)), other(x))
+    with pytest.raises(TypeError, match=r"^x: expected an array .*, got list$"):
+        one([[0.0] * F] * B)
+    np.testing.assert_array_equal(one.state, other.state)
 
 
 def test_states_are_set_and_reset() -> None:

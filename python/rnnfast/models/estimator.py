@@ -14,7 +14,7 @@ from rnnfast.io.tensors import to_json
 from rnnfast.metrics._weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.parts.codecs.base import Codec
-from rnnfast.models.parts.columns import Columns, Featured
+from rnnfast.models.parts.columns import Columns, Featured, step_names
 from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import ExampleBatches, Examples, fingerprint, pick
@@ -28,7 +28,7 @@ from rnnfast.models.parts.hyperparameters import (
 from rnnfast.models.parts.inputs import Inputs, TokenInputs, count_ids
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
-from rnnfast.models.parts.weights import Weights, scaled
+from rnnfast.models.parts.weights import Weights, relative, scaled
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.parts.word_layers import WordLayers
 from rnnfast.models.recurrent_model import RecurrentModel
@@ -78,7 +78,7 @@ class Estimator(RecurrentModel, Featured, base=True):
         How many columns the table of `fit` had, or how many numbers a step of a series has; not
         there for text.
     feature_names_in_ : ndarray of str
-        The names of the table's columns; not there if it had none.
+        The names of the columns of the table, or of a list of tables; not there if it had none.
     network_ : object
         The layers.
     history_, best_epoch_, stopped_
@@ -242,6 +242,11 @@ class Estimator(RecurrentModel, Featured, base=True):
         """
         tokenizer = self._options(TokenOptions).splitter()
         columns = Columns.of("X", X) if 2 in self._facts.axes else None
+        if columns is not None and self.tokenizer is not None:
+            raise ValueError(
+                "X: expected text, tokens or ids with a tokenizer, got a table of numbers, which "
+                "are series; list(X) are ids of tokens"
+            )
 
         def read(name: str, X: Any) -> Sequences:
             return read_sequences(name, X if columns is None else columns.read(name, X), tokenizer)
@@ -260,7 +265,8 @@ class Estimator(RecurrentModel, Featured, base=True):
         reader = self._learn_reader(
             pick(sequences, train), codec.input_rounding(), own, count_ids(sequences)
         )
-        reader = self._reader = replace(reader, columns=columns)
+        reader = replace(reader, columns=columns, step_names=step_names("X", X))
+        self._reader = reader
         codec = self._codec = codec.learn(pick(targets, train), own)
 
         def encode(sequences: Any, targets: Any, suffix: str = "") -> Examples:
@@ -272,7 +278,7 @@ class Estimator(RecurrentModel, Featured, base=True):
         others, y_others = Examples(pick(both.x, kept), pick(both.y, kept)), pick(targets, kept)
         if weights is not None and own is not None:
             examples = examples._replace(weights=scaled(own, codec.terms(examples), self.dtype))
-            others = others._replace(weights=weights[kept])
+            others = others._replace(weights=relative(weights[kept]))
         if valid is not None:
             suffix = " of valid"
             if columns is not None:

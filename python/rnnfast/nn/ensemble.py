@@ -16,7 +16,7 @@ from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.arguments import read_call
 from rnnfast.nn.recurrent.base import Recurrent, State
 from rnnfast.nn.recurrent.spec import RecurrentSpec
-from rnnfast.nn.recurrent.stream import Stream
+from rnnfast.nn.recurrent.stream import Stream, step_input
 
 
 def _require_one_each(count: int, name: str, array: Array) -> None:
@@ -233,7 +233,13 @@ class EnsembleStream:
         TypeError, ValueError
             As a step of a `Stream`; no network has taken it then.
         """
-        return self._step(x, out)
+        try:  # as a `Stream` does
+            return self._step(x, out)
+        except TypeError:
+            given = step_input(x)
+            if given is x:
+                raise
+        return self._step(given, out)
 
     @property
     def state(self) -> Any:

@@ -10,9 +10,10 @@ import numpy as np
 
 from rnnfast._checks import check_int, check_list
 from rnnfast._checks.adjustments import warn_caller
-from rnnfast._checks.arrays import is_table, read_array
+from rnnfast._checks.arrays import column_names, is_table, read_array
 from rnnfast._checks.messages import counted, shown
 from rnnfast.models.parts.inputs import SeriesInputs
+from rnnfast.models.parts.sequences import as_item
 from rnnfast.nn.module import Array
 
 
@@ -111,6 +112,44 @@ class Columns:
         return cls(count, tuple(names))
 
 
+def step_names(name: str, X: Any, known: tuple[str, ...] | None = None) -> tuple[str, ...] | None:
+    """Return the names of the columns of tables of a step a row, in a list; None: there are none.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for messages.
+    X : object
+        What a model reads; of what is no list, nothing is known.
+    known : tuple of str, optional
+        What they are to be; None: those of the first table.
+
+    Raises
+    ------
+    ValueError
+        If a table has as many columns by other names.
+    """
+    for number, item in enumerate(X if isinstance(X, (list, tuple)) else ()):
+        names = _names(item)
+        if names is None or known is None:
+            known = names if known is None else known
+        elif names != known and len(names) == len(known):
+            place = next(n for n, own in enumerate(known) if names[n] != own)
+            raise ValueError(
+                f"{name}[{number}]: expected {shown(known[place])} as column {place}, as others "
+                f"have, got {shown(names[place])}"
+            )
+    return known
+
+
+def restore_step_names(names: Any, features: int) -> tuple[str, ...]:
+    """Return the names that a file has of a step's numbers; raise unless they are such."""
+    read = check_list("step_names", names, "str")
+    if len(read) != features or not all(isinstance(one, str) for one in read):
+        raise ValueError(f"step_names: expected {features} str, got {shown(names)}")
+    return tuple(read)
+
+
 class Featured:
     """What a model tells of the features that it reads, by scikit-learn's names."""
 
@@ -133,24 +172,26 @@ class Featured:
 
     @property
     def feature_names_in_(self) -> Array:
-        """The names of the columns of the table that `fit` was given, if all are str."""
+        """The names of the columns of what `fit` was given, a table or several, if all are str."""
         self._require_fitted()
         columns: Columns | None = self._reader.columns
-        if columns is None or columns.names is None:
+        names = self._reader.step_names if columns is None else columns.names
+        if names is None:
             raise AttributeError("feature_names_in_: expected a model fitted to named columns")
-        return np.array(columns.names, object)
+        return np.array(names, object)
 
 
 def _table(name: str, X: Any) -> Array | None:
-    """Return an array with two axes, or a table, if it is of numbers."""
-    if not isinstance(X, np.ndarray) and not is_table(X):
+    """Return an array with two axes, of any library, or a table, if it is of numbers."""
+    array = as_item(name, X)
+    if not isinstance(array, np.ndarray):
         return None
-    array = read_array(name, X)
+    array = read_array(name, array)
     return array if array.ndim == 2 and array.dtype.kind in "biuf" else None
 
 
 def _names(X: Any) -> tuple[str, ...] | None:
     if not is_table(X):
         return None
-    names = tuple(X.columns)
+    names = column_names(X)
     return names if all(isinstance(name, str) for name in names) else None

@@ -11,6 +11,7 @@ from rnnfast._checks import check_int, check_list
 from rnnfast._checks.arrays import read_array, require_finite
 from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown, some_of
+from rnnfast.models.parts.sequences import as_item
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array
@@ -44,7 +45,7 @@ class Condition:
         ValueError
             If there are none, or vectors have not two axes.
         """
-        require_unmasked("condition", values)
+        values = _as_list("condition", values)
         if _holds_labels(values):
             for number, label in enumerate(values):
                 if not isinstance(label, str):
@@ -70,7 +71,7 @@ class Condition:
         """
         if values is None:
             raise ValueError(f"{name}: expected {self}, which the model was trained with, got None")
-        require_unmasked(name, values)
+        values = _as_list(name, values)
         if self.labels is not None:
             if not _holds_labels(values):
                 raise TypeError(f"{name}: expected {self}, got {type(values).__name__}")
@@ -182,10 +183,17 @@ def make_condition_layer(
     return Linear(condition.width, size, dtype=dtype, seed=rng)
 
 
+def _as_list(name: str, values: Any) -> Any:
+    """Return an array of text, of any library, as a list; another one as NumPy's."""
+    require_unmasked(name, values)
+    array = as_item(name, values)
+    if isinstance(array, np.ndarray) and array.dtype.kind in "UOT" and array.ndim == 1:
+        return array.tolist()
+    return array
+
+
 def _holds_labels(values: Any) -> bool:
     """Whether values are a sequence whose first is a str."""
-    if isinstance(values, np.ndarray):
-        return bool(values.dtype.kind == "U")
     if isinstance(values, str) or not isinstance(values, Sequence):
         return False
     return len(values) > 0 and isinstance(values[0], str)

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from rnnfast._checks import check_real
 from rnnfast._checks.adjustments import warn_caller
-from rnnfast._checks.arrays import as_numbers, is_table, read_array
+from rnnfast._checks.arrays import as_numbers, read_array
 from rnnfast._checks.messages import shown, some_of
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.contract import column_warning
-from rnnfast.models.parts.sequences import as_list
+from rnnfast.models.parts.sequences import as_item, as_list
 from rnnfast.nn.module import Array
 
 # The integer label of a step that does not count, as other libraries' losses have it by default;
@@ -27,11 +27,12 @@ IGNORED = -100
 def flat_column(name: str, y: Any) -> Any:
     """Return a column ``(N, 1)``, an array or a table, as ``(N,)``, with scikit-learn's warning.
 
-    Anything else is returned as it is.
+    Of any library. Anything else is returned as it is.
     """
-    if not isinstance(y, np.ndarray) and not is_table(y):
+    array = as_item(name, y)
+    if not isinstance(array, np.ndarray):
         return y
-    array = read_array(name, y)
+    array = read_array(name, array)
     if array.ndim != 2 or array.shape[1] != 1:
         return y
     warn_caller(
@@ -209,7 +210,7 @@ def class_weights(
     ------
     ValueError, TypeError
         If it is something else, names no class, or one twice, or a weight is not above 0 or
-        beyond the dtype.
+        beyond the dtype; a balanced one may be as well.
     """
     if class_weight is None:
         return None
@@ -239,7 +240,15 @@ def class_weights(
     total = len(numbers_of) if weights is None else float(weights.sum())
     none = counts == 0
     balanced: Array = np.where(none, 1.0, total / (len(classes) * np.where(none, 1, counts)))
-    return balanced.astype(dtype)
+    with np.errstate(over="ignore"):
+        each = balanced.astype(dtype)
+    if not np.isfinite(each).all():
+        wrong = shown(classes.tolist()[int(balanced.argmax())])
+        raise ValueError(
+            f"class_weight: expected weights within {dtype}, got {balanced.max():g} for {wrong}, "
+            "balanced"
+        )
+    return each
 
 
 def chance_loss(classes: Array, weights: Array | None) -> float:

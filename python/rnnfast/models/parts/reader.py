@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.models.parts.columns import Columns
+from rnnfast.models.parts.columns import Columns, restore_step_names, step_names
 from rnnfast.models.parts.inputs import Inputs, SeriesInputs, TokenInputs, inputs_from_dict
 from rnnfast.models.parts.sequences import Sequences, read_sequences
 from rnnfast.models.parts.word_features import WordFeatures
@@ -30,22 +30,27 @@ class Reader:
         Whether sequences are read from their end.
     columns : Columns, optional
         Those of the table that `fit` was given; None: it was given none.
+    step_names : tuple of str, optional
+        The names of a step's numbers, where `fit` was given a list of tables.
     """
 
     inputs: Inputs
     words: WordFeatures | None = None
     reverse: bool = False
     columns: Columns | None = None
+    step_names: tuple[str, ...] | None = None
 
     def read(self, name: str, X: Any) -> Sequences:
         """Return sequences as `read_sequences` does, with the tokenizer of training."""
         known = self.inputs
         tokenizer = known.tokenizer if isinstance(known, TokenInputs) else CharTokenizer()
+        step_names(name, X, self.step_names)
         X = X if self.columns is None else self.columns.read(name, X)
         return read_sequences(name, X, tokenizer)
 
     def encode(self, name: str, X: Any) -> list[Array]:
         """Return sequences as the network reads them; raise as the inputs' ``encode``."""
+        step_names(name, X, self.step_names)
         X = X if self.columns is None else self.columns.read(name, X)
         if self.words is None:
             encoded = self.inputs.encode(name, X)
@@ -67,6 +72,8 @@ class Reader:
             described["words"] = None if self.words is None else self.words.to_dict()
         if self.columns is not None:
             described["columns"] = self.columns.to_dict()
+        if self.step_names is not None:
+            described["step_names"] = list(self.step_names)
         return described
 
     @classmethod
@@ -78,10 +85,11 @@ class Reader:
         The tokenizer is the model's hyperparameter.
         """
         words = learned["words"] if of_words else None
-        inputs, columns = inputs_from_dict(learned["inputs"], tokenizer), None
+        inputs, columns, names = inputs_from_dict(learned["inputs"], tokenizer), None, None
+        features = inputs.size if isinstance(inputs, SeriesInputs) else 0
         if "columns" in learned:
-            features = inputs.size if isinstance(inputs, SeriesInputs) else 0
             columns = Columns.from_dict(learned["columns"], features)
-        return cls(
-            inputs, None if words is None else WordFeatures.from_dict(words), reverse, columns
-        )
+        if "step_names" in learned:
+            names = restore_step_names(learned["step_names"], features)
+        known = None if words is None else WordFeatures.from_dict(words)
+        return cls(inputs, known, reverse, columns, names)

@@ -21,6 +21,7 @@ import numpy as np
 
 from rnnfast._checks import check_indices, check_int
 from rnnfast._checks.arrays import (
+    column_names,
     hint_time_first,
     is_table,
     read_array,
@@ -58,9 +59,7 @@ def as_list(name: str, items: Any, what: str) -> list[Any]:
     """
     require_column(name, items, what)
     require_unmasked(name, items)
-    array = items if isinstance(items, np.ndarray) else None
-    if not isinstance(items, Sequence) or isinstance(items, memoryview):
-        array = as_item(name, items)
+    array = as_examples(name, items)
     if isinstance(array, np.ndarray):
         array = read_array(name, array, what)
         if array.ndim:
@@ -78,12 +77,19 @@ def as_item(name: str, item: Any) -> Any:
     return item if array is None else array
 
 
+def as_examples(name: str, items: Any) -> Any:
+    """Return what `as_item` does of examples or labels, of which a sequence is one of several."""
+    if isinstance(items, Sequence) and not isinstance(items, memoryview):
+        return items
+    return as_item(name, items)
+
+
 def require_column(name: str, items: Any, what: str) -> None:
     """Raise TypeError for a table of columns, such as a DataFrame of pandas or polars."""
     if not is_table(items):
         return
     kind = type(items).__name__
-    first = next(iter(items.columns), None)
+    first = next(iter(column_names(items)), None)
     one = f"; one of its columns is, {name}[{first!r}]" if isinstance(first, (str, int)) else ""
     raise TypeError(f"{name}: expected {what}, got a {kind}{one}")
 
@@ -111,8 +117,12 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
         infinite, which is told with its place; or if all series have one step or two of thousands
         of numbers, as sound has whose first axis is the channel.
     """
+    if not is_table(X):
+        X = as_examples(name, X)
     if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim != 3:
         cure = f"; {name}[..., np.newaxis] are series of one feature" if X.ndim == 2 else ""
+        if X.ndim == 2 and X.dtype.kind in "iu":
+            cure += f", list({name}) are ids of tokens"
         raise ValueError(f"{name}: expected an array of shape (N, T, F), got {X.shape}{cure}")
     if isinstance(X, np.ndarray) and X.dtype.kind in "UOT" and X.ndim == 2 and X.shape[1] == 1:
         raise ValueError(

@@ -23,6 +23,15 @@ def scaled(weights: Weights, terms: npt.NDArray[Any], dtype: str) -> npt.NDArray
     return result
 
 
+def relative(weights: Weights) -> Weights:
+    """Return weights above 0 of which the largest is about 1, whatever others weigh.
+
+    The smallest of all examples may have no number above 0 in the network's dtype.
+    """
+    result: Weights = weights / weights.max(initial=float(np.finfo(np.float64).tiny))
+    return result
+
+
 def spread(weights: Weights | None, sequences: Sequence[Any]) -> Weights | None:
     """Return the weight of each step of sequences ``(T_i, ...)``, one after another."""
     return None if weights is None else np.repeat(weights, [len(one) for one in sequences])

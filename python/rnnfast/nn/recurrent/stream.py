@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rnnfast.nn.recurrent.base import Recurrent
 
 
-def _step_input(x: Any) -> Any:
+def step_input(x: Any) -> Any:
     """Return what a step takes of what is no plain array, numbers and tensors of one too."""
     array = None if isinstance(x, np.ndarray) else read_exporter("x", x)
     if array is None:
@@ -111,7 +111,7 @@ class Stream:
         try:  # a step is short: what it takes at once is not looked at here
             return self._step(x, out)
         except TypeError:
-            given = _step_input(x)
+            given = step_input(x)
             if given is x:
                 raise
         return self._step(given, out)
