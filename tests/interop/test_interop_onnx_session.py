@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import rnnfast as rf
 from onnx_models import helper, info, model, onnx, recurrent, runtime
 
 interop = pytest.importorskip("rnnfast.interop.onnx")
@@ -88,6 +90,15 @@ def test_results_are_onnx_runtimes(kind: str, choice: str) -> None:
     for _ in range(23):  # beyond the trials
         assert_same(session.run(None, inputs), runtime(made, inputs))
     assert_same(session.run(["h0"], inputs), runtime(made, inputs)[1:])
+
+
+def test_nothing_is_written_of_initial_states_that_a_call_may_bring(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "gru.onnx"
+    interop.export(rf.GRU(3, 4, seed=0), path)
+    interop.Session(path).run(None, {"x": np.ones((5, 2, 3), np.float32)})
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_faster_way_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

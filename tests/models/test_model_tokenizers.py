@@ -56,6 +56,13 @@ def answers(lm: rf.LanguageModel) -> list[Any]:
     ]
 
 
+def test_repr_is_not_as_long_as_the_vocabulary() -> None:
+    pytest.importorskip("tokenizers")
+    model = rf.LanguageModel(tokenizer=hugging_face(), hidden_size=8)
+    assert repr(model).startswith("LanguageModel(tokenizer=Tokenizer(")
+    assert repr(model).endswith("..., hidden_size=8)") and len(repr(model)) < 500
+
+
 @pytest.mark.parametrize("lines", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_language_models(kind: str, lines: bool, tmp_path: Path) -> None:

@@ -202,7 +202,10 @@ def test_a_refused_step_is_taken_by_none() -> None:
 def test_what_does_not_fit_is_told() -> None:
     gru = rf.GRU(F, H)
     for layers, message in (
-        (3, "layers: expected recurrent layers, got int"),
+        (3, "layers: expected a list of recurrent layers, got int"),
+        (gru, "layers: expected a list of recurrent layers, got GRU"),
+        ([gru, rf.Linear(2, 3)], r"layers\[1\]: expected a recurrent layer, got Linear"),
+        ([gru, rf.GRU], r"layers\[1\]: expected a recurrent layer, got the class GRU; GRU.*"),
         ([], "layers: expected at least one, got none"),
         ([gru, 3], r"layers\[1\]: expected a recurrent layer, got int"),
         (

@@ -93,6 +93,7 @@ GRU = rf.GRU(5, 4)
         ((), "layers: expected at least one, got none"),
         ((GRU, 3), r"layers\[1\]: expected a recurrent layer, or a pair of them, got int"),
         (((GRU, rf.Linear(2, 3)),), r"layers\[0\]\[1\]: expected a recurrent layer, got Linear"),
+        ((GRU, rf.GRU), r"layers\[1\]: expected a recurrent .* got the class GRU; GRU\(\.\.\.\).*"),
         (((GRU,),), r"layers\[0\]: expected a pair of layers, got 1"),
         ((GRU, rf.LSTM(4, 4)), r"layers\[1\]: expected a GRU, as the first is, got LSTM"),
         ((GRU, rf.GRU(4, 3)), r"layers\[1\]: expected hidden_size 4, as the first has, got 3"),

@@ -103,11 +103,11 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
     (lambda: trainer().fit([]), r"epochs: expected by Trainer.fit\(batches, epochs\), got none"),  # type: ignore[call-arg]
     (
         lambda: rf.GRU(8, 8, 1, True),  # type: ignore[misc]
-        "GRU: expected at most input_size, hidden_size, num_layers without a name, got 4 values",
+        r"GRU: expected at most 3 values by place \(input_size, hidden_size, num_layers\), got 4$",
     ),
     (
         lambda: rf.LanguageModel("char"),  # type: ignore[misc]
-        "LanguageModel: expected names for all, such as level=..., got 1 values without one",
+        "LanguageModel: expected names for all, such as level=..., got 1 value without one",
     ),
     (
         lambda: rf.GRU(8, 8, **{"input_size": 3}),  # type: ignore[arg-type]

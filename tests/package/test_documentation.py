@@ -113,7 +113,15 @@ def test_what_the_api_page_lists_is_there_by_its_present_name(name):
 def test_api_page_lists_every_public_name():
     pages = [DOCS / "api.rst", *DOCS.glob("guide/cells/*.rst")]
     words = {word for page in pages for word in page.read_text("utf-8").split()}
-    listed = {word.rpartition(".")[2] for word in words}
-    homes = (rnnfast, rnnfast.generation, rnnfast.nn, rnnfast.training)
+    listed = {word.strip("`.,;").rpartition(".")[2] for word in words}
+    homes = (rnnfast, rnnfast.generation, rnnfast.nn, rnnfast.text, rnnfast.training)
     public = {name for home in homes for name in home.__all__}
     assert public - {"__version__", "generation", "nn", "training"} <= listed
+
+
+def test_quick_start_names_every_extra():
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    section = project.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    extras = set(re.findall(r"^(\w+) = ", section, re.MULTILINE))
+    assert {"cli", "tokenizers"} <= extras
+    assert extras <= set(re.findall(r"``(\w+)``", (DOCS / "quickstart.rst").read_text("utf-8")))

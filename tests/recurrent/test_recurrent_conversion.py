@@ -265,9 +265,10 @@ def test_a_subclass_makes_its_own_kind() -> None:
 
 def test_what_is_no_layer_of_pytorch_is_refused() -> None:
     """Also where PyTorch is not there."""
-    with pytest.raises(
-        TypeError, match=r"^module: expected a torch\.nn\.GRU or GRUCell, got dict$"
-    ):
+    expected = r"^module: expected a torch\.nn\.GRU or GRUCell, got"
+    with pytest.raises(TypeError, match=rf"{expected} int$"):
+        rf.GRU.from_torch(3)
+    with pytest.raises(TypeError, match=rf"{expected} dict; .*load_state_dict\(arrays\)$"):
         rf.GRU.from_torch({})
 
 

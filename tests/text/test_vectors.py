@@ -133,6 +133,7 @@ def test_embedding_takes_the_table(write):
         ("2 0\nowls\nhunt\n", "line 2: expected a word and its numbers"),
         ("1 999999999999999999\nowls 1 2\n", "line 2: expected a word and 999,999,999,999,999,999"),
         (b"owls 1 2\n" + b"x" * 2**21, "line 2: expected at most 1048576 bytes, got more"),
+        (b"2 2\nowls \x00\x00\x80? 1\n", "line 2: .* got zero bytes; a binary file, .*text"),
         (b"9 99\nowls " + BINARY, r"line 2: expected a word and 99 numbers, parted by single"),
         (gzip.compress(GLOVE.encode(), mtime=0)[:-9], "expected a whole gzip archive, got: "),
         (gzip.compress(GLOVE.encode(), mtime=0)[:12] + b"\x00" * 40, "a whole gzip archive, got: "),

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
-from rnnfast._checks.messages import listed, shown
+from rnnfast._checks.messages import counted, listed, shown
 
 # What libraries call one and the same thing; the first that a function takes is what is meant.
 _SYNONYMS = (
@@ -176,9 +176,12 @@ def _refusal(
             if name not in by_name:
                 return unknown_argument(name, of, by_name, _elsewhere(owner, method))
     if len(args) > len(by_place) and not variable:
-        expected = f"at most {listed(by_place)} without a name" if by_place else "names for all"
-        example = f", such as {by_name[0]}=..." if by_name and not by_place else ""
-        return f"{of}: expected {expected}{example}, got {len(args)} values without one"
+        if by_place:
+            most = counted(len(by_place), "value")
+            return f"{of}: expected at most {most} by place ({listed(by_place)}), got {len(args)}"
+        example = f", such as {by_name[0]}=..." if by_name else ""
+        got = counted(len(args), "value")
+        return f"{of}: expected names for all{example}, got {got} without one"
     for name in by_place[: len(args)]:
         if name in kwargs:
             return f"{name}: expected once by {of}, got it by its place and by its name"

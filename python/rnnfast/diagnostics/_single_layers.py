@@ -8,6 +8,7 @@ from rnnfast._checks import check_array
 from rnnfast._checks.arrays import require_ndarray
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn._describe import options_of
+from rnnfast.nn._not_modules import not_recurrent
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.arguments import checked_state
 from rnnfast.nn.recurrent.base import Recurrent, State
@@ -20,7 +21,7 @@ def require_language_model(lm: Any) -> None:
 
 def require_one_direction(layer: Any) -> None:
     if not isinstance(layer, Recurrent):
-        raise TypeError(f"layer: expected a recurrent layer, got {type(layer).__name__}")
+        raise TypeError(f"layer: expected a recurrent layer, got {not_recurrent(layer)}")
     if layer.bidirectional:
         raise ValueError("layer: expected one direction, got a bidirectional layer")
 

@@ -218,8 +218,10 @@ class Model(Contract):
         return dict(vars(self))  # of one moment, whatever is learned while it is copied or sent
 
     def __repr__(self) -> str:
-        changed = self._changed().items()
-        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in changed)})"
+        given = {name: (repr(value), value) for name, value in self._changed().items()}
+        # A tokenizer's, with its whole vocabulary, is cut short.
+        texts = [f"{n}={text if len(text) <= 400 else shown(v)}" for n, (text, v) in given.items()]
+        return f"{type(self).__name__}({', '.join(texts)})"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""

@@ -6,6 +6,14 @@ from typing import Any
 
 from rnnfast._checks.messages import shown
 from rnnfast.nn.activation import FUNCTIONS
+from rnnfast.nn.module import Module
+
+
+def not_recurrent(value: Any) -> str:
+    """Return what came where a recurrent layer belongs, and the cure where there is one."""
+    if isinstance(value, (Module, list, tuple)):
+        return type(value).__name__
+    return not_a_module(value)
 
 
 def not_a_module(value: Any, container: str = "") -> str:

@@ -12,6 +12,7 @@ from rnnfast import _core
 from rnnfast._checks import check_array, check_int
 from rnnfast._checks.arrays import require_ndarray
 from rnnfast.nn._copies import compiled, state_without_compiled
+from rnnfast.nn._not_modules import not_recurrent
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.arguments import read_call
 from rnnfast.nn.recurrent.base import Recurrent, State
@@ -79,14 +80,15 @@ class Ensemble:
 
     def __init__(self, layers: Iterable[Recurrent]) -> None:
         if not isinstance(layers, Iterable) or isinstance(layers, np.ndarray):
-            raise TypeError(f"layers: expected recurrent layers, got {type(layers).__name__}")
+            got = type(layers).__name__
+            raise TypeError(f"layers: expected a list of recurrent layers, got {got}")
         self.layers = tuple(layers)
         if not self.layers:
             raise ValueError("layers: expected at least one, got none")
         for k, layer in enumerate(self.layers):
             if not isinstance(layer, Recurrent):
                 raise TypeError(
-                    f"layers[{k}]: expected a recurrent layer, got {type(layer).__name__}"
+                    f"layers[{k}]: expected a recurrent layer, got {not_recurrent(layer)}"
                 )
         self._require_alike()
 

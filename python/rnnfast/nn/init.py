@@ -14,6 +14,7 @@ import numpy as np
 
 from rnnfast._checks import among, check_int, check_real, make_generator
 from rnnfast._checks.messages import shown
+from rnnfast.nn._not_modules import not_recurrent
 from rnnfast.nn.module import Array, Parameter
 from rnnfast.nn.recurrent.base import Recurrent
 
@@ -236,5 +237,5 @@ def _require_parameter(parameter: Any) -> None:
 
 def _checked(layer: Any) -> Recurrent:
     if not isinstance(layer, Recurrent):
-        raise TypeError(f"layer: expected a recurrent layer, got {type(layer).__name__}")
+        raise TypeError(f"layer: expected a recurrent layer, got {not_recurrent(layer)}")
     return layer

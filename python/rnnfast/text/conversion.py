@@ -58,7 +58,9 @@ def as_tokenizer(name: str, value: Any) -> Tokenizer:
             return HuggingFaceTokenizer(value)
         if callable(getattr(value, "serialized_model_proto", None)):
             return of_processor(value)
-    cure = "; read_tokenizer(path) reads a file" if isinstance(value, (str, os.PathLike)) else ""
+    cure = ""
+    if isinstance(value, (str, os.PathLike)):
+        cure = "; rnnfast.text.read_tokenizer(path) reads a file"
     if hasattr(value, "backend_tokenizer"):
         cure = "; its backend_tokenizer is one"
     raise TypeError(

@@ -100,7 +100,8 @@ def read_vectors(
     ('mice',)
     """
     if not isinstance(vocabulary, Vocabulary):
-        raise TypeError(f"vocabulary: expected a Vocabulary, got {type(vocabulary).__name__}")
+        got, cure = type(vocabulary).__name__, "Vocabulary.from_tokens(tokens) makes one"
+        raise TypeError(f"vocabulary: expected a Vocabulary, got {got}; {cure}")
     kind, rng = check_float_dtype("dtype", dtype), make_generator("seed", seed)
     start = None if initial is None else _check_initial(initial, kind, len(vocabulary))
     wanted = {token.encode("utf-8", "surrogatepass"): i for i, token in enumerate(vocabulary)}
@@ -237,5 +238,7 @@ def _parsed(line: str, numbers: list[bytes], dtype: np.dtype[Any]) -> npt.NDArra
 
 
 def _shown_line(line: bytes) -> str:
+    if b"\0" in line:
+        return "zero bytes; a binary file, such as word2vec's .bin, has to be written as text first"
     text = line[:80].decode("utf-8", "backslashreplace")
     return repr(text) + ("..." if len(line) > 80 else "")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rnnfast._checks import check_bool
 from rnnfast._checks.arrays import read_array, require_ndarray
+from rnnfast.nn._not_modules import not_recurrent
 from rnnfast.nn.bidirectional import Bidirectional
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import Recurrent, State
@@ -64,7 +65,7 @@ def masked_call(
         If the shape of ``mask`` is not that of ``x``, or the call does not fit the layer.
     """
     if not isinstance(layer, (Recurrent, Bidirectional)):
-        raise TypeError(f"layer: expected a recurrent layer, got {type(layer).__name__}")
+        raise TypeError(f"layer: expected a recurrent layer, got {not_recurrent(layer)}")
     both = isinstance(layer, Bidirectional) or layer.bidirectional
     zeros = both
     if zero_output_for_mask is not None:

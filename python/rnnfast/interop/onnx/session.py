@@ -40,10 +40,10 @@ _LIGHT = frozenset({
 class Session:
     """A model, with ONNX Runtime's `run`.
 
-    The recurrent layers run on the kernels here where they are of a common form or ONNX Runtime
-    lacks them (``layout=1``, float64); all else by ONNX Runtime where it is installed, otherwise
-    in NumPy. The graph is cut by level: a part between recurrent layers is one model of ONNX
-    Runtime, and no node is computed twice in a call.
+    The recurrent layers run on the kernels here if their weights are constants, and where ONNX
+    Runtime lacks them (``layout=1``, float64); all else by ONNX Runtime where it is installed,
+    otherwise in NumPy. The graph is cut by level: a part between recurrent layers is one model of
+    ONNX Runtime, and no node is computed twice in a call.
 
     Of no sequence, or no step, recurrent nodes run here always: ONNX Runtime's end the process.
 
@@ -230,17 +230,21 @@ class Session:
         if not self._complete or choice != "fastest" or not has_own:
             return None
         try:
-            return self._load(self._proto, None, self._options)
+            return self._load(self._proto, None, self._options or self._quiet_options())
         except ValueError:
             return None
 
     def _part_options(self) -> Any:
         if self._options is not None:
             return self._options
-        options = self._runtime.SessionOptions()
-        options.log_severity_level = 4  # what fails is said by an exception
+        options = self._quiet_options()
         # Its idle threads would spin on the cores that the kernels run on.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return options
+
+    def _quiet_options(self) -> Any:
+        options = self._runtime.SessionOptions()
+        options.log_severity_level = 4  # what fails is said by an exception
         return options
 
     def _load(self, model: Any, first: Node | None, options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How much each example counts: `sample_weight`."""
+"""What becomes of `sample_weight` in batches and over steps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Weights = npt.NDArray[np.float64]
+from rnnfast.metrics._weights import Weights
+
+__all__ = ["Weights", "scaled", "spread"]
 
 
 def scaled(weights: Weights, terms: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
