@@ -203,7 +203,8 @@ def test_scores_that_are_no_numbers(bad: float) -> None:
     # What is forbidden is not looked at.
     assert rf.generation.draw(logits, forbidden=[2]).shape == (2,)
     net = Net(rf.GRU, "float32", False)
-    net.linear.parameters()["bias"].assign(np.where(np.arange(V) == 3, bad, 0.0))
+    diverged = net.linear.state_dict() | {"bias": np.where(np.arange(V) == 3, bad, 0.0)}
+    net.linear._replace(diverged, finite=False)
     with pytest.raises(FloatingPointError, match="logits: expected finite numbers"):
         net.sample(max_length=5)
 
