@@ -59,7 +59,6 @@ EXCLUDED: list[tuple[str, str, str]] = [
     ("check_fit2d_1sample", "classifiers", f"a single class {WORDS}"),
     ("check_fit2d_predict1d", "all", f"an array of one axis {WORDS}"),
     ("check_n_features_in_after_fitting", "all", f"another number of features {WORDS}"),
-    ("check_regressor_data_not_an_array", "tables", "a list holds series, each (T, F)"),
     ("check_regressors_train", "tables", "its list of rows: a list holds series, each (T, F)"),
     ("check_requires_y_none", "all", f"TypeError: no targets where some are needed {WORDS}"),
     ("check_supervised_y_2d", "per step", "targets are one for each step, not one for each row"),
