@@ -13,6 +13,7 @@
 #include "bindings/finite.h"
 #include "bindings/gate_functions.h"
 #include "bindings/recurrent_passes.h"
+#include "bindings/short_calls.h"
 
 namespace rnnfast {
 
@@ -167,6 +168,7 @@ void Recurrent::find_places() {
   std::sort(found.begin(), found.end());
   for (auto& [place, sizes] : found) {
     places_.push_back(place);
+    parameter_count_ += place[1] - place[0];
     shapes_.push_back(std::move(sizes));
   }
 }
@@ -361,6 +363,8 @@ void bind_recurrent(py::module_& m) {
           py::arg("batch_first"), py::arg("keep"), py::arg("dropout"), py::arg("seed"),
           py::arg("every_step_alike"), py::arg("weights") = nullptr, py::arg("threads") = 0,
           py::arg("noise") = py::none())
+      .def("short_call", &short_call, py::arg("x"), py::arg("state"), py::arg("batch_first"),
+           py::arg("keep"))
       .def(
           "backward",
           [](Recurrent& self, ForwardCache& cache, const py::object& dy, const py::object& dh_n,

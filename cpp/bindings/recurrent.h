@@ -83,6 +83,8 @@ class Recurrent {
   const std::vector<std::vector<std::int64_t>>& parameter_shapes() const { return shapes_; }
 
   std::int64_t size() const { return parameters_->size(); }
+  // Numbers that are this network's own.
+  std::int64_t parameter_count() const { return parameter_count_; }
 
   // Of an array as large as the buffer; null: the buffer's own.
   template <class Scalar>
@@ -104,6 +106,7 @@ class Recurrent {
   std::vector<LayerOffsets> offsets_;
   std::vector<std::array<std::int64_t, 2>> places_;
   std::vector<std::vector<std::int64_t>> shapes_;
+  std::int64_t parameter_count_ = 0;
   std::shared_ptr<PackedWeights> weights_;
 };
 

@@ -5,26 +5,12 @@
 #include <mutex>
 #include <utility>
 
-#include "bindings/fingerprint.h"
 #include "bindings/finite.h"
+#include "bindings/strided.h"
 
 namespace rnnfast {
 
 namespace {
-
-// An array's data and its strides by time and batch, in elements.
-template <class Scalar>
-struct Strided {
-  const Scalar* data;
-  std::int64_t time, batch;
-
-  Strided(const Scalar* first, std::int64_t by_time, std::int64_t by_batch)
-      : data(first), time(by_time), batch(by_batch) {}
-  Strided(const py::array& array, bool batch_first)
-      : data(static_cast<const Scalar*>(array.data())),
-        time(array.strides(batch_first ? 1 : 0) / static_cast<py::ssize_t>(sizeof(Scalar))),
-        batch(array.strides(batch_first ? 0 : 1) / static_cast<py::ssize_t>(sizeof(Scalar))) {}
-};
 
 std::vector<std::int64_t> by_time(std::int64_t T, std::int64_t B, bool batch_first,
                                   std::int64_t width = -1) {
@@ -81,20 +67,6 @@ void require_finite(const char* name, const Strided<Scalar>& x, std::int64_t T, 
                               std::to_string(t) + " of sequence " + std::to_string(b));
 }
 
-template <class Scalar>
-std::uint64_t fingerprint_of(const Strided<Scalar>& x, std::int64_t T, std::int64_t B,
-                             std::int64_t width, const std::int64_t* lengths) {
-  Fingerprint print;
-  if (lengths == nullptr && x.batch == width && x.time == B * width) {
-    print.add(x.data, T * B * width);
-    return print.value();
-  }
-  for (std::int64_t b = 0; b < B; ++b)
-    for (std::int64_t t = 0; t < (lengths != nullptr ? lengths[b] : T); ++t)
-      print.add(x.data + t * x.time + b * x.batch, width);
-  return print.value();
-}
-
 void require_indices(const Strided<std::int64_t>& x, std::int64_t T, std::int64_t B,
                      std::int64_t limit, const std::int64_t* lengths) {
   for (std::int64_t b = 0; b < B; ++b)
@@ -117,6 +89,22 @@ void ForwardCache::release() {
   cache = nullptr;
   weights.reset();
   x = y = reset = noise[0] = noise[1] = noise[2] = Held();
+}
+
+template <class Scalar>
+void ForwardCache::fill(std::shared_ptr<const PackedWeights> packed,
+                        const SequenceInput<Scalar>& in, Held x_read, Held y_written,
+                        bool by_batch) {
+  is_double = std::is_same_v<Scalar, double>;
+  weights = std::move(packed);
+  x = std::move(x_read);
+  y = std::move(y_written);
+  T = in.T;
+  B = in.B;
+  x_time = in.x_time;
+  x_batch = in.x_batch;
+  indices = in.indices != nullptr;
+  batch_first = by_batch;
 }
 
 std::int64_t ForwardCache::bytes() const {
@@ -249,19 +237,10 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   }
   read.require(status);
   if (cache) {
-    cache->is_double = self.is_double();
-    cache->weights = std::move(weights);
-    cache->x = read.x_held;
-    cache->x_time = in.x_time;
-    cache->x_batch = in.x_batch;
-    cache->y = Held(y);
+    cache->fill(std::move(weights), in, read.x_held, Held(y), batch_first);
     cache->reset = read.reset;
     std::copy(read.noise, read.noise + 3, cache->noise);
     cache->lengths = std::move(read.lengths);
-    cache->T = T;
-    cache->B = B;
-    cache->batch_first = batch_first;
-    cache->indices = read.indices;
     return py::make_tuple(y, h_n, c_n, py::cast(std::move(cache)));
   }
   return py::make_tuple(y, h_n, c_n, py::none());
@@ -403,6 +382,8 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
 }
 
 #define RNNFAST_INSTANTIATE(Scalar)                                                              \
+  template void ForwardCache::fill(std::shared_ptr<const PackedWeights>,                         \
+                                   const SequenceInput<Scalar>&, Held, Held, bool);              \
   template py::tuple forward<Scalar>(                                                            \
       Recurrent&, const py::array&, const py::object&, const py::object&, const py::object&,     \
       const py::object&, bool, bool, const Dropout&, std::shared_ptr<const PackedWeights>, int,  \

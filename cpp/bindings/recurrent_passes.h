@@ -13,6 +13,10 @@ class ForwardCache {
   ForwardCache& operator=(const ForwardCache&) = delete;
   ~ForwardCache() { release(); }
 
+  // Takes what every pass has.
+  template <class Scalar>
+  void fill(std::shared_ptr<const PackedWeights> packed, const SequenceInput<Scalar>& in,
+            Held x_read, Held y_written, bool by_batch);
   void release();
   std::int64_t bytes() const;
 

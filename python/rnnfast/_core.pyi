@@ -151,6 +151,9 @@ class Recurrent(metaclass=_Bound):
         threads: int = 0,
         noise: tuple[_Array | None, _Array | None, _Array | None] | None = None,
     ) -> tuple[_Array, _Array, _Array, ForwardCache | None]: ...
+    def short_call(
+        self, x: Any, state: Any, batch_first: bool, keep: bool
+    ) -> tuple[_Array, Any] | tuple[_Array, Any, ForwardCache] | None: ...
     def backward(
         self,
         cache: ForwardCache | None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import weakref
 from collections.abc import Callable
@@ -33,22 +32,6 @@ from rnnfast.nn.recurrent.stream import Stream
 
 State: TypeAlias = Any  # (L*D, B, H), or a pair of those for an LSTM
 Backprop: TypeAlias = Callable[..., tuple[Array | None, State]]
-
-
-def _protecting(y: Array, native: NativeBackprop) -> NativeBackprop:
-    """Make ``y``, which backpropagation reads, read-only until that has run."""
-    y.setflags(write=False)
-    given = weakref.ref(y)
-
-    def backprop(
-        dy: Array | None, dh: Array | None, dc: Array | None, need_dx: bool
-    ) -> tuple[Array | None, Array, Array]:
-        results = native(dy, dh, dc, need_dx)
-        if (left := given()) is not None:
-            left.setflags(write=True)
-        return results
-
-    return backprop
 
 
 # The layers by the names under which models take them.
@@ -122,6 +105,12 @@ class Recurrent(Module):
     def native(self) -> Any:
         """What runs the passes."""
         return whole_network(self._spec, self.buffer, self.parameters())
+
+    @compiled
+    def _short_call(self) -> Callable[[Any, Any, bool, bool], Any]:
+        """What answers plain calls of microseconds, and says None of all that need a look."""
+        short_call: Callable[[Any, Any, bool, bool], Any] = self.native.short_call
+        return short_call
 
     @compiled
     def _levels(self) -> list[list[Any]]:
@@ -201,7 +190,22 @@ class Recurrent(Module):
             y, h_n, c_n = np.squeeze(y, 0 if self.batch_first else 1), h_n[:, 0], c_n[:, 0]
         return y, self._spec.pack_state(h_n, c_n)
 
-    def _backprop(self, call: Call, native: NativeBackprop) -> Backprop:
+    def _native_backprop(self, y: Array, cache: _core.ForwardCache | None) -> NativeBackprop:
+        """Make ``y``, which backpropagation reads, read-only until that has run."""
+        y.setflags(write=False)
+        given, backward = weakref.ref(y), self.native.backward
+
+        def backprop(
+            dy: Array | None, dh: Array | None, dc: Array | None, need_dx: bool
+        ) -> tuple[Array | None, Array, Array]:
+            results: tuple[Array | None, Array, Array] = backward(cache, dy, dh, dc, need_dx)
+            if (left := given()) is not None:
+                left.setflags(write=True)
+            return results
+
+        return backprop
+
+    def _backprop(self, unbatched: bool, native: NativeBackprop) -> Backprop:
         """Wrap backpropagation of arrays with an axis for the batch."""
         axis = 0 if self.batch_first else 1
 
@@ -210,11 +214,11 @@ class Recurrent(Module):
         ) -> tuple[Array | None, State]:
             dh, dc = self._spec.split_state(dstate)
             dy, dh, dc = check_array("dy", dy), check_array("dstate", dh), check_array("dstate", dc)
-            if call.unbatched:
+            if unbatched:
                 dy = add_batch("dy", dy, axis)
                 dh, dc = add_batch("dstate", dh), add_batch("dstate", dc)
             dx, dh0, dc0 = native(dy, dh, dc, check_bool("need_dx", need_dx))
-            if call.unbatched:
+            if unbatched:
                 dx = None if dx is None else np.squeeze(dx, axis)
                 dh0, dc0 = dh0[:, 0], dc0[:, 0]
             return dx, self._spec.pack_state(dh0, dc0)
@@ -264,6 +268,12 @@ class Recurrent(Module):
         MemoryError
             If there is not as much as the call needs.
         """
+        if lengths is None and reset is None:
+            short: tuple[Array, State] | None = self._short_call(
+                x, h0, self._spec.batch_first, False
+            )
+            if short is not None:
+                return short
         call = self._checked(x, h0, lengths, reset)
         y, h_n, c_n, _ = self._pass(call, keep=False)
         return self._results(call, y, h_n, c_n)
@@ -314,17 +324,22 @@ class Recurrent(Module):
         bidirectional, the output of each layer but the last, and ``backprop`` needs, for one layer
         at a time, the gradients of its output and input, and the factors of its dropout.
         """
+        noisy = self.dropout or any(self._rates)
+        if lengths is None and reset is None and recompute is False and not noisy:
+            kept = self._short_call(x, h0, self._spec.batch_first, True)
+            if kept is not None:
+                y, state, cache = kept
+                return (y, state), self._backprop(False, self._native_backprop(y, cache))
         call = self._checked(x, h0, lengths, reset)
         if check_bool("recompute", recompute) and call.x.size:
             y, h_n, c_n, native = recomputed_forward(
                 self._spec, self.native, self._levels, self.buffer, self._noise(), call
             )
-            return self._results(call, y, h_n, c_n), self._backprop(call, native)
-        noise = self._noise() if self.dropout or any(self._rates) else None
+            return self._results(call, y, h_n, c_n), self._backprop(call.unbatched, native)
+        noise = self._noise() if noisy else None
         y, h_n, c_n, cache = self._pass(call, keep=True, noise=noise)
         results = self._results(call, y, h_n, c_n)
-        native = _protecting(results[0], functools.partial(self.native.backward, cache))
-        return results, self._backprop(call, native)
+        return results, self._backprop(call.unbatched, self._native_backprop(results[0], cache))
 
     def _gates(self, x: Array, state: State = None) -> dict[str, Array]:
         """Return the gates and states of the first layer at each step, ``(T, B, H)``.

@@ -167,7 +167,7 @@ class Recurrent:
             x = reverse(x, lengths, time)
         state: Any = None
         if states is not None:
-            pair = [np.ascontiguousarray(one) for one in states]
+            pair = tuple(np.ascontiguousarray(one) for one in states)
             state = pair if self._has_c else pair[0]
         y, final = network(x, state, lengths)
         if self.form.direction == "reverse":
