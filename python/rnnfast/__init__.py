@@ -2,27 +2,18 @@
 
 import importlib
 import sys
+from typing import TYPE_CHECKING
 
 # isort: off
 from rnnfast import _interrupts  # noqa: F401  # first, for the command
 # isort: on
 
-from rnnfast import _renamed, data, diagnostics, generation, nn, text, training
+from rnnfast import _renamed, data, generation, nn, text, training
 from rnnfast._checks.calls import explain_packages
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
 from rnnfast.generation.sampling import sample
 from rnnfast.io.saving import load, save
-from rnnfast.models.base import Model
-from rnnfast.models.classifier import SequenceClassifier
-from rnnfast.models.ctc_recognizer import CTCRecognizer
-from rnnfast.models.forecaster import Forecaster
-from rnnfast.models.language_model import LanguageModel
-from rnnfast.models.multilabel_tagger import MultiLabelTagger
-from rnnfast.models.regressor import SequenceRegressor
-from rnnfast.models.seq2seq import Seq2Seq
-from rnnfast.models.step_regressor import StepRegressor
-from rnnfast.models.tagger import SequenceTagger
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.attention_parts import AttentionPooling, SelfAttention
@@ -55,6 +46,21 @@ from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training.clipping import clip_grad_norm, clip_grad_value
 from rnnfast.training.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from rnnfast.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from rnnfast import diagnostics
+    from rnnfast.models import (
+        CTCRecognizer,
+        Forecaster,
+        LanguageModel,
+        MultiLabelTagger,
+        Seq2Seq,
+        SequenceClassifier,
+        SequenceRegressor,
+        SequenceTagger,
+        StepRegressor,
+    )
+    from rnnfast.models import Model as Model
 
 __all__ = [
     "CRF",
@@ -125,14 +131,36 @@ __all__ = [
     "training",
 ]
 
+# Not imported before somebody wants them: models take longer than all the rest.
+_LATE = ("diagnostics", "interop", "models", "reference")
+_MODELS = (
+    "CTCRecognizer",
+    "Forecaster",
+    "LanguageModel",
+    "Model",
+    "MultiLabelTagger",
+    "Seq2Seq",
+    "SequenceClassifier",
+    "SequenceRegressor",
+    "SequenceTagger",
+    "StepRegressor",
+)
+
 _renamed.install()
 
-explain_packages(
-    (data, generation, text, training, sys.modules[__name__]), methods_of=(Model, Trainer)
-)
+_own = sys.modules[__name__]
+explain_packages((data, generation, text, training, _own), methods_of=(Trainer,))
 
 
 def __getattr__(name: str) -> object:
-    if name in ("interop", "reference"):  # not imported before somebody wants them
+    if name in _LATE:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _MODELS:
+        found: object = getattr(importlib.import_module(f"{__name__}.models"), name)
+        globals()[name] = found
+        return found
     return _renamed.attribute(__name__, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE, *_MODELS})

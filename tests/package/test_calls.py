@@ -24,7 +24,7 @@ PACKAGES: list[ModuleType] = [rf, data, generation, text, training]
 
 def classes() -> dict[str, type[Any]]:
     """Return what is public and made by a constructor of its own."""
-    found = {n: vars(p)[n] for p in PACKAGES for n in p.__all__ if isinstance(vars(p)[n], type)}
+    found = {n: k for p in PACKAGES for n in p.__all__ if isinstance(k := getattr(p, n), type)}
     return {
         name: kind
         for name, kind in found.items()

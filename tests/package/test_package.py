@@ -102,6 +102,24 @@ def test_import_leaves_the_reference_out():
 # Files
 
 
+def test_models_are_imported_when_one_is_wanted(tmp_path):
+    path = tmp_path / "model.safetensors"
+    rnnfast.LanguageModel(hidden_size=3, epochs=1, seed=0).fit("abc bca " * 20).save(path)
+    shown = "print([n for n in sys.modules if n.startswith('rnnfast.models')] == [])"
+    wanted = (
+        f"print(type(rnnfast.load({str(path)!r})).__name__)",
+        "print(rnnfast.LanguageModel.__name__)",
+        "print(__import__('pickle').loads(__import__('pickle').dumps(rnnfast.Seq2Seq)).__name__)",
+        "from rnnfast import *; print(SequenceTagger.__name__)",
+        "print('Forecaster' in dir(rnnfast) and rnnfast.models.Forecaster.__name__)",
+        "print(rnnfast.diagnostics.find_units.__module__[:7])",
+    )
+    answers = ("LanguageModel", "LanguageModel", "Seq2Seq", "SequenceTagger", "Forecaster")
+    for code, answer in zip(wanted, (*answers, "rnnfast"), strict=True):
+        ran = run_python(f"import sys, rnnfast; {shown}; {code}")
+        assert ran.stdout == f"True\n{answer}\n", ran.stderr
+
+
 def test_package_holds_its_data_and_types():
     for name in ("py.typed", "_core.pyi", "data/dinosaurs.txt"):
         assert (PACKAGE / name).is_file()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
@@ -47,6 +46,8 @@ def nearest(name: str, names: list[str]) -> str | None:
             for other in names:
                 if other in group:
                     return other
+    from difflib import get_close_matches  # takes long to import
+
     close = get_close_matches(name.lower(), names, 1, 0.8)
     if close:
         return close[0]
@@ -125,7 +126,7 @@ def explain_packages(packages: Iterable[ModuleType], methods_of: tuple[type[Any]
     """Do it for all public classes of some packages, with the methods of some of them."""
     for package in packages:
         for name in package.__all__:
-            kind = vars(package)[name]
+            kind = vars(package).get(name)  # None: not imported yet
             if isinstance(kind, type):
                 explain_calls(kind, methods=issubclass(kind, methods_of))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from importlib import resources
 from itertools import pairwise
 from typing import TypeVar
 
@@ -22,6 +21,8 @@ def load_dinosaurs() -> list[str]:
 
     Each is a word of ASCII letters with a capital first: a small text for a first character model.
     """
+    from importlib import resources  # takes long to import
+
     return resources.files("rnnfast.data").joinpath("dinosaurs.txt").read_text("ascii").split()
 
 

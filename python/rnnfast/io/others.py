@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 
 _PICKLE = "a pickle, which can run code when it is read, and is not read here"
 _OF_TORCH = (
@@ -43,6 +42,8 @@ def kind_of_other(path: str) -> str | None:
 
 def _kind_of_archive(path: str, end: str) -> str:
     """Return what a ZIP archive is: PyTorch's, Keras's and NumPy's files are some."""
+    import zipfile  # takes long to import
+
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -27,6 +28,8 @@ class Savable(Protocol):
 # What files hold besides layers, by the name of the kind: the class of what is saved by its own
 # `save`, and what makes it of arrays and their description.
 _KINDS: dict[str, tuple[type[Savable], Restore]] = {}
+# Those that a module brings, which is imported when a file says so.
+_LATE = {"model": "rnnfast.models"}
 
 
 def register(kind: str, base: type[Savable], restore: Restore) -> None:
@@ -106,7 +109,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     ModuleNotFoundError
         If a model's tokenizer is of a package that is not installed.
     """
-    arrays, description = read_tensors(path, (*_KINDS, "layers"))
+    arrays, description = read_tensors(path, (*{**_LATE, **_KINDS}, "layers"))
+    for kind, module in _LATE.items():
+        if kind in description:
+            importlib.import_module(module)
     restore = next((_KINDS[kind][1] for kind in _KINDS if kind in description), rebuild)
     try:
         return restore(arrays, description)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -186,6 +185,8 @@ def _header(name: str, kinds: tuple[str, ...], text: str | None) -> dict[str, An
 
 def _digest(arrays: Mapping[str, Array], description: Mapping[str, Any]) -> str:
     """SHA-256 of the arrays in the order of their names, and of the description."""
+    import hashlib  # takes long to import
+
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
-import gzip
 import io
 import os
 import re
@@ -155,6 +154,8 @@ def _new_table(
 @contextlib.contextmanager
 def _opened(path: FilePath) -> Iterator[tuple[str, io.BufferedReader]]:
     """Give the file's name for messages, and the file, unpacked."""
+    import gzip  # takes long to import
+
     shown = check_path("path", path)
     name = shown_path(path)
     if os.path.isdir(shown):  # the error of open() differs between systems
