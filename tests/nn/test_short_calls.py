@@ -52,7 +52,12 @@ def test_the_short_way_gives_the_bits_of_the_long_one(kind, batch_first, dtype):
     layer = kind(5, 17, batch_first=batch_first, dtype=dtype, seed=2, **options(kind))
     for steps, batch in ((1, 1), (3, 1), (1, 3), (7, 5)):
         wide = rng.standard_normal((2 * steps, batch, 5)).astype(dtype)
-        for x in (wide[::2], wide[:steps], wide[:steps][::-1], np.broadcast_to(wide[0], wide.shape)):
+        for x in (
+            wide[::2],
+            wide[:steps],
+            wide[:steps][::-1],
+            np.broadcast_to(wide[0], wide.shape),
+        ):
             given = np.swapaxes(x, 0, 1) if batch_first else x
             for state in (None, states(layer, batch, rng)):
                 counts = plain_calls(layer)
@@ -113,15 +118,15 @@ def test_what_is_wrong_is_said_as_ever(kind):
     holed, h = x.copy(), np.zeros((1, 1, 3), np.float32)
     holed[1, 0, 2] = np.nan
     for run in (layer, layer.forward):
-        with pytest.raises(ValueError, match="x: expected finite numbers.*time 1 of sequence 0"):
+        with pytest.raises(ValueError, match=r"x: expected finite numbers.*time 1 of sequence 0"):
             run(holed)
         with pytest.raises(ValueError, match="h0: expected finite numbers, got NaN"):
             run(x, pair(np.full_like(h, np.inf)))
-        with pytest.raises(ValueError, match="h0: expected shape .1, 1, 3., got .2, 1, 3."):
+        with pytest.raises(ValueError, match=r"h0: expected shape .1, 1, 3., got .2, 1, 3."):
             run(x, pair(np.zeros((2, 1, 3), np.float32)))
         with pytest.raises(TypeError, match="x: expected dtype float32 or integers, got float64"):
             run(x.astype(float))
-        with pytest.raises(ValueError, match="x: expected shape .T, B, 4."):
+        with pytest.raises(ValueError, match=r"x: expected shape .T, B, 4."):
             run(np.ones((2, 1, 5), np.float32))
 
 
