@@ -13,9 +13,9 @@ namespace rnnfast {
 namespace {
 
 // Multiply-adds up to which a call keeps the GIL: at most about 0.1 ms.
-constexpr std::int64_t kShort = 1 << 21;
+constexpr std::int64_t kShortCall = 1 << 21;
 // Those below which one thread does it: asking how many there may be would take a fair part.
-constexpr std::int64_t kShared = 1 << 16;
+constexpr std::int64_t kSharedCall = 1 << 16;
 
 // Whether this is NumPy's own array, of this dtype and number of axes, aligned, with rows that are
 // contiguous.
@@ -50,7 +50,7 @@ py::object typed_call(Recurrent& self, const py::handle& x_given, const py::hand
   SequenceInput<Scalar> in = {};
   const std::int64_t T = in.T = x.shape(batch_first ? 1 : 0);
   const std::int64_t B = in.B = x.shape(batch_first ? 0 : 1);
-  const std::int64_t most = kShort / self.parameter_count();  // steps
+  const std::int64_t most = kShortCall / self.parameter_count();  // steps
   if (T < 1 || B < 1 || T > most || B > most / T) return py::none();
   const Strided<Scalar> strided(x, batch_first);
   in.x = strided.data;
@@ -78,7 +78,7 @@ py::object typed_call(Recurrent& self, const py::handle& x_given, const py::hand
   auto weights = self.weights(keep);
   auto cache = keep ? std::make_unique<ForwardCache>() : nullptr;
   if (keep) cache->x_print = fingerprint_of(strided, T, B, shape.I, in.lengths);
-  const int threads = T * B * self.parameter_count() < kShared ? 1 : thread_count();
+  const int threads = T * B * self.parameter_count() < kSharedCall ? 1 : thread_count();
   const Status status = tables<Scalar>(self.table())
                             .recurrent->forward(weights->packed, in, out, Dropout{},
                                                 keep ? &cache->cache : nullptr, threads);
