@@ -162,7 +162,8 @@ def test_a_second_training_asks_first(
     assert fails(capsys, *arguments) == (1, message)
     assert fails(capsys, *arguments, "--resume") == (
         1,
-        "no unfinished training: model.safetensors.checkpoint does not exist",
+        "no unfinished training: model.safetensors.checkpoint does not exist; --from "
+        "model.safetensors goes on with the model",
     )
     assert contents(folder) == before
     assert main([*arguments, "--force", "--seed", "5"]) == 0

@@ -93,6 +93,15 @@ def supervised(draw: Draw) -> tuple[Any, Any, Any, dict[str, Any]]:
     return kind, X, y, own
 
 
+def again(draw: Draw) -> dict[str, Any]:
+    """Draw how a model goes on."""
+    return {"warm_start": True} | draw.some(
+        extend=lambda: draw.chance(0.8),
+        freeze=lambda: draw.choice(("output", ["output"], [])),
+        epochs=lambda: draw.integer(0, 2),
+    )
+
+
 def estimator(case: Case) -> None:
     """A supervised model learns, predicts and scores."""
     draw = case.draw
@@ -101,6 +110,8 @@ def estimator(case: Case) -> None:
     model = case.call(kind, **options)
     case.call(model.set_params, epochs=draw.integer(1, 2))
     case.call(model.fit, X, y)
+    if draw.chance(0.3):
+        case.call(model.fit, X, y, **again(draw))
     if not case.spoiled:
         whole = [model.predict(X)] if draw.chance(0.5) else []
         for predicted in whole:
@@ -122,6 +133,8 @@ def forecaster(case: Case) -> None:
     case.call(model.set_params, epochs=1)
     values = draw.numbers(40) if draw.chance(0.5) else draw.numbers(40, 2)
     case.call(model.fit, values)
+    if draw.chance(0.3):
+        case.call(model.fit, values, **again(draw))
     case.call(model.predict, steps=draw.integer(1, 7))
     case.call(model.predict, steps=2, after=values[:20])
     case.call(model.score, values)
@@ -140,6 +153,8 @@ def language_model(case: Case) -> None:
     )  # fmt: skip
     corpus = "\n".join(text(draw) for _ in range(40))
     case.call(model.fit, corpus, epochs=1, verbose=0)
+    if draw.chance(0.3):
+        case.call(model.fit, corpus, **{**again(draw), "verbose": 0, "epochs": 1})
     some = text(draw)
     case.call(model.log_prob, some)
     case.call(model.perplexity, some)

@@ -19,8 +19,9 @@ from rnnfast._dispatch import MOST_THREADS
 from rnnfast.cli.console import BrokenOutput, OutputError, Terminated, flush, note, say
 from rnnfast.cli.options import choice, file, in_options, integer, real
 from rnnfast.cli.results import AsJson, Quiet, say_json
+from rnnfast.cli.starting import begin_with
 from rnnfast.cli.texts import TextSource, source_of, text_file
-from rnnfast.cli.training_files import require_free, set_aside
+from rnnfast.cli.training_files import are_same, require_free, set_aside
 from rnnfast.data.datasets import load_dinosaurs, require_text
 from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.language_model import LanguageModel
@@ -36,12 +37,29 @@ _SAMPLE_LENGTH = 200
 
 
 def train(
+    context: typer.Context,
     corpus: Annotated[
         TextSource | None,
         typer.Argument(
             parser=source_of,
             help="A UTF-8 text, -: standard input; without one, the names of dinosaurs, line by "
             "line.",
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        file(
+            "Go on with this model, as it was made; with an optimizer that begins anew.", "--from"
+        ),
+    ] = None,
+    extend: Annotated[
+        bool,
+        typer.Option("--extend/--no-extend", help="With --from, take in new tokens, or refuse."),
+    ] = True,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--freeze", metavar="<layer>", help="Leave a layer as it is; may be given again."
         ),
     ] = None,
     out: Annotated[Path, file("Where to save the model.", "-o", "--out")] = Path(
@@ -91,17 +109,30 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from where training stopped.")
     ] = False,
+    keep_checkpoint: Annotated[
+        bool,
+        typer.Option(
+            "--keep-checkpoint",
+            help="Keep the checkpoint of a training that has ended: --resume goes on with it when "
+            "--epochs are more.",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model, or a training that has not ended.")
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a language model. Ctrl-C stops and saves it; --resume goes on."""
+    """Train a language model. Ctrl-C stops and saves it; --resume goes on.
+
+    --from goes on with one that is finished.
+    """
     checkpoint = Path(f"{out}.checkpoint")
     texts = {"CORPUS": corpus, "--valid": valid}
     files = {name: None if text is None else text.path for name, text in texts.items()}
     files["--tokenizer"] = tokenizer
+    if start is not None and not are_same(start, out):  # which --force replaces
+        files["--from"] = start
     if corpus is not None and corpus == valid and corpus.path is None:
         raise typer.BadParameter("expected standard input for CORPUS or --valid, got it for both")
     require_free(out, checkpoint, files, resume, force)
@@ -109,29 +140,33 @@ def train(
         rf.set_num_threads(threads)
     text = load_dinosaurs() if corpus is None else _read(corpus)
     held_out = None if valid is None else _read(valid)
-    lm = LanguageModel(
-        level=level,
-        tokenizer=None if tokenizer is None else read_tokenizer(tokenizer),
-        lines=lines or corpus is None,
-        cell=cell,
-        hidden_size=hidden_size,
-        num_layers=layers,
-        embedding_size=embedding_size or None,
-        dropout=dropout,
-        max_vocabulary_size=max_vocabulary,
-        sequence_length=sequence_length,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        patience=patience,
-        seed=seed,
-    )
-    began = time.perf_counter()
+    hyperparameters = {
+        "level": level,
+        "tokenizer": None if tokenizer is None else read_tokenizer(tokenizer),
+        "lines": lines or corpus is None,
+        "cell": cell,
+        "hidden_size": hidden_size,
+        "num_layers": layers,
+        "embedding_size": embedding_size or None,
+        "dropout": dropout,
+        "max_vocabulary_size": max_vocabulary,
+        "sequence_length": sequence_length,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "patience": patience,
+        "seed": seed,
+    }
+    lm = begin_with(start, hyperparameters, context)
+    began, before = time.perf_counter(), getattr(lm, "network_", None)
     terminated: Terminated | None = None
     try:
         with _telling(quiet), set_aside(checkpoint, force and not resume):
             lm.fit(
                 text,
                 held_out,
+                warm_start=start is not None,
+                extend=extend,
+                freeze=freeze,
                 epochs=epochs,
                 checkpoint=checkpoint,
                 resume=resume,
@@ -140,10 +175,10 @@ def train(
             )
     except Terminated as error:
         terminated = error
-        if not hasattr(lm, "network_"):  # before the first step
+        if getattr(lm, "network_", None) is before:  # before the first step
             raise
     with InterruptFlag():
-        _save(lm, out, checkpoint)
+        _save(lm, out, checkpoint, keep_checkpoint)
         try:
             name = "names of dinosaurs" if corpus is None else str(corpus)
             if as_json:
@@ -177,14 +212,14 @@ def _telling(quiet: bool) -> Iterator[None]:
         yield
 
 
-def _save(lm: LanguageModel, out: Path, checkpoint: Path) -> None:
+def _save(lm: LanguageModel, out: Path, checkpoint: Path, keep: bool) -> None:
     """Save the model; then a training that has ended needs no checkpoint."""
     try:
         lm.save(out)
     except OSError as error:
         reason = f"{error.strerror or error}; {checkpoint} has it, --resume saves it"
         raise OSError(error.errno or 0, reason, str(out)) from error
-    if lm.stopped_ != "interrupt":
+    if lm.stopped_ != "interrupt" and not keep:
         checkpoint.unlink(missing_ok=True)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rnnfast.io.files import require_writable, shown_path
 from rnnfast.io.tensors import kind_of
+from rnnfast.training.checkpoints import has_ended
 
 
 def require_free(
@@ -44,17 +45,22 @@ def require_free(
         require_writable("--out", path)
     if resume:
         if not checkpoint.exists():
+            cure = ""
+            if out.is_file() and kind_of(out) == "model":
+                cure = f"; --from {shown_path(out)} goes on with the model"
             raise FileNotFoundError(
-                f"no unfinished training: {shown_path(checkpoint)} does not exist"
+                f"no unfinished training: {shown_path(checkpoint)} does not exist{cure}"
             )
         if out.exists() and kind_of(out) != "model" and not force:
             raise _exists(out, "exists and is no model; --force replaces it")
     elif not force:
         if checkpoint.exists():
+            which, how = "has not ended", "--resume"
+            if has_ended(checkpoint):
+                which, how = "has ended", "--resume, with more --epochs,"
             raise _exists(
                 checkpoint,
-                "exists, of a training that has not ended; --resume goes on with it, --force "
-                "begins anew",
+                f"exists, of a training that {which}; {how} goes on with it, --force begins anew",
             )
         if out.exists():
             raise _exists(out, "exists; --force replaces it, --out names another file")

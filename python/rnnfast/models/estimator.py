@@ -28,6 +28,7 @@ from rnnfast.models.parts.hyperparameters import (
 from rnnfast.models.parts.inputs import Inputs, TokenInputs, count_ids
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
+from rnnfast.models.parts.warm_start import Axes
 from rnnfast.models.parts.weights import Weights, relative, scaled
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.parts.word_layers import WordLayers
@@ -139,6 +140,9 @@ class Estimator(RecurrentModel, Featured, base=True):
         *,
         sample_weight: Any = None,
         valid: tuple[Any, Any] | None = None,
+        warm_start: bool | None = None,
+        extend: bool = True,
+        freeze: str | Sequence[str] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
         epochs: int | None = None,
@@ -147,10 +151,11 @@ class Estimator(RecurrentModel, Featured, base=True):
     ) -> Self:
         """Learn from examples.
 
-        What was learned before is forgotten, unless training is resumed. Until training has ended,
-        the model is as it was, also for callbacks and other threads; it stays so if an error ends
-        the training. Ctrl-C ends training after the running step, with a model that can be used;
-        SIGTERM and SIGHUP do so too, and then end the process if nothing else handles them.
+        What was learned before is forgotten, unless training is resumed or goes on from it with
+        ``warm_start``. Until training has ended, the model is as it was, also for callbacks and
+        other threads; it stays so if an error ends the training. Ctrl-C ends training after the
+        running step, with a model that can be used; SIGTERM and SIGHUP do so too, and then end the
+        process if nothing else handles them.
 
         Parameters
         ----------
@@ -171,16 +176,32 @@ class Estimator(RecurrentModel, Featured, base=True):
         valid : (X, y), optional
             What to measure after each epoch; without it a part of the examples. The weights of the
             best epoch are kept.
+        warm_start : bool, optional
+            Whether to go on with what the model has learned, in place of the constructor's: with
+            its weights, vocabularies, classes and scaling. A model that has learned nothing begins
+            anew. The optimizer begins anew, and so do the schedule of the learning rate, the
+            average of the weights, the random numbers of ``seed`` and the history. Hyperparameters
+            of the layers must be the same; those of training may be others.
+        extend : bool
+            With ``warm_start``: whether tokens, characters, symbols and classes that the model does
+            not know are added to its tables, with new rows of weights beside the old ones, which
+            stay where they are or move whole. False: they are refused.
+        freeze : str or sequence of str, optional
+            Layers that training leaves as they are, by their names in ``network_.modules``, or
+            single parameters, as ``"recurrent.weight_hh_l0"``. Rows that are new to a table that is
+            frozen stay as they were drawn.
         checkpoint : path-like, optional
             A file to write after epochs, every two minutes within them, and when stopped, from
             which training can go on. One that stands there is replaced if its training has ended;
             that of an unfinished one is refused without ``resume``.
         resume : bool
-            Go on from the checkpoint, with the same bits as if training had not stopped. Examples
-            and hyperparameters must be the same; ``epochs`` may be others, to which the learning
-            rate then goes on from where it stands (`rnnfast.training.CosineLR`).
+            Go on from the checkpoint, with the same bits as if training had not stopped. Examples,
+            hyperparameters and what is frozen must be the same, with ``warm_start`` the tables too;
+            ``epochs`` may be others, to which the learning rate then goes on from where it stands
+            (`rnnfast.training.CosineLR`).
         epochs, verbose : int, optional
-            In place of the constructor's, for this training.
+            In place of the constructor's, for this training. With ``warm_start`` there may be 0
+            epochs, which extend tables and train nothing.
         callbacks : sequence of callable
             Called with a `rnnfast.training.Progress` after each step and each epoch;
             ``progress.model`` is the model in training.
@@ -203,10 +224,14 @@ class Estimator(RecurrentModel, Featured, base=True):
             If a checkpoint cannot be read or written.
         """
         fresh = self._copy_to_train()
-        epochs, verbose = fresh._how_long(epochs, verbose)
-        train, held_out, baseline = fresh._prepare(X, y, valid, sample_weight)
+        kept = fresh._kept(warm_start, extend)
+        epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
+        grow = None if kept is None else extend
+        train, held_out, baseline = fresh._prepare(X, y, valid, sample_weight, grow)
         codec, rng = fresh._codec, fresh._make_generator()
         network = fresh.network_ = fresh._make_network(rng)
+        reporter = Reporter(verbose, unit=codec.unit)
+        fresh._take_over(kept, reporter, resume)
         lengths = lengths_of(train.x)
         total_steps = epochs * -(-len(lengths) // fresh.batch_size)
         monitor, maximize = codec.choice()
@@ -226,22 +251,28 @@ class Estimator(RecurrentModel, Featured, base=True):
             monitor=monitor,
             maximize=maximize,
             baseline=baseline,
+            freeze=freeze,
             callbacks=callbacks,
-            reporter=Reporter(verbose, unit=codec.unit),
+            reporter=reporter,
         )
         return self
 
     def _prepare(
-        self, X: Any, y: Any, valid: Any, sample_weight: Any = None
+        self, X: Any, y: Any, valid: Any, sample_weight: Any = None, grow: bool | None = None
     ) -> tuple[Examples, Examples | None, float | None]:
         """Learn what ``X`` and ``y`` are, and encode them.
 
         Called on a copy of the model, so that a failure changes nothing. Returns the examples to
         learn from, those to measure on, if any, and what a network that has learned nothing loses
-        on these, or on those; None: not known.
+        on these, or on those; None: not known. ``grow`` is whether what is known already may grow;
+        None: nothing is.
         """
         tokenizer = self._options(TokenOptions).splitter()
-        columns = Columns.of("X", X) if 2 in self._facts.axes else None
+        columns = None
+        if grow is not None:
+            columns = self._reader.columns
+        elif 2 in self._facts.axes:
+            columns = Columns.of("X", X)
         if columns is not None and self.tokenizer is not None:
             raise ValueError(
                 "X: expected text, tokens or ids with a tokenizer, got a table of numbers, which "
@@ -253,7 +284,12 @@ class Estimator(RecurrentModel, Featured, base=True):
 
         self._require_weighable(sample_weight)
         held_out = valid is None and self.validation_fraction > 0
-        codec, sequences, targets = self._make_codec().begin(read, X, y, held_out)
+        codec = self._make_codec()
+        if grow is None:
+            codec, sequences, targets = codec.begin(read, X, y, held_out)
+        else:
+            codec = codec.restore(self._codec.to_dict(), self._reader.inputs)
+            codec, sequences, targets = codec.begin_again(self._reader.read, X, y, held_out, grow)
         weights = read_weights("sample_weight", sample_weight, len(sequences))
         counting = np.arange(len(sequences)) if weights is None else np.flatnonzero(weights)
         train, kept = counting, np.arange(0)
@@ -262,12 +298,20 @@ class Estimator(RecurrentModel, Featured, base=True):
             parts = codec.hold_out(given, self.validation_fraction)
             train, kept = counting[parts[0]], counting[parts[1]]
         own = None if weights is None else weights[train]
-        reader = self._learn_reader(
-            pick(sequences, train), codec.input_rounding(), own, count_ids(sequences)
-        )
-        reader = replace(reader, columns=columns, step_names=step_names("X", X))
-        self._reader = reader
-        codec = self._codec = codec.learn(pick(targets, train), own)
+        number_of_ids = count_ids(sequences)
+        if grow is None:
+            reader = self._learn_reader(
+                pick(sequences, train), codec.input_rounding(), own, number_of_ids
+            )
+            reader = replace(reader, columns=columns, step_names=step_names("X", X))
+            codec = codec.learn(pick(targets, train), own)
+        else:
+            limits = {"max_size": self.max_vocabulary_size, "min_count": self.min_count}
+            reader = self._reader.extended(
+                pick(sequences, train), extend=grow, number_of_ids=number_of_ids, **limits
+            )
+            codec = codec.learn_again(pick(targets, train), own, grow)
+        self._reader, self._codec = reader, codec
 
         def encode(sequences: Any, targets: Any, suffix: str = "") -> Examples:
             x = reader.encode(f"X{suffix}", sequences)
@@ -341,6 +385,9 @@ class Estimator(RecurrentModel, Featured, base=True):
             unknown=unknown,
             words=words,
         )
+
+    def _axes(self) -> Axes:
+        return {**self._reader.axes("", self.embedding_size is not None), **self._codec.axes()}
 
     # Files
 

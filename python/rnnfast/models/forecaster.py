@@ -17,6 +17,7 @@ from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.windows import Floats, WindowCodec, Windows
 from rnnfast.models.parts.contract import Facts
+from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import NumberHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.nn.module import Array
@@ -103,6 +104,9 @@ class Forecaster(Estimator):
         *,
         sample_weight: None = None,
         valid: Any = None,
+        warm_start: bool | None = None,
+        extend: bool = True,
+        freeze: str | Sequence[str] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
         epochs: int | None = None,
@@ -122,7 +126,7 @@ class Forecaster(Estimator):
         valid : array_like, optional
             Another series to measure on after each epoch; to measure on what follows ``X``, begin
             it with the last steps of ``X`` that a forecast reads.
-        checkpoint, resume, epochs, verbose, callbacks
+        warm_start, extend, freeze, checkpoint, resume, epochs, verbose, callbacks
             As every supervised model's `fit` takes them; see
             `rnnfast.models.estimator.Estimator`.
 
@@ -149,6 +153,9 @@ class Forecaster(Estimator):
             y,
             sample_weight=sample_weight,
             valid=valid,
+            warm_start=warm_start,
+            extend=extend,
+            freeze=freeze,
             checkpoint=checkpoint,
             resume=resume,
             epochs=epochs,
@@ -257,6 +264,13 @@ class Forecaster(Estimator):
 
     def _forecast(self, name: str, series: Floats, places: Ints) -> Floats:
         return self._codec.forecast(self.network_, self.inputs_, name, series, places)
+
+    def _prepare(
+        self, X: Any, y: Any, valid: Any, sample_weight: Any = None, grow: bool | None = None
+    ) -> tuple[Examples, Examples | None, float | None]:
+        if grow is not None:
+            self._require_columns("X", X)
+        return super()._prepare(X, y, valid, sample_weight, grow)
 
     # What it is composed of
 

@@ -19,11 +19,13 @@ from rnnfast.models.parts.language_answers import LanguageAnswers
 from rnnfast.models.parts.language_training import (
     CorpusOptions,
     CorpusTraining,
+    Known,
     choose_epochs,
     prepare_corpus,
 )
 from rnnfast.models.parts.token_network import TokenNetwork
 from rnnfast.models.parts.tokens import check_vocabulary, saved_tokenizer, tokenizer_to_save
+from rnnfast.models.parts.warm_start import Axes, axes_of_ids, axes_of_rows
 from rnnfast.nn.module import Array
 from rnnfast.text.subwords import SubwordTokenizer
 from rnnfast.text.vocabulary import Vocabulary
@@ -135,6 +137,9 @@ class LanguageModel(LanguageAnswers):
         *,
         condition: Sequence[str] | Array | None = None,
         valid_condition: Sequence[str] | Array | None = None,
+        warm_start: bool | None = None,
+        extend: bool = True,
+        freeze: str | Sequence[str] | None = None,
         epochs: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
@@ -143,10 +148,11 @@ class LanguageModel(LanguageAnswers):
     ) -> LanguageModel:
         """Learn from a corpus.
 
-        What was learned before is forgotten, unless training is resumed. Until training has ended,
-        the model is as it was, also for callbacks and other threads; it stays so if an error ends
-        the training. Ctrl-C ends training after the running step, with a model that can be used;
-        SIGTERM and SIGHUP do so too, and then end the process if nothing else handles them.
+        What was learned before is forgotten, unless training is resumed or goes on from it with
+        ``warm_start``. Until training has ended, the model is as it was, also for callbacks and
+        other threads; it stays so if an error ends the training. Ctrl-C ends training after the
+        running step, with a model that can be used; SIGTERM and SIGHUP do so too, and then end the
+        process if nothing else handles them.
 
         Parameters
         ----------
@@ -160,17 +166,33 @@ class LanguageModel(LanguageAnswers):
             want one.
         valid_condition : list of str or ndarray, optional
             The same for ``valid``.
+        warm_start : bool, optional
+            Whether to go on with what the model has learned, in place of the constructor's: with
+            its weights, vocabulary and labels. A model that has learned nothing begins anew. The
+            optimizer begins anew, and so do the schedule of the learning rate, the average of the
+            weights, the random numbers of ``seed`` and the history. Hyperparameters of the layers
+            must be the same; those of training may be others.
+        extend : bool
+            With ``warm_start``: whether tokens and labels that the model does not know are added to
+            its tables, with new rows of weights beside the old ones, which stay as they are. False:
+            they are refused.
+        freeze : str or sequence of str, optional
+            Layers that training leaves as they are, by their names in ``network_.modules``, or
+            single parameters, as ``"recurrent.weight_hh_l0"``. Rows that are new to a table that is
+            frozen stay as they were drawn.
         epochs : int, optional
             How many times to go through the corpus, in place of the constructor's. The weights of
-            the best epoch are kept.
+            the best epoch are kept. With ``warm_start`` there may be 0, which extend tables and
+            train nothing.
         checkpoint : path-like, optional
             A file to write after epochs, every two minutes within them, and when stopped, from
             which training can go on. One that stands there is replaced if its training has ended;
             that of an unfinished one is refused without ``resume``.
         resume : bool
             Go on from the checkpoint, with the same bits as if training had not stopped. The
-            corpus and the hyperparameters must be the same; ``epochs`` may be others, to which the
-            learning rate then goes on from where it stands (`rnnfast.training.CosineLR`).
+            corpus, the hyperparameters and what is frozen must be the same, with ``warm_start`` the
+            tables too; ``epochs`` may be others, to which the learning rate then goes on from where
+            it stands (`rnnfast.training.CosineLR`).
         verbose : int, optional
             What to show, in place of the constructor's.
         callbacks : sequence of callable
@@ -194,21 +216,27 @@ class LanguageModel(LanguageAnswers):
             If a checkpoint cannot be read or written.
         """
         fresh = self._copy_to_train()
-        epochs, verbose = fresh._how_long(epochs, verbose)
-        reader = CorpusReader(fresh._options(TokenOptions).splitter(), fresh.lines)
+        kept = fresh._kept(warm_start, extend)
+        epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
+        known, splitter = None, fresh._options(TokenOptions).splitter()
+        if kept is not None:
+            known, splitter = Known(fresh.vocabulary_, fresh.condition_, extend), fresh.tokenizer_
+        reader = CorpusReader(splitter, fresh.lines)
         options = fresh._options(CorpusOptions)
-        corpus = prepare_corpus(options, reader, text, valid, (condition, valid_condition))
+        conditions = condition, valid_condition
+        corpus = prepare_corpus(options, reader, text, valid, conditions, known)
         rng = fresh._make_generator()
         network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
         fresh.vocabulary_, fresh.tokenizer_ = corpus.vocabulary, reader.tokenizer
         fresh.network_, fresh.condition_ = network, corpus.condition
         training = CorpusTraining(network, corpus, options)
         steps = len(training.batches(None))
-        epochs = epochs or choose_epochs(steps)
+        epochs = choose_epochs(steps) if epochs is None else epochs
         shown_unit = fresh.level if fresh.tokenizer is None else fresh.unit
         reporter = Reporter(verbose, unit=shown_unit, perplexity=True)
         if isinstance(reader.tokenizer, SubwordTokenizer):
             reporter.write(f"tokenizer: {reader.tokenizer.describe(corpus.vocabulary)}")
+        fresh._take_over(kept, reporter, resume)
         self._train(
             fresh,
             rng,
@@ -222,6 +250,7 @@ class LanguageModel(LanguageAnswers):
             validate=training.validate if corpus.valid else None,
             baseline=math.log(len(corpus.vocabulary)),
             carry=training.carry,
+            freeze=freeze,
             callbacks=callbacks,
             reporter=reporter,
             notes=corpus.notes,
@@ -267,6 +296,17 @@ class LanguageModel(LanguageAnswers):
             tie_weights=self.tie_weights,
             condition=given,
         )
+
+    def _axes(self) -> Axes:
+        tokens, given = self.vocabulary_.tokens, self.condition_
+        beside = 0 if given is None else self.condition_size
+        axes = axes_of_ids("", self.embedding_size is not None, [*tokens, None], beside)
+        axes |= axes_of_rows("output", tokens)
+        if self.tie_weights:
+            axes["embedding.bias"] = {0: tokens}
+        if given is not None and given.labels is not None:
+            axes["condition.weight"] = {0: given.labels}
+        return axes
 
     @property
     def unit(self) -> str:

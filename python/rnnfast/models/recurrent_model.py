@@ -10,24 +10,27 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import check_int, make_generator
+from rnnfast._checks import check_bool, check_int, make_generator
 from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast._checks.messages import shown
 from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
+from rnnfast.models.parts.freezing import Frozen
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
 from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
+from rnnfast.models.parts.warm_start import FREE, Axes, KeptWeights, require_same_layers
 from rnnfast.text.conversion import as_tokenizer
 from rnnfast.text.tokenizers import tokenizer_from_dict
 from rnnfast.training.loop import TrainingLoop
-from rnnfast.training.progress import Progress
+from rnnfast.training.messages import describe_training
+from rnnfast.training.progress import Progress, Reporter
 
 Batch = TypeVar("Batch")
 Self = TypeVar("Self", bound="RecurrentModel")
 Options = TypeVar("Options", bound=Any)
 
 # Hyperparameters that may change when training is resumed.
-_FREE_ON_RESUMPTION = ("epochs", "patience", "verbose")
+_FREE_ON_RESUMPTION = ("epochs", "patience", "verbose", "warm_start")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -102,6 +105,9 @@ class RecurrentModel(Model, base=True):
         one hyperparameter by two names, the second being scikit-learn's: only one may be given.
     dtype : {"float32", "float64"}
         Of the weights.
+    warm_start : bool
+        Whether `fit` goes on with what the model has learned, if it has. `fit` may be told
+        otherwise, and says there what stays.
 
     Attributes
     ----------
@@ -139,6 +145,7 @@ class RecurrentModel(Model, base=True):
     seed: int | None = None
     random_state: int | None = None
     dtype: Literal["float32", "float64"] = "float32"
+    warm_start: bool = False
 
     network_: Any = field(init=False)
 
@@ -149,6 +156,7 @@ class RecurrentModel(Model, base=True):
         """
         for kind in (TokenOptions, LayerOptions, FittingOptions):
             self._options(kind)
+        check_bool("warm_start", self.warm_start)
         if self.seed is not None and self.random_state is not None:
             got = shown(self.random_state)
             raise ValueError(f"random_state: expected None with seed, its synonym, got {got}")
@@ -158,14 +166,14 @@ class RecurrentModel(Model, base=True):
         name = "seed" if self.random_state is None else "random_state"
         return make_generator(name, getattr(self, name))
 
-    def _how_long(self, epochs: Any, verbose: Any) -> tuple[Any, int]:
+    def _how_long(self, epochs: Any, verbose: Any, least: int = 1) -> tuple[Any, int]:
         """Return ``epochs`` and ``verbose`` of a training, checked: those of `fit` come first.
 
         Neither is a hyperparameter of what is learned: the model's own stay as they are.
         """
         own: Any = self
         if epochs is not None:
-            epochs = check_int("epochs", epochs, 1)
+            epochs = check_int("epochs", epochs, least)
         if verbose is not None:
             verbose = check_int("verbose", verbose, 0)
         return (
@@ -202,6 +210,46 @@ class RecurrentModel(Model, base=True):
         given.tokenizer = as_tokenizer("tokenizer", self.tokenizer)
         return super(RecurrentModel, given)._copy_to_train()
 
+    def _axes(self) -> Axes:
+        """Return what stands along the axes of the fitted layers' tables, which may grow."""
+        raise NotImplementedError
+
+    def _kept(self, warm_start: Any, extend: Any) -> KeptWeights | None:
+        """Return what a warm `fit` of this, a checked copy, goes on with; None: it begins anew.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong, or layers of these hyperparameters are others.
+        """
+        check_bool("extend", extend)
+        warm = self.warm_start if warm_start is None else check_bool("warm_start", warm_start)
+        if not warm or not self._is_fitted():
+            return None
+        before, now = (
+            self._packed({name: value for name, value in params.items() if name not in FREE})
+            for params in (self._trained_with, self._hyperparameters())
+        )
+        require_same_layers(before, now)
+        return KeptWeights.of(self._modules(), self._axes())
+
+    def _take_over(self, kept: KeptWeights | None, reporter: Reporter, resume: Any) -> None:
+        """Give this copy's new layers the weights of the training before, if any.
+
+        Say so, unless a checkpoint has others that come in their place.
+        """
+        if kept is None:
+            return
+        grown = kept.put_into(self._modules(), self._axes())
+        if check_bool("resume", resume):
+            return
+        reporter.report(
+            f"goes on from {describe_training(self)}; the optimizer begins anew, with a learning "
+            f"rate of {self.learning_rate:g} and the {self.schedule} schedule"
+        )
+        if grown:
+            reporter.report(f"grown: {', '.join(grown)}")
+
     def _train(
         self,
         trained: RecurrentModel,
@@ -215,6 +263,7 @@ class RecurrentModel(Model, base=True):
         resume: bool,
         data: Callable[[], Mapping[str, str]],
         notes: Sequence[str] = (),
+        freeze: Any = None,
         **options: Any,
     ) -> None:
         """Train ``trained``, a copy of this model, and take over what it learned.
@@ -226,13 +275,19 @@ class RecurrentModel(Model, base=True):
         ``step`` is told too which part of the training is over, from 0 to 1, and the schedule how
         many steps there are to be. ``data`` returns fingerprints by name, which a resumption
         compares, and is called if there is a checkpoint; ``notes`` are told before training
-        begins. All else is as `TrainingLoop` takes it.
+        begins; ``freeze`` is as `Frozen` takes it. Without any epoch, only what ``trained`` knows
+        is taken over. All else is as `TrainingLoop` takes it.
         """
-        trained.history_, trained.best_epoch_, trained.stopped_ = [], 0, ""
+        if epochs:
+            trained.history_, trained.best_epoch_, trained.stopped_ = [], 0, ""
+        elif checkpoint is not None or resume:
+            raise ValueError("epochs: expected at least 1 with a checkpoint, got 0")
         trained._trained_with = copy.deepcopy(trained._hyperparameters())
         modules = trained._modules()
-        how = trained._options(FittingOptions)
-        optimizer = make_optimizer(how.optimizer, modules, how.learning_rate, how.optimizer_options)
+        how, frozen = trained._options(FittingOptions), Frozen(modules, freeze)
+        optimizer = make_optimizer(
+            how.optimizer, frozen.trainable, how.learning_rate, how.optimizer_options
+        )
         identity: dict[str, Any] = {}
         if checkpoint is not None:
             # Equal values are the same training, whatever type they have.
@@ -243,16 +298,24 @@ class RecurrentModel(Model, base=True):
             }
             if trained.random_state is not None:  # the seed by its other name
                 identity["seed"] = pack(untyped(trained.random_state))
+            if frozen.names:
+                identity["freeze"] = frozen.names
             identity.update(data())
         schedule = make_schedule(
             how.schedule,
             optimizer,
-            total_steps,
+            max(total_steps, 1),
             how.schedule_options,
             maximize=options.get("maximize", False),
         )
+
+        def step_of(batch: Batch) -> tuple[float, int]:
+            result = step(batch, loop.steps / total_steps)
+            frozen.forget_gradients()
+            return result
+
         loop: TrainingLoop[Batch] = TrainingLoop(
-            lambda batch: step(batch, loop.steps / total_steps),
+            step_of,
             batches,
             modules,
             optimizer,
@@ -260,7 +323,7 @@ class RecurrentModel(Model, base=True):
             schedule=schedule,
             max_norm=how.clip_norm,
             max_value=how.clip_value,
-            average=make_average(how.averaging, modules, how.averaging_options),
+            average=make_average(how.averaging, frozen.trainable, how.averaging_options),
             patience=how.patience,
             checkpoint=checkpoint,
             identity=identity,
@@ -281,4 +344,9 @@ class RecurrentModel(Model, base=True):
         loop.callbacks, loop.finish = [note, *loop.callbacks], finish
         for text in notes:
             loop.reporter.tell(text, AdjustmentWarning)
-        loop.run(epochs, resume)
+        if frozen.names:
+            loop.reporter.report(f"frozen: {frozen.describe()}")
+        if epochs:
+            loop.run(epochs, resume)
+        else:
+            self._adopt(trained)

@@ -22,6 +22,7 @@ from rnnfast.models.parts.examples import PairBatch, check_same_length, scoring_
 from rnnfast.models.parts.hyperparameters import LayerOptions, TokenOptions
 from rnnfast.models.parts.inputs import TokenInputs
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork, make_attention
+from rnnfast.models.parts.warm_start import Axes, axes_of_ids
 from rnnfast.nn.module import Array
 
 # The exponent that the course suggests.
@@ -327,6 +328,14 @@ class Seq2Seq(Estimator):
             label_smoothing=self.label_smoothing,
             rng=rng,
         )
+
+    def _axes(self) -> Axes:
+        embedded, tokens = self.embedding_size is not None, self._codec.vocabulary.tokens
+        return {
+            **self._reader.axes("encoder_", embedded),
+            **axes_of_ids("decoder_", embedded, [*tokens, None]),
+            **self._codec.axes(),
+        }
 
     def _step(
         self, network: Seq2SeqNetwork, batch: PairBatch, progress: float

@@ -144,6 +144,13 @@ def require_replaceable(name: str, path: str | os.PathLike[str]) -> None:
         )
 
 
+def has_ended(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is the checkpoint of a training that has ended."""
+    kind, description = description_of(path)
+    position = description.get("position") if kind == "checkpoint" else None
+    return isinstance(position, dict) and position.get("ended") is True
+
+
 def read_checkpoint(
     path: str | os.PathLike[str], rng: np.random.Generator, identity: Mapping[str, Any]
 ) -> tuple[Position, dict[str, dict[str, Array]], dict[str, Any]]:
@@ -176,11 +183,12 @@ def read_checkpoint(
     except (KeyError, TypeError, ValueError) as error:
         reason = f"its parts do not fit together ({one_line(error)})"
         raise ValueError(f"{file}: {reason}") from None
-    for name, value in json.loads(to_json(dict(identity))).items():
-        if written.get(name) != value:
+    given = json.loads(to_json(dict(identity)))
+    for name in {**given, **written}:
+        if written.get(name) != given.get(name):
             raise ValueError(
                 f"{file}: cannot resume with another {name}: "
-                f"expected {shown(written.get(name))}, got {shown(value)}"
+                f"expected {shown(written.get(name))}, got {shown(given.get(name))}"
             )
     try:
         rng.bit_generator.state = description["rng"]

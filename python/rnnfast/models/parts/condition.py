@@ -11,6 +11,7 @@ from rnnfast._checks import check_int, check_list
 from rnnfast._checks.arrays import read_array, require_finite
 from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown, some_of
+from rnnfast.models.parts.extension import require_extendable
 from rnnfast.models.parts.sequences import as_item
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
@@ -57,6 +58,20 @@ class Condition:
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"condition: expected shape (N, F), got {array.shape}")
         return cls(width=array.shape[1])
+
+    def extended(self, other: Condition, extend: bool) -> Condition:
+        """Return this with the labels of another one.
+
+        Raises
+        ------
+        ValueError
+            If the other one has new labels and they are not to be added.
+        """
+        if self.labels is None or other.labels is None:
+            return self  # which says what it expects when it encodes
+        new = [label for label in other.labels if label not in self._ids]
+        require_extendable("condition", new, "labels", extend)
+        return Condition(labels=sorted([*self.labels, *new])) if new else self
 
     def encode(self, name: str, values: Any, count: int, dtype: Any) -> Array:
         """Return ids ``(count,)`` or vectors ``(count, F)``.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from rnnfast._checks.arrays import as_numbers, check_float_dtype, constant_columns
 from rnnfast._checks.messages import shown
+from rnnfast.models.parts.extension import are_numbered, extend_ids, extend_vocabulary
 from rnnfast.models.parts.sequences import (
     Sequences,
     are_ids,
@@ -66,6 +67,44 @@ class TokenInputs:
         if isinstance(sequences[0], np.ndarray):
             raise TypeError(f"{name}: expected text or tokens as in training, got arrays")
         return [self.vocabulary.encode(tokens) for tokens in sequences]
+
+    def extended(
+        self, name: str, sequences: Sequences, *, number_of_ids: int, **options: Any
+    ) -> TokenInputs:
+        """Return these with what further sequences add to the vocabulary.
+
+        Parameters
+        ----------
+        name : str
+            The argument that they come from, for messages.
+        sequences : list
+            What `read_sequences` gave, of the part to learn from.
+        number_of_ids : int
+            As `learn_inputs` takes it.
+        **options
+            ``extend``, ``max_size`` and ``min_count`` of `extend_vocabulary`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `extend_vocabulary`; also if they are numbers.
+        """
+        vocabulary = self.vocabulary
+        if are_ids(sequences):
+            if not are_numbered(vocabulary):
+                return self
+            _require_few(name, number_of_ids)
+            extend = options["extend"]
+            vocabulary = extend_ids(name, vocabulary, number_of_ids, extend=extend)
+            return replace(self, vocabulary=vocabulary)
+        if any(isinstance(item, np.ndarray) for item in sequences):
+            raise TypeError(f"{name}: expected text or tokens as in training, got arrays")
+        tokens = (token for sequence in sequences for token in sequence)
+        if vocabulary.unk is not None or isinstance(self.tokenizer, SubwordTokenizer):
+            vocabulary = extend_vocabulary(
+                name, vocabulary, tokens, tokenizer=self.tokenizer, **options
+            )
+        return replace(self, vocabulary=vocabulary)
 
     def _known_ids(self, name: str, ids: Any) -> Array:
         known: Array = ids
@@ -291,9 +330,13 @@ def _known_by_ids(name: str, tokenizer: Tokenizer, count: int, all_of_them: bool
             f"{name}: expected text or tokens, of which max_vocabulary_size and min_count choose, "
             f"got ids"
         )
+    _require_few(name, count)
+    return Vocabulary([*map(str, range(count))])
+
+
+def _require_few(name: str, count: int) -> None:
     if count > _MOST_IDS:
         raise ValueError(f"{name}: expected ids below {_MOST_IDS}, got {count - 1}")
-    return Vocabulary([*map(str, range(count))])
 
 
 def inputs_from_dict(settings: Mapping[str, Any], given: Any = None) -> Inputs:

@@ -11,9 +11,10 @@ import numpy as np
 
 from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Batch, Ints
-from rnnfast.models.parts.condition import Condition
+from rnnfast.models.parts.condition import Condition, encode_given
 from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
 from rnnfast.models.parts.examples import digest
+from rnnfast.models.parts.extension import extend_vocabulary
 from rnnfast.models.parts.shared import pack_state, unpack_state
 from rnnfast.models.parts.token_network import TokenNetwork, condition_of, score
 from rnnfast.models.parts.tokens import learn_vocabulary
@@ -56,6 +57,23 @@ class Corpus:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a model has learned of other corpora.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+    condition : Condition or None
+    extend : bool
+        Whether tokens and labels may be added.
+    """
+
+    vocabulary: Vocabulary
+    condition: Condition | None
+    extend: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class CorpusOptions:
     """The hyperparameters that say how a corpus is learned, as `LanguageModel` has them."""
@@ -76,15 +94,19 @@ def prepare_corpus(
     text: Any,
     valid: Any,
     conditions: tuple[Any, Any] = (None, None),
+    known: Known | None = None,
 ) -> Corpus:
-    """Read, divide and encode what `LanguageModel.fit` was given."""
+    """Read, divide and encode what `LanguageModel.fit` was given.
+
+    ``known`` is what a model goes on with that was trained before.
+    """
     if isinstance(text, str) and "\n" not in text and os.path.isfile(text):
         raise ValueError(
             f"text: expected a text, got the path of a file, {shown(text)}; give what it holds, "
             "open(path).read()"
         )
     everything = reader.read("text", text)
-    condition, all_given = _learn_condition(options, text, len(everything), conditions[0])
+    condition, all_given = _learn_condition(options, text, len(everything), conditions[0], known)
     if conditions[1] is not None and (valid is None or condition is None):
         raise ValueError("valid_condition: expected None without valid and condition, got some")
     sequences, given = everything, all_given
@@ -101,7 +123,7 @@ def prepare_corpus(
         sequences, held_out = reader.split(everything, options.validation_fraction)
         if given is not None:
             given, valid_given = _split_condition(reader, given, options.validation_fraction)
-    vocabulary = _learn_vocabulary(options, reader, sequences)
+    vocabulary = _learn_vocabulary(options, reader, sequences, known)
     held_out_tokens = [token for tokens in held_out for token in tokens]
     if valid is None and held_out_tokens and not any(t in vocabulary for t in held_out_tokens):
         notes.append(
@@ -109,7 +131,7 @@ def prepare_corpus(
             "rest; holding nothing out"
         )
         sequences, held_out, given, valid_given = everything, [], all_given, None
-        vocabulary = _learn_vocabulary(options, reader, sequences)
+        vocabulary = _learn_vocabulary(options, reader, sequences, known)
     batch_size = options.batch_size
     if not options.lines:
         count = sum(map(len, sequences))
@@ -133,12 +155,26 @@ def prepare_corpus(
 
 
 def _learn_vocabulary(
-    options: CorpusOptions, reader: CorpusReader, sequences: list[list[str]]
+    options: CorpusOptions,
+    reader: CorpusReader,
+    sequences: list[list[str]],
+    known: Known | None,
 ) -> Vocabulary:
+    tokens = (token for tokens in sequences for token in tokens)
+    if known is not None:
+        return extend_vocabulary(
+            "text",
+            known.vocabulary,
+            tokens,
+            extend=known.extend,
+            tokenizer=reader.tokenizer,
+            max_size=options.max_vocabulary_size,
+            min_count=options.min_count,
+        )
     return learn_vocabulary(
         "text",
         reader.tokenizer,
-        (token for tokens in sequences for token in tokens),
+        tokens,
         max_size=options.max_vocabulary_size,
         min_count=options.min_count,
         eos="<EOS>" if options.lines else None,
@@ -146,14 +182,19 @@ def _learn_vocabulary(
 
 
 def _learn_condition(
-    options: CorpusOptions, text: Any, count: int, values: Any
+    options: CorpusOptions, text: Any, count: int, values: Any, known: Known | None
 ) -> tuple[Condition | None, Array | None]:
     """Return the kind of condition that there is for lines, and that of each line."""
-    if values is None:
+    before = None if known is None else known.condition
+    if values is None and before is None:
         return None, None
+    if known is not None and (before is None or values is None):
+        return before, encode_given(before, values, count, options.dtype)
     if not options.lines or isinstance(text, str):
         raise ValueError("condition: expected a list of lines with lines=True, got a running text")
     condition = Condition.learned_from(values)
+    if known is not None and before is not None:
+        condition = before.extended(condition, known.extend)
     return condition, condition.encode("condition", values, count, options.dtype)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from rnnfast.models.parts.columns import Columns, restore_step_names, step_names
 from rnnfast.models.parts.inputs import Inputs, SeriesInputs, TokenInputs, inputs_from_dict
 from rnnfast.models.parts.sequences import Sequences, read_sequences
+from rnnfast.models.parts.warm_start import Axes, axes_of_ids
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
 from rnnfast.text.tokenizers import CharTokenizer
@@ -64,6 +65,41 @@ class Reader:
         if not self.reverse:
             return encoded
         return [np.ascontiguousarray(sequence[::-1]) for sequence in encoded]
+
+    def extended(
+        self, sequences: Sequences, *, extend: bool, number_of_ids: int, **options: Any
+    ) -> Reader:
+        """Return this with what further sequences, of the part to learn from, add to its tables.
+
+        Of series it is this: means and deviations stay those of the first training. Options as
+        `TokenInputs.extended` takes them.
+        """
+        known, words = self.inputs, self.words
+        if not isinstance(known, TokenInputs):
+            return self
+        if words is not None and not any(isinstance(item, np.ndarray) for item in sequences):
+            keys: Sequences = [words.keys(list(item)) for item in sequences]
+            words, sequences = words.extended("X", sequences, extend=extend), keys
+        return replace(
+            self,
+            inputs=known.extended(
+                "X", sequences, extend=extend, number_of_ids=number_of_ids, **options
+            ),
+            words=words,
+        )
+
+    def axes(self, prefix: str, embedded: bool) -> Axes:
+        """Return the axes of the layers that read what this encodes; as `axes_of_ids` has them."""
+        known, words = self.inputs, self.words
+        if not isinstance(known, TokenInputs):
+            return {}
+        tokens = known.vocabulary.tokens
+        if words is None or not words.wide:
+            return axes_of_ids(prefix, embedded, tokens)
+        axes = axes_of_ids(prefix, True, tokens) if embedded else {}
+        if words.characters is not None:
+            axes["char_embedding.weight"] = {0: words.characters.tokens}
+        return axes
 
     def to_dict(self, of_words: bool) -> dict[str, Any]:
         """Return what `from_dict` reads; ``of_words`` is whether the model can read words."""

@@ -11,10 +11,11 @@ import numpy as np
 from rnnfast._checks import among, check_bool, check_mapping, check_options
 from rnnfast._checks.messages import shown
 from rnnfast.nn import init
-from rnnfast.nn.module import Array, Module
+from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import LAYERS, Recurrent, State
 from rnnfast.training.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.training.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from rnnfast.training.runs import Parameters
 from rnnfast.training.schedules import (
     ChainLR,
     CosineLR,
@@ -95,7 +96,7 @@ def make_recurrent(
 
 def make_optimizer(
     name: str,
-    modules: Mapping[str, Module],
+    modules: Parameters,
     learning_rate: float,
     options: Mapping[str, Any] | None = None,
 ) -> Optimizer:
@@ -109,7 +110,7 @@ def make_optimizer(
 
 
 def make_average(
-    name: str | None, modules: Mapping[str, Module], options: Mapping[str, Any] | None = None
+    name: str | None, modules: Parameters, options: Mapping[str, Any] | None = None
 ) -> WeightAverage | None:
     """Make an average of the weights, if there is to be one.
 

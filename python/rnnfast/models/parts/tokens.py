@@ -81,11 +81,16 @@ def learn_vocabulary(
     if not isinstance(tokenizer, SubwordTokenizer):
         return Vocabulary.from_tokens(tokens, max_size=max_size, min_count=min_count, eos=eos)
     counts = Counter(tokens)
+    require_own_tokens(name, tokenizer, counts)
+    return tokenizer.make_vocabulary(counts, ends=eos is not None)
+
+
+def require_own_tokens(name: str, tokenizer: SubwordTokenizer, tokens: Iterable[str]) -> None:
+    """Raise ValueError if one of several tokens is none of a tokenizer's vocabulary."""
     known = set(tokenizer.tokens)
-    foreign = next((token for token in counts if token not in known), None)
+    foreign = next((token for token in tokens if token not in known), None)
     if foreign is not None:
         raise ValueError(f"{name}: expected tokens of the tokenizer, got {shown(foreign)}")
-    return tokenizer.make_vocabulary(counts, ends=eos is not None)
 
 
 def tokenizer_to_save(tokenizer: Tokenizer) -> dict[str, Any] | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnfast._checks import check_bool
+from rnnfast.models.parts.extension import extend_vocabulary
 from rnnfast.models.parts.hyperparameters import WordOptions
 from rnnfast.models.parts.sequences import Sequences
 from rnnfast.nn.module import Array
@@ -52,6 +53,18 @@ class WordFeatures:
             letters = "".join(word for words in sentences for word in words)
             known = Vocabulary.from_tokens(list(letters or " "), pad="<PAD>", eos=None)
         return cls(options.lowercase, options.shape_features, known)
+
+    def extended(self, name: str, sequences: Sequences, *, extend: bool) -> WordFeatures:
+        """Return these with the characters of further sentences; as `extend_vocabulary`."""
+        if self.characters is None:
+            return self
+        letters = (letter for words in sequences for word in words for letter in str(word))
+        return replace(
+            self,
+            characters=extend_vocabulary(
+                name, self.characters, letters, extend=extend, what="characters"
+            ),
+        )
 
     @property
     def wide(self) -> bool:

@@ -20,6 +20,7 @@ from rnnfast.models.parts.examples import (
 )
 from rnnfast.models.parts.inputs import Inputs
 from rnnfast.models.parts.sequences import Sequences
+from rnnfast.models.parts.warm_start import Axes
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.module import Array
 
@@ -33,8 +34,9 @@ class Codec:
     """Base of the codecs: all that concerns ``y``.
 
     A codec is made of hyperparameters, its first fields. `begin` and `learn` return one that knows
-    what training data tell besides, `restore` one that knows what a file says; both are to the
-    network, to figures and to files what ``y`` is. A subclass fills in `read`, `learn`, `encode`,
+    what training data tell besides, `restore` one that knows what a file says, `begin_again` and
+    `learn_again` one that knows more; all are to the network, to figures and to files what ``y``
+    is. A subclass fills in `read`, `learn`, `encode`,
     `figures`, `to_dict` and `restore`, and what else is different with it.
 
     Attributes
@@ -97,6 +99,27 @@ class Codec:
     def learn(self: Self, targets: Any, weights: Weights | None = None) -> Self:
         """Return the codec that knows the targets to learn from, and how much each counts."""
         raise NotImplementedError
+
+    # Learning more: as above, of a codec that knows what a training before this one told
+
+    def begin_again(
+        self: Self, read: Read, X: Any, y: Any, held_out: bool, extend: bool
+    ) -> tuple[Self, Sequences, Any]:
+        """Do what `begin` does; ``extend`` is whether what is known may grow."""
+        sequences, targets = self.read_pair(read, X, y)
+        return self.survey_again(targets, extend), sequences, targets
+
+    def survey_again(self: Self, targets: Any, extend: bool) -> Self:
+        """Return the codec that knows what all targets tell besides; here this one."""
+        return self
+
+    def learn_again(self: Self, targets: Any, weights: Weights | None, extend: bool) -> Self:
+        """Return the codec that knows what targets to learn from tell besides; here this one."""
+        return self
+
+    def axes(self) -> Axes:
+        """Return the axes of the layers that score what is known; here none, nothing grows."""
+        return {}
 
     # For the network
 

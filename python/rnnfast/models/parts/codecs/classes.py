@@ -12,6 +12,7 @@ from rnnfast.data.batches import Ints
 from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples, hold_out
+from rnnfast.models.parts.extension import extend_classes
 from rnnfast.models.parts.inputs import Inputs
 from rnnfast.models.parts.labels import (
     chance_loss,
@@ -21,6 +22,7 @@ from rnnfast.models.parts.labels import (
     read_classes,
     restore_classes,
 )
+from rnnfast.models.parts.warm_start import Axes, axes_of_rows
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.losses import cross_entropy
 from rnnfast.nn.module import Array
@@ -50,6 +52,16 @@ class ClassCodec(Codec):
         numbers = self.encode("y", targets)
         each = class_weights(self.class_weight, self.classes, numbers, self.dtype, weights)
         return replace(self, class_weights=each)
+
+    def survey_again(self, targets: list[Any], extend: bool) -> ClassCodec:
+        return replace(self, classes=extend_classes("y", self.classes, targets, extend=extend))
+
+    def learn_again(self, targets: list[Any], weights: Weights | None, extend: bool) -> ClassCodec:
+        """Weigh the classes anew; one that does not occur weighs 1 if they are balanced."""
+        return self.learn(targets, weights)
+
+    def axes(self) -> Axes:
+        return axes_of_rows("output", self.classes.tolist())
 
     def encode(self, name: str, targets: list[Any], x: object = None) -> Ints:
         """Return the numbers of the classes; ValueError for a label that is none."""

@@ -14,6 +14,7 @@ from rnnfast.metrics import entity_scores
 from rnnfast.models.parts.codecs.steps import StepCodec
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples, pick, weights_of
+from rnnfast.models.parts.extension import extend_classes
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.inputs import Inputs
 from rnnfast.models.parts.labels import (
@@ -25,6 +26,7 @@ from rnnfast.models.parts.labels import (
     read_label_lists,
     restore_classes,
 )
+from rnnfast.models.parts.warm_start import Axes, axes_of_rows
 from rnnfast.models.parts.weights import Weights, spread
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.module import Array
@@ -115,7 +117,25 @@ class TagCodec(StepCodec):
         return read_label_lists(name, y)
 
     def learn(self, targets: list[Array], weights: Weights | None = None) -> TagCodec:
-        classes = find_classes("y", [label for labels in targets for label in labels.tolist()])
+        return self._knowing(find_classes("y", _flat(targets)), targets, weights)
+
+    def learn_again(self, targets: list[Array], weights: Weights | None, extend: bool) -> TagCodec:
+        classes = extend_classes("y", self.tags.classes, _flat(targets), extend=extend)
+        return self._knowing(classes, targets, weights)
+
+    def axes(self) -> Axes:
+        """Return those of the output layer, of a CRF, and of labels that are fed back."""
+        classes = self.tags.classes.tolist()
+        return {
+            **axes_of_rows("output", classes),
+            "crf.start": {0: classes},
+            "crf.transitions": {0: classes, 1: classes},
+            "crf.end": {0: classes},
+            "label_embedding.weight": {0: [*classes, None]},
+        }
+
+    def _knowing(self, classes: Array, targets: list[Array], weights: Weights | None) -> TagCodec:
+        """Return the codec of these classes, among which are those of the targets."""
         if self.scheme and classes.dtype.kind != "U":
             raise TypeError(f"y: expected BIO labels, got {shown(classes.tolist()[0])}")
         try:
@@ -184,6 +204,10 @@ class TagCodec(StepCodec):
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> TagCodec:
         found = restore_classes(learned["classes"], learned["class_weights"], self.dtype)
         return replace(self, tags=self._tag_set(found[0]), class_weights=found[1])
+
+
+def _flat(sequences: list[Array]) -> list[Any]:
+    return [label for labels in sequences for label in labels.tolist()]
 
 
 def compare_tags(

@@ -25,10 +25,12 @@ from rnnfast.models.parts.examples import (
     pick,
     scoring_batches,
 )
+from rnnfast.models.parts.extension import require_extendable
 from rnnfast.models.parts.hyperparameters import TokenOptions
 from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork
 from rnnfast.models.parts.sequences import as_item, as_list, read_sequences
+from rnnfast.models.parts.warm_start import Axes, axes_of_rows
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.module import Array
@@ -95,6 +97,15 @@ class SymbolCodec(TextCodec):
     def learn(self, targets: list[list[str]], weights: Weights | None = None) -> SymbolCodec:
         """Return this: all is known."""
         return self
+
+    def survey_again(self, targets: list[list[str]], extend: bool) -> SymbolCodec:
+        said = {symbol for tokens in targets for symbol in tokens}
+        new = sorted(said.difference(self.symbols))
+        require_extendable("y", new, "symbols", extend)
+        return replace(self, symbols=tuple(sorted([*self.symbols, *new])))
+
+    def axes(self) -> Axes:
+        return axes_of_rows("output", [*self.symbols, None])
 
     def encode(self, name: str, targets: list[list[str]], x: list[Array]) -> list[Ints]:
         """Return the numbers of symbols; ValueError if they do not fit their encoded sequence."""
@@ -187,6 +198,18 @@ class TokenCodec(TextCodec):
         learned = self.tokens.learn("y", [*targets], eos="<EOS>")
         assert isinstance(learned, TokenInputs)
         return replace(self, inputs=learned, max_length=2 * max(map(len, targets)))
+
+    def learn_again(
+        self, targets: list[list[str]], weights: Weights | None, extend: bool
+    ) -> TokenCodec:
+        assert self.tokens is not None and self.inputs is not None
+        limits = {"max_size": self.tokens.max_vocabulary_size, "min_count": self.tokens.min_count}
+        inputs = self.inputs.extended("y", [*targets], number_of_ids=0, extend=extend, **limits)
+        longest = max(self.max_length, 2 * max(map(len, targets)))
+        return replace(self, inputs=inputs, max_length=longest)
+
+    def axes(self) -> Axes:
+        return axes_of_rows("output", self.vocabulary.tokens)
 
     @property
     def vocabulary(self) -> Vocabulary:

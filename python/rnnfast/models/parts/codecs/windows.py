@@ -194,6 +194,14 @@ class WindowCodec(NumberCodec):
         )
         return codec, *codec._examples(series)
 
+    def begin_again(
+        self, read: Read, X: Any, y: None, held_out: bool, extend: bool
+    ) -> tuple[WindowCodec, Sequences, Array]:
+        """Take another series of the same channels, whose end is then the one that is known."""
+        series = self.series("X", X, self.windows.reach + self.windows.horizon + held_out)
+        codec = replace(self, tail=series[-self.windows.reach :].copy())
+        return codec, *codec._examples(series)
+
     def read_valid(self, read: Read, valid: Any) -> tuple[Sequences, Array]:
         return self._examples(
             self.series("valid", valid, self.windows.reach + self.windows.horizon)
