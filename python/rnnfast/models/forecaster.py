@@ -20,6 +20,7 @@ from rnnfast.models.parts.contract import Facts
 from rnnfast.models.parts.heads import NumberHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.nn.module import Array
+from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback
 
 Self = TypeVar("Self", bound="Forecaster")
@@ -108,6 +109,7 @@ class Forecaster(Estimator):
         epochs: int | None = None,
         verbose: int | None = None,
         callbacks: Sequence[Callback] = (),
+        comm: Any = None,
     ) -> Self:
         """Learn from a series.
 
@@ -122,7 +124,7 @@ class Forecaster(Estimator):
         valid : array_like, optional
             Another series to measure on after each epoch; to measure on what follows ``X``, begin
             it with the last steps of ``X`` that a forecast reads.
-        checkpoint, resume, epochs, verbose, callbacks
+        checkpoint, resume, epochs, verbose, callbacks, comm
             As every supervised model's `fit` takes them; see
             `rnnfast.models.estimator.Estimator`.
 
@@ -142,19 +144,23 @@ class Forecaster(Estimator):
         OSError
             If a checkpoint cannot be read or written.
         """
-        if y is not None:
-            raise TypeError(f"y: expected None, a series foretells itself, got {type(y).__name__}")
-        return super().fit(
-            X,
-            y,
-            sample_weight=sample_weight,
-            valid=valid,
-            checkpoint=checkpoint,
-            resume=resume,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-        )
+        with joined(comm):
+            if y is not None:
+                raise TypeError(
+                    f"y: expected None, a series foretells itself, got {type(y).__name__}"
+                )
+            return super().fit(
+                X,
+                y,
+                sample_weight=sample_weight,
+                valid=valid,
+                checkpoint=checkpoint,
+                resume=resume,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                comm=comm,
+            )
 
     def predict(self, steps: int | None = None, *, after: npt.ArrayLike | None = None) -> Floats:
         """Foretell the next steps.

@@ -27,6 +27,7 @@ from rnnfast.models.parts.tokens import check_vocabulary, saved_tokenizer, token
 from rnnfast.nn.module import Array
 from rnnfast.text.subwords import SubwordTokenizer
 from rnnfast.text.vocabulary import Vocabulary
+from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter
 
 
@@ -140,6 +141,7 @@ class LanguageModel(LanguageAnswers):
         resume: bool = False,
         verbose: int | None = None,
         callbacks: Sequence[Callback] = (),
+        comm: Any = None,
     ) -> LanguageModel:
         """Learn from a corpus.
 
@@ -176,6 +178,9 @@ class LanguageModel(LanguageAnswers):
         callbacks : sequence of callable
             Called with a `rnnfast.training.Progress` after each step and each epoch;
             ``progress.model`` is the model in training.
+        comm : mpi4py.MPI.Intracomm, optional
+            The processes that train it together, each of which is given the same corpus; see
+            :doc:`/distributed`.
 
         Returns
         -------
@@ -193,11 +198,35 @@ class LanguageModel(LanguageAnswers):
         OSError
             If a checkpoint cannot be read or written.
         """
+        with joined(comm):
+            return self._fit(
+                text,
+                valid,
+                (condition, valid_condition),
+                epochs=epochs,
+                checkpoint=checkpoint,
+                resume=resume,
+                verbose=verbose,
+                callbacks=callbacks,
+            )
+
+    def _fit(
+        self,
+        text: Any,
+        valid: Any,
+        conditions: tuple[Any, Any],
+        *,
+        epochs: int | None,
+        checkpoint: str | os.PathLike[str] | None,
+        resume: bool,
+        verbose: int | None,
+        callbacks: Sequence[Callback],
+    ) -> LanguageModel:
         fresh = self._copy_to_train()
         epochs, verbose = fresh._how_long(epochs, verbose)
         reader = CorpusReader(fresh._options(TokenOptions).splitter(), fresh.lines)
         options = fresh._options(CorpusOptions)
-        corpus = prepare_corpus(options, reader, text, valid, (condition, valid_condition))
+        corpus = prepare_corpus(options, reader, text, valid, conditions)
         rng = fresh._make_generator()
         network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
         fresh.vocabulary_, fresh.tokenizer_ = corpus.vocabulary, reader.tokenizer
@@ -225,6 +254,7 @@ class LanguageModel(LanguageAnswers):
             callbacks=callbacks,
             reporter=reporter,
             notes=corpus.notes,
+            split=training.split,
         )
         return self
 

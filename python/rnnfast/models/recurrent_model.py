@@ -21,6 +21,7 @@ from rnnfast.text.conversion import as_tokenizer
 from rnnfast.text.tokenizers import tokenizer_from_dict
 from rnnfast.training.loop import TrainingLoop
 from rnnfast.training.progress import Progress
+from rnnfast.training.ranks import current_ranks
 
 Batch = TypeVar("Batch")
 Self = TypeVar("Self", bound="RecurrentModel")
@@ -234,7 +235,7 @@ class RecurrentModel(Model, base=True):
         how = trained._options(FittingOptions)
         optimizer = make_optimizer(how.optimizer, modules, how.learning_rate, how.optimizer_options)
         identity: dict[str, Any] = {}
-        if checkpoint is not None:
+        if checkpoint is not None or current_ranks().several:
             # Equal values are the same training, whatever type they have.
             identity = {
                 name: pack(untyped(unpack(value)))
