@@ -11,6 +11,8 @@ from rnnfast import _core
 from rnnfast._checks import check_int
 
 MOST_THREADS = 1024
+# Whether the user has said how many threads there are to be.
+_said = False
 
 
 def available_levels() -> list[str]:
@@ -60,7 +62,7 @@ def _start() -> None:
             raise ValueError(
                 f"RNNFAST_NUM_THREADS: expected 1 to {MOST_THREADS}, got {threads[:40]!r}"
             )
-        _core.set_num_threads(int(threads))
+        set_num_threads(int(threads))
 
 
 def _openmp_limit(value: str) -> int | None:
@@ -95,7 +97,15 @@ def set_num_threads(count: int) -> None:
     RuntimeError
         If it is more than 1 in a process that was forked inside a call of several threads.
     """
+    global _said
     _core.set_num_threads(check_int("count", count, 1, MOST_THREADS))
+    _said = True
+
+
+def set_default_threads(count: int) -> None:
+    """Do what `set_num_threads` does, unless the user has said a number."""
+    if not _said:
+        _core.set_num_threads(count)
 
 
 def get_num_threads() -> int:

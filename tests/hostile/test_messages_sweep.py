@@ -155,6 +155,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
 SKIPPED: set[Any] = {
     training.Callback,
     training.Progress,
+    training.RankFailed,
     training.tensorboard,
     generation.Decoder,
     generation.beam_search,
@@ -458,7 +459,7 @@ def hyperparameters() -> Iterator[tuple[str, Callable[[Any], Any]]]:
             yield f"{kind}({name})", fit
 
 
-FUNCTIONS = ("step", "batches", "validate", "valid", "finish")
+FUNCTIONS = ("step", "batches", "validate", "valid", "finish", "split")
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 ALLOWED = (TypeError, ValueError, FloatingPointError, OSError)
 

@@ -18,6 +18,7 @@ from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast._dispatch import MOST_THREADS
 from rnnfast.cli.console import BrokenOutput, OutputError, Terminated, flush, note, say
 from rnnfast.cli.options import choice, file, in_options, integer, real
+from rnnfast.cli.processes import by_all_processes, communicator
 from rnnfast.cli.results import AsJson, Quiet, say_json
 from rnnfast.cli.starting import begin_with
 from rnnfast.cli.texts import TextSource, source_of, text_file
@@ -29,6 +30,7 @@ from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.text.conversion import read_tokenizer
 from rnnfast.training.messages import describe_training, kept_record
 from rnnfast.training.progress import Progress, naming
+from rnnfast.training.ranks import current_ranks
 from rnnfast.training.signals import InterruptFlag
 
 # Samples shown during a training and at its end.
@@ -36,6 +38,7 @@ _SAMPLES = 5
 _SAMPLE_LENGTH = 200
 
 
+@by_all_processes
 def train(
     context: typer.Context,
     corpus: Annotated[
@@ -120,6 +123,14 @@ def train(
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model, or a training that has not ended.")
     ] = False,
+    mpi: Annotated[
+        bool | None,
+        typer.Option(
+            "--mpi/--no-mpi",
+            help="Train with all processes that a launcher has started; as mpiexec says, if not "
+            "given.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -135,7 +146,14 @@ def train(
         files["--from"] = start
     if corpus is not None and corpus == valid and corpus.path is None:
         raise typer.BadParameter("expected standard input for CORPUS or --valid, got it for both")
-    require_free(out, checkpoint, files, resume, force)
+    for name, source in texts.items():
+        if source is not None and source.path is None and current_ranks().several:
+            raise typer.BadParameter(
+                f"expected a file for {name}, which each process reads, got standard input"
+            )
+    leads = current_ranks().leads
+    if leads:
+        require_free(out, checkpoint, files, resume, force)
     if threads is not None:
         rf.set_num_threads(threads)
     text = load_dinosaurs() if corpus is None else _read(corpus)
@@ -160,7 +178,7 @@ def train(
     began, before = time.perf_counter(), getattr(lm, "network_", None)
     terminated: Terminated | None = None
     try:
-        with _telling(quiet), set_aside(checkpoint, force and not resume):
+        with _telling(quiet), set_aside(checkpoint, leads and force and not resume):
             lm.fit(
                 text,
                 held_out,
@@ -172,22 +190,27 @@ def train(
                 resume=resume,
                 verbose=0 if quiet else 1,
                 callbacks=[] if quiet or sample_every == 0 else [_sampler(sample_every)],
+                comm=communicator(mpi),
             )
     except Terminated as error:
         terminated = error
         if getattr(lm, "network_", None) is before:  # before the first step
             raise
     with InterruptFlag():
-        _save(lm, out, checkpoint, keep_checkpoint)
+        if leads:
+            _save(lm, out, checkpoint, keep_checkpoint)
         try:
             name = "names of dinosaurs" if corpus is None else str(corpus)
-            if as_json:
+            if not leads:
+                pass
+            elif as_json:
                 _report(lm, name, out, time.perf_counter() - began)
             elif not quiet:  # the model is the result
                 _summarise(lm, name, out, time.perf_counter() - began)
-            if terminated is None and lm.stopped_ == "interrupt" and not quiet:
+            if leads and terminated is None and lm.stopped_ == "interrupt" and not quiet:
                 tell = note if as_json else say
-                tell("stopped by Ctrl-C; the same command with --resume goes on")
+                by = "a signal" if current_ranks().several else "Ctrl-C"
+                tell(f"stopped by {by}; the same command with --resume goes on")
             flush()
         except BrokenOutput:
             pass

@@ -37,7 +37,9 @@ from rnnfast.nn.compose import chain
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.module import Array
 from rnnfast.nn.pooling import Pooling, pooled_size
+from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter
+from rnnfast.training.ranks import Shard, place
 
 Self = TypeVar("Self", bound="Estimator")
 
@@ -148,6 +150,7 @@ class Estimator(RecurrentModel, Featured, base=True):
         epochs: int | None = None,
         verbose: int | None = None,
         callbacks: Sequence[Callback] = (),
+        comm: Any = None,
     ) -> Self:
         """Learn from examples.
 
@@ -205,6 +208,9 @@ class Estimator(RecurrentModel, Featured, base=True):
         callbacks : sequence of callable
             Called with a `rnnfast.training.Progress` after each step and each epoch;
             ``progress.model`` is the model in training.
+        comm : mpi4py.MPI.Intracomm, optional
+            The processes that train it together, each of which is given the same examples; see
+            :doc:`/distributed`.
 
         Returns
         -------
@@ -223,6 +229,38 @@ class Estimator(RecurrentModel, Featured, base=True):
         OSError
             If a checkpoint cannot be read or written.
         """
+        with joined(comm):
+            return self._fit(
+                X,
+                y,
+                sample_weight=sample_weight,
+                valid=valid,
+                warm_start=warm_start,
+                extend=extend,
+                freeze=freeze,
+                checkpoint=checkpoint,
+                resume=resume,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+            )
+
+    def _fit(
+        self: Self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any,
+        valid: Any,
+        warm_start: bool | None,
+        extend: bool,
+        freeze: str | Sequence[str] | None,
+        checkpoint: str | os.PathLike[str] | None,
+        resume: bool,
+        epochs: int | None,
+        verbose: int | None,
+        callbacks: Sequence[Callback],
+    ) -> Self:
         fresh = self._copy_to_train()
         kept = fresh._kept(warm_start, extend)
         epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
@@ -235,6 +273,11 @@ class Estimator(RecurrentModel, Featured, base=True):
         lengths = lengths_of(train.x)
         total_steps = epochs * -(-len(lengths) // fresh.batch_size)
         monitor, maximize = codec.choice()
+
+        def split(batch: Any, rank: int, size: int) -> Shard:
+            rows, here, empty = place(len(batch.lengths), rank, size, batch, lengths=batch.lengths)
+            return Shard(codec.split(batch, rows), here, empty)
+
         self._train(
             fresh,
             rng,
@@ -254,6 +297,7 @@ class Estimator(RecurrentModel, Featured, base=True):
             freeze=freeze,
             callbacks=callbacks,
             reporter=reporter,
+            split=split,
         )
         return self
 

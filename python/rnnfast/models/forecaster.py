@@ -21,6 +21,7 @@ from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import NumberHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.nn.module import Array
+from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback
 
 Self = TypeVar("Self", bound="Forecaster")
@@ -112,6 +113,7 @@ class Forecaster(Estimator):
         epochs: int | None = None,
         verbose: int | None = None,
         callbacks: Sequence[Callback] = (),
+        comm: Any = None,
     ) -> Self:
         """Learn from a series.
 
@@ -126,7 +128,7 @@ class Forecaster(Estimator):
         valid : array_like, optional
             Another series to measure on after each epoch; to measure on what follows ``X``, begin
             it with the last steps of ``X`` that a forecast reads.
-        warm_start, extend, freeze, checkpoint, resume, epochs, verbose, callbacks
+        warm_start, extend, freeze, checkpoint, resume, epochs, verbose, callbacks, comm
             As every supervised model's `fit` takes them; see
             `rnnfast.models.estimator.Estimator`.
 
@@ -146,22 +148,26 @@ class Forecaster(Estimator):
         OSError
             If a checkpoint cannot be read or written.
         """
-        if y is not None:
-            raise TypeError(f"y: expected None, a series foretells itself, got {type(y).__name__}")
-        return super().fit(
-            X,
-            y,
-            sample_weight=sample_weight,
-            valid=valid,
-            warm_start=warm_start,
-            extend=extend,
-            freeze=freeze,
-            checkpoint=checkpoint,
-            resume=resume,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-        )
+        with joined(comm):
+            if y is not None:
+                raise TypeError(
+                    f"y: expected None, a series foretells itself, got {type(y).__name__}"
+                )
+            return super().fit(
+                X,
+                y,
+                sample_weight=sample_weight,
+                valid=valid,
+                warm_start=warm_start,
+                extend=extend,
+                freeze=freeze,
+                checkpoint=checkpoint,
+                resume=resume,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                comm=comm,
+            )
 
     def predict(self, steps: int | None = None, *, after: npt.ArrayLike | None = None) -> Floats:
         """Foretell the next steps.

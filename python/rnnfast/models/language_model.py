@@ -29,6 +29,7 @@ from rnnfast.models.parts.warm_start import Axes, axes_of_ids, axes_of_rows
 from rnnfast.nn.module import Array
 from rnnfast.text.subwords import SubwordTokenizer
 from rnnfast.text.vocabulary import Vocabulary
+from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter
 
 
@@ -145,6 +146,7 @@ class LanguageModel(LanguageAnswers):
         resume: bool = False,
         verbose: int | None = None,
         callbacks: Sequence[Callback] = (),
+        comm: Any = None,
     ) -> LanguageModel:
         """Learn from a corpus.
 
@@ -198,6 +200,9 @@ class LanguageModel(LanguageAnswers):
         callbacks : sequence of callable
             Called with a `rnnfast.training.Progress` after each step and each epoch;
             ``progress.model`` is the model in training.
+        comm : mpi4py.MPI.Intracomm, optional
+            The processes that train it together, each of which is given the same corpus; see
+            :doc:`/distributed`.
 
         Returns
         -------
@@ -215,6 +220,36 @@ class LanguageModel(LanguageAnswers):
         OSError
             If a checkpoint cannot be read or written.
         """
+        with joined(comm):
+            return self._fit(
+                text,
+                valid,
+                (condition, valid_condition),
+                warm_start=warm_start,
+                extend=extend,
+                freeze=freeze,
+                epochs=epochs,
+                checkpoint=checkpoint,
+                resume=resume,
+                verbose=verbose,
+                callbacks=callbacks,
+            )
+
+    def _fit(
+        self,
+        text: Any,
+        valid: Any,
+        conditions: tuple[Any, Any],
+        *,
+        warm_start: bool | None,
+        extend: bool,
+        freeze: str | Sequence[str] | None,
+        epochs: int | None,
+        checkpoint: str | os.PathLike[str] | None,
+        resume: bool,
+        verbose: int | None,
+        callbacks: Sequence[Callback],
+    ) -> LanguageModel:
         fresh = self._copy_to_train()
         kept = fresh._kept(warm_start, extend)
         epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
@@ -223,7 +258,6 @@ class LanguageModel(LanguageAnswers):
             known, splitter = Known(fresh.vocabulary_, fresh.condition_, extend), fresh.tokenizer_
         reader = CorpusReader(splitter, fresh.lines)
         options = fresh._options(CorpusOptions)
-        conditions = condition, valid_condition
         corpus = prepare_corpus(options, reader, text, valid, conditions, known)
         rng = fresh._make_generator()
         network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
@@ -254,6 +288,7 @@ class LanguageModel(LanguageAnswers):
             callbacks=callbacks,
             reporter=reporter,
             notes=corpus.notes,
+            split=training.split,
         )
         return self
 

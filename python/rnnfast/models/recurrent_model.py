@@ -24,6 +24,7 @@ from rnnfast.text.tokenizers import tokenizer_from_dict
 from rnnfast.training.loop import TrainingLoop
 from rnnfast.training.messages import describe_training
 from rnnfast.training.progress import Progress, Reporter
+from rnnfast.training.ranks import current_ranks
 
 Batch = TypeVar("Batch")
 Self = TypeVar("Self", bound="RecurrentModel")
@@ -289,7 +290,7 @@ class RecurrentModel(Model, base=True):
             how.optimizer, frozen.trainable, how.learning_rate, how.optimizer_options
         )
         identity: dict[str, Any] = {}
-        if checkpoint is not None:
+        if checkpoint is not None or current_ranks().several:
             # Equal values are the same training, whatever type they have.
             identity = {
                 name: pack(untyped(unpack(value)))

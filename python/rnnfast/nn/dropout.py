@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnnfast import _core
 from rnnfast._checks import check_finite, check_probability, make_generator
 from rnnfast._checks.arrays import require_array, require_float, require_ndarray
 from rnnfast.nn._describe import describe
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.placement import drop, rows_of
 
 
 class RandomDrop(Module):
@@ -75,8 +75,8 @@ class Dropout(RandomDrop):
         def backprop(dy: Array) -> Array:
             dy = require_array("dy", dy, dtype, shape)
             check_finite("dy", dy)
-            return _core.dropout(dy, self.p, seed)
+            return drop(dy, self.p, seed, rows)
 
         check_finite("x", x)
-        shape, dtype = x.shape, x.dtype
-        return _core.dropout(x, self.p, seed), backprop
+        shape, dtype, rows = x.shape, x.dtype, rows_of(x.shape)
+        return drop(x, self.p, seed, rows), backprop

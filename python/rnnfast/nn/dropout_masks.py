@@ -13,6 +13,7 @@ from rnnfast._checks.arrays import require_array, require_float
 from rnnfast._checks.messages import shown
 from rnnfast.nn.dropout import Dropout, RandomDrop
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.placement import placement, random_of_rows
 
 
 class VariationalDropout(Dropout):
@@ -69,7 +70,10 @@ class VariationalDropout(Dropout):
             return x, lambda dy: dy
         shape = list(x.shape)
         shape[self.time_axis] = 1
-        return _multiplied(x, _mask(self._rng, shape, self.p, x.dtype))
+        here = placement()
+        axis = None if here is None else 0 if here.rows is not None else here.axis(x.shape)
+        axis = None if axis == self.time_axis % x.ndim else axis
+        return _multiplied(x, _mask(self._rng, shape, self.p, x.dtype, axis))
 
 
 class EmbeddingDropout(RandomDrop):
@@ -117,9 +121,10 @@ class EmbeddingDropout(RandomDrop):
             raise ValueError(f"indices: expected shape {x.shape[:-1]}, got {ids.shape}")
         if self.p == 0.0 or not self.training:
             return x, lambda dy: dy
-        tokens, place = np.unique(ids, return_inverse=True)
+        here = placement()
+        tokens = np.unique(ids) if here is None else here.tokens(ids)
         factors = _mask(self._rng, [len(tokens)], self.p, x.dtype)
-        return _multiplied(x, factors[place.reshape(ids.shape)][..., np.newaxis])
+        return _multiplied(x, factors[np.searchsorted(tokens, ids)][..., np.newaxis])
 
 
 class WeightDrop(RandomDrop):
@@ -220,9 +225,11 @@ class WeightDrop(RandomDrop):
         return _mask(self._rng, weight.shape, self.p, weight.dtype)
 
 
-def _mask(rng: np.random.Generator, shape: Any, p: float, dtype: np.dtype[Any]) -> Array:
-    """Draw factors: 0 with probability ``p``, else ``1 / (1 - p)``."""
-    kept = rng.random(shape) >= p
+def _mask(
+    rng: np.random.Generator, shape: Any, p: float, dtype: np.dtype[Any], axis: int | None = None
+) -> Array:
+    """Draw factors: 0 with probability ``p``, else ``1 / (1 - p)``; ``axis`` is that of rows."""
+    kept = random_of_rows(rng, tuple(shape), axis) >= p
     factors: Array = kept.astype(dtype) * dtype.type(1 / (1 - p) if p < 1 else 0)
     return factors
 

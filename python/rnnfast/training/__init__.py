@@ -4,6 +4,7 @@ import warnings
 
 from rnnfast.training.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.training.distributed import RankFailed
 from rnnfast.training.event_files import tensorboard
 from rnnfast.training.loop import TrainingLoop
 from rnnfast.training.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
@@ -31,6 +32,7 @@ __all__ = [
     "Optimizer",
     "Progress",
     "RMSprop",
+    "RankFailed",
     "ReduceOnPlateau",
     "StepLR",
     "TrainingLoop",

@@ -24,9 +24,11 @@ from rnnfast.training.batch_numbers import BatchError
 from rnnfast.training.checkpointer import Checkpointer, TrainingState
 from rnnfast.training.checkpoints import Position, Record, require_replaceable
 from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.training.gradients import fingerprint
 from rnnfast.training.messages import describe_absurdity, describe_divergence, describe_end
 from rnnfast.training.optimizers import Optimizer
 from rnnfast.training.progress import Callback, Progress, Reporter
+from rnnfast.training.ranks import Outcome, Split, current_ranks, measuring_with
 from rnnfast.training.schedules import ReduceOnPlateau, Schedule
 from rnnfast.training.signals import InterruptFlag
 
@@ -101,6 +103,9 @@ class TrainingLoop(Generic[Batch]):
     finish : callable, optional
         Called once training has ended without an error and the layers have the weights that they
         are to have; signals wait until it has returned.
+    split : callable, optional
+        Takes a batch, a rank and how many ranks there are, and returns a
+        `rnnfast.training.ranks.Shard`. Where several processes train together.
 
     Attributes
     ----------
@@ -130,9 +135,14 @@ class TrainingLoop(Generic[Batch]):
     model: Any = None
     baseline: float | None = None
     finish: Callable[[], object] | None = None
+    split: Split | None = None
 
     def __post_init__(self) -> None:
         self._check_types()
+        self._ranks = current_ranks()
+        self._keeps = self.checkpoint is not None
+        if not self._ranks.leads:  # the first one writes, and calls those who look on
+            self.checkpoint, self.callbacks = None, ()
         if self.checkpoint is not None:
             require_writable("checkpoint", self.checkpoint)
         if self.validate is None and isinstance(self.schedule, ReduceOnPlateau):
@@ -147,6 +157,10 @@ class TrainingLoop(Generic[Batch]):
         self._state = self._state_at(Position(), {})
         # Finite weights to fall back to where there are no best ones.
         self._good: dict[str, Array] = {}
+        # What a step has changed before it is made: the generator's state, and states.
+        self._before: tuple[Any, dict[str, Array]] | None = None
+        self._whole = True  # whether no step is half made
+        self._by = ""  # the signal that has interrupted it
 
     def _state_at(self, at: Position, best: dict[str, Array]) -> TrainingState:
         parts = self.modules, self.optimizer, self.rng, self.schedule, self.average, self.carry
@@ -173,9 +187,9 @@ class TrainingLoop(Generic[Batch]):
         for name, module in self.modules.items():
             if not isinstance(name, str) or not isinstance(module, Module):
                 raise TypeError(f"modules: expected layers by name, got {type(module).__name__}")
-        for name in ("step", "batches", "validate", "finish"):
+        for name in ("step", "batches", "validate", "finish", "split"):
             value = getattr(self, name)
-            optional = name in ("validate", "finish")
+            optional = name in ("validate", "finish", "split")
             if not callable(value) and not (optional and value is None):
                 raise TypeError(f"{name}: expected a function, got {type(value).__name__}")
         check_bool("maximize", self.maximize)
@@ -235,35 +249,92 @@ class TrainingLoop(Generic[Batch]):
             self.average.restore()
         self._state = self._state_at(self._state.at, self._state.best)
         self._file = Checkpointer(self.checkpoint, self._state, self.identity, self.reporter)
-        if resume:
+        self._require_alike(epochs, resume)
+        if resume and self._ranks.leads:
             self._file.resume()
+        elif self.checkpoint is not None:
+            require_replaceable("checkpoint", self.checkpoint)
+        if self._ranks.several:
+            self._ranks.share_state(self._state)
+        if resume:
             self.reporter.report(
                 f"resumed after {counted(self.steps, 'step')} and {self._at.epoch} of "
                 f"{counted(epochs, 'epoch')}, with a learning rate of {self.optimizer.lr:g}"
             )
-        elif self.checkpoint is not None:
-            require_replaceable("checkpoint", self.checkpoint)
         # A training that had run out of patience may be resumed with that much, or with more.
         self.stopped = "patience" if self._out_of_patience() else ""
         self._at.ended = False  # there may be more epochs now
         self._good = {} if self._state.best else collect_arrays(self.modules)
         self._began = time.perf_counter()
-        with InterruptFlag() as interrupt:
+        with InterruptFlag(self._ranks.several) as interrupt:
             self._file.claim()
             try:
                 while self._at.epoch < epochs and not self.stopped:
                     self._run_epoch(epochs, interrupt)
                 self.stopped = self.stopped or "finished"
-            except BaseException:
+            except BaseException as error:
                 self.stopped = "error"
+                known = self._ranks.told(error)
+                if self._ranks.several:
+                    self._save_what_is_whole()
                 self._file.give_up()
-                raise
+                if known is error:
+                    raise
+                raise known from None
             finally:
                 self.reporter.close()
                 self._put_back()
             if self.finish is not None:
                 self.finish()
-            self._tell_end(epochs, interrupt.by)
+            self._tell_end(epochs)
+
+    def _require_alike(self, epochs: int, resume: bool) -> None:
+        """Raise ValueError unless all ranks have the same training before them."""
+        if not self._ranks.several:
+            return
+        if self.split is None:
+            raise ValueError("split: expected a function where several ranks train, got None")
+        layers = {
+            f"{prefix}.{name}": f"{parameter.shape} {parameter.dtype}"
+            for prefix, module in self.modules.items()
+            for name, parameter in module.parameters().items()
+        }
+        facts = {
+            **self.identity,
+            "layers": layers,
+            "number of epochs": epochs,
+            "resume": resume,
+            "presence of a checkpoint": self._keeps,
+            "state of the optimizer": f"{self.optimizer!r}",
+            "bounds of gradients": [self.max_norm, self.max_value],
+            "patience": self.patience,
+        }
+        self._ranks.require_alike(facts)
+        self._ranks.split = self.split
+
+    def _save_what_is_whole(self) -> None:
+        """Write what was learned until another rank, or this one, has failed."""
+        self._undo()
+        if not self._keeps or not self._at.step or self._at.ended:
+            return
+        with self._ranks.whole(self.carry):
+            if self._whole and _are_finite(collect_arrays(self.modules)):
+                self._file.write()
+
+    def _undo(self) -> None:
+        """Put back what a step that is not made has changed."""
+        if self._before is not None:
+            self.rng.bit_generator.state = self._before[0]
+            self.carry.clear()
+            self.carry.update(self._before[1])
+            self._before = None
+
+    def _save(self) -> None:
+        """Write a checkpoint within an epoch."""
+        self._require_finite(collect_arrays(self.modules))
+        if self._keeps:
+            with self._ranks.whole(self.carry):
+                self._file.write()
 
     def _put_back(self) -> None:
         """Give the layers the weights that they are to have after training."""
@@ -284,49 +355,74 @@ class TrainingLoop(Generic[Batch]):
         batches = self.batches(np.random.default_rng(at.batch_seed))
         length = len(batches) if isinstance(batches, Sized) else None
         self.reporter.start_epoch(at.epoch, epochs, at.batch, length)
+        called_off, save, stop = False, False, ""
+
+        def wish() -> str:
+            return "callback" if called_off else interrupt.by
+
         for batch in islice(batches, at.batch, None):
-            count = self._make_step(batch)
+            outcome = self._make_step(batch, wish, save)
+            if outcome.stop:
+                stop = outcome.stop
+                break
             at.seconds = time.perf_counter() - began
-            self.reporter.update(at.loss, count)
-            if self._call_back(at.epoch + 1, epochs, epoch_ended=False):
-                self.stopped = "callback"
-            elif interrupt.by:
-                self.stopped = "interrupt"
-            if self.stopped or self._file.is_due(_CHECKPOINT_WITHIN, self._began):
-                self._require_finite(collect_arrays(self.modules))
-                self._file.write()
-            if self.stopped:
-                return
+            self.reporter.update(at.loss, outcome.terms)
+            called_off = self._call_back(at.epoch + 1, epochs, epoch_ended=False)
+            stop = "" if self._ranks.several else wish()
+            save = self._keeps and self._file.is_due(_CHECKPOINT_WITHIN, self._began)
+            if outcome.save or (save and not self._ranks.several and not stop):
+                self._save()
+            if stop:
+                break
+        if self._stop(self._ranks.agree(stop or wish())):
+            self._save()
+            return
         if at.count == 0:
             raise ValueError("batches: expected something to predict, got nothing in an epoch")
         self._end_epoch(began)
         at.epoch, at.batch = at.epoch + 1, 0
-        if self._call_back(at.epoch, epochs, epoch_ended=True):
-            self.stopped = "callback"
-        elif interrupt.by and at.epoch < epochs:
-            self.stopped = "interrupt"
-        elif self._out_of_patience():
+        called_off = self._call_back(at.epoch, epochs, epoch_ended=True)
+        if self._ranks.several:  # callbacks of the first one may have changed something
+            facts = {"weights": fingerprint(self.modules), "learning rate": self.optimizer.lr}
+            self._ranks.require_alike({f"{k} after epoch {at.epoch}": v for k, v in facts.items()})
+        stop = wish() if called_off or at.epoch < epochs else ""
+        if not self._stop(self._ranks.agree(stop)) and self._out_of_patience():
             self.stopped = "patience"
         ends = self.stopped or at.epoch == epochs
         at.ended = at.epoch >= epochs or self.stopped == "patience"
         if ends or self._file.is_due(_CHECKPOINT_EVERY):
             self._file.write()
 
-    def _make_step(self, batch: Batch) -> int:
-        """Make one step; return how many terms its loss has."""
-        at = self._at
+    def _stop(self, wish: str) -> bool:
+        """Stop training for what one of the ranks wishes; return whether there is something."""
+        if wish:
+            self.stopped = "callback" if wish == "callback" else "interrupt"
+        if self.stopped == "interrupt":
+            self._by = wish
+        return bool(wish)
+
+    def _make_step(self, batch: Batch, stop: Callable[[], str], save: bool) -> Outcome:
+        """Make one step, unless one of the ranks wishes to stop before it."""
+        at, ranks = self._at, self._ranks
+        if ranks.several:
+            self._before = self.rng.bit_generator.state, dict(self.carry)
         for module in self.modules.values():
             module.zero_grad()
         with self._telling_divergence():
             try:
-                loss_sum, count = self.step(batch)
+                outcome = ranks.step(self.step, batch, self.modules, stop=stop, save=save)
             except BatchError as error:
                 where = f"epoch {at.epoch + 1}, batch {at.batch + 1}"
                 raise BatchError(f"{where}: {error}") from error.__cause__
+            if outcome.stop:
+                self._undo()
+                return outcome
+            loss_sum, count = outcome.loss, outcome.terms
             if not math.isfinite(loss_sum):
                 raise FloatingPointError(f"the loss is {loss_sum}")
             if count:
                 at.gradient_norm = max(at.gradient_norm, self._cut_gradients(count))
+        self._before, self._whole = None, False
         if count:
             self.optimizer.step()
             if self.average is not None:
@@ -337,7 +433,8 @@ class TrainingLoop(Generic[Batch]):
         at.step += 1
         at.loss_sum += float(loss_sum)
         at.count += int(count)
-        return int(count)
+        self._whole = True
+        return outcome
 
     def _cut_gradients(self, count: int) -> float:
         """Divide the gradients by ``count`` and cut them; return their norm before the cut."""
@@ -353,7 +450,7 @@ class TrainingLoop(Generic[Batch]):
             arrays = collect_arrays(self.modules)
             self._require_finite(arrays)
             with self._telling_divergence():
-                figures = dict(self.validate()) if self.validate is not None else {}
+                figures = self._figures()
         for name, value in figures.items():
             if not math.isfinite(value):
                 raise FloatingPointError(f"epoch {at.epoch + 1}: {name} is {value}")
@@ -386,6 +483,12 @@ class TrainingLoop(Generic[Batch]):
         )
         self.reporter.end_epoch(at.history[-1])
 
+    def _figures(self) -> dict[str, float]:
+        if self.validate is None:
+            return {}
+        with measuring_with(self._ranks):
+            return self._ranks.same(self.validate())
+
     def _out_of_patience(self) -> bool:
         return self.patience is not None and self._at.epoch - self.best_epoch >= self.patience
 
@@ -404,7 +507,7 @@ class TrainingLoop(Generic[Batch]):
         try:
             return any([_stops(callback(progress)) for callback in self.callbacks])
         except BaseException:
-            if _are_finite(collect_arrays(self.modules)):
+            if not self._ranks.several and _are_finite(collect_arrays(self.modules)):
                 self._file.write()  # what was learned up to here is whole
             raise
 
@@ -430,8 +533,10 @@ class TrainingLoop(Generic[Batch]):
         at = self._at
         return describe_divergence(self.modules, what, at.step + 1, at.epoch + 1, self.optimizer.lr)
 
-    def _tell_end(self, epochs: int, by: str) -> None:
-        message = describe_end(self._at, self.stopped, epochs, self.patience, self.monitor, by)
+    def _tell_end(self, epochs: int) -> None:
+        message = describe_end(
+            self._at, self.stopped, epochs, self.patience, self.monitor, self._by
+        )
         if self.stopped == "interrupt":
             self.reporter.tell(message)
         else:

@@ -16,6 +16,7 @@ from rnnfast._checks.adjustments import warn_caller
 from rnnfast.io.streams import ForgivingStream
 from rnnfast.metrics._texts import perplexity_of
 from rnnfast.training.checkpoints import Record
+from rnnfast.training.ranks import current_ranks
 
 # Seconds between two changes of the bar's text, and between two lines within one epoch.
 _BAR_EVERY = 0.2
@@ -83,7 +84,8 @@ class Reporter:
     """Shows training on a terminal as a bar, elsewhere as one line an epoch.
 
     The logger ``rnnfast.training`` gets all of it, whatever is shown: epochs and what is written as
-    INFO, what must not go unseen as WARNING, samples and the like not at all.
+    INFO, what must not go unseen as WARNING, samples and the like not at all. Of several processes
+    that train together only the first shows and logs anything.
 
     Parameters
     ----------
@@ -104,7 +106,8 @@ class Reporter:
         perplexity: bool = False,
         stream: TextIO | None = None,
     ) -> None:
-        self.verbose = verbose
+        self.leads = current_ranks().leads
+        self.verbose = verbose if self.leads else 0
         self.unit = unit
         self.perplexity = perplexity
         self.stream = ForgivingStream(stream if stream is not None else sys.stderr)
@@ -165,7 +168,7 @@ class Reporter:
             if name.startswith("valid_")
         )
         text = f"{self._title}: {self._numbers(record['loss'])}, {record['seconds']:.1f} s"
-        _log.info("%s", text)
+        self.log(text)
         if self._bar is not None:
             self._describe(record["loss"])
             self._bar.refresh()
@@ -179,7 +182,8 @@ class Reporter:
 
     def log(self, text: str) -> None:
         """Tell the log alone."""
-        _log.info("%s", text)
+        if self.leads:
+            _log.info("%s", text)
 
     def report(self, text: str) -> None:
         """Show and log what training itself has to say."""
@@ -188,6 +192,8 @@ class Reporter:
 
     def tell(self, text: str, category: type[RuntimeWarning] = RuntimeWarning) -> None:
         """Show and log what must not go unseen: with ``verbose=0`` as a RuntimeWarning."""
+        if not self.leads:
+            return
         text = _naming.get()(text)
         _log.warning("%s", text)
         if self.verbose == 0:

@@ -11,6 +11,9 @@ from typing import Any
 # terminal that is closed.
 _NAMES = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}
 _SIGNALS = {getattr(signal, name): by for name, by in _NAMES.items() if hasattr(signal, name)}
+# What asks several processes to end besides: mpiexec passes it on, which kills them after the
+# others, and batch systems can be told to send it before time is up.
+_OF_SEVERAL = {signal.SIGUSR1: "SIGUSR1"} if hasattr(signal, "SIGUSR1") else {}
 
 
 class InterruptFlag:
@@ -22,21 +25,28 @@ class InterruptFlag:
     Signals that are ignored, as those of a process under `nohup`, stay so. Outside the main thread,
     where Python handles no signals, nothing changes.
 
+    Parameters
+    ----------
+    several : bool
+        Whether SIGUSR1 does what Ctrl-C does too.
+
     Attributes
     ----------
     by : str
-        What asked for an end: ``"Ctrl-C"``, ``"SIGTERM"`` or ``"SIGHUP"``; empty: nothing yet.
+        What asked for an end: ``"Ctrl-C"``, ``"SIGTERM"``, ``"SIGHUP"`` or ``"SIGUSR1"``; empty:
+        nothing yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, several: bool = False) -> None:
         self.by = ""
+        self._signals = {**_SIGNALS, **(_OF_SEVERAL if several else {})}
         self._previous: dict[int, Any] = {}
         self._to_pass_on: int | None = None
         self._leaving = False
 
     def __enter__(self) -> InterruptFlag:
         if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
+            for number in self._signals:
                 previous = signal.getsignal(number)
                 # Not where it is ignored or not Python's to handle; nor a Ctrl-C that kills.
                 if callable(previous) or (
@@ -62,6 +72,8 @@ class InterruptFlag:
         if number == signal.SIGINT:
             if self.by and not self._leaving:
                 raise KeyboardInterrupt
-        elif self._to_pass_on is None:  # a terminal that is closed may say so twice
+        elif (
+            number not in _OF_SEVERAL and self._to_pass_on is None
+        ):  # a terminal that is closed may say so twice
             self._to_pass_on = number
-        self.by = self.by or _SIGNALS[signal.Signals(number)]
+        self.by = self.by or self._signals[signal.Signals(number)]

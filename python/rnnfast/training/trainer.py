@@ -17,12 +17,15 @@ from rnnfast.nn.module import Array, Module
 from rnnfast.training.averaging import WeightAverage
 from rnnfast.training.batch_numbers import BatchError, blaming_batch
 from rnnfast.training.checkpoints import Record
+from rnnfast.training.distributed import check_comm, joined
 from rnnfast.training.generators import GeneratorGroup, generators_of
 from rnnfast.training.loop import TrainingLoop
 from rnnfast.training.network_loss import Loss, LossOfNetwork, modules_of
 from rnnfast.training.optimizers import Optimizer
 from rnnfast.training.progress import Callback, Reporter
+from rnnfast.training.ranks import SOLO, measuring_ranks, measuring_with
 from rnnfast.training.schedules import ReduceOnPlateau, Schedule
+from rnnfast.training.splitting import BatchSplit
 
 Batches: TypeAlias = Iterable[Any] | Callable[[np.random.Generator], Iterable[Any]]
 Figures: TypeAlias = Callable[[], Mapping[str, float]]
@@ -61,6 +64,9 @@ class Trainer:
         Of what ``batches`` are given to shuffle with.
     verbose : int
         0 shows nothing; 1 a progress bar on a terminal, elsewhere one line an epoch; 2 lines.
+    comm : mpi4py.MPI.Intracomm, optional
+        The processes that train the network together, each of which is given the same batches; see
+        :doc:`/distributed`.
 
     Attributes
     ----------
@@ -106,6 +112,7 @@ class Trainer:
         carry_state: bool = False,
         seed: int | np.random.Generator | None = None,
         verbose: int = 1,
+        comm: Any = None,
     ) -> None:
         if not isinstance(net, Module):
             raise TypeError(f"net: expected a Module, got {not_a_module(net)}")
@@ -122,7 +129,7 @@ class Trainer:
         self.max_value = None if max_value is None else check_real("max_value", max_value, 0.0)
         self.carry_state = check_bool("carry_state", carry_state)
         self.verbose = check_int("verbose", verbose, 0)
-        self._rng = make_generator("seed", seed)
+        self._rng, self._comm = make_generator("seed", seed), check_comm(comm)
         self._of_loss = None if loss is None else LossOfNetwork(net, loss)
         if loss is None:
             if not callable(getattr(net, "add_gradients", None)):
@@ -198,6 +205,22 @@ class Trainer:
         OSError
             If the checkpoint cannot be read or written.
         """
+        with joined(self._comm):
+            return self._fit(
+                batches,
+                epochs,
+                resume,
+                valid=valid,
+                monitor=monitor,
+                maximize=maximize,
+                patience=patience,
+                checkpoint=checkpoint,
+                callbacks=callbacks,
+            )
+
+    def _fit(
+        self, batches: Batches, epochs: int, resume: bool, *, valid: Any, **options: Any
+    ) -> Trainer:
         carry: dict[str, Array] = {}
         loop = TrainingLoop(
             lambda batch: self._step(batch, carry),
@@ -210,15 +233,12 @@ class Trainer:
             max_value=self.max_value,
             validate=self._validation(valid),
             average=self.average,
-            monitor=monitor,
-            maximize=maximize,
-            patience=patience,
             carry=carry,
-            checkpoint=checkpoint,
             identity={"optimizer": type(self.optimizer).__name__, "net": type(self.net).__name__},
             reporter=Reporter(self.verbose, unit="term"),
-            callbacks=callbacks,
             model=self.net,
+            split=BatchSplit(self.net),
+            **options,
         )
         try:
             loop.run(epochs, resume)
@@ -237,8 +257,11 @@ class Trainer:
         ValueError
             If there is nothing to predict.
         """
-        total, count, state = 0.0, 0, States()
+        total, count, state = 0.0, 0.0, States()
+        ranks = SOLO if self.carry_state else measuring_ranks()
         for number, batch in enumerate(_iterator("batches", batches)):
+            if not ranks.turns(number):
+                continue
             try:
                 with self._blaming(batch) as losses:
                     loss, terms, after = self._measure(batch, state)
@@ -247,6 +270,7 @@ class Trainer:
                 raise BatchError(f"batches[{number}]: {error}") from error.__cause__
             state = after if self.carry_state else {}
             total, count = total + float(loss), count + int(terms)
+        total, count = ranks.total(total, count)
         if not count:
             raise ValueError("batches: expected something to predict, got nothing")
         return total / count
@@ -284,7 +308,7 @@ class Trainer:
         if valid is None:
             return None
         if callable(valid):
-            return valid  # type: ignore[no-any-return]
+            return _alone(valid)
         _require_again("valid", valid)
 
         def measure() -> Mapping[str, float]:
@@ -312,6 +336,16 @@ def _epochs_of(batches: Any) -> Callable[[np.random.Generator], Iterable[Any]]:
         return batches  # type: ignore[no-any-return]
     _require_again("batches", batches)
     return lambda rng: batches
+
+
+def _alone(measure: Figures) -> Figures:
+    """Have a function of the user's measure all of it in each process."""
+
+    def measured() -> Mapping[str, float]:
+        with measuring_with(SOLO):
+            return measure()
+
+    return measured
 
 
 def _require_again(name: str, batches: Any) -> None:

@@ -12,14 +12,17 @@ from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.examples import (
     ExampleBatch,
     Examples,
+    own_scoring_batches,
     pad_batch,
-    scoring_batches,
+    steps_of,
     weights_of,
 )
 from rnnfast.models.parts.heads import Head
 from rnnfast.models.parts.input_parts import Network
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.placement import placement
+from rnnfast.training.ranks import measuring_ranks
 
 
 class EncoderNetwork(Network):
@@ -55,8 +58,8 @@ class EncoderNetwork(Network):
             How many terms it has.
         """
         x, lengths, y, weights = batch
-        count = int(self.head.counts(y, lengths).sum()) if self._pool is None else y.size
-        if count == 0:
+        count, here = self._count(batch), placement()
+        if (count if here is None else self._count(here.whole)) == 0:
             return 0.0, 0
         (h, _), backprop = self.encoder.forward(x, lengths=lengths)
         if self._pool is None:
@@ -70,6 +73,12 @@ class EncoderNetwork(Network):
             dh = to_steps(dv[0])
         backprop(dh)
         return loss, count
+
+    def _count(self, batch: ExampleBatch) -> int:
+        """Return how many terms the loss of a batch has."""
+        if self._pool is not None:
+            return int(batch.y.size)
+        return int(self.head.counts(batch.y, batch.lengths).sum())
 
     def loss(self, batch: ExampleBatch) -> float:
         """Return the summed loss of a batch with outputs at its steps, without dropout."""
@@ -99,30 +108,26 @@ class EncoderNetwork(Network):
     def mean_loss(self, examples: Examples) -> float:
         """Return the mean loss of all terms of encoded examples with targets for each step."""
         loss, count = 0.0, 0.0
-        for chosen, x, lengths in scoring_batches(examples.x):
+        for chosen, x, lengths in own_scoring_batches(examples.x):
             weights, terms = weights_of(examples, chosen), pad_batch(examples.y, chosen)[0]
             if weights is not None:
                 weights = weights.astype(self.output.dtype)
             loss += self.loss(ExampleBatch(x, lengths, terms, weights))
             each = self.head.counts(terms, lengths)
             count += float((each if weights is None else each * weights).sum())
+        loss, count = measuring_ranks().total(loss, count)
         return loss / count
 
     def scores_of(self, x: list[Array]) -> Array:
         """Return the scores ``(N, K)`` of sequences that have one output each."""
-        scores = np.empty((len(x), self.output.out_features), self.output.dtype)
-        for chosen, batch, lengths in scoring_batches(x):
+        scores = np.zeros((len(x), self.output.out_features), self.output.dtype)
+        for chosen, batch, lengths in own_scoring_batches(x):
             scores[chosen] = self.scores(batch, lengths)
-        return scores
+        return measuring_ranks().add(scores)
 
     def steps_of(self, x: list[Array], of_batch: Callable[..., Array]) -> list[Array]:
         """Return what a method gives for each step of sequences, ``(T_i, ...)``."""
-        outputs: list[Array] = [np.empty(0)] * len(x)
-        for chosen, batch, lengths in scoring_batches(x):
-            result = of_batch(batch, lengths)
-            for column, number in enumerate(chosen):
-                outputs[number] = result[: lengths[column], column]
-        return outputs
+        return steps_of(x, of_batch)
 
 
 def _one_step(v: Array) -> Ints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from rnnfast.data.batches import Ints, bucket_by_length, pad_sequences
 from rnnfast.models.parts.sequences import lengths_of
 from rnnfast.nn.module import Array
+from rnnfast.training.ranks import measuring_ranks
 
 # By how much lengths may differ in a batch: so much that every epoch has other batches.
 _LENGTH_JITTER = 0.1
@@ -139,6 +141,40 @@ def scoring_batches(x: list[Array]) -> Iterator[tuple[Ints, Array, Ints]]:
     """Yield numbers, padded inputs and lengths of sequences, similar lengths together."""
     for chosen in bucket_by_length(lengths_of(x), _SCORED_SEQUENCES):
         yield chosen, *pad_batch(x, chosen)
+
+
+def own_scoring_batches(x: list[Array]) -> Iterator[tuple[Ints, Array, Ints]]:
+    """Yield what `scoring_batches` does; where several validate, those that are this one's turn."""
+    ranks = measuring_ranks()
+    for number, batch in enumerate(scoring_batches(x)):
+        if ranks.turns(number):
+            yield batch
+
+
+def steps_of(x: list[Array], of_batch: Callable[..., Array]) -> list[Array]:
+    """Return what a function gives for each step of sequences, ``(T_i, ...)``.
+
+    Where several validate, they share out the work, and all have the whole.
+    """
+    ranks = measuring_ranks()
+    outputs: list[Array] = [np.empty(0)] * len(x)
+    turns: list[list[tuple[int, int]]] = [[] for _ in range(ranks.size)]
+    own: list[Array] = []
+    for number, (chosen, batch, lengths) in enumerate(scoring_batches(x)):
+        turns[number % ranks.size] += zip(chosen.tolist(), lengths.tolist(), strict=True)
+        if ranks.turns(number):
+            result = of_batch(batch, lengths)
+            own += [result[:length, column] for column, length in enumerate(lengths)]
+    if ranks.several:
+        parts = ranks.gather(np.concatenate(own) if own else None)
+        own = []
+        for rows, turn in zip(parts, turns, strict=True):
+            ends = np.cumsum([length for _, length in turn]).tolist()
+            own += [rows[b:e] for b, e in pairwise([0, *ends])]
+    places = [place for turn in turns for place, _ in turn]
+    for place, rows in zip(places, own, strict=True):
+        outputs[place] = rows
+    return outputs
 
 
 def pick(items: Any, numbers: Ints) -> Any:

@@ -11,6 +11,7 @@ from rnnfast.nn.dropout import RandomDrop
 from rnnfast.nn.dropout_masks import EmbeddingDropout
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.module import Array, Module, Parameter
+from rnnfast.nn.placement import random_of_rows
 
 
 class Network(Module):
@@ -67,7 +68,8 @@ class TokenDropout(RandomDrop):
         """Return the ids; they have no gradient."""
         if self.p == 0.0 or not self.training:
             return x, _no_gradient
-        return np.where(self._rng.random(x.shape) < self.p, self._unknown, x), _no_gradient
+        drawn = random_of_rows(self._rng, x.shape, 1)
+        return np.where(drawn < self.p, self._unknown, x), _no_gradient
 
 
 class DroppedEmbedding(Module):

@@ -16,10 +16,11 @@ from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
 from rnnfast.models.parts.examples import digest
 from rnnfast.models.parts.extension import extend_vocabulary
 from rnnfast.models.parts.shared import pack_state, unpack_state
-from rnnfast.models.parts.token_network import TokenNetwork, condition_of, score
+from rnnfast.models.parts.token_network import TokenNetwork, columns_of, condition_of, score
 from rnnfast.models.parts.tokens import learn_vocabulary
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
+from rnnfast.training.ranks import Shard, place
 
 # Steps that a training of unspecified length makes, and most epochs for it.
 _STEPS = 4000
@@ -235,6 +236,12 @@ class CorpusTraining:
             self._options.sequence_length,
             rng,
         )
+
+    def split(self, batch: Batch, rank: int, size: int) -> Shard:
+        """Return a rank's streams of a batch, or its lines."""
+        ids, count = batch.inputs, len(batch.lengths)
+        rows, here, empty = place(count, rank, size, batch, ids=ids, lengths=batch.lengths)
+        return Shard(columns_of(batch, rows), here, empty)
 
     def step(self, batch: Batch, progress: float) -> tuple[float, int]:
         """Add the gradients of a batch."""

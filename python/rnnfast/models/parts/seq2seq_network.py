@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ from rnnfast.nn.dropout_masks import VariationalDropout
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.losses import linear_cross_entropy
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.placement import Ints as Rows
+from rnnfast.nn.placement import numbered, placed, placement, random_of_rows
 from rnnfast.nn.recurrent.base import State
 
 
@@ -125,11 +129,13 @@ class Seq2SeqNetwork(Network):
         """
         inputs = self._inputs(batch)
         (memory, state), to_encoder = self.encoder.forward(batch.x, lengths=batch.lengths)
-        (s, _), to_decoder = self.decoder.forward(
-            inputs, self._join_directions(state), batch.target_lengths
-        )
+        with _decoding():
+            (s, _), to_decoder = self.decoder.forward(
+                inputs, self._join_directions(state), batch.target_lengths
+            )
         h, to_states = self._forward_read(s, memory, batch)
-        dropped, to_h = self._dropout.forward(h)
+        with numbered(_numbers_of_tokens(batch)):
+            dropped, to_h = self._dropout.forward(h)
         loss, dropped_gradient = linear_cross_entropy(
             self.output,
             dropped,
@@ -234,7 +240,7 @@ class Seq2SeqNetwork(Network):
         if self.sampling == 0.0:
             return batch.inputs
         encoded = self.encode(batch.x, batch.lengths)
-        own = self._rng.random(batch.inputs.shape) < self.sampling
+        own = random_of_rows(self._rng, batch.inputs.shape, 1) < self.sampling
         inputs, state = batch.inputs.copy(), encoded.state
         for u in range(len(inputs) - 1):
             scores, state = self.step(inputs[u : u + 1], encoded, state)
@@ -264,6 +270,27 @@ class Seq2SeqNetwork(Network):
             return apart.reshape(layers * directions, batch_size, size // directions)
 
         return map_state(split, state)
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Let sequences have the lengths of targets, where several processes learn from a batch."""
+    here = placement()
+    if here is None:
+        yield
+        return
+    with placed(replace(here, lengths=here.whole.target_lengths)):
+        yield
+
+
+def _numbers_of_tokens(batch: PairBatch) -> Rows | None:
+    """Return the number of each token that counts among those of the whole batch; None: as is."""
+    here = placement()
+    if here is None:
+        return None
+    mask = here.whole.mask
+    numbers = (np.cumsum(mask) - 1).reshape(mask.shape)[:, here.begin : here.end]
+    return numbers[: len(batch.inputs)][batch.mask]
 
 
 def make_attention(

@@ -22,6 +22,7 @@ from rnnfast.nn.losses import linear_cross_entropy, softmax
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import State
 from rnnfast.nn.tied import TiedEmbedding
+from rnnfast.training.ranks import measuring_ranks, share
 
 # The target that `linear_cross_entropy` ignores by default.
 _IGNORED = -100
@@ -233,15 +234,34 @@ def score(
 ) -> Evaluation:
     """Score batches, each from a zero state or with ``carry_state`` from where the last ended.
 
-    ``condition`` holds what each sentence is conditioned on, by its number.
+    ``condition`` holds what each sentence is conditioned on, by its number. Where several validate,
+    each has batches or, with ``carry_state``, streams of its own.
     """
-    log_prob, count, state = 0.0, 0, None
-    for batch in batches:
+    log_prob, count, state = 0.0, 0.0, None
+    ranks = measuring_ranks()
+    for number, batch in enumerate(batches):
+        if carry_state:
+            rows = slice(*share(len(batch.lengths), ranks.rank, ranks.size))
+            batch = columns_of(batch, rows) if ranks.several else batch
+        if not (len(batch.lengths) if carry_state else ranks.turns(number)):
+            continue
         loss, after = network.loss(batch, state, condition_of(batch, condition))
         state = after if carry_state else None
         log_prob -= loss
         count += batch.num_targets
-    return Evaluation(log_prob, count)
+    log_prob, count = ranks.total(log_prob, count)
+    return Evaluation(log_prob, int(count))
+
+
+def columns_of(batch: Batch, rows: slice) -> Batch:
+    """Return some columns of a batch."""
+    inputs, targets, lengths = batch
+    part = type(batch)(
+        np.ascontiguousarray(inputs[:, rows]), np.ascontiguousarray(targets[:, rows]), lengths[rows]
+    )
+    if isinstance(batch, SentenceBatch) and isinstance(part, SentenceBatch):
+        part.sentences = batch.sentences[rows]
+    return part
 
 
 def condition_of(batch: Batch, condition: Array | None) -> Array | None:

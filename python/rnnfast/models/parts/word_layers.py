@@ -16,6 +16,7 @@ from rnnfast.models.parts.word_features import SHAPES, WordFeatures, distinct_ro
 from rnnfast.nn.compose import chain, concatenate
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.placement import placement
 from rnnfast.nn.recurrent.base import Recurrent
 
 VectorBackprop = Callable[[Array], None]
@@ -118,7 +119,7 @@ class _Characters(Module):
     """The last states of both directions over the characters of each word."""
 
     def __init__(self, embedding: Embedding, recurrent: Recurrent) -> None:
-        self._layers = chain(embedding, recurrent)
+        self._layers, self._recurrent = chain(embedding, recurrent), recurrent
 
     def __call__(self, x: Array) -> Array:
         ids, lengths, place = _distinct_words(x)
@@ -126,6 +127,11 @@ class _Characters(Module):
         return _side_by_side(states["1"])[place]
 
     def forward(self, x: Array) -> tuple[Array, VectorBackprop]:
+        if placement() is not None and self._recurrent._noise().within_steps:
+            raise ValueError(
+                "comm: expected no noise in the steps of a layer that reads characters, such as "
+                "zoneout, which is drawn for the words of a whole batch"
+            )
         ids, lengths, place = _distinct_words(x)
         (_, states), to_layers = self._layers.forward(ids, lengths, return_state=True)
         state = states["1"]

@@ -23,8 +23,10 @@ from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.memory import check_memory
 from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module, Parameter
+from rnnfast.nn.placement import placement
 from rnnfast.nn.recurrent.arguments import Call, add_batch, read_call
-from rnnfast.nn.recurrent.networks import one_way_networks, whole_network
+from rnnfast.nn.recurrent.layered import layered_forward
+from rnnfast.nn.recurrent.networks import layer_networks, one_way_networks, whole_network
 from rnnfast.nn.recurrent.noise import Noise, Rates
 from rnnfast.nn.recurrent.recompute import NativeBackprop, recomputed_forward
 from rnnfast.nn.recurrent.spec import RecurrentSpec
@@ -119,6 +121,11 @@ class Recurrent(Module):
             return [[self.native]]
         return one_way_networks(self._spec, self.buffer, self.parameters())
 
+    @compiled
+    def _layers(self) -> list[Any]:
+        """What runs the layers one by one."""
+        return layer_networks(self._spec, self.buffer, self.parameters())
+
     @property
     def batch_first(self) -> bool:
         """Whether arrays are ``(B, T, ...)``; may be set."""
@@ -177,7 +184,9 @@ class Recurrent(Module):
         spec, seed, masks = self._spec, None, None
         if noise is not None and (seed := noise.seed()) is not None:
             steps, batch = call.x.shape[:2][::-1] if spec.batch_first else call.x.shape[:2]
-            masks, seed = noise.masks(seed, spec.num_layers, spec.num_directions, steps, batch)
+            masks, seed = noise.masks(
+                seed, spec.num_layers, spec.num_directions, steps, batch, call.lengths
+            )
         dropout = 0.0 if seed is None else self.dropout
         results: tuple[Array, Array, Array, _core.ForwardCache | None] = self.native.forward(
             call.x, call.h0, call.c0, call.lengths, call.reset,
@@ -331,12 +340,20 @@ class Recurrent(Module):
                 y, state, cache = kept
                 return (y, state), self._backprop(False, self._native_backprop(y, cache))
         call = self._checked(x, h0, lengths, reset)
+        placed = placement() is not None and self.training
         if check_bool("recompute", recompute) and call.x.size:
+            if placed and noisy:
+                raise ValueError("comm: expected recompute=False with dropout, got True")
             y, h_n, c_n, native = recomputed_forward(
                 self._spec, self.native, self._levels, self.buffer, self._noise(), call
             )
             return self._results(call, y, h_n, c_n), self._backprop(call.unbatched, native)
         noise = self._noise() if noisy else None
+        if placed and self.dropout and self.num_layers > 1 and noise is not None:
+            seed = noise.seed()
+            assert seed is not None
+            y, h_n, c_n, layered = layered_forward(self._layers, noise, seed, call)
+            return self._results(call, y, h_n, c_n), self._backprop(call.unbatched, layered)
         y, h_n, c_n, cache = self._pass(call, keep=True, noise=noise)
         results = self._results(call, y, h_n, c_n)
         return results, self._backprop(call.unbatched, self._native_backprop(results[0], cache))

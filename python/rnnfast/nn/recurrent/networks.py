@@ -37,6 +37,17 @@ def one_way_networks(
     ]
 
 
+def layer_networks(
+    spec: RecurrentSpec, buffer: _core.ParameterBuffer, parameters: Mapping[str, Parameter]
+) -> list[Any]:
+    """Return the network of each layer, of all its directions."""
+    rows, size = _offsets(spec, parameters), spec.num_directions
+    return [
+        _network(spec, buffer, k, size, rows[size * k : size * (k + 1)])
+        for k in range(spec.num_layers)
+    ]
+
+
 def _offsets(spec: RecurrentSpec, parameters: Mapping[str, Parameter]) -> list[Offsets]:
     """Return where the parameters of each layer and direction stand, by kind."""
     ends = [f"_{suffix}" for _, suffix in spec.suffixes()]

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from rnnfast import _core
 from rnnfast.nn.module import Array
+from rnnfast.nn.placement import Ints, drop_in_order, random_in_order
 from rnnfast.nn.recurrent.spec import RecurrentSpec
 
 # Of zoneout of h and of c, and of the candidate's dropout: (L*D, T, B, H) in a pass's own order.
@@ -58,14 +58,20 @@ class Noise(NamedTuple):
         return int(self.rng.integers(2**63))
 
     def masks(
-        self, seed: int | None, layers: int, directions: int, steps: int, batch: int
+        self,
+        seed: int | None,
+        layers: int,
+        directions: int,
+        steps: int,
+        batch: int,
+        lengths: Ints | None = None,
     ) -> tuple[Masks | None, int | None]:
         """Return the masks of a pass's steps, and the seed of the dropout between its layers."""
         if seed is None or not self.within_steps:
             return None, seed
         rng = np.random.default_rng(seed)
         shape = (steps, batch, self.spec.hidden_size)
-        keep_h, keep_c, drop = (
+        keep_h, keep_c, dropped = (
             np.empty((layers * directions, *shape), self.dtype) if rate > 0 else None
             for rate in self.rates
         )
@@ -73,11 +79,12 @@ class Noise(NamedTuple):
         for place in range(layers * directions):
             for mask, rate in ((keep_h, self.rates[0]), (keep_c, self.rates[1])):
                 if mask is not None:
-                    mask[place] = rng.random(shape) < rate
-            if drop is not None:
+                    mask[place] = random_in_order(rng, shape, lengths) < rate
+            if dropped is not None:
                 ones = np.ones(shape, self.dtype)
-                drop[place] = _core.dropout(ones, self.rates[2], int(rng.integers(2**63)))
+                seed = int(rng.integers(2**63))
+                dropped[place] = drop_in_order(ones, self.rates[2], seed, lengths)
             if (place + 1) % directions == 0:  # drawn after each layer, as seeds always did
                 drawn = int(rng.integers(2**63))
                 between = between or drawn
-        return (keep_h, keep_c, drop), between
+        return (keep_h, keep_c, dropped), between

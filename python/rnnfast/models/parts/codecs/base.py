@@ -140,6 +140,17 @@ class Codec:
         x, lengths = pad_batch(examples.x, chosen)
         return ExampleBatch(x, lengths, examples.y[chosen], weights_of(examples, chosen))
 
+    def split(self, batch: Any, rows: slice) -> Any:
+        """Return some rows of a batch."""
+        x, lengths, y, weights = batch
+        x = np.ascontiguousarray(x[:, rows])
+        weights = None if weights is None else weights[rows]
+        return ExampleBatch(x, lengths[rows], self.split_targets(y, rows), weights)
+
+    def split_targets(self, y: Any, rows: slice) -> Any:
+        """Return some rows of a batch's targets."""
+        return y[rows]
+
     # Metrics
 
     def choice(self) -> tuple[str, bool]:

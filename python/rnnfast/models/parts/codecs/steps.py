@@ -61,6 +61,9 @@ class StepCodec(Codec):
         y, weights = pad_batch(examples.y, chosen)[0], weights_of(examples, chosen)
         return ExampleBatch(x, lengths, y, weights)
 
+    def split_targets(self, y: Array, rows: slice) -> Array:
+        return np.ascontiguousarray(y[:, rows])
+
     def mean_loss(self, network: EncoderNetwork, examples: Examples) -> float:
         """Return the mean loss of a step of examples whose targets are not encoded."""
         require_steps("X", examples.x)

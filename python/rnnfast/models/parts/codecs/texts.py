@@ -21,6 +21,7 @@ from rnnfast.models.parts.examples import (
     ExampleBatch,
     Examples,
     PairBatch,
+    own_scoring_batches,
     pad_batch,
     pick,
     scoring_batches,
@@ -37,6 +38,7 @@ from rnnfast.nn.module import Array
 from rnnfast.text._tokens import join_tokens, require_no_end, require_strings
 from rnnfast.text.tokenizers import Tokenizer
 from rnnfast.text.vocabulary import Vocabulary
+from rnnfast.training.ranks import measuring_ranks
 
 # What y may be, for messages.
 _WHAT = "a list of str or of token lists"
@@ -149,8 +151,8 @@ class SymbolCodec(TextCodec):
 
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
         blank, loss = len(self.symbols), 0.0
-        errors = count = 0
-        for chosen, x, lengths in scoring_batches(examples.x):
+        errors = count = 0.0
+        for chosen, x, lengths in own_scoring_batches(examples.x):
             scores = network.scores(x, lengths)
             y = pick(examples.y, chosen)
             part = ctc_loss(scores, y, lengths, blank=blank, reduction="sum", backward=False)[0]
@@ -159,6 +161,7 @@ class SymbolCodec(TextCodec):
             pairs = zip(y, best, strict=True)
             errors += sum(edit_distance(true.tolist(), said.tolist()) for true, said in pairs)
             count += sum(map(len, y))
+        loss, errors, count = measuring_ranks().total(loss, errors, count)
         return {"valid_loss": loss / len(examples.x), "valid_error_rate": errors / max(count, 1)}
 
     def baseline(self, examples: Examples) -> float:
@@ -225,6 +228,11 @@ class TokenCodec(TextCodec):
     def batch(self, examples: Examples, chosen: Ints) -> PairBatch:
         return self.pairs(pick(examples.x, chosen), pick(examples.y, chosen))
 
+    def split(self, batch: PairBatch, rows: slice) -> PairBatch:
+        x, lengths, *steps, target_lengths = batch
+        columns = [np.ascontiguousarray(part[:, rows]) for part in (x, *steps)]
+        return PairBatch(columns[0], lengths[rows], columns[1], columns[2], target_lengths[rows])
+
     def pairs(self, x: list[Array], y: list[Ints]) -> PairBatch:
         """Return the batch of encoded pairs."""
         start, end = len(self.vocabulary), self.vocabulary.eos_id
@@ -238,10 +246,11 @@ class TokenCodec(TextCodec):
         return PairBatch(padded, lengths, inputs, targets, target_lengths)
 
     def figures(self, network: Seq2SeqNetwork, examples: Examples) -> dict[str, float]:
-        loss, count = 0.0, 0
-        for chosen, _, _ in scoring_batches(examples.x):
+        loss, count = 0.0, 0.0
+        for chosen, _, _ in own_scoring_batches(examples.x):
             part, terms = network.loss(self.batch(examples, chosen))
             loss, count = loss + part, count + terms
+        loss, count = measuring_ranks().total(loss, count)
         return {"valid_loss": loss / count}
 
     def baseline(self, examples: Examples) -> float:

@@ -1,0 +1,386 @@
+"""Training by several processes, with MPI through mpi4py: what knows about it.
+
+Each step is one exchange of sums and wishes, then one sum of all dense gradients. Whatever else
+goes between processes begins with such an exchange too: so an error in one of them reaches the
+others wherever they are, and none waits for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from rnnfast import _core
+from rnnfast._checks.messages import one_line, shown
+from rnnfast._dispatch import get_num_threads, set_default_threads
+from rnnfast.io.tensors import to_json
+from rnnfast.nn.module import Array, Module
+from rnnfast.nn.placement import placed
+from rnnfast.training.gradients import Gradients
+from rnnfast.training.ranks import (
+    SOLO,
+    Outcome,
+    Ranks,
+    Split,
+    current_ranks,
+    share,
+    training_with,
+)
+
+# What a rank may say at an exchange.
+_FINE, _ERROR = 0, 100
+# Characters of a fact that a message shows.
+_BRIEF = 60
+_WISHES = ("", "callback", "Ctrl-C", "SIGTERM", "SIGHUP", "SIGUSR1")
+
+
+class RankFailed(SystemExit):
+    """Another process of the training has failed, and tells why.
+
+    It ends this one quietly with status 1 if nothing catches it.
+
+    Attributes
+    ----------
+    reason : str
+        Which one, and its error, in one line.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(1)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class MpiRanks(Ranks):
+    """The processes of a communicator.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+        A communicator of their own.
+    given : mpi4py.MPI.Intracomm
+        That of which it is a copy.
+    """
+
+    def __init__(self, comm: Any, given: Any) -> None:
+        self._comm, self.given = comm, given
+        self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        self.split: Split | None = None
+        self._gradients: Gradients | None = None
+        self._rows = 0  # of the last batch, for states of its rows
+        self._known: BaseException | None = None  # the error that all know of
+
+    # Training
+
+    def require_alike(self, facts: Mapping[str, Any]) -> None:
+        own = tuple(map(to_json, facts.values()))
+        self._exchange()
+        known = self._comm.allgather(own)
+        for name, values in zip(facts, zip(*known, strict=True), strict=True):
+            for rank, value in enumerate(values):
+                if value == values[0]:
+                    continue
+                got = f"another on rank {rank} than on rank 0"
+                if max(len(value), len(values[0])) <= _BRIEF:
+                    first, other = (shown(json.loads(v)) for v in (values[0], value))
+                    got = f"{first} on rank 0 and {other} on rank {rank}"
+                raise ValueError(f"comm: expected the same {name} on every rank, got {got}")
+
+    def share_state(self, state: Any, carry_at: int = 1) -> None:
+        arrays = state.arrays()
+        schedule = None if state.schedule is None else state.schedule.state_dict()
+        described = {
+            "arrays": {
+                group: {name: (a.dtype.str, a.shape) for name, a in part.items()}
+                for group, part in arrays.items()
+            },
+            "at": vars(state.at),
+            "schedule": schedule,
+            "rng": state.rng.bit_generator.state,
+        }
+        self._exchange()
+        told = json.loads(self._text(to_json(described)))
+        received = {
+            group: {
+                name: self._from_first(arrays[group].get(name), np.dtype(kind), tuple(shape))
+                for name, (kind, shape) in part.items()
+            }
+            for group, part in told["arrays"].items()
+        }
+        if not self.leads:
+            state.load(received, told["schedule"])
+            state.rng.bit_generator.state = told["rng"]
+            vars(state.at).update(told["at"])
+        for name, array in state.carry.items():
+            begin, end = share(array.shape[1], self.rank, self.size)
+            rows = slice(begin, end) if begin < end else slice(0, 1)
+            self._rows = array.shape[1]
+            state.carry[name] = np.ascontiguousarray(array[:, rows])
+
+    def step(
+        self,
+        step: Callable[[Any], tuple[float, int]],
+        batch: Any,
+        modules: Mapping[str, Module],
+        *,
+        stop: Callable[[], str],
+        save: bool = False,
+    ) -> Outcome:
+        assert self.split is not None
+        if self._gradients is None:
+            self._gradients = Gradients(modules)
+        shard = self.split(batch, self.rank, self.size)
+        self._rows = shard.here.size
+        with placed(shard.here):
+            loss, count = step(shard.batch)
+        if shard.empty:
+            loss, count = 0.0, 0
+            for module in modules.values():
+                module.zero_grad()
+        wish_code = _WISHES.index(stop())
+        said = self._exchange(float(loss), int(count), wish_code, save, shard.mark)
+        wish = self._wish(said)
+        if wish:
+            return Outcome(0.0, 0, wish)
+        prints = said[3 + self.size :]
+        if (prints != prints[0]).any():
+            other = int((prints != prints[0]).argmax())
+            raise ValueError(
+                f"batches: expected the same on every rank, got others on rank {other} than on "
+                "rank 0; a function of a generator must draw from that alone"
+            )
+        self._gradients.reduce(self._comm)
+        return Outcome(float(said[0]), int(said[1]), save=bool(said[2]))
+
+    def agree(self, stop: str) -> str:
+        return self._wish(self._exchange(wish=_WISHES.index(stop)))
+
+    def same(self, figures: Mapping[str, float]) -> dict[str, float]:
+        self._exchange()
+        return dict(self._comm.bcast(tuple((n, float(v)) for n, v in figures.items())))
+
+    @contextmanager
+    def whole(self, carry: dict[str, Array]) -> Iterator[None]:
+        own = dict(carry)
+        if self._comm.allreduce(len(own)):
+            begin, end = share(self._rows, self.rank, self.size)
+            for name, part in own.items():
+                if part.ndim < 2 or part.shape[1] != max(end - begin, 1):
+                    raise ValueError(
+                        "comm: expected states with an axis of sequences behind the first, to keep "
+                        f"them in a checkpoint, got shape {part.shape}"
+                    )
+                rows = np.ascontiguousarray(np.moveaxis(part, 1, 0)[: end - begin])
+                carry[name] = np.ascontiguousarray(
+                    np.moveaxis(np.concatenate(self._gathered(rows)), 0, 1)
+                )
+        try:
+            yield
+        finally:
+            carry.update(own)
+
+    def told(self, error: BaseException) -> BaseException:
+        if error is self._known or isinstance(error, RankFailed):
+            return error
+        _abort_if_broken(self._comm, error)
+        try:
+            self._exchange(wish=_ERROR, error=error)
+        except BaseException as known:
+            return known
+        raise AssertionError("an error was told, and nothing came of it")
+
+    # Measuring
+
+    def total(self, *numbers: float) -> tuple[float, ...]:
+        self._exchange()
+        sums = np.array(numbers, np.float64)
+        self._sum(sums)
+        return tuple(sums.tolist())
+
+    def add(self, array: Array) -> Array:
+        self._exchange()
+        self._sum(array)
+        return array
+
+    def gather(self, rows: Array | None) -> list[Array]:
+        self._exchange()
+        return self._gathered(rows)
+
+    # Between processes
+
+    def _exchange(
+        self,
+        loss: float = 0.0,
+        count: int = 0,
+        wish: int = _FINE,
+        save: bool = False,
+        mark: int = 0,
+        error: BaseException | None = None,
+    ) -> Array:
+        """Tell all of sums and of what this one wishes; raise if one of them has failed.
+
+        Returns the sums of the loss and the count, whether the first one wants a checkpoint, what
+        each wishes, and the mark of each.
+        """
+        said = np.zeros(3 + 2 * self.size)
+        said[:3] = loss, count, save and self.leads
+        said[3 + self.rank], said[3 + self.size + self.rank] = wish, mark
+        self._sum(said)
+        failed = np.flatnonzero(said[3 : 3 + self.size] == _ERROR)
+        if len(failed):
+            first = int(failed[0])
+            reason = "" if error is None else f"{type(error).__name__}: {one_line(error)}"
+            reason = self._comm.bcast(reason, root=first)
+            self._known = (
+                error
+                if error is not None and first == self.rank
+                else RankFailed(f"rank {first}: {reason}")
+            )
+            raise self._known
+        return said
+
+    def _wish(self, said: Array) -> str:
+        wishes = said[3 : 3 + self.size]
+        return _WISHES[int(wishes.max())]
+
+    def _sum(self, array: Array) -> None:
+        self._comm.Allreduce(_in_place(), array)
+
+    def _text(self, text: str) -> str:
+        """Return the first one's text."""
+        data = np.frombuffer(text.encode(), np.uint8).copy()
+        size = self._comm.bcast(len(data))
+        if not self.leads:
+            data = np.empty(size, np.uint8)
+        self._comm.Bcast(data)
+        return data.tobytes().decode()
+
+    def _from_first(self, own: Array | None, kind: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+        """Return the first one's array."""
+        array = np.asarray(own, order="C") if self.leads else np.empty(shape, kind)
+        self._comm.Bcast(array.reshape(-1).view(np.uint8))
+        return array
+
+    def _gathered(self, rows: Array | None) -> list[Array]:
+        facts = None if rows is None else (rows.dtype.str, len(rows), rows.shape[1:])
+        known = self._comm.allgather(facts)
+        kind, _, rest = next(fact for fact in known if fact is not None)
+        parts = []
+        for rank, fact in enumerate(known):
+            count = 0 if fact is None else fact[1]
+            part = np.empty((count, *rest), kind)
+            if rank == self.rank and rows is not None:
+                part[...] = rows
+            if part.size:
+                self._comm.Bcast(part.reshape(-1).view(np.uint8), root=rank)
+            parts.append(part)
+        return parts
+
+
+def _in_place() -> Any:
+    from mpi4py import MPI
+
+    return MPI.IN_PLACE
+
+
+@contextmanager
+def joined(comm: Any) -> Iterator[Ranks]:
+    """Let the processes of a communicator train together; None: this one alone.
+
+    An error in one of them ends it in all: in the first that has one it is raised as it is, in the
+    others `RankFailed` is.
+
+    Raises
+    ------
+    TypeError
+        If it is no communicator of mpi4py.
+    ValueError
+        If it is one of two groups, or of nobody.
+    """
+    before = current_ranks()
+    if isinstance(before, MpiRanks) and before.given is comm:
+        yield before
+        return
+    if check_comm(comm) is None or comm.Get_size() == 1:
+        with training_with(SOLO):
+            yield SOLO
+        return
+    own = comm.Dup()
+    ranks = MpiRanks(own, comm)
+    with training_with(ranks):
+        try:
+            _share_threads(own)
+            ranks.require_alike(
+                {
+                    "version of rnnfast": _core.__version__,
+                    "version of NumPy": np.__version__,
+                    "instruction set": _core.kernel_level(),
+                }
+            )
+            yield ranks
+            ranks.agree("")
+        except BaseException as error:
+            known = ranks.told(error)
+            if known is error:
+                raise
+            raise known from None
+    own.Free()
+
+
+def check_comm(comm: Any) -> Any:
+    """Return a communicator of one group, or None; raise as `joined` does."""
+    if comm is None:
+        return None
+    got = type(comm).__name__
+    refusal = TypeError(
+        f"comm: expected a communicator of mpi4py, such as MPI.COMM_WORLD, or None, got {got}"
+    )
+    if not hasattr(comm, "Allreduce"):  # for which nothing needs to be imported
+        raise refusal
+    try:
+        from mpi4py import MPI
+    except ImportError:
+        raise refusal from None
+    if not isinstance(comm, MPI.Comm):
+        raise refusal
+    if comm == MPI.COMM_NULL or not isinstance(comm, MPI.Intracomm):
+        got = "COMM_NULL" if comm == MPI.COMM_NULL else type(comm).__name__
+        raise ValueError(f"comm: expected a communicator of one group, got {got}")
+    return comm
+
+
+def _abort_if_broken(comm: Any, error: BaseException) -> None:
+    """End all processes where they cannot be told: MPI itself has failed."""
+    from mpi4py import MPI
+
+    if isinstance(error, MPI.Exception):
+        print(f"comm: MPI failed on rank {comm.Get_rank()}: {one_line(error)}", file=sys.stderr)
+        sys.stderr.flush()
+        comm.Abort(1)
+
+
+def _share_threads(comm: Any) -> None:
+    """Have the processes of one machine share its CPUs, unless the user has said how many each."""
+    from mpi4py import MPI
+
+    local = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    cpus = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+    of_all = local.allgather(cpus)
+    local.Free()
+    if os.environ.get("OMP_NUM_THREADS"):
+        return
+    usable = get_num_threads()
+    if len(set(of_all)) == 1:
+        usable //= len(of_all)
+    else:  # each is bound to some
+        own = sum(1 / sum(cpu in other for other in of_all) for cpu in cpus)
+        usable = min(usable, int(own + 1e-9))
+    set_default_threads(max(usable, 1))
