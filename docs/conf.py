@@ -42,7 +42,7 @@ autosummary_imported_members = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it, in words
 autodoc_mock_imports = [
-    name for name in ("torch", "onnx", "distributed") if not importlib.util.find_spec(name)
+    name for name in ("torch", "onnx", "dask", "distributed") if not importlib.util.find_spec(name)
 ]
 numpydoc_show_class_members = False
 
