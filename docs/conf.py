@@ -41,7 +41,9 @@ autosummary_ignore_module_all = False
 autosummary_imported_members = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it, in words
-autodoc_mock_imports = [name for name in ("torch", "onnx") if not importlib.util.find_spec(name)]
+autodoc_mock_imports = [
+    name for name in ("torch", "onnx", "dask", "distributed") if not importlib.util.find_spec(name)
+]
 numpydoc_show_class_members = False
 
 # The scripts of examples/ are run; one that fails, fails the build.

@@ -27,6 +27,8 @@ class Draw:
         The run's seed and the case's number: together they decide everything.
     """
 
+    longest = 2**20  # an axis of an odd array
+
     def __init__(self, seed: int, number: int) -> None:
         self.rng = np.random.default_rng((seed, number))
 
@@ -156,7 +158,7 @@ class Draw:
         if way == 5 and array.ndim:
             return np.concatenate([array, array], axis=self.integer(0, array.ndim - 1))
         if way == 6:  # more than there is memory for, in no memory
-            shape = [2**20 if self.chance(0.6) else n for n in array.shape]
+            shape = [self.longest if self.chance(0.6) else n for n in array.shape]
             if not array.size or math.prod(shape) * array.itemsize > _LARGEST:
                 return array
             return np.broadcast_to(array.reshape(-1)[:1].reshape([1] * array.ndim), shape)

@@ -125,6 +125,7 @@ def estimator(case: Case) -> None:
 def forecaster(case: Case) -> None:
     """A forecaster learns a series and foretells it."""
     draw = case.draw
+    draw.longest = 2**12  # a series may have any length, and all of it is learned from
     lags, horizon = draw.integer(1, 6), draw.integer(1, 3)
     model = case.call(
         rf.Forecaster, lags=lags, horizon=horizon, **training(draw),

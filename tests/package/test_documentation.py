@@ -53,6 +53,9 @@ def test_examples_run_and_print_what_they_say(page, tmp_path, monkeypatch, capsy
         pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     if "import onnx\n" in code:
         pytest.importorskip("onnx", reason="onnx is not installed")
+    if "from distributed import" in code:
+        pytest.importorskip("distributed", reason="Dask is not installed")
+        pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     exec(compile(code, str(page), "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out.splitlines() == PRINTED.findall(code)
 
