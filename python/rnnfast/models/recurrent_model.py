@@ -16,6 +16,7 @@ from rnnfast._checks.messages import shown
 from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
+from rnnfast.models.parts.making import Making
 from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
 from rnnfast.text.conversion import as_tokenizer
 from rnnfast.text.tokenizers import tokenizer_from_dict
@@ -214,6 +215,7 @@ class RecurrentModel(Model, base=True):
         checkpoint: str | os.PathLike[str] | None,
         resume: bool,
         data: Callable[[], Mapping[str, str]],
+        counts: Mapping[str, int] | None = None,
         notes: Sequence[str] = (),
         **options: Any,
     ) -> None:
@@ -225,11 +227,12 @@ class RecurrentModel(Model, base=True):
         Callbacks find ``trained`` as ``progress.model``, with its network; its history begins anew.
         ``step`` is told too which part of the training is over, from 0 to 1, and the schedule how
         many steps there are to be. ``data`` returns fingerprints by name, which a resumption
-        compares, and is called if there is a checkpoint; ``notes`` are told before training
-        begins. All else is as `TrainingLoop` takes it.
+        compares, and is called if there is a checkpoint; ``counts`` say for the card how much data
+        there is; ``notes`` are told before training begins. All else is as `TrainingLoop` takes it.
         """
         trained.history_, trained.best_epoch_, trained.stopped_ = [], 0, ""
         trained._trained_with = copy.deepcopy(trained._hyperparameters())
+        trained._made = Making.now(counts or {})
         modules = trained._modules()
         how = trained._options(FittingOptions)
         optimizer = make_optimizer(how.optimizer, modules, how.learning_rate, how.optimizer_options)
