@@ -43,6 +43,8 @@ ARGUMENTS = {
     "next": ["model"],
     "info": ["model"],
     "export": ["model", "m"],
+    "show": ["model"],
+    "bench": [],
 }
 SMALL = ["--hidden-size", "4", "--layers", "1", "--epochs", "1", "--embedding-size", "2", "-o", "m"]
 INTEGERS = [(c, o) for c, all in COMMANDS.items() for o, t in all.items() if t in (int, int | None)]
@@ -76,7 +78,7 @@ def folder(files: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_the_options_are_found() -> None:
     assert set(COMMANDS) == set(ARGUMENTS)
-    assert len(INTEGERS) == 18 and ("train", "--hidden-size") in INTEGERS
+    assert len(INTEGERS) == 23 and ("train", "--hidden-size") in INTEGERS
     assert {name for _, name in FLOATS} == {"--dropout", "--lr", "--temperature", "--top-p"}
 
 

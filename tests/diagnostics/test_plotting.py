@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnfast.diagnostics import plotting
+import rnnfast as rf
+from rnnfast.diagnostics import plotting, text_activations
 
 matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
@@ -81,6 +82,77 @@ def test_attention() -> None:
     assert [t.get_text() for t in ax.get_yticklabels()] == ["cat", "sleeps"]
 
 
+def test_confusion() -> None:
+    ax = plotting.plot_confusion(["b", "a", "b", "b"], ["b", "b", "b", "a"])
+    np.testing.assert_array_equal(ax.images[0].get_array(), [[0, 1], [1, 2]])
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+    assert [t.get_text() for t in ax.texts] == ["0", "1", "1", "2"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
+    again = plotting.plot_confusion(
+        np.array([1, 1, 1]), [0, 1, 1], labels=[1, 0, 2], normalize=True, ax=ax
+    )
+    assert again is ax
+    expected = [[2 / 3, 1 / 3, 0], [0, 0, 0], [0, 0, 0]]
+    np.testing.assert_allclose(ax.images[1].get_array(), expected)
+    steps = plotting.plot_confusion([["x", "y"], ["y"]], [["y", "y"], ["y"]])
+    np.testing.assert_array_equal(steps.images[0].get_array(), [[0, 1], [0, 2]])
+    many = plotting.plot_confusion(range(30), range(30))
+    assert not many.texts
+
+
+def test_gates_of_a_model() -> None:
+    lm = rf.LanguageModel(num_layers=2, hidden_size=3, epochs=1, verbose=0, seed=0)
+    lm.fit("to be or not to be " * 120)
+    layers = text_activations(lm, "to be").layers
+    ax = plotting.plot_gates(lm, "to be")
+    np.testing.assert_array_equal(ax.images[0].get_array(), layers[0]["f"].T)
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["t", "o", "␣", "b", "e"]
+    ax = plotting.plot_gates(lm, "to", gate="c", layer=1, units=[2])
+    wanted = text_activations(lm, "to").layers[1]["c"][:, [2]].T
+    np.testing.assert_array_equal(ax.images[0].get_array(), wanted)
+    for call, message in (
+        (lambda: plotting.plot_gates(lm, "to", gate="z"), "gate: expected one of i, f, "),
+        (
+            lambda: plotting.plot_gates(lm, "to", layer=2),
+            "layer: expected layers from 0 to 1, got 2",
+        ),
+        (lambda: plotting.plot_gates(SQUARE, gate="f"), "gate: expected None without a model, got"),
+        (lambda: plotting.plot_gates(SQUARE, layer=0), "layer: expected None without a model"),
+    ):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            call()
+    with pytest.raises(TypeError, match=r"^tokens: expected a text with a model, got NoneType"):
+        plotting.plot_gates(lm)
+
+
+def test_attention_of_a_model() -> None:
+    texts = ["ab", "b", "aab"] * 6
+    model = rf.Seq2Seq(level="char", hidden_size=3, epochs=1, verbose=0, seed=0).fit(texts, texts)
+    ax = plotting.plot_attention(model, "aab", "ab")
+    source, target, weights = model.attention_weights("aab", "ab")
+    np.testing.assert_array_equal(ax.images[0].get_array(), weights)
+    assert [t.get_text() for t in ax.get_xticklabels()] == source == ["a", "a", "b"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == target
+    plotting.plot_attention(model, "ab")
+    series = [np.full((4, 2), k / 10) for k in range(12)]
+    of_series = rf.Seq2Seq(hidden_size=3, epochs=1, verbose=0, seed=0).fit(series, ["a b"] * 12)
+    ax = plotting.plot_attention(of_series, series[0], "a")
+    assert ax.get_xlabel() == "step t" and ax.images[0].get_array().shape[1] == 4
+    with pytest.raises(TypeError, match=r"^target: expected "):
+        plotting.plot_attention(SQUARE, "ab")
+
+
+@pytest.mark.parametrize("token", ["$\\frac$", "$$", "\x00", "\u202e", "\ud800", "a\nb"])
+def test_any_token_can_be_drawn(token: str) -> None:
+    for ax in (
+        plotting.plot_gates(SQUARE, [token, "x"]),
+        plotting.plot_attention(SQUARE, [token, "x"], ["x", token]),
+        plotting.plot_text_activations([token], [1.0]),
+        plotting.plot_confusion([token, "x"], [token, token]),
+    ):
+        ax.figure.canvas.draw()
+
+
 def test_text() -> None:
     ax = plotting.plot_text_activations(list('a "b"\nc'), [0, 0, 1, 1, 0, 0.5, 0.25], width=4)
     assert "".join(t.get_text() for t in ax.texts) == 'a␣"b"¶c'
@@ -98,6 +170,9 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     for call in (
         lambda: plotting.plot_history(HISTORY),
+        lambda: plotting.plot_confusion(["a"], ["a"]),
+        lambda: plotting.plot_gates(SQUARE),
+        lambda: plotting.plot_attention(SQUARE, "ab", "ab"),
         lambda: plotting.plot_text_activations(["a"], [1.0]),
     ):
         with pytest.raises(ImportError, match=r"needs matplotlib.*: pip install rnnfast\[plot\]$"):
@@ -110,6 +185,13 @@ SQUARE = np.ones((2, 2))
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: plotting.plot_confusion([], []), "true: expected at least one, got none"),
+        (lambda: plotting.plot_confusion(["a"], ["b"], labels=["a"]),
+         "predicted: expected one of the labels, got 'b'"),
+        (lambda: plotting.plot_confusion([["a"]], [["a", "b"]]),
+         "predicted[0]: expected 1 labels, got 2"),
+        (lambda: plotting.plot_confusion([["a"], ["b"]], [["a"]]),
+         "predicted: expected 2 sequences, got 1"),
         (lambda: plotting.plot_history([]), "history: expected at least one epoch, got none"),
         (lambda: plotting.plot_history(HISTORY, ["f1"]),
          "figures: expected some of epoch, loss, valid_loss, got ['f1']"),

@@ -314,6 +314,7 @@ OF: dict[str, dict[str, Callable[[], Any]]] = {
         "layers": lambda: rf.diagnostics.gate_activations(rf.LSTM(3, 4), zoo.X)
     },
     "rf.diagnostics.find_units": {"values": lambda: [True, False, True, True]},
+    "rf.diagnostics.model_page": {"model": lambda: fitted()["LanguageModel"][0]},
     "rf.diagnostics.plotting.plot_attention": {"weights": lambda: np.eye(2), **SENTENCES},
     "rf.diagnostics.plotting.plot_gates": {"activations": lambda: np.zeros((3, 4))},
     "rf.diagnostics.plotting.plot_text_activations": {"values": lambda: [0.5, 0.1]},

@@ -19,6 +19,7 @@ import rnnfast as rf
 import test_copies
 import tokenizer_cases
 import zoo
+from rnnfast.diagnostics import model_page
 from rnnfast.io import tensors as _tensors
 from rnnfast.io.tensors import read_tensors, write_tensors
 from rnnfast.text import SentencePieceTokenizer
@@ -142,8 +143,9 @@ if (pieces := _peer("sentence_piece")) is not None:
 
 def ask(model: Any) -> None:
     """Let a model do all that it does."""
+    condition = getattr(model, "condition_", None) and model.condition_.labels[0]
+    model_page(model, samples=0, condition=condition)  # with its summary and its card
     if isinstance(model, rf.LanguageModel):
-        condition = None if model.condition_ is None else model.condition_.labels[0]
         lines = ["good film"] if model.lines else "good film"
         given = None if condition is None else [condition]
         model.evaluate(lines, given)

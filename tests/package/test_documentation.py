@@ -26,7 +26,7 @@ PRINTED = re.compile(r"^ *print\(.*\)  # (.+)$", re.MULTILINE)
 
 
 # An example that imports one of these stands for itself, and is left out where it is missing.
-APART = re.compile(r"^import (tokenizers)\b", re.MULTILINE)
+APART = re.compile(r"^import (tokenizers|matplotlib)\b", re.MULTILINE)
 
 
 def examples(page: Path) -> str:

@@ -121,7 +121,8 @@ def test_models_are_imported_when_one_is_wanted(tmp_path):
 
 
 def test_package_holds_its_data_and_types():
-    for name in ("py.typed", "_core.pyi", "data/dinosaurs.txt"):
+    pages = ("diagnostics/page/page.css", "diagnostics/page/page.js")
+    for name in ("py.typed", "_core.pyi", "data/dinosaurs.txt", *pages):
         assert (PACKAGE / name).is_file()
 
 

@@ -15,6 +15,7 @@ import typer.core
 
 import rnnfast as rf
 from rnnfast import _interrupts
+from rnnfast.cli.bench import bench
 from rnnfast.cli.console import (
     BrokenOutput,
     OutputError,
@@ -34,6 +35,7 @@ from rnnfast.cli.info import info
 from rnnfast.cli.models import load_as
 from rnnfast.cli.options import in_options, integer, path_of_file, real
 from rnnfast.cli.results import AsJson, Quiet, say_json
+from rnnfast.cli.show import show
 from rnnfast.cli.texts import TextSource, given_text, text_file
 from rnnfast.cli.train import train
 from rnnfast.models.language_model import LanguageModel
@@ -144,6 +146,8 @@ def _line(error: BaseException, command: str) -> str:
 app.command(name="train")(train)
 app.command(name="export")(export)
 app.command(name="info")(info)
+app.command(name="show")(show)
+app.command(name="bench")(bench)
 
 
 @app.command()

@@ -23,9 +23,21 @@ def info(
         Path | None,
         typer.Argument(parser=path_of_file, help="A model; without one, the CPU."),
     ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Print the model's card, in Markdown.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Describe a model, or what the kernels run on."""
+    if card:
+        if model is None:
+            raise typer.BadParameter("expected a MODEL with --card, got none")
+        text = load_as(model, Model, "model").card()
+        if as_json:
+            say_json(card=text)
+        else:
+            say(text.removesuffix("\n"))
+        return
     if model is None:
         facts = {"rnnfast": rf.__version__, **rf.cpu_info()}
     elif as_json:
@@ -55,6 +67,7 @@ def _facts(path: Path) -> dict[str, Any]:
         "steps": int(history[-1]["step"]) if history else 0,
         "best_epoch": model.best_epoch_ or None,
         "record": kept_record(model) or None,
+        "made_with": dict(model._made.versions) or None,
         "size": path.stat().st_size,
     }
 
@@ -75,6 +88,9 @@ def _describe(path: Path) -> dict[str, Any]:
     for name, value in record.items():
         if name == "loss" or name.startswith("valid_"):
             facts[f"{name}{suffix}"] = value
+    made = [f"{name} {version}" for name, version in model._made.versions.items()]
+    if made:
+        facts["made with"] = ", ".join(made)
     facts["file size"] = f"{path.stat().st_size:,} bytes"
     return facts
 

@@ -35,6 +35,13 @@ _NAMES = {
         "or level='char'": "or take --level char",
     },
     "export": {"module": "MODEL", "opset": "--opset", "part": "--part", "indices": "--indices"},
+    "show": {
+        "text:": "TEXT:",
+        "condition:": "--condition:",
+        "examples:": "--data:",
+        "X:": "--data: x:",
+        "y:": "--data: y:",
+    },
     "sample": {"batch_size": "--number", "max_length": "--length"},
 }
 

@@ -1,11 +1,13 @@
 """Seeing inside recurrent layers: how far gradients reach, and what gates and states do.
 
-All functions return plain arrays and records; `rnnfast.diagnostics.plotting` draws them.
+Functions return plain arrays and records; `rnnfast.diagnostics.plotting` draws them, and
+`model_page` shows a whole model.
 """
 
 from rnnfast.diagnostics import plotting
 from rnnfast.diagnostics.activations import TextActivations, gate_activations, text_activations
 from rnnfast.diagnostics.gradients import gradient_norms, text_gradient_norms
+from rnnfast.diagnostics.page import model_page
 from rnnfast.diagnostics.units import UnitCorrelation, find_units, gate_summary, inside_quotes
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "gate_summary",
     "gradient_norms",
     "inside_quotes",
+    "model_page",
     "plotting",
     "text_activations",
     "text_gradient_norms",

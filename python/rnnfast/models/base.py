@@ -21,8 +21,9 @@ from rnnfast._core import __version__
 from rnnfast.io.packing import pack, unpack
 from rnnfast.io.saving import register
 from rnnfast.io.tensors import collect_arrays, spread_arrays, to_json, write_tensors
-from rnnfast.models.parts.contract import Contract, NotFittedError, not_fitted_error
-from rnnfast.models.parts.html import model_html
+from rnnfast.models.parts.contract import NotFittedError, not_fitted_error
+from rnnfast.models.parts.making import Making
+from rnnfast.models.telling import Telling
 from rnnfast.nn.module import Array, Module
 from rnnfast.training.checkpoints import Record
 
@@ -57,7 +58,7 @@ class OfPart(Generic[T]):
         raise AttributeError(f"{type(model).__name__}: expected no change of what fit has learned")
 
 
-class Model(Contract):
+class Model(Telling):
     """Base of the models.
 
     A subclass's constructor takes hyperparameters by keyword, each with a default, and only stores
@@ -151,8 +152,8 @@ class Model(Contract):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a safetensors file, whole or not at all.
 
-        The hyperparameters and all else that was learned stand in its metadata as JSON. `rf.load`
-        reads it.
+        The hyperparameters, all else that was learned and the `card` stand in its metadata as JSON.
+        `rf.load` reads it.
 
         Parameters
         ----------
@@ -187,6 +188,8 @@ class Model(Contract):
                 "rnnfast": __version__,
                 "parameters": params,
                 "learned": learned,
+                "making": self._made.to_dict(),
+                "card": self.card(),
             },
         )
 
@@ -222,11 +225,6 @@ class Model(Contract):
         # A tokenizer's, with its whole vocabulary, is cut short.
         texts = [f"{n}={text if len(text) <= 400 else shown(v)}" for n, (text, v) in given.items()]
         return f"{type(self).__name__}({', '.join(texts)})"
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows."""
-        params = self.get_params(deep=False)
-        return model_html(type(self).__name__, params, self._changed(), self._is_fitted())
 
     def _changed(self) -> dict[str, Any]:
         """Return the hyperparameters that are not the default."""
@@ -292,7 +290,13 @@ class Model(Contract):
         history = learned["history"]
         if not isinstance(history, list) or not all(isinstance(one, dict) for one in history):
             raise TypeError("history: expected a list of records, got another")
-        best_epoch = check_int("best_epoch", learned["best_epoch"], 0)
+        best_epoch = check_int("best_epoch", learned["best_epoch"], 0, len(history))
+        for record in history:
+            for name, value in record.items():
+                if type(value) is int:
+                    check_int(f"history: {name}", value, -(2**63))
+        if history:  # told of in every account of the training
+            check_int("history: step", history[-1]["step"], 0)
         if not isinstance(learned["stopped"], str):
             raise TypeError("stopped: expected a str, got another")
         self.history_, self.best_epoch_, self.stopped_ = history, best_epoch, learned["stopped"]
@@ -337,6 +341,8 @@ def restore_model(arrays: Mapping[str, Array], description: Mapping[str, Any]) -
         model._check_hyperparameters()
         model._trained_with = model._hyperparameters()
         model._restore(learned)
+        if "making" in description:  # files of before have none
+            model._made = Making.from_dict(description["making"])
     spread_arrays(model._modules(), arrays)
     model._set_hyperparameters(params)
     return model

@@ -290,6 +290,11 @@ class Estimator(RecurrentModel, Featured, base=True):
             checkpoint=checkpoint,
             resume=resume,
             data=lambda: {"data": fingerprint(train, held_out, to_json(fresh._learned()))},
+            counts={
+                "examples": len(lengths),
+                "steps": int(lengths.sum()),
+                "held-out examples": 0 if held_out is None else len(held_out.x),
+            },
             validate=None if held_out is None else lambda: codec.figures(network, held_out),
             monitor=monitor,
             maximize=maximize,

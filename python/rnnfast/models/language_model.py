@@ -281,6 +281,7 @@ class LanguageModel(LanguageAnswers):
             checkpoint=checkpoint,
             resume=resume,
             data=training.fingerprint,
+            counts=corpus.counts(fresh.lines, fresh.unit),
             validate=training.validate if corpus.valid else None,
             baseline=math.log(len(corpus.vocabulary)),
             carry=training.carry,

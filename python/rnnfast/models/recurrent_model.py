@@ -17,6 +17,7 @@ from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
 from rnnfast.models.parts.freezing import Frozen
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
+from rnnfast.models.parts.making import Making
 from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
 from rnnfast.models.parts.warm_start import FREE, Axes, KeptWeights, require_same_layers
 from rnnfast.text.conversion import as_tokenizer
@@ -263,6 +264,7 @@ class RecurrentModel(Model, base=True):
         checkpoint: str | os.PathLike[str] | None,
         resume: bool,
         data: Callable[[], Mapping[str, str]],
+        counts: Mapping[str, int] | None = None,
         notes: Sequence[str] = (),
         freeze: Any = None,
         **options: Any,
@@ -275,15 +277,17 @@ class RecurrentModel(Model, base=True):
         Callbacks find ``trained`` as ``progress.model``, with its network; its history begins anew.
         ``step`` is told too which part of the training is over, from 0 to 1, and the schedule how
         many steps there are to be. ``data`` returns fingerprints by name, which a resumption
-        compares, and is called if there is a checkpoint; ``notes`` are told before training
-        begins; ``freeze`` is as `Frozen` takes it. Without any epoch, only what ``trained`` knows
-        is taken over. All else is as `TrainingLoop` takes it.
+        compares, and is called if there is a checkpoint; ``counts`` say for the card how much data
+        there is; ``notes`` are told before training begins; ``freeze`` is as `Frozen` takes it.
+        Without any epoch, only what ``trained`` knows is taken over. All else is as `TrainingLoop`
+        takes it.
         """
         if epochs:
             trained.history_, trained.best_epoch_, trained.stopped_ = [], 0, ""
         elif checkpoint is not None or resume:
             raise ValueError("epochs: expected at least 1 with a checkpoint, got 0")
         trained._trained_with = copy.deepcopy(trained._hyperparameters())
+        trained._made = Making.now(counts or {})
         modules = trained._modules()
         how, frozen = trained._options(FittingOptions), Frozen(modules, freeze)
         optimizer = make_optimizer(

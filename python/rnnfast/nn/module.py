@@ -25,6 +25,9 @@ from rnnfast.nn._state_dicts import cure_of_mapping, cure_of_names
 from rnnfast.nn.parameter import Array as Array
 from rnnfast.nn.parameter import Parameter as Parameter
 
+if TYPE_CHECKING:
+    from rnnfast.nn.summary import Summary
+
 DType = Literal["float32", "float64"]
 
 # What attributes mostly are; a module is looked for in others.
@@ -160,6 +163,16 @@ class Module:
     def __repr__(self) -> str:
         """Return the call that makes such a layer."""
         return describe(self)
+
+    def summary(self) -> Summary:
+        """Return what it is made of: layers, shapes, numbers and memory, as a table to print."""
+        from rnnfast.nn.summary import summarise  # which imports this module
+
+        return summarise(type(self).__name__, {"": self})
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return self.summary()._repr_html_()
 
     # A pass
 

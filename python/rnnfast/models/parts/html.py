@@ -10,7 +10,11 @@ from rnnfast._checks.messages import shown
 
 
 def model_html(
-    name: str, params: Mapping[str, Any], changed: Mapping[str, Any], fitted: bool
+    name: str,
+    params: Mapping[str, Any],
+    changed: Mapping[str, Any],
+    fitted: bool,
+    layers: str = "",
 ) -> str:
     """Return a line that opens to a table of all hyperparameters, those changed in bold.
 
@@ -22,6 +26,8 @@ def model_html(
         All hyperparameters, and those that are not the default.
     fitted : bool
         Whether it has been fitted.
+    layers : str
+        HTML that tells of its layers, below the table.
     """
     given = ", ".join(f"{key}={shown(value)}" for key, value in changed.items())
     state = "fitted" if fitted else "not fitted"
@@ -29,7 +35,7 @@ def model_html(
     return (
         '<details style="font-family: monospace"><summary>'
         f"<b>{escape(name)}</b>({escape(given)}) <i>{state}</i></summary>"
-        f"<table>{rows}</table></details>"
+        f"<table>{rows}</table>{layers}</details>"
     )
 
 

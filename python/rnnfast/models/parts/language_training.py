@@ -57,6 +57,15 @@ class Corpus:
     valid_condition: Array | None = None
     notes: tuple[str, ...] = ()
 
+    def counts(self, lines: bool, unit: str) -> dict[str, int]:
+        """Return how much there is of both parts, by what is counted: ``unit``, and lines."""
+        found = {}
+        for kind, part in (("", self.train), ("held-out ", self.valid)):
+            if lines:
+                found[f"{kind}lines"] = len(part)
+            found[f"{kind}{unit}s"] = sum(map(len, part))
+        return found
+
 
 @dataclass(frozen=True)
 class Known:

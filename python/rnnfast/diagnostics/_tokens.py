@@ -1,0 +1,17 @@
+"""Tokens as figures and pages show them."""
+
+from __future__ import annotations
+
+_SIGNS = {" ": "␣", "\n": "¶", "\t": "→"}
+
+
+def visible(token: str) -> str:
+    """Return a token with signs for blanks, and escapes for what is not printable.
+
+    Characters that turn the direction of text round are among the latter.
+    """
+    if token in _SIGNS:
+        return _SIGNS[token]
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in token
+    )
