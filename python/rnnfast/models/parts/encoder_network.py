@@ -20,6 +20,7 @@ from rnnfast.models.parts.heads import Head
 from rnnfast.models.parts.input_parts import Network
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.pooling import Pooling
 
 
 class EncoderNetwork(Network):
@@ -43,6 +44,14 @@ class EncoderNetwork(Network):
     def output(self) -> Linear:
         """The head's linear layer."""
         return self.head.output
+
+    @property
+    def pooling(self) -> str | None:
+        """How all steps become one vector; None: each step has an output."""
+        if self._pool is None:
+            return None
+        parts = self._pool.children().values()
+        return next(part.how for part in parts if isinstance(part, Pooling))
 
     def add_gradients(self, batch: ExampleBatch) -> tuple[float, int]:
         """Add the gradients of the summed loss of one batch.
