@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <new>
 
 #include "bindings/finite.h"
@@ -11,6 +12,10 @@ namespace rnnfast {
 // Bytes of weights below which the kernels take a step by one thread whatever they are offered:
 // asking how many there may be would take a fair part of such a step.
 constexpr std::int64_t kShared = 256 << 10;
+// Products from which on a step by a pass is long: some ten microseconds of one thread.
+constexpr std::int64_t kLong = 1 << 20;
+// Sequences from which on long steps of all of them are passes.
+constexpr std::int64_t kMany = 32;
 
 StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_size)
     : layer_(std::move(layer)), batch_size_(batch_size), weights_(layer_->weights(false)) {
@@ -19,128 +24,148 @@ StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_
     throw py::value_error("batch_size: expected at least 1, got " + std::to_string(batch_size));
   // The states twice, and what a step works out.
   const std::int64_t numbers =
-      shape.L * (2 * shape.P + shape.H) + (shape.cell->slots + 1) * shape.H;
+      2 * shape.L * (shape.P + shape.H) + (shape.cell->slots + 1) * shape.H;
   require_memory("batch_size: a stream of " + std::to_string(batch_size) + " sequences",
                  bytes_of({batch_size, numbers}, layer_->is_double() ? 8 : 4));
   with_scalar(layer_->is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);
-    std::int64_t weights = 0;
     for (int l = 0; l < shape.L; ++l)
-      weights += shape.cell->gate_count * shape.H *
-                 (shape.input_of(l) + (shape.cell->recurrent_product() ? shape.P : 0));
-    may_share_ = weights * static_cast<std::int64_t>(sizeof(Scalar)) >= kShared;
+      products_ += shape.cell->gate_count * shape.H *
+                   (shape.input_of(l) + (shape.cell->recurrent_product() ? shape.P : 0));
+    may_share_ = products_ * static_cast<std::int64_t>(sizeof(Scalar)) >= kShared;
+    many_ = batch_size >= kMany && batch_size * products_ >= kLong;
     output_ = new_array<Scalar>({batch_size, shape.P});
     output_flat_ = py::array(py::dtype::of<Scalar>(), {shape.P}, output_.data(), output_);
-    stream_ =
-        tables<Scalar>(layer_->table()).recurrent->stream_create(weights_->packed, batch_size);
-    if (stream_ == nullptr) require_ok(Status::out_of_memory);
+    if (many_) {
+      make_rows<Scalar>();
+      is_by_rows_ = true;
+    } else {
+      stream();
+    }
   });
 }
 
 StreamHandle::~StreamHandle() {
+  if (stream_ == nullptr) return;
   with_scalar(layer_->is_double(), [&](auto scalar) {
     tables<decltype(scalar)>(layer_->table()).recurrent->stream_free(stream_);
   });
 }
 
+Stream* StreamHandle::stream() {
+  with_scalar(layer_->is_double(), [&](auto scalar) {
+    using Scalar = decltype(scalar);
+    const auto& table = *tables<Scalar>(layer_->table()).recurrent;
+    if (stream_ == nullptr) stream_ = table.stream_create(weights_->packed, batch_size_);
+    if (stream_ == nullptr) require_ok(Status::out_of_memory);
+    if (!is_by_rows_) return;
+    auto& states = std::get<RowStates<Scalar>>(rows_);
+    table.stream_set(stream_, states.h(), states.c());
+    is_by_rows_ = false;
+  });
+  return stream_;
+}
+
 template <class Scalar>
-void StreamHandle::read(const py::handle& x, StepInput<Scalar>& in) {
+void StreamHandle::make_rows() {
   const StackShape& shape = layer_->shape();
-  const std::int64_t B = batch_size_, I = shape.I;
-  bool wide = false;                           // unsigned numbers, some of which int64 has not
-  const auto told = [&](std::int64_t index) {  // as it came
-    if (!py::isinstance<py::array>(x)) return std::string(py::str(x));
-    return wide ? std::to_string(static_cast<std::uint64_t>(index)) : std::to_string(index);
-  };
-  if (py::isinstance<py::array>(x)) {
-    auto array = py::reinterpret_borrow<py::array>(x);
-    require_unmasked("x", array);
-    const char kind = array.dtype().kind();
-    if (kind == 'i' || kind == 'u') {
-      if (I == 1) require_dtype<Scalar>("x", array);  // a feature: one index alone says nothing
-      in.flat = array.ndim() == 0;
-      if (!(in.flat && B == 1)) require_shape("x", array, {B});
-      wide = kind == 'u' && array.itemsize() == sizeof(std::uint64_t);
-      const py::array numbers = integers_of<std::int64_t>("x", array);
-      const auto* const given = static_cast<const std::int64_t*>(numbers.data());
-      indices_.assign(given, given + B);  // one beyond int64 is negative here
-      in.indices = indices_.data();
-    } else {
-      require_dtype<Scalar>("x", array);
-      in.flat = array.ndim() == 1;
-      const bool fits = in.flat ? B == 1 && array.shape(0) == I
-                                : array.ndim() == 2 && array.shape(0) == B && array.shape(1) == I;
-      if (!fits) require_shape("x", array, {B, I});
-      const bool readable = (array.flags() & py::array::c_style) && is_aligned(array);
-      const py::array numbers = readable ? array : contiguous("x", array);
-      in.held = numbers;
-      in.values = static_cast<const Scalar*>(numbers.data());
-      if (!all_finite(in.values, B * I)) throw_not_finite("x");
-    }
-  } else if (PyIndex_Check(x.ptr()) && !PyBool_Check(x.ptr()) && B == 1 && I > 1) {
-    // One beyond 64 bits: the nearest.
-    indices_.assign(1, PyNumber_AsSsize_t(x.ptr(), nullptr));
-    if (indices_[0] == -1 && PyErr_Occurred()) throw py::error_already_set();
-    in.indices = indices_.data();
-    in.flat = true;
-  } else {
-    throw py::type_error("x: expected an array of " + text_of({B, I}) + " numbers or of " +
-                         text_of({B}) + " indices, got " + std::string(Py_TYPE(x.ptr())->tp_name));
+  try {
+    rows_.emplace<RowStates<Scalar>>(shape, batch_size_);
+  } catch (const std::bad_alloc&) {
+    rows_.emplace<std::monostate>();
+    throw_memory_error(
+        "batch_size: a stream of " + std::to_string(batch_size_) + " sequences needs " +
+        text_of_bytes(bytes_of({batch_size_, shape.L, shape.P + shape.H}, sizeof(Scalar))) +
+        ", more than there is");
   }
-  if (in.indices != nullptr)
-    for (std::int64_t b = 0; b < B; ++b)
-      if (in.indices[b] < 0 || in.indices[b] >= I)
-        throw py::value_error("x: expected indices from 0 to " + std::to_string(I - 1) + ", got " +
-                              told(in.indices[b]));
+}
+
+template <class Scalar>
+RowStates<Scalar>& StreamHandle::by_rows() {
+  if (rows_.index() == 0) make_rows<Scalar>();
+  auto& states = std::get<RowStates<Scalar>>(rows_);
+  if (!is_by_rows_)
+    tables<Scalar>(layer_->table()).recurrent->stream_get(stream_, states.h(), states.c());
+  is_by_rows_ = true;
+  return states;
 }
 
 template <class Scalar>
 void StreamHandle::advance(const StepInput<Scalar>& in, Scalar* y) {
+  Stream* const own = stream();
   const PackedWeights& now = weights();
   // Steps take microseconds: releasing the GIL would cost more than it frees.
   tables<Scalar>(*now.table)
-      .recurrent->stream_step(stream_, now.packed, in.values, in.indices, y,
+      .recurrent->stream_step(own, now.packed, in.values, in.indices, y,
                               may_share_ ? thread_count() : 1);
 }
 
-namespace {
-
-// `out`, checked, to write `shape` to.
 template <class Scalar>
-py::array target_of(const py::object& out, const std::vector<std::int64_t>& shape) {
-  if (!py::isinstance<py::array>(out))
-    throw py::type_error("out: expected a NumPy array, got " +
-                         std::string(Py_TYPE(out.ptr())->tp_name));
-  auto target = py::reinterpret_borrow<py::array>(out);
-  require_dtype<Scalar>("out", target, false);
-  require_shape("out", target, shape);
-  if (!(target.flags() & py::array::c_style) || !is_aligned(target) || !target.writeable())
-    throw py::value_error("out: expected a writeable C-contiguous array, got another");
-  return target;
+py::array StreamHandle::target(const py::object& out, std::int64_t n, bool flat) {
+  const std::int64_t P = layer_->shape().P;
+  if (!out.is_none()) return flat ? target_of<Scalar>(out, {P}) : target_of<Scalar>(out, {n, P});
+  if (flat) return output_flat_;
+  if (n == batch_size_) return output_;
+  return py::array(py::dtype::of<Scalar>(), {n, P}, output_.data(), output_);
 }
-
-template <class Scalar>
-Scalar* numbers_of(const py::array& target) {
-  return static_cast<Scalar*>(const_cast<void*>(target.data()));
-}
-
-}  // namespace
 
 template <class Scalar>
 py::object StreamHandle::typed_step(const py::handle& x, const py::object& out) {
+  if (many_) return typed_pass<Scalar>(x, nullptr, batch_size_, out);
   StepInput<Scalar> in;
-  read(x, in);
-  const std::int64_t P = layer_->shape().P;
-  py::array target = in.flat ? output_flat_ : output_;
-  if (!out.is_none())
-    target = in.flat ? target_of<Scalar>(out, {P}) : target_of<Scalar>(out, {batch_size_, P});
+  read_step(x, batch_size_, layer_->shape().I, indices_, in);
+  py::array target = this->target<Scalar>(out, batch_size_, in.flat);
   advance(in, numbers_of<Scalar>(target));
+  return std::move(target);
+}
+
+template <class Scalar>
+py::object StreamHandle::typed_pass(const py::handle& x, const std::int64_t* rows, std::int64_t n,
+                                    const py::object& out) {
+  StepInput<Scalar> in;
+  read_step(x, n, layer_->shape().I, indices_, in);
+  py::array target = this->target<Scalar>(out, n, in.flat);
+  if (n == 0) return std::move(target);
+  Scalar* const y = numbers_of<Scalar>(target);
+  set_apart(in, y, target.size());
+  RowStates<Scalar>& states = by_rows<Scalar>();
+  weights();
+  const std::shared_ptr<const PackedWeights> now = weights_;
+  const bool is_long = n * products_ >= kLong;
+  const int threads = is_long ? thread_count() : 1;
+  if (!states.reserve(*now, n, threads)) require_ok(Status::out_of_memory);
+  Status status;
+  if (is_long) {
+    const Held read(in.held), written(target);
+    const Lock lock(*this);
+    const py::gil_scoped_release release;
+    status = states.step(*now, in.values, in.indices, rows, n, y, threads);
+  } else {
+    status = states.step(*now, in.values, in.indices, rows, n, y, threads);
+  }
+  if (status == Status::not_finite) throw_not_finite("x");  // another thread wrote to it
+  require_ok(status);
   return std::move(target);
 }
 
 py::object StreamHandle::step(const py::handle& x, const py::object& out) {
   require_idle();
   return layer_->is_double() ? typed_step<double>(x, out) : typed_step<float>(x, out);
+}
+
+py::object StreamHandle::step_rows(const py::handle& x, const py::handle& rows,
+                                   const py::object& out) {
+  require_idle();
+  const std::vector<std::int64_t> chosen = read_rows(rows, batch_size_);
+  const auto n = static_cast<std::int64_t>(chosen.size());
+  return layer_->is_double() ? typed_pass<double>(x, chosen.data(), n, out)
+                             : typed_pass<float>(x, chosen.data(), n, out);
+}
+
+void StreamHandle::reset_rows(const py::handle& rows) {
+  require_idle();
+  const std::vector<std::int64_t> chosen = read_rows(rows, batch_size_);
+  with_scalar(layer_->is_double(), [&](auto scalar) { by_rows<decltype(scalar)>().clear(chosen); });
 }
 
 StreamsHandle::StreamsHandle(std::vector<std::shared_ptr<StreamHandle>> streams)
@@ -182,8 +207,9 @@ py::object StreamsHandle::typed_step(const py::handle& x, const py::object& out)
   for (std::int64_t n = 0; n < static_cast<std::int64_t>(in.size()); ++n) {
     const py::object own = shared ? py::reinterpret_borrow<py::object>(x)
                                   : py::object(py::reinterpret_borrow<py::object>(x)[py::int_(n)]);
-    streams_[n]->read(own, in[n]);
+    read_step(own, B, first.layer_->shape().I, streams_[n]->indices_, in[n]);
   }
+  for (const auto& stream : streams_) stream->stream();
   const bool flat = in.front().flat;
   py::array target = flat ? output_flat_ : output_;
   if (!out.is_none())
@@ -199,15 +225,21 @@ py::object StreamsHandle::step(const py::handle& x, const py::object& out) {
                                                : typed_step<float>(x, out);
 }
 
-py::tuple StreamHandle::state() const {
+py::tuple StreamHandle::state() {
   require_idle();
   const StackShape& shape = layer_->shape();
   return with_scalar(layer_->is_double(), [&](auto scalar) -> py::tuple {
     using Scalar = decltype(scalar);
     auto h = new_array<Scalar>({shape.L, batch_size_, shape.P});
     auto c = new_array<Scalar>({shape.cell->has_memory() ? shape.L : 0, batch_size_, shape.H});
-    tables<Scalar>(layer_->table())
-        .recurrent->stream_get(stream_, h.mutable_data(), c.mutable_data());
+    if (is_by_rows_) {
+      auto& states = std::get<RowStates<Scalar>>(rows_);
+      std::copy_n(states.h(), h.size(), h.mutable_data());
+      if (states.c() != nullptr) std::copy_n(states.c(), c.size(), c.mutable_data());
+    } else {
+      tables<Scalar>(layer_->table())
+          .recurrent->stream_get(stream_, h.mutable_data(), c.mutable_data());
+    }
     return py::make_tuple(h, c);
   });
 }
@@ -226,16 +258,32 @@ void StreamHandle::set_state(const py::object& h, const py::object& c) {
       data[i] = optional_data<Scalar>(names[i], *given[i], {shape.L, batch_size_, width}, held[i]);
       if (data[i] != nullptr && !all_finite(data[i], held[i]->size())) throw_not_finite(names[i]);
     }
-    tables<Scalar>(layer_->table()).recurrent->stream_set(stream_, data[0], data[1]);
+    if (is_by_rows_) {
+      std::get<RowStates<Scalar>>(rows_).set(data[0], data[1]);
+    } else {
+      tables<Scalar>(layer_->table()).recurrent->stream_set(stream_, data[0], data[1]);
+    }
     busy_in_ = -1;  // whatever a thread was doing when the process forked
   });
 }
 
 void bind_stream(py::module_& m) {
+  m.def(
+      "read_rows",
+      [](const py::handle& rows, std::int64_t batch_size) {
+        const std::vector<std::int64_t> chosen = read_rows(rows, batch_size);
+        auto array = new_array<std::int64_t>({static_cast<std::int64_t>(chosen.size())});
+        std::copy(chosen.begin(), chosen.end(), array.mutable_data());
+        return array;
+      },
+      py::arg("rows"), py::arg("batch_size"));
   py::class_<StreamHandle, std::shared_ptr<StreamHandle>>(m, "Stream")
       .def(py::init<std::shared_ptr<Recurrent>, std::int64_t>(), py::arg("layer"),
            py::arg("batch_size"))
       .def("step", &StreamHandle::step, py::arg("x"), py::arg("out") = py::none())
+      .def("step_rows", &StreamHandle::step_rows, py::arg("x"), py::arg("rows"),
+           py::arg("out") = py::none())
+      .def("reset_rows", &StreamHandle::reset_rows, py::arg("rows"))
       .def("state", &StreamHandle::state)
       .def("set_state", &StreamHandle::set_state, py::arg("h"), py::arg("c"))
       .def_property_readonly("batch_size", &StreamHandle::batch_size);

@@ -1,18 +1,13 @@
 // A stack that runs step by step from Python or from another binding.
 #pragma once
 
+#include <variant>
+
 #include "bindings/recurrent.h"
+#include "bindings/row_states.h"
+#include "bindings/step_arguments.h"
 
 namespace rnnfast {
-
-// What a step was given: (B, I) numbers or (B) indices.
-template <class Scalar>
-struct StepInput {
-  const Scalar* values = nullptr;
-  const std::int64_t* indices = nullptr;  // the stream's own copy, until the next step
-  bool flat = false;                      // given without an axis for the batch
-  py::object held;                        // a converted copy, where one is needed
-};
 
 class StreamHandle {
  public:
@@ -23,7 +18,8 @@ class StreamHandle {
 
   const Recurrent& layer() const { return *layer_; }
   std::int64_t batch_size() const { return batch_size_; }
-  Stream* stream() const { return stream_; }
+  // The kernels' own stream, with the state. Needs the GIL.
+  Stream* stream();
 
   // The weights as they are now: what a step must be given. Needs the GIL.
   const PackedWeights& weights() {
@@ -46,9 +42,12 @@ class StreamHandle {
     StreamHandle& stream_;
   };
 
+  // Of all sequences, or of some rows (n): different ones, a list or an array of integers.
   py::object step(const py::handle& x, const py::object& out);
-  py::tuple state() const;
+  py::object step_rows(const py::handle& x, const py::handle& rows, const py::object& out);
+  py::tuple state();
   void set_state(const py::object& h, const py::object& c);
+  void reset_rows(const py::handle& rows);
 
  private:
   void require_idle() const {
@@ -59,21 +58,36 @@ class StreamHandle {
           "stream: expected one that no thread ran when the process forked; reset it first");
   }
   template <class Scalar>
-  void read(const py::handle& x, StepInput<Scalar>& in);
+  py::array target(const py::object& out, std::int64_t n, bool flat);
   template <class Scalar>
   void advance(const StepInput<Scalar>& in, Scalar* y);
   template <class Scalar>
   py::object typed_step(const py::handle& x, const py::object& out);
+  // A step of n rows (null: of all) by a pass, which threads share and which other Python threads
+  // need not wait for, if it is long.
+  template <class Scalar>
+  py::object typed_pass(const py::handle& x, const std::int64_t* rows, std::int64_t n,
+                        const py::object& out);
+  template <class Scalar>
+  void make_rows();
+  // The states, brought there.
+  template <class Scalar>
+  RowStates<Scalar>& by_rows();
 
   friend class StreamsHandle;
 
   std::shared_ptr<Recurrent> layer_;
   std::int64_t batch_size_;
+  std::int64_t products_ = 0;  // of a step of one sequence
   bool may_share_ = false;
-  int busy_in_ = -1;  // the fork generation in which a call runs without the GIL; -1: none does
-  std::vector<std::int64_t> indices_;  // (B) of a step
+  bool many_ = false;  // steps of all are passes too
+  int busy_in_ = -1;   // the fork generation in which a call runs without the GIL; -1: none does
+  std::vector<std::int64_t> indices_;  // (n) of a step
   std::shared_ptr<const PackedWeights> weights_;
+  // The state is in one of these.
   Stream* stream_ = nullptr;
+  std::variant<std::monostate, RowStates<float>, RowStates<double>> rows_;
+  bool is_by_rows_ = false;
   py::array output_, output_flat_;  // (B, P), and (P) of the same memory where B is 1
 };
 

@@ -228,7 +228,7 @@ def test_usage_errors(capsys: pytest.CaptureFixture[str], model: Path) -> None:
     assert code == 2 and message.endswith(f": expected one of {', '.join(LAYERS)}, got 'cnn'")
     assert fails(capsys, "sample")[0] == 2
     code, message = fails(capsys, "score", model)
-    assert code == 2 and "expected either a TEXT or a --file" in message
+    assert code == 2 and "expected either a TEXT, a --file or --stream" in message
     assert fails(capsys, "score", model, "a", "--file", model)[0] == 2
 
 

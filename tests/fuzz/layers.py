@@ -221,6 +221,36 @@ def stream(case: Case) -> None:
     runner.reset()
 
 
+def rows_of_a_stream(case: Case) -> None:
+    """Steps of some sequences of a stream give what whole passes of them give."""
+    draw = case.draw
+    layer = make_layer(case, one_way=True)
+    batch = draw.choice((1, 2, 5, 40))
+    runner = case.call(layer.stream, batch)
+    x = draw.numbers(3, batch, layer.input_size, dtype=layer.dtype)
+    if case.spoiled:
+        return
+    taken = np.zeros(batch, int)
+    for _ in range(draw.integer(1, 5)):
+        left = draw.rng.permutation(np.flatnonzero(taken < 3))
+        rows = left[: draw.integer(0, len(left))]
+        given = rows if draw.chance(0.5) else rows.tolist()
+        y = case.call(runner, x[taken[rows], rows], rows=given)
+        if case.spoiled:
+            return
+        taken[rows] += 1
+        for row, own in zip(rows[:1], y, strict=False):
+            begun = x[: taken[row], [row]]
+            whole, _ = layer(np.swapaxes(begun, 0, 1) if layer.batch_first else begun)
+            final = whole[:, -1] if layer.batch_first else whole[-1]
+            require(final.tobytes() == own.tobytes(), "other bits of a row")
+        if draw.chance(0.2):
+            case.call(runner.reset, rows)
+            taken[rows] = 0
+            if case.spoiled:
+                return
+
+
 def training(case: Case) -> None:
     """A pass with all that is random in training."""
     draw = case.draw
@@ -300,5 +330,6 @@ def dropouts(case: Case) -> None:
 
 
 CASES = [
-    (10, a_pass), (1, unbatched), (3, stream), (1, training), (1, attention), (1, dropouts),
+    (10, a_pass), (1, unbatched), (3, stream), (2, rows_of_a_stream), (1, training),
+    (1, attention), (1, dropouts),
 ]  # fmt: skip

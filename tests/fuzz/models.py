@@ -122,6 +122,39 @@ def estimator(case: Case) -> None:
     case.call(model.score, X, y)
 
 
+def model_stream(case: Case) -> None:
+    """The answers of a stream are those for the sequences so far."""
+    draw = case.draw
+    kind, X, y, own = supervised(draw)
+    if kind is rf.Seq2Seq or own.get("crf") or own.get("pooling") in ("mean", "concat"):
+        return
+    model = kind(**training(draw) | own | {"bidirectional": False, "epochs": 1})
+    model.fit(X, y)
+    count = draw.integer(1, len(X))
+    stream = case.call(model.stream, count)
+    if case.spoiled:
+        return
+    for t in range(min(map(len, X[:count]))):
+        rows = draw.rng.permutation(count)
+        given: Any = [X[n][t] for n in rows]
+        if not isinstance(given[0], str):
+            given = np.stack(given)
+        answer = case.call(stream, given, rows if draw.chance(0.5) else rows.tolist())
+        if case.spoiled:
+            return
+        begun = [X[n][: t + 1] for n in rows]
+        whole = model.predict(begun)
+        if kind is rf.CTCRecognizer:
+            require([one.symbols for one in answer] == list(whole), "other symbols")
+            continue
+        expected = whole if kind in (rf.SequenceClassifier, rf.SequenceRegressor) else [
+            one[-1] for one in whole
+        ]  # fmt: skip
+        found = getattr(answer, "labels", answer)
+        require(np.array_equal(found, np.asarray(expected)), "another answer than predict's")
+    case.call(stream.reset, [draw.integer(0, count - 1)])
+
+
 def forecaster(case: Case) -> None:
     """A forecaster learns a series and foretells it."""
     draw = case.draw
@@ -160,6 +193,13 @@ def language_model(case: Case) -> None:
     case.call(model.log_prob, some)
     case.call(model.perplexity, some)
     case.call(model.next_tokens, some, k=draw.integer(1, 3))
+    stream = case.call(model.stream, 2)
+    p = case.call(stream.start)
+    for token in model.tokenizer_.tokenize(some):
+        p = case.call(stream, [token], rows=[1])
+    if not case.spoiled:
+        first = model.next_tokens(some, 1)[0]
+        require(float(p.max()) == first[1], "another probability than that of next_tokens")
     options = draw.some(
         temperature=lambda: draw.choice((0.0, 1.0)), top_k=lambda: 2, top_p=lambda: 0.9
     )
@@ -241,6 +281,6 @@ def sound(case: Case) -> None:
 
 
 CASES = [
-    (1, estimator), (0.3, forecaster), (0.3, language_model), (2, optimizer), (1, vocabulary),
-    (0.5, sound),
+    (1, estimator), (0.5, model_stream), (0.3, forecaster), (0.3, language_model),
+    (2, optimizer), (1, vocabulary), (0.5, sound),
 ]  # fmt: skip

@@ -124,6 +124,35 @@ def test_a_fork_while_a_stream_is_run() -> None:
     assert outputs("import warnings; warnings.simplefilter('ignore')\n" + code) == "[]\n"
 
 
+MANY = """
+import os, sys, threading, warnings
+import numpy as np, rnnfast as rf
+
+warnings.simplefilter("ignore")
+rf.set_num_threads(2)
+stream = rf.GRU(128, 256, seed=0).stream(2000)
+x, stop = np.ones((2000, 128), np.float32), threading.Event()
+thread = threading.Thread(target=lambda: [stream(x) for _ in iter(stop.is_set, True)])
+thread.start()
+codes = set()
+for _ in range(10):
+    child = os.fork()
+    if child == 0:
+        stream.reset()
+        stream(x[:3], rows=[1, 2, 3])
+        os._exit(0 if stream.state[0, 1].any() and not stream.state[0, 4:].any() else 3)
+    codes.add(os.waitpid(child, 0)[1])
+stop.set()
+thread.join()
+print(codes)
+"""
+
+
+@linux_only
+def test_a_fork_while_a_stream_of_many_is_run() -> None:
+    assert outputs(MANY) == "{0}\n"
+
+
 TEAMS = """
 import os, sys
 import numpy as np, rnnfast as rf

@@ -36,6 +36,7 @@ from rnnfast.cli.models import load_as
 from rnnfast.cli.options import in_options, integer, path_of_file, real
 from rnnfast.cli.results import AsJson, Quiet, say_json
 from rnnfast.cli.show import show
+from rnnfast.cli.streams import score_lines
 from rnnfast.cli.texts import TextSource, given_text, text_file
 from rnnfast.cli.train import train
 from rnnfast.models.language_model import LanguageModel
@@ -202,13 +203,18 @@ def score(
     file: Annotated[
         TextSource | None, text_file("A UTF-8 file with the text; -: standard input.")
     ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Score each line of standard input as it comes.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Tell how likely a text is: its log-probability and perplexity."""
-    if (text is None) == (file is None):
-        raise typer.BadParameter("expected either a TEXT or a --file")
+    if [text is not None, file is not None, stream].count(True) != 1:
+        raise typer.BadParameter("expected either a TEXT, a --file or --stream")
     lm = load_as(model, LanguageModel, "LanguageModel")
+    if stream:
+        return score_lines(lm, as_json)
     if text is None:
         assert file is not None
         text = file.read()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from rnnfast.cli.options import path_of_file
 from rnnfast.io.files import decode_utf8, read_utf8, shown_path
 
 _STANDARD_INPUT = "standard input"
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,26 @@ def given_text(text: str) -> str:
     return TextSource(None).read().removesuffix("\n") if text == "-" else text
 
 
-def _read_input() -> bytes:
+def input_lines() -> Iterator[str]:
+    """Yield the lines of standard input with their ends, each as soon as it is there.
+
+    Raises
+    ------
+    OSError
+        As `TextSource.read`.
+    ValueError
+        If a line is not UTF-8.
+    """
+    while line := _read_input("readline"):
+        yield from _LINE.findall(decode_utf8(_STANDARD_INPUT, line))
+
+
+def _read_input(how: str = "read") -> bytes:
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None or stream.closed:  # None in a process that was started without
         raise OSError(errno.EBADF, "it is closed", _STANDARD_INPUT)
     try:
-        content: bytes = stream.read()
+        content: bytes = getattr(stream, how)()
     except OSError as error:
         number = error.errno or errno.EIO
         raise OSError(number, error.strerror or os.strerror(number), _STANDARD_INPUT) from error

@@ -18,6 +18,7 @@ from rnnfast.models.parts.examples import check_same_length
 from rnnfast.models.parts.heads import SoftmaxHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.models.parts.labels import read_classes
+from rnnfast.models.parts.running import RunningLabels
 from rnnfast.nn.losses import softmax
 from rnnfast.nn.module import Array
 
@@ -155,6 +156,9 @@ class SequenceClassifier(Weighed, Estimator):
         return accuracy(labels, predicted.tolist(), sample_weight=sample_weight)
 
     # What it is composed of
+
+    def _make_running(self) -> RunningLabels:
+        return RunningLabels(self.network_.head, self.classes_, self._make_pool())
 
     def _check_hyperparameters(self) -> None:
         check_real("label_smoothing", self.label_smoothing, 0, 1, below=True)

@@ -14,6 +14,7 @@ from rnnfast.models.parts.codecs.texts import SymbolCodec
 from rnnfast.models.parts.examples import check_same_length
 from rnnfast.models.parts.heads import CTCHead
 from rnnfast.models.parts.hyperparameters import TokenOptions
+from rnnfast.models.parts.running import RunningSymbols
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -128,6 +129,9 @@ class CTCRecognizer(Estimator):
         return 1.0 - error_rate(true, self._codec.decode(self.network_, x, beam_size))
 
     # What it is composed of
+
+    def _make_running(self) -> RunningSymbols:
+        return RunningSymbols(self.network_.head, self._codec)
 
     def _make_codec(self) -> SymbolCodec:
         return SymbolCodec(self._options(TokenOptions).splitter())

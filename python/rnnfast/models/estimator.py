@@ -27,12 +27,15 @@ from rnnfast.models.parts.hyperparameters import (
 )
 from rnnfast.models.parts.inputs import Inputs, TokenInputs, count_ids
 from rnnfast.models.parts.reader import Reader
+from rnnfast.models.parts.running import Running
+from rnnfast.models.parts.running_pool import RunningPool
 from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
 from rnnfast.models.parts.warm_start import Axes
 from rnnfast.models.parts.weights import Weights, relative, scaled
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.parts.word_layers import WordLayers
 from rnnfast.models.recurrent_model import RecurrentModel
+from rnnfast.models.stream import ModelStream
 from rnnfast.nn.compose import chain
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.module import Array
@@ -132,6 +135,39 @@ class Estimator(RecurrentModel, Featured, base=True):
         """Add a batch's gradients; ``progress`` is the part of training that is over."""
         result: tuple[float, int] = network.add_gradients(batch)
         return result
+
+    # Step by step
+
+    def stream(self, batch_size: int = 1) -> ModelStream[Any]:
+        """Return a runner that takes one step at a time and tells the answer so far.
+
+        Parameters
+        ----------
+        batch_size : int
+            Sequences that it runs side by side, all together or some of them at a time.
+
+        Raises
+        ------
+        NotFittedError
+            If the model has not been fitted.
+        ValueError
+            If the model cannot answer before it has read the end: it is bidirectional, has ``crf``,
+            or searches with a beam.
+        """
+        self = self._as_fitted()
+        running = self._make_running()
+        return ModelStream(self._reader, self.network_.encoder, running, batch_size)
+
+    def _make_running(self) -> Running[Any]:
+        """Return what makes the answers of a stream; ValueError says why there are none."""
+        raise NotImplementedError
+
+    def _make_pool(self) -> RunningPool:
+        """Return the pooling of the trained network, over the steps so far."""
+        network = self.network_
+        assert network.pooling is not None
+        layer = network.encoder.recurrent
+        return RunningPool(network.pooling, layer.output_size, layer.dtype)
 
     # Training
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -279,6 +279,12 @@ class Forecaster(Estimator):
         return super()._prepare(X, y, valid, sample_weight, grow)
 
     # What it is composed of
+
+    def _make_running(self) -> NoReturn:
+        raise ValueError(
+            "stream: expected a model that reads a series from its beginning on, got a Forecaster, "
+            "which begins anew with the last lags steps at each; predict(after=series) takes them"
+        )
 
     def _check_hyperparameters(self) -> None:
         check_int("lags", self.lags, 1)

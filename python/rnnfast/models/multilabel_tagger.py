@@ -17,6 +17,7 @@ from rnnfast.models.parts.examples import Examples, pad_batch
 from rnnfast.models.parts.heads import SigmoidHead
 from rnnfast.models.parts.hyperparameters import WordOptions
 from rnnfast.models.parts.inputs import SeriesInputs
+from rnnfast.models.parts.running import RunningLabelSets
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
 
@@ -244,6 +245,10 @@ class MultiLabelTagger(Weighed, Estimator):
         return self._codec.compare(self.network_, examples)
 
     # What it is composed of
+
+    def _make_running(self) -> RunningLabelSets:
+        assert isinstance(self.network_.head, SigmoidHead)
+        return RunningLabelSets(self.network_.head)
 
     def _make_codec(self) -> LabelSetCodec:
         return LabelSetCodec(self.dtype)

@@ -16,6 +16,7 @@ from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.examples import check_same_length
 from rnnfast.models.parts.heads import NumberHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
+from rnnfast.models.parts.running import RunningNumbers
 from rnnfast.nn.module import Array
 
 
@@ -135,6 +136,10 @@ class SequenceRegressor(Weighed, Estimator):
         return metrics.r2(numbers, predicted, sample_weight=sample_weight)
 
     # What it is composed of
+
+    def _make_running(self) -> RunningNumbers:
+        codec, pool = self._codec, self._make_pool()
+        return RunningNumbers(self.network_.head, codec.numbers, codec.single, pool)
 
     def _make_codec(self) -> NumberCodec:
         return NumberCodec(self.loss, self.standardize, self.dtype)

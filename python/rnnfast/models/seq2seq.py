@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -278,6 +278,12 @@ class Seq2Seq(Estimator):
         return results
 
     # What it is composed of
+
+    def _make_running(self) -> NoReturn:
+        raise ValueError(
+            "stream: expected a model that answers while it reads, got a Seq2Seq, which writes "
+            "when it has read all"
+        )
 
     def _check_hyperparameters(self) -> None:
         if not among(self.attention, (None, "general", "dot", "additive")):

@@ -16,6 +16,7 @@ from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import NumberHead
 from rnnfast.models.parts.hyperparameters import WordOptions
+from rnnfast.models.parts.running import RunningNumbers
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
 
@@ -156,6 +157,9 @@ class StepRegressor(Weighed, Estimator):
         return self._codec.compare(self.network_, examples)
 
     # What it is composed of
+
+    def _make_running(self) -> RunningNumbers:
+        return RunningNumbers(self.network_.head, self._codec.numbers, self._codec.flat)
 
     def _make_codec(self) -> StepNumberCodec:
         return StepNumberCodec(self.loss, self.standardize, self.dtype)

@@ -18,6 +18,7 @@ from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.heads import CrfHead, Head, SoftmaxHead
 from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
+from rnnfast.models.parts.running import Labels, Running, RunningFeedback, RunningLabels
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.nn.module import Array
 
@@ -230,6 +231,22 @@ class SequenceTagger(Weighed, Estimator):
         return self._codec.labels(self.network_, x, self.beam_size)
 
     # What it is composed of
+
+    def _make_running(self) -> Running[Labels]:
+        head = self.network_.head
+        if isinstance(head, CrfHead):
+            raise ValueError(
+                "stream: expected a model with crf=False, got one whose likeliest labels depend on "
+                "those to come, up to the end"
+            )
+        if not isinstance(head, FeedbackHead):
+            return RunningLabels(head, self.classes_)
+        if self.beam_size > 1:
+            raise ValueError(
+                f"stream: expected beam_size 1, got {self.beam_size}, whose search chooses among "
+                f"whole sequences, at the end"
+            )
+        return RunningFeedback(head, self.classes_)
 
     def _unweighable(self) -> str | None:
         if self.crf:  # the loss of a whole sentence

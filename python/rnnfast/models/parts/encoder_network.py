@@ -22,6 +22,7 @@ from rnnfast.models.parts.input_parts import Network
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.placement import placement
+from rnnfast.nn.pooling import Pooling
 from rnnfast.training.ranks import measuring_ranks
 
 
@@ -46,6 +47,14 @@ class EncoderNetwork(Network):
     def output(self) -> Linear:
         """The head's linear layer."""
         return self.head.output
+
+    @property
+    def pooling(self) -> str | None:
+        """How all steps become one vector; None: each step has an output."""
+        if self._pool is None:
+            return None
+        parts = self._pool.children().values()
+        return next(part.how for part in parts if isinstance(part, Pooling))
 
     def add_gradients(self, batch: ExampleBatch) -> tuple[float, int]:
         """Add the gradients of the summed loss of one batch.

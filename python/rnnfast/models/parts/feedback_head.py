@@ -38,6 +38,11 @@ class FeedbackHead(SoftmaxHead):
         Draws the initial weights.
     class_weights, label_smoothing
         As `SoftmaxHead` takes them.
+
+    Attributes
+    ----------
+    start : int
+        The label that stands for none before the first, K.
     """
 
     def __init__(
@@ -52,9 +57,9 @@ class FeedbackHead(SoftmaxHead):
         rng: np.random.Generator,
     ) -> None:
         dtype = layers.dtype
-        self._start = num_tags
+        self.start = num_tags
         self.label_embedding = Embedding(
-            num_tags + 1, label_embedding_size, padding_idx=self._start, dtype=dtype, seed=rng
+            num_tags + 1, label_embedding_size, padding_idx=self.start, dtype=dtype, seed=rng
         )
         self.decoder = make_recurrent(
             layers.cell,
@@ -120,7 +125,7 @@ class FeedbackHead(SoftmaxHead):
         """
         T, B, _ = h.shape
         rows = np.arange(B)[:, np.newaxis]
-        before = np.full(B * beam_size, self._start)
+        before = np.full(B * beam_size, self.start)
         scores = np.full((B, beam_size), -np.inf)
         scores[:, 0] = 0
         tags = np.zeros((T, B, beam_size), np.int64)
@@ -146,11 +151,15 @@ class FeedbackHead(SoftmaxHead):
             place = parents[t, rows[:, 0], place]
         return result
 
+    def decoder_input(self, h: Array, before: Array) -> Array:
+        """Return what the second layer reads at a step: ``h<t>`` (n, W) and labels (n,)."""
+        return np.concatenate([h, self.label_embedding(before)], axis=1)
+
     def _before(self, y: Array, lengths: Ints) -> Array:
-        """Return the label before each step, `_start` at the first and past a length."""
-        before = np.full_like(y, self._start)
+        """Return the label before each step, `start` at the first and past a length."""
+        before = np.full_like(y, self.start)
         before[1:] = y[:-1]
-        return np.where(np.arange(len(y))[:, np.newaxis] < lengths, before, self._start)
+        return np.where(np.arange(len(y))[:, np.newaxis] < lengths, before, self.start)
 
 
 def _reordered(states: States, rows: Array) -> States:

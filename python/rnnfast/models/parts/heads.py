@@ -182,8 +182,10 @@ class SigmoidHead(Head):
 
     def probabilities(self, h: Array, lengths: Ints) -> Array:
         """Return ``y_hat<t>``."""
-        scores = self.output(h)
-        # sigmoid(x) = softmax([x, 0])[0]
+        return self.probabilities_of(self.output(h))
+
+    def probabilities_of(self, scores: Array) -> Array:
+        """Return the sigmoid of scores: sigmoid(x) = softmax([x, 0])[0]."""
         pairs = np.stack([scores, np.zeros_like(scores)], axis=-1)
         return softmax(pairs)[..., 0]
 

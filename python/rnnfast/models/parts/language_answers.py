@@ -13,8 +13,12 @@ from rnnfast._checks import check_bool, check_int
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.condition import Condition, encode_given
 from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
+from rnnfast.models.parts.inputs import TokenInputs
+from rnnfast.models.parts.reader import Reader
+from rnnfast.models.parts.running import RunningProbabilities
 from rnnfast.models.parts.token_network import Evaluation, TokenNetwork, score
 from rnnfast.models.recurrent_model import RecurrentModel
+from rnnfast.models.stream import LanguageStream
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import join_tokens, split_text
 from rnnfast.text.tokenizers import Tokenizer
@@ -239,6 +243,40 @@ class LanguageAnswers(RecurrentModel, base=True):
             drawn = [row[row != end] for row in drawn]
         texts = [join_tokens(self.tokenizer_, tokens + vocabulary.decode(row)) for row in drawn]
         return texts[0] if n == 1 else texts
+
+    def stream(
+        self, batch_size: int = 1, condition: Sequence[str] | Array | None = None
+    ) -> LanguageStream:
+        """Return a runner that reads one token at a time and tells what may come next.
+
+        Parameters
+        ----------
+        batch_size : int
+            Texts that it reads side by side, all together or some of them at a time.
+        condition : list of str or ndarray, optional
+            What each of them is conditioned on, if the model was trained so.
+
+        Raises
+        ------
+        NotFittedError
+            If the model has not been fitted.
+        ValueError
+            If there is not one known condition for each text.
+        TypeError
+            If something is of a wrong type.
+        """
+        self = self._as_fitted()
+        batch_size = check_int("batch_size", batch_size, 1)
+        given = encode_given(self.condition_, condition, batch_size, self.dtype)
+        network = self.network_
+        return LanguageStream(
+            Reader(TokenInputs(self.tokenizer_, self.vocabulary_)),
+            network.encoder,
+            RunningProbabilities(network.output),
+            network.start,
+            batch_size,
+            given,
+        )
 
     def _encode(self, name: str, text: str) -> tuple[list[str], Ints]:
         """Return the tokens of one sentence or prefix, and their ids."""

@@ -27,6 +27,14 @@ def step_input(x: Any) -> Any:
     return array[()] if array.ndim == 0 else array
 
 
+def given_rows(rows: Any) -> Any:
+    """Return an array of another library as NumPy's, and anything else as it is."""
+    if isinstance(rows, (np.ndarray, list, tuple, range)):
+        return rows
+    array = read_exporter("rows", rows)
+    return rows if array is None else array
+
+
 class Stream:
     """Runs a network step by step; made by ``layer.stream(batch_size)``.
 
@@ -36,6 +44,10 @@ class Stream:
 
     The array that a step returns belongs to the stream: the next step writes into it. Keep a copy
     of what is needed for longer, or give a step an array of your own, ``step(x_t, out=y_t)``.
+
+    A step may be one of some sequences alone, ``step(x_t, rows=[3, 7])``, with as many rows in
+    ``x_t``; the others stay as they are. So thousands of streams share one layer, and whatever has
+    come in for some of them is one call.
 
     The layer's parameters may change between steps: each step uses them as they are.
 
@@ -84,7 +96,7 @@ class Stream:
         h, c = self.native.state()
         return {**state_without_compiled(self), "_restored": (h, c if len(c) else None)}
 
-    def __call__(self, x: Any, out: Array | None = None) -> Array:
+    def __call__(self, x: Any, out: Array | None = None, *, rows: Any = None) -> Array:
         """Take one step.
 
         Parameters
@@ -95,6 +107,9 @@ class Stream:
             int16, need the layer's dtype.
         out : ndarray, optional
             What to write to, ``(B, H)``, or ``(H,)`` where ``x`` came without B; C-contiguous.
+        rows : array_like of int, optional
+            The sequences that take the step, ``(n,)``, none of them twice; n stands for B above.
+            None: all.
 
         Returns
         -------
@@ -104,10 +119,13 @@ class Stream:
         Raises
         ------
         TypeError
-            If ``x`` or ``out`` is no array or of another dtype; nothing is cast.
+            If ``x`` or ``out`` is no array or of another dtype, or rows are no integers; nothing is
+            cast.
         ValueError
-            If a shape does not fit, a number is not finite, or an index is out of range.
+            If a shape does not fit, a number is not finite, or an index or a row is out of range.
         """
+        if rows is not None:
+            return self.native.step_rows(step_input(x), given_rows(rows), out)
         try:  # a step is short: what it takes at once is not looked at here
             return self._step(x, out)
         except TypeError:
@@ -157,6 +175,20 @@ class Stream:
         h, c = self._layer.spec.split_state(state)
         self.native.set_state(check_array("h", h), check_array("c", c))
 
-    def reset(self) -> None:
-        """Set the state to zero."""
-        self.native.set_state(None, None)
+    def reset(self, rows: Any = None) -> None:
+        """Set the state to zero.
+
+        Parameters
+        ----------
+        rows : array_like of int, optional
+            Of which sequences, ``(n,)``; None: of all.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If rows are no integers, out of range, or one is there twice.
+        """
+        if rows is None:
+            self.native.set_state(None, None)
+        else:
+            self.native.reset_rows(given_rows(rows))

@@ -41,7 +41,7 @@ def feedback(g: Graph, head: FeedbackHead, h: Value, sequences: Sequences) -> st
     widths = [layer.output_size, layer.hidden_size][: 2 if layer.spec.cell.has_memory else 1]
     shapes = [g.concat([sequences.batch, g.integers(width)], 0) for width in widths]
     begin = [g.add("Expand", g.constant(0), shape) for shape in shapes]
-    start = g.add("Expand", g.integers(head._start), sequences.batch)
+    start = g.add("Expand", g.integers(head.start), sequences.batch)
 
     body = g.body()
     label = body.input(g.name("label"), np.int64, ["batch"])
