@@ -12,36 +12,13 @@ from types import ModuleType
 from typing import Any
 
 from rnnfast._checks.messages import counted, listed, shown
-
-# What libraries call one and the same thing; the first that a function takes is what is meant.
-_SYNONYMS = (
-    {"lr", "learning_rate", "eta", "step_size"},
-    {"num_layers", "layers", "depth", "n_layers", "nlayers"},
-    {"hidden_size", "units", "hidden", "hidden_dim", "num_hidden", "n_hidden", "num_units"},
-    {"input_size", "input_dim", "in_features", "num_features", "n_features", "features"},
-    {"output_size", "output_dim", "out_features", "units"},
-    {"num_embeddings", "vocab_size", "num_tokens", "vocabulary_size", "input_dim"},
-    {"max_vocabulary_size", "vocab_size", "max_features", "vocabulary_size", "max_tokens"},
-    {"embedding_size", "embedding_dim", "output_dim", "embed_dim", "emb_size"},
-    {"epochs", "max_iter", "iterations", "n_iter"},
-    {"seed", "random_state", "rng", "generator"},
-    {"validation_fraction", "validation_split", "test_size", "valid_fraction"},
-    {"valid", "validation_data", "eval_set", "validation"},
-    {"clip_norm", "max_norm", "clipnorm", "grad_clip", "max_grad_norm", "gradient_clip"},
-    {"clip_value", "max_value", "clipvalue"},
-    {"cell", "rnn_type", "cell_type", "kind"},
-    {"dropout", "p", "rate", "drop_rate"},
-    {"loss", "criterion", "loss_fn", "objective"},
-    {"net", "model", "network", "module"},
-    {"patience", "early_stopping"},
-    {"max_length", "maxlen", "max_new_tokens", "length", "max_tokens"},
-    {"weight_decay", "l2", "decay"},
-)
+from rnnfast._checks.ours import is_ours
+from rnnfast._checks.synonyms import ARGUMENTS
 
 
 def nearest(name: str, names: list[str]) -> str | None:
     """Return which of some names was most likely meant; None: none of them."""
-    for group in _SYNONYMS:
+    for group in ARGUMENTS:
         if name.lower() in group:
             for other in names:
                 if other in group:
@@ -109,7 +86,7 @@ def explain_calls(
         What to say of names that the constructor does not take.
     """
     for base in kind.__mro__:
-        if not base.__module__.startswith("rnnfast.") or getattr(base, "_is_protocol", False):
+        if not is_ours(base) or getattr(base, "_is_protocol", False):
             continue
         for name, found in list(vars(base).items()):
             public = not name.startswith("_")

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from rnnfast._checks import check_bool, check_int
+from rnnfast._checks.weights import read_weights
 from rnnfast.io.tensors import to_json
-from rnnfast.metrics._weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.columns import Columns, Featured, step_names

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnfast._checks import check_int, check_real, make_generator
-from rnnfast.metrics._weights import read_weights
+from rnnfast._checks.weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.steps import LabelSetCodec

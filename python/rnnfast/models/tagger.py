@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast._checks import among, check_bool, check_int, check_real
 from rnnfast._checks.messages import shown
-from rnnfast.metrics._weights import read_weights
+from rnnfast._checks.weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.tags import TagCodec, compare_tags

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from rnnfast._checks import check_bool
 from rnnfast._checks.arrays import require_array
 from rnnfast._checks.messages import shown
-from rnnfast.nn._contract import has_gradient, is_own, passed, require_output, with_state
+from rnnfast._checks.ours import is_ours
+from rnnfast.nn._contract import has_gradient, passed, require_output, with_state
 from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
@@ -76,7 +77,7 @@ class Pass:
     def _run_plain(
         self, name: str, part: Module, x: Any, options: dict[str, Any]
     ) -> tuple[Any, Back]:
-        own = is_own(part)
+        own = not is_ours(part)
         taken = (x.dtype, x.shape) if own and has_gradient(x) else None
         if not self._training:
             y = part(x, **options)
@@ -329,7 +330,7 @@ def _below(start: str, states: States) -> States:
 
 def _hides_state(part: Module) -> bool:
     """Whether a module of somebody's own has layers within that go through steps."""
-    return is_own(part) and any(module.has_state for _, module in part.named_modules())
+    return not is_ours(part) and any(module.has_state for _, module in part.named_modules())
 
 
 @functools.lru_cache(maxsize=256)

@@ -18,6 +18,7 @@ from rnnfast import _core
 from rnnfast._checks import check_bool, check_int, check_probability
 from rnnfast._checks.memory import check_memory, claim_parameters
 from rnnfast._checks.messages import listed, shown
+from rnnfast._checks.ours import is_ours
 from rnnfast.nn._contract import passed
 from rnnfast.nn._copies import Buffer, state_without_compiled
 from rnnfast.nn._describe import describe, options_of
@@ -48,7 +49,7 @@ _FREE = {*_DROPS, "batch_first", "variational"}
 @functools.lru_cache(maxsize=256)
 def _fixed_options(kind: type[Any]) -> frozenset[str]:
     """Return the options of a layer of this package that its parameters are made by."""
-    own = next(base for base in kind.__mro__ if base.__module__.startswith("rnnfast."))
+    own = next(base for base in kind.__mro__ if is_ours(base))
     return frozenset(option.name for option in options_of(own)) - _FREE
 
 
