@@ -94,7 +94,7 @@ ELSEWHERE: list[tuple[Callable[[], Any], str]] = [
     ),
     (
         lambda: rf.SequenceClassifier().predict([], batch=3),  # type: ignore[call-arg]
-        r"batch: .* did you mean batch_size of SequenceClassifier\(...\)\? \(it takes X\)",
+        r"batch: .* did you mean batch_size of SequenceClassifier\(...\)\? \(it takes X, like\)",
     ),
 ]
 OTHERS: list[tuple[Callable[[], Any], str]] = [

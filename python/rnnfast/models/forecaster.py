@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rnnfast import metrics
 from rnnfast._checks import check_int, check_integers
+from rnnfast._checks.likeness import likeness
 from rnnfast.data.batches import Ints
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
@@ -156,7 +157,13 @@ class Forecaster(Estimator):
             callbacks=callbacks,
         )
 
-    def predict(self, steps: int | None = None, *, after: npt.ArrayLike | None = None) -> Floats:
+    def predict(
+        self,
+        steps: int | None = None,
+        *,
+        after: npt.ArrayLike | None = None,
+        like: bool = False,
+    ) -> Floats:
         """Foretell the next steps.
 
         Beyond the horizon, forecasts are read as if they had come true, again and again.
@@ -168,6 +175,9 @@ class Forecaster(Estimator):
         after : array_like, optional
             A series, shaped as that of `fit`, of at least ``lags + sum(differences)`` steps: what
             follows it is foretold. None: what follows the series of `fit`.
+        like : bool
+            True: what is returned is of the library that ``after`` is of, such as a tensor or a
+            Series; its channels have their names.
 
         Returns
         -------
@@ -180,12 +190,15 @@ class Forecaster(Estimator):
             If the model has not been fitted.
         ValueError
             If ``after`` is too short or does not fit, or ``steps`` is above the horizon and some
-            channels are not foretold.
+            channels are not foretold; or if there is none to be ``like``.
         TypeError
             If something is of a wrong type.
         """
         self = self._as_fitted()
         codec, windows = self._codec, self._codec.windows
+        alike = likeness(after, like)
+        if like and after is None:
+            raise ValueError("like: expected False without after, got True")
         steps = check_int("steps", windows.horizon if steps is None else steps, 1)
         name = "X" if after is None else "after"
         self._require_columns(name, after)
@@ -205,15 +218,19 @@ class Forecaster(Estimator):
                 rows[:, windows.targets] = future
                 known = np.concatenate([known, rows])
         foretold = np.concatenate(forecasts)[:steps]
-        return foretold[:, 0] if codec.single else foretold
+        foretold = foretold[:, 0] if codec.single else foretold
+        return alike.following(foretold, windows.targets)
 
-    def backtest(self, X: npt.ArrayLike) -> tuple[Floats, Floats]:
+    def backtest(self, X: npt.ArrayLike, *, like: bool = False) -> tuple[Floats, Floats]:
         """Forecast from every place of a series that has enough steps on both sides.
 
         Parameters
         ----------
         X : array_like
             A series, shaped as that of `fit`.
+        like : bool
+            True: what is returned is of the library that ``X`` is of, such as tensors; tables hold
+            one channel's.
 
         Returns
         -------
@@ -225,13 +242,14 @@ class Forecaster(Estimator):
         ValueError, TypeError
             If the series is too short or does not fit.
         """
-        self = self._as_fitted()
+        self, alike = self._as_fitted(), likeness(X, like)
         codec, windows = self._codec, self._codec.windows
         self._require_columns("X", X)
         series = codec.series("X", X, windows.reach + windows.horizon)
         places = windows.places(series)
         true, predicted = windows.futures(series, places), self._forecast("X", series, places)
-        return (true[..., 0], predicted[..., 0]) if codec.single else (true, predicted)
+        pair = (true[..., 0], predicted[..., 0]) if codec.single else (true, predicted)
+        return alike.results(pair)
 
     def score(self, X: npt.ArrayLike, y: None = None) -> float:
         """Return R^2 of `backtest`, the mean over steps of the horizon and channels.

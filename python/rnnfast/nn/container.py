@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from rnnfast._checks import check_bool
 from rnnfast._checks.arrays import require_array
+from rnnfast._checks.likeness import call_like
 from rnnfast._checks.messages import shown
 from rnnfast._checks.ours import is_ours
 from rnnfast.nn._contract import has_gradient, passed, require_output, with_state
@@ -197,6 +198,7 @@ class Container(Module):
         *,
         state: Mapping[str, State] | None = None,
         return_state: bool = False,
+        like: bool = False,
     ) -> Any:
         """Run the parts and keep nothing: inference.
 
@@ -210,6 +212,8 @@ class Container(Module):
             Initial states by place; None: zero.
         return_state : bool
             Whether the final states are wanted too.
+        like : bool
+            True: what is returned is of the library that ``x`` is of, such as a tensor.
 
         Returns
         -------
@@ -221,6 +225,8 @@ class Container(Module):
         TypeError, ValueError
             As the parts, with the place; also if there is a state for a place that has none.
         """
+        if like is not False:
+            return call_like(like, self, x, lengths, reset, state=state, return_state=return_state)
         check_bool("return_state", return_state)
         run = Pass(self, lengths, reset, state, training=False)
         y, _ = self._through(run, x)

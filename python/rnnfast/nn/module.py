@@ -16,6 +16,7 @@ import numpy as np
 
 from rnnfast import _core
 from rnnfast._checks import check_bool, check_int, check_probability
+from rnnfast._checks.likeness import likeness
 from rnnfast._checks.memory import check_memory, claim_parameters
 from rnnfast._checks.messages import listed, shown
 from rnnfast._checks.ours import is_ours
@@ -171,8 +172,14 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the output of `forward` without dropout: inference, for modules of one's own.
 
-        It frees what `forward` keeps for backpropagation only when it is done.
+        It frees what `forward` keeps for backpropagation only when it is done. With ``like=True``,
+        which `forward` is not given, the output is of the library that the first argument is of,
+        such as a tensor.
         """
+        like = kwargs.pop("like", False)
+        if like is not False:
+            x = args[0] if args else next(iter(kwargs.values()), None)
+            return likeness(x, like).results(self(*args, **kwargs))
         before, _call.plain = getattr(_call, "plain", False), True
         try:
             output, _ = passed(self.forward(*args, **kwargs))

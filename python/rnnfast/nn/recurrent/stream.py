@@ -11,6 +11,7 @@ from rnnfast import _core
 from rnnfast._checks import check_array, check_int
 from rnnfast._checks.arrays import require_ndarray
 from rnnfast._checks.exporters import read_exporter
+from rnnfast._checks.likeness import steps_like
 from rnnfast.nn._copies import compiled, state_without_compiled
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.arguments import require_index_axes
@@ -84,7 +85,7 @@ class Stream:
         h, c = self.native.state()
         return {**state_without_compiled(self), "_restored": (h, c if len(c) else None)}
 
-    def __call__(self, x: Any, out: Array | None = None) -> Array:
+    def __call__(self, x: Any, out: Array | None = None, *, like: bool = False) -> Array:
         """Take one step.
 
         Parameters
@@ -95,6 +96,9 @@ class Stream:
             int16, need the layer's dtype.
         out : ndarray, optional
             What to write to, ``(B, H)``, or ``(H,)`` where ``x`` came without B; C-contiguous.
+        like : bool
+            True: what is returned is of the library that ``x`` is of, such as a tensor, and in
+            memory of its own.
 
         Returns
         -------
@@ -108,6 +112,8 @@ class Stream:
         ValueError
             If a shape does not fit, a number is not finite, or an index is out of range.
         """
+        if like is not False:
+            return steps_like(like, self, self, x, out)
         try:  # a step is short: what it takes at once is not looked at here
             return self._step(x, out)
         except TypeError:
@@ -116,10 +122,11 @@ class Stream:
                 raise
         return self._step(given, out)
 
-    def run(self, x: Array) -> Array:
+    def run(self, x: Array, *, like: bool = False) -> Array:
         """Take the steps of ``x``, ``(T, B, I)`` or indices ``(T, B)``, and return all outputs.
 
-        The same bits as T single steps, in one call of the kernels.
+        The same bits as T single steps, in one call of the kernels. With ``like`` of the library
+        that ``x`` is of, such as a tensor.
 
         Returns
         -------
@@ -131,6 +138,8 @@ class Stream:
         TypeError, ValueError
             As a step. The state has not changed then.
         """
+        if like is not False:
+            return steps_like(like, self, self.run, x)
         layer = self._layer
         x = require_ndarray("x", x)
         integers = x.dtype.kind in "iu"
