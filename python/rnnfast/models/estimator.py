@@ -27,7 +27,7 @@ from rnnfast.models.parts.hyperparameters import (
 )
 from rnnfast.models.parts.inputs import Inputs, TokenInputs, count_ids
 from rnnfast.models.parts.reader import Reader
-from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
+from rnnfast.models.parts.sequences import Sequences, are_series, lengths_of, read_sequences
 from rnnfast.models.parts.weights import Weights, relative, scaled
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.parts.word_layers import WordLayers
@@ -254,6 +254,8 @@ class Estimator(RecurrentModel, Featured, base=True):
         self._require_weighable(sample_weight)
         held_out = valid is None and self.validation_fraction > 0
         codec, sequences, targets = self._make_codec().begin(read, X, y, held_out)
+        if self.tokenizer is not None and not codec.of_text and are_series(sequences):
+            raise ValueError("X: expected text, tokens or ids with a tokenizer, got series")
         weights = read_weights("sample_weight", sample_weight, len(sequences))
         counting = np.arange(len(sequences)) if weights is None else np.flatnonzero(weights)
         train, kept = counting, np.arange(0)

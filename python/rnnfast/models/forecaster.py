@@ -46,11 +46,11 @@ class Forecaster(Estimator):
         Steps that are read.
     horizon : int
         Steps that are foretold at once.
-    differences : sequence of int
+    differences : sequence of int or ndarray
         Learn changes in place of levels: ``1`` takes ``x<t> - x<t-1>``, which rids a series of its
         trend; ``12`` takes ``x<t> - x<t-12>``, which rids monthly numbers of their season; several
         are taken one after another. Forecasts are of the series itself, added up again.
-    targets : sequence of int, optional
+    targets : sequence of int or ndarray, optional
         The channels to foretell, by their numbers; the others are only read. None: all.
     loss : {"mse", "mae"}
         Mean squared or mean absolute error.
@@ -88,8 +88,8 @@ class Forecaster(Estimator):
     loss: Literal["mse", "mae"] = "mse"
     lags: int = 24
     horizon: int = 1
-    differences: Sequence[int] = ()
-    targets: Sequence[int] | None = None
+    differences: Sequence[int] | Ints = ()
+    targets: Sequence[int] | Ints | None = None
 
     target_mean_ = OfPart[Array]("_codec.numbers.mean")
     target_scale_ = OfPart[Array]("_codec.numbers.scale")
@@ -287,12 +287,13 @@ class Forecaster(Estimator):
         super()._check_hyperparameters()
 
     def _make_codec(self) -> WindowCodec:
+        differences = check_integers("differences", self.differences, 1)
         return WindowCodec(
             self.loss,
             self.standardize,
             self.dtype,
             channels=self.targets,
-            windows=Windows(self.lags, self.horizon, tuple(self.differences), ()),
+            windows=Windows(self.lags, self.horizon, tuple(differences), ()),
         )
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> NumberHead:
