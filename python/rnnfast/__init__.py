@@ -149,7 +149,7 @@ _MODELS = (
 _renamed.install()
 
 _own = sys.modules[__name__]
-explain_packages((data, generation, text, training, _own), methods_of=(Trainer,))
+explain_packages((data, generation, nn, text, training, _own), methods_of=(Trainer, Ensemble))
 
 
 def __getattr__(name: str) -> object:

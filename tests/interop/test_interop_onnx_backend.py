@@ -152,7 +152,11 @@ def test_values_with_a_default_may_be_given() -> None:
         ({}, ValueError, "inputs: expected 'X', which is missing"),
         ({"X": None}, TypeError, "X: expected a NumPy array, got NoneType"),
         ({"x": 1}, ValueError, "inputs: expected names of X, got 'x'"),
-        ([np.zeros((5, 3, 4))], TypeError, "X: expected dtype float32, got float64"),
+        (
+            [np.zeros((5, 3, 4))],
+            TypeError,
+            "X: expected dtype float32, got float64; use X.astype(np.float32)",
+        ),
         ([np.zeros((3, 4), np.float32)], ValueError, r"X: expected shape (?, ?, ?), got (3, 4)"),
         (
             [np.zeros((5, 3, 2), np.float32)],

@@ -261,7 +261,12 @@ def test_calls_leave_what_they_were_given() -> None:
         (None, [1], TypeError, "input_feed: expected arrays by name, got list"),
         (None, {}, ValueError, "inputs: expected 'x', which is missing"),
         (None, {"y": 1}, ValueError, "inputs: expected names of x, got 'y'"),
-        (None, {"x": np.zeros(3)}, TypeError, "x: expected dtype float32, got float64"),
+        (
+            None,
+            {"x": np.zeros(3)},
+            TypeError,
+            "x: expected dtype float32, got float64; use x.astype(np.float32)",
+        ),
         (
             None,
             {"x": np.zeros(3, np.float32)},

@@ -14,6 +14,7 @@ import pytest
 from rnnfast import load
 from rnnfast.data.datasets import read_text
 from rnnfast.io import files as _files
+from rnnfast.io import others
 from rnnfast.text import Vocabulary
 
 
@@ -169,6 +170,8 @@ PLAIN = "Cats average 15 hours of sleep.\n" * 3
         (lzma.compress(TEXT.encode()), "an xz archive; unxz unpacks it"),
         (b"\x28\xb5\x2f\xfd\x04\x00", "a Zstandard archive; unzstd unpacks it"),
         (b"PK\x03\x04\x14\x00\x00\x00", "a ZIP archive, or an office document; its text has to"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr'", "an array of NumPy; numpy.load reads it"),
+        (b"\x89HDF\r\n\x1a\n" + b"0" * 40, "an HDF5 file, which holds no text"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF document; its text has to be exported"),
     ],
 )
@@ -197,7 +200,7 @@ def test_utf16_of_any_script(tmp_path, line, order):
         with pytest.raises(ValueError, match=rf"UTF-16 has them; iconv -f UTF-16{order} -t UTF-8"):
             _files.read_utf8(path)
         for encoding in ("utf-8", "gb18030"):
-            assert _files._utf16_order((f"{line}\n" * count).encode(encoding)[:4096]) is None
+            assert others._utf16_order((f"{line}\n" * count).encode(encoding)[:4096]) is None
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ def same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):
         return same(list(one.items()), list(other.items()))
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
     return bool(one == other)
 
 
@@ -35,6 +37,8 @@ VALUES = [
     {"__type__": "dict", "items": [[1, 2]]}, np.int8(3), np.int64(-1), np.uint64(2**64 - 1),
     np.float32(0.1), np.float64(0.1), np.float16(0.1), np.bool_(True), np.str_("abc"),
     {np.int64(0): np.float32(2.0), np.int64(1): 1}, {np.bool_(True): 1}, (np.int32(1), 1),
+    np.arange(3, dtype="uint8"), np.array([0.1, -0.0], "float32"), np.array(["a", "bcd"]),
+    np.array([[True], [False]]), np.zeros((0, 3)), np.array(7), [np.array([1]), (np.array([2]),)],
 ]  # fmt: skip
 
 
@@ -48,7 +52,8 @@ def test_not_a_number() -> None:
     assert np.isnan(read["a"]) and read["b"] == np.inf and type(read["b"]) is np.float32
 
 
-@pytest.mark.parametrize("value", [print, b"x", {1, 2}, np.zeros(3), [1j], np.complex64(1), {1: X}])
+@pytest.mark.parametrize("value", [print, b"x", {1, 2}, np.zeros(3, complex), [1j],
+                                   np.complex64(1), {1: np.array([print])}])  # fmt: skip
 def test_what_json_cannot_hold(value: Any) -> None:
     with pytest.raises(TypeError, match=r"^\w+ is nothing that JSON can hold$"):
         pack(value)

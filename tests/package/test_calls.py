@@ -20,6 +20,7 @@ from rnnfast._checks.calls import explain_calls, nearest
 from rnnfast.models.base import Model
 
 PACKAGES: list[ModuleType] = [rf, data, generation, text, training]
+X = np.zeros((1, 3), np.float32)
 
 
 def classes() -> dict[str, type[Any]]:
@@ -94,8 +95,19 @@ ELSEWHERE: list[tuple[Callable[[], Any], str]] = [
     ),
     (
         lambda: rf.SequenceClassifier().predict([], batch=3),  # type: ignore[call-arg]
-        r"batch: .* did you mean batch_size of SequenceClassifier\(...\)\? \(it takes X\)",
+        r"batch: .* did you mean batch_size of SequenceClassifier\(...\)\? \(it takes X, like\)",
     ),
+]
+FUNCTIONS: list[tuple[Callable[[], Any], str]] = [
+    (lambda: rf.fuse(layer(), sed=1), r"sed: fuse .*; did you mean seed\? \(it takes seed\)$"),  # type: ignore[call-arg]
+    (lambda: rf.cross_entropy(X, [0], weight=1), "weight: cross_entropy .*; did you mean weights"),  # type: ignore[call-arg]
+    (lambda: rf.sample(net(), net(), temprature=1), "temprature: sample .* you mean temperature"),  # type: ignore[call-arg]
+    (lambda: generation.ctc_beam(X, beam=3), "beam: ctc_beam .*; did you mean beam_size"),  # type: ignore[call-arg]
+    (lambda: rf.metrics.accuracy([1], [1], weights=1), "weights: acc.* did you mean sample_weight"),  # type: ignore[call-arg]
+    (lambda: rf.mse(X), r"targets: expected by mse\(predictions, targets\), got none"),  # type: ignore[call-arg]
+    (lambda: rf.mse(X, X, "sum"), "mse: expected at most 2 values by place"),  # type: ignore[misc]
+    (lambda: rf.Ensemble([layer()])(X, length=3), "length: a call of Ensemble .* mean lengths"),  # type: ignore[call-arg]
+    (lambda: rf.Ensemble([layer()]).stream(batch=3), "batch: Ensemble.stream .* you mean batch_si"),  # type: ignore[call-arg]
 ]
 OTHERS: list[tuple[Callable[[], Any], str]] = [
     (lambda: rf.GRU(8), r"hidden_size: expected by GRU\(input_size, hidden_size\), got none"),  # type: ignore[call-arg]
@@ -116,7 +128,7 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "message"), [*NEAREST, *ELSEWHERE, *OTHERS])
+@pytest.mark.parametrize(("call", "message"), [*NEAREST, *ELSEWHERE, *FUNCTIONS, *OTHERS])
 def test_words_of_calls(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(TypeError, match=f"^{message}"):
         call()
@@ -165,6 +177,33 @@ def test_signatures_stay(name: str) -> None:
     assert inspect.signature(classes()[name]).parameters.keys() == (
         inspect.signature(plain).parameters.keys() - {"self"}
     )
+
+
+def functions() -> dict[str, Any]:
+    """Return the functions of all packages, by the names that users know."""
+    packages = [*PACKAGES, rf.metrics, rf.diagnostics]
+    names = {f"{p.__name__}.{n}": vars(p)[n] for p in packages for n in p.__all__}
+    return {
+        name: found
+        for name, found in names.items()
+        if inspect.isfunction(found) and any(p.default is not p.empty for p in options(found))
+    }
+
+
+def options(function: Any) -> list[inspect.Parameter]:
+    return [*inspect.signature(function).parameters.values()]
+
+
+@pytest.mark.parametrize("name", sorted(functions()))
+def test_functions_stay_what_they_are(name: str) -> None:
+    function = functions()[name]
+    plain = inspect.unwrap(function)
+    assert inspect.signature(function) == inspect.signature(plain)
+    assert (function.__name__, function.__doc__) == (plain.__name__, plain.__doc__)
+    assert pickle.loads(pickle.dumps(function)) is function
+    if all(p.kind is not p.VAR_KEYWORD for p in options(plain)):
+        with pytest.raises(TypeError, match=rf"^no_such: {function.__name__} has no such argument"):
+            function(no_such=1)
 
 
 def test_models_and_their_methods_can_still_be_copied_and_sent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import re
 import sys
@@ -117,6 +118,16 @@ GAVE: list[tuple[Callable[[], Any], str]] = [
         lambda: rf.save(rf.LanguageModel(), "model.safetensors"),  # type: ignore[arg-type]
         "path: expected a path, got LanguageModel; rf.save(path, network)",
     ),
+    (
+        one_list(rf.save, "layers.safetensors", rf.Ensemble([GRU])),
+        "network: expected layers of rnnfast, or lists, tuples and dicts of them, got Ensemble; "
+        "rf.save(path, ensemble.layers) saves those of one",
+    ),
+    (
+        one_list(rf.save, "layers.safetensors", [GRU, GRU.stream()]),
+        "network[1]: expected layers of rnnfast, or lists, tuples and dicts of them, got Stream; "
+        "rf.save(path, layer) saves the layer that made it",
+    ),
 ]
 
 
@@ -230,6 +241,19 @@ def test_from_torch_of_what_is_no_layer() -> None:
             rf.LSTM.from_torch(given)
     with pytest.raises(TypeError, match=r"^chain\[0\]: expected a Module, got PyTorch's LSTM; fr"):
         rf.chain(torch.nn.LSTM(4, 4))  # type: ignore[arg-type]
+
+
+def test_accelerate_of_what_is_on_the_kernels() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    torch = importlib.import_module("rnnfast.interop.torch")
+    for given, message in [
+        (GRU, "got GRU; a layer of rnnfast runs on the kernels as it is$"),
+        (rf.chain(GRU, DENSE), "got Chain; a layer of rnnfast runs on the kernels as it is$"),
+        ("model.pt", "got str$"),
+    ]:
+        for call in (torch.accelerate, torch.restore):
+            with pytest.raises(TypeError, match=f"^model: expected a torch.nn.Module, {message}"):
+                call(given)
 
 
 def test_keras_of_what_is_no_layer(monkeypatch: pytest.MonkeyPatch) -> None:

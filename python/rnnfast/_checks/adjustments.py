@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any
+
+from rnnfast._checks.ours import is_our_module
 
 
 class AdjustmentWarning(RuntimeWarning):
@@ -22,10 +23,6 @@ def _level_of_caller() -> int:
     Python 3.12 has it as ``skip_file_prefixes``.
     """
     frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__")):
+    while frame.f_back is not None and is_our_module(frame.f_globals.get("__name__")):
         frame, level = frame.f_back, level + 1
     return level
-
-
-def _is_ours(module: Any) -> bool:
-    return str(module).partition(".")[0] == __name__.partition(".")[0]

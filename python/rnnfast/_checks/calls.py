@@ -12,36 +12,13 @@ from types import ModuleType
 from typing import Any
 
 from rnnfast._checks.messages import counted, listed, shown
-
-# What libraries call one and the same thing; the first that a function takes is what is meant.
-_SYNONYMS = (
-    {"lr", "learning_rate", "eta", "step_size"},
-    {"num_layers", "layers", "depth", "n_layers", "nlayers"},
-    {"hidden_size", "units", "hidden", "hidden_dim", "num_hidden", "n_hidden", "num_units"},
-    {"input_size", "input_dim", "in_features", "num_features", "n_features", "features"},
-    {"output_size", "output_dim", "out_features", "units"},
-    {"num_embeddings", "vocab_size", "num_tokens", "vocabulary_size", "input_dim"},
-    {"max_vocabulary_size", "vocab_size", "max_features", "vocabulary_size", "max_tokens"},
-    {"embedding_size", "embedding_dim", "output_dim", "embed_dim", "emb_size"},
-    {"epochs", "max_iter", "iterations", "n_iter"},
-    {"seed", "random_state", "rng", "generator"},
-    {"validation_fraction", "validation_split", "test_size", "valid_fraction"},
-    {"valid", "validation_data", "eval_set", "validation"},
-    {"clip_norm", "max_norm", "clipnorm", "grad_clip", "max_grad_norm", "gradient_clip"},
-    {"clip_value", "max_value", "clipvalue"},
-    {"cell", "rnn_type", "cell_type", "kind"},
-    {"dropout", "p", "rate", "drop_rate"},
-    {"loss", "criterion", "loss_fn", "objective"},
-    {"net", "model", "network", "module"},
-    {"patience", "early_stopping"},
-    {"max_length", "maxlen", "max_new_tokens", "length", "max_tokens"},
-    {"weight_decay", "l2", "decay"},
-)
+from rnnfast._checks.ours import is_our_module, is_ours
+from rnnfast._checks.synonyms import ARGUMENTS
 
 
 def nearest(name: str, names: list[str]) -> str | None:
     """Return which of some names was most likely meant; None: none of them."""
-    for group in _SYNONYMS:
+    for group in ARGUMENTS:
         if name.lower() in group:
             for other in names:
                 if other in group:
@@ -104,15 +81,16 @@ def explain_calls(
     kind : type
         The class.
     methods : bool
-        Whether to see to its public methods too; those that are methods of the class are always.
+        Whether to see to its public methods, and to its call, too; those that are methods of the
+        class are always.
     hints : mapping of str, optional
         What to say of names that the constructor does not take.
     """
     for base in kind.__mro__:
-        if not base.__module__.startswith("rnnfast.") or getattr(base, "_is_protocol", False):
+        if not is_ours(base) or getattr(base, "_is_protocol", False):
             continue
         for name, found in list(vars(base).items()):
-            public = not name.startswith("_")
+            public = not name.startswith("_") or name == "__call__"
             of_class = isinstance(found, classmethod)
             function = found.__func__ if isinstance(found, classmethod) else found
             if hasattr(function, "__wrapped__") or not inspect.isfunction(function):
@@ -122,13 +100,52 @@ def explain_calls(
                 setattr(base, name, classmethod(explained) if of_class else explained)
 
 
-def explain_packages(packages: Iterable[ModuleType], methods_of: tuple[type[Any], ...]) -> None:
-    """Do it for all public classes of some packages, with the methods of some of them."""
+def explain_packages(
+    packages: Iterable[ModuleType], methods_of: tuple[type[Any], ...] = ()
+) -> None:
+    """Do it for all public classes of some packages, with the methods of some of them.
+
+    And for their functions that have options, as these packages have them: where they are defined,
+    and where this package calls them, they stay what they are.
+    """
+    explained: dict[Any, Any] = {}  # one for all packages that have a function
     for package in packages:
         for name in package.__all__:
-            kind = vars(package).get(name)  # None: not imported yet
-            if isinstance(kind, type):
-                explain_calls(kind, methods=issubclass(kind, methods_of))
+            found = vars(package).get(name)  # None: not imported yet
+            if isinstance(found, type):
+                explain_calls(found, methods=issubclass(found, methods_of))
+            elif inspect.isfunction(found) and _has_options(found):
+                if found not in explained:
+                    explained[found] = _explained_function(found, package.__name__)
+                setattr(package, name, explained[found])
+
+
+def _has_options(function: Any) -> bool:
+    """Whether a function of this package may be called with more than it has to be."""
+    ours = is_our_module(function.__module__)
+    return ours and bool(function.__defaults__ or function.__kwdefaults__)
+
+
+def _explained_function(function: Callable[..., Any], package: str) -> Callable[..., Any]:
+    """Return a function of a package that says in one line how it cannot be called."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            trace = error.__traceback__
+            if trace is None or trace.tb_next is not None:  # it has run, and what it says counts
+                raise
+            parameters = list(inspect.signature(function).parameters.values())
+            message = _misfit(function.__name__, parameters, args, kwargs, dict)
+            if message is None:
+                raise
+            problem = TypeError(message)
+        raise problem
+
+    call.__module__ = package  # by which pickle finds it
+    return call
 
 
 def _explained(function: Callable[..., Any], hints: Mapping[str, str]) -> Callable[..., Any]:
@@ -166,7 +183,20 @@ def _refusal(
     owners = (base for base in kind.__mro__ if _function_of(base, method) is call)
     owner = next((base for base in owners if not base.__name__.startswith("_")), kind)
     of = owner.__name__ if method == "__init__" else f"{owner.__name__}.{method}"
+    if method == "__call__":
+        of = f"a call of {owner.__name__}"
     parameters = list(signature.parameters.values())[1:]
+    return _misfit(of, parameters, args, kwargs, lambda: _elsewhere(owner, method))
+
+
+def _misfit(
+    of: str,
+    parameters: list[inspect.Parameter],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    elsewhere: Callable[[], Mapping[str, list[str]]],
+) -> str | None:
+    """Return what to say of arguments that do not fit parameters; None: they fit."""
     variable = {p.kind for p in parameters} & {inspect.Parameter.VAR_POSITIONAL}
     by_place = [
         p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
@@ -175,7 +205,7 @@ def _refusal(
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         for name in kwargs:
             if name not in by_name:
-                return unknown_argument(name, of, by_name, _elsewhere(owner, method))
+                return unknown_argument(name, of, by_name, elsewhere())
     if len(args) > len(by_place) and not variable:
         if by_place:
             most = counted(len(by_place), "value")

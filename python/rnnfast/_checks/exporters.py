@@ -42,14 +42,10 @@ def read_exporter(name: str, value: Any) -> npt.NDArray[Any] | None:
     ValueError
         If its owner makes no array of it.
     """
+    if not is_exporter(value):
+        return None
     kind = type(value)
-    if isinstance(value, (_NO_ARRAYS, type)):
-        return None
-    exports = any(hasattr(kind, protocol) for protocol in _PROTOCOLS)
-    on_device = hasattr(value, "__cuda_array_interface__")
-    if not exports and not on_device and not _is_buffer(value):
-        return None
-    if on_device or not _is_of_cpu(value):
+    if _is_on_device(value) or not _is_of_cpu(value):
         raise TypeError(
             f"{name}: expected an array in the memory of the CPU, got a {kind.__name__} on "
             f"{one_line(getattr(value, 'device', 'another device'))}"
@@ -71,6 +67,18 @@ def read_exporter(name: str, value: Any) -> npt.NDArray[Any] | None:
         ) from None
     require_unmasked(name, array)
     return array.view(np.ndarray)
+
+
+def is_exporter(value: Any) -> bool:
+    """Whether a value, which is no ndarray, is an array of another library."""
+    if isinstance(value, (_NO_ARRAYS, type)):
+        return False
+    exports = any(hasattr(type(value), protocol) for protocol in _PROTOCOLS)
+    return exports or _is_on_device(value) or _is_buffer(value)
+
+
+def _is_on_device(value: Any) -> bool:
+    return hasattr(value, "__cuda_array_interface__")
 
 
 def _is_buffer(value: Any) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnfast._checks.arrays import is_table
 from rnnfast._checks.exporters import read_exporter
+from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown
 
 MAX_INT = 2**63 - 1  # what the kernels count with
@@ -201,16 +202,20 @@ def check_list(name: str, values: Any, of: str) -> list[Any]:
 
 
 def check_integers(name: str, values: Any, minimum: int) -> list[int]:
-    """Return a list or tuple of integers of at least ``minimum`` as a list of its own.
+    """Return a list, tuple or array of integers of at least ``minimum`` as a list of its own.
 
     Raises
     ------
     TypeError
         If it is something else.
     ValueError
-        If one is smaller.
+        If one is smaller, or an array has several axes.
     """
-    if isinstance(values, str) or not isinstance(values, Sequence):
+    if isinstance(values, np.ndarray):
+        require_unmasked(name, values)
+        if values.ndim != 1:
+            raise ValueError(f"{name}: expected one axis of integers, got shape {values.shape}")
+    elif isinstance(values, str) or not isinstance(values, Sequence):
         raise TypeError(f"{name}: expected a list of integers, got {type(values).__name__}")
     return [check_int(f"{name}[{place}]", n, minimum) for place, n in enumerate(values)]
 

@@ -4,6 +4,9 @@ Functions return plain arrays and records; `rnnfast.diagnostics.plotting` draws 
 `model_page` shows a whole model.
 """
 
+import sys
+
+from rnnfast._checks.calls import explain_packages
 from rnnfast.diagnostics import plotting
 from rnnfast.diagnostics.activations import TextActivations, gate_activations, text_activations
 from rnnfast.diagnostics.gradients import gradient_norms, text_gradient_norms
@@ -23,3 +26,5 @@ __all__ = [
     "text_activations",
     "text_gradient_norms",
 ]
+
+explain_packages((sys.modules[__name__],))

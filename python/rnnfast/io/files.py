@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import errno
 import os
@@ -11,6 +10,8 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
+
+from rnnfast.io.others import kind_of_no_text
 
 try:
     import fcntl
@@ -163,7 +164,7 @@ def read_utf8(path: FilePath) -> str:
 
 def decode_utf8(name: str, data: bytes) -> str:
     """Return the text of bytes, as `read_utf8` reads it; ValueError with ``name`` if it is none."""
-    kind = kind_of(data)
+    kind = kind_of_no_text(data)
     if kind is not None:
         raise ValueError(f"{name}: expected UTF-8 text, got {kind}")
     try:
@@ -174,70 +175,6 @@ def decode_utf8(name: str, data: bytes) -> str:
             f"at offset {error.start} ({error.reason})"
         ) from None
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-
-
-# What files begin with that are taken for text by mistake, and what makes text of them. The marks
-# of UTF-32 come before those of UTF-16, one of which begins it.
-_BEGINNINGS = (
-    (b"\xff\xfe\x00\x00", "UTF-32, by its byte order mark; iconv -f UTF-32 -t UTF-8 converts it"),
-    (b"\x00\x00\xfe\xff", "UTF-32, by its byte order mark; iconv -f UTF-32 -t UTF-8 converts it"),
-    (b"\xff\xfe", "UTF-16, by its byte order mark; iconv -f UTF-16 -t UTF-8 converts it"),
-    (b"\xfe\xff", "UTF-16, by its byte order mark; iconv -f UTF-16 -t UTF-8 converts it"),
-    (b"\x1f\x8b", "a gzip archive; gunzip unpacks it"),
-    (b"BZh", "a bzip2 archive; bunzip2 unpacks it"),
-    (b"\xfd7zXZ\x00", "an xz archive; unxz unpacks it"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unzstd unpacks it"),
-    (
-        b"PK\x03\x04",
-        "a ZIP archive, or an office document; its text has to be exported",
-    ),
-    (b"%PDF-", "a PDF document; its text has to be exported"),
-)
-
-
-def kind_of(data: bytes) -> str | None:
-    """Return what a file is that is no text in UTF-8, and the cure; None: it may be one."""
-    for beginning, kind in _BEGINNINGS:
-        # A text may begin with these letters: an archive has bytes that no text has.
-        if data.startswith(beginning) and (beginning[0] > 0x7F or _is_binary(data)):
-            return kind
-    order = _utf16_order(data[:4096])
-    if order is not None:
-        return f"zero bytes, as UTF-16 has them; iconv -f UTF-16{order} -t UTF-8 converts it"
-    return None
-
-
-def _utf16_order(start: bytes) -> str | None:
-    """Return ``"LE"`` or ``"BE"`` if a file begins as UTF-16 without a mark does, else None.
-
-    Much of that is valid UTF-8 too: of Latin letters every other byte is 0, of Greek or Cyrillic
-    ones a control character; and every script has spaces and ends of lines, whose one byte is 0.
-    """
-    zeros = [start[first::2].count(0) for first in (0, 1)]
-    order = "LE" if zeros[1] > zeros[0] else "BE"
-    if 3 * sum(zeros) > len(start) > 1:
-        return order
-    # Few zeros, all of them of one order, as a text without UTF-16 might have too by mistake: then
-    # all else has to be letters and marks.
-    if min(zeros) > 0 or 256 * max(zeros) < len(start) or len(start) < 4:
-        return None
-    text = start[: len(start) // 2 * 2].decode(f"utf-16-{order.lower()}", "replace")
-    text = text[: -1 if len(start) == 4096 else None]  # maybe half of a pair of surrogates
-    letters = all(letter.isprintable() or letter.isspace() for letter in text)
-    return order if letters and "\ufffd" not in text else None
-
-
-def _is_binary(data: bytes) -> bool:
-    """Whether there are control characters that no text has, or bytes that UTF-8 has not."""
-    start = data[:4096]
-    if any(byte < 9 or 13 < byte < 27 for byte in start):
-        return True
-    try:
-        # What may be the first half of a character at the end of the start is none of them.
-        codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) == len(data))
-    except UnicodeDecodeError:
-        return True
-    return False
 
 
 _BINARY = getattr(os, "O_BINARY", 0)

@@ -18,10 +18,12 @@ from rnnfast.nn.crf import CRF, Constraints
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.dropout_masks import EmbeddingDropout, VariationalDropout, WeightDrop
 from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.ensemble import Ensemble
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.pooling import Pooling
 from rnnfast.nn.recurrent.base import LAYERS
+from rnnfast.nn.recurrent.stream import Stream
 from rnnfast.nn.tied import SharingLinear, TiedEmbedding
 
 Node: TypeAlias = dict[str, Any]
@@ -54,6 +56,11 @@ KINDS: dict[str, type[Module]] = {
 # The output layer of a table that is shared, which has no options of its own.
 _TIED = "TiedEmbedding.linear"
 _CONTAINERS = {"list": list, "tuple": tuple}
+# What is said of what is made of layers and has no file of its own.
+_CURES: dict[type[Any], str] = {
+    Ensemble: "; rf.save(path, ensemble.layers) saves those of one",
+    Stream: "; rf.save(path, layer) saves the layer that made it",
+}
 _MAX_DEPTH = 100
 
 
@@ -148,7 +155,7 @@ class _Writer:
         elif KINDS.get(kind.__name__) is not kind:
             raise TypeError(
                 f"{name}: expected layers of rnnfast, or lists, tuples and dicts of them, got "
-                f"{kind.__qualname__}"
+                f"{kind.__qualname__}{_CURES.get(kind, '')}"
             )
         else:
             node = {"class": kind.__name__, "options": self._options(name, layer)}

@@ -19,19 +19,22 @@ def pack(value: Any) -> Any:
     Parameters
     ----------
     value : object
-        None, bools, numbers and str, those of NumPy too; lists, tuples and mappings of such, with
-        keys of any of these types. A mapping comes back as a dict.
+        None, bools, numbers and str, those of NumPy and arrays of those too; lists, tuples and
+        mappings of such, with keys of any of these types. A mapping comes back as a dict.
 
     Raises
     ------
     TypeError
         If it is or holds something else.
     """
-    if isinstance(value, np.generic):
+    if isinstance(value, (np.generic, np.ndarray)):
         wide_float = value.dtype.kind == "f" and value.dtype.itemsize > 8
         if value.dtype.kind not in "biufU" or wide_float:
             raise TypeError(f"{type(value).__name__} is nothing that JSON can hold")
-        return {_TYPE: "numpy", "dtype": value.dtype.str, "value": value.item()}
+        if isinstance(value, np.generic):
+            return {_TYPE: "numpy", "dtype": value.dtype.str, "value": value.item()}
+        numbers, shape = value.ravel().tolist(), list(value.shape)
+        return {_TYPE: "array", "dtype": value.dtype.str, "shape": shape, "items": numbers}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, list):
@@ -46,9 +49,11 @@ def pack(value: Any) -> Any:
 
 
 def untyped(value: Any) -> Any:
-    """Return a value with Python's numbers for NumPy's and lists for tuples: equal ones alike."""
+    """Return a value with Python's numbers for NumPy's and lists for others: equal ones alike."""
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     if isinstance(value, (list, tuple)):
         return [untyped(item) for item in value]
     if isinstance(value, Mapping):
@@ -73,8 +78,10 @@ def unpack(packed: Any) -> Any:
     kind = packed[_TYPE]
     if kind == "numpy":
         return np.dtype(packed["dtype"]).type(packed["value"])
+    if kind == "array":
+        return np.array(packed["items"], np.dtype(packed["dtype"])).reshape(packed["shape"])
     if kind == "tuple":
         return tuple(unpack(item) for item in packed["items"])
     if kind == "dict":
         return {unpack(key): unpack(item) for key, item in packed["items"]}
-    raise ValueError(f"{_TYPE}: expected numpy, tuple or dict, got {shown(kind)}")
+    raise ValueError(f"{_TYPE}: expected numpy, array, tuple or dict, got {shown(kind)}")

@@ -1,5 +1,8 @@
 """How good predictions are: plain functions of what was true and what was predicted."""
 
+import sys
+
+from rnnfast._checks.calls import explain_packages
 from rnnfast.metrics._entities import EntityScores, entities, entity_scores
 from rnnfast.metrics._errors import mae, r2, rmse
 from rnnfast.metrics._labels import accuracy, confusion, macro_f1
@@ -27,3 +30,5 @@ __all__ = [
     "r2",
     "rmse",
 ]
+
+explain_packages((sys.modules[__name__],))

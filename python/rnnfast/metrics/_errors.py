@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._checks.arrays import constant_columns, read_array, require_finite
-from rnnfast.metrics._weights import read_weights
+from rnnfast._checks.weights import read_weights
 
 Floats = npt.NDArray[np.float64]
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from rnnfast._checks import check_list
 from rnnfast._checks.messages import shown
+from rnnfast._checks.weights import read_weights
 from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_labels
-from rnnfast.metrics._weights import read_weights
 
 
 def accuracy(

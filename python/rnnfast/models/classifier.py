@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from rnnfast._checks import check_real
+from rnnfast._checks.likeness import likeness
 from rnnfast.metrics import accuracy
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
@@ -98,13 +99,15 @@ class SequenceClassifier(Weighed, Estimator):
 
     # Asking
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any, *, like: bool = False) -> Array:
         """Return the probability of each class for each sequence.
 
         Parameters
         ----------
         X : list of str, list of list of str, list of ndarray, or ndarray
             Sequences of the kind that `fit` was given.
+        like : bool
+            True: what is returned is of the library that ``X`` is of, such as a tensor or a Series.
 
         Returns
         -------
@@ -120,18 +123,19 @@ class SequenceClassifier(Weighed, Estimator):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self = self._as_fitted()
-        return softmax(self.network_.scores_of(self._reader.encode("X", X)))
+        self, alike = self._as_fitted(), likeness(X, like)
+        probabilities = softmax(self.network_.scores_of(self._reader.encode("X", X)))
+        return alike.whole(probabilities, self.classes_)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, *, like: bool = False) -> Array:
         """Return the likeliest class of each sequence, ``(N,)``, one of ``classes_``.
 
         Takes what `predict_proba` takes and raises what it raises.
         """
-        self = self._as_fitted()
+        self, alike = self._as_fitted(), likeness(X, like)
         probabilities = self.predict_proba(X)
         best: Array = self.classes_[probabilities.argmax(axis=1)]
-        return best
+        return alike.whole(best)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy: the share of sequences whose class is predicted.

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rnnfast._checks.likeness import likeness
 from rnnfast.metrics import error_rate
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
@@ -76,7 +77,7 @@ class CTCRecognizer(Estimator):
 
     # Asking
 
-    def predict(self, X: Any, *, beam_size: int = 1) -> list[Any]:
+    def predict(self, X: Any, *, beam_size: int = 1, like: bool = False) -> list[Any]:
         """Return the symbols that each sequence says.
 
         Parameters
@@ -85,6 +86,8 @@ class CTCRecognizer(Estimator):
             Sequences of the kind that `fit` was given.
         beam_size : int
             1 takes the best class of each step; more keep so many prefixes, see `ctc_beam`.
+        like : bool
+            True: what is returned is of the library that ``X`` is of, such as a Series.
 
         Returns
         -------
@@ -101,9 +104,10 @@ class CTCRecognizer(Estimator):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self = self._as_fitted()
+        self, alike = self._as_fitted(), likeness(X, like)
         codec, x = self._codec, self._reader.encode("X", X)
-        return codec.written(codec.decode(self.network_, x, beam_size))
+        found = codec.written(codec.decode(self.network_, x, beam_size))
+        return alike.whole(found) if codec.writes_text else alike.each(found)
 
     def score(self, X: Any, y: Any, *, beam_size: int = 1) -> float:
         """Return 1 less the symbol error rate; see `rnnfast.metrics.error_rate`.

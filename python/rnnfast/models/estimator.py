@@ -10,8 +10,8 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from rnnfast._checks import check_bool, check_int
+from rnnfast._checks.weights import read_weights
 from rnnfast.io.tensors import to_json
-from rnnfast.metrics._weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.columns import Columns, Featured, step_names
@@ -29,7 +29,7 @@ from rnnfast.models.parts.inputs import Inputs, TokenInputs, count_ids
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.running import Running
 from rnnfast.models.parts.running_pool import RunningPool
-from rnnfast.models.parts.sequences import Sequences, lengths_of, read_sequences
+from rnnfast.models.parts.sequences import Sequences, are_series, lengths_of, read_sequences
 from rnnfast.models.parts.warm_start import Axes
 from rnnfast.models.parts.weights import Weights, relative, scaled
 from rnnfast.models.parts.word_features import WordFeatures
@@ -375,6 +375,8 @@ class Estimator(RecurrentModel, Featured, base=True):
         else:
             codec = codec.restore(self._codec.to_dict(), self._reader.inputs)
             codec, sequences, targets = codec.begin_again(self._reader.read, X, y, held_out, grow)
+        if self.tokenizer is not None and not codec.of_text and are_series(sequences):
+            raise ValueError("X: expected text, tokens or ids with a tokenizer, got series")
         weights = read_weights("sample_weight", sample_weight, len(sequences))
         counting = np.arange(len(sequences)) if weights is None else np.flatnonzero(weights)
         train, kept = counting, np.arange(0)

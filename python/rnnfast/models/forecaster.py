@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rnnfast import metrics
 from rnnfast._checks import check_int, check_integers
+from rnnfast._checks.likeness import likeness
 from rnnfast.data.batches import Ints
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
@@ -47,11 +48,11 @@ class Forecaster(Estimator):
         Steps that are read.
     horizon : int
         Steps that are foretold at once.
-    differences : sequence of int
+    differences : sequence of int or ndarray
         Learn changes in place of levels: ``1`` takes ``x<t> - x<t-1>``, which rids a series of its
         trend; ``12`` takes ``x<t> - x<t-12>``, which rids monthly numbers of their season; several
         are taken one after another. Forecasts are of the series itself, added up again.
-    targets : sequence of int, optional
+    targets : sequence of int or ndarray, optional
         The channels to foretell, by their numbers; the others are only read. None: all.
     loss : {"mse", "mae"}
         Mean squared or mean absolute error.
@@ -89,8 +90,8 @@ class Forecaster(Estimator):
     loss: Literal["mse", "mae"] = "mse"
     lags: int = 24
     horizon: int = 1
-    differences: Sequence[int] = ()
-    targets: Sequence[int] | None = None
+    differences: Sequence[int] | Ints = ()
+    targets: Sequence[int] | Ints | None = None
 
     target_mean_ = OfPart[Array]("_codec.numbers.mean")
     target_scale_ = OfPart[Array]("_codec.numbers.scale")
@@ -169,7 +170,13 @@ class Forecaster(Estimator):
                 comm=comm,
             )
 
-    def predict(self, steps: int | None = None, *, after: npt.ArrayLike | None = None) -> Floats:
+    def predict(
+        self,
+        steps: int | None = None,
+        *,
+        after: npt.ArrayLike | None = None,
+        like: bool = False,
+    ) -> Floats:
         """Foretell the next steps.
 
         Beyond the horizon, forecasts are read as if they had come true, again and again.
@@ -181,6 +188,9 @@ class Forecaster(Estimator):
         after : array_like, optional
             A series, shaped as that of `fit`, of at least ``lags + sum(differences)`` steps: what
             follows it is foretold. None: what follows the series of `fit`.
+        like : bool
+            True: what is returned is of the library that ``after`` is of, such as a tensor or a
+            Series; its channels have their names.
 
         Returns
         -------
@@ -193,12 +203,15 @@ class Forecaster(Estimator):
             If the model has not been fitted.
         ValueError
             If ``after`` is too short or does not fit, or ``steps`` is above the horizon and some
-            channels are not foretold.
+            channels are not foretold; or if there is none to be ``like``.
         TypeError
             If something is of a wrong type.
         """
         self = self._as_fitted()
         codec, windows = self._codec, self._codec.windows
+        alike = likeness(after, like)
+        if like and after is None:
+            raise ValueError("like: expected False without after, got True")
         steps = check_int("steps", windows.horizon if steps is None else steps, 1)
         name = "X" if after is None else "after"
         self._require_columns(name, after)
@@ -218,15 +231,19 @@ class Forecaster(Estimator):
                 rows[:, windows.targets] = future
                 known = np.concatenate([known, rows])
         foretold = np.concatenate(forecasts)[:steps]
-        return foretold[:, 0] if codec.single else foretold
+        foretold = foretold[:, 0] if codec.single else foretold
+        return alike.following(foretold, windows.targets)
 
-    def backtest(self, X: npt.ArrayLike) -> tuple[Floats, Floats]:
+    def backtest(self, X: npt.ArrayLike, *, like: bool = False) -> tuple[Floats, Floats]:
         """Forecast from every place of a series that has enough steps on both sides.
 
         Parameters
         ----------
         X : array_like
             A series, shaped as that of `fit`.
+        like : bool
+            True: what is returned is of the library that ``X`` is of, such as tensors; tables hold
+            one channel's.
 
         Returns
         -------
@@ -238,13 +255,14 @@ class Forecaster(Estimator):
         ValueError, TypeError
             If the series is too short or does not fit.
         """
-        self = self._as_fitted()
+        self, alike = self._as_fitted(), likeness(X, like)
         codec, windows = self._codec, self._codec.windows
         self._require_columns("X", X)
         series = codec.series("X", X, windows.reach + windows.horizon)
         places = windows.places(series)
         true, predicted = windows.futures(series, places), self._forecast("X", series, places)
-        return (true[..., 0], predicted[..., 0]) if codec.single else (true, predicted)
+        pair = (true[..., 0], predicted[..., 0]) if codec.single else (true, predicted)
+        return alike.results(pair)
 
     def score(self, X: npt.ArrayLike, y: None = None) -> float:
         """Return R^2 of `backtest`, the mean over steps of the horizon and channels.
@@ -295,12 +313,13 @@ class Forecaster(Estimator):
         super()._check_hyperparameters()
 
     def _make_codec(self) -> WindowCodec:
+        differences = check_integers("differences", self.differences, 1)
         return WindowCodec(
             self.loss,
             self.standardize,
             self.dtype,
             channels=self.targets,
-            windows=Windows(self.lags, self.horizon, tuple(self.differences), ()),
+            windows=Windows(self.lags, self.horizon, tuple(differences), ()),
         )
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> NumberHead:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnfast._checks import check_int, check_real, make_generator
-from rnnfast.metrics._weights import read_weights
+from rnnfast._checks.likeness import likeness
+from rnnfast._checks.weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.steps import LabelSetCodec
@@ -83,13 +84,15 @@ class MultiLabelTagger(Weighed, Estimator):
 
     # Asking
 
-    def predict_proba(self, X: Any) -> list[Array]:
+    def predict_proba(self, X: Any, *, like: bool = False) -> list[Array]:
         """Return the probability of each label at each step.
 
         Parameters
         ----------
         X : list of str, list of list of str, list of ndarray, or ndarray
             Sequences of the kind that `fit` was given.
+        like : bool
+            True: what is returned is of the library that ``X`` is of, such as tensors or Series.
 
         Returns
         -------
@@ -105,16 +108,18 @@ class MultiLabelTagger(Weighed, Estimator):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self = self._as_fitted()
-        return self.network_.steps_of(self._reader.encode("X", X), self.network_.probabilities)
+        self, alike = self._as_fitted(), likeness(X, like)
+        x = self._reader.encode("X", X)
+        return alike.each(self.network_.steps_of(x, self.network_.probabilities))
 
-    def predict(self, X: Any) -> list[Array]:
+    def predict(self, X: Any, *, like: bool = False) -> list[Array]:
         """Return arrays of bool ``(T_i, K)``, True where a label is likelier than not.
 
         Takes what `predict_proba` takes and raises what it raises.
         """
-        self = self._as_fitted()
-        return self.network_.steps_of(self._reader.encode("X", X), self.network_.predict)
+        self, alike = self._as_fitted(), likeness(X, like)
+        x = self._reader.encode("X", X)
+        return alike.each(self.network_.steps_of(x, self.network_.predict))
 
     def generate(
         self,

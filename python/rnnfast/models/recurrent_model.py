@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_int, make_generator
-from rnnfast._checks.adjustments import AdjustmentWarning
+from rnnfast._checks import among, check_bool, check_int, make_generator
+from rnnfast._checks.adjustments import AdjustmentWarning, warn_caller
 from rnnfast._checks.messages import shown
 from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
@@ -207,6 +207,12 @@ class RecurrentModel(Model, base=True):
     def _copy_to_train(self: Self) -> Self:
         if self.tokenizer is None:
             return super()._copy_to_train()
+        level = self._defaults()["level"]
+        if among(self.level, ("word", "char")) and self.level != level:
+            warn_caller(
+                f"level: expected {level!r}, the default, with a tokenizer, which splits text in "
+                f"its place, got {shown(self.level)}; it has no effect"
+            )
         # It may change while and after the model learns, and each look at it converts it.
         given = copy.copy(self)
         given.tokenizer = as_tokenizer("tokenizer", self.tokenizer)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import metrics
+from rnnfast._checks.likeness import likeness
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberCodec
@@ -85,13 +86,15 @@ class SequenceRegressor(Weighed, Estimator):
 
     # Asking
 
-    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+    def predict(self, X: Any, *, like: bool = False) -> npt.NDArray[np.float64]:
         """Return the numbers of each sequence.
 
         Parameters
         ----------
         X : list of str, list of list of str, list of ndarray, or ndarray
             Sequences of the kind that `fit` was given.
+        like : bool
+            True: what is returned is of the library that ``X`` is of, such as a tensor or a Series.
 
         Returns
         -------
@@ -107,9 +110,9 @@ class SequenceRegressor(Weighed, Estimator):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self = self._as_fitted()
+        self, alike = self._as_fitted(), likeness(X, like)
         predicted = self._codec.predict(self.network_, self._reader.encode("X", X))
-        return predicted[:, 0] if self._codec.single else predicted
+        return alike.whole(predicted[:, 0] if self._codec.single else predicted)
 
     def score(self, X: Any, y: npt.ArrayLike, sample_weight: Any = None) -> float:
         """Return R^2, the share of the variance that the predictions explain; see `metrics.r2`.

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 import numpy as np
 
 from rnnfast._checks import among, check_bool, check_real
+from rnnfast._checks.likeness import likeness
 from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.generation.search import beam_search
@@ -148,6 +149,7 @@ class Seq2Seq(Estimator):
         beam_size: int = 1,
         length_penalty: float = _LENGTH_PENALTY,
         max_length: int | None = None,
+        like: bool = False,
     ) -> list[Any]:
         """Return the likeliest y of each x that a search finds.
 
@@ -162,6 +164,8 @@ class Seq2Seq(Estimator):
             ``log P(y) / |y|^a``.
         max_length : int, optional
             Most tokens; None: twice as many as the longest y of training has.
+        like : bool
+            True: what is returned is of the library that ``X`` is of, such as a Series.
 
         Returns
         -------
@@ -175,10 +179,11 @@ class Seq2Seq(Estimator):
         TypeError, ValueError
             As `fit`, for ``X``; or if an option is out of range.
         """
-        self = self._as_fitted()
-        x = self._reader.encode("X", X)
+        self, alike = self._as_fitted(), likeness(X, like)
+        codec, x = self._codec, self._reader.encode("X", X)
         found = self._predict_ids(x, beam_size, length_penalty, max_length)
-        return self._codec.written([*map(self._codec.vocabulary.decode, found)])
+        written = codec.written([*map(codec.vocabulary.decode, found)])
+        return alike.whole(written) if codec.writes_text else alike.each(written)
 
     def score(
         self,

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from rnnfast.metrics._weights import read_weights
+from rnnfast._checks.likeness import likeness
+from rnnfast._checks.weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberTargets
@@ -87,13 +88,15 @@ class StepRegressor(Weighed, Estimator):
 
     # Asking
 
-    def predict(self, X: Any) -> list[Array]:
+    def predict(self, X: Any, *, like: bool = False) -> list[Array]:
         """Return the numbers of every step.
 
         Parameters
         ----------
         X : list of str, list of list of str, list of ndarray, or ndarray
             Sequences of the kind that `fit` was given.
+        like : bool
+            True: what is returned is of the library that ``X`` is of, such as tensors or Series.
 
         Returns
         -------
@@ -109,9 +112,9 @@ class StepRegressor(Weighed, Estimator):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self = self._as_fitted()
+        self, alike = self._as_fitted(), likeness(X, like)
         numbers = self._codec.predict(self.network_, self._reader.encode("X", X))
-        return [rows[:, 0] for rows in numbers] if self._codec.flat else numbers
+        return alike.each([rows[:, 0] for rows in numbers] if self._codec.flat else numbers)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R squared over all steps together, the mean over the K numbers.

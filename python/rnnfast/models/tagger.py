@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from rnnfast._checks import among, check_bool, check_int, check_real
+from rnnfast._checks.likeness import likeness
 from rnnfast._checks.messages import shown
-from rnnfast.metrics._weights import read_weights
+from rnnfast._checks.weights import read_weights
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.tags import TagCodec, compare_tags
@@ -132,13 +133,16 @@ class SequenceTagger(Weighed, Estimator):
 
     # Asking
 
-    def predict(self, X: Any) -> list[list[Any]]:
+    def predict(self, X: Any, *, like: bool = False) -> list[list[Any]]:
         """Return the likeliest labels of every sequence.
 
         Parameters
         ----------
         X : list of str, list of list of str, list of ndarray, or ndarray
             Sequences of the kind that `fit` was given.
+        like : bool
+            True: what is returned is of the library that ``X`` is of, such as tensors or Series,
+            in place of lists; text and NumPy's arrays have lists.
 
         Returns
         -------
@@ -154,10 +158,10 @@ class SequenceTagger(Weighed, Estimator):
         TypeError
             If the sequences are of another kind than in training.
         """
-        self = self._as_fitted()
-        return [labels.tolist() for labels in self._labels(self._reader.encode("X", X))]
+        self, alike = self._as_fitted(), likeness(X, like)
+        return alike.each(self._labels(self._reader.encode("X", X)), lists=True)
 
-    def predict_proba(self, X: Any) -> list[Array]:
+    def predict_proba(self, X: Any, *, like: bool = False) -> list[Array]:
         """Return the probability of each label at each step.
 
         With ``crf`` that over all label sequences together; with ``feed_labels`` given the labels
@@ -167,6 +171,8 @@ class SequenceTagger(Weighed, Estimator):
         ----------
         X : list of str, list of list of str, list of ndarray, or ndarray
             As `predict` takes it.
+        like : bool
+            True: what is returned is of the library that ``X`` is of, such as tensors or Series.
 
         Returns
         -------
@@ -178,8 +184,9 @@ class SequenceTagger(Weighed, Estimator):
         NotFittedError, ValueError, TypeError
             As `predict`.
         """
-        self = self._as_fitted()
-        return self.network_.steps_of(self._reader.encode("X", X), self.network_.probabilities)
+        self, alike = self._as_fitted(), likeness(X, like)
+        x = self._reader.encode("X", X)
+        return alike.each(self.network_.steps_of(x, self.network_.probabilities), self.classes_)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the F1 of entities with a scheme, else the share of labels that are right.

@@ -8,11 +8,6 @@ from typing import Any
 import numpy as np
 
 
-def is_own(part: object) -> bool:
-    """Whether a part is of a class of somebody's own."""
-    return not type(part).__module__.startswith("rnnfast.")
-
-
 def passed(result: Any) -> tuple[Any, Callable[..., Any]]:
     """Return what a module's ``forward`` returned, ``(y, backprop)``; TypeError if it is another.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnfast._checks import among, check_finite
 from rnnfast._checks.arrays import require_array, require_float
+from rnnfast._checks.likeness import call_like
 from rnnfast._checks.messages import shown
 from rnnfast.nn.module import Array, Module
 
@@ -31,8 +32,13 @@ class Activation(Module):
             raise ValueError(f"kind: expected one of {', '.join(FUNCTIONS)}, got {shown(kind)}")
         self.kind = kind
 
-    def __call__(self, x: Array) -> Array:
-        """Return the function of ``x``, an array of float32 or float64 of any shape."""
+    def __call__(self, x: Array, *, like: bool = False) -> Array:
+        """Return the function of ``x``, an array of float32 or float64 of any shape.
+
+        With ``like`` of the library that ``x`` is of, such as a tensor.
+        """
+        if like is not False:
+            return call_like(like, self, x)
         x = require_float("x", x)
         check_finite("x", x)
         return FUNCTIONS[self.kind][0](x)

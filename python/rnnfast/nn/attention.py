@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from rnnfast._checks import check_bool, check_finite, check_int, check_lengths, make_generator
 from rnnfast._checks.arrays import dtype_error, require_array, require_ndarray
+from rnnfast._checks.likeness import call_like
 from rnnfast._products import product
 from rnnfast.nn.module import Array, Module
 
@@ -50,6 +51,8 @@ class Attention(Module):
         memory: Array,
         lengths: npt.ArrayLike | None = None,
         keys: Array | None = None,
+        *,
+        like: bool = False,
     ) -> tuple[Array, Array]:
         """Read from a memory.
 
@@ -65,6 +68,8 @@ class Attention(Module):
             they must be finite. A length of 0 gives the context 0.
         keys : ndarray, optional
             What `keys` gives for ``memory``, so as not to work it out in every call.
+        like : bool
+            True: what is returned is of the library that ``query`` is of, such as a tensor.
 
         Returns
         -------
@@ -80,6 +85,8 @@ class Attention(Module):
         ValueError
             If a shape does not fit, a length is out of range, or a number is NaN or infinite.
         """
+        if like is not False:
+            return call_like(like, self, query, memory, lengths, keys)
         query, memory, mask = self._check(query, memory, lengths)
         queries = self._queries(query)
         if keys is None:

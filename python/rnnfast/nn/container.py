@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from rnnfast._checks import check_bool
 from rnnfast._checks.arrays import require_array
+from rnnfast._checks.likeness import call_like
 from rnnfast._checks.messages import shown
-from rnnfast.nn._contract import has_gradient, is_own, passed, require_output, with_state
+from rnnfast._checks.ours import is_ours
+from rnnfast.nn._contract import has_gradient, passed, require_output, with_state
 from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
@@ -76,7 +78,7 @@ class Pass:
     def _run_plain(
         self, name: str, part: Module, x: Any, options: dict[str, Any]
     ) -> tuple[Any, Back]:
-        own = is_own(part)
+        own = not is_ours(part)
         taken = (x.dtype, x.shape) if own and has_gradient(x) else None
         if not self._training:
             y = part(x, **options)
@@ -196,6 +198,7 @@ class Container(Module):
         *,
         state: Mapping[str, State] | None = None,
         return_state: bool = False,
+        like: bool = False,
     ) -> Any:
         """Run the parts and keep nothing: inference.
 
@@ -209,6 +212,8 @@ class Container(Module):
             Initial states by place; None: zero.
         return_state : bool
             Whether the final states are wanted too.
+        like : bool
+            True: what is returned is of the library that ``x`` is of, such as a tensor.
 
         Returns
         -------
@@ -220,6 +225,8 @@ class Container(Module):
         TypeError, ValueError
             As the parts, with the place; also if there is a state for a place that has none.
         """
+        if like is not False:
+            return call_like(like, self, x, lengths, reset, state=state, return_state=return_state)
         check_bool("return_state", return_state)
         run = Pass(self, lengths, reset, state, training=False)
         y, _ = self._through(run, x)
@@ -329,7 +336,7 @@ def _below(start: str, states: States) -> States:
 
 def _hides_state(part: Module) -> bool:
     """Whether a module of somebody's own has layers within that go through steps."""
-    return is_own(part) and any(module.has_state for _, module in part.named_modules())
+    return not is_ours(part) and any(module.has_state for _, module in part.named_modules())
 
 
 @functools.lru_cache(maxsize=256)

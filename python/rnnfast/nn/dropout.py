@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnfast._checks import check_finite, check_probability, make_generator
 from rnnfast._checks.arrays import require_array, require_float, require_ndarray
+from rnnfast._checks.likeness import call_like
 from rnnfast.nn._describe import describe
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.placement import drop, rows_of
@@ -46,8 +47,13 @@ class Dropout(RandomDrop):
         Gives each forward pass its seed.
     """
 
-    def __call__(self, x: Array) -> Array:
-        """Return ``x`` itself: inference drops nothing."""
+    def __call__(self, x: Array, *, like: bool = False) -> Array:
+        """Return ``x`` itself: inference drops nothing.
+
+        With ``like`` of the library that it is of, such as a tensor.
+        """
+        if like is not False:
+            return call_like(like, self, x)
         return require_ndarray("x", x)
 
     def forward(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:

@@ -10,6 +10,7 @@ import numpy as np
 from rnnfast import _core
 from rnnfast._checks import check_bool, check_finite, check_indices, check_int, make_generator
 from rnnfast._checks.arrays import require_array
+from rnnfast._checks.likeness import call_like
 from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module
 
@@ -99,13 +100,15 @@ class Embedding(Module):
             offset = self._parameters["weight"].offset + self.padding_idx * self.embedding_dim
             self.buffer.assign(offset, np.zeros(self.embedding_dim, self.dtype))
 
-    def __call__(self, indices: Any) -> Array:
+    def __call__(self, indices: Any, *, like: bool = False) -> Array:
         """Look up rows.
 
         Parameters
         ----------
         indices : array_like of int
             Any shape; each from 0 to ``num_embeddings - 1``.
+        like : bool
+            True: what is returned is of the library that ``indices`` are of, such as a tensor.
 
         Returns
         -------
@@ -119,6 +122,8 @@ class Embedding(Module):
         ValueError
             If one is out of range.
         """
+        if like is not False:
+            return call_like(like, self, indices)
         return self._look_up(check_indices("indices", indices).astype(np.int64, copy=False))
 
     def forward(self, indices: Any) -> tuple[Array, Callable[[Array], None]]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rnnfast import _core
 from rnnfast._checks import check_array, check_int
 from rnnfast._checks.arrays import require_ndarray
+from rnnfast._checks.likeness import call_like, steps_like
 from rnnfast.nn._copies import compiled, state_without_compiled
 from rnnfast.nn._not_modules import not_recurrent
 from rnnfast.nn.module import Array
@@ -119,6 +120,8 @@ class Ensemble:
         h0: State = None,
         lengths: npt.ArrayLike | None = None,
         reset: npt.ArrayLike | None = None,
+        *,
+        like: bool = False,
     ) -> tuple[Array, State]:
         """Run all networks, on the same input or on one each, and keep nothing: inference.
 
@@ -132,6 +135,8 @@ class Ensemble:
             Initial states, ``(N, L*D, B, H)``, without B where ``x`` is ``(T, I)``; zero if None.
         lengths, reset : array_like, optional
             As a layer takes them, the same for all networks.
+        like : bool
+            True: what is returned is of the library that ``x`` is of, such as a tensor.
 
         Returns
         -------
@@ -145,6 +150,8 @@ class Ensemble:
         TypeError, ValueError, MemoryError
             As a call of a layer.
         """
+        if like is not False:
+            return call_like(like, self, x, h0, lengths, reset)
         first = self._first()
         spec = first.spec
         x = require_ndarray("x", x)
@@ -215,7 +222,7 @@ class EnsembleStream:
         """Return the streams, which copy with their states."""
         return state_without_compiled(self)
 
-    def __call__(self, x: Any, out: Array | None = None) -> Array:
+    def __call__(self, x: Any, out: Array | None = None, *, like: bool = False) -> Array:
         """Take one step with every network.
 
         Parameters
@@ -224,6 +231,9 @@ class EnsembleStream:
             See above.
         out : ndarray, optional
             What to write to, of the shape of the result; C-contiguous.
+        like : bool
+            True: what is returned is of the library that ``x`` is of, such as a tensor, and in
+            memory of its own.
 
         Returns
         -------
@@ -235,6 +245,8 @@ class EnsembleStream:
         TypeError, ValueError
             As a step of a `Stream`; no network has taken it then.
         """
+        if like is not False:
+            return steps_like(like, self, self, x, out)
         try:  # as a `Stream` does
             return self._step(x, out)
         except TypeError:

@@ -10,6 +10,7 @@ import numpy as np
 from rnnfast import _core
 from rnnfast._checks import check_bool, check_finite, check_int, make_generator
 from rnnfast._checks.arrays import require_array, require_ndarray
+from rnnfast._checks.likeness import call_like
 from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module
 
@@ -67,13 +68,15 @@ class Linear(Module):
             -1 if bias is None else bias.offset,
         )
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array, *, like: bool = False) -> Array:
         """Apply the layer to every row of ``x``.
 
         Parameters
         ----------
         x : ndarray
             ``(..., in_features)``, any number of leading axes.
+        like : bool
+            True: what is returned is of the library that ``x`` is of, such as a tensor.
 
         Returns
         -------
@@ -87,6 +90,8 @@ class Linear(Module):
         ValueError
             If its last axis differs, or a number is not finite.
         """
+        if like is not False:
+            return call_like(like, self, x)
         rows = self._rows("x", x, self.in_features)
         y: Array = self.native.forward(rows)
         if rows is x:

@@ -16,8 +16,10 @@ import numpy as np
 
 from rnnfast import _core
 from rnnfast._checks import check_bool, check_int, check_probability
+from rnnfast._checks.likeness import likeness
 from rnnfast._checks.memory import check_memory, claim_parameters
 from rnnfast._checks.messages import listed, shown
+from rnnfast._checks.ours import is_ours
 from rnnfast.nn._contract import passed
 from rnnfast.nn._copies import Buffer, state_without_compiled
 from rnnfast.nn._describe import describe, options_of
@@ -51,7 +53,7 @@ _FREE = {*_DROPS, "batch_first", "variational"}
 @functools.lru_cache(maxsize=256)
 def _fixed_options(kind: type[Any]) -> frozenset[str]:
     """Return the options of a layer of this package that its parameters are made by."""
-    own = next(base for base in kind.__mro__ if base.__module__.startswith("rnnfast."))
+    own = next(base for base in kind.__mro__ if is_ours(base))
     return frozenset(option.name for option in options_of(own)) - _FREE
 
 
@@ -183,8 +185,14 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the output of `forward` without dropout: inference, for modules of one's own.
 
-        It frees what `forward` keeps for backpropagation only when it is done.
+        It frees what `forward` keeps for backpropagation only when it is done. With ``like=True``,
+        which `forward` is not given, the output is of the library that the first argument is of,
+        such as a tensor.
         """
+        like = kwargs.pop("like", False)
+        if like is not False:
+            x = args[0] if args else next(iter(kwargs.values()), None)
+            return likeness(x, like).results(self(*args, **kwargs))
         before, _call.plain = getattr(_call, "plain", False), True
         try:
             output, _ = passed(self.forward(*args, **kwargs))

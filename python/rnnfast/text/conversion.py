@@ -14,19 +14,14 @@ from rnnfast.text.huggingface import HuggingFaceTokenizer
 from rnnfast.text.sentence_piece import SentencePieceTokenizer, of_processor
 from rnnfast.text.subwords import as_value_error, require_package
 from rnnfast.text.tokenizers import (
+    OWN_TYPES,
     CharTokenizer,
     Tokenizer,
     WordTokenizer,
     require_registered,
 )
 
-# What files know by a name that is not to be taken.
-_OWN = {
-    CharTokenizer: "char",
-    WordTokenizer: "word",
-    HuggingFaceTokenizer: HuggingFaceTokenizer.kind,
-    SentencePieceTokenizer: SentencePieceTokenizer.kind,
-}
+_OWN_CLASSES = (CharTokenizer, WordTokenizer, HuggingFaceTokenizer, SentencePieceTokenizer)
 _METHODS = ("tokenize", "detokenize", "to_dict")
 
 
@@ -71,11 +66,11 @@ def as_tokenizer(name: str, value: Any) -> Tokenizer:
 
 def _require_saved(name: str, tokenizer: Any) -> None:
     """Raise ValueError or TypeError unless a file can hold what makes a tokenizer again."""
-    if type(tokenizer) in _OWN:
+    if type(tokenizer) in _OWN_CLASSES:
         return
     settings = tokenizer.to_dict()
     kind = require_registered(name, settings)
-    if kind in _OWN.values():
+    if kind in OWN_TYPES:
         raise ValueError(
             f"{name}: expected a type of its own from the to_dict of {type(tokenizer).__name__}, "
             f"got {kind!r}, which makes another tokenizer of a file"

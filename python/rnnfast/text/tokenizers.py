@@ -148,7 +148,8 @@ class WordTokenizer:
         return f"WordTokenizer(mode={self.mode!r}, lower={self.lower})"
 
 
-_OWN = ("char", "word", "huggingface", "sentencepiece")
+# What files know by a name that is not to be taken.
+OWN_TYPES = ("char", "word", "huggingface", "sentencepiece")
 # What makes tokenizers of their settings, by the type that these name.
 _TYPES: dict[str, Callable[[Mapping[str, Any]], Tokenizer]] = {
     "char": CharTokenizer.from_dict,
@@ -180,7 +181,7 @@ def register_tokenizer(kind: str, from_dict: Callable[[Mapping[str, Any]], Token
         raise TypeError(f"kind: expected a str, got {type(kind).__name__}")
     if not callable(from_dict):
         raise TypeError(f"from_dict: expected a function, got {type(from_dict).__name__}")
-    if kind in _OWN and kind in _TYPES:
+    if kind in OWN_TYPES and kind in _TYPES:
         raise ValueError(f"kind: expected another type than rnnfast's own, got {shown(kind)}")
     _TYPES[kind] = from_dict
 

@@ -19,7 +19,8 @@ from rnnfast._checks import make_generator
 from rnnfast._checks.arrays import check_float_dtype, require_array, require_finite, require_ndarray
 from rnnfast._checks.memory import check_bytes
 from rnnfast._checks.messages import counted
-from rnnfast.io.files import FilePath, check_path, kind_of, shown_path
+from rnnfast.io.files import FilePath, check_path, shown_path
+from rnnfast.io.others import kind_of_no_text
 from rnnfast.text.vocabulary import Vocabulary
 
 _Table = npt.NDArray[np.floating[Any]]
@@ -165,7 +166,7 @@ def _opened(path: FilePath) -> Iterator[tuple[str, io.BufferedReader]]:
             file: io.BufferedReader[Any] = packed
             if packed.peek(2)[:2] == b"\x1f\x8b":
                 file = io.BufferedReader(gzip.GzipFile(fileobj=packed), _BUFFER)
-            other = kind_of(file.peek(_BUFFER))
+            other = kind_of_no_text(file.peek(_BUFFER))
             if other is not None:
                 raise ValueError(f"{name}: expected UTF-8 text, got {other}")
             yield name, file

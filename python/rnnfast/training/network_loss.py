@@ -12,6 +12,7 @@ import numpy as np
 from rnnfast._checks import check_lengths
 from rnnfast._checks.arrays import read_array
 from rnnfast._checks.messages import listed, shown
+from rnnfast._checks.synonyms import LOSSES
 from rnnfast.nn.container import Back, Container, Pass, States
 from rnnfast.nn.module import Array, Module
 
@@ -122,26 +123,10 @@ class LossOfNetwork:
         return inside.T if self._whole.batch_first else inside
 
 
-# What libraries call a loss, and what it is here.
-_LOSSES = {
-    "rf.mse": ("mse", "mean_squared_error", "l2", "MSELoss"),
-    "rf.l1": ("l1", "mae", "mean_absolute_error", "L1Loss"),
-    "rf.cross_entropy": (
-        *("cross_entropy", "crossentropy", "nll", "log_loss", "CrossEntropyLoss"),
-        *("categorical_crossentropy", "sparse_categorical_crossentropy"),
-    ),
-    "rf.binary_cross_entropy_with_logits": (
-        *("bce", "binary_cross_entropy", "binary_crossentropy", "BCEWithLogitsLoss"),
-        "binary_cross_entropy_with_logits",
-    ),
-    "rf.ctc_loss": ("ctc", "ctc_loss", "CTCLoss"),
-}
-
-
 def _not_a_loss(value: Any) -> str:
     """Return what came where a loss belongs, and which function is meant."""
     name = value.__name__ if isinstance(value, type) else value
-    meant = [ours for ours, names in _LOSSES.items() if isinstance(name, str) and name in names]
+    meant = [ours for ours, names in LOSSES.items() if isinstance(name, str) and name in names]
     cure = f"; loss={meant[0]} is meant" if meant else ""
     if isinstance(value, type):
         if issubclass(value, Module) and hasattr(value, "loss"):

@@ -42,7 +42,9 @@ class Feeds:
             array = read_feed(name, array)
             value, dtype, fixed = self._known[name]
             if dtype is not None and array.dtype != dtype:
-                raise TypeError(f"{name}: expected dtype {dtype}, got {array.dtype}")
+                cast = array.dtype.kind in "biuf" and dtype.kind in "iuf"
+                cure = f"; use {name}.astype(np.{dtype})" if cast else ""
+                raise TypeError(f"{name}: expected dtype {dtype}, got {array.dtype}{cure}")
             if value.shape and (
                 array.ndim != len(value.shape)
                 or any(array.shape[axis] != size for axis, size in fixed)

@@ -14,6 +14,7 @@ from torch.ao.nn.quantized.dynamic.modules import rnn as dynamic
 from torch.nn.utils import parametrize
 
 from rnnfast._checks.messages import one_line
+from rnnfast._checks.ours import is_ours
 from rnnfast.interop.torch._cells import MOST_BYTES, bytes_of
 from rnnfast.interop.torch._classes import (
     Swapped,
@@ -180,7 +181,8 @@ _contexts: weakref.WeakKeyDictionary[torch.nn.Module, int] = weakref.WeakKeyDict
 
 def _require_module(model: object) -> None:
     if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
+        cure = "; a layer of rnnfast runs on the kernels as it is" if is_ours(model) else ""
+        raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}{cure}")
 
 
 # Names of a model's modules from which on those of shared ones are told once only: there are

@@ -22,6 +22,9 @@ _SCORED_LINES = 64
 # Tokens that each stream of a validation text has at least, so that few start from nothing.
 _VALID_STREAM = 4096
 
+# What stands second in a call of `fit` may have been meant for the targets of other models.
+_CURES = {"valid": "; it is text to measure on: a language model takes no y"}
+
 
 @dataclass(frozen=True)
 class CorpusReader:
@@ -67,14 +70,16 @@ class CorpusReader:
             if not parts and not to_learn:
                 parts = [""]  # one empty line, as `LanguageModel.log_prob` takes it
         elif not self.lines:
+            got = type(corpus).__name__
             raise TypeError(
-                f"{name}: expected a str, got {type(corpus).__name__}; lists are for lines=True"
+                f"{name}: expected a str, got {got}; lists are for lines=True{_CURES.get(name, '')}"
             )
         else:
             parts = as_list(name, corpus, "a str or a list of str")
         for number, part in enumerate(parts):
             if not isinstance(part, str):
-                raise TypeError(f"{name}[{number}]: expected a str, got {type(part).__name__}")
+                got = f"{type(part).__name__}{_CURES.get(name, '')}"
+                raise TypeError(f"{name}[{number}]: expected a str, got {got}")
         sequences = [split_text(self.tokenizer, part) for part in parts]
         scorable = self.lines and not to_learn and len(sequences) > 0
         if not any(sequences) and not scorable:

@@ -122,9 +122,10 @@ def prepare_corpus(
     sequences, given = everything, all_given
     held_out: list[list[str]] = []
     valid_given = None
-    notes = []
+    notes: list[str] = []
     if valid is not None:
         held_out = reader.read("valid", valid)
+        notes += _labels_in_place_of_text(everything, held_out) if options.lines else []
         if condition is not None:
             valid_given = condition.encode(
                 "valid_condition", conditions[1], len(held_out), options.dtype
@@ -189,6 +190,17 @@ def _learn_vocabulary(
         min_count=options.min_count,
         eos="<EOS>" if options.lines else None,
     )
+
+
+def _labels_in_place_of_text(text: list[list[str]], valid: list[list[str]]) -> list[str]:
+    """Return what to say of lines to measure on that seem to be labels of those of the text."""
+    own, others = set(map(tuple, text)), set(map(tuple, valid))
+    if len(valid) != len(text) or 2 * len(others) > len(valid) or own & others:
+        return []
+    return [
+        f"valid: expected text to measure on, got as many lines as text has, {len(others)} "
+        "different ones; a language model takes no y, condition= takes the labels of lines"
+    ]
 
 
 def _learn_condition(

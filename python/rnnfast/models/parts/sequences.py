@@ -162,6 +162,11 @@ def are_ids(sequences: Sequences) -> bool:
     return any(isinstance(item, np.ndarray) and item.ndim == 1 for item in sequences[:1])
 
 
+def are_series(sequences: Sequences) -> bool:
+    """Whether sequences, as `read_sequences` gives them, are of numbers."""
+    return any(isinstance(item, np.ndarray) and item.ndim > 1 for item in sequences[:1])
+
+
 def lengths_of(sequences: Sequence[Any]) -> Ints:
     """Return the lengths ``(N,)`` of sequences."""
     return np.array([len(sequence) for sequence in sequences], np.int64)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast.metrics._weights import Weights
+from rnnfast._checks.weights import Weights
 
 __all__ = ["Weights", "scaled", "spread"]
 

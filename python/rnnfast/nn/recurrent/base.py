@@ -20,6 +20,7 @@ from rnnfast._checks import (
     make_generator,
 )
 from rnnfast._checks.adjustments import warn_caller
+from rnnfast._checks.likeness import call_like
 from rnnfast._checks.memory import check_memory
 from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module, Parameter
@@ -240,6 +241,8 @@ class Recurrent(Module):
         h0: State = None,
         lengths: npt.ArrayLike | None = None,
         reset: npt.ArrayLike | None = None,
+        *,
+        like: bool = False,
     ) -> tuple[Array, State]:
         """Run the network over a batch and keep nothing: inference.
 
@@ -259,6 +262,8 @@ class Recurrent(Module):
         reset : array_like of bool, optional
             ``(T, B)``, or ``(B, T)`` with ``batch_first``. True where a new document begins: no
             state crosses from the step before, in either direction.
+        like : bool
+            True: what is returned is of the library that ``x`` is of, such as a tensor.
 
         Returns
         -------
@@ -277,6 +282,8 @@ class Recurrent(Module):
         MemoryError
             If there is not as much as the call needs.
         """
+        if like is not False:
+            return call_like(like, self, x, h0, lengths, reset)
         if lengths is None and reset is None:
             short: tuple[Array, State] | None = self._short_call(
                 x, h0, self._spec.batch_first, False

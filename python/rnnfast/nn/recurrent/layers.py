@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._checks import among, check_bool
+from rnnfast._checks.likeness import call_like
 from rnnfast._checks.messages import shown
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import Backprop, Recurrent, State
@@ -156,11 +157,15 @@ class RecurrentWithCell(Recurrent):
         state: State = None,
         lengths: npt.ArrayLike | None = None,
         reset: npt.ArrayLike | None = None,
+        *,
+        like: bool = False,
     ) -> tuple[Array, State]:
         """Run the network over a batch and keep nothing; see `RNN`.
 
         ``state`` and what is returned are pairs (h, c).
         """
+        if like is not False:
+            return call_like(like, self, x, state, lengths, reset)
         return super().__call__(x, state, lengths, reset)
 
     def forward(

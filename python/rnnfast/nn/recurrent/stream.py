@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rnnfast import _core
 from rnnfast._checks import check_array, check_int
 from rnnfast._checks.arrays import require_ndarray
 from rnnfast._checks.exporters import read_exporter
+from rnnfast._checks.likeness import steps_like
 from rnnfast.nn._copies import compiled, state_without_compiled
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.arguments import require_index_axes
@@ -96,7 +98,9 @@ class Stream:
         h, c = self.native.state()
         return {**state_without_compiled(self), "_restored": (h, c if len(c) else None)}
 
-    def __call__(self, x: Any, out: Array | None = None, *, rows: Any = None) -> Array:
+    def __call__(
+        self, x: Any, out: Array | None = None, *, rows: Any = None, like: bool = False
+    ) -> Array:
         """Take one step.
 
         Parameters
@@ -110,6 +114,9 @@ class Stream:
         rows : array_like of int, optional
             The sequences that take the step, ``(n,)``, none of them twice; n stands for B above.
             None: all.
+        like : bool
+            True: what is returned is of the library that ``x`` is of, such as a tensor, and in
+            memory of its own.
 
         Returns
         -------
@@ -124,6 +131,8 @@ class Stream:
         ValueError
             If a shape does not fit, a number is not finite, or an index or a row is out of range.
         """
+        if like is not False:
+            return steps_like(like, self, functools.partial(self, rows=rows), x, out)
         if rows is not None:
             return self.native.step_rows(step_input(x), given_rows(rows), out)
         try:  # a step is short: what it takes at once is not looked at here
@@ -134,10 +143,11 @@ class Stream:
                 raise
         return self._step(given, out)
 
-    def run(self, x: Array) -> Array:
+    def run(self, x: Array, *, like: bool = False) -> Array:
         """Take the steps of ``x``, ``(T, B, I)`` or indices ``(T, B)``, and return all outputs.
 
-        The same bits as T single steps, in one call of the kernels.
+        The same bits as T single steps, in one call of the kernels. With ``like`` of the library
+        that ``x`` is of, such as a tensor.
 
         Returns
         -------
@@ -149,6 +159,8 @@ class Stream:
         TypeError, ValueError
             As a step. The state has not changed then.
         """
+        if like is not False:
+            return steps_like(like, self, self.run, x)
         layer = self._layer
         x = require_ndarray("x", x)
         integers = x.dtype.kind in "iu"

@@ -43,9 +43,12 @@ class Codec:
     ----------
     unit : str
         What the progress counts.
+    of_text : bool
+        Whether ``y`` is text, which the model's tokenizer splits.
     """
 
     unit: ClassVar[str] = "sequence"
+    of_text: ClassVar[bool] = False
 
     # Reading
 

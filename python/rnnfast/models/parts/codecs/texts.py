@@ -51,6 +51,8 @@ class TextCodec(Codec):
     writer: Tokenizer
     writes_text: bool = False
 
+    of_text: ClassVar[bool] = True
+
     def read(self, name: str, y: Any) -> list[list[str]]:
         """Return the tokens of each y.
 

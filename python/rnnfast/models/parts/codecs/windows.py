@@ -133,6 +133,27 @@ class Windows:
         return levels
 
 
+def _read_one(X: Any) -> Array:
+    """Return the series of `fit`; of a list of several the message says so."""
+    try:
+        return read_numbers("X", X, _SHAPE)
+    except ValueError as error:
+        raise ValueError(f"{error}{_hint_one(X)}") from None
+
+
+def _hint_one(X: Any) -> str:
+    """Return what a message ends with where several series seem to stand in a list."""
+    items = X if isinstance(X, (list, tuple)) else ()
+    if not items or not all(hasattr(item, "__len__") for item in items):
+        return ""
+    lengths = [len(item) for item in items]
+    if max(lengths) <= len(items):  # more steps than numbers in each
+        return ""
+    side_by_side = len(set(lengths)) == 1 and getattr(items[0], "ndim", 1) == 1
+    cure = ", np.stack(X, axis=1) makes one of several channels" if side_by_side else ""
+    return f"; a Forecaster learns from one series{cure}"
+
+
 def check_targets(name: str, targets: Any, channels: int) -> tuple[int, ...]:
     """Return the channels to foretell; ValueError unless they are different ones of so many."""
     numbers = check_integers(name, targets, 0)
@@ -149,7 +170,7 @@ class WindowCodec(NumberCodec):
 
     Attributes
     ----------
-    channels : sequence of int, optional
+    channels : sequence of int or ndarray, optional
         Those to foretell; None: all.
     windows : Windows
         How windows are cut; its ``targets`` are none before a series was seen.
@@ -159,7 +180,7 @@ class WindowCodec(NumberCodec):
         What calculations may have left in differences.
     """
 
-    channels: Sequence[int] | None = None
+    channels: Sequence[int] | Ints | None = None
     windows: Windows = field(default_factory=lambda: Windows(1, 1, (), ()))
     tail: Floats = field(default_factory=lambda: np.empty((0, 0)))
     rounding: Array = field(default_factory=lambda: np.empty(0))
@@ -171,7 +192,7 @@ class WindowCodec(NumberCodec):
     def begin(
         self, read: Read, X: Any, y: None, held_out: bool
     ) -> tuple[WindowCodec, Sequences, Array]:
-        given = read_numbers("X", X, _SHAPE)
+        given = _read_one(X)
         single = given.ndim == 1
         series = given.astype(np.float64)
         series = series[:, np.newaxis] if single else series
@@ -183,7 +204,7 @@ class WindowCodec(NumberCodec):
             raise ValueError(
                 f"X: expected at least {needed} steps, lags + horizon + differences"
                 f"{' and one to hold out' if held_out else ''}, got {len(series)}"
-                + hint_time_first("X", series.shape)
+                + (_hint_one(X) or hint_time_first("X", series.shape))
             )
         codec = replace(
             self,
