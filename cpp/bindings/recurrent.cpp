@@ -350,19 +350,21 @@ void bind_recurrent(py::module_& m) {
           [](Recurrent& self, const py::array& x, const py::object& h0, const py::object& c0,
              const py::object& lengths, const py::object& reset, bool batch_first, bool keep,
              double dropout, std::uint64_t seed, bool every_step_alike,
-             const std::shared_ptr<PackedWeights>& weights, int threads, const py::object& noise) {
+             const std::shared_ptr<PackedWeights>& weights, int threads, const py::object& noise,
+             bool packed) {
             if (weights != nullptr) self.require_fitting(*weights, keep);
             return with_scalar(self.is_double(), [&](auto scalar) {
               return forward<decltype(scalar)>(
                   self, x, h0, c0, lengths, reset, batch_first, keep,
                   Dropout{dropout, seed, every_step_alike},
-                  weights != nullptr ? weights : self.weights(keep, threads), threads, noise);
+                  weights != nullptr ? weights : self.weights(keep, threads), threads, noise,
+                  packed);
             });
           },
           py::arg("x"), py::arg("h0"), py::arg("c0"), py::arg("lengths"), py::arg("reset"),
           py::arg("batch_first"), py::arg("keep"), py::arg("dropout"), py::arg("seed"),
           py::arg("every_step_alike"), py::arg("weights") = nullptr, py::arg("threads") = 0,
-          py::arg("noise") = py::none())
+          py::arg("noise") = py::none(), py::arg("packed") = false)
       .def("short_call", &short_call, py::arg("x"), py::arg("state"), py::arg("batch_first"),
            py::arg("keep"))
       .def(

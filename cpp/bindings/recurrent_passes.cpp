@@ -41,6 +41,23 @@ std::vector<std::int64_t> read_lengths(const py::object& given, std::int64_t T, 
   return {data, data + B};
 }
 
+// The lengths of packed sequences of so many rows, a copy.
+std::vector<std::int64_t> packed_lengths(const py::object& given, std::int64_t rows) {
+  const auto array = py::cast<py::array_t<std::int64_t, py::array::c_style>>(given);
+  std::vector<std::int64_t> lengths(array.data(), array.data() + array.size());
+  std::int64_t last = rows, sum = 0;
+  bool good = !lengths.empty();
+  for (const std::int64_t length : lengths) {
+    good = good && 0 < length && length <= last;
+    last = length;
+    sum += good ? length : 0;
+  }
+  if (!good || sum != rows)
+    throw py::value_error("lengths: expected numbers that fall, from 1 on, of sum " +
+                          std::to_string(rows) + ", got others");
+  return lengths;
+}
+
 // x (T, B, I), to be read where it stands, or a copy of the indices (T, B).
 template <class Scalar>
 py::array sequence_array(const char* name, const py::array& given) {
@@ -146,24 +163,40 @@ namespace {
 template <class Scalar>
 struct Read {
   py::array x;
+  std::int64_t T, B;  // as the arrays have them: of packed sequences 1 and all rows
   Held x_held, reset, h0, c0, noise[3];
   std::vector<std::int64_t> lengths;
   SequenceInput<Scalar> in = {};
+  const std::int64_t* ends = nullptr;  // where the arrays have padding
   bool indices;
 
   Read(const Read&) = delete;
   Read& operator=(const Read&) = delete;
   Read(const StackShape& shape, const py::array& x_given, const py::object& h0_given,
        const py::object& c0_given, const py::object& lengths_given, const py::object& reset_given,
-       bool batch_first, const py::object& noise_given)
-      : x(sequence_array<Scalar>("x", x_given)), x_held(x), indices(x_given.ndim() == 2) {
-    const std::int64_t T = in.T = x.shape(batch_first ? 1 : 0);
-    const std::int64_t B = in.B = x.shape(batch_first ? 0 : 1);
-    lengths = read_lengths(lengths_given, T, B);
+       bool batch_first, const py::object& noise_given, bool packed = false)
+      : x(sequence_array<Scalar>("x", x_given)),
+        T(x.shape(batch_first ? 1 : 0)),
+        B(x.shape(batch_first ? 0 : 1)),
+        x_held(x),
+        indices(x_given.ndim() == 2) {
+    in.T = T;
+    in.B = B;
+    if (packed) {
+      if (T != 1 || batch_first || !reset_given.is_none())
+        throw py::value_error("packed: expected x (1, rows, ...) without reset, got another");
+      lengths = packed_lengths(lengths_given, B);
+      in.packed = true;
+      in.T = lengths.front();
+      in.B = static_cast<std::int64_t>(lengths.size());
+    } else {
+      lengths = read_lengths(lengths_given, T, B);
+      if (!lengths_given.is_none()) ends = lengths.data();
+    }
     if (!lengths_given.is_none()) in.lengths = lengths.data();
     if (indices) {
       const Strided<std::int64_t> s(x, batch_first);
-      require_indices(s, T, B, shape.I, in.lengths);
+      require_indices(s, T, B, shape.I, ends);
       in.indices = s.data;
       in.x_time = s.time;
       in.x_batch = s.batch;
@@ -181,23 +214,23 @@ struct Read {
       in.reset_time = s.time;
       in.reset_batch = s.batch;
     }
-    in.h0 = state_data<Scalar>("h0", h0_given, shape, B, shape.P, h0);
-    in.c0 = state_data<Scalar>("c0", c0_given, shape, B, shape.H, c0);
+    in.h0 = state_data<Scalar>("h0", h0_given, shape, in.B, shape.P, h0);
+    in.c0 = state_data<Scalar>("c0", c0_given, shape, in.B, shape.H, c0);
     if (noise_given.is_none()) return;
     const char* const names[] = {"keep_h", "keep_c", "drop"};
     const Scalar** const places[] = {&in.keep_h, &in.keep_c, &in.drop};
     const auto given = py::cast<std::array<py::object, 3>>(noise_given);
     const std::int64_t states = std::int64_t(shape.L) * shape.D;
     for (int i = 0; i < 3; ++i)
-      *places[i] = optional_data<Scalar>(names[i], given[i], {states, T, B, shape.H}, noise[i]);
+      *places[i] =
+          optional_data<Scalar>(names[i], given[i], {states, in.T, in.B, shape.H}, noise[i]);
     in.drawn = true;
   }
 
   // Throws as the kernels' answer wants.
   void require(Status status) const {
     if (status == Status::not_finite) {  // says where
-      require_finite("x", Strided<Scalar>{in.x, in.x_time, in.x_batch}, in.T, in.B, x.shape(2),
-                     in.lengths);
+      require_finite("x", Strided<Scalar>{in.x, in.x_time, in.x_batch}, T, B, x.shape(2), ends);
       throw_not_finite("x");
     }
     require_ok(status);
@@ -211,15 +244,15 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
                   const py::object& c0, const py::object& lengths, const py::object& reset,
                   bool batch_first, bool keep, const Dropout& dropout,
                   std::shared_ptr<const PackedWeights> weights, int threads,
-                  const py::object& noise) {
+                  const py::object& noise, bool packed) {
   const StackShape& shape = self.shape();
-  Read<Scalar> read(shape, x_given, h0, c0, lengths, reset, batch_first, noise);
+  Read<Scalar> read(shape, x_given, h0, c0, lengths, reset, batch_first, noise, packed);
   const SequenceInput<Scalar>& in = read.in;
-  const std::int64_t T = in.T, B = in.B;
+  const std::int64_t T = read.T, B = read.B;
   const std::int64_t states = std::int64_t(shape.L) * shape.D, width = shape.D * shape.P;
   auto y = new_array<Scalar>(by_time(T, B, batch_first, width));
-  auto h_n = new_array<Scalar>({states, B, shape.P});
-  auto c_n = new_array<Scalar>({shape.cell->has_memory() ? states : 0, B, shape.H});
+  auto h_n = new_array<Scalar>({states, in.B, shape.P});
+  auto c_n = new_array<Scalar>({shape.cell->has_memory() ? states : 0, in.B, shape.H});
   const Strided<Scalar> y_strided(y, batch_first);
   const SequenceOutput<Scalar> out = {y.mutable_data(), y_strided.time, y_strided.batch,
                                       h_n.mutable_data(), c_n.mutable_data()};
@@ -230,7 +263,7 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
     const py::gil_scoped_release release;
     if (cache && !read.indices)
       cache->x_print =
-          fingerprint_of(Strided<Scalar>(read.x, batch_first), T, B, shape.I, in.lengths);
+          fingerprint_of(Strided<Scalar>(read.x, batch_first), T, B, shape.I, read.ends);
     status = tables<Scalar>(self.table())
                  .recurrent->forward(weights->packed, in, out, dropout,
                                      cache ? &cache->cache : nullptr, threads);
@@ -241,6 +274,7 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
     cache->reset = read.reset;
     std::copy(read.noise, read.noise + 3, cache->noise);
     cache->lengths = std::move(read.lengths);
+    cache->packed_rows = packed ? B : 0;
     return py::make_tuple(y, h_n, c_n, py::cast(std::move(cache)));
   }
   return py::make_tuple(y, h_n, c_n, py::none());
@@ -306,7 +340,9 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   if (kept.cache == nullptr)
     throw std::runtime_error(
         "backprop: expected to be called once a forward pass, got a second call");
-  const std::int64_t T = kept.T, B = kept.B, states = std::int64_t(shape.L) * shape.D;
+  const bool packed = kept.packed_rows > 0;
+  const std::int64_t T = packed ? 1 : kept.T, B = packed ? kept.packed_rows : kept.B;
+  const std::int64_t states = std::int64_t(shape.L) * shape.D;
   SequenceGradients<Scalar> g = {};
   g.any_dy = need.within;
   Held dy_held, dh_held, dc_held;
@@ -320,8 +356,8 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     g.dy_time = s.time;
     g.dy_batch = s.batch;
   }
-  g.dh_n = state_data<Scalar>("dh_n", dh_n, shape, B, shape.P, dh_held, need.within);
-  g.dc_n = state_data<Scalar>("dc_n", dc_n, shape, B, shape.H, dc_held, need.within);
+  g.dh_n = state_data<Scalar>("dh_n", dh_n, shape, kept.B, shape.P, dh_held, need.within);
+  g.dc_n = state_data<Scalar>("dc_n", dc_n, shape, kept.B, shape.H, dc_held, need.within);
   py::object dx = py::none();
   if (need.dx && !kept.indices) {
     auto array = new_array<Scalar>(by_time(T, B, kept.batch_first, shape.I));
@@ -331,8 +367,8 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     g.dx_batch = s.batch;
     dx = array;
   }
-  auto dh0 = new_array<Scalar>({states, B, shape.P});
-  auto dc0 = new_array<Scalar>({shape.cell->has_memory() ? states : 0, B, shape.H});
+  auto dh0 = new_array<Scalar>({states, kept.B, shape.P});
+  auto dc0 = new_array<Scalar>({shape.cell->has_memory() ? states : 0, kept.B, shape.H});
   g.dh0 = dh0.mutable_data();
   g.dc0 = shape.cell->has_memory() ? dc0.mutable_data() : nullptr;
   py::array flat;
@@ -353,7 +389,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   const bool alone = g.dx == nullptr && (!need.weights || !gradients.is_none());
   threads = thread_count(threads);
   const Strided<Scalar> x{kept.x.data<Scalar>(), kept.x_time, kept.x_batch};
-  const std::int64_t* const ends = kept.lengths.empty() ? nullptr : kept.lengths.data();
+  const std::int64_t* const ends = kept.lengths.empty() || packed ? nullptr : kept.lengths.data();
   Status status = Status::ok;
   bool same = true;
   {
@@ -387,7 +423,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   template py::tuple forward<Scalar>(                                                            \
       Recurrent&, const py::array&, const py::object&, const py::object&, const py::object&,     \
       const py::object&, bool, bool, const Dropout&, std::shared_ptr<const PackedWeights>, int,  \
-      const py::object&);                                                                        \
+      const py::object&, bool);                                                                  \
   template py::tuple backward<Scalar>(Recurrent&, ForwardCache&, const py::object&,              \
                                       const py::object&, const py::object&, Need,                \
                                       const py::object&, int);                                   \

@@ -26,6 +26,7 @@ class ForwardCache {
   Held x, y, reset, noise[3];
   std::vector<std::int64_t> lengths;  // empty: all T
   std::int64_t T = 0, B = 0;
+  std::int64_t packed_rows = 0;  // of packed sequences
   bool batch_first = false, indices = false;
   std::int64_t x_time = 0, x_batch = 0;  // strides of x, whose owner may give it another shape
   std::uint64_t x_print = 0;  // of x, which is not copied: backpropagation asks whether it stayed
@@ -33,12 +34,13 @@ class ForwardCache {
 
 // y, h_n, c_n and, to `keep`, a ForwardCache or None. x (T, B, I) or indices (T, B) int64; lengths
 // (B) int64 within [0, T]; reset (T, B) bool; noise None or three arrays or Nones, as
-// SequenceInput has them: ranks and integer types are seen to in Python.
+// SequenceInput has them: ranks and integer types are seen to in Python. `packed`: x (1, rows, I)
+// or (1, rows), of sequences of falling lengths, and so are y (1, rows, D*P), dy and dx.
 template <class Scalar>
 py::tuple forward(Recurrent& self, const py::array& x, const py::object& h0, const py::object& c0,
                   const py::object& lengths, const py::object& reset, bool batch_first, bool keep,
                   const Dropout& dropout, std::shared_ptr<const PackedWeights> weights, int threads,
-                  const py::object& noise);
+                  const py::object& noise, bool packed);
 
 // y (N, T, B, D*P), h_n (N, L*D, B, P), c_n of N networks of one shape and dtype, for inference:
 // each in its place what `forward` returns of that network alone. x as there, for all (`shared`),

@@ -2,9 +2,11 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <optional>
 
 #include "bindings/finite.h"
 
@@ -55,29 +57,52 @@ bool split(const py::handle& hx, bool pair, py::handle states[2]) {
   return false;
 }
 
-// The packed weights; null if a tensor among them is not as it has to be.
+// Where the weights of a list stand; none if one is not as it has to be.
 template <class Scalar>
-std::shared_ptr<const PackedWeights> packed_of(Recurrent& self, const TensorAccess& access,
-                                               const py::handle& weights, int threads) {
-  if (!PyList_CheckExact(weights.ptr())) {
-    auto held = py::cast<std::shared_ptr<PackedWeights>>(weights);
-    self.require_fitting(*held, false);
-    return held;
-  }
+std::vector<std::uintptr_t> addresses_of(const Recurrent& self, const TensorAccess& access,
+                                         const py::handle& weights) {
   const auto& shapes = self.parameter_shapes();
-  if (PyList_GET_SIZE(weights.ptr()) != static_cast<Py_ssize_t>(shapes.size())) return nullptr;
+  if (PyList_GET_SIZE(weights.ptr()) != static_cast<Py_ssize_t>(shapes.size())) return {};
   std::vector<std::uintptr_t> addresses(shapes.size());
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     // Held: looking at it calls into Python.
     const auto weight = py::reinterpret_borrow<py::object>(
         PyList_GET_ITEM(weights.ptr(), static_cast<Py_ssize_t>(i)));
     dlpack::Tensor tensor;
-    if (!access.view<Scalar>(weight, &tensor) || !fits<Scalar>(tensor, shapes[i])) return nullptr;
+    if (!access.view<Scalar>(weight, &tensor) || !fits<Scalar>(tensor, shapes[i])) return {};
     addresses[i] = reinterpret_cast<std::uintptr_t>(numbers<Scalar>(tensor));
   }
+  return addresses;
+}
+
+// The same as the kernels take them.
+template <class Scalar>
+std::vector<LayerParameters<const Scalar*>> parameters_at(
+    const Recurrent& self, const std::vector<std::uintptr_t>& addresses) {
+  const StackShape& shape = self.shape();
+  std::vector<LayerParameters<const Scalar*>> result;
+  auto next = addresses.begin();
+  const auto take = [&] { return reinterpret_cast<const Scalar*>(*next++); };
+  for (int i = 0; i < shape.L * shape.D; ++i) {
+    LayerParameters<const Scalar*> layer = {};
+    layer.w_ih = take();
+    layer.w_hh = take();
+    if (shape.bias) {
+      layer.b_ih = take();
+      layer.b_hh = take();
+    }
+    result.push_back(layer);
+  }
+  return result;
+}
+
+// The weights in the kernels' order; null if they are not finite.
+std::shared_ptr<const PackedWeights> packed_at(Recurrent& self,
+                                               const std::vector<std::uintptr_t>& addresses,
+                                               int threads) {
   try {
     return self.weights_at(addresses, false, threads);
-  } catch (const py::value_error&) {  // not finite
+  } catch (const py::value_error&) {
     return nullptr;
   }
 }
@@ -97,9 +122,14 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
   const std::int64_t T = time < 0 ? 1 : given.shape[time], B = batch < 0 ? 1 : given.shape[batch];
   const std::int64_t last = given.ndim - 1;
   if (T == 0 || B == 0 || shape.I == 0 || given.shape[last] != shape.I ||
-      (shape.I > 1 && given.strides[last] != 1) ||
-      static_cast<double>(T) * static_cast<double>(B) * static_cast<double>(self.size()) > kShort)
+      (shape.I > 1 && given.strides[last] != 1))
     return py::none();
+  const RecurrentTable<Scalar>& table = *tables<Scalar>(self.table()).recurrent;
+  const bool held = !PyList_CheckExact(weights.ptr());
+  const bool direct = !held && T == 1 && B == 1 && table.steps_directly(shape);
+  const bool is_short =
+      static_cast<double>(T) * static_cast<double>(B) * static_cast<double>(self.size()) <= kShort;
+  if (!is_short && !direct) return py::none();
 
   const std::int64_t rows = std::int64_t(shape.L) * shape.D;
   const auto sized = [&](std::int64_t width) {
@@ -132,8 +162,16 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
   in.x_time = time < 0 ? 0 : given.strides[time];
   in.x_batch = batch < 0 ? 0 : given.strides[batch];
 
-  const auto packed = packed_of<Scalar>(self, access, weights, threads);
-  if (packed == nullptr) return py::none();
+  std::shared_ptr<const PackedWeights> packed;
+  std::vector<std::uintptr_t> addresses;
+  if (held) {
+    packed = py::cast<std::shared_ptr<PackedWeights>>(weights);
+    self.require_fitting(*packed, false);
+  } else {
+    addresses = addresses_of<Scalar>(self, access, weights);
+    if (addresses.empty()) return py::none();
+    if (!direct && (packed = packed_at(self, addresses, threads)) == nullptr) return py::none();
+  }
 
   const std::int64_t width = shape.D * shape.P;
   SequenceOutput<Scalar> out = {};
@@ -152,9 +190,17 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
   out.y_batch = batch_first && !one && !cell ? T * width : width;
   h_n = access.make<Scalar>(h_shape, &out.h_n);
   if (memory) c_n = access.make<Scalar>(c_shape, &out.c_n);
-  const Status status =
-      tables<Scalar>(self.table())
-          .recurrent->forward(packed->packed, in, out, Dropout{}, nullptr, thread_count(threads));
+  Status status;
+  if (direct) {
+    const auto parameters = parameters_at<Scalar>(self, addresses);
+    std::optional<py::gil_scoped_release> release;
+    if (!is_short) release.emplace();
+    status = table.direct_step(shape, parameters.data(), in.x, in.h0, in.c0, out.h_n, out.c_n,
+                               thread_count(threads));
+    std::copy_n(out.h_n + (rows - shape.D) * shape.H, width, out.y);
+  } else {
+    status = table.forward(packed->packed, in, out, Dropout{}, nullptr, thread_count(threads));
+  }
   if (status == Status::not_finite) return py::none();
   require_ok(status);
   if (!all_finite(out.y, T * B * width) || !all_finite(out.h_n, rows * B * shape.P) ||

@@ -30,11 +30,12 @@ class TensorAccess {
 // What a layer or a cell of PyTorch returns for x and the state `hx`, without gradients; None where
 // it is not as quick or as simple as that: where an argument is not just what is expected, in
 // dtype, shape, memory or place, where a number is not finite or came not to be, and where the pass
-// would take long enough for other threads to want the GIL. Nothing has changed then.
+// would keep the GIL for so long that other threads want it. Nothing has changed then.
 //
 // Layers take x (T, B, I), or (B, T, I), or (T, I) and states (L*D, B, P) or (L*D, P). `cell`: one
 // step, x (B, I) or (I), states (B, P) or (P), and only the state is returned. `weights` is
-// PackedWeights, or a list of tensors whose bits are compared with the packed ones.
+// PackedWeights, or a list of tensors: a single step of one sequence reads them as they are, where
+// the cell allows it; else their bits are compared with the packed ones.
 py::object step_on_tensors(Recurrent& self, const TensorAccess& access, const py::handle& weights,
                            const py::handle& x, const py::handle& hx, bool batch_first, bool cell,
                            int threads);

@@ -150,6 +150,7 @@ class Recurrent(metaclass=_Bound):
         weights: PackedWeights | None = None,
         threads: int = 0,
         noise: tuple[_Array | None, _Array | None, _Array | None] | None = None,
+        packed: bool = False,
     ) -> tuple[_Array, _Array, _Array, ForwardCache | None]: ...
     def short_call(
         self, x: Any, state: Any, batch_first: bool, keep: bool

@@ -211,17 +211,20 @@ def test_large_cells_are_pytorchs_unless_frozen(name: str, taken: list[bool]) ->
     ours = getattr(interop, name)(300, 300)
     theirs = getattr(nn, name)(300, 300)
     ours.load_state_dict(theirs.state_dict())
-    x = torch.randn(1, 300)
+    x = torch.randn(2, 300)
     with torch.no_grad():
         assert_same(leaves(ours(x)), leaves(theirs(x)), **FLOAT)
         assert not taken
         with interop.frozen(ours):
             assert_same(leaves(ours(x)), leaves(theirs(x)), **FLOAT)
             assert taken == [True]
-            with pytest.raises(RuntimeError, match="frozen"):
-                interop.accelerate(nn.Sequential(small := nn.GRUCell(5, 7)))
-                with interop.frozen(small):
-                    interop.restore(small)
+        for one in (x[0], x[1:]):
+            assert_same(leaves(ours(one)), leaves(theirs(one)), **FLOAT)
+        assert taken == [True] * 3
+        with interop.frozen(ours), pytest.raises(RuntimeError, match="frozen"):
+            interop.accelerate(nn.Sequential(small := nn.GRUCell(5, 7)))
+            with interop.frozen(small):
+                interop.restore(small)
 
 
 @pytest.mark.parametrize("name", ["RNNCell", "GRUCell", "LSTMCell"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+import rnnfast as rf
 from dropin_cases import CASES, CELLS, assert_same, leaves, loss, new_state, pair, tensors, torch
 
 rnn = torch.nn.utils.rnn
@@ -141,3 +143,102 @@ def test_weights_of_another_shape_are_refused(kind: str) -> None:
             RuntimeError, match=r"^weight_ih_l0: expected shape \(28, 5\), got \(3, 3\)$"
         ):
             ours(given)
+
+
+def padded(rows: Any, alive: Any) -> Any:
+    """Return packed rows (sum of lengths, n) as a batch (T, B, n)."""
+    batch = rows.new_zeros(*alive.shape, rows.shape[1])
+    batch[alive] = rows
+    return batch
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+@pytest.mark.parametrize("kind", LENGTHS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_bits_are_those_of_padded_sequences(
+    name: str, options: Any, kind: str, dtype: Any, threads: int
+) -> None:
+    lengths = np.array(sorted(LENGTHS[kind], reverse=True))
+    options = {k: v for k, v in options.items() if k != "batch_first"}
+    ours, _ = pair(name, options, dtype)
+    native = getattr(rf, name).from_torch(ours)
+    _, packed = packed_input(list(lengths), dtype, True)
+    data = packed.data.detach().requires_grad_()
+    state = new_state(name, options, len(lengths), dtype)
+    alive = torch.from_numpy(np.arange(lengths[0])[:, None] < lengths)
+    before = torch.get_num_threads(), rf.get_num_threads()
+    torch.set_num_threads(threads)
+    rf.set_num_threads(threads)
+    try:
+        y, final = ours(packed._replace(data=data), state)
+        dy = torch.randn_like(y.data)
+        wanted = [data, *leaves(state), *ours.parameters()]
+        found = torch.autograd.grad([y.data, *leaves(final)], wanted, [dy, *leaves(final)])
+        arrays = [s.detach().numpy() for s in leaves(state)]
+        given = tuple(arrays) if len(arrays) > 1 else arrays[0]
+        batch = padded(data.detach(), alive).numpy()
+        (expected, ends), backprop = native.forward(batch, given, lengths=lengths)
+        dx, dstate = backprop(padded(dy, alive).numpy(), ends)
+    finally:
+        torch.set_num_threads(before[0])
+        rf.set_num_threads(before[1])
+    exactly = {"rtol": 0, "atol": 0}
+    assert_same([y.data], [torch.from_numpy(expected)[alive]], **exactly)
+    assert_same(leaves(final), [torch.from_numpy(s) for s in leaves(ends)], **exactly)
+    of_state = [torch.from_numpy(s) for s in leaves(dstate)]
+    assert_same(found[: 1 + len(of_state)], [torch.from_numpy(dx)[alive], *of_state], **exactly)
+    gradients = [torch.from_numpy(native.grads[n]) for n, _ in ours.named_parameters()]
+    assert_same(found[1 + len(of_state) :], gradients, **exactly)
+
+
+def test_data_that_is_no_run_of_memory() -> None:
+    results = []
+    for module in pair("GRU", {"num_layers": 2}):
+        _, packed = packed_input([4, 2, 5], torch.float64, False)
+        wide = torch.stack([packed.data.detach()] * 2, 2).requires_grad_()
+        y, final = module(packed._replace(data=wide[..., 1]))
+        out = [y.data, final]
+        results.append([*out, *torch.autograd.grad(sum(t.square().sum() for t in out), wide)])
+    assert_same(*results)
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [2, 0], [2, -1, 1], [0], [], [3], [2, 2]])
+def test_batch_sizes_that_cannot_be_are_pytorchs_to_answer(sizes: list[int]) -> None:
+    outcomes = []
+    for module in pair("GRU", {}):
+        data = torch.ones(3, 5, dtype=torch.float64)
+        packed = rnn.PackedSequence(data, torch.tensor(sizes, dtype=torch.int64))
+        try:
+            outcomes.append(tensors(module(packed)))
+        except Exception as error:
+            outcomes.append((type(error), str(error).split("\n")[0]))
+    if isinstance(outcomes[1], list):
+        assert_same(*outcomes)
+    else:
+        assert outcomes[0] == outcomes[1]
+
+
+def test_dropout_between_layers_is_that_of_padded_sequences() -> None:
+    torch.manual_seed(0)
+    ours, _ = pair("GRU", {"num_layers": 2, "dropout": 0.5})
+    x, packed = packed_input([4, 4, 4], torch.float64, True)
+    results = []
+    for given in (x, packed):
+        torch.manual_seed(5)
+        y = tensors(ours(given))[0].reshape(12, 7)
+        results.append([y, *torch.autograd.grad(y.square().sum(), [x, *ours.parameters()])])
+    assert_same(*results, rtol=0, atol=0)
+
+
+def test_batches_of_gradients() -> None:
+    results = []
+    for module in pair("LSTM", {}):
+        _, packed = packed_input([4, 2, 5], torch.float64, False)
+        y = module(packed)[0].data
+        torch.manual_seed(8)
+        dy = torch.randn(3, *y.shape, dtype=y.dtype)
+        results.append(
+            torch.autograd.grad(y, [packed.data, *module.parameters()], dy, is_grads_batched=True)
+        )
+    assert_same(*results)

@@ -267,7 +267,7 @@ def test_few_steps_with_many_weights(
     theirs = getattr(torch.nn, name)(300, 300, 2)
     ours = getattr(interop, name)(300, 300, 2)
     ours.load_state_dict(theirs.state_dict())
-    few, many = torch.randn(1, 1, 300), torch.randn(12, 1, 300)
+    few, many = torch.randn(2, 1, 300), torch.randn(12, 1, 300)
     with torch.no_grad():
         for x in (few, few, many, few):
             assert_same(tensors(ours(x)), tensors(theirs(x)), **FLOAT)

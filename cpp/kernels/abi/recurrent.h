@@ -45,7 +45,11 @@ struct SequenceInput {
   const std::int64_t* indices;   // (T, B); each in [0, I), checked by the caller at valid steps
   std::int64_t x_time, x_batch;  // strides of x or of indices
   const std::int64_t* lengths;   // (B), each in [0, T]; null: all T
-  const std::uint8_t* reset;     // (T, B); null: none
+  // Whether x or the indices, y, dy and dx have no padding: rows (sum of lengths, ...), step by
+  // step those of the sequences that are alive, by strides of batch alone. Lengths then fall, from
+  // T on.
+  bool packed;
+  const std::uint8_t* reset;  // (T, B); null: none
   std::int64_t reset_time, reset_batch;
   const Scalar* h0;  // (L*D, B, P) contiguous; null: zeros
   const Scalar* c0;  // (L*D, B, H) contiguous; null: zeros; only with a memory
@@ -118,6 +122,14 @@ struct RecurrentTable {
   Status (*kept_gate)(const Packed* packed, const Cache* cache, int layer, int direction, int gate,
                       Scalar* values);
   void (*cache_free)(Cache* cache);
+
+  // One step of one sequence without packed weights: `steps_directly` says of which stacks. x (I),
+  // h0, c0 and h_n, c_n as in `forward`, whose bits they are. not_finite where weights, x, h0 or
+  // their sums are not.
+  bool (*steps_directly)(const StackShape& shape);
+  Status (*direct_step)(const StackShape& shape, const LayerParameters<const Scalar*>* parameters,
+                        const Scalar* x, const Scalar* h0, const Scalar* c0, Scalar* h_n,
+                        Scalar* c_n, int threads);
 
   // What dropout multiplies the output of `layer` by: mask (T, B, width) contiguous, 0 or 1/(1-p).
   void (*dropout_mask)(Dropout dropout, int layer, std::int64_t T, std::int64_t B,

@@ -37,6 +37,7 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
   c.output = output;
   c.dropout = dropout;
   if (!c.schedule.build(input.T, input.B, input.lengths)) return Status::out_of_memory;
+  c.schedule.packed = input.packed;
   const TeamPlan plan =
       Planner<Scalar>(shape, c.schedule, input.indices != nullptr, threads).choose();
   if (!c.allocate(packed, plan)) return Status::out_of_memory;
@@ -56,7 +57,7 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
       return;
     }
     if (plan.split_rows) worker.rows = c.schedule.deal(worker.member, worker.members);
-    if (input.lengths != nullptr)
+    if (input.lengths != nullptr && !input.packed)
       clear_padding(c.schedule, input.T, output.y, output.y_time, output.y_batch, c.width(),
                     worker);
     if (plan.pipelined) {
@@ -135,7 +136,7 @@ class StackBackward {
         return;
       }
       if (plan.split_rows) worker.rows = c_.schedule.deal(worker.member, worker.members);
-      if (given_.dx != nullptr && c_.input.lengths != nullptr)
+      if (given_.dx != nullptr && c_.input.lengths != nullptr && !c_.input.packed)
         clear_padding(c_.schedule, c_.input.T, given_.dx, given_.dx_time, given_.dx_batch, shape_.I,
                       worker);
       if (plan.pipelined)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/abi/recurrent.h"
+#include "kernels/rnn/direct_stack.h"
 #include "kernels/rnn/kept_gates.h"
 #include "kernels/rnn/passes.h"
 #include "kernels/rnn/stream.h"
@@ -40,6 +41,8 @@ RecurrentTable<Scalar> make_recurrent_table() {
                      l, d, gate, to);
   };
   t.cache_free = [](Cache* cache) { delete reinterpret_cast<Kept*>(cache); };
+  t.steps_directly = [](const StackShape& shape) { return steps_directly(shape); };
+  t.direct_step = direct_stack_step<Scalar>;
   t.dropout_mask = [](Dropout dropout, int layer, std::int64_t T, std::int64_t B,
                       std::int64_t width, Scalar* mask) {
     const DropoutFactors<Scalar> factor(dropout, layer);

@@ -14,7 +14,7 @@ constexpr LayerKernel<Scalar> kernel_of() {
   LayerKernel<Scalar> kernel = {[](const LayerPass<Scalar>& pass, const Worker& worker) {
                                   ForwardLayer<Scalar, Cell>(pass, worker).run();
                                 },
-                                nullptr, nullptr};
+                                nullptr, nullptr, nullptr};
   if constexpr (Cell::descriptor.trains())
     kernel.backward = [](const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
                          const Worker& worker) {
@@ -24,6 +24,7 @@ constexpr LayerKernel<Scalar> kernel_of() {
     kernel.gates = [](const LayerPass<Scalar>& pass, std::int64_t row, Scalar* to) {
       RowPhase<Scalar, Cell>(pass).gates(row, to);
     };
+  if constexpr (steps_directly(Cell::descriptor)) kernel.direct = direct_step<Scalar, Cell>;
   return kernel;
 }
 

@@ -5,6 +5,7 @@
 
 #include <type_traits>
 
+#include "kernels/rnn/direct.h"
 #include "kernels/rnn/gradients.h"
 #include "kernels/rnn/layer_pass.h"
 
@@ -19,6 +20,8 @@ struct LayerKernel {
   // The gates of a kept row, [unit block][slot][V] by the slots of the input's product; null where
   // those hold them.
   void (*gates)(const LayerPass<Scalar>& pass, std::int64_t row, Scalar* to);
+  // Null where a step is more than `steps_directly` says.
+  bool (*direct)(const DirectLayer<Scalar>& layer, Range blocks);
 };
 
 struct RegisteredCell : CellDescriptor {

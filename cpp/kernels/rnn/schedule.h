@@ -16,6 +16,7 @@ namespace rnnfast {
 
 struct Schedule {
   std::int64_t B = 0, steps = 0, rows = 0;
+  bool packed = false;          // whether the caller's arrays are rows as these are
   Buffer<std::int64_t> order;   // (B) place in the caller's batch
   Buffer<std::int64_t> length;  // (B) falling
   Buffer<std::int64_t> active;  // (steps) live sequences
@@ -53,6 +54,12 @@ struct Schedule {
       return b;
     };
     return {border(rank), border(rank + 1)};
+  }
+
+  // Where the caller has time t of sequence b, given his strides.
+  std::int64_t place(std::int64_t t, std::int64_t b, std::int64_t by_time,
+                     std::int64_t by_batch) const {
+    return packed ? (first[t] + b) * by_batch : t * by_time + order[b] * by_batch;
   }
 
   // The caller's time of step s of sequence b.

@@ -85,7 +85,7 @@ bool is_finite(const Schedule& schedule, const Scalar* x, std::int64_t x_time, s
   Scan<Scalar, false> scan;
   for (std::int64_t t = mine.begin; t < mine.end; ++t)
     for (std::int64_t b = 0; b < schedule.active[t]; ++b)
-      scan.row(x + t * x_time + schedule.order[b] * x_batch, width);
+      scan.row(x + schedule.place(t, b, x_time, x_batch), width);
   return scan.result() == 0;
 }
 
@@ -155,7 +155,7 @@ void StackCache<Scalar>::build_rows(Tables& to, int l, int d, Range steps) const
   Scalar* above = l + 1 < shape.L ? y[apart ? l : l % 2].data() : nullptr;
   const auto y_row = [&](std::int64_t t, std::int64_t b) {
     return (above != nullptr ? above + (schedule.first[t] + b) * wide
-                             : output.y + t * output.y_time + schedule.order[b] * output.y_batch) +
+                             : output.y + schedule.place(t, b, output.y_time, output.y_batch)) +
            d * P;
   };
   for (std::int64_t s = steps.begin; s < steps.end; ++s)
@@ -173,9 +173,9 @@ void StackCache<Scalar>::build_rows(Tables& to, int l, int d, Range steps) const
       if (below != nullptr)
         to.x[row] = below + (schedule.first[t] + b) * wide;
       else if (input.indices != nullptr)
-        to.index[row] = input.indices[t * input.x_time + place * input.x_batch];
+        to.index[row] = input.indices[schedule.place(t, b, input.x_time, input.x_batch)];
       else
-        to.x[row] = input.x + t * input.x_time + place * input.x_batch;
+        to.x[row] = input.x + schedule.place(t, b, input.x_time, input.x_batch);
       to.y[row] = y_row(t, b);
       if (is_reset || (s == 0 && input.h0 == nullptr))
         to.h[row] = zero_row.data();
@@ -194,16 +194,16 @@ void StackCache<Scalar>::build_gradient_rows(Tables& to, int l, int d, Range ste
   for (std::int64_t s = steps.begin; s < steps.end; ++s)
     for (std::int64_t b = 0; b < schedule.active[s]; ++b) {
       const std::int64_t t = schedule.time(d, s, b), row = schedule.first[s] + b;
-      const std::int64_t by_time = schedule.first[t] + b, place = schedule.order[b];
+      const std::int64_t by_time = schedule.first[t] + b;
       if (l + 1 < shape.L)
         to.dy[row] = dy + by_time * wide + d * shape.P;
       else if (gradients.dy != nullptr)
-        to.dy[row] =
-            gradients.dy + t * gradients.dy_time + place * gradients.dy_batch + d * shape.P;
+        to.dy[row] = gradients.dy + schedule.place(t, b, gradients.dy_time, gradients.dy_batch) +
+                     d * shape.P;
       if (l > 0)
         to.dx[row] = dx + by_time * in;
       else if (gradients.dx != nullptr)
-        to.dx[row] = gradients.dx + t * gradients.dx_time + place * gradients.dx_batch;
+        to.dx[row] = gradients.dx + schedule.place(t, b, gradients.dx_time, gradients.dx_batch);
     }
 }
 

@@ -11,9 +11,10 @@ device or dtype, autocast, ``torch.compile``, ``torch.export``, ``torch.jit``, t
 not finite) goes through PyTorch's own layer, which these are subclasses of.
 
 - The weights are those that PyTorch's own layer would use at each call: ``functional_call``,
-  parametrizations and every optimizer work. Their bits are compared with what the kernels have.
-  Within `frozen`, calls without gradients leave that out: they use the weights of its entry and do
-  not see a change, until the last of the contexts on a layer is left.
+  parametrizations and every optimizer work. Their bits are compared with what the kernels have;
+  a single step of one sequence without gradients reads the weights themselves. Within `frozen`,
+  calls without gradients leave both out: they use the weights of its entry and do not see a change,
+  until the last of the contexts on a layer is left.
 - A gradient of a gradient (``create_graph=True``) is computed from the layer's equations in
   PyTorch's operations, step by step: right, and slow.
 - ``layer(x, state, reset=mask)``: bools ``(T, B)``, ``(B, T)`` with ``batch_first``, ``(T,)`` for a
@@ -21,9 +22,10 @@ not finite) goes through PyTorch's own layer, which these are subclasses of.
   direction; gradients included. It is copied. Where the kernels do not run, such a pass is one in
   PyTorch's operations, step by step. Packed sequences are refused.
 - `RNNCell`, `GRUCell` and `LSTMCell` run on the kernels without gradients, if their weights are no
-  more than 256 KiB or they are `frozen`; all other steps are PyTorch's own cells'.
+  more than 256 KiB, or it is one sequence, or they are `frozen`; all other steps are PyTorch's.
 - Calls without gradients of few steps of an RNN or a GRU whose weights are many are PyTorch's own
-  layer's, but within `frozen`: to compare the weights takes longer than the kernels save.
+  layer's, but within `frozen` and for one step of one sequence: to compare the weights takes longer
+  than the kernels save.
 - ``torch.set_num_threads`` holds, ``rnnfast.set_num_threads`` does not.
 - Under hooks that keep saved tensors (checkpointing), a pass runs again in ``backward``.
 - A parametrization is computed as often as by PyTorch, but once more where a number is not finite,

@@ -13,17 +13,18 @@ from rnnfast.interop.torch._counterpart import Counterpart
 from rnnfast.interop.torch._kept import KEPT, Held, Keeping
 from rnnfast.interop.torch._steps import ACCESS
 
-# Bytes of weights beyond which a step, in which they are compared, is no faster than PyTorch's, as
-# `bench/torch_dropin.py` measures it.
+# Bytes of weights beyond which a step of several sequences, in which they are compared, is no
+# faster than PyTorch's, as `bench/torch_dropin.py` measures it.
 MOST_BYTES = 256 << 10
 _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
+_MODES = {"tanh": "RNN_TANH", "relu": "RNN_RELU"}
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def mode_of(cell: Any) -> str:
     """Return what `torch.nn.RNNBase` would call a cell's mode."""
     if isinstance(cell, torch.nn.RNNCell):
-        return f"RNN_{cell.nonlinearity}".upper()
+        return _MODES.get(cell.nonlinearity, "")
     return "GRU" if isinstance(cell, torch.nn.GRUCell) else "LSTM"
 
 
@@ -53,19 +54,19 @@ class Cell(Keeping, torch.nn.RNNCellBase):
         weights: Any
         if held is not None:
             counterpart, weights = held
-        elif bytes_of(self, x.dtype) > MOST_BYTES:
-            return None
         else:
-            counterpart, weights = self._counterpart(x.dtype), self._weights()
+            weights = self._weights()
+            counterpart = self._counterpart(x.dtype, len(weights) > 2)
             if counterpart is None:
+                return None
+            if counterpart.compared > MOST_BYTES and x.numel() != self.input_size:
                 return None
         return _core.step_on_tensors(
             counterpart.network, ACCESS, weights, x, hx, False, True, torch.get_num_threads()
         )
 
-    def _counterpart(self, dtype: torch.dtype) -> Counterpart | None:
+    def _counterpart(self, dtype: torch.dtype, bias: bool) -> Counterpart | None:
         mode = mode_of(self)
-        bias = len(self._names()) > 2
         key = mode, self.input_size, self.hidden_size, 1, bias, False, 0, dtype
         kept = self.kept
         if kept.counterpart is None or kept.counterpart.key != key:
@@ -76,14 +77,15 @@ class Cell(Keeping, torch.nn.RNNCellBase):
         return kept.counterpart
 
     def _weights(self) -> list[Any]:
-        """Return the parameters; None in the place of one that is made in another way."""
-        return [self._parameters.get(name) for name in self._names()]
+        """Return the parameters, two or four; None in the place of one made in another way.
 
-    def _names(self) -> tuple[str, ...]:
-        """Return those of its parameters: a step of PyTorch's does not ask `bias` for it."""
+        A step of PyTorch's does not ask `bias` which they are.
+        """
         own = self._parameters
-        bare = all(own.get(name, own) is None for name in _NAMES[2:])
-        return _NAMES[:2] if bare else _NAMES
+        weights = list(map(own.get, _NAMES))
+        if weights[2] is None and weights[3] is None and all(name in own for name in _NAMES[2:]):
+            return weights[:2]
+        return weights
 
     def held_weights(self) -> Held | None:
         """Return what calls can use without looking at the weights; see `frozen`."""
@@ -91,7 +93,7 @@ class Cell(Keeping, torch.nn.RNNCellBase):
         dtype = getattr(weights[0], "dtype", None)
         if dtype is None or not all(is_plain(w, dtype) for w in weights):
             return None
-        counterpart = self._counterpart(dtype)
+        counterpart = self._counterpart(dtype, len(weights) > 2)
         if counterpart is None or not counterpart.fits(weights):
             return None
         if not all(bool(torch.isfinite(w).all()) for w in weights):

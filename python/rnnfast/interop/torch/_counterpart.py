@@ -14,6 +14,11 @@ from rnnfast import _core
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import Recurrent
 
+# Bytes of weights beyond which a call of few steps of an RNN or a GRU is PyTorch's: there, and at
+# which sizes, `bench/torch_dropin.py` shows it to be ahead of the kernels with the comparison.
+MOST_COMPARED = 600 << 10
+GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3}  # none of an LSTM: the kernels gain by more
+
 # What decides the kernels and the shapes of the parameters, as attributes of the module.
 Key = tuple[Any, ...]
 
@@ -77,6 +82,8 @@ class Counterpart:
         self.network: Any = layer.native
         parameters = list(layer.parameters().values())
         self.shapes = [torch.Size(p.shape) for p in parameters]
+        self.compared = sum(p.data.nbytes for p in parameters if p.data.ndim == 2)
+        self.is_large = mode in GATES and self.compared > MOST_COMPARED
         self._slices = [slice(p.offset, p.offset + p.data.size) for p in parameters]
         self._size = layer.buffer.size
         self._array_dtype = layer.dtype

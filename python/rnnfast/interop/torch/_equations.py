@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
@@ -49,8 +51,9 @@ class Equations:
     ----------
     mode : str
         As `torch.nn.RNNBase` has it.
-    lengths : Tensor, optional
-        ``(B,)``; None: all T.
+    lengths : ndarray of int64, optional
+        ``(B,)``, falling, of packed sequences: x and y are their rows, ``(1, rows, ...)``. None:
+        all T.
     reset : Tensor, optional
         ``(T, B)``, or ``(B, T)``, bool: where no state crosses from the step before, in either
         direction.
@@ -64,7 +67,7 @@ class Equations:
     bias: bool
     projection: bool
     batch_first: bool
-    lengths: Tensor | None
+    lengths: npt.NDArray[np.int64] | None
     reset: Tensor | None
     mask: Callable[[int, int, int], Tensor] | None
 
@@ -117,6 +120,11 @@ class Equations:
         """Return y, h_n, and for an LSTM c_n."""
         if self.batch_first:
             x = x.transpose(0, 1)
+        lengths = self.lengths
+        if lengths is not None:
+            alive = np.arange(lengths[0])[:, np.newaxis] < lengths
+            places = tuple(map(torch.from_numpy, np.nonzero(alive)))
+            x = x.new_zeros(*alive.shape, x.shape[2]).index_put(places, x[0])
         steps, batch = x.shape[:2]
         of_one = 2 + 2 * self.bias + self.projection
         finals: list[Cell] = []
@@ -132,6 +140,8 @@ class Equations:
             x = torch.cat(sides, 2)
             if self.mask is not None and layer + 1 < self.num_layers:
                 x = x * self.mask(layer, steps, batch)
+        if lengths is not None:
+            x = x[places].unsqueeze(0)
         y = x.transpose(0, 1) if self.batch_first else x
         return y, *(torch.stack(states) for states in zip(*finals, strict=True))
 
@@ -170,7 +180,7 @@ class Equations:
             if self.lengths is None:
                 state, outputs[t] = new, new[0]
                 continue
-            goes_on = (t < self.lengths).unsqueeze(1)
+            goes_on = torch.from_numpy(t < self.lengths).unsqueeze(1)
             state = tuple(torch.where(goes_on, n, s) for n, s in zip(new, state, strict=True))
             outputs[t] = torch.where(goes_on, new[0], torch.zeros_like(new[0]))
         return torch.stack([outputs[t] for t in order]), state

@@ -16,8 +16,9 @@ def frozen(module: torch.nn.Module) -> Iterator[None]:
     """Let calls without gradients use the weights as they are on entry.
 
     Each call compares the weights with those that the kernels have, which takes as long as reading
-    them twice: little beside a sequence, much beside a single step. Within this context, calls
-    under `torch.no_grad` or `torch.inference_mode` do not compare::
+    them twice: little beside a sequence, much beside a single step of several. One step of one
+    sequence reads them where they are, and puts them in order as it goes. Within this context,
+    calls under `torch.no_grad` or `torch.inference_mode` do neither::
 
         with torch.inference_mode(), frozen(model):
             for x in steps:

@@ -6,15 +6,16 @@ import operator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 import rnnfast.nn.recurrent as native
 from rnnfast import _core
 from rnnfast.interop.torch._conditions import as_leaf, is_observed, is_plain, require_memory
-from rnnfast.interop.torch._counterpart import Counterpart, key_of
+from rnnfast.interop.torch._counterpart import GATES, MOST_COMPARED, Counterpart, key_of
 from rnnfast.interop.torch._kept import KEPT, Held, Keeping
 from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
 from rnnfast.interop.torch._resets import in_equations, require_reset
@@ -23,10 +24,6 @@ from rnnfast.nn.recurrent.stream import Stream
 
 Results = tuple[Tensor, ...]  # y, h_n, and c_n of an LSTM
 DTYPES = (torch.float32, torch.float64)
-# Bytes of weights beyond which a call of few steps of an RNN or a GRU is PyTorch's: there, and at
-# which sizes, `bench/torch_dropin.py` shows it to be ahead of the kernels with the comparison.
-MOST_COMPARED = 600 << 10
-_GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3}  # none of an LSTM: the kernels gain by more
 
 
 class Layer(Keeping, torch.nn.RNNBase):
@@ -59,6 +56,8 @@ class Layer(Keeping, torch.nn.RNNBase):
         """Return the results of a short pass without gradients; None if it is not one."""
         if ACCESS is None or torch.is_grad_enabled() or (self.training and self.dropout):
             return None
+        if type(x) is not Tensor:
+            return None
         own = self.__dict__
         kept = self.kept
         counterpart: Counterpart | None
@@ -71,9 +70,13 @@ class Layer(Keeping, torch.nn.RNNBase):
             named = map(own["_parameters"].get, own["_flat_weights_names"])
             if not all(map(operator.is_, named, weights)):
                 return None
-            if self._is_torchs(x, hx, weights):
-                return super().forward(x, hx)
-            if counterpart is None or counterpart.key != key_of(self, counterpart.dtype):
+            known = counterpart is not None and counterpart.key == key_of(self, x.dtype)
+            if (not known or counterpart.is_large) and self._is_torchs(x, hx, weights):
+                if x.numel() != self.input_size:
+                    return super().forward(x, hx)
+                if not known:  # a step of one sequence needs no weights in another order
+                    counterpart = kept.counterpart = Counterpart(key_of(self, x.dtype))
+            elif not known:
                 return None
         return _core.step_on_tensors(
             counterpart.network, ACCESS, weights, x, hx, self.batch_first, False,
@@ -119,17 +122,18 @@ class Layer(Keeping, torch.nn.RNNBase):
             or sizes.ndim != 1
             or not len(sizes)
             or sizes[-1] < 1
-            or (np.diff(sizes) > 0).any()
             or sizes.sum() != len(data)
         ):
             return None
-        # From the time of each row's end on, fewer rows remain.
-        x, lengths = pad_packed_sequence(PackedSequence(data, batch_sizes))
-        results = self._run(x, *state, False, lengths)
+        ending = -np.diff(sizes, append=0)  # after each step
+        if (ending < 0).any():
+            return None
+        lengths = np.repeat(np.arange(len(sizes), 0, -1), ending[::-1])
+        results = self._run(data.unsqueeze(0), *state, False, lengths)
         if results is None:
             return None
         y, *final = results
-        rows = pack_padded_sequence(y, lengths).data
+        rows = y.squeeze(0)
         if unsorted_indices is not None:
             final = [s.index_select(1, unsorted_indices) for s in final]
         return PackedSequence(rows, batch_sizes, sorted_indices, unsorted_indices), *final
@@ -150,10 +154,10 @@ class Layer(Keeping, torch.nn.RNNBase):
         h0: Tensor | None,
         c0: Tensor | None,
         batch_first: bool,
-        lengths: Tensor | None,
+        lengths: npt.NDArray[np.int64] | None,
         reset: Tensor | None = None,
     ) -> Results | None:
-        """Run a batch ``(T, B, I)``, or ``(B, T, I)``."""
+        """Run a batch ``(T, B, I)``, or ``(B, T, I)``, or with lengths ``(1, rows, I)``."""
         given = [t for t in (x, h0, c0) if t is not None]
         # All that needs no weights comes first: to look at them may compute them.
         if x.dtype not in DTYPES or not all(is_plain(t, x.dtype) for t in given):
@@ -161,7 +165,8 @@ class Layer(Keeping, torch.nn.RNNBase):
         for tensor in given:
             require_memory("input" if tensor is x else "hx", tensor)
         dropout = self.dropout if self.training and self.num_layers > 1 else 0.0
-        if not self._fits(x, h0, c0, batch_first) or dropout >= 1:
+        batch = x.shape[0 if batch_first else 1] if lengths is None else len(lengths)
+        if not self._fits(x, h0, c0, batch) or dropout >= 1:
             return None
         if reset is not None and not is_plain(reset, torch.bool):
             return None
@@ -179,7 +184,7 @@ class Layer(Keeping, torch.nn.RNNBase):
                 return None
         else:
             keep = torch.is_grad_enabled() and any(t.requires_grad for t in (*given, *weights))
-            if not (keep or dropout or reset is not None) and self._is_dear(x, batch_first):
+            if not (keep or dropout or reset is not None) and self._is_dear(x, batch):
                 return None
             found = self._native_weights(weights, keep or dropout > 0)
             if found is None:
@@ -189,7 +194,7 @@ class Layer(Keeping, torch.nn.RNNBase):
             counterpart,
             packed,
             batch_first,
-            None if lengths is None else lengths.numpy(),
+            lengths,
             None if reset is None else reset.detach().clone().numpy(),  # callers may write to it
             dropout,
             int(torch.randint(2**62, (), device="cpu")) if dropout else 0,
@@ -200,35 +205,32 @@ class Layer(Keeping, torch.nn.RNNBase):
         results: Results = Pass.apply(call, x, h0, c0, *weights)
         return results
 
-    def _fits(self, x: Tensor, h0: Tensor | None, c0: Tensor | None, batch_first: bool) -> bool:
+    def _fits(self, x: Tensor, h0: Tensor | None, c0: Tensor | None, batch: int) -> bool:
         if x.numel() == 0 or x.shape[2] != self.input_size:
             return False
         rows = self.num_layers * (2 if self.bidirectional else 1)
-        batch = x.shape[0 if batch_first else 1]
         return (h0 is None or h0.shape == (rows, batch, self.proj_size or self.hidden_size)) and (
             c0 is None or c0.shape == (rows, batch, self.hidden_size)
         )
 
-    def _is_dear(self, x: Tensor, batch_first: bool) -> bool:
+    def _is_dear(self, x: Tensor, batch: int) -> bool:
         """Return whether to compare the weights takes longer than the kernels save."""
-        gates, width = _GATES.get(self.mode, 0), self.proj_size or self.hidden_size
+        gates, width = GATES.get(self.mode, 0), self.proj_size or self.hidden_size
         sides = 2 if self.bidirectional else 1
         inputs = self.input_size + (self.num_layers - 1) * sides * width
         rows = sides * gates * self.hidden_size
         if rows * (inputs + self.num_layers * width) * x.dtype.itemsize <= MOST_COMPARED:
             return False
-        batch = x.shape[0 if batch_first else 1] if x.dim() == 3 else 1
         return x.numel() * min(batch, 4) < 12 * batch * self.input_size
 
-    def _is_torchs(self, x: Any, hx: Any, weights: list[Any]) -> bool:
+    def _is_torchs(self, x: Tensor, hx: Any, weights: list[Any]) -> bool:
         """Return whether that is so, of tensors that PyTorch's own layer can be given at once."""
         return (
-            self.mode in _GATES
-            and type(x) is Tensor
+            self.mode in GATES
             and x.dtype in DTYPES
             and x.layout is torch.strided
             and x.dim() in (2, 3)
-            and self._is_dear(x, self.batch_first)
+            and self._is_dear(x, 1 if x.dim() == 2 else x.shape[0 if self.batch_first else 1])
             and x.data_ptr() != 0
             and (hx is None or (type(hx) is Tensor and hx.data_ptr() != 0))
             and all(type(w) is Parameter and w.data_ptr() != 0 for w in weights)

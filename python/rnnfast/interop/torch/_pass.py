@@ -45,7 +45,7 @@ class Call:
     counterpart, packed
         The network, and the weights of this call.
     lengths : ndarray of int64, optional
-        ``(B,)``; None: all T.
+        ``(B,)``, of packed sequences: x and y are their rows, ``(1, rows, ...)``. None: all T.
     reset : ndarray of bool, optional
         ``(T, B)``, or ``(B, T)``: where no state crosses from the step before; a copy.
     dropout, seed
@@ -75,7 +75,7 @@ class Call:
             y, h_n, c_n, cache = self.counterpart.network.forward(
                 array_of(x), _optional(h0), _optional(c0), self.lengths, self.reset,
                 self.batch_first, keep_or_drop, self.dropout, self.seed, False,
-                self.packed, torch.get_num_threads(),
+                self.packed, torch.get_num_threads(), None, self.lengths is not None,
             )  # fmt: skip
         except ValueError:
             if _finite(x, h0, c0):
@@ -85,6 +85,12 @@ class Call:
         if not _core.all_finite(*results):
             raise NotFiniteError
         return tuple(map(torch.from_numpy, results)), cache if keep else None
+
+    def steps(self, x: Tensor) -> int:
+        """Return how many the longest sequence has."""
+        if self.lengths is not None:
+            return int(self.lengths[0])
+        return x.shape[1 if self.batch_first else 0]
 
     def equations(self) -> Equations:
         """Return the same pass in PyTorch's operations."""
@@ -97,7 +103,7 @@ class Call:
             bias=bias,
             projection=proj_size > 0,
             batch_first=self.batch_first,
-            lengths=None if self.lengths is None else torch.from_numpy(self.lengths),
+            lengths=self.lengths,
             reset=None if self.reset is None else torch.from_numpy(self.reset),
             mask=self._mask if self.dropout > 0 else None,
         )
@@ -130,7 +136,7 @@ class Call:
 
     def _x_print(self, x: Tensor) -> int:
         of = self.counterpart.network.fingerprint
-        return int(of(array_of(x), self.lengths, self.batch_first))
+        return int(of(array_of(x), None, self.batch_first))
 
     def _state_print(self, state: Tensor) -> int:
         return int(self.counterpart.network.fingerprint(_optional(state), None, False))
@@ -189,7 +195,7 @@ class Pass(torch.autograd.Function):
         ctx.x_address = x.data_ptr()
         # Who keeps saved tensors himself may give others back, such as rounded ones.
         ctx.prints = None if cache is None else call.prints(x, cache.x_print, h0, c0)
-        ctx.one_step = x.shape[1 if call.batch_first else 0] == 1
+        ctx.one_step = call.steps(x) == 1
         # The pass reads x again: PyTorch raises where one of these was changed in place. It reads y
         # too, which callers may change as they may that of `torch.nn`: they are given a copy.
         ctx.save_for_backward(x, h0, c0, *weights)
