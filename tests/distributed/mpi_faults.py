@@ -84,6 +84,7 @@ WORDS = ["a b", "c", "d"]
 REFUSED: dict[str, Callable[[], None]] = {
     "data": lambda: classify(RANK_WORDS),
     "hyperparameters": lambda: classify(WORDS, learning_rate=0.01 * (1 + RANK)),
+    "kinds": lambda: classify(WORDS) if RANK else shuffling(),
     "batches": shuffling,
     "weights": lambda: classify(WORDS, callbacks=[forget]),
     "all": lambda: classify(WORDS, cell="none"),

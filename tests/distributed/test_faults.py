@@ -35,6 +35,7 @@ def steps_in(checkpoint: Path) -> int:
 REFUSED = {
     "data": "comm: expected the same data on every rank, got another on rank 1 than on rank 0",
     "hyperparameters": "comm: expected the same learning_rate on every rank, got 0.01 on rank 0",
+    "kinds": "comm: expected the same kind of training on every rank, got another on rank 1 than",
     "batches": "batches: expected the same on every rank, got others on rank 1 than on rank 0;",
     "weights": "comm: expected the same weights after epoch 1 on every rank, got ",
     "all": "cell: expected one of ",

@@ -81,10 +81,12 @@ class MpiRanks(Ranks):
     # Training
 
     def require_alike(self, facts: Mapping[str, Any]) -> None:
-        own = tuple(map(to_json, facts.values()))
+        names = ["kind of training", *facts]
+        own = tuple(map(to_json, [names, *facts.values()]))
         self._exchange()
         known = self._comm.allgather(own)
-        for name, values in zip(facts, zip(*known, strict=True), strict=True):
+        # Of other kinds there may be others; then the names, which come first, differ.
+        for name, values in zip(names, zip(*known, strict=False), strict=False):
             for rank, value in enumerate(values):
                 if value == values[0]:
                     continue

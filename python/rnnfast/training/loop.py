@@ -267,8 +267,8 @@ class TrainingLoop(Generic[Batch]):
         self._good = {} if self._state.best else collect_arrays(self.modules)
         self._began = time.perf_counter()
         with InterruptFlag(self._ranks.several) as interrupt:
-            self._file.claim()
             try:
+                self._file.claim()
                 while self._at.epoch < epochs and not self.stopped:
                     self._run_epoch(epochs, interrupt)
                 self.stopped = self.stopped or "finished"
