@@ -14,7 +14,7 @@ struct StepInput {
   const Scalar* values = nullptr;
   const std::int64_t* indices = nullptr;  // the stream's own copy, until the next step
   bool flat = false;                      // given without an axis for the batch
-  py::array held;                         // the numbers, or a converted copy of them
+  py::object held;                        // the array of the numbers, or a converted copy
 };
 
 // `indices` is where the stream keeps its copy.
@@ -38,9 +38,12 @@ Scalar* numbers_of(const py::array& target) {
 // the next input.
 template <class Scalar>
 void set_apart(StepInput<Scalar>& in, const Scalar* y, std::int64_t size) {
-  if (in.values == nullptr || y >= in.values + in.held.size() || in.values >= y + size) return;
-  in.held = copy_of("x", in.held);
-  in.values = static_cast<const Scalar*>(in.held.data());
+  if (in.values == nullptr) return;
+  const auto array = py::reinterpret_borrow<py::array>(in.held);
+  if (y >= in.values + array.size() || in.values >= y + size) return;
+  const py::array copy = copy_of("x", array);
+  in.held = copy;
+  in.values = static_cast<const Scalar*>(copy.data());
 }
 
 }  // namespace rnnfast

@@ -14,8 +14,9 @@ namespace rnnfast {
 constexpr std::int64_t kShared = 256 << 10;
 // Products from which on a step by a pass is long: some ten microseconds of one thread.
 constexpr std::int64_t kLong = 1 << 20;
-// Sequences from which on long steps of all of them are passes.
-constexpr std::int64_t kMany = 32;
+// Sequences from which on long steps of all of them are passes too: of fewer the numbers stay in
+// the cache, and copies of their states would cost more than that.
+constexpr std::int64_t kMany = 512;
 
 StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_size)
     : layer_(std::move(layer)), batch_size_(batch_size), weights_(layer_->weights(false)) {
@@ -136,7 +137,9 @@ py::object StreamHandle::typed_pass(const py::handle& x, const std::int64_t* row
   if (!states.reserve(*now, n, threads)) require_ok(Status::out_of_memory);
   Status status;
   if (is_long) {
-    const Held read(in.held), written(target);
+    const Held written(target);
+    const Held read =
+        in.values == nullptr ? Held() : Held(py::reinterpret_borrow<py::array>(in.held));
     const Lock lock(*this);
     const py::gil_scoped_release release;
     status = states.step(*now, in.values, in.indices, rows, n, y, threads);

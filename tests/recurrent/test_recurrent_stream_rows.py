@@ -56,24 +56,24 @@ def test_many_step_together_and_apart(
     level: str, set_threads: Callable[[int], None], cell: str
 ) -> None:
     # So many that a step of all of them is a pass that threads share.
-    case = Case(cell, input_size=40, hidden_size=48, batch=300, num_layers=2, steps=4)
+    case = Case(cell, input_size=40, hidden_size=48, batch=600, num_layers=2, steps=4)
     layer, inputs = case.layer("float32"), case.inputs.astype("float32")
     set_threads(1)
     whole, state = layer(inputs.x, pack(inputs.states))
     rng = np.random.default_rng(1)
     for threads in (1, 2, 3):
         set_threads(threads)
-        stream = layer.stream(300)
+        stream = layer.stream(600)
         stream.state = pack(inputs.states)
         y = [stream(inputs.x[0]).copy()]
         y.append(np.empty_like(y[0]))
-        for rows in np.array_split(rng.permutation(300), 3):
+        for rows in np.array_split(rng.permutation(600), 3):
             y[1][rows] = stream(inputs.x[1, rows], rows=rows.tolist())
         y += [stream(inputs.x[2]).copy(), stream.run(inputs.x[3:])[0]]
         assert_same_bits(named(np.stack(y), stream.state), named(whole, state))
 
 
-@pytest.mark.parametrize("batch", [3, 400])
+@pytest.mark.parametrize("batch", [3, 600])
 def test_an_output_may_be_the_next_input(level: str, batch: int) -> None:
     layer = rf.GRU(48, 48, 2, seed=0)
     y = np.random.default_rng(0).normal(size=(batch, 48)).astype(np.float32)
@@ -88,7 +88,7 @@ def test_an_output_may_be_the_next_input(level: str, batch: int) -> None:
     np.testing.assert_array_equal(y, expected[:-1])
 
 
-@pytest.mark.parametrize("batch", [5, 400])
+@pytest.mark.parametrize("batch", [5, 600])
 @pytest.mark.parametrize("kind", [rf.LSTM, rf.GRU, rf.MinGRU])
 def test_reset_of_some(level: str, kind: Any, batch: int) -> None:
     layer = kind(40, 40, 2, seed=0)
@@ -127,7 +127,7 @@ def test_shapes_and_memory_of_what_comes_back(level: str) -> None:
     assert stream(x[0], out=flat, rows=range(1)) is flat
 
 
-@pytest.mark.parametrize("batch", [4, 400])
+@pytest.mark.parametrize("batch", [4, 600])
 @pytest.mark.parametrize(
     "made", [copy.copy, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))]
 )
@@ -259,11 +259,11 @@ def test_threads_meanwhile(set_threads: Callable[[int], None]) -> None:
 
 def test_sampling_goes_on_from_rows(level: str) -> None:
     layer, output = rf.GRU(40, 40, seed=0), rf.Linear(40, 40, seed=1)
-    x = np.random.default_rng(0).integers(0, 40, size=(2, 64))
-    streams = [layer.stream(64), layer.stream(64)]
+    x = np.random.default_rng(0).integers(0, 40, size=(2, 600))
+    streams = [layer.stream(600), layer.stream(600)]
     for x_t in x:
         streams[0](x_t)
-        for row in range(64):
+        for row in range(600):
             streams[1](x_t[[row]], rows=[row])
     drawn = [
         rf.sample(s, output, max_length=5, zero_first=False, prefix=[1], seed=0) for s in streams
