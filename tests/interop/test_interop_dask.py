@@ -20,7 +20,7 @@ import rnnfast.io.tensors
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 import dask  # noqa: E402
 
-from rnnfast.interop.dask import predict_shards  # noqa: E402
+from rnnfast.interop.dask import _answer, _file_of, _Sent, predict_shards  # noqa: E402
 
 SHARED: dict[str, Any] = {"hidden_size": 3, "epochs": 1, "verbose": 0, "seed": 1, "batch_size": 8}
 TEXTS = ["good film", "a bad film", "good", "bad bad"] * 6
@@ -116,6 +116,14 @@ def test_a_bad_shard_is_named_and_the_others_are_answered(client: Any, model: An
         client.gather(futures)
     (future,) = predict_shards(client, model, [["good"]], no_such=1)
     assert str(future.exception()).startswith("shards[0]: no_such: ")
+
+
+def test_no_shard_changes_the_model_for_others(model: Any) -> None:
+    sent = _Sent(_file_of(model))
+    asked = ("fit", {"y": LABELS[::-1], "epochs": 2}, os.getpid())
+    fitted = _answer(sent, 0, TEXTS, asked)
+    assert len(fitted.history_) == 2 and len(sent.model.history_) == 1
+    np.testing.assert_array_equal(sent.model.predict_proba(TEXTS), model.predict_proba(TEXTS))
 
 
 @pytest.mark.parametrize("count", [1, 2])

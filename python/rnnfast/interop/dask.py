@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import tempfile
 from collections.abc import Sequence
@@ -134,7 +135,7 @@ def _answer(sent: _Sent, number: int, shard: Any, asked: tuple[str, dict[str, An
     method, options, process_of_client = asked
     if os.getpid() != process_of_client:  # of a cluster within a process it is the client's own
         _core.limit_threads(1)
-    model = sent.model
+    model = copy.copy(sent.model)  # which no method changes for the others
     try:
         return getattr(model, method)(shard, **options)
     except (TypeError, ValueError) as error:
