@@ -102,7 +102,9 @@ void check_bits() {
           for (const int threads : {1, 3}) {
             ASSERT_EQ(found.direct(given, threads), Status::ok);
             ASSERT_EQ(found.h_n, expected.h_n);
-            if (cell.has_memory()) ASSERT_EQ(found.c_n, expected.c_n);
+            if (cell.has_memory()) {
+              ASSERT_EQ(found.c_n, expected.c_n);
+            }
           }
         }
   });

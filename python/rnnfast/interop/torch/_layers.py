@@ -70,13 +70,14 @@ class Layer(Keeping, torch.nn.RNNBase):
             named = map(own["_parameters"].get, own["_flat_weights_names"])
             if not all(map(operator.is_, named, weights)):
                 return None
-            known = counterpart is not None and counterpart.key == key_of(self, x.dtype)
-            if (not known or counterpart.is_large) and self._is_torchs(x, hx, weights):
+            if counterpart is not None and counterpart.key != key_of(self, x.dtype):
+                counterpart = None
+            if (counterpart is None or counterpart.is_large) and self._is_torchs(x, hx, weights):
                 if x.numel() != self.input_size:
                     return super().forward(x, hx)
-                if not known:  # a step of one sequence needs no weights in another order
+                if counterpart is None:  # a step of one sequence needs no weights in another order
                     counterpart = kept.counterpart = Counterpart(key_of(self, x.dtype))
-            elif not known:
+            if counterpart is None:
                 return None
         return _core.step_on_tensors(
             counterpart.network, ACCESS, weights, x, hx, self.batch_first, False,
