@@ -98,13 +98,9 @@ class Stream:
         h, c = self.native.state()
         return {**state_without_compiled(self), "_restored": (h, c if len(c) else None)}
 
-<<<<<<< ours
     def __call__(
-        self, x: Any, out: Array | None = None, *, rows: Any = None, like: bool = False
+        self, x: Any, out: Array | None = None, rows: Any = None, *, like: bool = False
     ) -> Array:
-=======
-    def __call__(self, x: Any, out: Array | None = None, rows: Any = None) -> Array:
->>>>>>> theirs
         """Take one step.
 
         Parameters
