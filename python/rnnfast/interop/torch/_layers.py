@@ -230,6 +230,7 @@ class Layer(Keeping, torch.nn.RNNBase):
             self.mode in GATES
             and x.dtype in DTYPES
             and x.layout is torch.strided
+            and not x.is_nested
             and x.dim() in (2, 3)
             and self._is_dear(x, 1 if x.dim() == 2 else x.shape[0 if self.batch_first else 1])
             and x.data_ptr() != 0
