@@ -123,6 +123,17 @@ def tagger_with_feedback(comm: Any) -> Arrays:
 
 
 @case
+def tagger_with_feedback_and_noise(comm: Any) -> Arrays:
+    X = sentences(30)
+    y = [[len(w) % 3 for w in x] for x in X]
+    model = rf.SequenceTagger(
+        hidden_size=6, feed_labels=True, cell="layer_norm_gru", optimizer="sgd",
+        cell_options={"zoneout": 0.2, "recurrent_dropout": 0.2}, **SMALL,
+    )  # fmt: skip
+    return arrays_of(model.fit(X, y, valid=(X[:15], y[:15]), comm=comm))
+
+
+@case
 def multilabel_tagger(comm: Any) -> Arrays:
     X = series(30)
     y = [(x > 0).astype(float) for x in X]

@@ -18,8 +18,11 @@ import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
 import rnnfast as rf  # noqa: E402
+import rnnfast.training.distributed as distributed  # noqa: E402
 import rnnfast.training.loop as loop  # noqa: E402
 from mpi_cases import TEXT, arrays_of, of_streams, stop  # noqa: E402
+from rnnfast.training.distributed import MpiRanks  # noqa: E402
+from rnnfast.training.gradients import Gradients  # noqa: E402
 
 loop._CHECKPOINT_WITHIN = 0.0  # a checkpoint after every step
 COMM = MPI.COMM_WORLD
@@ -101,6 +104,41 @@ def refused() -> None:
             print(f"{name}: {COMM.Get_rank()}: {type(error).__name__}: {error}", flush=True)
 
 
+def broken(where: str) -> None:
+    """Train where rank 1, or for `OF_FIRST` rank 0, fails in one place for once."""
+    owner, name, call, error = BROKEN[where]
+    whole, calls = getattr(owner, name), 0
+
+    def breaks(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise error
+        return whole(*args, **kwargs)
+
+    if where == "resumed":
+        resumable(callbacks=[stop])
+    if COMM.Get_rank() == (where not in OF_FIRST):
+        setattr(owner, name, breaks)
+    try:
+        resumable(resume=where == "resumed", callbacks=[stop] if where == "last" else ())
+    except (MemoryError, KeyboardInterrupt, OSError, rf.training.RankFailed) as error:
+        print(f"{COMM.Get_rank()}: {type(error).__name__}", flush=True)
+
+
+# What fails, at which call, and how: between exchanges, and within one.
+BROKEN: dict[str, tuple[Any, str, int, BaseException]] = {
+    "first_step": (rf.Adam, "step", 1, MemoryError("full")),
+    "last": (loop.Checkpointer, "write", 20, MemoryError("full")),
+    "resumed": (loop.Reporter, "report", 1, BrokenPipeError("gone")),
+    "reduce": (Gradients, "reduce", 9, MemoryError("full")),
+    "share_state": (MpiRanks, "_from_first", 3, KeyboardInterrupt()),
+    "threads": (distributed, "_share_threads", 1, KeyboardInterrupt()),
+    "states": (MpiRanks, "_gathered", 4, MemoryError("full")),
+}
+OF_FIRST = ("last", "resumed")
+
+
 CASES: dict[str, Callable[[], None]] = {
     "stop": lambda: resumable(callbacks=[stop]),
     "resume": lambda: resumable(resume=True),
@@ -111,5 +149,6 @@ CASES: dict[str, Callable[[], None]] = {
     "refused": refused,
     "level": lambda: classify(WORDS),
     "threads": lambda: classify(WORDS, verbose=2),
+    "broken": lambda: broken(sys.argv[3]),
 }
 CASES[WHAT]()

@@ -75,6 +75,37 @@ def test_a_killed_rank_ends_all_and_leaves_a_whole_checkpoint(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".tmp"] == ["checkpoint"]
 
 
+@pytest.mark.parametrize(
+    ("where", "kind"),
+    [("first_step", "MemoryError"), ("last", "MemoryError"), ("resumed", "BrokenPipeError")],
+)
+def test_all_end_where_one_is_past_or_before_what_others_do(
+    where: str, kind: str, tmp_path: Path
+) -> None:
+    done = run(2, PROGRAM, "broken", str(tmp_path), where)
+    told = sorted(line for line in done.stdout.splitlines() if line[0] in "01")
+    own = 0 if where in ("last", "resumed") else 1
+    assert told == sorted([f"{own}: {kind}", f"{1 - own}: RankFailed"]), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("where", "kind"),
+    [
+        ("reduce", "MemoryError"),
+        ("states", "MemoryError"),
+        ("share_state", "KeyboardInterrupt"),
+        ("threads", "KeyboardInterrupt"),
+    ],
+)
+def test_an_exchange_that_one_leaves_half_made_ends_all(
+    where: str, kind: str, tmp_path: Path
+) -> None:
+    done = run(2, PROGRAM, "broken", str(tmp_path), where)
+    assert done.returncode != 0
+    assert done.stderr.count(f"comm: rank 1 ends all, as it failed in an exchange: {kind}") == 1
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("what", ["terminated", "asked"])
 def test_a_signal_to_one_rank_stops_all_after_a_step(what: str, tmp_path: Path) -> None:
     done = run(3, PROGRAM, what, str(tmp_path))

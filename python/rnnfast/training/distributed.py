@@ -2,7 +2,8 @@
 
 Each step is one exchange of sums and wishes, then one sum of all dense gradients. Whatever else
 goes between processes begins with such an exchange too: so an error in one of them reaches the
-others wherever they are, and none waits for ever.
+others wherever they are, and none waits for ever. An error that leaves an exchange half made in one
+process, such as Ctrl-C or MemoryError, cannot be told: it ends all of them at once.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -77,14 +78,17 @@ class MpiRanks(Ranks):
         self._gradients: Gradients | None = None
         self._rows = 0  # of the last batch, for states of its rows
         self._known: BaseException | None = None  # the error that all know of
+        self._exchanging = False  # stays so where an error has left an exchange half made
+        self._over = False  # whether the others wait no more
 
     # Training
 
     def require_alike(self, facts: Mapping[str, Any]) -> None:
         names = ["kind of training", *facts]
         own = tuple(map(to_json, [names, *facts.values()]))
-        self._exchange()
-        known = self._comm.allgather(own)
+        with self._whole_exchange():
+            self._exchange()
+            known = self._comm.allgather(own)
         # Of other kinds there may be others; then the names, which come first, differ.
         for name, values in zip(names, zip(*known, strict=False), strict=False):
             for rank, value in enumerate(values):
@@ -95,6 +99,11 @@ class MpiRanks(Ranks):
                     first, other = (shown(json.loads(v)) for v in (values[0], value))
                     got = f"{first} on rank 0 and {other} on rank {rank}"
                 raise ValueError(f"comm: expected the same {name} on every rank, got {got}")
+
+    def share_threads(self) -> None:
+        """Have those of one machine share its CPUs."""
+        with self._whole_exchange():
+            _share_threads(self._comm)
 
     def share_state(self, state: Any, carry_at: int = 1) -> None:
         arrays = state.arrays()
@@ -108,15 +117,17 @@ class MpiRanks(Ranks):
             "schedule": schedule,
             "rng": state.rng.bit_generator.state,
         }
-        self._exchange()
-        told = json.loads(self._text(to_json(described)))
-        received = {
-            group: {
-                name: self._from_first(arrays[group].get(name), np.dtype(kind), tuple(shape))
-                for name, (kind, shape) in part.items()
+        text = to_json(described)
+        with self._whole_exchange():
+            self._exchange()
+            told = json.loads(self._text(text))
+            received = {
+                group: {
+                    name: self._from_first(arrays[group].get(name), np.dtype(kind), tuple(shape))
+                    for name, (kind, shape) in part.items()
+                }
+                for group, part in told["arrays"].items()
             }
-            for group, part in told["arrays"].items()
-        }
         if not self.leads:
             state.load(received, told["schedule"])
             state.rng.bit_generator.state = told["rng"]
@@ -148,75 +159,101 @@ class MpiRanks(Ranks):
             for module in modules.values():
                 module.zero_grad()
         wish_code = _WISHES.index(stop())
-        said = self._exchange(float(loss), int(count), wish_code, save, shard.mark)
-        wish = self._wish(said)
+        with self._whole_exchange():
+            said = self._exchange(float(loss), int(count), wish_code, save, shard.mark)
+            wish = self._wish(said)
+            prints = said[3 + self.size :]
+            alike = bool((prints == prints[0]).all())
+            if not wish and alike:
+                self._gradients.reduce(self._comm)
         if wish:
             return Outcome(0.0, 0, wish)
-        prints = said[3 + self.size :]
-        if (prints != prints[0]).any():
+        if not alike:
             other = int((prints != prints[0]).argmax())
             raise ValueError(
                 f"batches: expected the same on every rank, got others on rank {other} than on "
                 "rank 0; a function of a generator must draw from that alone"
             )
-        self._gradients.reduce(self._comm)
         return Outcome(float(said[0]), int(said[1]), save=bool(said[2]))
 
     def agree(self, stop: str) -> str:
         return self._wish(self._exchange(wish=_WISHES.index(stop)))
 
     def same(self, figures: Mapping[str, float]) -> dict[str, float]:
-        self._exchange()
-        return dict(self._comm.bcast(tuple((n, float(v)) for n, v in figures.items())))
+        own = tuple((n, float(v)) for n, v in figures.items())
+        with self._whole_exchange():
+            self._exchange()
+            return dict(self._comm.bcast(own))
 
     @contextmanager
     def whole(self, carry: dict[str, Array]) -> Iterator[None]:
         own = dict(carry)
-        if self._comm.allreduce(len(own)):
+        with self._whole_exchange():
+            self._exchange()
+            known = self._comm.allgather(sorted(own))
+        # After an error one may have ended an epoch, and others begun the next: no state goes on.
+        if own and all(names == known[0] for names in known):
             begin, end = share(self._rows, self.rank, self.size)
-            for name, part in own.items():
+            for name, part in sorted(own.items()):
                 if part.ndim < 2 or part.shape[1] != max(end - begin, 1):
                     raise ValueError(
                         "comm: expected states with an axis of sequences behind the first, to keep "
                         f"them in a checkpoint, got shape {part.shape}"
                     )
                 rows = np.ascontiguousarray(np.moveaxis(part, 1, 0)[: end - begin])
-                carry[name] = np.ascontiguousarray(
-                    np.moveaxis(np.concatenate(self._gathered(rows)), 0, 1)
-                )
+                with self._whole_exchange():
+                    parts = self._gathered(rows)
+                carry[name] = np.ascontiguousarray(np.moveaxis(np.concatenate(parts), 0, 1))
         try:
             yield
         finally:
             carry.update(own)
 
     def told(self, error: BaseException) -> BaseException:
-        if error is self._known or isinstance(error, RankFailed):
+        if self._over or error is self._known or isinstance(error, RankFailed):
             return error
-        _abort_if_broken(self._comm, error)
+        if self._exchanging:
+            _abort(self._comm, error)
         try:
             self._exchange(wish=_ERROR, error=error)
         except BaseException as known:
-            return known
+            if known is self._known:
+                return known
+            _abort(self._comm, known)
         raise AssertionError("an error was told, and nothing came of it")
+
+    def end(self) -> None:
+        """Wait until all have come to the end, or an error in one of them."""
+        with self._whole_exchange():
+            self._exchange()
+            self._over = True
 
     # Measuring
 
     def total(self, *numbers: float) -> tuple[float, ...]:
-        self._exchange()
         sums = np.array(numbers, np.float64)
-        self._sum(sums)
+        self.add(sums)
         return tuple(sums.tolist())
 
     def add(self, array: Array) -> Array:
-        self._exchange()
-        self._sum(array)
+        with self._whole_exchange():
+            self._exchange()
+            self._sum(array)
         return array
 
     def gather(self, rows: Array | None) -> list[Array]:
-        self._exchange()
-        return self._gathered(rows)
+        with self._whole_exchange():
+            self._exchange()
+            return self._gathered(rows)
 
     # Between processes
+
+    @contextmanager
+    def _whole_exchange(self) -> Iterator[None]:
+        """Have what all do together be done as one: an error within it cannot be told to others."""
+        outer, self._exchanging = self._exchanging, True
+        yield
+        self._exchanging = outer
 
     def _exchange(
         self,
@@ -235,7 +272,8 @@ class MpiRanks(Ranks):
         said = np.zeros(3 + 2 * self.size)
         said[:3] = loss, count, save and self.leads
         said[3 + self.rank], said[3 + self.size + self.rank] = wish, mark
-        self._sum(said)
+        with self._whole_exchange():
+            self._sum(said)
         failed = np.flatnonzero(said[3 : 3 + self.size] == _ERROR)
         if len(failed):
             first = int(failed[0])
@@ -246,6 +284,7 @@ class MpiRanks(Ranks):
                 if error is not None and first == self.rank
                 else RankFailed(f"rank {first}: {reason}")
             )
+            self._exchanging = False
             raise self._known
         return said
 
@@ -315,11 +354,14 @@ def joined(comm: Any) -> Iterator[Ranks]:
         with training_with(SOLO):
             yield SOLO
         return
-    own = comm.Dup()
+    try:
+        own = comm.Dup()
+    except BaseException as error:
+        _abort(comm, error)
     ranks = MpiRanks(own, comm)
     with training_with(ranks):
         try:
-            _share_threads(own)
+            ranks.share_threads()
             ranks.require_alike(
                 {
                     "version of rnnfast": _core.__version__,
@@ -328,7 +370,7 @@ def joined(comm: Any) -> Iterator[Ranks]:
                 }
             )
             yield ranks
-            ranks.agree("")
+            ranks.end()
         except BaseException as error:
             known = ranks.told(error)
             if known is error:
@@ -359,14 +401,16 @@ def check_comm(comm: Any) -> Any:
     return comm
 
 
-def _abort_if_broken(comm: Any, error: BaseException) -> None:
-    """End all processes where they cannot be told: MPI itself has failed."""
-    from mpi4py import MPI
-
-    if isinstance(error, MPI.Exception):
-        print(f"comm: MPI failed on rank {comm.Get_rank()}: {one_line(error)}", file=sys.stderr)
-        sys.stderr.flush()
-        comm.Abort(1)
+def _abort(comm: Any, error: BaseException) -> NoReturn:
+    """End all processes where they cannot be told: MPI has failed, or one does not answer."""
+    what = f"{type(error).__name__}: {one_line(error)}"
+    print(
+        f"comm: rank {comm.Get_rank()} ends all, as it failed in an exchange: {what}",
+        file=sys.stderr,
+    )
+    sys.stderr.flush()
+    comm.Abort(1)
+    raise error
 
 
 def _share_threads(comm: Any) -> None:

@@ -266,12 +266,16 @@ class TrainingLoop(Generic[Batch]):
         self._at.ended = False  # there may be more epochs now
         self._good = {} if self._state.best else collect_arrays(self.modules)
         self._began = time.perf_counter()
+        self._ranks.agree(
+            ""
+        )  # all come to what follows, or none: an error there is for all to save
         with InterruptFlag(self._ranks.several) as interrupt:
             try:
                 self._file.claim()
                 while self._at.epoch < epochs and not self.stopped:
                     self._run_epoch(epochs, interrupt)
                 self.stopped = self.stopped or "finished"
+                self._ranks.agree("")  # and none leaves it before the others
             except BaseException as error:
                 self.stopped = "error"
                 known = self._ranks.told(error)
@@ -315,7 +319,8 @@ class TrainingLoop(Generic[Batch]):
     def _save_what_is_whole(self) -> None:
         """Write what was learned until another rank, or this one, has failed."""
         self._undo()
-        if not self._keeps or not self._at.step or self._at.ended:
+        unsaved = self._keeps and self._at.step > 0 and not self._at.ended
+        if self._ranks.total(unsaved)[0] < self._ranks.size:  # all of them gather states, or none
             return
         with self._ranks.whole(self.carry):
             if self._whole and _are_finite(collect_arrays(self.modules)):

@@ -90,10 +90,14 @@ class FeedbackHead(SoftmaxHead):
         weights: Array | None = None,
     ) -> tuple[float, Array | None]:
         """Return ``-log P(y<1> ... y<T>)``, each step given the true label before."""
-        s, backprop = self._layers.forward((h, self._before(y, lengths)), lengths)
-        loss, ds = super().loss(s, y, lengths, backward=backward, weights=weights)
-        if ds is None:
-            return loss, None
+        given = h, self._before(y, lengths)
+        if not backward:  # without the noise of training
+            return super().loss(
+                self._layers(given, lengths), y, lengths, backward=False, weights=weights
+            )
+        s, backprop = self._layers.forward(given, lengths)
+        loss, ds = super().loss(s, y, lengths, backward=True, weights=weights)
+        assert ds is not None
         dh, _ = backprop(ds)
         return loss, dh
 
