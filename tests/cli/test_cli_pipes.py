@@ -357,7 +357,7 @@ def test_patience(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("rnnfast s", ["sample", "score", "show"]),
+        ("rnnfast s", ["show", "sample", "score"]),
         ("rnnfast train --pat", ["--patience"]),
         ("rnnfast train --cell gr", ["gru"]),
         ("rnnfast train --level ", ["char", "word"]),
