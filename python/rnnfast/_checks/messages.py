@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -30,6 +31,13 @@ def some_of(values: Sequence[Any]) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with what is counted: ``1 epoch``, ``2,000 epochs``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def of_file(error: OSError) -> str:
+    """Return what an error of a file says, by its name and without its number, if it has one."""
+    if error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
 
 
 def one_line(message: object, most: int = 400) -> str:
