@@ -40,7 +40,16 @@ def of_file(error: OSError) -> str:
     return str(error)
 
 
+def printable(text: str) -> str:
+    """Return a text with escapes for what is not printable: a terminal would obey it."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
 def one_line(message: object, most: int = 400) -> str:
     """Return a message of others, or a text, as one line of at most so many characters."""
-    text = " ".join(str(message).split())
+    text = printable(" ".join(str(message).split()))
     return text if len(text) <= most else f"{text[: most - 3]}..."
