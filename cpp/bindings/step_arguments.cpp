@@ -6,13 +6,21 @@
 
 namespace rnnfast {
 
+namespace {
+
+// As it came: `wide` are 64 bits without a sign.
+std::string told_integer(std::int64_t number, bool wide) {
+  return wide ? std::to_string(static_cast<std::uint64_t>(number)) : std::to_string(number);
+}
+
+}  // namespace
+
 template <class Scalar>
 void read_step(const py::handle& x, std::int64_t B, std::int64_t I,
                std::vector<std::int64_t>& indices, StepInput<Scalar>& in) {
   bool wide = false;                           // unsigned numbers, some of which int64 has not
   const auto told = [&](std::int64_t index) {  // as it came
-    if (!py::isinstance<py::array>(x)) return std::string(py::str(x));
-    return wide ? std::to_string(static_cast<std::uint64_t>(index)) : std::to_string(index);
+    return py::isinstance<py::array>(x) ? told_integer(index, wide) : std::string(py::str(x));
   };
   if (py::isinstance<py::array>(x)) {
     auto array = py::reinterpret_borrow<py::array>(x);
@@ -67,6 +75,7 @@ void require_at_most(std::int64_t count, std::int64_t B) {
 
 std::vector<std::int64_t> read_rows(const py::handle& rows, std::int64_t B) {
   std::vector<std::int64_t> chosen;
+  bool wide = false;  // as above
   if (py::isinstance<py::array>(rows)) {
     const auto array = py::reinterpret_borrow<py::array>(rows);
     require_unmasked("rows", array);
@@ -78,6 +87,7 @@ std::vector<std::int64_t> read_rows(const py::handle& rows, std::int64_t B) {
     if (array.ndim() != 1)
       throw py::value_error("rows: expected shape (n,), got " + text_of(shape_of(array)));
     require_at_most(array.size(), B);
+    wide = kind == 'u' && array.itemsize() == sizeof(std::uint64_t);
     const py::array numbers = integers_of<std::int64_t>("rows", array);
     const auto* const given = static_cast<const std::int64_t*>(numbers.data());
     chosen.assign(given, given + numbers.size());  // one beyond int64 is negative here
@@ -99,7 +109,7 @@ std::vector<std::int64_t> read_rows(const py::handle& rows, std::int64_t B) {
   for (const std::int64_t row : chosen) {
     if (row < 0 || row >= B)
       throw py::value_error("rows: expected numbers from 0 to " + std::to_string(B - 1) + ", got " +
-                            std::to_string(row));
+                            told_integer(row, wide));
     if (seen[row])
       throw py::value_error("rows: expected each once, got " + std::to_string(row) + " again");
     seen[row] = true;

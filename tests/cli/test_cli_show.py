@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 import rnnfast as rf
 from command_line import LINES, fails, run
 from rnnfast.diagnostics import model_page
+from rnnfast.io.tensors import _digest
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +119,31 @@ def test_the_card(capsys: pytest.CaptureFixture[str]) -> None:
     assert line.split(maxsplit=2)[2].startswith(f"rnnfast {rf.__version__}, numpy ")
     facts = json.loads(run("info", "m.safetensors", "--json"))
     assert facts["made_with"]["rnnfast"] == rf.__version__
+
+
+# What a terminal would obey: a title, a colour, the direction of text, a line of one's own.
+CONTROLS = "\x1b]0;t\x07\x1b[31m\u202e\nrnnfast: fine"
+
+
+def test_a_terminal_does_not_obey_what_a_file_says(capsys: pytest.CaptureFixture[str]) -> None:
+    model = rf.load("m.safetensors")
+    model._made = dataclasses.replace(model._made, versions={CONTROLS: CONTROLS})
+    model.save("versions")
+    for option in ([], ["--card"]):
+        told = run("info", "versions", *option)
+        assert "rnnfast: fine" in told
+        assert all(line.isprintable() for line in told.splitlines())
+        assert not any(line.startswith("rnnfast: fine") for line in told.splitlines())
+
+
+def test_nor_what_is_told_of_a_damaged_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with safe_open("m.safetensors", "np") as file:
+        header = json.loads(file.metadata()["rnnfast"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    header["content"]["parameters"][CONTROLS] = 1
+    header["sha256"] = _digest(arrays, header["content"])
+    save_file(arrays, "damaged", {"rnnfast": json.dumps(header)})
+    code, message = fails(capsys, "info", "damaged")
+    assert code == 1
+    assert r"(\x1b]0;t\x07\x1b[31m\u202e rnnfast: fine: expected one of " in message
+    assert message.isprintable()

@@ -148,6 +148,12 @@ WRONG: list[tuple[Any, Any, type[Exception], str]] = [
     ([4], None, ValueError, "rows: expected numbers from 0 to 3, got 4"),
     ([-1], None, ValueError, "rows: expected numbers from 0 to 3, got -1"),
     ([2**80], None, ValueError, f"rows: expected numbers from 0 to 3, got {2**63 - 1}"),
+    (
+        np.array([2**63], np.uint64),
+        None,
+        ValueError,
+        f"rows: expected numbers from 0 to 3, got {2**63}",
+    ),
     ([1, 1], None, ValueError, "rows: expected each once, got 1 again"),
     (range(2**70), None, ValueError, "rows: expected at most 4, each once, got more"),
     (np.arange(5), None, ValueError, "rows: expected at most 4, each once, got more"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -115,12 +116,13 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_a_training(
     path = tmp_path / "c"
 
     def full(*arguments: Any, new: bool = False) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "not written, No space left on device", path)
 
     def fill(progress: Progress) -> None:
         monkeypatch.setattr("rnnfast.training.checkpointer.write_checkpoint", full)
 
-    with pytest.warns(RuntimeWarning, match=r"^checkpoint: .*No space left on device"):
+    told = re.escape(f"checkpoint: {path}: not written, No space left on device")
+    with pytest.warns(RuntimeWarning, match=f"^{told}$"):
         lm = fit(checkpoint=path, callbacks=[fill])
     assert lm.stopped_ == "finished"
     assert_same(lm, fit())

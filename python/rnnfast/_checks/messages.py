@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -32,7 +33,23 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def of_file(error: OSError) -> str:
+    """Return what an error of a file says, by its name and without its number, if it has one."""
+    if error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes for what is not printable: a terminal would obey it."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
 def one_line(message: object, most: int = 400) -> str:
     """Return a message of others, or a text, as one line of at most so many characters."""
-    text = " ".join(str(message).split())
+    text = printable(" ".join(str(message).split()))
     return text if len(text) <= most else f"{text[: most - 3]}..."

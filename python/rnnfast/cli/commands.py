@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import typer.core
 
 import rnnfast as rf
 from rnnfast import _interrupts
+from rnnfast._checks.messages import of_file
 from rnnfast.cli.bench import bench
 from rnnfast.cli.console import (
     BrokenOutput,
@@ -140,7 +140,7 @@ def _fail(message: str, code: int) -> int:
 
 def _line(error: BaseException, command: str) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+        return of_file(error)
     return in_options(command, str(error)) or type(error).__name__
 
 

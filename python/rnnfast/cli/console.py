@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TextIO
 
 from rnnfast import _interrupts
+from rnnfast._checks.messages import printable
 from rnnfast.io.streams import ForgivingStream
 
 
@@ -73,7 +74,8 @@ def _require_output() -> None:
 
 def note(text: str) -> None:
     """Write one line about the command itself to standard error, if that takes it."""
-    print(f"rnnfast: {' '.join(text.split())}", file=ForgivingStream(sys.stderr), flush=True)
+    line = printable(" ".join(text.split()))
+    print(f"rnnfast: {line}", file=ForgivingStream(sys.stderr), flush=True)
 
 
 def give_up_errors() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import rnnfast as rf
+from rnnfast._checks.messages import printable
 from rnnfast.cli.console import say
 from rnnfast.cli.models import load_as
 from rnnfast.cli.options import path_of_file
@@ -49,7 +50,7 @@ def info(
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        say(f"{name:{width}}  {_show(value)}")
+        say(f"{name:{width}}  {printable(_show(value))}")
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rnnfast._checks.messages import printable
+
 _SIGNS = {" ": "␣", "\n": "¶", "\t": "→"}
 
 
@@ -12,6 +14,4 @@ def visible(token: str) -> str:
     """
     if token in _SIGNS:
         return _SIGNS[token]
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in token
-    )
+    return printable(token)

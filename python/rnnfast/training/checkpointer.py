@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._checks.messages import counted
+from rnnfast._checks.messages import counted, of_file
 from rnnfast.io.files import shown_path
 from rnnfast.io.tensors import Array, collect_arrays, spread_arrays
 from rnnfast.nn.module import Module
@@ -140,7 +140,7 @@ class Checkpointer:
         except OSError as error:
             if first:
                 raise
-            self._reporter.tell(f"checkpoint: {error}")
+            self._reporter.tell(f"checkpoint: {of_file(error)}")
         else:
             self._claimed = None
             self._reporter.log(
