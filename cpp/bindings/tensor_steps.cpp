@@ -60,7 +60,7 @@ bool split(const py::handle& hx, bool pair, py::handle states[2]) {
 // Where the weights of a list stand; none if one is not as it has to be.
 template <class Scalar>
 std::vector<std::uintptr_t> addresses_of(const Recurrent& self, const TensorAccess& access,
-                                         const py::handle& weights) {
+                                         const py::handle& weights, std::vector<py::object>* kept) {
   const auto& shapes = self.parameter_shapes();
   if (PyList_GET_SIZE(weights.ptr()) != static_cast<Py_ssize_t>(shapes.size())) return {};
   std::vector<std::uintptr_t> addresses(shapes.size());
@@ -69,7 +69,7 @@ std::vector<std::uintptr_t> addresses_of(const Recurrent& self, const TensorAcce
     const auto weight = py::reinterpret_borrow<py::object>(
         PyList_GET_ITEM(weights.ptr(), static_cast<Py_ssize_t>(i)));
     dlpack::Tensor tensor;
-    if (!access.view<Scalar>(weight, &tensor) || !fits<Scalar>(tensor, shapes[i])) return {};
+    if (!access.view<Scalar>(weight, &tensor, kept) || !fits<Scalar>(tensor, shapes[i])) return {};
     addresses[i] = reinterpret_cast<std::uintptr_t>(numbers<Scalar>(tensor));
   }
   return addresses;
@@ -130,6 +130,14 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
   const bool is_short =
       static_cast<double>(T) * static_cast<double>(B) * static_cast<double>(self.size()) <= kShort;
   if (!is_short && !direct) return py::none();
+  std::vector<py::object> keeping;
+  auto* const kept = is_short ? nullptr : &keeping;  // then other threads run meanwhile
+  if (kept != nullptr) {
+    const auto ndim = given.ndim;
+    if (!access.view<Scalar>(x, &given, kept) || given.ndim != ndim ||
+        given.shape[last] != shape.I || (shape.I > 1 && given.strides[last] != 1))
+      return py::none();
+  }
 
   const std::int64_t rows = std::int64_t(shape.L) * shape.D;
   const auto sized = [&](std::int64_t width) {
@@ -148,7 +156,8 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
   const auto state = [&](const py::handle& object, dlpack::Tensor& tensor,
                          const std::vector<std::int64_t>& expected, const Scalar** data) {
     if (!object) return true;
-    if (!access.view<Scalar>(object, &tensor) || !fits<Scalar>(tensor, expected)) return false;
+    if (!access.view<Scalar>(object, &tensor, kept) || !fits<Scalar>(tensor, expected))
+      return false;
     *data = numbers<Scalar>(tensor);
     std::int64_t count = 1;
     for (const std::int64_t size : expected) count *= size;
@@ -168,7 +177,7 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
     packed = py::cast<std::shared_ptr<PackedWeights>>(weights);
     self.require_fitting(*packed, false);
   } else {
-    addresses = addresses_of<Scalar>(self, access, weights);
+    addresses = addresses_of<Scalar>(self, access, weights, kept);
     if (addresses.empty()) return py::none();
     if (!direct && (packed = packed_at(self, addresses, threads)) == nullptr) return py::none();
   }
@@ -213,7 +222,7 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
 }  // namespace
 
 TensorAccess::TensorAccess(const py::capsule& api, const py::tuple& kinds)
-    : kinds_(kinds), is_neg_("is_neg") {
+    : kinds_(kinds), is_neg_("is_neg"), detach_("detach") {
   if (api.name() == nullptr || std::string(api.name()) != dlpack::kCapsule)
     throw py::type_error("api: expected functions of DLPack, got another capsule");
   api_ = api.get_pointer<const dlpack::ExchangeApi>();
@@ -223,11 +232,19 @@ TensorAccess::TensorAccess(const py::capsule& api, const py::tuple& kinds)
 }
 
 template <class Scalar>
-bool TensorAccess::view(const py::handle& object, dlpack::Tensor* out) const {
+bool TensorAccess::view(const py::handle& given, dlpack::Tensor* out,
+                        std::vector<py::object>* kept) const {
+  py::handle object = given;
   const auto* const kind = reinterpret_cast<PyObject*>(Py_TYPE(object.ptr()));
   bool known = false;
   for (const auto& each : kinds_) known = known || each.ptr() == kind;
   if (!known) return false;
+  if (kept != nullptr) {
+    auto held =
+        py::reinterpret_steal<py::object>(PyObject_CallMethodNoArgs(object.ptr(), detach_.ptr()));
+    if (!held) throw py::error_already_set();
+    object = kept->emplace_back(std::move(held));
+  }
   if (api_->view_of(object.ptr(), out) != 0) {
     PyErr_Clear();
     return false;

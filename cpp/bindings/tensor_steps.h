@@ -13,9 +13,11 @@ class TensorAccess {
   TensorAccess(const py::capsule& api, const py::tuple& kinds);
 
   // Whether `object` is a tensor of one of the kinds, of this element type, in aligned memory of
-  // the CPU. False leaves no exception.
+  // the CPU. False leaves no exception. `kept` takes what holds that memory, whatever becomes of
+  // the tensor: for those that let other threads run.
   template <class Scalar>
-  bool view(const py::handle& object, dlpack::Tensor* out) const;
+  bool view(const py::handle& object, dlpack::Tensor* out,
+            std::vector<py::object>* kept = nullptr) const;
 
   // A tensor that is not initialised, and where its numbers lie.
   template <class Scalar>
@@ -24,7 +26,7 @@ class TensorAccess {
  private:
   const dlpack::ExchangeApi* api_;
   py::tuple kinds_;
-  py::str is_neg_;
+  py::str is_neg_, detach_;
 };
 
 // What a layer or a cell of PyTorch returns for x and the state `hx`, without gradients; None where

@@ -1,6 +1,5 @@
 """Recurrent networks on a CPU: RNN, GRU and LSTM, training and inference."""
 
-import importlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from rnnfast import _renamed, data, generation, nn, text, training
 from rnnfast._checks.calls import explain_packages
 from rnnfast._core import __version__
 from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
+from rnnfast._imports import import_late
 from rnnfast.generation.sampling import sample
 from rnnfast.io.saving import load, save
 from rnnfast.nn.activation import Activation
@@ -154,9 +154,9 @@ explain_packages((data, generation, nn, text, training, _own), methods_of=(Train
 
 def __getattr__(name: str) -> object:
     if name in _LATE:
-        return importlib.import_module(f"{__name__}.{name}")
+        return import_late(f"{__name__}.{name}")
     if name in _MODELS:
-        found: object = getattr(importlib.import_module(f"{__name__}.models"), name)
+        found: object = getattr(import_late(f"{__name__}.models"), name)
         globals()[name] = found
         return found
     return _renamed.attribute(__name__, name)

@@ -153,6 +153,41 @@ def test_a_fork_while_a_stream_of_many_is_run() -> None:
     assert outputs(MANY) == "{0}\n"
 
 
+IMPORTS = """
+import os, signal, sys, threading, time
+import rnnfast as rf
+
+thread = threading.Thread(target=lambda: eval(first))
+thread.start()
+while "__import__" in first and "rnnfast.models" not in sys.modules:
+    time.sleep(0.001)
+codes = []
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        rf.Forecaster, rf.models, rf.diagnostics
+        os._exit(0)
+    codes.append(child)
+    time.sleep(0.02)
+thread.join()
+print({os.waitpid(child, 0)[1] for child in codes})
+"""
+
+
+@linux_only
+@pytest.mark.parametrize(
+    "first",
+    [
+        "rf.LanguageModel",
+        "rf.diagnostics",
+        "__import__('rnnfast.models.classifier')",
+    ],
+)
+def test_a_fork_while_models_are_imported(first: str) -> None:
+    assert outputs(f"first = {first!r}\n" + IMPORTS) == "{0}\n"
+
+
 TEAMS = """
 import os, sys
 import numpy as np, rnnfast as rf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -145,3 +146,30 @@ def test_weights_of_another_type_and_size_are_followed(taken: list[bool]) -> Non
         with pytest.raises(ValueError, match="dtype"):
             ours(x)
     assert taken == [True, True, False]
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("cell", [False, True])
+def test_a_long_step_holds_what_it_reads(name: str, cell: bool) -> None:
+    hidden = 1500 if name == "RNN" else 800
+    ours, _ = pair(name + "Cell" * cell, hidden, hidden, torch.float32, {})
+    x = torch.zeros((1, hidden) if cell else (1, 1, hidden))
+    state = torch.zeros_like(x)
+    stop = threading.Event()
+
+    def replace() -> None:
+        while not stop.is_set():
+            for tensor in (*ours.parameters(), x, state):
+                tensor.data = tensor.detach().clone()
+
+    thread = threading.Thread(target=replace)
+    with torch.no_grad():
+        given = (state, state) if name == "LSTM" else state
+        expected = [run(ours, x, given) for _ in range(2)][-1]
+        thread.start()
+        try:
+            for _ in range(100):
+                assert_same(run(ours, x, given), expected, rtol=0, atol=0)
+        finally:
+            stop.set()
+            thread.join()

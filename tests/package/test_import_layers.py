@@ -20,9 +20,9 @@ PACKAGE = Path(rnnfast.__file__).parent
 # From the bottom up; packages, and what stands beside them at the root. `io` writes layers and what
 # registers itself with it; what it knows of models is their name.
 PACKAGES = [
-    "_core", "_interrupts", "_products", "_renamed", "_checks", "_dispatch", "nn", "io", "text",
-    "data", "metrics", "training", "generation", "models", "diagnostics", "interop", "", "cli",
-    "__main__",
+    "_core", "_imports", "_interrupts", "_products", "_renamed", "_checks", "_dispatch", "nn", "io",
+    "text", "data", "metrics", "training", "generation", "models", "diagnostics", "interop", "",
+    "cli", "__main__",
 ]  # fmt: skip
 # The definition stands by itself: it neither imports the others nor is it imported.
 APART = "reference"
