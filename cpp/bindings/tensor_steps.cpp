@@ -179,7 +179,10 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
   } else {
     addresses = addresses_of<Scalar>(self, access, weights, kept);
     if (addresses.empty()) return py::none();
-    if (!direct && (packed = packed_at(self, addresses, threads)) == nullptr) return py::none();
+    if (!direct) {
+      packed = packed_at(self, addresses, threads);
+      if (packed == nullptr) return py::none();
+    }
   }
 
   const std::int64_t width = shape.D * shape.P;

@@ -12,11 +12,11 @@ class TensorAccess {
   // `kinds`: the exact types whose numbers are those in memory where `is_neg` says False.
   TensorAccess(const py::capsule& api, const py::tuple& kinds);
 
-  // Whether `object` is a tensor of one of the kinds, of this element type, in aligned memory of
+  // Whether `given` is a tensor of one of the kinds, of this element type, in aligned memory of
   // the CPU. False leaves no exception. `kept` takes what holds that memory, whatever becomes of
   // the tensor: for those that let other threads run.
   template <class Scalar>
-  bool view(const py::handle& object, dlpack::Tensor* out,
+  bool view(const py::handle& given, dlpack::Tensor* out,
             std::vector<py::object>* kept = nullptr) const;
 
   // A tensor that is not initialised, and where its numbers lie.
