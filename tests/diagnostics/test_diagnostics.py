@@ -12,6 +12,7 @@ import pytest
 import rnnfast as rf
 from rnnfast import diagnostics as diag
 from rnnfast.diagnostics._single_layers import layer_alone, state_of
+from rnnfast.models.base import NotFittedError
 
 LAYERS: list[Any] = [
     rf.RNN(3, 4, 2, dtype="float64", seed=1),
@@ -284,6 +285,8 @@ def test_things_that_are_no_language_model() -> None:
     for ask in (diag.text_activations, diag.text_gradient_norms):
         with pytest.raises(TypeError, match=r"^lm: expected a LanguageModel, got SequenceTagger$"):
             ask(rf.SequenceTagger(), "a text")
+        with pytest.raises(NotFittedError, match=r"^this LanguageModel has not been fitted;"):
+            ask(rf.LanguageModel(), "a text")
     with pytest.raises(TypeError, match=r"^activations: expected what text_activations gave, got "):
         diag.find_units(np.zeros((3, 2)), [0, 1, 0])
 

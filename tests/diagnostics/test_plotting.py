@@ -142,6 +142,17 @@ def test_attention_of_a_model() -> None:
         plotting.plot_attention(SQUARE, "ab")
 
 
+@pytest.mark.parametrize("other", [rf.SequenceTagger(), rf.Forecaster(), rf.GRU(2, 3)])
+def test_models_of_another_kind(other: Any) -> None:
+    kind = type(other).__name__
+    gates = f"^activations: expected a LanguageModel or an array, got {kind}$"
+    for options in ({}, {"gate": "f"}, {"layer": 0}):
+        with pytest.raises(TypeError, match=gates):
+            plotting.plot_gates(other, "ab", **options)
+    with pytest.raises(TypeError, match=f"^weights: expected a Seq2Seq or an array, got {kind}$"):
+        plotting.plot_attention(other, "ab", "ab")
+
+
 @pytest.mark.parametrize("token", ["$\\frac$", "$$", "\x00", "\u202e", "\ud800", "a\nb"])
 def test_any_token_can_be_drawn(token: str) -> None:
     for ax in (

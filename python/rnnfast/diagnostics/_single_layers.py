@@ -17,6 +17,7 @@ from rnnfast.nn.recurrent.base import Recurrent, State
 def require_language_model(lm: Any) -> None:
     if not isinstance(lm, LanguageModel):
         raise TypeError(f"lm: expected a LanguageModel, got {type(lm).__name__}")
+    lm._require_fitted()
 
 
 def require_one_direction(layer: Any) -> None:

@@ -86,7 +86,7 @@ def text_activations(lm: LanguageModel, text: str, condition: Any = None) -> Tex
     Raises
     ------
     ValueError
-        If the text is empty or wholly unknown.
+        If the text is empty or wholly unknown, or the model is not fitted.
     TypeError
         If it is no str, or the model is another one.
     """

@@ -92,7 +92,7 @@ def text_gradient_norms(lm: LanguageModel, text: str, condition: Any = None) -> 
     Raises
     ------
     ValueError
-        If the text is too short or wholly unknown.
+        If the text is too short or wholly unknown, or the model is not fitted.
     TypeError
         If it is no str, or the model is another one.
     """

@@ -20,6 +20,7 @@ from rnnfast.diagnostics.plotting._parts import (
     import_matplotlib,
     labels_of,
     matrix_of,
+    refuse_other_models,
 )
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.models.seq2seq import Seq2Seq
@@ -66,13 +67,14 @@ def plot_gates(
     ValueError
         If shapes do not fit together, or a unit, layer or gate is not there.
     TypeError
-        If a model is given no text.
+        If a model is no `LanguageModel`, whose gates `model_page` may show, or is given no text.
     ImportError
         If matplotlib is not installed.
     """
     if isinstance(activations, LanguageModel):
         activations, tokens = _gate_of(activations, tokens, gate, layer)
     else:
+        refuse_other_models("activations", activations, "LanguageModel")
         for name, given in (("gate", gate), ("layer", layer)):
             if given is not None:
                 raise ValueError(f"{name}: expected None without a model, got {shown(given)}")
@@ -153,7 +155,7 @@ def plot_attention(
     ValueError
         If shapes do not fit together, or the model has no attention.
     TypeError
-        If there is no target without a model.
+        If a model is no `Seq2Seq`, or there is no target without a model.
     ImportError
         If matplotlib is not installed.
     """
@@ -161,6 +163,8 @@ def plot_attention(
     if isinstance(weights, Seq2Seq):
         source, target, weights = weights.attention_weights(source, target)
         is_series = not source
+    else:
+        refuse_other_models("weights", weights, "Seq2Seq")
     array = matrix_of("weights", weights)
     rows = labels_of("target", target, len(array))
     columns = [] if is_series else labels_of("source", source, array.shape[1])

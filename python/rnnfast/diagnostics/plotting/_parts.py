@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from rnnfast._checks import check_list
 from rnnfast._checks.arrays import as_numbers
+from rnnfast.models.base import Model
+from rnnfast.nn.module import Module
 from rnnfast.text._tokens import require_strings
 
 Axes: TypeAlias = Any  # matplotlib.axes.Axes
@@ -40,6 +42,12 @@ def axes_of(ax: Axes | None) -> Axes:
     if not isinstance(ax, Known):
         raise TypeError(f"ax: expected a matplotlib.axes.Axes, got {type(ax).__name__}")
     return ax
+
+
+def refuse_other_models(name: str, given: Any, kind: str) -> None:
+    """Raise TypeError for a model or a layer, where values or a model of this kind are wanted."""
+    if isinstance(given, (Model, Module)):
+        raise TypeError(f"{name}: expected a {kind} or an array, got {type(given).__name__}")
 
 
 def matrix_of(name: str, given: npt.ArrayLike) -> npt.NDArray[np.float64]:
