@@ -30,8 +30,11 @@ class BatchSplit:
     """
 
     def __init__(self, net: Module) -> None:
-        self._axis = 0 if getattr(net, "batch_first", False) else 1
-        self._recurrent = any(module.has_state for _, module in net.named_modules())
+        modules, said = [module for _, module in net.named_modules()], _batch_first(net)
+        self._axis = 0 if said else 1
+        self._recurrent = any(module.has_state for module in modules)
+        # Layers within may have another order than the network that does not say its own.
+        self._unsaid = next((m for m in modules if said is None and _batch_first(m)), None)
 
     def __call__(self, batch: Any, rank: int, size: int) -> Shard:
         """Return a rank's part of a batch.
@@ -41,6 +44,12 @@ class BatchSplit:
         ValueError
             If it cannot be told what of it belongs to which sequence.
         """
+        if self._unsaid is not None:
+            raise ValueError(
+                "net: expected a network with an attribute batch_first, as it has a "
+                f"{type(self._unsaid).__name__} with batch_first=True, for several processes, got "
+                "none"
+            )
         x = read_array("x", read_batch(batch).x)
         axis = self._axis_of(x)
         count = x.shape[axis]
@@ -108,6 +117,12 @@ class BatchSplit:
         if count in array.shape:
             raise ValueError(_unknown(name, array))
         return value
+
+
+def _batch_first(module: Module) -> bool | None:
+    """Return whether a module's inputs are ``(B, T, ...)``; None: it does not say."""
+    said: bool | None = getattr(module, "batch_first", None)
+    return said
 
 
 def _unknown(name: str, array: Array) -> str:
