@@ -144,6 +144,15 @@ def test_a_card_tells_of_the_training_whatever_is_set_since(lm: rf.LanguageModel
     assert model.card() == lm.card()
 
 
+def test_a_card_tells_of_the_training_whatever_its_tables_met_since() -> None:
+    model = rf.SequenceClassifier(**SMALL).fit(["a b", "b"] * 10, [0, 1] * 10)
+    before = table(model.card(), "Data")
+    model.fit(["c"] * 6, [0, 1] * 3, warm_start=True, epochs=0)
+    after = table(model.card(), "Data")
+    assert int(after.pop("vocabulary")) == int(before.pop("vocabulary")) + 1
+    assert after == before and after["examples"] == "18"
+
+
 def test_a_tokenizer_is_told_by_its_class(path: Path) -> None:
     model = rf.LanguageModel(lines=True, tokenizer=rf.text.CharTokenizer(), **SMALL).fit(LINES)
     assert "| tokenizer | `CharTokenizer` |" in model.card()

@@ -285,15 +285,15 @@ class RecurrentModel(Model, base=True):
         many steps there are to be. ``data`` returns fingerprints by name, which a resumption
         compares, and is called if there is a checkpoint; ``counts`` say for the card how much data
         there is; ``notes`` are told before training begins; ``freeze`` is as `Frozen` takes it.
-        Without any epoch, only what ``trained`` knows is taken over. All else is as `TrainingLoop`
-        takes it.
+        Without any epoch, only what ``trained`` knows is taken over, and what is told of its
+        training stays. All else is as `TrainingLoop` takes it.
         """
         if epochs:
             trained.history_, trained.best_epoch_, trained.stopped_ = [], 0, ""
+            trained._made = Making.now(counts or {})
         elif checkpoint is not None or resume:
             raise ValueError("epochs: expected at least 1 with a checkpoint, got 0")
         trained._trained_with = copy.deepcopy(trained._hyperparameters())
-        trained._made = Making.now(counts or {})
         modules = trained._modules()
         how, frozen = trained._options(FittingOptions), Frozen(modules, freeze)
         optimizer = make_optimizer(
