@@ -1,44 +1,34 @@
-"""What the supervised models share: hyperparameters, `fit`, batches, files."""
+"""What the supervised models share: hyperparameters, layers, `fit`, files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 
 from rnnfast._checks import check_bool, check_int
-from rnnfast._checks.weights import read_weights
 from rnnfast.io.tensors import to_json
 from rnnfast.models.base import OfPart
-from rnnfast.models.parts.codecs.base import Codec
-from rnnfast.models.parts.columns import Columns, Featured, step_names
+from rnnfast.models.parts.columns import Featured
 from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import ExampleBatches, Examples, fingerprint, pick
+from rnnfast.models.parts.examples import ExampleBatches, fingerprint
 from rnnfast.models.parts.heads import Head
-from rnnfast.models.parts.hyperparameters import (
-    LayerOptions,
-    PoolOptions,
-    TokenOptions,
-    WordOptions,
-)
-from rnnfast.models.parts.inputs import Inputs, TokenInputs, count_ids
+from rnnfast.models.parts.hyperparameters import LayerOptions, PoolOptions, WordOptions
+from rnnfast.models.parts.inputs import Inputs, TokenInputs
+from rnnfast.models.parts.preparation import Preparation
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.running import Running
 from rnnfast.models.parts.running_pool import RunningPool
-from rnnfast.models.parts.sequences import Sequences, are_series, lengths_of, read_sequences
+from rnnfast.models.parts.sequences import lengths_of
 from rnnfast.models.parts.warm_start import Axes
-from rnnfast.models.parts.weights import Weights, relative, scaled
-from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.parts.word_layers import WordLayers
-from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.models.stream import ModelStream
 from rnnfast.nn.compose import chain
 from rnnfast.nn.dropout import Dropout
-from rnnfast.nn.module import Array
 from rnnfast.nn.pooling import Pooling, pooled_size
 from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter
@@ -48,7 +38,7 @@ Self = TypeVar("Self", bound="Estimator")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Estimator(RecurrentModel, Featured, base=True):
+class Estimator(Preparation, Featured, base=True):
     """Base of the supervised models: hyperparameters that all have, and `fit`.
 
     A subclass is such a dataclass too: it adds its hyperparameters as fields, and says what it is
@@ -100,19 +90,8 @@ class Estimator(RecurrentModel, Featured, base=True):
 
     inputs_ = OfPart[Inputs]("_reader.inputs")
     network_: EncoderNetwork = field(init=False)
-    # What was learned of X, and of y.
-    _reader: Reader = field(init=False)
-    _codec: Any = field(init=False)
-
-    # The hyperparameters that it has besides: `WordOptions` of words, `PoolOptions` of outputs that
-    # are one for a sequence.
-    _groups: ClassVar[tuple[type, ...]] = ()
 
     # The parts that a model is composed of
-
-    def _make_codec(self) -> Codec:
-        """Return what ``y`` is to the model, of the hyperparameters."""
-        raise NotImplementedError
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> Head:
         """Return what stands above the encoder, of the hyperparameters and what was learned."""
@@ -342,84 +321,6 @@ class Estimator(RecurrentModel, Featured, base=True):
         )
         return self
 
-    def _prepare(
-        self, X: Any, y: Any, valid: Any, sample_weight: Any = None, grow: bool | None = None
-    ) -> tuple[Examples, Examples | None, float | None]:
-        """Learn what ``X`` and ``y`` are, and encode them.
-
-        Called on a copy of the model, so that a failure changes nothing. Returns the examples to
-        learn from, those to measure on, if any, and what a network that has learned nothing loses
-        on these, or on those; None: not known. ``grow`` is whether what is known already may grow;
-        None: nothing is.
-        """
-        tokenizer = self._options(TokenOptions).splitter()
-        columns = None
-        if grow is not None:
-            columns = self._reader.columns
-        elif 2 in self._facts.axes:
-            columns = Columns.of("X", X)
-        if columns is not None and self.tokenizer is not None:
-            raise ValueError(
-                "X: expected text, tokens or ids with a tokenizer, got a table of numbers, which "
-                "are series; list(X) are ids of tokens"
-            )
-
-        def read(name: str, X: Any) -> Sequences:
-            return read_sequences(name, X if columns is None else columns.read(name, X), tokenizer)
-
-        self._require_weighable(sample_weight)
-        held_out = valid is None and self.validation_fraction > 0
-        codec = self._make_codec()
-        if grow is None:
-            codec, sequences, targets = codec.begin(read, X, y, held_out)
-        else:
-            codec = codec.restore(self._codec.to_dict(), self._reader.inputs)
-            codec, sequences, targets = codec.begin_again(self._reader.read, X, y, held_out, grow)
-        if self.tokenizer is not None and not codec.of_text and are_series(sequences):
-            raise ValueError("X: expected text, tokens or ids with a tokenizer, got series")
-        weights = read_weights("sample_weight", sample_weight, len(sequences))
-        counting = np.arange(len(sequences)) if weights is None else np.flatnonzero(weights)
-        train, kept = counting, np.arange(0)
-        if valid is None:
-            given = targets if weights is None else pick(targets, counting)
-            parts = codec.hold_out(given, self.validation_fraction)
-            train, kept = counting[parts[0]], counting[parts[1]]
-        own = None if weights is None else weights[train]
-        number_of_ids = count_ids(sequences)
-        if grow is None:
-            reader = self._learn_reader(
-                pick(sequences, train), codec.input_rounding(), own, number_of_ids
-            )
-            reader = replace(reader, columns=columns, step_names=step_names("X", X))
-            codec = codec.learn(pick(targets, train), own)
-        else:
-            limits = {"max_size": self.max_vocabulary_size, "min_count": self.min_count}
-            reader = self._reader.extended(
-                pick(sequences, train), extend=grow, number_of_ids=number_of_ids, **limits
-            )
-            codec = codec.learn_again(pick(targets, train), own, grow)
-        self._reader, self._codec = reader, codec
-
-        def encode(sequences: Any, targets: Any, suffix: str = "") -> Examples:
-            x = reader.encode(f"X{suffix}", sequences)
-            return Examples(x, codec.encode(f"y{suffix}", targets, x))
-
-        both, suffix = encode(sequences, targets), ""
-        examples = Examples(pick(both.x, train), pick(both.y, train))
-        others, y_others = Examples(pick(both.x, kept), pick(both.y, kept)), pick(targets, kept)
-        if weights is not None and own is not None:
-            examples = examples._replace(weights=scaled(own, codec.terms(examples), self.dtype))
-            others = others._replace(weights=relative(weights[kept]))
-        if valid is not None:
-            suffix = " of valid"
-            if columns is not None:
-                columns.require_names("valid", valid)
-            sequences, y_others = codec.read_valid(reader.read, valid)
-            others = encode(sequences, y_others, suffix)
-        if not others.x:
-            return examples, None, codec.baseline(examples)
-        return examples, codec.to_measure(suffix, y_others, others), codec.baseline(others)
-
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
         for kind in self._groups:
@@ -428,31 +329,6 @@ class Estimator(RecurrentModel, Featured, base=True):
         check_int("epochs", self.epochs, 1)
         check_int("verbose", self.verbose, 0)
         check_bool("standardize", self.standardize)
-
-    def _learn_reader(
-        self,
-        sequences: Sequences,
-        rounding: float | Array,
-        weights: Weights | None,
-        number_of_ids: int,
-    ) -> Reader:
-        words = None
-        if WordOptions in self._groups:
-            words = WordFeatures.learn(sequences, self._options(WordOptions))
-        inputs = self._options(TokenOptions).learn(
-            "X",
-            sequences if words is None else [words.keys(item) for item in sequences],
-            standardize=self.standardize,
-            dtype=self.dtype,
-            rounding=rounding,
-            weights=weights,
-            number_of_ids=number_of_ids,
-        )
-        return Reader(inputs, words, self._reads_backwards())
-
-    def _reads_backwards(self) -> bool:
-        """Whether sequences are read from their end."""
-        return False
 
     def _make_encoder(self, rng: np.random.Generator) -> EncoderLayers:
         """Make the layers that read encoded sequences."""
