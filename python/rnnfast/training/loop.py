@@ -6,15 +6,15 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_functions, check_int, check_real
+from rnnfast._checks import check_bool, check_int
 from rnnfast._checks.messages import counted, shown
 from rnnfast.io.files import require_writable
 from rnnfast.io.tensors import Array, collect_arrays, spread_arrays
@@ -24,8 +24,10 @@ from rnnfast.training.batch_numbers import BatchError
 from rnnfast.training.checkpointer import Checkpointer, TrainingState
 from rnnfast.training.checkpoints import Position, Record, require_replaceable
 from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.training.finite_numbers import FiniteNumbers, are_finite
 from rnnfast.training.gradients import fingerprint
-from rnnfast.training.messages import describe_absurdity, describe_divergence, describe_end
+from rnnfast.training.loop_arguments import check_loop, facts_of
+from rnnfast.training.messages import describe_absurdity, describe_end
 from rnnfast.training.optimizers import Optimizer
 from rnnfast.training.progress import Callback, Progress, Reporter
 from rnnfast.training.ranks import Outcome, Split, current_ranks, measuring_with
@@ -138,21 +140,13 @@ class TrainingLoop(Generic[Batch]):
     split: Split | None = None
 
     def __post_init__(self) -> None:
-        self._check_types()
+        check_loop(self)
         self._ranks = current_ranks()
         self._keeps = self.checkpoint is not None
         if not self._ranks.leads:  # the first one writes, and calls those who look on
             self.checkpoint, self.callbacks = None, ()
         if self.checkpoint is not None:
             require_writable("checkpoint", self.checkpoint)
-        if self.validate is None and isinstance(self.schedule, ReduceOnPlateau):
-            raise ValueError("schedule: expected no plateau without validation, which it watches")
-        if self.baseline is not None:
-            check_real("baseline", self.baseline, 0.0, above=True)
-        if self.patience is not None:
-            check_int("patience", self.patience, 1)
-            if self.validate is None:
-                raise ValueError("patience: expected None without validation, which it waits for")
         self.stopped = ""
         self._state = self._state_at(Position(), {})
         # Finite weights to fall back to where there are no best ones.
@@ -165,34 +159,6 @@ class TrainingLoop(Generic[Batch]):
     def _state_at(self, at: Position, best: dict[str, Array]) -> TrainingState:
         parts = self.modules, self.optimizer, self.rng, self.schedule, self.average, self.carry
         return TrainingState(*parts, at, best)
-
-    def _check_types(self) -> None:
-        check_functions("callbacks", self.callbacks)
-        kinds: dict[str, tuple[type, ...]] = {
-            "modules": (Mapping,),
-            "optimizer": (Optimizer,),
-            "rng": (np.random.Generator,),
-            "schedule": (Schedule, ReduceOnPlateau, type(None)),
-            "average": (WeightAverage, type(None)),
-            "carry": (dict,),
-            "identity": (Mapping,),
-            "reporter": (Reporter,),
-            "monitor": (str,),
-        }
-        for name, allowed in kinds.items():
-            value = getattr(self, name)
-            if not isinstance(value, allowed):
-                known = " or ".join(kind.__name__ for kind in allowed)
-                raise TypeError(f"{name}: expected a {known}, got {type(value).__name__}")
-        for name, module in self.modules.items():
-            if not isinstance(name, str) or not isinstance(module, Module):
-                raise TypeError(f"modules: expected layers by name, got {type(module).__name__}")
-        for name in ("step", "batches", "validate", "finish", "split"):
-            value = getattr(self, name)
-            optional = name in ("validate", "finish", "split")
-            if not callable(value) and not (optional and value is None):
-                raise TypeError(f"{name}: expected a function, got {type(value).__name__}")
-        check_bool("maximize", self.maximize)
 
     @property
     def _at(self) -> Position:
@@ -249,7 +215,10 @@ class TrainingLoop(Generic[Batch]):
             self.average.restore()
         self._state = self._state_at(self._state.at, self._state.best)
         self._file = Checkpointer(self.checkpoint, self._state, self.identity, self.reporter)
-        self._require_alike(epochs, resume)
+        self._finite = FiniteNumbers(self._state)
+        if self._ranks.several:
+            self._ranks.require_alike(facts_of(self, epochs, resume, self._keeps))
+            self._ranks.split = self.split
         if resume and self._ranks.leads:
             self._file.resume()
         elif self.checkpoint is not None:
@@ -266,9 +235,8 @@ class TrainingLoop(Generic[Batch]):
         self._at.ended = False  # there may be more epochs now
         self._good = {} if self._state.best else collect_arrays(self.modules)
         self._began = time.perf_counter()
-        self._ranks.agree(
-            ""
-        )  # all come to what follows, or none: an error there is for all to save
+        # All come to what follows, or none: an error there is for all to save.
+        self._ranks.agree("")
         with InterruptFlag(self._ranks.several) as interrupt:
             try:
                 self._file.claim()
@@ -292,30 +260,6 @@ class TrainingLoop(Generic[Batch]):
                 self.finish()
             self._tell_end(epochs)
 
-    def _require_alike(self, epochs: int, resume: bool) -> None:
-        """Raise ValueError unless all ranks have the same training before them."""
-        if not self._ranks.several:
-            return
-        if self.split is None:
-            raise ValueError("split: expected a function where several ranks train, got None")
-        layers = {
-            f"{prefix}.{name}": f"{parameter.shape} {parameter.dtype}"
-            for prefix, module in self.modules.items()
-            for name, parameter in module.parameters().items()
-        }
-        facts = {
-            **self.identity,
-            "layers": layers,
-            "number of epochs": epochs,
-            "resume": resume,
-            "presence of a checkpoint": self._keeps,
-            "state of the optimizer": f"{self.optimizer!r}",
-            "bounds of gradients": [self.max_norm, self.max_value],
-            "patience": self.patience,
-        }
-        self._ranks.require_alike(facts)
-        self._ranks.split = self.split
-
     def _save_what_is_whole(self) -> None:
         """Write what was learned until another rank, or this one, has failed."""
         self._undo()
@@ -323,7 +267,7 @@ class TrainingLoop(Generic[Batch]):
         if self._ranks.total(unsaved)[0] < self._ranks.size:  # all of them gather states, or none
             return
         with self._ranks.whole(self.carry):
-            if self._whole and _are_finite(collect_arrays(self.modules)):
+            if self._whole and are_finite(collect_arrays(self.modules)):
                 self._file.write()
 
     def _undo(self) -> None:
@@ -336,7 +280,7 @@ class TrainingLoop(Generic[Batch]):
 
     def _save(self) -> None:
         """Write a checkpoint within an epoch."""
-        self._require_finite(collect_arrays(self.modules))
+        self._finite.require(collect_arrays(self.modules))
         if self._keeps:
             with self._ranks.whole(self.carry):
                 self._file.write()
@@ -348,7 +292,7 @@ class TrainingLoop(Generic[Batch]):
         elif self.stopped != "error":
             if self.average is not None:
                 self.average.apply()
-        elif not _are_finite(collect_arrays(self.modules)):
+        elif not are_finite(collect_arrays(self.modules)):
             spread_arrays(self.modules, self._good)
 
     def _run_epoch(self, epochs: int, interrupt: InterruptFlag) -> None:
@@ -413,7 +357,7 @@ class TrainingLoop(Generic[Batch]):
             self._before = self.rng.bit_generator.state, dict(self.carry)
         for module in self.modules.values():
             module.zero_grad()
-        with self._telling_divergence():
+        with self._finite.telling():
             try:
                 outcome = ranks.step(self.step, batch, self.modules, stop=stop, save=save)
             except BatchError as error:
@@ -453,8 +397,8 @@ class TrainingLoop(Generic[Batch]):
         at = self._at
         with nullcontext() if self.average is None else self.average.applied():
             arrays = collect_arrays(self.modules)
-            self._require_finite(arrays)
-            with self._telling_divergence():
+            self._finite.require(arrays)
+            with self._finite.telling():
                 figures = self._figures()
         for name, value in figures.items():
             if not math.isfinite(value):
@@ -512,31 +456,9 @@ class TrainingLoop(Generic[Batch]):
         try:
             return any([_stops(callback(progress)) for callback in self.callbacks])
         except BaseException:
-            if not self._ranks.several and _are_finite(collect_arrays(self.modules)):
+            if not self._ranks.several and are_finite(collect_arrays(self.modules)):
                 self._file.write()  # what was learned up to here is whole
             raise
-
-    def _require_finite(self, weights: Mapping[str, Array]) -> None:
-        """Raise FloatingPointError before weights that are not finite are written or given out."""
-        if not _are_finite(weights):
-            raise FloatingPointError(self._blame("a weight is not finite"))
-
-    @contextmanager
-    def _telling_divergence(self) -> Iterator[None]:
-        """Raise FloatingPointError, with what is not finite, where numbers have grown too large."""
-        try:
-            yield
-        except BatchError:
-            raise
-        except (FloatingPointError, ValueError) as error:
-            # What layers and metrics refuse is what an earlier layer made of too large weights.
-            if isinstance(error, ValueError) and "expected finite numbers" not in str(error):
-                raise
-            raise FloatingPointError(self._blame(str(error))) from error
-
-    def _blame(self, what: str) -> str:
-        at = self._at
-        return describe_divergence(self.modules, what, at.step + 1, at.epoch + 1, self.optimizer.lr)
 
     def _tell_end(self, epochs: int) -> None:
         message = describe_end(
@@ -560,7 +482,3 @@ def _stops(result: Any) -> bool:
         raise TypeError(
             f"callbacks: expected each to return True, False or None, got {kind}"
         ) from None
-
-
-def _are_finite(arrays: Mapping[str, Array]) -> bool:
-    return all(np.isfinite(array).all() for array in arrays.values())

@@ -72,8 +72,7 @@ class InterruptFlag:
         if number == signal.SIGINT:
             if self.by and not self._leaving:
                 raise KeyboardInterrupt
-        elif (
-            number not in _OF_SEVERAL and self._to_pass_on is None
-        ):  # a terminal that is closed may say so twice
+        # A terminal that is closed may say so twice.
+        elif number not in _OF_SEVERAL and self._to_pass_on is None:
             self._to_pass_on = number
         self.by = self.by or self._signals[signal.Signals(number)]
