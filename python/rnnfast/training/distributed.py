@@ -8,6 +8,7 @@ process, such as Ctrl-C or MemoryError, cannot be told: it ends all of them at o
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -413,6 +414,12 @@ def _abort(comm: Any, error: BaseException) -> NoReturn:
     raise error
 
 
+@functools.cache
+def _threads_alone() -> int:
+    """Return how many threads this process may use where it shares none: as long as it has not."""
+    return get_num_threads()
+
+
 def _share_threads(comm: Any) -> None:
     """Have the processes of one machine share its CPUs, unless the user has said how many each."""
     from mpi4py import MPI
@@ -423,7 +430,7 @@ def _share_threads(comm: Any) -> None:
     local.Free()
     if os.environ.get("OMP_NUM_THREADS"):
         return
-    usable = get_num_threads()
+    usable = _threads_alone()
     if len(set(of_all)) == 1:
         usable //= len(of_all)
     else:  # each is bound to some
