@@ -85,6 +85,7 @@ py::tuple decode(StreamHandle& stream, Linear& linear, const py::object& embeddi
   const auto& table = *tables<Scalar>(linear.table()).sampling;
   const auto& recurrent_table = *tables<Scalar>(stream.layer().table()).recurrent;
   const auto weight = linear.packed();
+  const StreamHandle::Lock lock(stream);  // before the state is brought to the kernels' stream
   Decoder<Scalar> decoder = {};
   decoder.step = recurrent_table.stream_step;
   decoder.stream = stream.stream();
@@ -120,7 +121,6 @@ py::tuple decode(StreamHandle& stream, Linear& linear, const py::object& embeddi
   std::fill(drawing.lengths, drawing.lengths + B, std::int64_t(0));
 
   const int threads = thread_count();
-  const StreamHandle::Lock lock(stream);
   Status status = Status::ok;
   for (std::int64_t fed = 0; status == Status::ok;) {
     {
