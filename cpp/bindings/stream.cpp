@@ -93,6 +93,7 @@ RowStates<Scalar>& StreamHandle::by_rows() {
 
 template <class Scalar>
 void StreamHandle::advance(const StepInput<Scalar>& in, Scalar* y) {
+  const Lock lock(*this);
   Stream* const own = stream();
   const PackedWeights& now = weights();
   // Steps take microseconds: releasing the GIL would cost more than it frees.
@@ -124,11 +125,13 @@ template <class Scalar>
 py::object StreamHandle::typed_pass(const py::handle& x, const std::int64_t* rows, std::int64_t n,
                                     const py::object& out) {
   StepInput<Scalar> in;
-  read_step(x, n, layer_->shape().I, indices_, in);
+  std::vector<std::int64_t> indices;
+  read_step(x, n, layer_->shape().I, indices, in);
   py::array target = this->target<Scalar>(out, n, in.flat);
   if (n == 0) return std::move(target);
   Scalar* const y = numbers_of<Scalar>(target);
   set_apart(in, y, target.size());
+  const Lock lock(*this);  // others may have run it while x was copied
   RowStates<Scalar>& states = by_rows<Scalar>();
   weights();
   const std::shared_ptr<const PackedWeights> now = weights_;
@@ -140,7 +143,6 @@ py::object StreamHandle::typed_pass(const py::handle& x, const std::int64_t* row
     const Held written(target);
     const Held read =
         in.values == nullptr ? Held() : Held(py::reinterpret_borrow<py::array>(in.held));
-    const Lock lock(*this);
     const py::gil_scoped_release release;
     status = states.step(*now, in.values, in.indices, rows, n, y, threads);
   } else {
@@ -166,8 +168,8 @@ py::object StreamHandle::step_rows(const py::handle& x, const py::handle& rows,
 }
 
 void StreamHandle::reset_rows(const py::handle& rows) {
-  require_idle();
   const std::vector<std::int64_t> chosen = read_rows(rows, batch_size_);
+  require_idle();
   with_scalar(layer_->is_double(), [&](auto scalar) { by_rows<decltype(scalar)>().clear(chosen); });
 }
 
@@ -212,7 +214,10 @@ py::object StreamsHandle::typed_step(const py::handle& x, const py::object& out)
                                   : py::object(py::reinterpret_borrow<py::object>(x)[py::int_(n)]);
     read_step(own, B, first.layer_->shape().I, streams_[n]->indices_, in[n]);
   }
-  for (const auto& stream : streams_) stream->stream();
+  for (const auto& stream : streams_) {
+    stream->require_idle();
+    stream->stream();
+  }
   const bool flat = in.front().flat;
   py::array target = flat ? output_flat_ : output_;
   if (!out.is_none())
@@ -248,7 +253,6 @@ py::tuple StreamHandle::state() {
 }
 
 void StreamHandle::set_state(const py::object& h, const py::object& c) {
-  if (busy_in_ == fork_generation()) require_idle();
   const StackShape& shape = layer_->shape();
   with_scalar(layer_->is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);
@@ -261,6 +265,7 @@ void StreamHandle::set_state(const py::object& h, const py::object& c) {
       data[i] = optional_data<Scalar>(names[i], *given[i], {shape.L, batch_size_, width}, held[i]);
       if (data[i] != nullptr && !all_finite(data[i], held[i]->size())) throw_not_finite(names[i]);
     }
+    if (busy_in_ == fork_generation()) require_idle();  // another may run it since a copy
     if (is_by_rows_) {
       std::get<RowStates<Scalar>>(rows_).set(data[0], data[1]);
     } else {
