@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -224,3 +225,17 @@ SQUARE = np.ones((2, 2))
 def test_bad_arguments(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         call()
+
+
+@pytest.mark.parametrize(
+    ("draw", "name", "kind"),
+    [
+        (plotting.plot_gates, "activations", "LanguageModel"),
+        (plotting.plot_attention, "weights", "Seq2Seq"),
+    ],
+)
+def test_the_path_of_a_model_is_no_model(draw: Any, name: str, kind: str) -> None:
+    for path in ("model.safetensors", Path("model.safetensors")):
+        message = f"^{name}: expected a {kind} or an array, got {type(path).__name__}; rf.load read"
+        with pytest.raises(TypeError, match=message):
+            draw(path, "a b")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import rnnfast as rf
 from dropin_cases import CELLS, assert_same, interop, new_input, pair, tensors, torch
 
 
@@ -203,3 +204,10 @@ def test_copies_are_not_frozen(name: str, options: Any, way: str) -> None:
         assert not follows(ours)
     assert follows(ours)
     assert follows(copied)
+
+
+def test_what_is_no_module_is_refused() -> None:
+    for value, got in (("gru", "str$"), (rf.GRU(2, 3), "GRU; a layer of rnnfast runs on the ker")):
+        message = f"^module: expected a torch.nn.Module, got {got}"
+        with pytest.raises(TypeError, match=message), interop.frozen(value):
+            pass

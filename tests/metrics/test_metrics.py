@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rnnfast as rf
 from rnnfast import metrics
 
 RNG = np.random.default_rng(0)
@@ -227,3 +228,33 @@ def test_columns_of_tables() -> None:
 def test_a_single_number_is_a_constant_target() -> None:
     assert metrics.r2(1.0, 2.0) == 0.0
     assert metrics.r2(2.0, 2.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted", "told"),
+    [
+        ([1, 0], ["1", "0"], "1, got '1'"),
+        (["a", "b"], np.array([0, 1]), "'a', got 0"),
+        ([1, None], [[0.1, 0.9], [0.8, 0.2]], r"1, got \[0.1, 0.9\]"),
+        (["a", "b"], np.full((2, 2), 0.5), r"'a', got "),
+    ],
+)
+def test_accuracy_of_what_is_no_such_label(true: Any, predicted: Any, told: str) -> None:
+    message = f"^predicted: expected labels as in true, such as {told}"
+    with pytest.raises(TypeError, match=message):
+        metrics.accuracy(true, predicted)
+
+
+def test_the_score_of_labels_of_another_kind() -> None:
+    model = rf.SequenceClassifier(hidden_size=2, epochs=1, seed=0, verbose=0)
+    model.fit(["a", "b"] * 4, [1, 0] * 4)
+    with pytest.raises(TypeError, match=r"^y: expected classes as in fit, such as 0, got '1'$"):
+        model.score(["a", "b"], ["1", "0"])
+    assert model.score(["a"], [7]) == 0.0  # a class that training did not know
+
+
+def test_accuracy_of_mixed_labels() -> None:
+    assert metrics.accuracy([1, "b", None], ["1", "b", None]) == pytest.approx(2 / 3)
+    assert metrics.accuracy([1, True], np.array([1.0, 0.0])) == 0.5
+    assert metrics.accuracy([["a"], ["b"]], [("a",), ["b"]]) == 0.5
+    assert metrics.accuracy([None, None], ["a", None]) == 0.5

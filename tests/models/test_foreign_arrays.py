@@ -106,7 +106,7 @@ def test_names_of_columns_of_every_table(kind: str) -> None:
     assert same(model.predict_proba(named_table(kind, table, [*"abc"])), expected)
     with pytest.raises(ValueError, match=r"^X: expected the columns of fit in their order, 'a' at"):
         model.predict(named_table(kind, table[:, ::-1], [*"cba"]))
-    with pytest.raises(TypeError, match=r"^X: expected .*; one of its columns is, X\['a'\]$"):
+    with pytest.raises(TypeError, match=r"^X: .*, got a \w+ of numbers; \[X\] is one series, "):
         rf.SequenceTagger(**SMALL).fit(named_table(kind, table, [*"abc"]), table)
 
 
@@ -137,8 +137,17 @@ def test_what_is_refused() -> None:
 def test_a_table_is_not_a_list_of_series() -> None:
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     table = pandas.DataFrame({"a": [1.0, 2.0]})
-    with pytest.raises(TypeError, match=r"^X: expected .*, got a DataFrame; one of its columns is"):
-        rf.SequenceTagger(**SMALL).fit(table, ["p", "q"])
+    tagger = rf.SequenceTagger(**SMALL)
+    with pytest.raises(
+        TypeError, match=r"DataFrame of numbers; \[X\] is one series, a step a row$"
+    ):
+        tagger.fit(table, ["p", "q"])
+    assert len(tagger.fit([table] * 2, [["p", "q"]] * 2).predict([table])[0]) == 2
+    with pytest.raises(TypeError, match=r"of dtype object; numbers have a dtype of numbers$"):
+        rf.SequenceTagger(**SMALL).fit(table.astype(object), ["p", "q"])
+    mixed = pandas.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
+    with pytest.raises(TypeError, match=r", got a DataFrame; one of its columns is, X\['b'\]$"):
+        rf.SequenceClassifier(**SMALL).fit(mixed, ["p", "q"])
     missing = pandas.DataFrame({"a": pandas.array([1, None], dtype="Int64")})
     with pytest.raises((TypeError, ValueError), match=r"^X\[0\]: expected"):
         rf.SequenceClassifier(**SMALL).fit([missing, missing], ["p", "q"])
@@ -304,3 +313,16 @@ def test_a_running_text_is_no_array() -> None:
             lm.fit(bad, verbose=0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^text\[0\]: expected a str, got int64"):
         lm.fit(np.arange(3, dtype=np.int64), verbose=0)
+
+
+def test_a_table_of_other_than_numbers_for_a_model_of_tables() -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    table = pandas.DataFrame(RNG.normal(size=(8, 3)), columns=[*"abc"])
+    model = rf.SequenceClassifier(**SMALL).fit(table, CLASSES)
+    with pytest.raises(TypeError, match=r"^X: expected numbers as in fit, got 'x' in column 'b'$"):
+        model.predict(table.assign(b="x"))
+    with pytest.raises(TypeError, match=r"^X: expected numbers as in fit, got dtype object; a tab"):
+        model.predict(table.astype(object))
+    series = rf.SequenceClassifier(**SMALL).fit(SERIES, CLASSES)
+    with pytest.raises(TypeError, match=r"^X: .*a DataFrame of numbers; \[X\] is one series, a st"):
+        series.predict(table)

@@ -226,3 +226,11 @@ def test_what_was_checked_does_not_change_later() -> None:
 def test_a_step_takes_a_tensor_of_one_index() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     assert np.array_equal(GRU.stream()(torch.tensor(2)), GRU.stream()(2))
+
+
+def test_a_tensor_in_bfloat16_is_told_what_to_do() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x = torch.zeros(3, 1, 2, dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match=r"^x: expected an array, .*\); x\.float\(\) has float32$"):
+        rf.GRU(2, 3, seed=0)(x)
+    assert rf.GRU(2, 3, seed=0)(x.float())[0].shape == (3, 1, 3)

@@ -22,6 +22,12 @@ _PROTOCOLS = ("__dlpack__", "__array__", "__array_interface__")
 _NO_ARRAYS = (str, bytes, bytearray, list, tuple, int, float, complex, np.generic, Mapping)
 
 
+def _cure_of(name: str, value: Any) -> str:
+    """Return what a message ends with of a tensor in a dtype that NumPy does not have."""
+    is_bfloat16 = one_line(getattr(value, "dtype", "")) == "torch.bfloat16"
+    return f"; {name}.float() has float32" if is_bfloat16 else ""
+
+
 def read_exporter(name: str, value: Any) -> npt.NDArray[Any] | None:
     """Return the array that something of another library hands on; None if it is no such thing.
 
@@ -64,6 +70,7 @@ def read_exporter(name: str, value: Any) -> npt.NDArray[Any] | None:
     except Exception as error:  # of many kinds, also those of an object's own __array__
         raise ValueError(
             f"{name}: expected an array, got a {kind.__name__} that makes none ({one_line(error)})"
+            f"{_cure_of(name, value)}"
         ) from None
     require_unmasked(name, array)
     return array.view(np.ndarray)

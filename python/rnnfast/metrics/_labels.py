@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rnnfast._checks import check_list
 from rnnfast._checks.messages import shown
 from rnnfast._checks.weights import read_weights
-from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_labels
+from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_alike, require_labels
 
 
 def accuracy(
@@ -34,7 +34,8 @@ def accuracy(
     ValueError
         If there is nothing, lengths differ, or weights do not fit.
     TypeError
-        If weights are not real numbers.
+        If weights are not real numbers, or what was predicted is of another kind than all that is
+        true, such as probabilities or numbers in place of texts.
 
     Examples
     --------
@@ -42,6 +43,8 @@ def accuracy(
     0.75
     """
     pairs = make_pairs(true, predicted)
+    trues, guesses = zip(*pairs, strict=True)
+    require_alike("predicted", guesses, trues, "labels as in true")
     right = [is_same(t, p) for t, p in pairs]
     weights = read_weights("sample_weight", sample_weight, len(right))
     return sum(right) / len(right) if weights is None else float(np.average(right, weights=weights))

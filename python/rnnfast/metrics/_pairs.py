@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnfast._checks.arrays import is_table
 from rnnfast._checks.masks import require_unmasked
+from rnnfast._checks.messages import shown
 
 
 def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any, Any]]:
@@ -48,6 +49,25 @@ def require_labels(name: str, items: Iterable[Any]) -> None:
         if not isinstance(item, (str, int, float, np.generic, type(None))):
             got = type(item).__name__
             raise TypeError(f"{name}: expected labels of one kind, such as str, got {got}")
+
+
+def require_alike(name: str, given: Iterable[Any], known: Iterable[Any], what: str) -> None:
+    """Raise TypeError if nothing given is of a kind with what is known: none could be the same.
+
+    A missing label, None, is of every kind.
+    """
+    given = [value for value in given if value is not None]
+    known = [value for value in known if value is not None]
+    if given and known and not {*map(_kind, given)} & {*map(_kind, known)}:
+        raise TypeError(
+            f"{name}: expected {what}, such as {shown(known[0])}, got {shown(given[0])}"
+        )
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, (int, float, np.number, np.bool_)):
+        return "number"
+    return "list" if isinstance(value, (list, tuple, np.ndarray)) else type(value).__name__
 
 
 def as_python(items: Sequence[Any]) -> list[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from rnnfast._checks import check_real
 from rnnfast._checks.likeness import likeness
 from rnnfast.metrics import accuracy
+from rnnfast.metrics._pairs import require_alike
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.classes import ClassCodec
@@ -152,9 +153,12 @@ class SequenceClassifier(Weighed, Estimator):
         Raises
         ------
         ValueError, TypeError
-            As `predict_proba`; also if there is not one label, or weight, for each sequence.
+            As `predict_proba`; also if there is not one label, or weight, for each sequence, or
+            labels are of another kind than all classes, such as str in place of int.
         """
         labels = read_classes("y", y)
+        self = self._as_fitted()
+        require_alike("y", labels, self.classes_.tolist(), "classes as in fit")
         predicted = self.predict(X)
         check_same_length(predicted, labels)
         return accuracy(labels, predicted.tolist(), sample_weight=sample_weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,9 +46,10 @@ def axes_of(ax: Axes | None) -> Axes:
 
 
 def refuse_other_models(name: str, given: Any, kind: str) -> None:
-    """Raise TypeError for a model or a layer, where values or a model of this kind are wanted."""
-    if isinstance(given, (Model, Module)):
-        raise TypeError(f"{name}: expected a {kind} or an array, got {type(given).__name__}")
+    """Raise TypeError for a model, layer or path, where values or this kind of model are wanted."""
+    if isinstance(given, (Model, Module, str, os.PathLike)):
+        cure = "; rf.load reads a model's file" if isinstance(given, (str, os.PathLike)) else ""
+        raise TypeError(f"{name}: expected a {kind} or an array, got {type(given).__name__}{cure}")
 
 
 def matrix_of(name: str, given: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -14,7 +14,6 @@ from torch.ao.nn.quantized.dynamic.modules import rnn as dynamic
 from torch.nn.utils import parametrize
 
 from rnnfast._checks.messages import one_line
-from rnnfast._checks.ours import is_ours
 from rnnfast.interop.torch._cells import MOST_BYTES, bytes_of
 from rnnfast.interop.torch._classes import (
     Swapped,
@@ -27,6 +26,7 @@ from rnnfast.interop.torch._classes import (
 from rnnfast.interop.torch._conditions import is_plain
 from rnnfast.interop.torch._kept import KEPT, Keeping
 from rnnfast.interop.torch._layers import DTYPES
+from rnnfast.interop.torch._modules import require_module
 
 _ALREADY = "runs on rnnfast's kernels already"
 _CELL = (
@@ -103,7 +103,7 @@ def accelerate(model: torch.nn.Module) -> Report:
 
     Other threads may run the model meanwhile.
     """
-    _require_module(model)
+    require_module("model", model)
     with _lock:
         return _swap(model)[0]
 
@@ -127,7 +127,7 @@ def restore(model: torch.nn.Module) -> None:
         If a context of `frozen` holds one of the layers, or somebody else has changed the class of
         one since (as ``fully_shard`` does). Nothing is restored then.
     """
-    _require_module(model)
+    require_module("model", model)
     with _lock:
         _restore([m for m in _once(model) if isinstance(m, Swapped)])
 
@@ -156,7 +156,7 @@ def accelerated(model: torch.nn.Module) -> Iterator[Report]:
     RuntimeError
         As `restore`, at the end.
     """
-    _require_module(model)
+    require_module("model", model)
     with _lock:
         report, layers = _swap(model)
         for layer in layers:
@@ -177,12 +177,6 @@ def accelerated(model: torch.nn.Module) -> Iterator[Report]:
 _lock = threading.RLock()
 # How many contexts each layer is in that one of them swapped.
 _contexts: weakref.WeakKeyDictionary[torch.nn.Module, int] = weakref.WeakKeyDictionary()
-
-
-def _require_module(model: object) -> None:
-    if not isinstance(model, torch.nn.Module):
-        cure = "; a layer of rnnfast runs on the kernels as it is" if is_ours(model) else ""
-        raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}{cure}")
 
 
 # Names of a model's modules from which on those of shared ones are told once only: there are

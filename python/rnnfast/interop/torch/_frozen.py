@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from rnnfast.interop.torch._kept import Keeping
+from rnnfast.interop.torch._modules import require_module
 
 
 @contextlib.contextmanager
@@ -36,7 +37,13 @@ def frozen(module: torch.nn.Module) -> Iterator[None]:
     ----------
     module : torch.nn.Module
         One of this module's layers, or a model that has some.
+
+    Raises
+    ------
+    TypeError
+        If it is no module.
     """
+    require_module("module", module)
     layers = [m for m in module.modules() if isinstance(m, Keeping)]
     _enter(layers)
     try:

@@ -74,11 +74,13 @@ class Columns:
 
         Raises
         ------
-        ValueError
-            If a table has other columns.
+        TypeError, ValueError
+            If a table has other columns, or one that is not of numbers.
         """
         array = _table(name, X)
         if array is None:
+            if is_table(X):
+                raise TypeError(f"{name}: expected numbers as in fit, got {_not_numbers(name, X)}")
             return X
         if array.shape[1] != self.count:
             raise ValueError(
@@ -188,6 +190,16 @@ def _table(name: str, X: Any) -> Array | None:
         return None
     array = read_array(name, array)
     return array if array.ndim == 2 and array.dtype.kind in "biuf" else None
+
+
+def _not_numbers(name: str, table: Any) -> str:
+    """Return which value of a table with one that is no number comes first, for messages."""
+    array = as_item(name, table)
+    for number, column in enumerate(column_names(table)):
+        for value in array[:, number]:
+            if not isinstance(value, (int, float, np.number, np.bool_)):
+                return f"{shown(value)} in column {shown(column)}"
+    return f"dtype {array.dtype}; a table of numbers has a dtype of numbers"
 
 
 def _names(X: Any) -> tuple[str, ...] | None:

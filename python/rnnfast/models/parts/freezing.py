@@ -36,6 +36,8 @@ class Frozen:
     """
 
     def __init__(self, modules: Mapping[str, Module], freeze: Any) -> None:
+        if isinstance(freeze, Mapping):  # whose False would freeze as well
+            raise TypeError(f"freeze: expected a list of names of layers, got {shown(freeze)}")
         given = [freeze] if isinstance(freeze, str) else freeze
         given = [] if given is None else check_list("freeze", given, "names of layers")
         parameters = {

@@ -94,6 +94,17 @@ def require_column(name: str, items: Any, what: str) -> None:
     raise TypeError(f"{name}: expected {what}, got a {kind}{one}")
 
 
+def _cure_of(name: str, table: Any) -> str:
+    """Return what a message ends with where a table came in place of sequences."""
+    array = as_item(name, table)
+    if array.dtype.kind in "biuf":
+        return f" of numbers; [{name}] is one series, a step a row"
+    for number, column in enumerate(column_names(table)):
+        if isinstance(column, (str, int)) and all(isinstance(v, str) for v in array[:, number]):
+            return f"; one of its columns is, {name}[{column!r}]"
+    return f" of dtype {array.dtype}; numbers have a dtype of numbers"
+
+
 def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
     """Return ``X`` as token lists, ids ``(T_i,)`` or arrays ``(T_i, F)``.
 
@@ -117,8 +128,10 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
         infinite, which is told with its place; or if all series have one step or two of thousands
         of numbers, as sound has whose first axis is the channel.
     """
-    if not is_table(X):
-        X = as_examples(name, X)
+    expected = "a list of str, of token lists or of arrays"
+    if is_table(X):
+        raise TypeError(f"{name}: expected {expected}, got a {type(X).__name__}{_cure_of(name, X)}")
+    X = as_examples(name, X)
     if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim != 3:
         cure = f"; {name}[..., np.newaxis] are series of one feature" if X.ndim == 2 else ""
         if X.ndim == 2 and X.dtype.kind in "iu":
@@ -129,7 +142,6 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
             f"{name}: expected one axis of texts, got shape {X.shape}; {name}[:, 0] has one, "
             f"{name}.tolist() are lists of one token"
         )
-    expected = "a list of str, of token lists or of arrays"
     if isinstance(X, str):
         raise TypeError(
             f"{name}: expected {expected}, got str; a single one stands in a list, [text]"
