@@ -138,7 +138,7 @@ def test_distribution_holds_no_more_than_the_package():
     assert folders == {"rnnfast", f"rnnfast-{rnnfast.__version__}.dist-info"}
     compiled = Path(EXTENSION_SUFFIXES[0]).suffix
     suffixes = {file.suffix for file in own if file.parts[0] == "rnnfast"}
-    assert suffixes - {".pyc"} == {".py", ".pyi", ".typed", ".txt", compiled}
+    assert suffixes - {".pyc"} == {".css", ".js", ".py", ".pyi", ".typed", ".txt", compiled}
     modules = {file.name.partition(".")[0] for file in own if file.suffix == compiled}
     assert modules - {"_kernels_v3", "_kernels_v4"} == {"_core", "_kernels_v1"}
 
