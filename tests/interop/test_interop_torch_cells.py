@@ -11,7 +11,6 @@ import pytest
 
 import rnnfast as rf
 from dropin_cases import assert_same, interop, leaves, torch
-from rnnfast import _core
 from test_interop_torch_weights import WRITES
 
 steps = pytest.importorskip("rnnfast.interop.torch._steps")
@@ -28,21 +27,6 @@ CELLS = [
     ("LSTMCell", {"bias": False}),
 ]
 FLOAT = {"rtol": 1e-5, "atol": 1e-6}
-
-
-@pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """What says of each step whether the kernels took it."""
-    found: list[bool] = []
-    step: Any = _core.step_on_tensors
-
-    def counted(*arguments: Any) -> Any:
-        result = step(*arguments)
-        found.append(result is not None)
-        return result
-
-    monkeypatch.setattr(_core, "step_on_tensors", counted)
-    return found
 
 
 def pair(name: str, options: Any, dtype: Any = torch.float64) -> tuple[Any, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from dropin_cases import assert_same, interop, leaves, tensors, torch
-from rnnfast import _core
 from test_interop_torch_weights import WRITES
 
 steps = pytest.importorskip("rnnfast.interop.torch._steps")
@@ -26,21 +25,6 @@ OPTIONS: list[dict[str, Any]] = [
 NAMES = [("RNN", {"nonlinearity": "tanh"}), ("RNN", {"nonlinearity": "relu"})]
 NAMES += [("GRU", {}), ("LSTM", {})]
 FLOAT = {"rtol": 1e-4, "atol": 1e-5}
-
-
-@pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """What says of each call whether it was a short pass of the kernels."""
-    found: list[bool] = []
-    step: Any = _core.step_on_tensors
-
-    def counted(*arguments: Any) -> Any:
-        result = step(*arguments)
-        found.append(result is not None)
-        return result
-
-    monkeypatch.setattr(_core, "step_on_tensors", counted)
-    return found
 
 
 def pair(name: str, inputs: int, hidden: int, dtype: Any, options: dict[str, Any]) -> Any:

@@ -36,21 +36,6 @@ class Own(torch.Tensor):  # type: ignore[misc]
     """A subclass, as users have them."""
 
 
-@pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """What says of each call whether it was such a pass."""
-    found: list[bool] = []
-    step: Any = _core.step_on_tensors
-
-    def counted(*arguments: Any) -> Any:
-        result = step(*arguments)
-        found.append(result is not None)
-        return result
-
-    monkeypatch.setattr(_core, "step_on_tensors", counted)
-    return found
-
-
 def detached(state: Any) -> Any:
     return tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
 
