@@ -45,8 +45,7 @@ class RowStates {
   void clear(const std::vector<std::int64_t>& rows) {
     for (Part& part : parts_)
       for (std::int64_t l = 0; l < part.L; ++l)
-        for (const std::int64_t row : rows)
-          std::memset(part.at(l, row), 0, static_cast<std::size_t>(part.width) * sizeof(Scalar));
+        for (const std::int64_t row : rows) std::fill_n(part.at(l, row), part.width, Scalar(0));
   }
 
   // What a step of n rows allocates. Needs the GIL: a process that is forked during the step finds
@@ -109,17 +108,19 @@ class RowStates {
     Scalar* before_of(const Rows& rows) { return before.data() + L * rows.begin * width; }
 
     const Scalar* gather(const Rows& rows) {
+      if (width == 0) return nullptr;
       Scalar* to = before_of(rows);
       for (std::int64_t l = 0; l < L; ++l)
         for (std::int64_t i = 0; i < rows.count; ++i, to += width)
           std::memcpy(to, at(l, rows.row(i)), static_cast<std::size_t>(width) * sizeof(Scalar));
-      return width > 0 ? before_of(rows) : nullptr;
+      return before_of(rows);
     }
 
     void scatter(const Rows& rows) { put(rows, after.data()); }
     void restore(const Rows& rows) { put(rows, before_of(rows)); }
 
     void put(const Rows& rows, const Scalar* from) {
+      if (width == 0) return;
       for (std::int64_t l = 0; l < L; ++l)
         for (std::int64_t i = 0; i < rows.count; ++i, from += width)
           std::memcpy(at(l, rows.row(i)), from, static_cast<std::size_t>(width) * sizeof(Scalar));
