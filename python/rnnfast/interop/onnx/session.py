@@ -137,6 +137,9 @@ class Session:
             If an input is not the one that the model wants, a name is unknown, or a node refuses
             what it gets.
         """
+        fastest = self._fastest
+        if output_names is None and fastest is not None and fastest.chosen(input_feed) == 1:
+            return _call(self._whole, self._names, input_feed, run_options)
         names = self._names if output_names is None else list(output_names)
         for name in () if output_names is None else names:
             if name not in self._names:
@@ -146,9 +149,6 @@ class Session:
         if not isinstance(input_feed, Mapping):
             kind = type(input_feed).__name__
             raise TypeError(f"input_feed: expected arrays by name, got {kind}")
-        fastest = self._fastest
-        if fastest is not None and fastest.chosen(input_feed) == 1:
-            return _call(self._whole, names, input_feed, run_options)
         feeds = self._feeds.check(input_feed)
         if fastest is None or any(array.size == 0 for array in feeds.values()):
             return self._by_parts(names, feeds, run_options)
@@ -281,7 +281,7 @@ class _InRuntime:
 
 def _call(session: Any, names: list[str], feeds: Mapping[str, Any], options: Any) -> list[Any]:
     try:
-        return list(session.run(names, feeds, options))
+        return session.run(names, feeds, options)  # type: ignore[no-any-return]
     except Exception as error:  # of many kinds, from C++
         raise ValueError(f"run: ONNX Runtime refuses it: {one_line(error)}") from None
 
