@@ -174,8 +174,12 @@ def crf(case: Case) -> None:
     best = case.call(layer.decode, e, lengths, pure=True)
     case.call(layer.marginals, e, lengths, pure=True)
     targets = best if options else draw.indices(tags, steps, batch)
+    if draw.chance(0.4):  # some steps have no tag; the first of all has one
+        gone = draw.rng.random((steps, batch)) < 0.5
+        gone[0] = False
+        targets = np.where(gone, -100, np.asarray(targets, np.int64))
     arguments = common(draw) | draw.some(weights=lambda: row_weights(draw, (batch,), dtype))
-    case.call(layer.loss, e, targets, lengths, **arguments)
+    loss, _ = case.call(layer.loss, e, targets, lengths, **arguments)
     if case.spoiled or options or lengths is not None:
         return
     state = {name: value.astype(np.float64) for name, value in layer.state_dict().items()}
@@ -187,6 +191,14 @@ def crf(case: Case) -> None:
     z = np.asarray(e, np.float64)[:, 0].T
     path, _ = ref.crf_viterbi(z, parameters)
     require(path.tolist() == best[:, 0].tolist(), "other tags than the reference's likeliest")
+    if arguments.get("reduction") == "sum":
+        w = np.asarray(arguments.get("weights", np.ones(batch)), np.float64)
+        given, scores = np.maximum(np.asarray(targets, np.int64), -1), np.asarray(e, np.float64)
+        each = [
+            ref.crf_partial_loss(scores[:, b].T, given[:, b], parameters)[0] for b in range(batch)
+        ]
+        expected = arguments.get("scale", 1.0) * (w @ each)
+        near(loss, expected, TOLERANCE[dtype] * 100, "loss of a CRF")
 
 
 def ctc(case: Case) -> None:

@@ -80,10 +80,18 @@ def supervised(draw: Draw) -> tuple[Any, Any, Any, dict[str, Any]]:
         own = draw.some(crf=lambda: draw.chance(0.5)) | {"validation_fraction": 0.0}
         y = [[draw.choice(("O", "B-a", "I-a")) for _ in x] for x in X]
         y[0][0], y[1][0] = "B-a", "O"
+        if draw.chance(0.4):
+            y = [*y[:2], *without_some(draw, y[2:])]
     elif kind is rf.StepRegressor:
         y = [draw.rng.normal(size=len(x)) for x in X]
+        if draw.chance(0.4):
+            own = {"ignore_label": np.nan}
+            y = [*y[:2], *without_some(draw, [rows.tolist() for rows in y[2:]])]
     elif kind is rf.MultiLabelTagger:
+        own = draw.some(class_weight=lambda: draw.choice(("balanced", {0: 2.0})))
         y = [(draw.rng.random((len(x), 3)) < 0.5).astype(int) for x in X]
+        if draw.chance(0.4):
+            y = [*y[:2], *without_some(draw, [rows.tolist() for rows in y[2:]])]
     elif kind is rf.Seq2Seq:
         own = draw.some(attention=lambda: draw.choice((None, "dot", "general", "additive")))
         y = tokens(draw, count)
@@ -91,6 +99,22 @@ def supervised(draw: Draw) -> tuple[Any, Any, Any, dict[str, Any]]:
         X = [draw.numbers(draw.integer(9, 14), 2) for _ in range(count)]
         y = ["ab"[: draw.integer(1, 2)] for _ in X]
     return kind, X, y, own
+
+
+def without_some(draw: Draw, y: list[Any]) -> list[Any]:
+    """Return labels of which about half have None in their place."""
+    return [[None if draw.chance(0.5) else label for label in labels] for labels in y]
+
+
+def weights(draw: Draw, kind: Any, X: Any, own: dict[str, Any]) -> dict[str, Any]:
+    """Draw how much each sequence counts, or each step."""
+    if kind is rf.CTCRecognizer:
+        return {}
+    each = draw.rng.random(len(X)) + 0.1
+    if kind in (rf.StepRegressor, rf.MultiLabelTagger, rf.SequenceTagger) and not own.get("crf"):
+        of_steps = [draw.rng.random(len(x)) + 0.1 for x in X]
+        return draw.some(sample_weight=lambda: of_steps if draw.chance(0.5) else each)
+    return draw.some(sample_weight=lambda: each)
 
 
 def again(draw: Draw) -> dict[str, Any]:
@@ -109,7 +133,8 @@ def estimator(case: Case) -> None:
     options = training(draw) | own
     model = case.call(kind, **options)
     case.call(model.set_params, epochs=draw.integer(1, 2))
-    case.call(model.fit, X, y)
+    counting = weights(draw, kind, X, own)
+    case.call(model.fit, X, y, **counting)
     if draw.chance(0.3):
         case.call(model.fit, X, y, **again(draw))
     if not case.spoiled:
@@ -119,7 +144,7 @@ def estimator(case: Case) -> None:
     case.call(model.predict, X)
     if hasattr(model, "predict_proba") and not own.get("crf"):
         case.call(model.predict_proba, X)
-    case.call(model.score, X, y)
+    case.call(model.score, X, y, **counting)
 
 
 def model_stream(case: Case) -> None:

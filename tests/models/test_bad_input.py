@@ -172,6 +172,8 @@ def test_classes(name: str) -> None:
     with pytest.raises(ValueError, match=r"^y: expected at least 2 classes, got only 'O'$"):
         fit_others(name, X, single)
     for other in (None, 0.5, ["a"]):
+        if name.startswith("tagger") and other is None:  # a step without a label
+            continue
         item = [other] * len(X[11]) if name.startswith("tagger") else other
         with pytest.raises(TypeError, match=r"^y\[11\](\[0\])?: expected a label, a str or an int"):
             fit_others(name, X, [*y[:-1], item])

@@ -11,7 +11,7 @@ import pytest
 import rnnfast as rf
 from rnnfast import metrics
 from rnnfast.models.parts.examples import hold_out
-from sklearn_cases import CASES, SERIES, fit, make
+from sklearn_cases import CASES, fit, make
 
 RNG = np.random.default_rng(5)
 LENGTHS = RNG.integers(1, 7, 20)
@@ -20,6 +20,16 @@ NUMBERS = np.array([x.sum() for x in X])
 LABELS = [["a", "b", "b"][n % 3] for n in range(20)]
 TAGS = [["p" if step > 0.5 else "q" for step in x[:, 0]] for x in X]
 MARKED = [np.where(x[:, 0] > 1, -100, x[:, 1] > 0).astype(int) for x in X]
+ENTITIES = [["B-a" if step > 1 else "I-b" if step < -1 else "O" for step in x[:, 0]] for x in X]
+ENTITIES = [
+    [
+        tag if tag != "I-b" or before in ("B-b", "I-b") else "B-b"
+        for before, tag in zip(["O", *tags[:-1]], tags, strict=True)
+    ]
+    for tags in ENTITIES
+]
+SOME = [[None if n % 3 == 2 else tag for n, tag in enumerate(tags)] for tags in ENTITIES]
+SETS = [(x > 0).astype(int) for x in X]
 TEXTS = ["ab" * (n % 3 + 1) + "c" * (n % 2) for n in range(20)]
 
 # What can be weighted: a class, hyperparameters, X and y.
@@ -31,8 +41,24 @@ WEIGHED: dict[str, tuple[Any, dict[str, Any], Any, Any]] = {
     "tagger": (rf.SequenceTagger, {"class_weight": "balanced"}, X, TAGS),
     "marked": (rf.SequenceTagger, {}, X, MARKED),
     "fed labels": (rf.SequenceTagger, {"feed_labels": True}, X, TAGS),
-    "labels": (rf.MultiLabelTagger, {}, X, [(x > 0).astype(int) for x in X]),
+    "crf": (rf.SequenceTagger, {"crf": True}, X, TAGS),
+    "scheme": (rf.SequenceTagger, {"scheme": "bio", "crf": True}, X, ENTITIES),
+    "some": (rf.SequenceTagger, {"crf": True, "scheme": "bio"}, X, SOME),
+    "labels": (rf.MultiLabelTagger, {"class_weight": "balanced"}, X, SETS),
+    "some labels": (
+        rf.MultiLabelTagger,
+        {},
+        X,
+        [[None if n % 3 == 1 else row.tolist() for n, row in enumerate(s)] for s in SETS],
+    ),
     "steps": (rf.StepRegressor, {}, X, [x.cumsum(axis=0) for x in X]),
+    "some steps": (
+        rf.StepRegressor,
+        {"ignore_label": np.nan},
+        X,
+        [np.where(x > 1, np.nan, x.cumsum(axis=0)) for x in X],
+    ),
+    "pairs": (rf.Seq2Seq, {"level": "char", "label_smoothing": 0.1}, TEXTS, TEXTS[::-1]),
 }
 # One batch of all: what is compared differs by rounding alone.
 WHOLE: dict[str, Any] = {
@@ -143,10 +169,11 @@ def test_figures_of_what_is_held_out() -> None:
 def test_what_is_held_out_may_weigh_next_to_nothing(name: str) -> None:
     of_classes = WEIGHED[name][0] is rf.SequenceClassifier
     classes = np.unique(LABELS, return_inverse=True)[1] if of_classes else None
-    weights = np.ones(20)
+    weights, y = np.ones(20), WEIGHED[name][3]
+    counting = [n for n in range(20) if name != "marked" or (np.array(y[n]) != -100).any()]
     options: dict[str, Any] = {"validation_fraction": 0.3, "dtype": "float32"}
     even = train(name, range(20), weights, **options)
-    weights[hold_out(20, 0.3, classes)[1]] = 1e-100
+    weights[np.array(counting)[hold_out(len(counting), 0.3, classes)[1]]] = 1e-100
     model = train(name, range(20), weights, **options)
     assert [r["valid_loss"] for r in model.history_] == [r["valid_loss"] for r in even.history_]
 
@@ -165,7 +192,6 @@ def test_balanced_weights_that_the_network_cannot_have_are_refused() -> None:
     ("weights", "error", "message"),
     [
         ([1] * 19, ValueError, r"^sample_weight: expected shape \(20,\), got \(19,\)$"),
-        (np.ones((20, 1)), ValueError, r"^sample_weight: expected shape \(20,\), got \(20, 1\)$"),
         (1.0, ValueError, r"^sample_weight: expected shape \(20,\), got \(\)$"),
         (
             [1] * 19 + [-1],
@@ -190,27 +216,21 @@ def test_bad_weights(name: str, weights: Any, error: type, message: str) -> None
         train(name, range(20)).score(X, y, weights)
 
 
+def test_weights_of_steps_want_steps(name: str) -> None:
+    of_steps = WEIGHED[name][0] in (rf.SequenceTagger, rf.MultiLabelTagger, rf.StepRegressor)
+    expected = r"^sample_weight\[\d+\]: expected shape \(\d,\), got \(1,\)$"
+    if not of_steps:
+        expected = r"^sample_weight: expected shape \(20,\), got \(20, 1\)$"
+    with pytest.raises(ValueError, match=expected):
+        train(name, range(20), np.ones((20, 1)))
+    with pytest.raises(ValueError, match=expected):
+        train(name, range(20)).score(*WEIGHED[name][2:], np.ones((20, 1)))
+
+
 def test_models_without_weights_say_so() -> None:
-    for case, why in (
-        ("symbols", "of a CTCRecognizer"),
-        ("pairs", "of a Seq2Seq"),
-        ("forecaster", "of a Forecaster"),
-    ):
+    for case, why in (("symbols", "of a CTCRecognizer"), ("forecaster", "of a Forecaster")):
         with pytest.raises(ValueError, match=rf"^sample_weight: expected None {why}, got list$"):
             fit(case, sample_weight=[1] * 24)
-    expected = r"^sample_weight: expected None with crf=True, got list$"
-    with pytest.raises(ValueError, match=expected):
-        fit("tagger", make("tagger", crf=True), sample_weight=[1] * 24)
-    bio = [["B-x", "I-x"], ["O", "O"]] * 12
-    tagger, pairs = make("tagger", scheme="bio"), SERIES[:, :2]
-    with pytest.raises(
-        ValueError, match=r"^sample_weight: expected None with a scheme, whose F1 c"
-    ):
-        tagger.fit(pairs, bio, sample_weight=[1] * 24)
-    with pytest.raises(
-        ValueError, match=r"^sample_weight: expected None with a scheme, whose F1 c"
-    ):
-        tagger.fit(pairs, bio).score(pairs, bio, [1] * 24)
 
 
 def test_a_class_that_weighs_nothing_is_known() -> None:

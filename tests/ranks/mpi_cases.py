@@ -149,6 +149,57 @@ def step_regressor(comm: Any) -> Arrays:
     return arrays_of(model.fit(X, y, comm=comm))
 
 
+def some(y: list[Any], seed: int = 0) -> list[Any]:
+    """Return labels of which most have None in their place; whole sequences have none."""
+    rng = np.random.default_rng(seed)
+    return [[v if rng.random() < 0.3 else None for v in np.array(one).tolist()] for one in y]
+
+
+@case
+def tagger_with_some_labels(comm: Any) -> Arrays:
+    X = sentences(40)
+    y = some([["v" if w in ("sat", "ran", "see", "was") else "o" for w in x] for x in X])
+    weights = [np.linspace(0, 1, len(x)) for x in X]
+    model = rf.SequenceTagger(
+        hidden_size=6, dropout=0.2, class_weight="balanced", averaging="ema", **SMALL
+    )
+    return arrays_of(model.fit(X, y, sample_weight=weights, comm=comm))
+
+
+@case
+def tagger_with_crf_and_some_labels(comm: Any) -> Arrays:
+    X = sentences(40)
+    y = some([["B-X" if w == "cat" else "O" for w in x] for x in X])
+    model = rf.SequenceTagger(hidden_size=6, crf=True, scheme="bio", dropout=0.2, **SMALL)
+    model.fit(X, y, sample_weight=np.linspace(0, 2, 40), comm=comm)
+    return arrays_of(model.fit(X, y, warm_start=True, comm=comm))
+
+
+@case
+def multilabel_tagger_with_some_labels(comm: Any) -> Arrays:
+    X = series(30)
+    y = some([(x > 0).astype(int) for x in X])
+    weights = [np.linspace(1, 2, len(x)) for x in X]
+    model = rf.MultiLabelTagger(hidden_size=6, dropout=0.2, class_weight="balanced", **SMALL)
+    return arrays_of(model.fit(X, y, sample_weight=weights, comm=comm))
+
+
+@case
+def step_regressor_with_some_numbers(comm: Any) -> Arrays:
+    X = series(30)
+    y = [np.where(x > 0.3, np.nan, x.cumsum(axis=0)) for x in X]
+    model = rf.StepRegressor(hidden_size=6, dropout=0.2, ignore_label=np.nan, **SMALL)
+    return arrays_of(model.fit(X, y, sample_weight=np.linspace(0, 2, 30), comm=comm))
+
+
+@case
+def seq2seq_with_weights(comm: Any) -> Arrays:
+    X = sentences(30)
+    y = [x[::-1] for x in X]
+    model = rf.Seq2Seq(hidden_size=6, embedding_size=5, **SMALL)
+    return arrays_of(model.fit(X, y, sample_weight=np.linspace(0, 2, 30), comm=comm))
+
+
 @case
 def ctc_recognizer(comm: Any) -> Arrays:
     rng = np.random.default_rng(5)

@@ -35,6 +35,8 @@ def pack(value: Any) -> Any:
             return {_TYPE: "numpy", "dtype": value.dtype.str, "value": value.item()}
         numbers, shape = value.ravel().tolist(), list(value.shape)
         return {_TYPE: "array", "dtype": value.dtype.str, "shape": shape, "items": numbers}
+    if isinstance(value, float) and value != value:
+        return {_TYPE: "float", "value": "nan"}  # that equals itself, and that every reader knows
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, list):
@@ -78,10 +80,12 @@ def unpack(packed: Any) -> Any:
     kind = packed[_TYPE]
     if kind == "numpy":
         return np.dtype(packed["dtype"]).type(packed["value"])
+    if kind == "float":
+        return float(packed["value"])
     if kind == "array":
         return np.array(packed["items"], np.dtype(packed["dtype"])).reshape(packed["shape"])
     if kind == "tuple":
         return tuple(unpack(item) for item in packed["items"])
     if kind == "dict":
         return {unpack(key): unpack(item) for key, item in packed["items"]}
-    raise ValueError(f"{_TYPE}: expected numpy, array, tuple or dict, got {shown(kind)}")
+    raise ValueError(f"{_TYPE}: expected numpy, float, array, tuple or dict, got {shown(kind)}")

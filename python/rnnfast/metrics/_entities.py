@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rnnfast._checks import check_list
 from rnnfast._checks.messages import shown
+from rnnfast._checks.weights import read_step_weights
 from rnnfast.metrics._pairs import make_pairs, require_sized
 
 
@@ -82,7 +83,10 @@ def entities(labels: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def entity_scores(
-    true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+    true: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    *,
+    sample_weight: Any = None,
 ) -> EntityScores:
     """Compare the entities of BIO labels, over all sentences together.
 
@@ -90,24 +94,35 @@ def entity_scores(
     ----------
     true, predicted : sequence of sequence of str
         The labels of every sentence; see `entities`.
+    sample_weight : array_like, optional
+        How much each sentence counts, ``(N,)``, or each of its tokens, ``(T_i,)``, none below 0: an
+        entity counts as much as its first token does. None: all the same.
 
     Raises
     ------
     ValueError
-        If there is no sentence, lengths differ, or a label is none.
+        If there is no sentence, lengths differ, a label is none, or weights do not fit.
+    TypeError
+        If weights are not real numbers.
     """
-    right: dict[str, int] = {}
-    wanted: dict[str, int] = {}
-    given: dict[str, int] = {}
-    for number, (t, p) in enumerate(make_pairs(true, predicted)):
+    right: dict[str, float] = {}
+    wanted: dict[str, float] = {}
+    given: dict[str, float] = {}
+    sentences = make_pairs(true, predicted)
+    weights = None
+    if sample_weight is not None:
+        for number, (t, _) in enumerate(sentences):
+            require_sized(f"true[{number}]", t)
+        weights = read_step_weights("sample_weight", sample_weight, [len(t) for t, _ in sentences])
+    for number, (t, p) in enumerate(sentences):
         for name, given_labels in (("true", t), ("predicted", p)):
             require_sized(f"{name}[{number}]", given_labels)
         if len(t) != len(p):
             raise ValueError(f"predicted[{number}]: expected {len(t)} labels, got {len(p)}")
         theirs, ours = set(entities(t)), set(entities(p))
         for counter, found in ((right, theirs & ours), (wanted, theirs), (given, ours)):
-            for kind, _, _ in found:
-                counter[kind] = counter.get(kind, 0) + 1
+            for kind, begin, _ in sorted(found):
+                counter[kind] = counter.get(kind, 0) + _weight(weights, number, begin)
     return EntityScores(
         *_f1(sum(right.values()), sum(given.values()), sum(wanted.values())),
         {
@@ -117,7 +132,13 @@ def entity_scores(
     )
 
 
-def _f1(right: int, given: int, wanted: int) -> tuple[float, float, float]:
+def _weight(weights: Any, number: int, place: int) -> float:
+    if weights is None:
+        return 1
+    return float(weights[number][place] if isinstance(weights, list) else weights[number])
+
+
+def _f1(right: float, given: float, wanted: float) -> tuple[float, float, float]:
     precision = right / given if given else 0.0
     recall = right / wanted if wanted else 0.0
     return precision, recall, 2 * right / (given + wanted) if given + wanted else 0.0

@@ -188,9 +188,10 @@ class Estimator(Preparation, Featured, base=True):
             How much each example counts, ``(N,)``, none below 0: in the loss and its gradients, in
             means and deviations that standardise, in balanced class weights and in the figures of
             what is held out. An example of weight 2 counts as one that is there twice, one of
-            weight 0 as one that is not there, but that its class is known. Not of
-            `CTCRecognizer`, `Seq2Seq`, `Forecaster`, nor of a `SequenceTagger` with ``crf`` or a
-            ``scheme``.
+            weight 0 as one that is not there, but that its class is known. Models with labels or
+            numbers at every step take weights of steps too, ``(T_i,)`` for each sequence: a step of
+            weight 0 is read, but counts as one without a label (:doc:`/weights`). Not of
+            `CTCRecognizer` and `Forecaster`.
         valid : (X, y), optional
             What to measure after each epoch; without it a part of the examples. The weights of the
             best epoch are kept.

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from rnnfast._checks import check_int, check_real, make_generator
 from rnnfast._checks.likeness import likeness
-from rnnfast._checks.weights import read_weights
 from rnnfast.models.base import OfPart
-from rnnfast.models.estimator import Estimator
-from rnnfast.models.parts.codecs.steps import LabelSetCodec
-from rnnfast.models.parts.contract import Facts, Weighed
-from rnnfast.models.parts.examples import Examples, pad_batch
+from rnnfast.models.parts.codecs.label_sets import LabelSetCodec
+from rnnfast.models.parts.contract import Facts
+from rnnfast.models.parts.examples import pad_batch
 from rnnfast.models.parts.heads import SigmoidHead
 from rnnfast.models.parts.hyperparameters import WordOptions
 from rnnfast.models.parts.inputs import SeriesInputs
 from rnnfast.models.parts.running import RunningLabelSets
+from rnnfast.models.parts.step_rows import check_ignore_number
 from rnnfast.models.parts.word_features import WordFeatures
+from rnnfast.models.step_model import StepModel
 from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MultiLabelTagger(Weighed, Estimator):
+class MultiLabelTagger(StepModel):
     """Gives every step of a sequence any of K labels, such as the keys of a piano that sound.
 
     The picture of the course is *many to many* with ``T_x = T_y``; each output is a vector of K
@@ -33,13 +34,19 @@ class MultiLabelTagger(Weighed, Estimator):
     ::
 
         y_hat<t> = sigmoid(W_y h<t> + b_y)
-        loss     = - sum_t sum_k y<t>_k log(y_hat<t>_k) + (1 - y<t>_k) log(1 - y_hat<t>_k)
+        loss     = - sum_t sum_k w_k y<t>_k log(y_hat<t>_k) + (1 - y<t>_k) log(1 - y_hat<t>_k)
 
     To model music, ``x<t> = y<t-1>`` and ``bidirectional=False``: every step is predicted from all
     before it (Boulanger-Lewandowski et al. 2012), and `generate` goes on.
 
     Parameters
     ----------
+    class_weight : None, "balanced" or dict
+        How much more each label weighs in the loss where it is true, ``w_k``: no more; as often as
+        it is false for once that it is true, so that both weigh the same together; or
+        ``{k: weight}``, 1 for a label that is not named.
+    ignore_label : float, optional
+        What stands in ``y`` for what is not known besides None, such as -1 or NaN.
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
         What is read of a word; see `rnnfast.models.parts.hyperparameters.WordOptions`.
     **others
@@ -51,6 +58,8 @@ class MultiLabelTagger(Weighed, Estimator):
     ----------
     num_labels_ : int
         K.
+    class_weights_ : ndarray, shape (K,), or None
+        How much more each label weighs in the loss where it is true.
     inputs_, network_, history_, best_epoch_, stopped_
         As every supervised model has them. Of each epoch the history has ``valid_loss``, nats a
         step, which tells the best epoch, and ``valid_f1``.
@@ -59,6 +68,10 @@ class MultiLabelTagger(Weighed, Estimator):
     -----
     Words that training has not seen read as ``<UNK>``. An empty sequence has no outputs; it may
     stand anywhere.
+
+    None in ``y``, in place of a step's labels or of one of them, is what is not known: it counts
+    neither in the loss nor in a score. A step counts if one of its labels is known; a sequence
+    without any is not learned from at all.
 
     Examples
     --------
@@ -75,8 +88,11 @@ class MultiLabelTagger(Weighed, Estimator):
     char_embedding_size: int = 32
     char_hidden_size: int = 32
     shape_features: bool = False
+    class_weight: Literal["balanced"] | Mapping[int, float] | None = None
+    ignore_label: float | None = None
 
     num_labels_ = OfPart[int]("_codec.num_labels")
+    class_weights_ = OfPart[Array | None]("_codec.class_weights")
     words_ = OfPart[WordFeatures | None]("_reader.words")
     _codec: LabelSetCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
@@ -211,9 +227,10 @@ class MultiLabelTagger(Weighed, Estimator):
         X : list of str, list of list of str, list of ndarray, or ndarray
             Sequences.
         y : list of ndarray, shapes (T_i, K)
-            0 and 1, or bool.
+            0 and 1, or bool; None for what is not known.
         sample_weight : array_like, optional
-            How much each sequence counts, ``(N,)``, none below 0; None: all the same.
+            How much each sequence counts, ``(N,)``, or each step of each, ``(T_i,)``, none below 0;
+            None: all the same.
 
         Raises
         ------
@@ -233,7 +250,8 @@ class MultiLabelTagger(Weighed, Estimator):
         Returns
         -------
         dict
-            ``loss``, in nats a step, the mean over the steps of all sequences together; ``f1`` of
+            ``loss``, in nats a step, the mean over the steps of all sequences that count, with the
+            weights of labels; ``f1`` of
             labels; and ``accuracy``, the share of right ones among all that are true or predicted,
             ``TP / (TP + FP + FN)`` (Bay, Ehmann and Downie 2009). Both are 1 where no label is true
             and none is predicted: all is right.
@@ -244,10 +262,7 @@ class MultiLabelTagger(Weighed, Estimator):
             As `score`.
         """
         self = self._as_fitted()
-        sequences, targets = self._codec.read_pair(self._reader.read, X, y)
-        weights = read_weights("sample_weight", sample_weight, len(sequences))
-        examples = Examples(self._reader.encode("X", sequences), targets, weights)
-        return self._codec.compare(self.network_, examples)
+        return self._codec.compare(self.network_, self._to_measure(X, y, sample_weight))
 
     # What it is composed of
 
@@ -256,7 +271,14 @@ class MultiLabelTagger(Weighed, Estimator):
         return RunningLabelSets(self.network_.head)
 
     def _make_codec(self) -> LabelSetCodec:
-        return LabelSetCodec(self.dtype)
+        ignored = check_ignore_number(self.ignore_label)
+        return LabelSetCodec(self.dtype, self.class_weight, ignored)
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> SigmoidHead:
-        return SigmoidHead(in_features, self.num_labels_, dtype=self.dtype, rng=rng)
+        return SigmoidHead(
+            in_features,
+            self.num_labels_,
+            class_weights=self.class_weights_,
+            dtype=self.dtype,
+            rng=rng,
+        )

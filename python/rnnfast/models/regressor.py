@@ -15,7 +15,7 @@ from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberCodec
 from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.examples import check_same_length
-from rnnfast.models.parts.heads import NumberHead
+from rnnfast.models.parts.heads import NumberHead, number_head
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.models.parts.running import RunningNumbers
 from rnnfast.nn.module import Array
@@ -148,5 +148,4 @@ class SequenceRegressor(Weighed, Estimator):
         return NumberCodec(self.loss, self.standardize, self.dtype)
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> NumberHead:
-        size = self._codec.numbers.size
-        return NumberHead(in_features, size, loss=self.loss, dtype=self.dtype, rng=rng)
+        return number_head(self._codec, in_features, rng)

@@ -12,12 +12,14 @@ import numpy as np
 from rnnfast._checks import among, check_bool, check_real
 from rnnfast._checks.likeness import likeness
 from rnnfast._checks.messages import shown
+from rnnfast._checks.weights import read_weights
 from rnnfast.data.batches import Ints
 from rnnfast.generation.search import beam_search
 from rnnfast.metrics import accuracy
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.texts import TokenCodec
+from rnnfast.models.parts.contract import Weighed
 from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.examples import PairBatch, check_same_length, scoring_batches
 from rnnfast.models.parts.hyperparameters import LayerOptions, TokenOptions
@@ -55,7 +57,7 @@ class Alignment(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Seq2Seq(Estimator):
+class Seq2Seq(Weighed, Estimator):
     """Sequences from sequences of other lengths: translation, commands, arithmetic.
 
     The course's many-to-many picture with T_x != T_y. An encoder reads x and its final state begins
@@ -189,6 +191,7 @@ class Seq2Seq(Estimator):
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         *,
         beam_size: int = 1,
         length_penalty: float = _LENGTH_PENALTY,
@@ -200,6 +203,8 @@ class Seq2Seq(Estimator):
         ----------
         X, y
             As `fit` takes them.
+        sample_weight : array_like, optional
+            How much each pair counts, ``(N,)``, none below 0; None: all the same.
         beam_size, length_penalty, max_length
             As `predict` takes them.
 
@@ -212,8 +217,10 @@ class Seq2Seq(Estimator):
         true = self._codec.read("y", y)
         x = self._reader.encode("X", X)
         check_same_length(x, true)
+        weights = read_weights("sample_weight", sample_weight, len(x))
         found = self._predict_ids(x, beam_size, length_penalty, max_length)
-        return accuracy(true, [*map(self._codec.vocabulary.decode, found)])
+        decoded = [*map(self._codec.vocabulary.decode, found)]
+        return accuracy(true, decoded, sample_weight=weights)
 
     def attention_weights(self, x: Any, y: Any = None) -> Alignment:
         """Return how much each step of an output reads of each step of its input.

@@ -8,22 +8,21 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from rnnfast._checks.likeness import likeness
-from rnnfast._checks.weights import read_weights
 from rnnfast.models.base import OfPart
-from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberTargets
-from rnnfast.models.parts.codecs.steps import StepNumberCodec
-from rnnfast.models.parts.contract import Facts, Weighed
-from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.heads import NumberHead
+from rnnfast.models.parts.codecs.step_numbers import StepNumberCodec
+from rnnfast.models.parts.contract import Facts
+from rnnfast.models.parts.heads import NumberHead, number_head
 from rnnfast.models.parts.hyperparameters import WordOptions
 from rnnfast.models.parts.running import RunningNumbers
+from rnnfast.models.parts.step_rows import check_ignore_number
 from rnnfast.models.parts.word_features import WordFeatures
+from rnnfast.models.step_model import StepModel
 from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class StepRegressor(Weighed, Estimator):
+class StepRegressor(StepModel):
     """Gives every step of a sequence one number or several.
 
     The picture of the course is *many to many* with ``T_x = T_y``; the outputs are numbers:
@@ -42,6 +41,9 @@ class StepRegressor(Weighed, Estimator):
         Whether each feature of a series and each number of ``y`` has its mean taken off and is
         divided by its standard deviation, both of the part that is learned from. Predictions are
         in the units of ``y`` either way.
+    ignore_label : float, optional
+        What stands in ``y`` for a number that is missing, such as NaN or -999; None in ``y`` does
+        so too then. Such a number counts neither in the loss nor in a score.
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
         What is read of a word; see `rnnfast.models.parts.hyperparameters.WordOptions`.
     **others
@@ -60,7 +62,8 @@ class StepRegressor(Weighed, Estimator):
     Notes
     -----
     Words that training has not seen read as ``<UNK>``. An empty sequence has no outputs; it may
-    stand anywhere.
+    stand anywhere. With ``ignore_label`` a step counts if one of its numbers is there, and a
+    sequence without any is not learned from at all.
 
     Examples
     --------
@@ -79,6 +82,7 @@ class StepRegressor(Weighed, Estimator):
     char_hidden_size: int = 32
     shape_features: bool = False
     loss: Literal["mse", "mae"] = "mse"
+    ignore_label: float | None = None
 
     outputs_ = OfPart[NumberTargets]("_codec.numbers")
     words_ = OfPart[WordFeatures | None]("_reader.words")
@@ -124,9 +128,10 @@ class StepRegressor(Weighed, Estimator):
         X : list of str, list of list of str, list of ndarray, or ndarray
             Sequences.
         y : list of ndarray, shapes (T_i, K) or (T_i,)
-            The numbers of every step.
+            The numbers of every step, as `fit` takes them.
         sample_weight : array_like, optional
-            How much each sequence counts, ``(N,)``, none below 0; None: all the same.
+            How much each sequence counts, ``(N,)``, or each step of each, ``(T_i,)``, none below 0;
+            None: all the same.
 
         Raises
         ------
@@ -154,10 +159,7 @@ class StepRegressor(Weighed, Estimator):
             As `score`.
         """
         self = self._as_fitted()
-        sequences, targets = self._codec.read_pair(self._reader.read, X, y)
-        weights = read_weights("sample_weight", sample_weight, len(sequences))
-        examples = Examples(self._reader.encode("X", sequences), targets, weights)
-        return self._codec.compare(self.network_, examples)
+        return self._codec.compare(self.network_, self._to_measure(X, y, sample_weight))
 
     # What it is composed of
 
@@ -165,8 +167,8 @@ class StepRegressor(Weighed, Estimator):
         return RunningNumbers(self.network_.head, self._codec.numbers, self._codec.flat)
 
     def _make_codec(self) -> StepNumberCodec:
-        return StepNumberCodec(self.loss, self.standardize, self.dtype)
+        ignored = check_ignore_number(self.ignore_label)
+        return StepNumberCodec(self.loss, self.standardize, self.dtype, ignored)
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> NumberHead:
-        size = self.outputs_.size
-        return NumberHead(in_features, size, loss=self.loss, dtype=self.dtype, rng=rng)
+        return number_head(self._codec, in_features, rng)

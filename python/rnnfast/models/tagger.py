@@ -11,21 +11,21 @@ import numpy as np
 from rnnfast._checks import among, check_bool, check_int, check_real
 from rnnfast._checks.likeness import likeness
 from rnnfast._checks.messages import shown
-from rnnfast._checks.weights import read_weights
 from rnnfast.models.base import OfPart
-from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.tags import TagCodec, compare_tags
-from rnnfast.models.parts.contract import Facts, Weighed
+from rnnfast.models.parts.contract import Facts
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.heads import CrfHead, Head, SoftmaxHead
 from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
 from rnnfast.models.parts.running import Labels, Running, RunningFeedback, RunningLabels
+from rnnfast.models.parts.step_labels import check_ignore_label
 from rnnfast.models.parts.word_features import WordFeatures
+from rnnfast.models.step_model import StepModel
 from rnnfast.nn.module import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SequenceTagger(Weighed, Estimator):
+class SequenceTagger(StepModel):
     """Gives every step of a sequence a label: part of speech, named entity, slot.
 
     The picture of the course is *many to many* with ``T_x = T_y``: an output at every step, here
@@ -67,9 +67,11 @@ class SequenceTagger(Weighed, Estimator):
         ``crf`` forbids an ``I-x`` that follows neither ``B-x`` nor ``I-x``.
     class_weight : None, "balanced" or dict
         How much each label weighs in the loss, as `rnnfast.SequenceClassifier` has it. Not with
-        ``crf``.
+        ``crf``, whose loss is that of a sequence of labels, not a sum over labels.
     label_smoothing : float
         s in [0, 1): in training s of the probability is spread over all labels. Not with ``crf``.
+    ignore_label : label, optional
+        What stands for no label besides None, such as ``"?"``.
     lowercase, char_encoder, char_embedding_size, char_hidden_size, shape_features
         What is read of a word; see `rnnfast.models.parts.hyperparameters.WordOptions`. With
         ``char_encoder`` the characters of a word are read by layers of their own, so that one that
@@ -96,9 +98,13 @@ class SequenceTagger(Weighed, Estimator):
     A word that training has not seen reads as ``<UNK>``, of which ``char_encoder`` and
     ``shape_features`` still see the spelling. An empty sentence has no labels; it may stand
     anywhere. Labels that training has not seen are never predicted and count as errors; a sentence
-    that has one is left out of the loss. Of integer labels -100 is none: a step that has it counts
-    neither in the loss nor in a score, so that such labels can be given as other libraries have
-    them; not with ``crf`` or ``feed_labels``, where each step depends on the label before.
+    that has one is left out of the loss.
+
+    None is no label, nor is -100 among integers, as other libraries have it: a step that has it is
+    read, but counts neither in the loss nor in a score, as if it were left out of the labels; a
+    sentence without any label is not learned from at all. With ``crf`` the loss is that of all
+    label sequences together that agree with the labels given (see `rnnfast.CRF.loss`). Not with
+    ``feed_labels``, where each step reads the label before.
 
     Examples
     --------
@@ -123,6 +129,7 @@ class SequenceTagger(Weighed, Estimator):
     scheme: Literal["bio"] | None = None
     class_weight: Literal["balanced"] | Mapping[Any, float] | None = None
     label_smoothing: float = 0.0
+    ignore_label: Any = None
 
     classes_ = OfPart[Array]("_codec.tags.classes")
     class_weights_ = OfPart[Array | None]("_codec.class_weights")
@@ -196,9 +203,11 @@ class SequenceTagger(Weighed, Estimator):
         X : list of str, list of list of str, list of ndarray, or ndarray
             Sequences.
         y : list of list
-            A label for every step.
+            A label for every step, or none, as `fit` takes them.
         sample_weight : array_like, optional
-            How much each sequence counts, ``(N,)``, none below 0; None: all the same.
+            How much each sequence counts, ``(N,)``, or each step of each, ``(T_i,)``, none below 0;
+            None: all the same. Of sequences alone with ``crf``, and with a scheme an entity counts
+            as its first step does.
 
         Raises
         ------
@@ -228,11 +237,8 @@ class SequenceTagger(Weighed, Estimator):
             As `score`.
         """
         self = self._as_fitted()
-        sequences, labels = self._codec.read_pair(self._reader.read, X, y)
-        self._require_weighable(sample_weight)
-        weights = read_weights("sample_weight", sample_weight, len(sequences))
-        predicted = self._labels(self._reader.encode("X", sequences))
-        return compare_tags(labels, predicted, self.scheme, weights)
+        x, labels, weights = self._to_measure(X, y, sample_weight)
+        return compare_tags(labels, self._labels(x), self.scheme, weights)
 
     def _labels(self, x: list[Array]) -> list[Array]:
         return self._codec.labels(self.network_, x, self.beam_size)
@@ -255,11 +261,6 @@ class SequenceTagger(Weighed, Estimator):
             )
         return RunningFeedback(head, self.classes_)
 
-    def _unweighable(self) -> str | None:
-        if self.crf:  # the loss of a whole sentence
-            return "with crf=True"
-        return "with a scheme, whose F1 counts entities" if self.scheme else None
-
     def _check_hyperparameters(self) -> None:
         check_bool("crf", self.crf)
         check_bool("feed_labels", self.feed_labels)
@@ -274,14 +275,20 @@ class SequenceTagger(Weighed, Estimator):
             raise ValueError(f"label_smoothing: expected 0 with crf=True, got {smoothing:g}")
         if self.crf and self.class_weight is not None:
             raise ValueError(
-                f"class_weight: expected None with crf=True, got {shown(self.class_weight)}"
+                f"class_weight: expected None with crf=True, got {shown(self.class_weight)}; the "
+                "loss is of whole sequences of labels"
             )
         super()._check_hyperparameters()
 
     def _make_codec(self) -> TagCodec:
-        chained = next((n for n in ("crf", "feed_labels") if getattr(self, n)), None)
         return TagCodec(
-            self.class_weight, self.scheme, self.crf, chained, self.beam_size, self.dtype
+            self.class_weight,
+            self.scheme,
+            self.crf,
+            "feed_labels" if self.feed_labels else None,
+            self.beam_size,
+            self.dtype,
+            check_ignore_label(self.ignore_label),
         )
 
     def _make_head(self, in_features: int, rng: np.random.Generator) -> Head:

@@ -21,6 +21,7 @@ from rnnfast.nn._loss_arguments import (
     loss_factor,
     require_scores,
 )
+from rnnfast.nn._partial_crf import path_sums
 from rnnfast.nn.module import Array, Module
 
 Bools = npt.NDArray[np.bool_]
@@ -148,24 +149,29 @@ class CRF(Module):
         lengths: npt.ArrayLike | None = None,
         *,
         weights: Array | None = None,
+        ignore_index: int = -100,
         reduction: Reduction = "mean",
         scale: float = 1.0,
         backward: bool = True,
     ) -> tuple[float, Array | None]:
         """Negative log-likelihood ``-log P(y) = log Z - s(y)`` of tags, summed over sequences.
 
-        With ``backward``, adds to `grads`.
+        Of a sequence in which only some steps have a tag it is that of all paths that agree with
+        these, ``log Z - log sum of exp(s(y))`` (Tsuboi et al. 2008; Täckström et al. 2013); 0 if no
+        step has one. With ``backward``, adds to `grads`.
 
         Parameters
         ----------
         emissions : ndarray
             ``(T, B, K)``, or ``(T, K)`` for a single sequence, of the layer's dtype.
         targets : array_like of int
-            ``(T, B)``, or ``(T,)``: tags from 0 to K - 1.
+            ``(T, B)``, or ``(T,)``: tags from 0 to K - 1, or `ignore_index`.
         lengths : array_like of int, optional
             ``(B,)``, each from 0 to T. What lies past a length is never read, its gradient is 0.
         weights : ndarray, optional
             ``(B,)``: how much each sequence counts, of the layer's dtype or of bool.
+        ignore_index : int
+            The target of a step that may have any tag, and that counts nothing.
         reduction : {"mean", "sum"}
             ``"mean"`` divides by the number of steps that count, times their weights.
         scale : float
@@ -185,8 +191,9 @@ class CRF(Module):
         TypeError
             If a dtype differs.
         ValueError
-            If a shape differs, a tag or length is out of range, an emission is not finite, tags
-            are forbidden, or no step counts with ``"mean"``. Nothing is changed then.
+            If a shape differs, a tag or length is out of range, an emission is not finite, the
+            constraints leave no path that agrees with the tags, or no step counts with ``"mean"``.
+            Nothing is changed then.
         FloatingPointError
             If a parameter is not finite, or the loss is NaN: one is too large.
         """
@@ -204,13 +211,14 @@ class CRF(Module):
                     f"weights: expected shape {emissions.shape[1:-1]}, got {given.shape}"
                 )
             w = given.astype(np.float64).reshape(e.shape[1])
-        steps = float(w.sum() * len(e) if counts is None else w @ counts)
-        factor = loss_factor(reduction, scale, steps)
-        log_z, scores, gradients = _core.crf_sums(
-            e, *self._scores(), counts, tags, w * factor, check_bool("backward", backward)
+        known = tags != check_int("ignore_index", ignore_index, -(2**63))
+        within = np.arange(len(e))[:, np.newaxis] < (len(e) if counts is None else counts)
+        self._require_tags(tags, known & within)
+        factor = loss_factor(reduction, scale, float((known & within).sum(axis=0) @ w))
+        log_z, scores, gradients = path_sums(
+            e, self._scores(), counts, tags, known, w * factor, check_bool("backward", backward)
         )
         self._require_path(log_z, counts, len(e))
-        assert scores is not None
         for b in np.flatnonzero(np.isneginf(scores)).tolist():
             raise ValueError(f"targets: expected allowed tags, sequence {b} breaks the constraints")
         loss = checked_loss(float(w @ (log_z - scores)) * factor)
@@ -303,6 +311,14 @@ class CRF(Module):
             for name, value in values.items():
                 values[name] = np.where(getattr(self.constraints, name), value, forbid)
         return values["start"], values["transitions"], values["end"]
+
+    def _require_tags(self, tags: Ints, counting: Bools) -> None:
+        wrong = counting & ((tags < 0) | (tags >= self.num_tags))
+        for t, b in np.argwhere(wrong)[:1].tolist():
+            raise ValueError(
+                f"targets: expected tags from 0 to {self.num_tags - 1}, got {tags[t, b]} at step "
+                f"{t} of sequence {b}"
+            )
 
     def _require_path(self, scores: Array, counts: Ints | None, steps: int) -> None:
         for b in np.flatnonzero(np.isneginf(scores)).tolist():

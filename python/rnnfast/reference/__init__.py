@@ -34,7 +34,14 @@ from .conversion import (
     rnn_state_dict,
     state_dict_gradients,
 )
-from .crf import crf_loss, crf_loss_backward, crf_marginals, crf_score, crf_viterbi
+from .crf import (
+    crf_loss,
+    crf_loss_backward,
+    crf_marginals,
+    crf_partial_loss,
+    crf_score,
+    crf_viterbi,
+)
 from .ctc import ctc, ctc_beam
 from .gru import (
     gru_step,
@@ -76,6 +83,7 @@ __all__ = [
     "crf_loss",
     "crf_loss_backward",
     "crf_marginals",
+    "crf_partial_loss",
     "crf_score",
     "crf_viterbi",
     "cross_entropy_backward",

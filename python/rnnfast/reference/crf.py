@@ -126,6 +126,50 @@ def crf_loss_backward(dloss: float, cache: CrfCache) -> tuple[Array, Gradients]:
     return dloss * dz, {name: dloss * grad for name, grad in grads.items()}
 
 
+def crf_partial_loss(
+    z: Array, y: npt.NDArray[Any], parameters: Parameters
+) -> tuple[float, Array, Gradients]:
+    """Loss and its gradients where only some steps have a class.
+
+    The probability is that of all sequences that agree with what is known (Tsuboi et al. 2008),
+
+    ::
+
+        loss = log Z - log sum over all y' with y'<t> = y<t> where y<t> >= 0 of exp(s(z, y'))
+
+    and the second sum is a Z too, of scores that are minus infinity for other classes than y<t>:
+
+    ::
+
+        dz<t>[j] = P(y<t> = j) - P(y<t> = j | what is known),    dA, dstart, dend alike
+
+    Parameters
+    ----------
+    y : (T,) integer array
+        The classes; -1 at a step that has none.
+    z, parameters
+        As `crf_loss` takes them.
+
+    Returns
+    -------
+    loss : float
+        In nats.
+    dz : (n_y, T) array
+        Gradient of the scores.
+    grads : dict
+        Gradients of A, start and end.
+    """
+    other = (y >= 0) & (np.arange(len(z))[:, np.newaxis] != y)
+    clamped = np.where(other, -np.inf, z)
+    # Any sequence that agrees: the terms of `crf_loss` that are its own cancel.
+    any_y, _ = crf_viterbi(clamped, parameters)
+    loss_all, every = crf_loss(z, any_y, parameters)
+    loss_some, some = crf_loss(clamped, any_y, parameters)
+    (dz_all, of_all), (dz_some, of_some) = (crf_loss_backward(1.0, c) for c in (every, some))
+    grads = {name: of_all[name] - of_some[name] for name in of_all}
+    return loss_all - loss_some, dz_all - dz_some, grads
+
+
 def crf_viterbi(z: Array, parameters: Parameters) -> tuple[npt.NDArray[np.int64], float]:
     """The sequence of the highest score, by dynamic programming (Viterbi 1967).
 

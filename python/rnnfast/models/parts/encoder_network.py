@@ -122,8 +122,8 @@ class EncoderNetwork(Network):
             if weights is not None:
                 weights = weights.astype(self.output.dtype)
             loss += self.loss(ExampleBatch(x, lengths, terms, weights))
-            each = self.head.counts(terms, lengths)
-            count += float((each if weights is None else each * weights).sum())
+            each = self.head.counting(terms, lengths)
+            count += float((each if weights is None else each * weights).sum(dtype=np.float64))
         loss, count = measuring_ranks().total(loss, count)
         return loss / count
 

@@ -29,13 +29,13 @@ class Examples(NamedTuple):
         Ids ``(T_i,)`` or series ``(T_i, F)``.
     y : ndarray or list of ndarray
         What belongs to each; its first axis is that of the examples.
-    weights : ndarray, optional
-        How much each counts, ``(N,)``; None: all the same.
+    weights : ndarray or list of ndarray, optional
+        How much each counts, ``(N,)``, or each of its steps, ``(T_i,)``; None: all the same.
     """
 
     x: list[Array]
     y: Any
-    weights: Array | None = None
+    weights: Any = None
 
 
 class ExampleBatch(NamedTuple):
@@ -50,7 +50,8 @@ class ExampleBatch(NamedTuple):
     y : ndarray
         What belongs to each: ``(B, ...)``, or as the model's batches have it.
     weights : ndarray, optional
-        How much each counts in the loss, ``(B,)`` of the network's dtype; None: 1.
+        How much each counts in the loss, ``(B,)``, or each of its steps, ``(T, B)``, of the
+        network's dtype; None: 1.
     """
 
     x: Array
@@ -73,6 +74,8 @@ class PairBatch(NamedTuple):
         predict, ``y<1> ... y<n>, end``.
     target_lengths : ndarray of int64, shape (B,)
         n + 1.
+    weights : ndarray, optional
+        How much each pair counts in the loss, ``(B,)`` of the network's dtype; None: 1.
     """
 
     x: Array
@@ -80,11 +83,17 @@ class PairBatch(NamedTuple):
     inputs: Ints
     targets: Ints
     target_lengths: Ints
+    weights: Array | None = None
 
     @property
     def mask(self) -> Array:
         """True where a target counts, ``(U, B)``."""
         return np.arange(len(self.inputs))[:, np.newaxis] < self.target_lengths
+
+    def of_targets(self) -> Array | None:
+        """Return what each target that counts weighs; None: 1."""
+        mask = self.mask
+        return None if self.weights is None else np.broadcast_to(self.weights, mask.shape)[mask]
 
 
 class ExampleBatches:
@@ -183,7 +192,9 @@ def pick(items: Any, numbers: Ints) -> Any:
 
 
 def weights_of(examples: Examples, chosen: Ints) -> Array | None:
-    """Return the weights of some examples; None: all count the same."""
+    """Return the weights of some examples side by side; None: all count the same."""
+    if isinstance(examples.weights, list):
+        return pad_batch(examples.weights, chosen)[0]
     return None if examples.weights is None else examples.weights[chosen]
 
 
@@ -253,7 +264,7 @@ def require_steps(name: str, sequences: Sequence[Any]) -> None:
 def fingerprint(train: Examples, held_out: Examples | None, learned: str) -> str:
     """Return what tells a training's examples, and what was learned of them before, from others."""
     parts = [
-        [part] if part is examples.weights else part
+        [part] if part is examples.weights and isinstance(part, np.ndarray) else part
         for examples in (train, held_out)
         if examples is not None
         for part in examples
@@ -275,4 +286,6 @@ def digest(*parts: Iterable[Array] | str) -> str:
 
 
 def _as_bytes(array: Array) -> bytes:
+    if array.dtype.kind == "O":  # labels of which some are None
+        return repr(array.tolist()).encode()
     return f"{array.dtype.str}{array.shape}".encode() + array.tobytes()

@@ -10,7 +10,9 @@ from rnnfast._checks import among
 from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.input_parts import Network
-from rnnfast.models.parts.labels import IGNORED, counts
+from rnnfast.models.parts.labels import IGNORED
+from rnnfast.models.parts.step_labels import counts
+from rnnfast.models.parts.step_rows import known
 from rnnfast.nn.crf import CRF, Constraints
 from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.linear import Linear
@@ -49,8 +51,15 @@ class Head(Network):
         self.output = Linear(in_features, num_outputs, dtype=dtype, seed=rng)
 
     def counts(self, y: Any, lengths: Ints) -> Ints:
-        """Return how many terms the loss of each sequence has, ``(B,)``: here its steps."""
-        return lengths
+        """Return how many terms the loss of each sequence has, ``(B,)``."""
+        number: Ints = self.counting(y, lengths).sum(axis=0)
+        return number
+
+    def counting(self, y: Any, lengths: Ints) -> Array:
+        """Return which steps have a term of the loss, ``(T, B)``: those with a target."""
+        there = known(y)
+        inside = within(lengths, len(y))
+        return inside if there.all() else inside & there.any(axis=-1)
 
     def loss(
         self,
@@ -100,10 +109,10 @@ class SoftmaxHead(Head):
         super().__init__(in_features, num_tags, dtype=dtype, rng=rng)
         self._class_weights, self._label_smoothing = class_weights, label_smoothing
 
-    def counts(self, y: Array, lengths: Ints) -> Ints:
-        """Return how many steps of each sequence have a label that counts."""
-        number: Ints = (within(lengths, len(y)) & counts(y)).sum(axis=0)
-        return number
+    def counting(self, y: Array, lengths: Ints) -> Array:
+        """Return which steps have a label that counts."""
+        counting: Array = within(lengths, len(y)) & counts(y)
+        return counting
 
     def loss(
         self,
@@ -119,7 +128,7 @@ class SoftmaxHead(Head):
             self.output,
             h,
             np.where(within(lengths, len(h)), y, IGNORED),
-            weights=None if weights is None else np.tile(weights, (len(h), 1)),
+            weights=None if weights is None else np.broadcast_to(weights, y.shape),
             class_weights=self._class_weights,
             label_smoothing=self._label_smoothing if backward else 0.0,
             reduction="sum",
@@ -151,10 +160,23 @@ class CrfHead(Head):
         super().__init__(in_features, num_tags, dtype=dtype, rng=rng)
         self.crf = CRF(num_tags, constraints=constraints, dtype=dtype, seed=rng)
 
+    def counting(self, y: Array, lengths: Ints) -> Array:
+        """Return which steps have a label that counts."""
+        counting: Array = within(lengths, len(y)) & counts(y)
+        return counting
+
     def _loss_of(
         self, scores: Array, y: Array, lengths: Ints, backward: bool, weights: Array | None
-    ) -> tuple[float, Array | None]:  # -log P(y<1> ... y<T>)
-        return self.crf.loss(scores, y, lengths, reduction="sum", backward=backward)
+    ) -> tuple[float, Array | None]:  # -log P(y<1> ... y<T>), of all that agree with what is known
+        return self.crf.loss(
+            scores,
+            y,
+            lengths,
+            weights=weights,
+            ignore_index=IGNORED,
+            reduction="sum",
+            backward=backward,
+        )
 
     def predict(self, h: Array, lengths: Ints) -> Array:
         """Return the likeliest sequence of tags."""
@@ -166,13 +188,34 @@ class CrfHead(Head):
 
 
 class SigmoidHead(Head):
-    """``y_hat<t> = sigmoid(W_y h<t> + b_y)``, each of K labels by itself."""
+    """``y_hat<t> = sigmoid(W_y h<t> + b_y)``, each of K labels by itself.
+
+    `class_weights` are how much more each counts where it is true.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_labels: int,
+        *,
+        class_weights: Array | None = None,
+        dtype: str,
+        rng: np.random.Generator,
+    ) -> None:
+        super().__init__(in_features, num_labels, dtype=dtype, rng=rng)
+        self._class_weights = class_weights
 
     def _loss_of(
         self, scores: Array, y: Array, lengths: Ints, backward: bool, weights: Array | None
-    ) -> tuple[float, Array | None]:  # - sum_t sum_k y log y_hat + (1 - y) log(1 - y_hat)
+    ) -> tuple[float, Array | None]:  # - sum_t sum_k c_k y log y_hat + (1 - y) log(1 - y_hat)
+        targets, weights = _of_known(y, lengths, weights)
         return binary_cross_entropy_with_logits(
-            scores, y, weights=_of_steps(y, lengths, weights), reduction="sum", backward=backward
+            scores,
+            targets,
+            weights=weights,
+            pos_weight=self._class_weights,
+            reduction="sum",
+            backward=backward,
         )
 
     def predict(self, h: Array, lengths: Ints) -> Array:
@@ -208,9 +251,13 @@ class NumberHead(Head):
     def _loss_of(
         self, scores: Array, y: Array, lengths: Ints, backward: bool, weights: Array | None
     ) -> tuple[float, Array | None]:  # sum_t |y_hat<t> - y<t>|^2, or the sum of absolute values
-        return self._error(
-            scores, y, weights=_of_steps(y, lengths, weights), reduction="sum", backward=backward
-        )
+        targets, weights = _of_known(y, lengths, weights)
+        return self._error(scores, targets, weights=weights, reduction="sum", backward=backward)
+
+
+def number_head(codec: Any, in_features: int, rng: np.random.Generator) -> NumberHead:
+    """Return the head that predicts the numbers that a codec has learned of."""
+    return NumberHead(in_features, codec.numbers.size, loss=codec.loss, dtype=codec.dtype, rng=rng)
 
 
 class CTCHead(Head):
@@ -232,10 +279,17 @@ class CTCHead(Head):
         return ctc_loss(scores, y, lengths, blank=self.blank, reduction="sum", backward=backward)
 
 
-def _of_steps(y: Array, lengths: Ints, weights: Array | None) -> Array:
-    """Return what each step weighs, ``(T, B)``, nothing past a length."""
+def _of_known(y: Array, lengths: Ints, weights: Array | None) -> tuple[Array, Array]:
+    """Return targets, and what each step weighs, ``(T, B)``: nothing past a length.
+
+    Where a target is missing, 0 in its place, and what each number weighs, ``(T, B, K)``.
+    """
     inside = within(lengths, len(y))
-    return inside if weights is None else inside * weights
+    each = inside if weights is None else inside * weights
+    there = known(y)
+    if there.all():
+        return y, each
+    return np.where(there, y, y.dtype.type(0)), each[..., np.newaxis] * there
 
 
 def within(lengths: Ints, steps: int) -> Array:

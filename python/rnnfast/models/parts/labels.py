@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,8 +42,10 @@ def flat_column(name: str, y: Any) -> Any:
     return array[:, 0]
 
 
-def read_labels(name: str, y: Any) -> list[Any]:
+def read_labels(name: str, y: Any, is_missing: Callable[[Any], bool] | None = None) -> list[Any]:
     """Return labels as a list of str, of int, of bool or of whole numbers in floats.
+
+    Those of which ``is_missing`` says that they stand for none are None.
 
     Raises
     ------
@@ -56,11 +58,15 @@ def read_labels(name: str, y: Any) -> list[Any]:
     if not labels:
         raise ValueError(f"{name}: expected at least one label, got none")
     plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
-    kinds = [_kind(f"{name}[{number}]", label) for number, label in enumerate(plain)]
-    for number, kind in enumerate(kinds):
-        if kind is not kinds[0]:
+    if is_missing is not None:
+        plain = [None if is_missing(label) else label for label in plain]
+    given = [n for n, label in enumerate(plain) if label is not None or is_missing is None]
+    kinds = {number: _kind(f"{name}[{number}]", plain[number]) for number in given}
+    for number, kind in kinds.items():
+        first = kinds[given[0]]
+        if kind is not first:
             raise TypeError(
-                f"{name}[{number}]: expected {_an(kinds[0])} as {name}[0] is, got {_an(kind)}"
+                f"{name}[{number}]: expected {an(first)} as {name}[{given[0]}] is, got {an(kind)}"
             )
         if kind is int and not -(2**63) <= plain[number] < 2**63:
             raise ValueError(
@@ -82,35 +88,6 @@ def read_classes(name: str, y: Any) -> list[Any]:
             "what does not count; leave that sequence out"
         )
     return labels
-
-
-def read_label_lists(name: str, y: Any) -> list[Array]:
-    """Return the labels of sequences as arrays ``(T_i,)``, of what `read_labels` reads.
-
-    Raises
-    ------
-    TypeError
-        If a sequence has something else, or they are a mixture.
-    ValueError
-        If there is no sequence, or no label at all.
-    """
-    items = as_list(name, y, "a list of label lists")
-    lists = [
-        as_list(label, flat_column(label, item), "a list of labels")
-        for label, item in ((f"{name}[{number}]", item) for number, item in enumerate(items))
-    ]
-    read = [read_labels(f"{name}[{n}]", labels) if labels else [] for n, labels in enumerate(lists)]
-    first = next((number for number, labels in enumerate(read) if labels), None)
-    if first is None:
-        raise ValueError(f"{name}: expected at least one label, got none")
-    kind = type(read[first][0])
-    for number, labels in enumerate(read):
-        if labels and type(labels[0]) is not kind:
-            raise TypeError(
-                f"{name}[{number}]: expected {_an(kind)} as {name}[{first}] has, "
-                f"got {_an(type(labels[0]))}"
-            )
-    return [np.array(labels, dtype=kind) for labels in read]
 
 
 def find_classes(name: str, labels: Sequence[Any]) -> Array:
@@ -141,14 +118,17 @@ def restore_classes(classes: Any, weights: Any, dtype: str) -> tuple[Array, Arra
     known = np.array(read_classes("classes", classes))
     if len(known) < 2 or not np.array_equal(known, np.unique(known)):
         raise ValueError(f"classes: expected 2 or more in order, got {shown(classes)}")
-    if weights is None:
-        return known, None
+    return known, None if weights is None else restore_weights(weights, known.shape, dtype)
+
+
+def restore_weights(weights: Any, shape: tuple[int, ...], dtype: str) -> Array:
+    """Return the weights of classes that a file has; TypeError or ValueError if they are none."""
     array = as_numbers("class_weights", weights)
-    if array.shape != known.shape:
-        raise ValueError(f"class_weights: expected shape {known.shape}, got {array.shape}")
+    if array.shape != shape:
+        raise ValueError(f"class_weights: expected shape {shape}, got {array.shape}")
     for number, weight in enumerate(array.tolist()):
         check_weight(f"class_weights[{number}]", weight, dtype)
-    return known, array.astype(dtype)
+    return array.astype(dtype)
 
 
 def check_weight(name: str, weight: Any, dtype: str) -> float:
@@ -157,14 +137,6 @@ def check_weight(name: str, weight: Any, dtype: str) -> float:
     if np.dtype(dtype).type(number) == 0:
         raise ValueError(f"{name}: expected a number that {dtype} can tell from 0, got {number:g}")
     return number
-
-
-def counts(labels: Array) -> npt.NDArray[np.bool_]:
-    """Return which labels of a sequence, or their numbers, count."""
-    if labels.dtype.kind not in "if":
-        return np.ones(labels.shape, np.bool_)
-    counting: npt.NDArray[np.bool_] = labels != IGNORED
-    return counting
 
 
 def class_numbers(name: str, labels: Sequence[Any], classes: Array) -> Ints:
@@ -215,33 +187,48 @@ def class_weights(
     if class_weight is None:
         return None
     if isinstance(class_weight, Mapping):
-        each = np.ones(len(classes))
-        place: dict[Any, int] = {}
-        for number, label in enumerate(classes.tolist()):
-            place[label] = place[str(label)] = number
-        named: dict[int, Any] = {}
-        for label, weight in class_weight.items():
-            if label not in place:
-                raise ValueError(f"class_weight: expected classes of y, got {shown(label)}")
-            number = place[label]
-            if number in named:
-                raise ValueError(
-                    f"class_weight: expected each class once, got {shown(named[number])} and "
-                    f"{shown(label)}"
-                )
-            named[number] = label
-            each[number] = check_weight(f"class_weight[{shown(label)}]", weight, dtype)
-        return each.astype(dtype)
-    if not isinstance(class_weight, str) or class_weight != "balanced":
-        raise ValueError(
-            f"class_weight: expected None, 'balanced' or a dict, got {shown(class_weight)}"
-        )
+        return named_weights(class_weight, classes, dtype)
+    require_balanced(class_weight)
     counts = np.bincount(numbers_of, weights, minlength=len(classes))
     total = len(numbers_of) if weights is None else float(weights.sum())
     none = counts == 0
     balanced: Array = np.where(none, 1.0, total / (len(classes) * np.where(none, 1, counts)))
+    return within_dtype(balanced, classes, dtype)
+
+
+def named_weights(class_weight: Mapping[Any, Any], classes: Array, dtype: str) -> Array:
+    """Return the weights of classes that a mapping has, and 1 for those that it does not name."""
+    each = np.ones(len(classes))
+    place: dict[Any, int] = {}
+    for number, label in enumerate(classes.tolist()):
+        place[label] = place[str(label)] = number
+    named: dict[int, Any] = {}
+    for label, weight in class_weight.items():
+        if label not in place:
+            raise ValueError(f"class_weight: expected classes of y, got {shown(label)}")
+        number = place[label]
+        if number in named:
+            raise ValueError(
+                f"class_weight: expected each class once, got {shown(named[number])} and "
+                f"{shown(label)}"
+            )
+        named[number] = label
+        each[number] = check_weight(f"class_weight[{shown(label)}]", weight, dtype)
+    return each.astype(dtype)
+
+
+def require_balanced(class_weight: Any) -> None:
+    """Raise ValueError for weights of classes that are neither None, nor balanced, nor a dict."""
+    if not isinstance(class_weight, str) or class_weight != "balanced":
+        raise ValueError(
+            f"class_weight: expected None, 'balanced' or a dict, got {shown(class_weight)}"
+        )
+
+
+def within_dtype(balanced: Array, classes: Array, dtype: str) -> Array:
+    """Return balanced weights of classes in their dtype; ValueError if one is beyond it."""
     with np.errstate(over="ignore"):
-        each = balanced.astype(dtype)
+        each: Array = balanced.astype(dtype)
     if not np.isfinite(each).all():
         wrong = shown(classes.tolist()[int(balanced.argmax())])
         raise ValueError(
@@ -267,5 +254,5 @@ def _kind(name: str, label: Any) -> type:
     raise TypeError(f"{name}: expected a label, a str or an int, got {type(label).__name__}")
 
 
-def _an(kind: type) -> str:
+def an(kind: type) -> str:
     return f"an {kind.__name__}" if kind is int else f"a {kind.__name__}"

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rnnfast._checks.weights import read_weights
 from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.columns import Columns, step_names
 from rnnfast.models.parts.examples import Examples, pick
@@ -15,7 +14,7 @@ from rnnfast.models.parts.hyperparameters import TokenOptions, WordOptions
 from rnnfast.models.parts.inputs import count_ids
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.sequences import Sequences, are_series, read_sequences
-from rnnfast.models.parts.weights import Weights, relative, scaled
+from rnnfast.models.parts.weights import Weights, of_examples, relative, scaled
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array
@@ -71,18 +70,18 @@ class Preparation(RecurrentModel, base=True):
             codec, sequences, targets = codec.begin_again(self._reader.read, X, y, held_out, grow)
         if self.tokenizer is not None and not codec.of_text and are_series(sequences):
             raise ValueError("X: expected text, tokens or ids with a tokenizer, got series")
-        weights = read_weights("sample_weight", sample_weight, len(sequences))
-        counting = np.arange(len(sequences)) if weights is None else np.flatnonzero(weights)
+        targets, weights = codec.weigh(targets, sample_weight)
+        counting = codec.counting(targets, weights)
         train, kept = counting, np.arange(0)
         if valid is None:
-            given = targets if weights is None else pick(targets, counting)
+            given = targets if len(counting) == len(sequences) else pick(targets, counting)
             parts = codec.hold_out(given, self.validation_fraction)
             train, kept = counting[parts[0]], counting[parts[1]]
-        own = None if weights is None else weights[train]
+        own = None if weights is None else pick(weights, train)
         number_of_ids = count_ids(sequences)
         if grow is None:
             reader = self._learn_reader(
-                pick(sequences, train), codec.input_rounding(), own, number_of_ids
+                pick(sequences, train), codec.input_rounding(), of_examples(own), number_of_ids
             )
             reader = replace(reader, columns=columns, step_names=step_names("X", X))
             codec = codec.learn(pick(targets, train), own)
@@ -103,7 +102,7 @@ class Preparation(RecurrentModel, base=True):
         others, y_others = Examples(pick(both.x, kept), pick(both.y, kept)), pick(targets, kept)
         if weights is not None and own is not None:
             examples = examples._replace(weights=scaled(own, codec.terms(examples), self.dtype))
-            others = others._replace(weights=relative(weights[kept]))
+            others = others._replace(weights=relative(pick(weights, kept)))
         if valid is not None:
             suffix = " of valid"
             if columns is not None:

@@ -123,7 +123,7 @@ class Seq2SeqNetwork(Network):
         Returns
         -------
         loss : float
-            The sum of ``-log P(y<u>)`` in nats, smoothed.
+            The sum of ``-log P(y<u>)`` in nats, each times the weight of its pair, smoothed.
         count : int
             How many tokens that were, the ends counted.
         """
@@ -140,6 +140,7 @@ class Seq2SeqNetwork(Network):
             self.output,
             dropped,
             batch.targets[batch.mask],
+            weights=batch.of_targets(),
             label_smoothing=self._label_smoothing,
             reduction="sum",
         )
@@ -178,15 +179,21 @@ class Seq2SeqNetwork(Network):
 
         return h, to_states
 
-    def loss(self, batch: PairBatch) -> tuple[float, int]:
-        """Return what `add_gradients` does, with the true inputs and without dropout."""
+    def loss(self, batch: PairBatch) -> tuple[float, float]:
+        """Return the summed loss with the true inputs, without dropout, and the sum of weights."""
         encoded = self.encode(batch.x, batch.lengths)
         s, _ = self.decoder(batch.inputs, encoded.state, batch.target_lengths)
         h = self._read(s, encoded)[0][batch.mask]
+        weights = batch.of_targets()
         loss, _ = linear_cross_entropy(
-            self.output, h, batch.targets[batch.mask], reduction="sum", backward=False
+            self.output,
+            h,
+            batch.targets[batch.mask],
+            weights=weights,
+            reduction="sum",
+            backward=False,
         )
-        return loss, len(h)
+        return loss, len(h) if weights is None else float(weights.sum(dtype=np.float64))
 
     def encode(self, x: Array, lengths: Ints) -> Encoded:
         """Return what the encoder makes of a batch."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from rnnfast._checks.weights import read_weights
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.examples import (
     ExampleBatch,
@@ -21,7 +22,7 @@ from rnnfast.models.parts.examples import (
 from rnnfast.models.parts.inputs import Inputs
 from rnnfast.models.parts.sequences import Sequences
 from rnnfast.models.parts.warm_start import Axes
-from rnnfast.models.parts.weights import Weights
+from rnnfast.models.parts.weights import StepWeights
 from rnnfast.nn.module import Array
 
 Self = TypeVar("Self", bound="Codec")
@@ -74,6 +75,16 @@ class Codec:
         """Read what `fit` was given to validate on."""
         return self.read_pair(read, *split_valid(valid), " of valid")
 
+    # What counts
+
+    def weigh(self, targets: Any, sample_weight: Any) -> tuple[Any, StepWeights | None]:
+        """Read how much each example counts; return the targets that do, and it; None: the same."""
+        return targets, read_weights("sample_weight", sample_weight, len(targets))
+
+    def counting(self, targets: Any, weights: Any) -> Ints:
+        """Return the numbers of the examples that count."""
+        return np.arange(len(targets)) if weights is None else np.flatnonzero(weights)
+
     # Learning
 
     def begin(
@@ -99,7 +110,7 @@ class Codec:
         """Return what calculations may have left in series, as `mean_and_scale` takes it."""
         return 0.0
 
-    def learn(self: Self, targets: Any, weights: Weights | None = None) -> Self:
+    def learn(self: Self, targets: Any, weights: Any = None) -> Self:
         """Return the codec that knows the targets to learn from, and how much each counts."""
         raise NotImplementedError
 
@@ -116,7 +127,7 @@ class Codec:
         """Return the codec that knows what all targets tell besides; here this one."""
         return self
 
-    def learn_again(self: Self, targets: Any, weights: Weights | None, extend: bool) -> Self:
+    def learn_again(self: Self, targets: Any, weights: Any, extend: bool) -> Self:
         """Return the codec that knows what targets to learn from tell besides; here this one."""
         return self
 
@@ -147,7 +158,7 @@ class Codec:
         """Return some rows of a batch."""
         x, lengths, y, weights = batch
         x = np.ascontiguousarray(x[:, rows])
-        weights = None if weights is None else weights[rows]
+        weights = None if weights is None else np.ascontiguousarray(weights[..., rows])
         return ExampleBatch(x, lengths[rows], self.split_targets(y, rows), weights)
 
     def split_targets(self, y: Any, rows: slice) -> Any:

@@ -18,6 +18,7 @@ from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import NUMBER_LOSSES, check_loss
 from rnnfast.models.parts.inputs import Inputs, mean_and_scale, read_scaling
 from rnnfast.models.parts.sequences import common_dtype
+from rnnfast.models.parts.step_rows import known
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.module import Array
 
@@ -55,12 +56,21 @@ class NumberTargets:
     ) -> NumberTargets:
         """Take mean and scale of every number over all rows ``(N_i, K)``, if they are to be taken.
 
-        As `mean_and_scale` takes them; ``weights`` are those of the rows.
+        As `mean_and_scale` takes them; ``weights`` are those of the rows. NaN stands for a number
+        that is missing; each is there at least once.
         """
         rows = np.concatenate([np.asarray(array, np.float64) for array in arrays])
         if not standardize or not len(rows):
             return cls(np.zeros(rows.shape[1]), np.ones(rows.shape[1]), dtype)
-        return cls(*mean_and_scale(rows, common_dtype(arrays), rounding, weights), dtype)
+        of, there = common_dtype(arrays), known(rows)
+        if there.all():
+            return cls(*mean_and_scale(rows, of, rounding, weights), dtype)
+        each = [
+            mean_and_scale(rows[k, n, np.newaxis], of, 0.0, None if weights is None else weights[k])
+            for n, k in enumerate(there.T)
+        ]
+        mean, scale = (np.concatenate(parts) for parts in zip(*each, strict=True))
+        return cls(mean, scale, dtype)
 
     def encode(self, name: str, rows: Array) -> Array:
         """Return rows as the network is to predict them; ValueError if its dtype cannot.
@@ -70,7 +80,7 @@ class NumberTargets:
         divisor = np.where(self.scale > 0, self.scale, 1.0)
         with np.errstate(over="ignore"):
             encoded: Array = ((rows - self.mean) / divisor).astype(self.dtype)
-        if not np.isfinite(encoded).all():
+        if not np.isfinite(encoded[known(np.asarray(rows))]).all():
             raise ValueError(f"{name}: expected numbers within {self.dtype} when standardised")
         return encoded
 

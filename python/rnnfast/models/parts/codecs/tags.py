@@ -13,7 +13,7 @@ from rnnfast.data.batches import Ints
 from rnnfast.metrics import entity_scores
 from rnnfast.models.parts.codecs.steps import StepCodec
 from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import Examples, pick, weights_of
+from rnnfast.models.parts.examples import Examples, pick, require_steps
 from rnnfast.models.parts.extension import extend_classes
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.inputs import Inputs
@@ -21,13 +21,12 @@ from rnnfast.models.parts.labels import (
     IGNORED,
     chance_loss,
     class_weights,
-    counts,
     find_classes,
-    read_label_lists,
     restore_classes,
 )
+from rnnfast.models.parts.step_labels import Bools, counts, dropped, read_label_lists
 from rnnfast.models.parts.warm_start import Axes, axes_of_rows
-from rnnfast.models.parts.weights import Weights, spread
+from rnnfast.models.parts.weights import StepWeights, spread
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.module import Array
 
@@ -55,6 +54,12 @@ class TagSet:
         return [np.where(counts(labels), self._places(labels), IGNORED) for labels in sequences]
 
     def _places(self, labels: Array) -> Ints:
+        if labels.dtype.kind == "O":
+            given = counts(labels)
+            places = np.full(len(labels), -1)
+            if given.any():
+                places[given] = self._places(np.array(labels[given].tolist()))
+            return places
         last = len(self.classes) - 1
         place = np.minimum(np.searchsorted(self.classes, labels), last)
         return np.where(self.classes[place] == labels, place, -1)
@@ -63,9 +68,24 @@ class TagSet:
         """Return the first place of a sequence where the rules forbid its label."""
         if self.rules is None or len(numbers) == 0:
             return None
+        if not counts(numbers).all():
+            return self._first_unreachable(numbers)
         allowed = self.rules.transitions[numbers[:-1], numbers[1:]]
         allowed = np.concatenate([self.rules.start[numbers[:1]], allowed])
         return None if allowed.all() else int(allowed.argmin())
+
+    def _first_unreachable(self, numbers: Ints) -> int | None:
+        """Return the first place that no path of those that agree with the labels gets to."""
+        assert self.rules is not None
+        open_to = self.rules.start
+        for place, number in enumerate(numbers.tolist()):
+            if place:
+                open_to = np.asarray(self.rules.transitions[open_to].any(axis=0))
+            if number != IGNORED:
+                open_to = open_to & (np.arange(len(self.classes)) == number)
+            if not open_to.any():
+                return place
+        return None
 
     def possible(self, numbers: Sequence[Ints]) -> list[int]:
         """Return which sequences are of labels that are known and in an order that is allowed."""
@@ -78,10 +98,12 @@ class TagSet:
     def require_counting(self, name: str, sequences: Sequence[Array], option: str) -> None:
         """Raise ValueError if a label does not count, where each depends on those before it."""
         for number, labels in enumerate(sequences):
-            if not counts(labels).all():
+            counting = counts(labels)
+            if not counting.all():
+                place = int(counting.argmin())
                 raise ValueError(
                     f"{name}[{number}]: expected labels that count with {option}=True, got "
-                    f"{IGNORED} at {counts(labels).argmin()}"
+                    f"{labels[place]} at {place}"
                 )
 
     def require_allowed(self, name: str, sequences: Sequence[Array]) -> None:
@@ -92,7 +114,7 @@ class TagSet:
                 before = labels[place - 1] if place else "the start"
                 raise ValueError(
                     f"{name}: expected labels that BIO allows, got {one_line(labels[place])} "
-                    f"after {one_line(before)}, in {one_line(' '.join(labels))}"
+                    f"after {one_line(before)}, in {one_line(' '.join(map(str, labels)))}"
                 )
 
 
@@ -100,8 +122,8 @@ class TagSet:
 class TagCodec(StepCodec):
     """Labels by number, and how much each weighs in the loss.
 
-    `chained` names the hyperparameter by which each step depends on the label before, so that all
-    labels must count; None: none does. `beam_size` is for figures.
+    `chained` names the hyperparameter by which each step reads the label before, so that all labels
+    must count; None: none does. `beam_size` is for figures.
     """
 
     class_weight: Any
@@ -110,16 +132,38 @@ class TagCodec(StepCodec):
     chained: str | None
     beam_size: int
     dtype: str
+    ignore_label: Any = None
     tags: TagSet = field(default_factory=lambda: TagSet(np.empty(0)))
     class_weights: Array | None = None
 
     def read(self, name: str, y: Any) -> list[Array]:
-        return read_label_lists(name, y)
+        return read_label_lists(name, y, self.ignore_label)
 
-    def learn(self, targets: list[Array], weights: Weights | None = None) -> TagCodec:
+    def labelled(self, target: Array) -> Bools:
+        return counts(target)
+
+    def only(self, target: Array, counting: Bools) -> Array:
+        """Return the labels of a sequence of which only some count, all if each must."""
+        return target if self.chained is not None else dropped(target, counting)
+
+    def weigh(
+        self, targets: list[Array], sample_weight: Any
+    ) -> tuple[list[Array], StepWeights | None]:
+        """Read weights, with `crf` of sequences alone, whose labels are one output together."""
+        targets, weights = super().weigh(targets, sample_weight)
+        if self.crf and isinstance(weights, list):
+            raise ValueError(
+                f"sample_weight: expected shape ({len(targets)},) with crf=True, one for each "
+                "sequence, whose labels have one probability together, got one for each step"
+            )
+        return targets, weights
+
+    def learn(self, targets: list[Array], weights: StepWeights | None = None) -> TagCodec:
         return self._knowing(find_classes("y", _flat(targets)), targets, weights)
 
-    def learn_again(self, targets: list[Array], weights: Weights | None, extend: bool) -> TagCodec:
+    def learn_again(
+        self, targets: list[Array], weights: StepWeights | None, extend: bool
+    ) -> TagCodec:
         classes = extend_classes("y", self.tags.classes, _flat(targets), extend=extend)
         return self._knowing(classes, targets, weights)
 
@@ -134,7 +178,9 @@ class TagCodec(StepCodec):
             "label_embedding.weight": {0: [*classes, None]},
         }
 
-    def _knowing(self, classes: Array, targets: list[Array], weights: Weights | None) -> TagCodec:
+    def _knowing(
+        self, classes: Array, targets: list[Array], weights: StepWeights | None
+    ) -> TagCodec:
         """Return the codec of these classes, among which are those of the targets."""
         if self.scheme and classes.dtype.kind != "U":
             raise TypeError(f"y: expected BIO labels, got {shown(classes.tolist()[0])}")
@@ -143,10 +189,10 @@ class TagCodec(StepCodec):
         except ValueError as error:  # labels that are not of the scheme
             raise ValueError(f"y: {error}") from None
         tags.require_allowed("y", targets)
-        numbers, weights = np.concatenate(tags.numbers(targets)), spread(weights, targets)
+        numbers, each_weight = np.concatenate(tags.numbers(targets)), spread(weights, targets)
         counting = counts(numbers)
-        weights = None if weights is None else weights[counting]
-        each = class_weights(self.class_weight, classes, numbers[counting], self.dtype, weights)
+        own = None if each_weight is None else each_weight[counting]
+        each = class_weights(self.class_weight, classes, numbers[counting], self.dtype, own)
         return replace(self, tags=tags, class_weights=each)
 
     def _tag_set(self, classes: Array) -> TagSet:
@@ -159,19 +205,16 @@ class TagCodec(StepCodec):
             self.tags.require_counting(name, targets, self.chained)
         return self.tags.numbers(targets)
 
-    def terms(self, examples: Examples) -> Ints:
-        return np.array([counts(own).sum() for own in examples.y], np.int64)
-
     def to_measure(self, suffix: str, targets: list[Array], examples: Examples) -> Examples:
         """Return labels as they were read, if there is a sequence that has a loss."""
-        measured = super().to_measure(suffix, targets, examples)
+        require_steps(f"X{suffix}", examples.x)
         if not sum(counts(examples.y[n]).sum() for n in self.tags.possible(examples.y)):
             cure = "" if suffix else "; or set validation_fraction=0"
             raise ValueError(
                 f"y{suffix}: expected a sequence to validate on of labels that are learned, "
                 f"got none{cure}"
             )
-        return measured
+        return examples._replace(y=targets)
 
     def labels(self, network: EncoderNetwork, x: list[Array], beam_size: int) -> list[Array]:
         """Return the likeliest labels of encoded sequences."""
@@ -190,7 +233,8 @@ class TagCodec(StepCodec):
         numbers = self.tags.numbers(examples.y)
         possible = np.array(self.tags.possible(numbers))
         x, y = pick(examples.x, possible), pick(numbers, possible)
-        loss = network.mean_loss(Examples(x, y, weights_of(examples, possible)))
+        weights = None if examples.weights is None else pick(examples.weights, possible)
+        loss = network.mean_loss(Examples(x, y, weights))
         return {"valid_loss": loss, **{f"valid_{name}": v for name, v in figures.items()}}
 
     def baseline(self, examples: Examples) -> float:
@@ -207,25 +251,33 @@ class TagCodec(StepCodec):
 
 
 def _flat(sequences: list[Array]) -> list[Any]:
-    return [label for labels in sequences for label in labels.tolist()]
+    return [label for labels in sequences for label in labels[counts(labels)].tolist()]
 
 
 def compare_tags(
     true: list[Array],
     predicted: list[Array],
     scheme: str | None,
-    weights: Weights | None = None,
+    weights: StepWeights | None = None,
 ) -> dict[str, float]:
     """Return how well labels are predicted, as `SequenceTagger.evaluate` tells it."""
-    each = [1] * len(true) if weights is None else weights.tolist()
-    steps = sum(w * int(counts(t).sum()) for t, w in zip(true, each, strict=True))
+    each = [1.0] * len(true) if weights is None else list(weights)
+    counting = [counts(labels) for labels in true]
+    steps = sum(float(np.sum(w * c)) for w, c in zip(each, counting, strict=True))
     if steps == 0:
         raise ValueError("y: expected labels that count, got none")
     # What does not count is never predicted.
-    right = sum(w * int((t == p).sum()) for t, p, w in zip(true, predicted, each, strict=True))
-    figures = {"accuracy": right / steps}
+    hits = (np.sum(w * (t == p)) for t, p, w in zip(true, predicted, each, strict=True))
+    figures = {"accuracy": sum(map(float, hits)) / steps}
     if scheme:
-        entities = entity_scores([t.tolist() for t in true], [p.tolist() for p in predicted])
+        kept = [
+            [labels[c].tolist() for labels, c in zip(sequences, counting, strict=True)]
+            for sequences in (true, predicted)
+        ]
+        of_steps = None
+        if weights is not None:
+            of_steps = [np.broadcast_to(w, c.shape)[c] for w, c in zip(each, counting, strict=True)]
+        entities = entity_scores(*kept, sample_weight=of_steps)
         figures["precision"], figures["recall"] = entities.precision, entities.recall
         figures["f1"] = entities.f1
     return figures

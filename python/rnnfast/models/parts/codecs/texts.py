@@ -25,6 +25,7 @@ from rnnfast.models.parts.examples import (
     pad_batch,
     pick,
     scoring_batches,
+    weights_of,
 )
 from rnnfast.models.parts.extension import require_extendable
 from rnnfast.models.parts.hyperparameters import TokenOptions
@@ -227,13 +228,22 @@ class TokenCodec(TextCodec):
             require_no_end(f"{name}[{number}]", tokens, self.vocabulary.eos)
         return [self.vocabulary.encode(tokens) for tokens in targets]
 
+    def terms(self, examples: Examples) -> Ints:
+        """Return how many tokens each y has, its end counted."""
+        return np.array([len(ids) + 1 for ids in examples.y], np.int64)
+
     def batch(self, examples: Examples, chosen: Ints) -> PairBatch:
-        return self.pairs(pick(examples.x, chosen), pick(examples.y, chosen))
+        weights = weights_of(examples, chosen)
+        pairs = self.pairs(pick(examples.x, chosen), pick(examples.y, chosen))
+        return pairs._replace(weights=weights)
 
     def split(self, batch: PairBatch, rows: slice) -> PairBatch:
-        x, lengths, *steps, target_lengths = batch
+        x, lengths, *steps, target_lengths, weights = batch
         columns = [np.ascontiguousarray(part[:, rows]) for part in (x, *steps)]
-        return PairBatch(columns[0], lengths[rows], columns[1], columns[2], target_lengths[rows])
+        weights = None if weights is None else weights[rows]
+        return PairBatch(
+            columns[0], lengths[rows], columns[1], columns[2], target_lengths[rows], weights
+        )
 
     def pairs(self, x: list[Array], y: list[Ints]) -> PairBatch:
         """Return the batch of encoded pairs."""
@@ -250,7 +260,10 @@ class TokenCodec(TextCodec):
     def figures(self, network: Seq2SeqNetwork, examples: Examples) -> dict[str, float]:
         loss, count = 0.0, 0.0
         for chosen, _, _ in own_scoring_batches(examples.x):
-            part, terms = network.loss(self.batch(examples, chosen))
+            batch = self.batch(examples, chosen)
+            if batch.weights is not None:
+                batch = batch._replace(weights=batch.weights.astype(network.output.dtype))
+            part, terms = network.loss(batch)
             loss, count = loss + part, count + terms
         loss, count = measuring_ranks().total(loss, count)
         return {"valid_loss": loss / count}

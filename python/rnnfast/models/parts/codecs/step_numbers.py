@@ -1,0 +1,114 @@
+"""Numbers for every step of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rnnfast.metrics import mae, r2, rmse
+from rnnfast.models.parts.codecs.numbers import UNKNOWN, NumberTargets
+from rnnfast.models.parts.codecs.steps import StepCodec, require_each
+from rnnfast.models.parts.encoder_network import EncoderNetwork
+from rnnfast.models.parts.examples import Examples
+from rnnfast.models.parts.heads import check_loss
+from rnnfast.models.parts.inputs import Inputs
+from rnnfast.models.parts.step_rows import is_flat, known, read_rows, require_columns
+from rnnfast.models.parts.weights import StepWeights, spread
+from rnnfast.nn.module import Array
+
+
+@dataclass(frozen=True, eq=False)
+class StepNumberCodec(StepCodec):
+    """Numbers for each step; `flat`: ``y`` has one, without an axis of its own."""
+
+    loss: str
+    standardize: bool
+    dtype: str
+    ignore_label: Any = None
+    numbers: NumberTargets = UNKNOWN
+    flat: bool = False
+
+    def __post_init__(self) -> None:
+        check_loss(self.loss)
+
+    def read(self, name: str, y: Any) -> list[Array]:
+        missing = self.ignore_label is not None
+        return read_rows(name, y, flat=True, none=missing, ignored=self.ignore_label)
+
+    def survey(self, y: Any, targets: list[Array]) -> StepNumberCodec:
+        return replace(self, flat=is_flat("y", y))
+
+    def check_known(self, name: str, targets: list[Array]) -> None:
+        require_columns(name, targets, self.numbers.size)
+
+    def learn(self, targets: list[Array], weights: StepWeights | None = None) -> StepNumberCodec:
+        require_each("y", targets, targets[0].shape[1])
+        each = spread(weights, targets)
+        numbers = NumberTargets.learn(targets, self.standardize, self.dtype, weights=each)
+        return replace(self, numbers=numbers)
+
+    def encode(self, name: str, targets: list[Array], x: object) -> list[Array]:
+        return [self.numbers.encode(f"{name}[{n}]", rows) for n, rows in enumerate(targets)]
+
+    def predict(self, network: EncoderNetwork, x: list[Array]) -> list[Array]:
+        """Return the numbers ``(T_i, K)`` for encoded sequences."""
+        return [self.numbers.decode(rows) for rows in network.steps_of(x, network.predict)]
+
+    def compare(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
+        """Return how far off predictions are, as `StepRegressor.evaluate` tells it."""
+        true = np.concatenate(examples.y)
+        predicted = np.concatenate(self.predict(network, examples.x))
+        return compare_numbers(true, predicted, spread(examples.weights, examples.y))
+
+    def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
+        figures = {"loss": self.mean_loss(network, examples), **self.compare(network, examples)}
+        return {f"valid_{name}": value for name, value in figures.items()}
+
+    def baseline(self, examples: Examples) -> float | None:
+        """Return the loss of the mean as the answer, where that is 0."""
+        if not self.standardize:
+            return None
+        y = np.concatenate(examples.y).astype(np.float64)  # few may lie far from the mean
+        counting, weights = known(y).any(axis=1), spread(examples.weights, examples.y)
+        if not counting.any():
+            return float(self.numbers.size)
+        errors = np.nansum(np.square(y[counting]), axis=1)
+        weights = None if weights is None else weights[counting]
+        return max(float(self.numbers.size), float(np.average(errors, weights=weights)))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"outputs": self.numbers.to_dict(), "flat": self.flat}
+
+    def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> StepNumberCodec:
+        numbers = NumberTargets.from_dict(learned["outputs"])
+        return replace(self, numbers=numbers, flat=numbers.read_single("flat", learned["flat"]))
+
+
+def compare_numbers(true: Array, predicted: Array, weights: Any) -> dict[str, float]:
+    """Return how far off the numbers ``(S, K)`` of all steps are, those that are missing left out.
+
+    ``weights`` are those of the steps; None: all the same.
+    """
+    there = known(true)
+    steps = there.any(axis=1)
+    if not steps.any():
+        raise ValueError("y: expected a number to compare with, got none")
+    true, predicted, there = true[steps], predicted[steps], there[steps]
+    weights = None if weights is None else weights[steps]
+    if there.all():
+        figures = {"rmse": rmse, "mae": mae, "r2": r2}
+        return {n: f(true, predicted, sample_weight=weights) for n, f in figures.items()}
+    each = None if weights is None else np.broadcast_to(weights[:, np.newaxis], true.shape)[there]
+    of_columns = [
+        r2(t[k], p[k], sample_weight=None if weights is None else weights[k])
+        for t, p, k in zip(true.T, predicted.T, there.T, strict=True)
+        if k.any()
+    ]
+    return {
+        "rmse": rmse(true[there], predicted[there], sample_weight=each),
+        "mae": mae(true[there], predicted[there], sample_weight=each),
+        "r2": float(np.mean(of_columns)),
+    }

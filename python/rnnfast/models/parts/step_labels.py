@@ -1,0 +1,118 @@
+"""Labels of the steps of sequences, of which some steps may have none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnfast._checks.messages import shown
+from rnnfast.models.parts.labels import IGNORED, an, flat_column, read_labels
+from rnnfast.models.parts.sequences import as_list
+from rnnfast.nn.module import Array
+
+Bools = npt.NDArray[np.bool_]
+
+
+def check_ignore_label(value: Any) -> Any:
+    """Return the hyperparameter ``ignore_label`` as a plain value; TypeError unless a label is."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if plain is not None and not isinstance(plain, (str, bool, int, float)):
+        raise TypeError(
+            f"ignore_label: expected a label, a str or a number, or None, got {shown(value)}"
+        )
+    return plain
+
+
+def says_none(ignored: Any) -> Callable[[Any], bool]:
+    """Return whether a label, of Python's types, stands for none: None does, and ``ignored``."""
+    kind = _kind(ignored)
+
+    def is_missing(label: Any) -> bool:
+        if label is None:
+            return True
+        if ignored is None or _kind(label) != kind:
+            return False
+        return bool(label == ignored) or (kind == "number" and label != label and _is_nan(ignored))
+
+    return is_missing
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _kind(label: Any) -> str:
+    if isinstance(label, bool):
+        return "bool"
+    return "number" if isinstance(label, (int, float)) else type(label).__name__
+
+
+def read_label_lists(name: str, y: Any, ignored: Any = None) -> list[Array]:
+    """Return the labels of sequences as arrays ``(T_i,)``, of what `read_labels` reads.
+
+    Steps whose label is None or ``ignored`` have none: `IGNORED` among numbers, None in an array of
+    objects of any others; `counts` tells them.
+
+    Raises
+    ------
+    TypeError
+        If a sequence has something else, or they are a mixture.
+    ValueError
+        If there is no sequence, or no label at all.
+    """
+    items, is_missing = as_list(name, y, "a list of label lists"), says_none(ignored)
+    lists = [
+        as_list(label, flat_column(label, item), "a list of labels")
+        for label, item in ((f"{name}[{number}]", item) for number, item in enumerate(items))
+    ]
+    read = [
+        read_labels(f"{name}[{number}]", labels, is_missing) if labels else []
+        for number, labels in enumerate(lists)
+    ]
+    ones = [next((label for label in labels if label is not None), None) for labels in read]
+    first = next((number for number, label in enumerate(ones) if label is not None), None)
+    if first is None:
+        raise ValueError(f"{name}: expected at least one label, got none")
+    kind = type(ones[first])
+    for number, label in enumerate(ones):
+        if label is not None and type(label) is not kind:
+            raise TypeError(
+                f"{name}[{number}]: expected {an(kind)} as {name}[{first}] has, "
+                f"got {an(type(label))}"
+            )
+    return [_as_array(labels, kind) for labels in read]
+
+
+def _as_array(labels: list[Any], kind: type) -> Array:
+    if None not in labels:
+        return np.array(labels, dtype=kind)
+    if kind in (int, float):
+        return np.array([IGNORED if label is None else label for label in labels], dtype=kind)
+    array = np.empty(len(labels), object)
+    array[:] = labels
+    return array
+
+
+def counts(labels: Array) -> Bools:
+    """Return which labels of a sequence, or their numbers, count."""
+    if labels.dtype.kind == "O":
+        return np.array([label is not None for label in labels], np.bool_)
+    if labels.dtype.kind not in "if":
+        return np.ones(labels.shape, np.bool_)
+    counting: Bools = labels != IGNORED
+    return counting
+
+
+def dropped(labels: Array, counting: Bools) -> Array:
+    """Return labels of which only some count."""
+    if counting.all():
+        return labels
+    if labels.dtype.kind in "if":
+        return np.where(counting, labels, labels.dtype.type(IGNORED))
+    result = labels.astype(object)
+    result[~counting] = None
+    return result
