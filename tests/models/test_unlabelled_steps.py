@@ -437,3 +437,31 @@ def test_lists_of_other_libraries() -> None:
     same_weights(train("tagger", **options), train("tagger", series, **options))
     tables = [pandas.DataFrame(rows) for rows in SOME_SUMS]
     same_weights(train("steps", **options), train("steps", tables, **options))
+
+
+def test_confusions_count_labelled_steps() -> None:
+    true, guess = ["p", None, "q", "p"], ["p", "q", "p", "q"]
+    counts, labels = metrics.confusion(true, guess)
+    assert counts.tolist() == [[1, 1], [1, 0]] and labels == ["p", "q"]
+    marked, _ = metrics.confusion([label or "?" for label in true], guess, ignore_label="?")
+    assert marked.tolist() == counts.tolist()
+    numbers, _ = metrics.confusion([0, -100, 1, 0], [0, 1, 0, 1], ignore_label=-100)
+    assert numbers.tolist() == counts.tolist()
+    assert metrics.macro_f1(true, guess) == metrics.macro_f1(["p", "q", "p"], ["p", "p", "q"])
+    with pytest.raises(ValueError, match=r"^true: expected at least one label, got none$"):
+        metrics.confusion([None], ["p"])
+
+
+def test_the_page_of_a_model_counts_labelled_steps() -> None:
+    tagger = train("tagger", epochs=30, learning_rate=0.1)
+    known = sum(label is not None for labels in SOME for label in labels)
+    right = round(tagger.score(X, SOME) * known)
+    page = rf.diagnostics.model_page(tagger, examples=(X, SOME))
+    assert f"{right} of {known} right" in page
+    steps = train("steps")
+    errors = [
+        np.abs(p - t)[~np.isnan(t)].mean() if not np.isnan(t).all() else 0.0
+        for p, t in zip(steps.predict(X), SOME_SUMS, strict=True)
+    ]
+    page = rf.diagnostics.model_page(steps, examples=(X, SOME_SUMS))
+    assert f"mean absolute error {np.mean(errors):.4g}" in page

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from rnnfast._checks import check_list
 from rnnfast._checks.messages import shown
+from rnnfast._checks.missing import says_none
 from rnnfast._checks.weights import read_weights
 from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_alike, require_labels
 
@@ -51,7 +52,11 @@ def accuracy(
 
 
 def confusion(
-    true: Sequence[Any], predicted: Sequence[Any], labels: Sequence[Any] | None = None
+    true: Sequence[Any],
+    predicted: Sequence[Any],
+    labels: Sequence[Any] | None = None,
+    *,
+    ignore_label: Any = None,
 ) -> tuple[npt.NDArray[np.int64], list[Any]]:
     """Count which label was taken for which.
 
@@ -61,6 +66,8 @@ def confusion(
         Labels, ``(N,)``.
     labels : sequence, optional
         The order of rows and columns; None: all that occur, sorted.
+    ignore_label : label, optional
+        What stands in ``true`` for no label besides None; such places are left out.
 
     Returns
     -------
@@ -79,6 +86,10 @@ def confusion(
     pairs = make_pairs(true, predicted)
     for k, name in enumerate(("true", "predicted")):
         require_labels(name, [pair[k] for pair in pairs])
+    is_missing = says_none(ignore_label)
+    pairs = [pair for pair in pairs if not is_missing(pair[0])]
+    if not pairs:
+        raise ValueError("true: expected at least one label, got none")
     if labels is None:
         names = _sorted_labels(pairs)
     else:

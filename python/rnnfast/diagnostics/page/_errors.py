@@ -16,8 +16,11 @@ from rnnfast.diagnostics.page._reading import Reading
 from rnnfast.metrics import confusion
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.ctc_recognizer import CTCRecognizer
+from rnnfast.models.parts.step_labels import counts
+from rnnfast.models.parts.step_rows import known
 from rnnfast.models.regressor import SequenceRegressor
 from rnnfast.models.seq2seq import Seq2Seq
+from rnnfast.models.step_model import StepModel
 from rnnfast.models.step_regressor import StepRegressor
 from rnnfast.models.tagger import SequenceTagger
 
@@ -43,6 +46,8 @@ def errors_of(model: Any, X: Any, y: Any) -> Table:
             found = model.predict(X)
             if len(found) != len(y):
                 raise ValueError(f"y: expected {len(found)} of them, got {len(y)}")
+            if isinstance(model, StepModel):
+                y = model._codec.read("y", y)
             return make(X, y, found)
     kind = type(model).__name__
     raise TypeError(f"examples: expected None with a {kind}, got some")
@@ -55,11 +60,11 @@ def _confused(X: Any, y: Any, found: Any) -> Table:
 def _confused_steps(X: Any, y: Any, found: Any) -> Table:
     flat: tuple[list[Any], list[Any]] = ([], [])
     for number, (true, labels) in enumerate(zip(y, found, strict=True)):
-        given = check_list(f"y[{number}]", true, "labels")
-        if len(given) != len(labels):
-            raise ValueError(f"y[{number}]: expected {len(labels)} labels, got {len(given)}")
-        flat[0].extend(given)
-        flat[1].extend(labels)
+        if len(true) != len(labels):
+            raise ValueError(f"y[{number}]: expected {len(labels)} labels, got {len(true)}")
+        counting = counts(true)
+        flat[0].extend(true[counting].tolist())
+        flat[1].extend(np.asarray(labels)[counting].tolist())
     return "Confusion of steps", _confusion_html(*flat)
 
 
@@ -93,7 +98,9 @@ def _far_off(X: Any, y: Any, found: Any) -> Table:
         one, other = as_numbers(f"y[{number}]", true), np.asarray(got, dtype=float)
         if one.size != other.size:
             raise ValueError(f"y[{number}]: expected {other.size} numbers, got {one.size}")
-        error = float(np.abs(one.ravel() - other.ravel()).mean()) if one.size else 0.0
+        errors = np.abs(one.ravel() - other.ravel())
+        there = known(errors)
+        error = float(errors[there].mean()) if there.any() else 0.0
         rows.append((number, shown(one.tolist()), shown(np.round(other, 6).tolist()), error))
     rows.sort(key=lambda row: -row[3])
     mean = float(np.mean([row[3] for row in rows]))

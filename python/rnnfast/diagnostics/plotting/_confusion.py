@@ -21,6 +21,7 @@ def plot_confusion(
     *,
     labels: Sequence[Any] | None = None,
     normalize: bool = False,
+    ignore_label: Any = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw how often each label was taken for each.
@@ -35,6 +36,8 @@ def plot_confusion(
         The order of rows and columns; None: all that occur, sorted.
     normalize : bool
         Whether to draw the shares of each row rather than counts.
+    ignore_label : label, optional
+        What stands in ``true`` for no label besides None, such as -100; it is left out.
     ax : matplotlib.axes.Axes, optional
         Where to draw.
 
@@ -53,7 +56,7 @@ def plot_confusion(
         If matplotlib is not installed.
     """
     normalize = check_bool("normalize", normalize)
-    counts, names = confusion(*_flat(true, predicted), labels)
+    counts, names = confusion(*_flat(true, predicted), labels, ignore_label=ignore_label)
     sums = counts.sum(axis=1, keepdims=True)
     drawn = counts / np.maximum(sums, 1) if normalize else counts
     ax = axes_of(ax)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnfast._checks.messages import shown
+from rnnfast._checks.missing import says_none
 from rnnfast.models.parts.labels import IGNORED, an, flat_column, read_labels
 from rnnfast.models.parts.sequences import as_list
 from rnnfast.nn.module import Array
@@ -25,30 +24,6 @@ def check_ignore_label(value: Any) -> Any:
             f"ignore_label: expected a label, a str or a number, or None, got {shown(value)}"
         )
     return plain
-
-
-def says_none(ignored: Any) -> Callable[[Any], bool]:
-    """Return whether a label, of Python's types, stands for none: None does, and ``ignored``."""
-    kind = _kind(ignored)
-
-    def is_missing(label: Any) -> bool:
-        if label is None:
-            return True
-        if ignored is None or _kind(label) != kind:
-            return False
-        return bool(label == ignored) or (kind == "number" and label != label and _is_nan(ignored))
-
-    return is_missing
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
-
-
-def _kind(label: Any) -> str:
-    if isinstance(label, bool):
-        return "bool"
-    return "number" if isinstance(label, (int, float)) else type(label).__name__
 
 
 def read_label_lists(name: str, y: Any, ignored: Any = None) -> list[Array]:
