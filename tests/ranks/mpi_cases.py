@@ -257,6 +257,13 @@ def language_model_of_lines(comm: Any) -> Arrays:
     return arrays_of(model.fit(lines, condition=condition, comm=comm))
 
 
+@case
+def language_model_of_lines_with_weights(comm: Any) -> Arrays:
+    lines = [" ".join(sentence) for sentence in sentences(40)]
+    model = rf.LanguageModel(lines=True, hidden_size=8, dropout=0.2, **SMALL)
+    return arrays_of(model.fit(lines, sample_weight=np.linspace(0, 2, 40), comm=comm))
+
+
 TEXT = "to be or not to be, that is the question; " * 40
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnfast._checks import check_bool, check_factor, check_int, check_real
 from rnnfast.models.parts.condition import Condition, make_condition_layer
-from rnnfast.models.parts.contract import Facts
+from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.corpus import CorpusReader
 from rnnfast.models.parts.hyperparameters import LayerOptions, TokenOptions
 from rnnfast.models.parts.language_answers import LanguageAnswers
@@ -34,7 +34,7 @@ from rnnfast.training.progress import Callback, Reporter
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LanguageModel(LanguageAnswers):
+class LanguageModel(Weighed, LanguageAnswers):
     """A recurrent network that predicts the next character or word.
 
     It learns ``P(y<t> | y<1> ... y<t-1>)`` from text, and so tells how likely a sentence is, what
@@ -138,6 +138,7 @@ class LanguageModel(LanguageAnswers):
         *,
         condition: Sequence[str] | Array | None = None,
         valid_condition: Sequence[str] | Array | None = None,
+        sample_weight: Any = None,
         warm_start: bool | None = None,
         extend: bool = True,
         freeze: str | Sequence[str] | None = None,
@@ -168,6 +169,11 @@ class LanguageModel(LanguageAnswers):
             want one.
         valid_condition : list of str or ndarray, optional
             The same for ``valid``.
+        sample_weight : array_like, optional
+            How much each of a list of N lines counts, ``(N,)``, none below 0: in the loss, its
+            gradients and what is measured of the part held out. A line of weight 2 counts as one
+            that is there twice, one of weight 0 as one that is not there; a vocabulary counts each
+            line once. Not of a running text.
         warm_start : bool, optional
             Whether to go on with what the model has learned, in place of the constructor's: with
             its weights, vocabulary and labels. A model that has learned nothing begins anew. The
@@ -225,6 +231,7 @@ class LanguageModel(LanguageAnswers):
                 text,
                 valid,
                 (condition, valid_condition),
+                sample_weight,
                 warm_start=warm_start,
                 extend=extend,
                 freeze=freeze,
@@ -240,6 +247,7 @@ class LanguageModel(LanguageAnswers):
         text: Any,
         valid: Any,
         conditions: tuple[Any, Any],
+        sample_weight: Any,
         *,
         warm_start: bool | None,
         extend: bool,
@@ -258,7 +266,7 @@ class LanguageModel(LanguageAnswers):
             known, splitter = Known(fresh.vocabulary_, fresh.condition_, extend), fresh.tokenizer_
         reader = CorpusReader(splitter, fresh.lines)
         options = fresh._options(CorpusOptions)
-        corpus = prepare_corpus(options, reader, text, valid, conditions, known)
+        corpus = prepare_corpus(options, reader, text, valid, conditions, known, sample_weight)
         rng = fresh._make_generator()
         network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
         fresh.vocabulary_, fresh.tokenizer_ = corpus.vocabulary, reader.tokenizer

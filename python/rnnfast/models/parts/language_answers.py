@@ -14,6 +14,7 @@ from rnnfast.data.batches import Ints
 from rnnfast.models.parts.condition import Condition, encode_given
 from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
 from rnnfast.models.parts.inputs import TokenInputs
+from rnnfast.models.parts.line_weights import read_line_weights
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.running import RunningProbabilities
 from rnnfast.models.parts.token_network import Evaluation, TokenNetwork, score
@@ -40,6 +41,7 @@ class LanguageAnswers(RecurrentModel, base=True):
         self,
         text: str | os.PathLike[str] | Sequence[str] | Array,
         condition: Sequence[str] | Array | None = None,
+        sample_weight: Any = None,
     ) -> Evaluation:
         """Score a text, or with ``lines`` each of its lines.
 
@@ -50,6 +52,8 @@ class LanguageAnswers(RecurrentModel, base=True):
             has the probability that a line ends at once; ``""`` is one such line.
         condition : list of str or ndarray, optional
             What each line is conditioned on, if the model was trained so.
+        sample_weight : array_like, optional
+            How much each of a list of lines counts, ``(N,)``, none below 0; None: all the same.
 
         Returns
         -------
@@ -62,7 +66,7 @@ class LanguageAnswers(RecurrentModel, base=True):
             If the model has not been fitted.
         ValueError
             If the text is empty, or has no token of the vocabulary, or there is not one known
-            condition for each line.
+            condition, or weight, for each line.
         TypeError
             If something is of a wrong type.
         """
@@ -71,7 +75,8 @@ class LanguageAnswers(RecurrentModel, base=True):
         lines = reader.read("text", text, to_learn=False)
         sequences = reader.encode("text", lines, self.vocabulary_)
         given = encode_given(self.condition_, condition, len(sequences), self.dtype)
-        return self._score_sequences(sequences, given)
+        weights = read_line_weights(self.lines, text, len(sequences), sample_weight)
+        return self._score_sequences(sequences, given, weights)
 
     def perplexity(
         self,
@@ -85,6 +90,7 @@ class LanguageAnswers(RecurrentModel, base=True):
         self,
         text: str | Sequence[str],
         y: None = None,
+        sample_weight: Any = None,
         *,
         condition: Sequence[str] | Array | None = None,
     ) -> float:
@@ -98,6 +104,8 @@ class LanguageAnswers(RecurrentModel, base=True):
             As `evaluate` takes it.
         y : None
             Nothing. Here because scikit-learn passes it.
+        sample_weight : array_like, optional
+            As `evaluate` takes it.
         condition : list of str or ndarray, optional
             As `evaluate` takes it.
 
@@ -108,7 +116,7 @@ class LanguageAnswers(RecurrentModel, base=True):
         """
         if y is not None:
             raise TypeError(f"y: expected None, a text has no target, got {type(y).__name__}")
-        return -self.evaluate(text, condition).loss
+        return -self.evaluate(text, condition, sample_weight).loss
 
     def log_prob(self, sentence: str, condition: str | Array | None = None) -> float:
         """Return ``log P(sentence)``, the sum of ``log P(y<t> | y<1> ... y<t-1>)``, in nats.
@@ -292,6 +300,12 @@ class LanguageAnswers(RecurrentModel, base=True):
         """Return one condition as a batch of one; None if the model has none."""
         return encode_given(self.condition_, condition, None, self.dtype)
 
-    def _score_sequences(self, sequences: list[Ints], condition: Array | None = None) -> Evaluation:
+    def _score_sequences(
+        self,
+        sequences: list[Ints],
+        condition: Array | None = None,
+        weights: Array | None = None,
+    ) -> Evaluation:
         batches = CorpusBatches.to_score(sequences, self.network_.start, self.vocabulary_.eos_id)
-        return score(self.network_, batches, not self.lines, condition)
+        weights = None if weights is None else weights.astype(self.dtype)
+        return score(self.network_, batches, not self.lines, condition, weights)

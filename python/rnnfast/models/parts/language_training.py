@@ -15,6 +15,11 @@ from rnnfast.models.parts.condition import Condition, encode_given
 from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
 from rnnfast.models.parts.examples import digest
 from rnnfast.models.parts.extension import extend_vocabulary
+from rnnfast.models.parts.line_weights import (
+    read_line_weights,
+    scaled_to_tokens,
+    weights_of_columns,
+)
 from rnnfast.models.parts.shared import pack_state, unpack_state
 from rnnfast.models.parts.token_network import TokenNetwork, columns_of, condition_of, score
 from rnnfast.models.parts.tokens import learn_vocabulary
@@ -44,6 +49,8 @@ class Corpus:
         How many pieces are learned from at once: the model's, or as many as a short text has.
     condition, train_condition, valid_condition
         With a condition, its kind, and what each line of either part is conditioned on.
+    train_weights, valid_weights
+        With weights, how much each line of either part counts.
     notes : tuple of str
         What is done otherwise than asked for, because the text is short, each in one line.
     """
@@ -55,6 +62,8 @@ class Corpus:
     condition: Condition | None = None
     train_condition: Array | None = None
     valid_condition: Array | None = None
+    train_weights: Array | None = None
+    valid_weights: Array | None = None
     notes: tuple[str, ...] = ()
 
     def counts(self, lines: bool, unit: str) -> dict[str, int]:
@@ -105,10 +114,11 @@ def prepare_corpus(
     valid: Any,
     conditions: tuple[Any, Any] = (None, None),
     known: Known | None = None,
+    sample_weight: Any = None,
 ) -> Corpus:
     """Read, divide and encode what `LanguageModel.fit` was given.
 
-    ``known`` is what a model goes on with that was trained before.
+    ``known`` is what a model goes on with that was trained before. Lines of weight 0 are not there.
     """
     if isinstance(text, str) and "\n" not in text and os.path.isfile(text):
         raise ValueError(
@@ -117,11 +127,16 @@ def prepare_corpus(
         )
     everything = reader.read("text", text)
     condition, all_given = _learn_condition(options, text, len(everything), conditions[0], known)
+    weights = read_line_weights(options.lines, text, len(everything), sample_weight)
+    if weights is not None:
+        counting = np.flatnonzero(weights)
+        everything, weights = [everything[n] for n in counting], weights[counting]
+        all_given = None if all_given is None else all_given[counting]
     if conditions[1] is not None and (valid is None or condition is None):
         raise ValueError("valid_condition: expected None without valid and condition, got some")
-    sequences, given = everything, all_given
+    sequences, given, own_weights = everything, all_given, weights
     held_out: list[list[str]] = []
-    valid_given = None
+    valid_given = valid_weights = None
     notes: list[str] = []
     if valid is not None:
         held_out = reader.read("valid", valid)
@@ -133,7 +148,11 @@ def prepare_corpus(
     else:
         sequences, held_out = reader.split(everything, options.validation_fraction)
         if given is not None:
-            given, valid_given = _split_condition(reader, given, options.validation_fraction)
+            given, valid_given = _split_by_line(reader, given, options.validation_fraction)
+        if weights is not None:
+            own_weights, valid_weights = _split_by_line(
+                reader, weights, options.validation_fraction
+            )
     vocabulary = _learn_vocabulary(options, reader, sequences, known)
     held_out_tokens = [token for tokens in held_out for token in tokens]
     if valid is None and held_out_tokens and not any(t in vocabulary for t in held_out_tokens):
@@ -142,6 +161,7 @@ def prepare_corpus(
             "rest; holding nothing out"
         )
         sequences, held_out, given, valid_given = everything, [], all_given, None
+        own_weights, valid_weights = weights, None
         vocabulary = _learn_vocabulary(options, reader, sequences, known)
     batch_size = options.batch_size
     if not options.lines:
@@ -153,14 +173,18 @@ def prepare_corpus(
                 f"sequence_length, {options.batch_size} x {options.sequence_length}; taking a "
                 f"batch_size of {batch_size}"
             )
+    train = reader.encode("text", sequences, vocabulary)
+    held_out_ids = reader.encode("valid", held_out, vocabulary)
     return Corpus(
-        reader.encode("text", sequences, vocabulary),
-        reader.encode("valid", held_out, vocabulary),
+        train,
+        held_out_ids,
         vocabulary,
         batch_size,
         condition,
         given,
         valid_given,
+        scaled_to_tokens(own_weights, train, options.dtype),
+        scaled_to_tokens(valid_weights, held_out_ids, options.dtype),
         tuple(notes),
     )
 
@@ -220,10 +244,10 @@ def _learn_condition(
     return condition, condition.encode("condition", values, count, options.dtype)
 
 
-def _split_condition(
+def _split_by_line(
     reader: CorpusReader, given: Array, fraction: float
 ) -> tuple[Array, Array | None]:
-    """Divide what lines are conditioned on as `CorpusReader.split` divides the lines."""
+    """Divide what lines are conditioned on, or weigh, as `CorpusReader.split` divides lines."""
     if fraction == 0:
         return given, None
     numbers: list[Any] = list(range(len(given)))
@@ -267,7 +291,8 @@ class CorpusTraining:
     def step(self, batch: Batch, progress: float) -> tuple[float, int]:
         """Add the gradients of a batch."""
         given = condition_of(batch, self._corpus.train_condition)
-        loss, state = self._network.add_gradients(batch, unpack_state(self.carry), given)
+        weights = weights_of_columns(batch, self._corpus.train_weights)
+        loss, state = self._network.add_gradients(batch, unpack_state(self.carry), given, weights)
         if not self._options.lines:
             self.carry.update(pack_state(state))
         return loss, batch.num_targets
@@ -278,12 +303,15 @@ class CorpusTraining:
         held_out = CorpusBatches.to_validate(
             corpus.valid, start, corpus.vocabulary.eos_id, corpus.batch_size
         )
-        result = score(self._network, held_out, not self._options.lines, corpus.valid_condition)
+        given, weights = corpus.valid_condition, corpus.valid_weights
+        result = score(self._network, held_out, not self._options.lines, given, weights)
         return {"valid_loss": result.loss}
 
     def fingerprint(self) -> dict[str, str]:
         """Return what tells the corpus from others."""
         corpus = self._corpus
         conditions = [c for c in (corpus.train_condition, corpus.valid_condition) if c is not None]
+        weights = [w for w in (corpus.train_weights, corpus.valid_weights) if w is not None]
+        more = [weights] if weights else []
         vocabulary = corpus.vocabulary.to_json()
-        return {"corpus": digest(corpus.train, corpus.valid, vocabulary, conditions)}
+        return {"corpus": digest(corpus.train, corpus.valid, vocabulary, conditions, *more)}

@@ -14,6 +14,7 @@ from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.hyperparameters import LayerOptions
 from rnnfast.models.parts.input_parts import Network
+from rnnfast.models.parts.line_weights import number_of_targets, weights_of_columns
 from rnnfast.nn import penalties
 from rnnfast.nn.dropout_masks import WeightDrop
 from rnnfast.nn.embedding import Embedding
@@ -108,7 +109,11 @@ class TokenNetwork(Network):
         self._label_smoothing = label_smoothing
 
     def add_gradients(
-        self, batch: Batch, state: State, condition: Array | None = None
+        self,
+        batch: Batch,
+        state: State,
+        condition: Array | None = None,
+        weights: Array | None = None,
     ) -> tuple[float, State]:
         """Add the gradients of the summed loss of one batch, and of the penalties.
 
@@ -120,6 +125,8 @@ class TokenNetwork(Network):
             The recurrent layers' initial state, to which no gradient flows; None: zero.
         condition : ndarray, optional
             What each column of the batch is conditioned on, as its layer takes it.
+        weights : ndarray, optional
+            How much each token counts, ``(T, B)``; None: 1.
 
         Returns
         -------
@@ -132,7 +139,12 @@ class TokenNetwork(Network):
         with self._weight_drop or nullcontext():
             (h, state), backprop = self.encoder.forward(inputs, state, lengths, condition=condition)
             loss, dh = linear_cross_entropy(
-                self.output, h, targets, label_smoothing=self._label_smoothing, reduction="sum"
+                self.output,
+                h,
+                targets,
+                weights=weights,
+                label_smoothing=self._label_smoothing,
+                reduction="sum",
             )
             assert dh is not None
             if self._activation_penalty:
@@ -143,12 +155,18 @@ class TokenNetwork(Network):
         return loss, state
 
     def loss(
-        self, batch: Batch, state: State, condition: Array | None = None
+        self,
+        batch: Batch,
+        state: State,
+        condition: Array | None = None,
+        weights: Array | None = None,
     ) -> tuple[float, State]:
         """Return what `add_gradients` does, without gradients and dropout."""
         inputs, targets, lengths = _effective(batch)
         h, state = self.encoder(inputs, state, lengths, condition=condition)
-        loss, _ = linear_cross_entropy(self.output, h, targets, reduction="sum", backward=False)
+        loss, _ = linear_cross_entropy(
+            self.output, h, targets, weights=weights, reduction="sum", backward=False
+        )
         return loss, state
 
     def next_probabilities(self, ids: Array, condition: Array | None = None) -> Array:
@@ -209,11 +227,12 @@ class Evaluation(NamedTuple):
     log_prob : float
         The sum of ``log P(y<t> | y<1> ... y<t-1>)`` over all tokens, in nats.
     num_tokens : int
-        How many tokens that were, with ``lines`` the ``<EOS>`` of each line counted.
+        How many tokens that were, with ``lines`` the ``<EOS>`` of each line counted. With weights
+        of lines a float: each token counts as much as its line does.
     """
 
     log_prob: float
-    num_tokens: int
+    num_tokens: float
 
     @property
     def loss(self) -> float:
@@ -231,10 +250,12 @@ def score(
     batches: Iterable[Batch],
     carry_state: bool,
     condition: Array | None = None,
+    weights: Array | None = None,
 ) -> Evaluation:
     """Score batches, each from a zero state or with ``carry_state`` from where the last ended.
 
-    ``condition`` holds what each sentence is conditioned on, by its number. Where several validate,
+    ``condition`` holds what each sentence is conditioned on, by its number, ``weights`` how much it
+    counts. Where several validate,
     each has batches or, with ``carry_state``, streams of its own.
     """
     log_prob, count, state = 0.0, 0.0, None
@@ -245,12 +266,13 @@ def score(
             batch = columns_of(batch, rows) if ranks.several else batch
         if not (len(batch.lengths) if carry_state else ranks.turns(number)):
             continue
-        loss, after = network.loss(batch, state, condition_of(batch, condition))
+        given, each = condition_of(batch, condition), weights_of_columns(batch, weights)
+        loss, after = network.loss(batch, state, given, each)
         state = after if carry_state else None
         log_prob -= loss
-        count += batch.num_targets
+        count += number_of_targets(batch, weights)
     log_prob, count = ranks.total(log_prob, count)
-    return Evaluation(log_prob, int(count))
+    return Evaluation(log_prob, int(count) if weights is None else count)
 
 
 def columns_of(batch: Batch, rows: slice) -> Batch:
