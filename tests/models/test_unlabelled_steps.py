@@ -157,6 +157,26 @@ def test_a_sequence_without_labels_is_as_if_it_were_not_there(name: str) -> None
             assert first | {"seconds": 0} == second | {"seconds": 0}
 
 
+def test_going_on_with_steps_without_labels(name: str) -> None:
+    """The same bits as without the sequences that have none, in an average of weights too."""
+    labelled, y = [n for n in range(len(X)) if not all(HIDDEN[n])], KINDS[name][2]
+    options: dict[str, Any] = {"learning_rate": 0.1, "epochs": 2, "averaging": "ema"}
+    one, two = train(name, **options), train(name, **options)
+    one.fit(X, y, warm_start=True)
+    two.fit([X[n] for n in labelled], [y[n] for n in labelled], warm_start=True)
+    same_weights(one, two)
+
+
+@pytest.mark.parametrize("name", ["tagger", "crf"])
+def test_new_classes_beside_steps_without_labels(name: str) -> None:
+    model = train(name)
+    y = [[None] * (len(x) - 1) + ["r"] for x in X]
+    model.fit(X, y, warm_start=True)
+    assert model.classes_.tolist() == ["p", "q", "r"]
+    with pytest.raises(ValueError, match=r"^y: expected classes that the model knows with e"):
+        train(name).fit(X, y, warm_start=True, extend=False)
+
+
 def test_ways_to_say_that_there_is_none() -> None:
     numbers = [[0 if label == "p" else 1 for label in labels] for labels in SIGNS]
     marks = {"None": None, "-100": -100, "7": 7, "nan": math.nan}
@@ -437,6 +457,18 @@ def test_lists_of_other_libraries() -> None:
     same_weights(train("tagger", **options), train("tagger", series, **options))
     tables = [pandas.DataFrame(rows) for rows in SOME_SUMS]
     same_weights(train("steps", **options), train("steps", tables, **options))
+
+
+def test_what_goes_on_is_known() -> None:
+    music = [(RNG.random((5, 2)) < 0.5).astype(int) for _ in range(4)]
+    heard = [np.concatenate([np.zeros((1, 2)), rows[:-1]]) for rows in music]
+    model = rf.MultiLabelTagger(ignore_label=-1, **STILL).fit(heard, music)
+    assert model.generate(3, [[[0, 1]]], seed=0)[0].shape == (3, 2)
+    for prefix in ([[[0, None]]], [[None, [0, 1]]], [[[0, -1]]]):
+        with pytest.raises(
+            ValueError, match=r"^prefix\[0\]: expected 0 and 1, got what is not known$"
+        ):
+            model.generate(3, prefix)
 
 
 def test_confusions_count_labelled_steps() -> None:

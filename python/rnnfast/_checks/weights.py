@@ -64,13 +64,15 @@ def read_step_weights(
 
 def _is_of_steps(sample_weight: Any) -> bool:
     """Whether weights are one array or list for each sequence: an array ``(N, T)`` is, too."""
-    if isinstance(sample_weight, (str, bytes)) or getattr(sample_weight, "ndim", 1) not in (1, 2):
-        return False
-    if getattr(sample_weight, "ndim", 1) == 2 and not hasattr(sample_weight, "columns"):
-        return True
-    if not isinstance(sample_weight, (list, tuple, np.ndarray)):
-        return False
-    return any(isinstance(own, (list, tuple)) or np.ndim(own) == 1 for own in sample_weight)
+    if isinstance(sample_weight, np.ndarray) and sample_weight.dtype.kind != "O":
+        return sample_weight.ndim == 2
+    if isinstance(sample_weight, (list, tuple, np.ndarray)):
+        return any(isinstance(own, (list, tuple)) or _axes(own) == 1 for own in sample_weight)
+    return _axes(sample_weight) == 2 and not hasattr(sample_weight, "columns")
+
+
+def _axes(value: Any) -> Any:
+    return getattr(value, "ndim", 0)
 
 
 def _numbers(name: str, given: Any, count: int) -> Weights:

@@ -18,7 +18,7 @@ from rnnfast.models.parts.heads import SigmoidHead
 from rnnfast.models.parts.hyperparameters import WordOptions
 from rnnfast.models.parts.inputs import SeriesInputs
 from rnnfast.models.parts.running import RunningLabelSets
-from rnnfast.models.parts.step_rows import check_ignore_number
+from rnnfast.models.parts.step_rows import check_ignore_number, known
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.step_model import StepModel
 from rnnfast.nn.module import Array
@@ -187,6 +187,9 @@ class MultiLabelTagger(StepModel):
             given = self._codec.read("prefix", prefix)
             given = [p if p.size else np.zeros((0, self.num_labels_)) for p in given]
             self._codec.check_known("prefix", given)
+            for number, rows in enumerate(given):
+                if not known(rows).all():
+                    raise ValueError(f"prefix[{number}]: expected 0 and 1, got what is not known")
         return self._draw(steps, given, temperature, seed)
 
     def _draw(self, steps: int, prefix: list[Array], temperature: float, seed: Any) -> list[Array]:
@@ -250,11 +253,10 @@ class MultiLabelTagger(StepModel):
         Returns
         -------
         dict
-            ``loss``, in nats a step, the mean over the steps of all sequences that count, with the
-            weights of labels; ``f1`` of
-            labels; and ``accuracy``, the share of right ones among all that are true or predicted,
-            ``TP / (TP + FP + FN)`` (Bay, Ehmann and Downie 2009). Both are 1 where no label is true
-            and none is predicted: all is right.
+            ``loss``, in nats a step, the mean over the steps of all sequences together, with the
+            weights of labels; ``f1`` of labels; and ``accuracy``, the share of right ones among all
+            that are true or predicted, ``TP / (TP + FP + FN)`` (Bay, Ehmann and Downie 2009). Both
+            are 1 where no label is true and none is predicted: all is right.
 
         Raises
         ------
