@@ -522,7 +522,14 @@ def attempt(call: Callable[[], Any]) -> str | None:
         call()
     except Exception as error:
         return fault_of(error)
+    finally:
+        close_figures()
     return None
+
+
+def close_figures() -> None:
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def brief(value: Any) -> str:
@@ -546,8 +553,7 @@ def aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     threads = rf.get_num_threads()
     yield
     rf.set_num_threads(threads)
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close("all")
+    close_figures()
 
 
 @pytest.mark.parametrize("label", all_cases())

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import dask
-
 import distributed
+
 from rnnfast import _core
 from rnnfast._checks.messages import one_line, shown
 from rnnfast.io.files import read_bytes

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rnnfast._checks import check_list
 from rnnfast._checks.messages import shown
-from rnnfast._checks.missing import says_none
+from rnnfast._checks.missing import check_ignore_label, says_none
 from rnnfast._checks.weights import read_weights
 from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_alike, require_labels
 
@@ -81,12 +81,12 @@ def confusion(
     ValueError
         If there is nothing, lengths differ, or a label is not among ``labels``, or twice.
     TypeError
-        If labels are of several kinds, or none that can be counted.
+        If labels are of several kinds, or none that can be counted, or ``ignore_label`` is none.
     """
     pairs = make_pairs(true, predicted)
     for k, name in enumerate(("true", "predicted")):
         require_labels(name, [pair[k] for pair in pairs])
-    is_missing = says_none(ignore_label)
+    is_missing = says_none(check_ignore_label(ignore_label))
     pairs = [pair for pair in pairs if not is_missing(pair[0])]
     if not pairs:
         raise ValueError("true: expected at least one label, got none")

@@ -11,6 +11,7 @@ import numpy as np
 from rnnfast._checks import among, check_bool, check_int, check_real
 from rnnfast._checks.likeness import likeness
 from rnnfast._checks.messages import shown
+from rnnfast._checks.missing import check_ignore_label
 from rnnfast.models.base import OfPart
 from rnnfast.models.parts.codecs.tags import TagCodec, compare_tags
 from rnnfast.models.parts.contract import Facts
@@ -18,7 +19,6 @@ from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.heads import CrfHead, Head, SoftmaxHead
 from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
 from rnnfast.models.parts.running import Labels, Running, RunningFeedback, RunningLabels
-from rnnfast.models.parts.step_labels import check_ignore_label
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.step_model import StepModel
 from rnnfast.nn.module import Array

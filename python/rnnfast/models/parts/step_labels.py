@@ -7,23 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks.messages import shown
 from rnnfast._checks.missing import says_none
 from rnnfast.models.parts.labels import IGNORED, an, flat_column, read_labels
 from rnnfast.models.parts.sequences import as_list
 from rnnfast.nn.module import Array
 
 Bools = npt.NDArray[np.bool_]
-
-
-def check_ignore_label(value: Any) -> Any:
-    """Return the hyperparameter ``ignore_label`` as a plain value; TypeError unless a label is."""
-    plain = value.item() if isinstance(value, np.generic) else value
-    if plain is not None and not isinstance(plain, (str, bool, int, float)):
-        raise TypeError(
-            f"ignore_label: expected a label, a str or a number, or None, got {shown(value)}"
-        )
-    return plain
 
 
 def read_label_lists(name: str, y: Any, ignored: Any = None) -> list[Array]:
