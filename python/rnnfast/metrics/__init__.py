@@ -6,6 +6,7 @@ from rnnfast._checks.calls import explain_packages
 from rnnfast.metrics._entities import EntityScores, entities, entity_scores
 from rnnfast.metrics._errors import mae, r2, rmse
 from rnnfast.metrics._labels import accuracy, confusion, macro_f1
+from rnnfast.metrics._schemes import convert_labels, find_scheme
 from rnnfast.metrics._texts import (
     bits_per_character,
     bleu,
@@ -20,10 +21,12 @@ __all__ = [
     "bits_per_character",
     "bleu",
     "confusion",
+    "convert_labels",
     "edit_distance",
     "entities",
     "entity_scores",
     "error_rate",
+    "find_scheme",
     "macro_f1",
     "mae",
     "perplexity",

@@ -10,6 +10,9 @@ from rnnfast._checks.messages import shown
 from rnnfast._checks.weights import read_step_weights
 from rnnfast.metrics._pairs import make_pairs, require_sized
 
+# What labels begin with that mark a token of an entity.
+_PREFIXES = ("B", "I", "E", "S", "L", "U")
+
 
 class EntityScores(NamedTuple):
     """Entities found, as ``conlleval`` counts them: shares from 0 to 1.
@@ -34,11 +37,12 @@ class EntityScores(NamedTuple):
 
 
 def entities(labels: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Return the entities that BIO labels of one sentence mark.
+    """Return the entities that the labels of one sentence mark.
 
     As ``conlleval`` (Tjong Kim Sang & Buchholz 2000) reads them: ``B-x`` begins an entity of type
-    x; so does an ``I-x`` that follows no ``B-x`` or ``I-x``: no such label is dropped or repaired
-    in another way. ``E-x`` ends one and ``S-x`` is one, so that IOBES is read too.
+    x; so does an ``I-x`` that follows no other label of x: no such label is dropped or repaired
+    in another way. ``E-x`` ends one and ``S-x`` is one, and so do and are ``L-x`` and ``U-x``. So
+    IOB1, IOB2 (BIO), IOBES and BILOU are read, each as it is meant; see `find_scheme`.
 
     Parameters
     ----------
@@ -60,21 +64,33 @@ def entities(labels: Sequence[str]) -> list[tuple[str, int, int]]:
     >>> entities(["B-PER", "I-PER", "O", "I-LOC", "B-LOC"])
     [('PER', 0, 2), ('LOC', 3, 4), ('LOC', 4, 5)]
     """
+    return entities_of(require_labels("labels", labels))
+
+
+def require_labels(name: str, labels: Any) -> list[str]:
+    """Return the labels of a sentence as a list; TypeError or ValueError if one is none."""
+    checked: list[str] = check_list(name, labels, "str")
+    for place, label in enumerate(checked):
+        if not isinstance(label, str):
+            raise TypeError(f"{name}: expected a str, got {type(label).__name__} at {place}")
+        prefix, _, kind = label.partition("-")
+        if label != "O" and (prefix not in _PREFIXES or not kind):
+            raise ValueError(f"{name}: expected O, B-type or I-type, got {shown(label)} at {place}")
+    return checked
+
+
+def entities_of(labels: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Return what `entities` does of labels that were looked at before."""
     found: list[tuple[str, int, int]] = []
     begin, kind, open_ = 0, "", False
-    labels = check_list("labels", labels, "str")
     for place, label in enumerate(labels):
-        if not isinstance(label, str):
-            raise TypeError(f"labels: expected a str, got {type(label).__name__} at {place}")
         prefix, _, name = label.partition("-")
-        if label != "O" and (prefix not in ("B", "I", "E", "S") or not name):
-            raise ValueError(f"labels: expected O, B-type or I-type, got {shown(label)} at {place}")
-        if open_ and (label == "O" or prefix in ("B", "S") or name != kind):
+        if open_ and (label == "O" or prefix in ("B", "S", "U") or name != kind):
             found.append((kind, begin, place))
             open_ = False
         if label != "O" and not open_:
             begin, kind, open_ = place, name, True
-        if open_ and prefix in ("E", "S"):
+        if open_ and prefix in ("E", "S", "L", "U"):
             found.append((kind, begin, place + 1))
             open_ = False
     if open_:
@@ -88,12 +104,12 @@ def entity_scores(
     *,
     sample_weight: Any = None,
 ) -> EntityScores:
-    """Compare the entities of BIO labels, over all sentences together.
+    """Compare the entities that labels mark, over all sentences together.
 
     Parameters
     ----------
     true, predicted : sequence of sequence of str
-        The labels of every sentence; see `entities`.
+        The labels of every sentence, in any scheme that `entities` reads.
     sample_weight : array_like, optional
         How much each sentence counts, ``(N,)``, or each of its tokens, ``(T_i,)``, none below 0: an
         entity counts as much as its first token does. None: all the same.

@@ -62,9 +62,13 @@ class SequenceTagger(StepModel):
         search. May be set after training.
     label_embedding_size : int
         With ``feed_labels``, numbers of a label's embedding.
-    scheme : {None, "bio"}
-        ``"bio"``: labels are ``O``, ``B-type`` and ``I-type``; `score` is the F1 of entities, and
-        ``crf`` forbids an ``I-x`` that follows neither ``B-x`` nor ``I-x``.
+    scheme : {None, "auto", "bio", "iobes", "bilou"}
+        Labels mark entities: `score` is their F1, and ``crf`` forbids what the scheme does not
+        allow, such as with ``"bio"`` (``O``, ``B-type``, ``I-type``) an ``I-x`` that follows
+        neither ``B-x`` nor ``I-x``. ``"auto"`` finds out which it is, as
+        `rnnfast.metrics.find_scheme` does; all labels, in `score` too, are then read as
+        ``conlleval`` reads them and written in the scheme of training, IOB1 as BIO, which is also
+        that of predictions: `rnnfast.metrics.convert_labels` makes others of them.
     class_weight : None, "balanced" or dict
         How much each label weighs in the loss, as `rnnfast.SequenceClassifier` has it. Not with
         ``crf``, whose loss is that of a sequence of labels, not a sum over labels.
@@ -88,6 +92,8 @@ class SequenceTagger(StepModel):
         The labels, sorted.
     class_weights_ : ndarray, shape (K,), or None
         How much each weighs in the loss.
+    scheme_ : {None, "bio", "iobes", "bilou"}
+        The scheme of the labels that it has learned, and predicts.
     inputs_, network_, history_, best_epoch_, stopped_
         As every supervised model has them. Of each epoch the history has ``valid_loss``, the mean
         of a step, ``valid_accuracy`` and with a scheme ``valid_f1``, which tells the best epoch;
@@ -126,13 +132,14 @@ class SequenceTagger(StepModel):
     feed_labels: bool = False
     beam_size: int = 1
     label_embedding_size: int = 16
-    scheme: Literal["bio"] | None = None
+    scheme: Literal["auto", "bio", "iobes", "bilou"] | None = None
     class_weight: Literal["balanced"] | Mapping[Any, float] | None = None
     label_smoothing: float = 0.0
     ignore_label: Any = None
 
     classes_ = OfPart[Array]("_codec.tags.classes")
     class_weights_ = OfPart[Array | None]("_codec.class_weights")
+    scheme_ = OfPart[str | None]("_codec.learned_scheme")
     words_ = OfPart[WordFeatures | None]("_reader.words")
     _codec: TagCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
@@ -268,8 +275,9 @@ class SequenceTagger(StepModel):
             raise ValueError("feed_labels: expected False with crf=True, got True")
         check_int("beam_size", self.beam_size, 1)
         check_int("label_embedding_size", self.label_embedding_size, 1)
-        if not among(self.scheme, (None, "bio")):
-            raise ValueError(f"scheme: expected None or 'bio', got {shown(self.scheme)}")
+        if not among(self.scheme, (None, "auto", "bio", "iobes", "bilou")):
+            expected = "expected None, 'auto', 'bio', 'iobes' or 'bilou'"
+            raise ValueError(f"scheme: {expected}, got {shown(self.scheme)}")
         smoothing = check_real("label_smoothing", self.label_smoothing, 0, 1, below=True)
         if self.crf and smoothing > 0:
             raise ValueError(f"label_smoothing: expected 0 with crf=True, got {smoothing:g}")

@@ -26,6 +26,8 @@ from rnnfast.nn.module import Array, Module
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+# Where in a label its prefix stands, and its type.
+_FIRST, _TYPE = slice(0, 1), slice(2, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,35 @@ class Constraints:
         of_entity = np.array([label != "O" for label in labels], np.bool_)
         same = (kinds[:, np.newaxis] == kinds) & of_entity[:, np.newaxis]
         return cls(~inside, ~inside | same, np.ones(len(kinds), np.bool_))
+
+    @classmethod
+    def iobes(cls, labels: Sequence[str]) -> Constraints:
+        """Return the rules of IOBES: ``B-X`` begins, ``I-X`` goes on, ``E-X`` ends, ``S-X`` is all.
+
+        Those of BILOU are the same: ``L-X`` stands for ``E-X``, ``U-X`` for ``S-X``.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            The labels by tag number, such as ``["O", "B-PER", "I-PER", "E-PER", "S-PER"]``.
+
+        Raises
+        ------
+        ValueError
+            If a label is neither ``O`` nor one of those.
+        """
+        labels = check_list("labels", labels, "str")
+        for label in labels:
+            if not isinstance(label, str):
+                raise TypeError(f"labels: expected str, got {type(label).__name__}")
+            if label != "O" and (label[:1] not in tuple("BIESLU") or label[1:2] != "-"):
+                expected = "O, B-..., I-..., E-... or S-..."
+                raise ValueError(f"labels: expected {expected}, got {shown(label)}")
+        prefixes, kinds = (np.array([label[part] for label in labels]) for part in (_FIRST, _TYPE))
+        opens, goes_on = np.isin(prefixes, ["B", "I"]), np.isin(prefixes, ["I", "E", "L"])
+        same = kinds[:, np.newaxis] == kinds
+        within = opens[:, np.newaxis] & goes_on & same
+        return cls(~goes_on, within | (~opens[:, np.newaxis] & ~goes_on), ~opens)
 
     def check(self, num_tags: int) -> None:
         """Raise unless all three are arrays of bool for so many tags."""

@@ -11,6 +11,8 @@ import numpy as np
 from rnnfast._checks.messages import one_line, shown
 from rnnfast.data.batches import Ints
 from rnnfast.metrics import entity_scores
+from rnnfast.metrics._entities import require_labels
+from rnnfast.metrics._schemes import scheme_of, written_as
 from rnnfast.models.parts.codecs.steps import StepCodec
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples, pick, require_steps
@@ -65,13 +67,14 @@ class TagSet:
         return np.where(self.classes[place] == labels, place, -1)
 
     def first_forbidden(self, numbers: Ints) -> int | None:
-        """Return the first place of a sequence where the rules forbid its label."""
+        """Return the first place of a sequence where the rules forbid its label, or its end."""
         if self.rules is None or len(numbers) == 0:
             return None
         if not counts(numbers).all():
             return self._first_unreachable(numbers)
-        allowed = self.rules.transitions[numbers[:-1], numbers[1:]]
-        allowed = np.concatenate([self.rules.start[numbers[:1]], allowed])
+        rules = self.rules
+        allowed = rules.transitions[numbers[:-1], numbers[1:]]
+        allowed = np.concatenate([rules.start[numbers[:1]], allowed, rules.end[numbers[-1:]]])
         return None if allowed.all() else int(allowed.argmin())
 
     def _first_unreachable(self, numbers: Ints) -> int | None:
@@ -85,7 +88,7 @@ class TagSet:
                 open_to = open_to & (np.arange(len(self.classes)) == number)
             if not open_to.any():
                 return place
-        return None
+        return None if (open_to & self.rules.end).any() else len(numbers)
 
     def possible(self, numbers: Sequence[Ints]) -> list[int]:
         """Return which sequences are of labels that are known and in an order that is allowed."""
@@ -106,14 +109,15 @@ class TagSet:
                     f"{labels[place]} at {place}"
                 )
 
-    def require_allowed(self, name: str, sequences: Sequence[Array]) -> None:
+    def require_allowed(self, name: str, sequences: Sequence[Array], scheme: str) -> None:
         """Raise ValueError, naming the argument, if the rules forbid a sequence of known labels."""
         for labels, numbers in zip(sequences, self.numbers(sequences), strict=True):
             place = self.first_forbidden(numbers)
             if place is not None:
                 before = labels[place - 1] if place else "the start"
+                here = labels[place] if place < len(labels) else "the end"
                 raise ValueError(
-                    f"{name}: expected labels that BIO allows, got {one_line(labels[place])} "
+                    f"{name}: expected labels that {scheme.upper()} allows, got {one_line(here)} "
                     f"after {one_line(before)}, in {one_line(' '.join(map(str, labels)))}"
                 )
 
@@ -137,7 +141,36 @@ class TagCodec(StepCodec):
     class_weights: Array | None = None
 
     def read(self, name: str, y: Any) -> list[Array]:
-        return read_label_lists(name, y, self.ignore_label)
+        lists = read_label_lists(name, y, self.ignore_label)
+        return lists if self.scheme != "auto" else self._converted(name, lists)
+
+    @property
+    def learned_scheme(self) -> str | None:
+        """The scheme of the labels that are known; None: they are of none."""
+        if self.scheme != "auto":
+            return self.scheme
+        # Labels were written anew, in one that tells where each entity begins.
+        found = scheme_of([[label] for label in self.tags.classes.tolist()])
+        return "bio" if found == "iob1" else found
+
+    def _converted(self, name: str, lists: list[Array]) -> list[Array]:
+        """Return labels in the scheme of those that are known, or else one that was recognised."""
+        counting = [counts(own) for own in lists]
+        sentences = [
+            require_labels(f"{name}[{n}]", own[here].tolist())
+            for n, (own, here) in enumerate(zip(lists, counting, strict=True))
+        ]
+        try:
+            scheme = self.learned_scheme if len(self.tags.classes) else scheme_of(sentences)
+        except ValueError as error:  # labels of two schemes
+            raise ValueError(f"{name}{str(error).removeprefix('labels')}") from None
+        scheme = "bio" if scheme in (None, "iob1") else scheme
+        written = [np.array(written_as(scheme, labels), dtype=str) for labels in sentences]
+        # Steps without a label are as if they were not there, as in figures.
+        return [
+            labels if here.all() else _spread(labels, here)
+            for labels, here in zip(written, counting, strict=True)
+        ]
 
     def labelled(self, target: Array) -> Bools:
         return counts(target)
@@ -183,12 +216,13 @@ class TagCodec(StepCodec):
     ) -> TagCodec:
         """Return the codec of these classes, among which are those of the targets."""
         if self.scheme and classes.dtype.kind != "U":
-            raise TypeError(f"y: expected BIO labels, got {shown(classes.tolist()[0])}")
+            named = self.scheme.upper()
+            raise TypeError(f"y: expected {named} labels, got {shown(classes.tolist()[0])}")
         try:
             tags = self._tag_set(classes)
         except ValueError as error:  # labels that are not of the scheme
             raise ValueError(f"y: {error}") from None
-        tags.require_allowed("y", targets)
+        tags.require_allowed("y", targets, self.learned_scheme or "")
         numbers, each_weight = np.concatenate(tags.numbers(targets)), spread(weights, targets)
         counting = counts(numbers)
         own = None if each_weight is None else each_weight[counting]
@@ -196,8 +230,13 @@ class TagCodec(StepCodec):
         return replace(self, tags=tags, class_weights=each)
 
     def _tag_set(self, classes: Array) -> TagSet:
-        rules = Constraints.bio(classes.tolist()) if self.scheme else None
-        return TagSet(classes, rules if self.crf else None)
+        scheme = replace(self, tags=TagSet(classes)).learned_scheme
+        if scheme is None:
+            return TagSet(classes)
+        rules = (Constraints.bio if scheme == "bio" else Constraints.iobes)(classes.tolist())
+        # A label that may stand alone, and after itself, leaves sequences of every length.
+        any_length = (rules.start & rules.end & rules.transitions.diagonal()).any()
+        return TagSet(classes, rules if self.crf and any_length else None)
 
     def encode(self, name: str, targets: list[Array], x: object) -> list[Ints]:
         """Return the numbers of labels, -1 for those that training has not seen."""
@@ -248,6 +287,13 @@ class TagCodec(StepCodec):
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> TagCodec:
         found = restore_classes(learned["classes"], learned["class_weights"], self.dtype)
         return replace(self, tags=self._tag_set(found[0]), class_weights=found[1])
+
+
+def _spread(labels: Array, counting: Bools) -> Array:
+    """Return labels where steps count, and none elsewhere."""
+    result = np.empty(len(counting), object)
+    result[counting] = labels
+    return result
 
 
 def _flat(sequences: list[Array]) -> list[Any]:
