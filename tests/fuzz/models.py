@@ -14,7 +14,10 @@ from rnnfast.training import (
     CosineLR,
     ExponentialAverage,
     ExponentialLR,
+    GivenLR,
+    LambdaLR,
     MeanAverage,
+    MultiStepLR,
     StepLR,
     WarmupLR,
     scale_grad,
@@ -38,6 +41,11 @@ def series(draw: Draw, count: int, width: int = 2) -> list[Any]:
     return [draw.numbers(draw.integer(1, 6), width) for _ in range(count)]
 
 
+def halving(epoch: int) -> float:
+    """Return the factor of a learning rate that is halved after each epoch."""
+    return 0.5**epoch
+
+
 def training(draw: Draw) -> dict[str, Any]:
     """Draw the hyperparameters that all models have, small."""
     options: dict[str, Any] = {
@@ -51,7 +59,11 @@ def training(draw: Draw) -> dict[str, Any]:
         dropout=lambda: 0.3,
         variational=lambda: draw.chance(0.5),
         optimizer=lambda: draw.choice(("adam", "adamw", "sgd", "rmsprop", "adagrad")),
-        schedule=lambda: draw.choice(("constant", "cosine", "step")),
+        schedule=lambda: draw.choice(
+            ("constant", "cosine", "step", [1, 3], {0: 0.01, 2: 0.001}, halving)
+        ),
+        init=lambda: draw.choice(("glorot", "orthogonal")),
+        loss_reduction=lambda: draw.choice(("mean", "example", "sum")),
         learning_rate=lambda: draw.choice((0.001, 0.01)),
         clip_norm=lambda: draw.choice((None, 1.0)),
         averaging=lambda: draw.choice((None, "ema", "mean")),
@@ -252,7 +264,8 @@ def optimizer(case: Case) -> None:
     average = case.call(draw.choice((ExponentialAverage, MeanAverage)), layer.parameters())
     schedule = case.call(*draw.choice((
         (StepLR, one, 2), (ExponentialLR, one, 0.9), (CosineLR, one, 5),
-        (WarmupLR, one, 3),
+        (WarmupLR, one, 3), (LambdaLR, one, halving), (MultiStepLR, one, [1, 2]),
+        (GivenLR, one, {1: 0.01}),
     )))  # fmt: skip
     for _ in range(draw.integer(1, 3)):
         for gradient in layer.grads.values():

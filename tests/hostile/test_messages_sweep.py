@@ -135,6 +135,9 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "LayerNormLSTM": lambda: rf.LayerNormLSTM(3, 4, zoneout=0.1),
     "MeanAverage": average,
     "ExponentialAverage": lambda: rf.training.ExponentialAverage(rf.Linear(3, 4)),
+    "GivenLR": lambda: rf.training.GivenLR(optimizer(), {1: 0.1}),
+    "LambdaLR": lambda: rf.training.LambdaLR(optimizer(), lambda steps: 1.0),
+    "MultiStepLR": lambda: rf.training.MultiStepLR(optimizer(), [1]),
     "StepLR": lambda: rf.training.StepLR(optimizer(), 2),
     "ExponentialLR": lambda: rf.training.ExponentialLR(optimizer(), 0.5),
     "CosineLR": lambda: rf.training.CosineLR(optimizer(), 9),
@@ -252,6 +255,10 @@ VALUES: dict[str, Callable[[], Any]] = {
     "step_size": lambda: 2,
     "steps": lambda: 3,
     "gamma": lambda: 0.5,
+    "function": lambda: lambda steps: 0.5,
+    "milestones": lambda: [2, 4],
+    "rates": lambda: {0: 0.5, 3: 0.1},
+    "scheme": lambda: "bio",
     "figure": lambda: 0.5,
     "tokens": lambda: WORDS[:2],
     "text": lambda: "a b",
@@ -312,6 +319,8 @@ OF: dict[str, dict[str, Callable[[], Any]]] = {
     "rf.sample": {"linear": lambda: rf.Linear(4, 4), "embedding": lambda: rf.Embedding(4, 3)},
     "rf.metrics.bleu": {"true": lambda: ["a b c d"] * 2, "predicted": lambda: ["a b c d"] * 2},
     "rf.metrics.entity_scores": {"true": lambda: [GATES], "predicted": lambda: [GATES]},
+    "rf.metrics.find_scheme": {"labels": lambda: [["B-x", "O"]]},
+    "rf.metrics.convert_labels": {"labels": lambda: [["B-x", "O"]]},
     "rf.metrics.error_rate": {"true": lambda: ["ab"], "predicted": lambda: ["b"]},
     "rf.data.bucket_by_length": {"lengths": lambda: [3, 2, 1]},
     "rf.data.read_text": {"path": a_vocabulary},
@@ -472,7 +481,7 @@ def hyperparameters() -> Iterator[tuple[str, Callable[[Any], Any]]]:
             yield f"{kind}({name})", fit
 
 
-FUNCTIONS = ("step", "batches", "validate", "valid", "finish", "split")
+FUNCTIONS = ("step", "batches", "validate", "valid", "finish", "split", "divisor", "function")
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 ALLOWED = (TypeError, ValueError, FloatingPointError, OSError)
 

@@ -284,6 +284,7 @@ class Estimator(Preparation, Featured, base=True):
         train, held_out, baseline = fresh._prepare(X, y, valid, sample_weight, grow)
         codec, rng = fresh._codec, fresh._make_generator()
         network = fresh.network_ = fresh._make_network(rng)
+        fresh._initialise(rng)
         reporter = Reporter(verbose, unit=codec.unit)
         fresh._take_over(kept, reporter, resume)
         lengths = lengths_of(train.x)

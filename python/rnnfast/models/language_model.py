@@ -271,6 +271,7 @@ class LanguageModel(Weighed, LanguageAnswers):
         network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
         fresh.vocabulary_, fresh.tokenizer_ = corpus.vocabulary, reader.tokenizer
         fresh.network_, fresh.condition_ = network, corpus.condition
+        fresh._initialise(rng)
         training = CorpusTraining(network, corpus, options)
         steps = len(training.batches(None))
         epochs = choose_epochs(steps) if epochs is None else epochs

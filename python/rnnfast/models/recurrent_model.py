@@ -16,7 +16,13 @@ from rnnfast._checks.messages import shown
 from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
 from rnnfast.models.parts.freezing import Frozen
+from rnnfast.models.parts.given_schedules import (
+    describe_schedule,
+    packed_schedule,
+    require_function,
+)
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
+from rnnfast.models.parts.initial import InitialOptions
 from rnnfast.models.parts.making import Making
 from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
 from rnnfast.models.parts.warm_start import FREE, Axes, KeptWeights, require_same_layers
@@ -83,13 +89,34 @@ class RecurrentModel(Model, base=True):
         Which, with ``optimizer_options``, a dict, as its further arguments.
     learning_rate : float
         The first learning rate.
-    schedule : {"cosine", "constant", "step", "plateau"}
+    schedule : {"cosine", "constant", "step", "plateau"}, callable, sequence or mapping
         How the learning rate falls: to a hundredth over the epochs asked for, along half a cosine;
         not at all; to a tenth after each third of them; or by half whenever two epochs on end were
         no better on what is held out. With ``schedule_options``, a dict, as further arguments:
         ``min_factor`` of the cosine, ``step_size`` (in batches) and ``gamma`` of the steps,
         ``factor``, ``patience``, ``threshold``, ``cooldown`` and ``min_lr`` of the plateau, and of
         all but that ``warmup_steps``, over which the rate rises first, from ``start_factor``.
+        A function takes how many epochs were made, from 0, and returns what to multiply the first
+        rate by; ``{0: 1.0, 6: 0.5}`` are the rates themselves, each from so many epochs on;
+        ``[6, 8]`` are milestones, after each of which the rate is ``gamma`` times what it was, 0.1
+        if not given. With ``by="step"`` all of them count batches. Files have no more of a function
+        than its name: whoever trains the loaded model sets it again, whoever resumes from a
+        checkpoint gives it again, and one that says another rate there is refused.
+    loss_reduction : {"mean", "example", "sum"}
+        Of what gradients are taken: of the mean of a batch's terms (tokens, steps or outputs); of
+        the sum of each sequence's, in the mean of the sequences, as recipes for windows of a
+        running text have it; of the sum of all. That is before ``clip_norm`` and ``clip_value``,
+        with which, and with the rate of SGD, it has to agree. Losses that are shown are means of
+        terms with all of them.
+    init : {"uniform", "normal", "glorot", "xavier", "orthogonal"} or dict, optional
+        How weights begin, in place of what each layer draws: of U(-r, r) or N(0, r^2) with r of
+        ``init_range``, biases too; or matrices as Glorot and Bengio have it (``"xavier"`` is the
+        same), those of the states orthogonal with ``"orthogonal"``, with biases of zero and
+        embeddings as drawn. A dict has the names of layers, as in ``network_.modules``, and says it
+        of those alone. The ``forget_bias`` of ``cell_options`` comes after it, and what begins as
+        zeros for a reason, such as the vector of ``<UNK>``, stays so.
+    init_range : float, optional
+        r.
     clip_norm, clip_value : float, optional
         Bounds for the norm of all gradients together, and for each gradient.
     averaging : {"ema", "mean"}, optional
@@ -135,10 +162,18 @@ class RecurrentModel(Model, base=True):
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = "adam"
     optimizer_options: Mapping[str, Any] | None = None
     learning_rate: float = 0.003
-    schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
+    schedule: (
+        Literal["constant", "cosine", "step", "plateau"]
+        | Callable[[int], float]
+        | Sequence[int]
+        | Mapping[int, float]
+    ) = "cosine"
     schedule_options: Mapping[str, Any] | None = None
     clip_norm: float | None = 5.0
     clip_value: float | None = None
+    loss_reduction: Literal["mean", "example", "sum"] = "mean"
+    init: str | Mapping[str, str] | None = None
+    init_range: float | None = None
     averaging: Literal["ema", "mean"] | None = None
     averaging_options: Mapping[str, Any] | None = None
     batch_size: int = 32
@@ -156,7 +191,7 @@ class RecurrentModel(Model, base=True):
 
         A subclass adds its own.
         """
-        for kind in (TokenOptions, LayerOptions, FittingOptions):
+        for kind in (TokenOptions, LayerOptions, FittingOptions, InitialOptions):
             self._options(kind)
         check_bool("warm_start", self.warm_start)
         if self.seed is not None and self.random_state is not None:
@@ -193,6 +228,8 @@ class RecurrentModel(Model, base=True):
         given = params.get("tokenizer")
         if given is not None:
             params = {**params, "tokenizer": as_tokenizer("tokenizer", given).to_dict()}
+        if "schedule" in params:
+            params = {**params, "schedule": packed_schedule(params["schedule"])}
         return super()._packed(params)
 
     @classmethod
@@ -205,6 +242,7 @@ class RecurrentModel(Model, base=True):
     # Training
 
     def _copy_to_train(self: Self) -> Self:
+        require_function(self.schedule)
         if self.tokenizer is None:
             return super()._copy_to_train()
         level = self._defaults()["level"]
@@ -241,6 +279,10 @@ class RecurrentModel(Model, base=True):
         require_same_layers(before, now)
         return KeptWeights.of(self._modules(), self._axes())
 
+    def _initialise(self, rng: np.random.Generator) -> None:
+        """Give this copy's new layers the weights that they are to begin with."""
+        self._options(InitialOptions).fill(self._modules(), rng)
+
     def _take_over(self, kept: KeptWeights | None, reporter: Reporter, resume: Any) -> None:
         """Give this copy's new layers the weights of the training before, if any.
 
@@ -253,7 +295,7 @@ class RecurrentModel(Model, base=True):
             return
         reporter.report(
             f"goes on from {describe_training(self)}; the optimizer begins anew, with a learning "
-            f"rate of {self.learning_rate:g} and the {self.schedule} schedule"
+            f"rate of {self.learning_rate:g} and the {describe_schedule(self.schedule)}"
         )
         if grown:
             reporter.report(f"grown: {', '.join(grown)}")
@@ -318,6 +360,7 @@ class RecurrentModel(Model, base=True):
             max(total_steps, 1),
             how.schedule_options,
             maximize=options.get("maximize", False),
+            epochs=epochs,
         )
 
         def step_of(batch: Batch) -> tuple[float, int]:
@@ -334,6 +377,7 @@ class RecurrentModel(Model, base=True):
             schedule=schedule,
             max_norm=how.clip_norm,
             max_value=how.clip_value,
+            divisor=how.divisor(),
             average=make_average(how.averaging, frozen.trainable, how.averaging_options),
             patience=how.patience,
             checkpoint=checkpoint,

@@ -4,6 +4,7 @@ import warnings
 
 from rnnfast.training.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.training.courses import GivenLR, LambdaLR, MultiStepLR
 from rnnfast.training.distributed import RankFailed
 from rnnfast.training.event_files import tensorboard
 from rnnfast.training.loop import TrainingLoop
@@ -28,7 +29,10 @@ __all__ = [
     "CosineLR",
     "ExponentialAverage",
     "ExponentialLR",
+    "GivenLR",
+    "LambdaLR",
     "MeanAverage",
+    "MultiStepLR",
     "Optimizer",
     "Progress",
     "RMSprop",

@@ -108,6 +108,10 @@ class TrainingLoop(Generic[Batch]):
     split : callable, optional
         Takes a batch, a rank and how many ranks there are, and returns a
         `rnnfast.training.ranks.Shard`. Where several processes train together.
+    divisor : callable, optional
+        Takes a batch, that of all ranks, and how many terms its loss has, and returns what to
+        divide the gradients by in place of that number. Losses that are shown are means all the
+        same.
 
     Attributes
     ----------
@@ -138,6 +142,7 @@ class TrainingLoop(Generic[Batch]):
     baseline: float | None = None
     finish: Callable[[], object] | None = None
     split: Split | None = None
+    divisor: Callable[[Batch, int], float] | None = None
 
     def __post_init__(self) -> None:
         check_loop(self)
@@ -370,7 +375,8 @@ class TrainingLoop(Generic[Batch]):
             if not math.isfinite(loss_sum):
                 raise FloatingPointError(f"the loss is {loss_sum}")
             if count:
-                at.gradient_norm = max(at.gradient_norm, self._cut_gradients(count))
+                divisor = count if self.divisor is None else self.divisor(batch, count)
+                at.gradient_norm = max(at.gradient_norm, self._cut_gradients(divisor))
         self._before, self._whole = None, False
         if count:
             self.optimizer.step()
@@ -385,9 +391,9 @@ class TrainingLoop(Generic[Batch]):
         self._whole = True
         return outcome
 
-    def _cut_gradients(self, count: int) -> float:
-        """Divide the gradients by ``count`` and cut them; return their norm before the cut."""
-        scale_grad(self.modules, 1 / count)
+    def _cut_gradients(self, divisor: float) -> float:
+        """Divide the gradients and cut them; return their norm before the cut."""
+        scale_grad(self.modules, 1 / divisor)
         if self.max_value is not None:
             clip_grad_value(self.modules, self.max_value)
         return clip_grad_norm(self.modules, math.inf if self.max_norm is None else self.max_norm)

@@ -40,9 +40,9 @@ def check_loop(loop: TrainingLoop[Any]) -> None:
     for name, module in loop.modules.items():
         if not isinstance(name, str) or not isinstance(module, Module):
             raise TypeError(f"modules: expected layers by name, got {type(module).__name__}")
-    for name in ("step", "batches", "validate", "finish", "split"):
+    for name in ("step", "batches", "validate", "finish", "split", "divisor"):
         value = getattr(loop, name)
-        optional = name in ("validate", "finish", "split")
+        optional = name not in ("step", "batches")
         if not callable(value) and not (optional and value is None):
             raise TypeError(f"{name}: expected a function, got {type(value).__name__}")
     check_bool("maximize", loop.maximize)

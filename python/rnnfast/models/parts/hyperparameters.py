@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rnnfast._checks import LARGEST_FACTOR, among, check_bool, check_int, check_real
 from rnnfast._checks.messages import shown
+from rnnfast.models.parts.given_schedules import check_schedule
 from rnnfast.models.parts.inputs import Inputs, learn_inputs
 from rnnfast.models.parts.sequences import Sequences
 from rnnfast.models.parts.tokens import make_tokenizer
@@ -15,6 +18,9 @@ from rnnfast.nn.pooling import POOLINGS
 from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.text.subwords import SubwordTokenizer
 from rnnfast.text.tokenizers import Tokenizer
+
+# What gradients are of: a batch's terms in the mean, their sum a sequence in the mean, or the sum.
+REDUCTIONS = ("mean", "example", "sum")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +153,7 @@ class FittingOptions:
     optimizer: str
     optimizer_options: Mapping[str, Any] | None
     learning_rate: float
-    schedule: str
+    schedule: Any
     schedule_options: Mapping[str, Any] | None
     clip_norm: float | None
     clip_value: float | None
@@ -156,6 +162,7 @@ class FittingOptions:
     batch_size: int
     validation_fraction: float
     patience: int | None
+    loss_reduction: str = "mean"
 
     def __post_init__(self) -> None:
         check_int("batch_size", self.batch_size, 1)
@@ -165,3 +172,18 @@ class FittingOptions:
             if value is not None:
                 check_real(name, value, 0, above=True)
         check_real("validation_fraction", self.validation_fraction, 0, 1, below=True)
+        if not isinstance(self.schedule, str):
+            check_schedule(self.schedule)
+        if not among(self.loss_reduction, REDUCTIONS):
+            known = ", ".join(REDUCTIONS)
+            raise ValueError(
+                f"loss_reduction: expected one of {known}, got {shown(self.loss_reduction)}"
+            )
+
+    def divisor(self) -> Callable[[Any, int], float] | None:
+        """Return what gradients of a batch's summed loss are divided by; None: by its terms."""
+        if self.loss_reduction == "mean":
+            return None
+        if self.loss_reduction == "sum":
+            return lambda batch, terms: 1.0
+        return lambda batch, terms: max(float(np.count_nonzero(batch.lengths)), 1.0)

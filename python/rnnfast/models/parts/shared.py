@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnfast._checks import among, check_bool, check_mapping, check_options
 from rnnfast._checks.messages import shown
+from rnnfast.models.parts.given_schedules import make_given_schedule
 from rnnfast.nn import init
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import LAYERS, Recurrent, State
@@ -135,19 +136,21 @@ def make_average(
 
 
 def make_schedule(
-    name: str,
+    name: Any,
     optimizer: Optimizer,
     total_steps: int,
     options: Mapping[str, Any] | None = None,
     *,
     maximize: bool = False,
+    epochs: int = 1,
 ) -> Schedule | ReduceOnPlateau | None:
     """Make a learning-rate schedule from a model's hyperparameters.
 
     Parameters
     ----------
-    name : {"constant", "cosine", "step", "plateau"}
-        `CosineLR` in ``total_steps`` steps, `StepLR`, `ReduceOnPlateau`, or none of these.
+    name : {"constant", "cosine", "step", "plateau"}, callable, sequence or mapping
+        `CosineLR` in ``total_steps`` steps, `StepLR`, `ReduceOnPlateau`, or none of these; or what
+        `make_given_schedule` takes.
     optimizer : Optimizer
         Whose rate to set.
     total_steps : int
@@ -156,6 +159,8 @@ def make_schedule(
         The ``schedule_options`` of `RecurrentModel`, each with a default of its own.
     maximize : bool
         Whether more is better of the figure that ``"plateau"`` watches.
+    epochs : int
+        Epochs of the whole training.
 
     Raises
     ------
@@ -164,7 +169,13 @@ def make_schedule(
     TypeError
         If the options are no mapping, or one of a wrong type.
     """
-    if not among(name, SCHEDULES):
+    given_schedule: Schedule | None = None
+    if not isinstance(name, str):
+        given_schedule, options = make_given_schedule(
+            name, optimizer, max(1, total_steps // max(epochs, 1)), options
+        )
+        name = "constant"  # what is left is that of its warm-up
+    elif name not in SCHEDULES:
         raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {shown(name)}")
     allowed = {
         "constant": [],
@@ -185,7 +196,9 @@ def make_schedule(
     schedules: list[Schedule] = []
     if warmup:
         schedules.append(WarmupLR(optimizer, **warmup))
-    if name == "cosine":
+    if given_schedule is not None:
+        schedules.append(given_schedule)
+    elif name == "cosine":
         schedules.append(CosineLR(optimizer, total_steps, **{"min_factor": 0.01, **given}))
     elif name == "step":
         size = max(1, -(-total_steps // 3))
