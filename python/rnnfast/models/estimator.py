@@ -30,6 +30,7 @@ from rnnfast.models.stream import ModelStream
 from rnnfast.nn.compose import chain
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.pooling import Pooling, pooled_size
+from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter
 from rnnfast.training.ranks import Shard, place
@@ -160,6 +161,7 @@ class Estimator(Preparation, Featured, base=True):
         warm_start: bool | None = None,
         extend: bool = True,
         freeze: str | Sequence[str] | None = None,
+        embeddings: Any = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
         epochs: int | None = None,
@@ -209,6 +211,16 @@ class Estimator(Preparation, Featured, base=True):
             Layers that training leaves as they are, by their names in ``network_.modules``, or
             single parameters, as ``"recurrent.weight_hh_l0"``. Rows that are new to a table that is
             frozen stay as they were drawn.
+        embeddings : path-like, mapping or (words, array), optional
+            Vectors of words with which the embeddings begin: a file of GloVe, word2vec or fastText
+            as text, also in gzip, a mapping of words to vectors, or words and an array ``(N, D)``.
+            A token takes that of itself, or else that of itself in lower case, and begins as any
+            other does if there is neither; how many have one is told. ``embedding_size`` has to be
+            D. Training goes on with them, unless ``freeze`` names the layer, and the model's file
+            needs no others. With ``warm_start`` they are those of tokens that are new; with
+            ``resume`` they are not read, the checkpoint has them. Of
+            `Seq2Seq` they are those of ``X``, or a dict of such by the names of the layers,
+            ``"encoder_embedding"`` and ``"decoder_embedding"``.
         checkpoint : path-like, optional
             A file to write after epochs, every two minutes within them, and when stopped, from
             which training can go on. One that stands there is replaced if its training has ended;
@@ -254,6 +266,7 @@ class Estimator(Preparation, Featured, base=True):
                 warm_start=warm_start,
                 extend=extend,
                 freeze=freeze,
+                embeddings=embeddings,
                 checkpoint=checkpoint,
                 resume=resume,
                 epochs=epochs,
@@ -271,6 +284,7 @@ class Estimator(Preparation, Featured, base=True):
         warm_start: bool | None,
         extend: bool,
         freeze: str | Sequence[str] | None,
+        embeddings: Any,
         checkpoint: str | os.PathLike[str] | None,
         resume: bool,
         epochs: int | None,
@@ -284,8 +298,8 @@ class Estimator(Preparation, Featured, base=True):
         train, held_out, baseline = fresh._prepare(X, y, valid, sample_weight, grow)
         codec, rng = fresh._codec, fresh._make_generator()
         network = fresh.network_ = fresh._make_network(rng)
-        fresh._initialise(rng)
         reporter = Reporter(verbose, unit=codec.unit)
+        fresh._initialise(rng, embeddings, reporter, resume)
         fresh._take_over(kept, reporter, resume)
         lengths = lengths_of(train.x)
         total_steps = epochs * -(-len(lengths) // fresh.batch_size)
@@ -350,6 +364,10 @@ class Estimator(Preparation, Featured, base=True):
             unknown=unknown,
             words=words,
         )
+
+    def _word_tables(self) -> dict[str, Vocabulary]:
+        inputs = self._reader.inputs
+        return {"embedding": inputs.vocabulary} if isinstance(inputs, TokenInputs) else {}
 
     def _axes(self) -> Axes:
         return {**self._reader.axes("", self.embedding_size is not None), **self._codec.axes()}

@@ -109,6 +109,7 @@ class Forecaster(Estimator):
         warm_start: bool | None = None,
         extend: bool = True,
         freeze: str | Sequence[str] | None = None,
+        embeddings: None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
         epochs: int | None = None,
@@ -126,6 +127,8 @@ class Forecaster(Estimator):
             Nothing: a series foretells itself. Here because scikit-learn passes it.
         sample_weight : None
             Nothing: the examples are places of one series.
+        embeddings : None
+            Nothing: there are no words.
         valid : array_like, optional
             Another series to measure on after each epoch; to measure on what follows ``X``, begin
             it with the last steps of ``X`` that a forecast reads.
@@ -162,6 +165,7 @@ class Forecaster(Estimator):
                 warm_start=warm_start,
                 extend=extend,
                 freeze=freeze,
+                embeddings=embeddings,
                 checkpoint=checkpoint,
                 resume=resume,
                 epochs=epochs,

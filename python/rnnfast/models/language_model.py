@@ -142,6 +142,7 @@ class LanguageModel(Weighed, LanguageAnswers):
         warm_start: bool | None = None,
         extend: bool = True,
         freeze: str | Sequence[str] | None = None,
+        embeddings: Any = None,
         epochs: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
@@ -188,6 +189,14 @@ class LanguageModel(Weighed, LanguageAnswers):
             Layers that training leaves as they are, by their names in ``network_.modules``, or
             single parameters, as ``"recurrent.weight_hh_l0"``. Rows that are new to a table that is
             frozen stay as they were drawn.
+        embeddings : path-like, mapping or (words, array), optional
+            Vectors of words with which the embeddings begin: a file of GloVe, word2vec or fastText
+            as text, also in gzip, a mapping of words to vectors, or words and an array ``(N, D)``.
+            A token takes that of itself, or else that of itself in lower case, and begins as any
+            other does if there is neither; how many have one is told. ``embedding_size`` has to be
+            D. Training goes on with them, unless ``freeze`` names the layer, and the model's file
+            needs no others. With ``warm_start`` they are those of tokens that are new; with
+            ``resume`` they are not read, the checkpoint has them.
         epochs : int, optional
             How many times to go through the corpus, in place of the constructor's. The weights of
             the best epoch are kept. With ``warm_start`` there may be 0, which extend tables and
@@ -235,6 +244,7 @@ class LanguageModel(Weighed, LanguageAnswers):
                 warm_start=warm_start,
                 extend=extend,
                 freeze=freeze,
+                embeddings=embeddings,
                 epochs=epochs,
                 checkpoint=checkpoint,
                 resume=resume,
@@ -252,6 +262,7 @@ class LanguageModel(Weighed, LanguageAnswers):
         warm_start: bool | None,
         extend: bool,
         freeze: str | Sequence[str] | None,
+        embeddings: Any,
         epochs: int | None,
         checkpoint: str | os.PathLike[str] | None,
         resume: bool,
@@ -271,7 +282,6 @@ class LanguageModel(Weighed, LanguageAnswers):
         network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
         fresh.vocabulary_, fresh.tokenizer_ = corpus.vocabulary, reader.tokenizer
         fresh.network_, fresh.condition_ = network, corpus.condition
-        fresh._initialise(rng)
         training = CorpusTraining(network, corpus, options)
         steps = len(training.batches(None))
         epochs = choose_epochs(steps) if epochs is None else epochs
@@ -279,6 +289,7 @@ class LanguageModel(Weighed, LanguageAnswers):
         reporter = Reporter(verbose, unit=shown_unit, perplexity=True)
         if isinstance(reader.tokenizer, SubwordTokenizer):
             reporter.write(f"tokenizer: {reader.tokenizer.describe(corpus.vocabulary)}")
+        fresh._initialise(rng, embeddings, reporter, resume)
         fresh._take_over(kept, reporter, resume)
         self._train(
             fresh,
@@ -341,6 +352,9 @@ class LanguageModel(Weighed, LanguageAnswers):
             tie_weights=self.tie_weights,
             condition=given,
         )
+
+    def _word_tables(self) -> dict[str, Vocabulary]:
+        return {"embedding": self.vocabulary_}
 
     def _axes(self) -> Axes:
         tokens, given = self.vocabulary_.tokens, self.condition_

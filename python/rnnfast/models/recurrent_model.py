@@ -24,10 +24,12 @@ from rnnfast.models.parts.given_schedules import (
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
 from rnnfast.models.parts.initial import InitialOptions
 from rnnfast.models.parts.making import Making
+from rnnfast.models.parts.pretrained import put_vectors
 from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
 from rnnfast.models.parts.warm_start import FREE, Axes, KeptWeights, require_same_layers
 from rnnfast.text.conversion import as_tokenizer
 from rnnfast.text.tokenizers import tokenizer_from_dict
+from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training.loop import TrainingLoop
 from rnnfast.training.messages import describe_training
 from rnnfast.training.progress import Progress, Reporter
@@ -279,9 +281,20 @@ class RecurrentModel(Model, base=True):
         require_same_layers(before, now)
         return KeptWeights.of(self._modules(), self._axes())
 
-    def _initialise(self, rng: np.random.Generator) -> None:
-        """Give this copy's new layers the weights that they are to begin with."""
+    def _word_tables(self) -> dict[str, Vocabulary]:
+        """Return the vocabularies of the tables that embed words, by the names of those layers."""
+        return {}
+
+    def _initialise(
+        self, rng: np.random.Generator, embeddings: Any, reporter: Reporter, resume: Any
+    ) -> None:
+        """Give this copy's new layers the weights that they are to begin with.
+
+        Those of a checkpoint come in their place: then vectors of words are not looked up.
+        """
         self._options(InitialOptions).fill(self._modules(), rng)
+        if embeddings is not None and not check_bool("resume", resume):
+            put_vectors(embeddings, self._modules(), self._word_tables(), reporter.report)
 
     def _take_over(self, kept: KeptWeights | None, reporter: Reporter, resume: Any) -> None:
         """Give this copy's new layers the weights of the training before, if any.

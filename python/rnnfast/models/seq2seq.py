@@ -27,6 +27,7 @@ from rnnfast.models.parts.inputs import TokenInputs
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork, make_attention
 from rnnfast.models.parts.warm_start import Axes, axes_of_ids
 from rnnfast.nn.module import Array
+from rnnfast.text.vocabulary import Vocabulary
 
 # The exponent that the course suggests.
 _LENGTH_PENALTY = 0.7
@@ -346,6 +347,10 @@ class Seq2Seq(Weighed, Estimator):
             label_smoothing=self.label_smoothing,
             rng=rng,
         )
+
+    def _word_tables(self) -> dict[str, Vocabulary]:
+        read = {f"encoder_{name}": known for name, known in super()._word_tables().items()}
+        return {**read, "decoder_embedding": self._codec.vocabulary}
 
     def _axes(self) -> Axes:
         embedded, tokens = self.embedding_size is not None, self._codec.vocabulary.tokens

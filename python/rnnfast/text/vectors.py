@@ -107,14 +107,14 @@ def read_vectors(
     wanted = {token.encode("utf-8", "surrogatepass"): i for i, token in enumerate(vocabulary)}
     found = np.zeros(len(vocabulary), bool)
     table: _Table = np.empty((0, 0), kind)
-    with _opened(path) as (name, file):
-        for line, word, numbers in _rows(name, file):
+    with opened(path) as (name, file):
+        for line, word, numbers in rows_of(name, file):
             if not table.size:  # the first; what it has is looked at before anything is allocated
-                _parsed(line, numbers, kind)
+                parsed(line, numbers, kind)
                 table = _new_table(name, len(vocabulary), len(numbers), kind, start)
             place = wanted.get(word)
             if place is not None and not found[place]:
-                table[place] = _parsed(line, numbers, kind)
+                table[place] = parsed(line, numbers, kind)
                 found[place] = True
     if not found.any():
         raise ValueError(f"{name}: expected vectors of tokens of the vocabulary, got none of them")
@@ -153,11 +153,11 @@ def _new_table(
 
 
 @contextlib.contextmanager
-def _opened(path: FilePath) -> Iterator[tuple[str, io.BufferedReader]]:
-    """Give the file's name for messages, and the file, unpacked."""
+def opened(path: FilePath, argument: str = "path") -> Iterator[tuple[str, io.BufferedReader]]:
+    """Give the file's name for messages, and the file, unpacked; ``argument`` is for others."""
     import gzip  # takes long to import
 
-    shown = check_path("path", path)
+    shown = check_path(argument, path)
     name = shown_path(path)
     if os.path.isdir(shown):  # the error of open() differs between systems
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), shown)
@@ -166,7 +166,11 @@ def _opened(path: FilePath) -> Iterator[tuple[str, io.BufferedReader]]:
             file: io.BufferedReader[Any] = packed
             if packed.peek(2)[:2] == b"\x1f\x8b":
                 file = io.BufferedReader(gzip.GzipFile(fileobj=packed), _BUFFER)
-            other = kind_of_no_text(file.peek(_BUFFER))
+            start = file.peek(_BUFFER)
+            other = kind_of_no_text(start)
+            first, _, rest = start.partition(b"\n")
+            if _COUNTS.fullmatch(first) and b"\0" in rest:
+                other = "word2vec's binary form, which has to be written as text first"
             if other is not None:
                 raise ValueError(f"{name}: expected UTF-8 text, got {other}")
             yield name, file
@@ -176,7 +180,7 @@ def _opened(path: FilePath) -> Iterator[tuple[str, io.BufferedReader]]:
             raise OSError(error.errno or errno.EIO, error.strerror or str(error), shown) from error
 
 
-def _rows(name: str, file: io.BufferedReader) -> Iterator[tuple[str, bytes, list[bytes]]]:
+def rows_of(name: str, file: io.BufferedReader) -> Iterator[tuple[str, bytes, list[bytes]]]:
     """Yield for each word its line's name in messages, the word and its numbers, as many for all.
 
     Raise ValueError if there are not as many words as the first line says, if it says so.
@@ -225,7 +229,7 @@ def _is_word(word: bytes) -> bool:
     return b" " not in word or not _NUMBER.fullmatch(last)
 
 
-def _parsed(line: str, numbers: list[bytes], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def parsed(line: str, numbers: list[bytes], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Return a row; ValueError, with what is wrong, if it is none of finite numbers."""
     for number in numbers:
         if not _NUMBER.fullmatch(number):
@@ -243,4 +247,10 @@ def _shown_line(line: bytes) -> str:
     if b"\0" in line:
         return "zero bytes; a binary file, such as word2vec's .bin, has to be written as text first"
     text = line[:80].decode("utf-8", "backslashreplace")
+    try:
+        line[:76].decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":  # which is where it is cut
+            cure = "a binary file, such as word2vec's .bin, has to be written as text first"
+            return f"{text!r}, which is not UTF-8; {cure}"
     return repr(text) + ("..." if len(line) > 80 else "")
