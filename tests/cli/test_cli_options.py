@@ -79,7 +79,8 @@ def folder(files: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_the_options_are_found() -> None:
     assert set(COMMANDS) == set(ARGUMENTS)
     assert len(INTEGERS) == 23 and ("train", "--hidden-size") in INTEGERS
-    assert {name for _, name in FLOATS} == {"--dropout", "--lr", "--temperature", "--top-p"}
+    of_training = {"--dropout", "--lr", "--decay", "--clip-norm", "--init-range"}
+    assert {name for _, name in FLOATS} == of_training | {"--temperature", "--top-p"}
 
 
 @pytest.mark.parametrize(("command", "option"), INTEGERS)

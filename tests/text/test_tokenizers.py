@@ -118,7 +118,26 @@ TOKENIZERS = [
     WordTokenizer(),
     WordTokenizer(lower=True),
     WordTokenizer(mode="whitespace"),
+    WordTokenizer(mode="whitespace", newline="<eos>"),
 ]
+
+
+@pytest.mark.parametrize("mode", ["words", "whitespace"])
+def test_newlines_as_tokens(mode):
+    tokenizer = WordTokenizer(mode=mode, newline="<eos>")
+    text = " no it was\nblack monday\r\n\rbut\n"
+    tokens = tokenizer.tokenize(text)
+    lines = [["no", "it", "was"], ["black", "monday"], [], ["but"]]
+    assert tokens == [token for line in lines for token in [*line, "<eos>"]]
+    assert tokenizer.detokenize(tokens) == "no it was\nblack monday\n\nbut\n"
+    assert tokenizer.tokenize("no end") == ["no", "end"]
+    assert tokenizer.tokenize("") == [] and tokenizer.tokenize("\n") == ["<eos>"]
+
+
+@pytest.mark.parametrize("newline", ["", " ", "a b", "\n", "<UNK>", 3, True])
+def test_what_is_no_token_for_newlines(newline):
+    with pytest.raises((ValueError, TypeError), match=r"^newline: expected a (token|str)"):
+        WordTokenizer(newline=newline)
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=repr)

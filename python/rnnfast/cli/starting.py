@@ -9,10 +9,11 @@ from typing import Any
 import typer
 
 from rnnfast.cli.models import load_as
+from rnnfast.cli.recipe import OPTIONS, is_given
 from rnnfast.models.language_model import LanguageModel
 
 # Parameters of the command that are called otherwise than the hyperparameters they choose.
-_OPTIONS = {"num_layers": "layers", "max_vocabulary_size": "max_vocabulary"}
+_OPTIONS = {"num_layers": ("layers",), "max_vocabulary_size": ("max_vocabulary",), **OPTIONS}
 
 
 def begin_with(
@@ -40,8 +41,7 @@ def begin_with(
         return LanguageModel(**hyperparameters)
     lm = load_as(start, LanguageModel, "LanguageModel")
     for name, value in hyperparameters.items():
-        source = context.get_parameter_source(_OPTIONS.get(name, name))
-        if source is not None and source.name != "DEFAULT":
+        if is_given(context, *_OPTIONS.get(name, (name,))):
             lm.set_params(**{name: value})
     if lm.seed is not None and lm.random_state is not None:  # its synonym, which the file has
         lm.set_params(random_state=None)

@@ -19,6 +19,19 @@ from rnnfast._dispatch import MOST_THREADS
 from rnnfast.cli.console import BrokenOutput, OutputError, Terminated, flush, note, say
 from rnnfast.cli.options import choice, file, in_options, integer, real
 from rnnfast.cli.processes import by_all_processes, communicator
+from rnnfast.cli.recipe import (
+    ClipNorm,
+    Decay,
+    Embeddings,
+    Init,
+    InitRange,
+    LossReduction,
+    Newline,
+    Optimizer,
+    Schedule,
+    Whitespace,
+    recipe_of,
+)
 from rnnfast.cli.results import AsJson, Quiet, say_json
 from rnnfast.cli.starting import begin_with
 from rnnfast.cli.texts import TextSource, source_of, text_file
@@ -96,6 +109,16 @@ def train(
     learning_rate: Annotated[
         float, real("The first learning rate.", 0.0, math.inf, "--lr", above=True)
     ] = 0.01,
+    optimizer: Optimizer = "adam",
+    schedule: Schedule = "cosine",
+    decay: Decay = None,
+    clip_norm: ClipNorm = 5.0,
+    loss_reduction: LossReduction = "mean",
+    init: Init = None,
+    init_range: InitRange = None,
+    embeddings: Embeddings = None,
+    newline: Newline = None,
+    whitespace: Whitespace = False,
     valid: Annotated[
         TextSource | None,
         text_file("A text to validate on, -: standard input; else a tenth of the corpus."),
@@ -141,7 +164,7 @@ def train(
     checkpoint = Path(f"{out}.checkpoint")
     texts = {"CORPUS": corpus, "--valid": valid}
     files = {name: None if text is None else text.path for name, text in texts.items()}
-    files["--tokenizer"] = tokenizer
+    files |= {"--tokenizer": tokenizer, "--embeddings": embeddings}
     if start is not None and not are_same(start, out):  # which --force replaces
         files["--from"] = start
     if corpus is not None and corpus == valid and corpus.path is None:
@@ -174,6 +197,21 @@ def train(
         "patience": patience,
         "seed": seed,
     }
+    hyperparameters |= recipe_of(
+        context,
+        level=level,
+        tokenizer=tokenizer,
+        newline=newline,
+        whitespace=whitespace,
+        decay=decay,
+        clip_norm=clip_norm,
+        embeddings=embeddings,
+        optimizer=optimizer,
+        schedule=schedule,
+        loss_reduction=loss_reduction,
+        init=init,
+        init_range=init_range,
+    )
     lm = begin_with(start, hyperparameters, context)
     began, before = time.perf_counter(), getattr(lm, "network_", None)
     terminated: Terminated | None = None
@@ -185,6 +223,7 @@ def train(
                 warm_start=start is not None,
                 extend=extend,
                 freeze=freeze,
+                embeddings=embeddings,
                 epochs=epochs,
                 checkpoint=checkpoint,
                 resume=resume,

@@ -90,6 +90,10 @@ class WordTokenizer:
         ``"whitespace"`` only splits at white space, for a corpus whose tokens stand apart already.
     lower : bool
         Lower-case the text first.
+    newline : str, optional
+        What each end of a line is read as, a token of its own, such as ``"<eos>"``: so it is
+        customary for the Penn Treebank and WikiText, whose perplexities count the ends of lines.
+        Without it they are white space.
 
     Notes
     -----
@@ -106,19 +110,38 @@ class WordTokenizer:
     """
 
     def __init__(
-        self, *, mode: Literal["words", "whitespace"] = "words", lower: bool = False
+        self,
+        *,
+        mode: Literal["words", "whitespace"] = "words",
+        lower: bool = False,
+        newline: str | None = None,
     ) -> None:
         if not among(mode, ("words", "whitespace")):
             raise ValueError(f"mode: expected 'words' or 'whitespace', got {shown(mode)}")
         self.mode = mode
         self.lower = check_bool("lower", lower)
+        if newline is not None:
+            if not isinstance(newline, str):
+                raise TypeError(f"newline: expected a str or None, got {type(newline).__name__}")
+            if newline.split() != [newline] or newline == "<UNK>":
+                raise ValueError(
+                    f"newline: expected a token without white space, not <UNK>, got "
+                    f"{shown(newline)}"
+                )
+        self.newline = newline
 
     def tokenize(self, text: str) -> list[str]:
         """Split a text into words, numbers and punctuation marks."""
         _check_text(text)
         if self.lower:
             text = text.lower()
-        return text.split() if self.mode == "whitespace" else _word_pattern().findall(text)
+        split = str.split if self.mode == "whitespace" else _word_pattern().findall
+        if self.newline is None:
+            return split(text)
+        tokens: list[str] = []
+        for number, line in enumerate(_lines(text)):
+            tokens += [self.newline] * (number > 0) + split(line)
+        return tokens
 
     def detokenize(self, tokens: Iterable[str]) -> str:
         """Join tokens to a text that reads well.
@@ -126,26 +149,36 @@ class WordTokenizer:
         Marks go where they usually stand; straight quotation marks open and close by turns. In
         the mode ``"whitespace"`` one space stands between all tokens.
         """
-        tokens = _str_list(tokens)
-        return " ".join(tokens) if self.mode == "whitespace" else _join_words(tokens)
+        tokens, join = _str_list(tokens), " ".join if self.mode == "whitespace" else _join_words
+        lines: list[list[str]] = [[]]
+        for token in tokens:
+            if token == self.newline:
+                lines.append([])
+            else:
+                lines[-1].append(token)
+        return "\n".join(map(join, lines))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings, for `from_dict`."""
-        return {"type": "word", "mode": self.mode, "lower": self.lower}
+        """Return the settings, for `from_dict`; without ``newline`` where there is none."""
+        own = {} if self.newline is None else {"newline": self.newline}
+        return {"type": "word", "mode": self.mode, "lower": self.lower, **own}
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> WordTokenizer:
         """Make the tokenizer whose `to_dict` gave the settings; ValueError if none did."""
-        return _make(cls, "word", ("mode", "lower"), settings)
+        has_newline = isinstance(settings, Mapping) and "newline" in settings
+        names = ("mode", "lower", *("newline",) * has_newline)
+        return _make(cls, "word", names, settings)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WordTokenizer) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
-        return hash((self.mode, self.lower))
+        return hash((self.mode, self.lower, self.newline))
 
     def __repr__(self) -> str:
-        return f"WordTokenizer(mode={self.mode!r}, lower={self.lower})"
+        newline = "" if self.newline is None else f", newline={self.newline!r}"
+        return f"WordTokenizer(mode={self.mode!r}, lower={self.lower}{newline})"
 
 
 # What files know by a name that is not to be taken.
@@ -217,8 +250,11 @@ def split_lines(text: str) -> list[str]:
     have (LF, CR LF, CR) end a line.
     """
     _check_text(text)
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return [line for line in lines if line and not line.isspace()]
+    return [line for line in _lines(text) if line and not line.isspace()]
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 @functools.cache
