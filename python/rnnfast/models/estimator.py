@@ -183,7 +183,8 @@ class Estimator(Preparation, Featured, base=True):
             Sequences: text, tokens, integers ``(T_i,)``, which are ids of tokens, series
             ``(T_i, F)`` of different lengths, or an array ``(N, T, F)``. `SequenceClassifier` and
             `SequenceRegressor` take a table too, an array ``(N, T)`` or a DataFrame: N series of
-            one feature. Their other methods then want as many columns, by the same names.
+            one feature. Their other methods then want as many columns, by the same names. Models
+            with an output at every step take an array ``(N, T)`` of floats so, without that.
         y : sequence
             What belongs to each, as `score` takes it.
         sample_weight : array_like, optional

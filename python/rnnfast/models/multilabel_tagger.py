@@ -96,7 +96,7 @@ class MultiLabelTagger(StepModel):
     words_ = OfPart[WordFeatures | None]("_reader.words")
     _codec: LabelSetCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
-    _facts: ClassVar[Facts] = Facts(multi_output=True, single_output=False)
+    _facts: ClassVar[Facts] = Facts(multi_output=True, single_output=False, axes=(2, 3))
 
     # Asking
 

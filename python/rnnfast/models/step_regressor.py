@@ -88,7 +88,9 @@ class StepRegressor(StepModel):
     words_ = OfPart[WordFeatures | None]("_reader.words")
     _codec: StepNumberCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
-    _facts: ClassVar[Facts] = Facts("regressor", multi_output=True, single_output=False)
+    _facts: ClassVar[Facts] = Facts(
+        "regressor", multi_output=True, single_output=False, axes=(2, 3)
+    )
 
     # Asking
 

@@ -143,7 +143,7 @@ class SequenceTagger(StepModel):
     words_ = OfPart[WordFeatures | None]("_reader.words")
     _codec: TagCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (WordOptions,)
-    _facts: ClassVar[Facts] = Facts(multi_output=True, single_output=False)
+    _facts: ClassVar[Facts] = Facts(multi_output=True, single_output=False, axes=(2, 3))
 
     # Asking
 

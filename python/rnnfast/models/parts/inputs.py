@@ -176,7 +176,7 @@ class SeriesInputs:
             As `read_sequences`; also if they are text, have another number of features, or are too
             large for the dtype.
         """
-        sequences = read_sequences(name, X, CharTokenizer())
+        sequences = read_sequences(name, X, CharTokenizer(), univariate=self.size == 1)
         return [self.encode_one(f"{name}[{number}]", item) for number, item in enumerate(sequences)]
 
     def encode_one(self, name: str, item: list[str] | Array) -> Array:

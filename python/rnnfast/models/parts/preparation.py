@@ -13,7 +13,12 @@ from rnnfast.models.parts.examples import Examples, pick
 from rnnfast.models.parts.hyperparameters import TokenOptions, WordOptions
 from rnnfast.models.parts.inputs import count_ids
 from rnnfast.models.parts.reader import Reader
-from rnnfast.models.parts.sequences import Sequences, are_series, read_sequences
+from rnnfast.models.parts.sequences import (
+    Sequences,
+    are_series,
+    has_steps_of,
+    read_sequences,
+)
 from rnnfast.models.parts.weights import Weights, of_examples, relative, scaled
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.recurrent_model import RecurrentModel
@@ -45,11 +50,11 @@ class Preparation(RecurrentModel, base=True):
         on these, or on those; None: not known. ``grow`` is whether what is known already may grow;
         None: nothing is.
         """
-        tokenizer = self._options(TokenOptions).splitter()
+        tokenizer, codec = self._options(TokenOptions).splitter(), self._make_codec()
         columns = None
         if grow is not None:
             columns = self._reader.columns
-        elif 2 in self._facts.axes:
+        elif 2 in self._facts.axes and not codec.of_steps:
             columns = Columns.of("X", X)
         if columns is not None and self.tokenizer is not None:
             raise ValueError(
@@ -58,11 +63,12 @@ class Preparation(RecurrentModel, base=True):
             )
 
         def read(name: str, X: Any) -> Sequences:
-            return read_sequences(name, X if columns is None else columns.read(name, X), tokenizer)
+            X = X if columns is None else columns.read(name, X)
+            univariate = codec.of_steps and has_steps_of(name, X, y)
+            return read_sequences(name, X, tokenizer, univariate=univariate)
 
         self._require_weighable(sample_weight)
         held_out = valid is None and self.validation_fraction > 0
-        codec = self._make_codec()
         if grow is None:
             codec, sequences, targets = codec.begin(read, X, y, held_out)
         else:

@@ -47,7 +47,8 @@ class Reader:
         tokenizer = known.tokenizer if isinstance(known, TokenInputs) else CharTokenizer()
         step_names(name, X, self.step_names)
         X = X if self.columns is None else self.columns.read(name, X)
-        return read_sequences(name, X, tokenizer)
+        univariate = isinstance(known, SeriesInputs) and known.size == 1
+        return read_sequences(name, X, tokenizer, univariate=univariate)
 
     def encode(self, name: str, X: Any) -> list[Array]:
         """Return sequences as the network reads them; raise as the inputs' ``encode``."""

@@ -6,7 +6,8 @@
 - a list of lists of str: tokens,
 - a list of integer arrays ``(T_i,)``: ids of tokens,
 - a list of arrays ``(T_i, F)``: series of F numbers a step, of different lengths,
-- an array ``(N, T, F)``: series of equal lengths.
+- an array ``(N, T, F)``: series of equal lengths,
+- an array ``(N, T)`` of floats, where that is taken: such series of one number a step.
 
 Tuples, and arrays of str or of objects with one axis, count as lists. An array is one of any
 library, as `read_exporter` reads it, and a list may have tables of a step a row.
@@ -105,7 +106,9 @@ def _cure_of(name: str, table: Any) -> str:
     return f" of dtype {array.dtype}; numbers have a dtype of numbers"
 
 
-def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
+def read_sequences(
+    name: str, X: Any, tokenizer: Tokenizer, *, univariate: bool = False
+) -> Sequences:
     """Return ``X`` as token lists, ids ``(T_i,)`` or arrays ``(T_i, F)``.
 
     What it gives may be given to it again. Numbers keep their dtype.
@@ -118,6 +121,8 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
         See above. An empty text, token list or series of no steps is allowed.
     tokenizer : Tokenizer
         Splits text.
+    univariate : bool
+        Whether an array ``(N, T)`` of floats, T above 1, is one of series of one feature.
 
     Raises
     ------
@@ -132,8 +137,14 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
     if is_table(X):
         raise TypeError(f"{name}: expected {expected}, got a {type(X).__name__}{_cure_of(name, X)}")
     X = as_examples(name, X)
+    if univariate and isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.ndim == 2:
+        require_unmasked(name, X)
+        if X.shape[1] > 1:  # a single column could be one series as well
+            X = X[..., np.newaxis]
     if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim != 3:
         cure = f"; {name}[..., np.newaxis] are series of one feature" if X.ndim == 2 else ""
+        if X.ndim == 2 and X.dtype.kind == "f":
+            cure += f", {name}[np.newaxis] is one series"
         if X.ndim == 2 and X.dtype.kind in "iu":
             cure += f", list({name}) are ids of tokens"
         raise ValueError(f"{name}: expected an array of shape (N, T, F), got {X.shape}{cure}")
@@ -167,6 +178,17 @@ def read_sequences(name: str, X: Any, tokenizer: Tokenizer) -> Sequences:
     if kind == "array of ids":
         return [_as_ids(f"{name}[{number}]", item) for number, item in enumerate(items)]
     return [*_as_series(name, items)]
+
+
+def has_steps_of(name: str, X: Any, y: Any) -> bool:
+    """Whether targets tell that an array ``(N, T)`` is of N series: they are N of T steps."""
+    array = None if is_table(X) else as_examples(name, X)
+    if not isinstance(array, np.ndarray) or array.ndim != 2:
+        return False
+    try:
+        return len(array) > 0 and (len(y), len(y[0])) == array.shape
+    except (TypeError, KeyError, IndexError):  # of what are no targets of steps
+        return False
 
 
 def are_ids(sequences: Sequences) -> bool:

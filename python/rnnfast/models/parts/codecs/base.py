@@ -46,10 +46,13 @@ class Codec:
         What the progress counts.
     of_text : bool
         Whether ``y`` is text, which the model's tokenizer splits.
+    of_steps : bool
+        Whether ``y`` has something for each step.
     """
 
     unit: ClassVar[str] = "sequence"
     of_text: ClassVar[bool] = False
+    of_steps: ClassVar[bool] = False
 
     # Reading
 

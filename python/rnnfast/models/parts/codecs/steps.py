@@ -35,6 +35,7 @@ class StepCodec(Codec):
     """
 
     unit: ClassVar[str] = "step"
+    of_steps: ClassVar[bool] = True
 
     def check_pairs(self, X: Sequences, targets: list[Array], suffix: str) -> None:
         check_same_length(X, targets, suffix)

@@ -1,0 +1,77 @@
+"""Arrays ``(N, T)``: series of one number a step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rnnfast as rf
+
+X = np.random.default_rng(0).normal(size=(8, 5))
+SMALL: dict[str, Any] = {"hidden_size": 4, "epochs": 2, "verbose": 0, "seed": 0}
+CASES: dict[str, tuple[Any, Any]] = {
+    "tagger": (rf.SequenceTagger, (X > 0).astype(int)),
+    "steps": (rf.StepRegressor, X.cumsum(axis=1)),
+    "labels": (rf.MultiLabelTagger, np.stack([X > 0, X < 0], axis=-1).astype(float)),
+    "classifier": (rf.SequenceClassifier, [0, 1] * 4),
+    "regressor": (rf.SequenceRegressor, X.sum(axis=1)),
+}
+
+
+def answers(model: Any, X: Any) -> Any:
+    return [np.asarray(one).tolist() for one in model.predict(X)]
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_as_with_an_axis_more(kind: str, tmp_path: Path) -> None:
+    make, y = CASES[kind]
+    flat = make(**SMALL).fit(X, y, valid=(X, y))
+    full = make(**SMALL).fit(X[..., np.newaxis], y, valid=(X[..., np.newaxis], y))
+    assert flat.history_[-1]["loss"] == full.history_[-1]["loss"]
+    flat.save(tmp_path / "model.safetensors")
+    for model in (flat, rf.load(tmp_path / "model.safetensors")):
+        assert answers(model, X) == answers(full, X[..., np.newaxis])
+        assert model.score(X, y) == full.score(X[..., np.newaxis], y)
+    assert flat.n_features_in_ == (5 if kind in ("classifier", "regressor") else 1)
+
+
+def test_other_lengths_afterwards() -> None:
+    make, y = CASES["tagger"]
+    model = make(**SMALL).fit(X, y)
+    assert [len(one) for one in model.predict(X[:2, :3])] == [3, 3]
+
+
+@pytest.mark.parametrize("kind", ["tagger", "steps", "labels"])
+def test_what_could_be_something_else_is_refused(kind: str) -> None:
+    make, y = CASES[kind]
+    model = make(**SMALL).fit(X, y)
+    for one in (X[:, :1], X[:, :0]):
+        with pytest.raises(
+            ValueError, match=r"^X: expected an array of shape \(N, T, F\), got \(8, "
+        ):
+            model.predict(one)
+    with pytest.raises(
+        ValueError, match=r"^X: expected an array of .*list\(X\) are ids of tokens$"
+    ):
+        model.predict(X.astype(int))
+    with pytest.raises(ValueError, match=r"^X\[0\]: expected finite numbers, got nan at step 0"):
+        model.predict(np.where(X[0, 0] == X, np.nan, X))
+    two = make(**SMALL).fit(np.stack([X, X], axis=-1), y)
+    with pytest.raises(
+        ValueError, match=r"^X: expected an array of .*X\[np.newaxis\] is one series$"
+    ):
+        two.predict(X[:, :2])
+
+
+def test_models_whose_targets_do_not_tell_want_the_axis() -> None:
+    expected = r"^X: expected an array of .*X\[\.\.\., np\.newaxis\] are series of one feature, X\["
+    for make, y in ((rf.CTCRecognizer, ["ab"] * 8), (rf.Seq2Seq, ["a b", "b"] * 4)):
+        with pytest.raises(ValueError, match=expected):
+            make(**SMALL).fit(X, y)
+        model = make(**SMALL).fit(X[..., np.newaxis], y)
+        assert answers(model, X) == answers(model, X[..., np.newaxis])
+    with pytest.raises(ValueError, match=expected):  # one series of five features, and its labels
+        rf.SequenceTagger(**SMALL).fit(X, [*"abababab"])
