@@ -227,6 +227,23 @@ def test_bad_arguments(call: Any, message: str) -> None:
         call()
 
 
+def test_what_is_no_label_and_no_training_is_named() -> None:
+    probabilities = (
+        r"^predicted: expected labels, as predict gives them, got rows of numbers, such as"
+    )
+    rows = np.full((2, 2), 0.5)
+    for true, predicted in (
+        ([0, 1], rows), (np.arange(2), rows), (["a", "b"], [*rows]),
+        ([[0, 1], [1]], [rows, rows[:1]]),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=probabilities):
+            plotting.plot_confusion(true, predicted)
+    for kind in (rf.SequenceClassifier, rf.LanguageModel):
+        message = rf"^history: .*, got a {kind.__name__} that has not been fitted$"
+        with pytest.raises(TypeError, match=message):
+            plotting.plot_history(kind())
+
+
 @pytest.mark.parametrize(
     ("draw", "name", "kind"),
     [

@@ -79,6 +79,11 @@ def plot_confusion(
 
 def _flat(true: Any, predicted: Any) -> tuple[Any, Any]:
     """Return the labels of all steps where there is a list of them for each sequence."""
+    if _has_rows(predicted, 2 if _has_lists(true) else 1):
+        raise TypeError(
+            "predicted: expected labels, as predict gives them, got rows of numbers, such as the "
+            "probabilities of predict_proba"
+        )
     if not (_has_lists(true) and _has_lists(predicted)):
         return true, predicted
     if len(true) != len(predicted):
@@ -88,6 +93,14 @@ def _flat(true: Any, predicted: Any) -> tuple[Any, Any]:
             raise ValueError(f"predicted[{number}]: expected {len(one)} labels, got {len(other)}")
     flat = [[label for item in given for label in item] for given in (true, predicted)]
     return flat[0], flat[1]
+
+
+def _has_rows(given: Any, axes: int) -> bool:
+    """Whether the first item has floats with so many axes, where a label or labels would be."""
+    if isinstance(given, np.ndarray):
+        return given.ndim > axes and given.dtype.kind == "f"
+    first = given[0] if isinstance(given, (list, tuple)) and given else None
+    return isinstance(first, np.ndarray) and first.ndim >= axes and first.dtype.kind == "f"
 
 
 def _has_lists(given: Any) -> bool:

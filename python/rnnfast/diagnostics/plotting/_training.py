@@ -12,6 +12,7 @@ from rnnfast._checks import check_list, check_mapping
 from rnnfast._checks.arrays import as_numbers
 from rnnfast._checks.messages import listed, shown
 from rnnfast.diagnostics.plotting._parts import Axes, axes_of
+from rnnfast.models.base import Model
 from rnnfast.text._tokens import require_strings
 
 
@@ -46,6 +47,8 @@ def plot_history(
     records = getattr(history, "history_", history)
     if not isinstance(records, list):
         got = type(history).__name__
+        if isinstance(history, Model):
+            got = f"a {got} that has not been fitted"
         raise TypeError(f"history: expected a fitted model or its history_, got {got}")
     if not records:
         raise ValueError("history: expected at least one epoch, got none")
