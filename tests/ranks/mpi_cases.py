@@ -239,6 +239,22 @@ def language_model(comm: Any) -> Arrays:
 
 
 @case
+def recipe(comm: Any) -> Arrays:
+    """Sums of sequences, a schedule and initial weights that are given, and vectors of words."""
+    lines = [" ".join(sentence) for sentence in sentences(60)]
+    model = rf.LanguageModel(
+        level="word", lines=True, hidden_size=8, embedding_size=3, init="uniform", init_range=0.1,
+        loss_reduction="example", optimizer="sgd", learning_rate=0.1, schedule=halving, **SMALL,
+    )  # fmt: skip
+    vectors = {word: np.full(3, number / 16) for number, word in enumerate(WORDS)}
+    return arrays_of(model.fit(lines, embeddings=vectors, comm=comm))
+
+
+def halving(epoch: int) -> float:
+    return 0.5**epoch
+
+
+@case
 def language_model_of_one_stream(comm: Any) -> Arrays:
     options = {**SMALL, "batch_size": 1}
     model = rf.LanguageModel(hidden_size=6, num_layers=2, dropout=0.3, **options)

@@ -96,7 +96,7 @@ def find_vectors(name: str, source: Any, vocabulary: Vocabulary, dtype: str) -> 
 def vector_size(name: str, path: Any) -> int:
     """Return how many numbers a word of a file has; raise as `find_vectors`."""
     with opened(path, name) as (shown_name, file):
-        for _, _, numbers in rows_of(shown_name, file):
+        for _, _, numbers in rows_of(shown_name, file, ()):
             return len(numbers)
     raise ValueError(f"{name}: expected vectors, got an empty file")
 
@@ -116,7 +116,9 @@ def _in_file(name: str, path: Any, vocabulary: Vocabulary, dtype: np.dtype[Any])
             lower.setdefault(token.lower().encode("utf-8", "surrogatepass"), []).append(number)
     read: set[int] = set()  # those that were found as they stand
     with opened(path, name) as (shown_name, file):
-        for place, (line, word, numbers) in enumerate(rows_of(shown_name, file)):
+        for place, (line, word, numbers) in enumerate(
+            rows_of(shown_name, file, {**exact, **lower})
+        ):
             if not place:  # the first, by which a file of another kind is told
                 parsed(line, numbers, dtype)
             known = exact.get(word)

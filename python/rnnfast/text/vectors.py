@@ -9,7 +9,7 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,7 @@ def read_vectors(
     found = np.zeros(len(vocabulary), bool)
     table: _Table = np.empty((0, 0), kind)
     with opened(path) as (name, file):
-        for line, word, numbers in rows_of(name, file):
+        for line, word, numbers in rows_of(name, file, wanted):
             if not table.size:  # the first; what it has is looked at before anything is allocated
                 parsed(line, numbers, kind)
                 table = _new_table(name, len(vocabulary), len(numbers), kind, start)
@@ -180,10 +180,13 @@ def opened(path: FilePath, argument: str = "path") -> Iterator[tuple[str, io.Buf
             raise OSError(error.errno or errno.EIO, error.strerror or str(error), shown) from error
 
 
-def rows_of(name: str, file: io.BufferedReader) -> Iterator[tuple[str, bytes, list[bytes]]]:
-    """Yield for each word its line's name in messages, the word and its numbers, as many for all.
+def rows_of(
+    name: str, file: io.BufferedReader, wanted: Container[bytes]
+) -> Iterator[tuple[str, bytes, list[bytes]]]:
+    """Yield the line's name in messages, the word and its numbers: the first, and those wanted.
 
-    Raise ValueError if there are not as many words as the first line says, if it says so.
+    Raise ValueError if a line, also of other words, has not as many numbers as the first, or there
+    are not as many words as the first line says, if it says so.
     """
     words = size = 0
     said: int | None = None
@@ -192,6 +195,11 @@ def rows_of(name: str, file: io.BufferedReader) -> Iterator[tuple[str, bytes, li
             size = line.count(b" ")
             if size == 1 and _COUNTS.fullmatch(line):
                 said, size = map(int, line.split(b" "))
+                continue
+        plain = words > 0 and line.count(b" ") == size and line[:1] != b" "
+        if plain and line[: line.index(b" ")] not in wanted:  # most of them: nothing to look at
+            words += 1
+            if said is None or words <= said:
                 continue
         word, *numbers = line.rsplit(b" ", size)
         if size < 1 or len(numbers) < size or not _is_word(word):
@@ -203,7 +211,8 @@ def rows_of(name: str, file: io.BufferedReader) -> Iterator[tuple[str, bytes, li
         words += 1
         if said is not None and words > said:
             raise ValueError(f"{name}: expected {counted(said, 'word')}, as line 1 says, got more")
-        yield f"{name}, line {number}", word, numbers
+        if words == 1 or word in wanted:
+            yield f"{name}, line {number}", word, numbers
     if said is not None and words < said:
         raise ValueError(f"{name}: expected {counted(said, 'word')}, as line 1 says, got {words}")
 
