@@ -43,8 +43,8 @@ def require_function(schedule: Any) -> None:
     """Raise ValueError for a function of which only the name is known."""
     if _is_lost(schedule):
         raise ValueError(
-            f"schedule: expected a function again, of which a file has but the name, "
-            f"{shown(schedule[_LOST])}; set_params(schedule=...) sets one"
+            f"schedule: expected the function {shown(schedule[_LOST])} again, or another schedule, "
+            "got its name, which is all that a file has of it"
         )
 
 
