@@ -86,3 +86,23 @@ def test_bad_labels_are_named() -> None:
             tagger.fit([["a"], ["b"]], y)
     with pytest.raises(ValueError, match=r"^scheme: expected None, 'auto', 'bio', 'iobes' or 'bil"):
         make(scheme="iob2").fit(X, BIO)
+
+
+@pytest.mark.parametrize("crf", [False, True])
+def test_steps_without_a_label_are_left_out(crf: bool) -> None:
+    labels = [["I-P", None, "I-P", "B-P"], ["O", "I-L", None, None]] * 6
+    words = [["a", "b", "c", "d"], ["e", "f", "g", "h"]] * 6
+    model = make(scheme="auto", crf=crf).fit(words, labels)
+    assert model.scheme_ == "bio"
+    assert list(model.classes_) == ["B-L", "B-P", "I-P", "O"]
+    found = model.predict(words[:2])
+    assert [found[0][0], found[0][2], found[0][3]] == ["B-P", "I-P", "B-P"]
+    assert found[1][:2] == ["O", "B-L"]
+    assert model.score(words, labels) == 1.0
+
+
+def test_no_way_to_an_end_that_is_allowed() -> None:
+    with pytest.raises(
+        ValueError, match=r"^y: expected labels that IOBES allows, got the end after"
+    ):
+        make(scheme="iobes", crf=True).fit([["a", "b"]] * 4, [[None, "B-P"], ["S-P", "O"]] * 2)
