@@ -12,7 +12,12 @@ from rnnfast.cli.models import load_as
 from rnnfast.models.language_model import LanguageModel
 
 # Parameters of the command that are called otherwise than the hyperparameters they choose.
-_OPTIONS = {"num_layers": "layers", "max_vocabulary_size": "max_vocabulary"}
+_OPTIONS = {
+    "num_layers": "layers",
+    "max_vocabulary_size": "max_vocabulary",
+    "output": "output_layer",
+    "tokenizer_options": "subwords",
+}
 
 
 def begin_with(
