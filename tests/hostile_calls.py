@@ -34,6 +34,7 @@ CELLS: dict[str, Callable[..., Any]] = {kind.__name__: kind for kind in LAYERS.v
 
 def calls_with_huge_arrays() -> Mapping[str, Callable[[], Any]]:
     linear, embedding, crf = rf.Linear(N, 4), rf.Embedding(N, 4), rf.CRF(N)
+    adaptive = rf.AdaptiveSoftmax(N, 9, [3])
     dot, additive = rf.DotAttention(N, N), rf.AdditiveAttention(N, N, N)
     small = np.zeros((2, 2, N), np.float32)
     drop, variational, rows = rf.Dropout(), rf.VariationalDropout(), rf.EmbeddingDropout()
@@ -64,6 +65,8 @@ def calls_with_huge_arrays() -> Mapping[str, Callable[[], Any]]:
         "VariationalDropout": lambda: variational.forward(huge(N)),
         "EmbeddingDropout": lambda: rows.forward(huge(N), huge(dtype=np.int64)),
         "draw": lambda: rf.generation.draw(long(N)),
+        "AdaptiveSoftmax loss": lambda: adaptive.loss(huge(N), huge(dtype=np.int64)),
+        "AdaptiveSoftmax": lambda: adaptive.log_prob(huge(N)),
         "CRF loss": lambda: crf.loss(huge(N), huge(dtype=np.int64)),
         "CRF decode": lambda: crf.decode(long(1, N)),
         "CRF marginals": lambda: crf.marginals(long(1, N)),
@@ -110,6 +113,7 @@ def sizes_that_nobody_has() -> Mapping[str, Callable[[], Any]]:
         "Embedding": lambda: rf.Embedding(2**40, 2**20),
         "Embedding, sparse": lambda: rf.Embedding(2**40, 2**20, sparse=True),
         "TiedEmbedding": lambda: rf.TiedEmbedding(2**40, 2**20),
+        "AdaptiveSoftmax": lambda: rf.AdaptiveSoftmax(2**20, 2**40, [9]),
         "CRF": lambda: rf.CRF(2**30),
         "CRF, wrapping": lambda: rf.CRF(2**32),
         "DotAttention": lambda: rf.DotAttention(2**30, 2**30),

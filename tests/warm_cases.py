@@ -114,6 +114,12 @@ CASES: dict[str, Case] = {
         (" ".join(TEXTS),),
         (" ".join(MORE),),
     ),
+    "language model adaptive": Case(
+        rf.LanguageModel,
+        {"level": "word", "output": "adaptive", "cutoffs": [2, 4], "lines": True},
+        (TEXTS,),
+        (MORE,),
+    ),
     "language model embedded": Case(
         rf.LanguageModel,
         {"level": "word", "embedding_size": 3, "lines": True, "sparse_embedding": True},

@@ -49,6 +49,7 @@ LAYERS: dict[str, Make] = {
     "TiedEmbedding": lambda: rf.TiedEmbedding(6, 4, out_features=3, seed=1),
     "CRF": lambda: rf.CRF(3, seed=1),
     "CRF constrained": lambda: rf.CRF(3, constraints=RULES, dtype="float64", seed=1),
+    "AdaptiveSoftmax": lambda: rf.AdaptiveSoftmax(3, 9, (2, 5), 2.0, True, seed=1),
     "DotAttention": lambda: rf.DotAttention(3, 3, seed=1),
     "DotAttention plain": lambda: rf.DotAttention(3, 3, general=False, seed=1),
     "AdditiveAttention": lambda: rf.AdditiveAttention(3, 3, 5, seed=1),
@@ -114,6 +115,8 @@ def train(layer: Any) -> list[Any]:
         return [x, scores]
     if isinstance(layer, rf.CRF):
         return list(layer.loss(X.astype(layer.dtype), np.zeros_like(TAGS)))
+    if isinstance(layer, rf.AdaptiveSoftmax):
+        return list(layer.loss(X.astype(layer.dtype), TAGS))
     y, back = forward(layer)
     return [y, back(np.ones_like(y))]
 
@@ -125,6 +128,9 @@ def ask(layer: Any) -> list[Any]:
     if isinstance(layer, rf.CRF):
         x = X.astype(layer.dtype)
         return [layer.decode(x), layer.marginals(x)]
+    if isinstance(layer, rf.AdaptiveSoftmax):
+        x = X.astype(layer.dtype)
+        return [layer.log_prob(x), layer.predict(x)]
     if isinstance(layer, (rf.DotAttention, rf.AdditiveAttention)):
         return list(layer(X, X))
     if isinstance(layer, PARTS):

@@ -1,7 +1,6 @@
 #include "bindings/linear.h"
 
 #include <cmath>
-#include <limits>
 #include <mutex>
 #include <new>
 
@@ -46,7 +45,7 @@ std::shared_ptr<const PackedLinear> Linear::packed() {
 }
 
 template <class Scalar>
-bool Linear::may_overflow(double largest_input) {
+double Linear::largest_score(double largest_input) {
   const std::int64_t version = parameters_->version();
   if (measured_version_ != version) {
     const auto& table = *tables<Scalar>(*table_).elements;
@@ -55,9 +54,10 @@ bool Linear::may_overflow(double largest_input) {
     largest_bias_ = bias_ < 0 ? 0 : table.largest(1, O_, {bias<Scalar>(), O_}, threads);
     measured_version_ = version;
   }
-  const double score = static_cast<double>(I_) * largest_weight_ * largest_input + largest_bias_;
-  return !(score < static_cast<double>(std::numeric_limits<Scalar>::max()) / 8);
+  return static_cast<double>(I_) * largest_weight_ * largest_input + largest_bias_;
 }
+template double Linear::largest_score<float>(double);
+template double Linear::largest_score<double>(double);
 
 namespace {
 
@@ -150,7 +150,7 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
   }
   if (std::isnan(largest)) throw_not_finite("h");
   // Where the loss may be NaN it is looked at before gradients are touched.
-  if (backward && self.may_overflow<Scalar>(largest)) {
+  if (backward && may_overflow<Scalar>(self.largest_score<Scalar>(largest))) {
     run(false);
     if (status == Status::ok && !std::isfinite(loss)) return py::make_tuple(loss, py::none());
   }

@@ -1,6 +1,7 @@
 // A linear layer as Python sees it, and what other bindings need of it.
 #pragma once
 
+#include <limits>
 #include <memory>
 
 #include "bindings/arrays.h"
@@ -28,6 +29,7 @@ class Linear {
          std::shared_ptr<ParameterBuffer> parameters, std::int64_t weight, std::int64_t bias);
 
   bool is_double() const { return parameters_->is_double(); }
+  const std::shared_ptr<ParameterBuffer>& parameters() const { return parameters_; }
   std::int64_t in_features() const { return I_; }
   std::int64_t out_features() const { return O_; }
   const KernelTable& table() const { return *table_; }
@@ -53,10 +55,10 @@ class Linear {
   }
   Mutex& gradient_mutex() { return parameters_->gradient_mutex(); }
 
-  // Whether inputs of this size may give scores that are NaN or infinite: because a parameter is,
-  // or because they are so large. Needs the GIL.
+  // A bound of the scores that inputs of this size give; NaN if a parameter is not finite. Needs
+  // the GIL.
   template <class Scalar>
-  bool may_overflow(double largest_input);
+  double largest_score(double largest_input);
 
  private:
   const KernelTable* table_;
@@ -67,6 +69,12 @@ class Linear {
   double largest_weight_ = 0, largest_bias_ = 0;  // NaN: one is not finite
   std::int64_t measured_version_ = -1;
 };
+
+// Whether scores of this bound may be NaN or infinite, or their differences.
+template <class Scalar>
+bool may_overflow(double largest_score) {
+  return !(largest_score < static_cast<double>(std::numeric_limits<Scalar>::max()) / 8);
+}
 
 // A checked (R, columns) array whose rows can be read in place, and its data.
 template <class Scalar>

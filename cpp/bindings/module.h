@@ -21,6 +21,7 @@ void bind_parameters(pybind11::module_& m);
 void bind_recurrent(pybind11::module_& m);
 void bind_tensor_steps(pybind11::module_& m);
 void bind_linear(pybind11::module_& m);
+void bind_adaptive(pybind11::module_& m);
 void bind_losses(pybind11::module_& m);
 void bind_ctc(pybind11::module_& m);
 void bind_crf(pybind11::module_& m);

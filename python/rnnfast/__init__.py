@@ -15,6 +15,7 @@ from rnnfast._imports import import_late
 from rnnfast.generation.sampling import sample
 from rnnfast.io.saving import load, save
 from rnnfast.nn.activation import Activation
+from rnnfast.nn.adaptive import AdaptiveSoftmax
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.attention_parts import AttentionPooling, SelfAttention
 from rnnfast.nn.compose import bidirectional, chain, concatenate, residual
@@ -72,6 +73,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "AdaptiveSoftmax",
     "AdditiveAttention",
     "AttentionPooling",
     "CTCRecognizer",

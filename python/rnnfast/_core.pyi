@@ -210,6 +210,12 @@ class Linear(metaclass=_Bound):
         self, h: _Array, targets: Targets, backward: bool
     ) -> tuple[float, _Array | None]: ...
 
+class AdaptiveSoftmax(metaclass=_Bound):
+    def __init__(self, head: Linear, tail: Sequence[tuple[Linear, Linear]]) -> None: ...
+    def cross_entropy(
+        self, h: _Array, targets: Targets, backward: bool
+    ) -> tuple[float, _Array | None]: ...
+
 class Embedding(metaclass=_Bound):
     def __init__(
         self,

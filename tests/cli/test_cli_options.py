@@ -78,7 +78,7 @@ def folder(files: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_the_options_are_found() -> None:
     assert set(COMMANDS) == set(ARGUMENTS)
-    assert len(INTEGERS) == 23 and ("train", "--hidden-size") in INTEGERS
+    assert len(INTEGERS) == 24 and ("train", "--hidden-size") in INTEGERS
     of_training = {"--dropout", "--lr", "--decay", "--clip-norm", "--init-range"}
     assert {name for _, name in FLOATS} == of_training | {"--temperature", "--top-p"}
 
@@ -116,7 +116,7 @@ def test_what_is_no_number(
         ("train", "--lr", "0", "expected a finite number above 0, got 0.0"),
         ("train", "--dropout", "1", "expected a finite number of at least 0 and below 1, got 1.0"),
         ("train", "--cell", "cnn", f"expected one of {', '.join(LAYERS)}, got 'cnn'"),
-        ("train", "--level", "", "expected one of char, word, got ''"),
+        ("train", "--level", "", "expected one of char, word, subword, got ''"),
         ("train", "--valid", "x/", "expected the path of a file, got 'x/'"),
         ("sample", "--top-k", "0", "expected at least 1, got 0"),
         ("sample", "--top-p", "2", "expected a finite number above 0 and of at most 1, got 2.0"),

@@ -45,3 +45,37 @@ def test_what_is_no_tokenizer(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert code == 1 and said.startswith(f"{corpus}: expected a model of sentencepiece, got")
     code, said = fails(capsys, *command[:-1], corpus)
     assert code == 1 and said.startswith("--out: expected another file than CORPUS")
+
+
+@pytest.mark.parametrize("model", ["bpe", "unigram"])
+def test_subwords_learned_from_the_corpus(model: str, tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    corpus, out = tmp_path / "c.txt", tmp_path / "m.safetensors"
+    corpus.write_text("\n".join(LINES * 9))
+    run("train", corpus, "--lines", "--level", "subword", "--subwords", model, "--vocabulary", 300,
+        "--epochs", 1, "--hidden-size", 6, "--out", out, "-q")  # fmt: skip
+    lm = rf.load(out)
+    assert lm.level == "subword" and len(lm.vocabulary_) <= 301
+    assert lm.tokenizer_options == {"model": model}
+    assert "nats a token" in run("score", out, "the cat")
+    assert run("sample", out, "--prefix", "the")
+    again = tmp_path / "again.safetensors"
+    run("train", corpus, "--from", out, "--epochs", 1, "--out", again, "-q")
+    assert rf.load(again).tokenizer_ == lm.tokenizer_
+
+
+def test_an_adaptive_output_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, out = tmp_path / "c.txt", tmp_path / "m.safetensors"
+    corpus.write_text("\n".join(LINES * 9))
+    command = ["train", corpus, "--lines", "--level", "word", "--output-layer", "adaptive"]
+    run(*command, "--epochs", 1, "--hidden-size", 6, "--out", out, "-q")
+    lm = rf.load(out)
+    assert lm.output == "adaptive" and lm.cutoffs_
+    assert run("next", out, "the") and run("sample", out) and run("info", out)
+    again = tmp_path / "again.safetensors"
+    code, said = fails(
+        capsys, "train", corpus, "--from", out, "--output-layer", "full", "--out", again
+    )
+    assert code == 1 and said.startswith("--output-layer: expected 'adaptive', with which the mod")
+    code, said = fails(capsys, "train", corpus, "--level", "subword", "--vocabulary", 9)
+    assert code == 1 and said.startswith("--max-vocabulary: expected at least 256 with --level sub")

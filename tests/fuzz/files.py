@@ -88,6 +88,12 @@ def _models() -> dict[str, tuple[Any, Callable[[Any], Any]]]:
             ),
             lambda m: (m.log_prob("a film"), m.sample(max_length=5, seed=0)),
         ),
+        "rare words": (
+            rf.LanguageModel(level="word", output="adaptive", cutoffs=[2, 3], **language).fit(
+                "\n".join(TEXTS) * 3, epochs=1, verbose=0
+            ),
+            lambda m: (m.log_prob("a film"), m.sample(max_length=5, seed=0)),
+        ),
         "lines": (
             rf.LanguageModel(level="word", lines=True, **language).fit(
                 TEXTS * 2, condition=labels * 2, epochs=1, verbose=0

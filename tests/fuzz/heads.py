@@ -201,6 +201,32 @@ def crf(case: Case) -> None:
         near(loss, expected, TOLERANCE[dtype] * 100, "loss of a CRF")
 
 
+def adaptive(case: Case) -> None:
+    """An adaptive softmax beside its definition."""
+    draw = case.draw
+    dtype, inner, classes = draw.choice(DTYPES), draw.size(), draw.integer(2, 40)
+    cuts = sorted({draw.integer(1, classes - 1) for _ in range(draw.integer(1, 3))})
+    options = draw.some(
+        div_value=lambda: draw.choice((1.0, 2.0, 3.5)), head_bias=lambda: draw.chance(0.5)
+    )
+    layer = case.call(
+        rf.AdaptiveSoftmax, inner, classes, cuts, dtype=dtype, seed=draw.integer(0, 9), **options
+    )
+    rows = leading(draw)
+    h, targets = draw.numbers(*rows, inner, dtype=dtype), draw.indices(classes, *rows)
+    log_p = case.call(layer.log_prob, h, pure=True)
+    case.call(layer.predict, h, pure=True)
+    weighted = draw.some(weights=lambda: row_weights(draw, rows, dtype))
+    case.call(layer.loss, h, targets, **common(draw), **weighted)
+    if case.spoiled:
+        return
+    near(np.exp(log_p).sum(axis=-1), np.ones(rows), 1e-4, "sum of an adaptive softmax")
+    state = {name: value.astype(np.float64) for name, value in layer.state_dict().items()}
+    a = np.asarray(h, np.float64).reshape(-1, inner).T
+    expected = ref.adaptive_log_softmax(a, state, layer.cutoffs).T.reshape(log_p.shape)
+    near(log_p, expected, TOLERANCE[dtype] * 10, "log_prob beside the reference")
+
+
 def ctc(case: Case) -> None:
     """The CTC loss, and both searches."""
     draw = case.draw
@@ -275,5 +301,5 @@ def draws(case: Case) -> None:
 
 CASES = [
     (3, linear), (2, embedding), (3, cross_entropy), (2, element_losses), (1, softmaxes), (2, crf),
-    (2, ctc), (2, draws),
+    (2, adaptive), (2, ctc), (2, draws),
 ]  # fmt: skip

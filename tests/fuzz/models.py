@@ -217,6 +217,7 @@ def language_model(case: Case) -> None:
     level = draw.choice(("char", "word"))
     lines = draw.chance(0.5)
     options = training(draw) | {"batch_size": 2}
+    options |= draw.some(output=lambda: draw.choice(("full", "adaptive")))
     del options["verbose"]
     model = case.call(
         rf.LanguageModel, level=level, lines=lines, sequence_length=draw.integer(2, 6),

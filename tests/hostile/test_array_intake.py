@@ -27,6 +27,7 @@ STATE = np.zeros((1, 2, 4), np.float32)
 LSTM, GRU = rf.LSTM(3, 4, seed=0), rf.GRU(3, 4, seed=0)
 NORMED = rf.LayerNormGRU(3, 4, seed=0)
 LINEAR, EMBEDDING, CRF = rf.Linear(3, 4, seed=0), rf.Embedding(5, 3, seed=0), rf.CRF(3)
+ADAPTIVE = rf.AdaptiveSoftmax(3, 9, [2, 5], seed=0)
 ATTENTION = rf.DotAttention(3, 3, seed=0)
 VOCABULARY = Vocabulary(["a", "b", "c"])
 TEXTS, LABELS = ["ab", "ba", "aa", "bb"] * 3, np.array(["x", "y"] * 6)
@@ -96,6 +97,8 @@ ENTRIES: dict[str, Callable[[], Any]] = {
     "h: penalty": lambda: activation_penalty(masked(X), 1.0),
     "logits: ctc": lambda: rf.ctc_loss(masked(X), [[1], [1]]),
     "targets[0]: ctc": lambda: rf.ctc_loss(X, masked(np.ones((2, 1), int))),
+    "h: adaptive": lambda: ADAPTIVE.loss(masked(X), INDICES),
+    "targets: adaptive": lambda: ADAPTIVE.loss(X, masked(INDICES)),
     "emissions": lambda: CRF.loss(masked(X), INDICES),
     "targets: crf": lambda: CRF.loss(X, masked(INDICES)),
     "logits: draw": lambda: rf.generation.draw(masked(X[0]), seed=0),

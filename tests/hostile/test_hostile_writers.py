@@ -31,6 +31,7 @@ layers = {
 }
 embedding, sparse = rf.Embedding(N, H, seed=0), rf.Embedding(N, H, sparse=True, seed=0)
 linear, crf = rf.Linear(N, N, seed=0), rf.CRF(N, seed=0)
+adaptive = rf.AdaptiveSoftmax(N, N, [5, 12], seed=0)
 
 def train(layer, *arguments, **options):
     (y, _), backprop = layer.forward(*arguments, **options)
@@ -66,6 +67,7 @@ calls |= {
     "rows": (ints, lambda: rf.EmbeddingDropout().forward(x, ints)),
     "cross_entropy": (tags, lambda: rf.cross_entropy(x, tags)),
     "linear_cross_entropy": (tags, lambda: rf.linear_cross_entropy(linear, x, tags)),
+    "adaptive": (tags, lambda: adaptive.loss(x, tags)),
     "crf": (tags, lambda: crf.loss(x, tags)),
     "crf, lengths": (lengths, lambda: crf.loss(x, tags_kept, lengths)),
     "crf, decode": (lengths, lambda: crf.decode(x, lengths)),
@@ -253,6 +255,8 @@ def functions(layer):
     "embedding, dy": lambda a, i: embedding.forward(ints)[1](a[..., :H]),
     "cross_entropy": lambda a, i: rf.cross_entropy(a, i)[1],
     "linear_cross_entropy": lambda a, i: rf.linear_cross_entropy(linear, a, i)[1],
+    "adaptive": lambda a, i: adaptive.loss(a, i)[1],
+    "adaptive, log_prob": lambda a, i: adaptive.log_prob(a),
     "mse": lambda a, i: rf.mse(a, x / 2)[1],
     "bce": lambda a, i: rf.binary_cross_entropy_with_logits(a, np.abs(x) / 9)[1],
     "softmax": lambda a, i: rf.softmax(a),

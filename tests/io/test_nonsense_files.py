@@ -119,6 +119,9 @@ MODELS = {
     "text": lambda: rf.LanguageModel(
         hidden_size=3, embedding_size=2, tokenizer_options={"nfc": True}, batch_size=4
     ).fit("a good film " * 30, epochs=1, verbose=0),
+    "adaptive": lambda: rf.LanguageModel(
+        hidden_size=3, level="word", output="adaptive", cutoffs=[1, 2], batch_size=4
+    ).fit("a good film " * 100, epochs=1, verbose=0),
     "labels": lambda: rf.LanguageModel(hidden_size=3, lines=True, level="word").fit(
         TEXTS, condition=["a", "b"] * 12, epochs=1, verbose=0
     ),

@@ -503,7 +503,7 @@ def test_bad_validation_text(valid: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"level": "letter"}, ValueError, "^level: expected 'char' or 'word', got 'letter'$"),
+        ({"level": "letter"}, ValueError, "^level: expected 'char', 'word' or 'subword', got"),
         ({"lines": 1}, TypeError, "^lines: expected a bool, got int$"),
         ({"cell": "cnn"}, ValueError, "^cell: expected one of rnn, gru, lstm, .*, got 'cnn'$"),
         ({"hidden_size": 0}, ValueError, "^hidden_size: expected at least 1, got 0$"),

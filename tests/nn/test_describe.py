@@ -50,6 +50,7 @@ CASES: list[tuple[Any, str]] = [
     (rf.TiedEmbedding(5, 3, out_features=4), "TiedEmbedding(5, 3, out_features=4)"),
     (rf.TiedEmbedding(5, 3).linear, "Linear(3, 5)"),
     (rf.CRF(3), "CRF(3)"),
+    (rf.AdaptiveSoftmax(8, 9, [2, 5]), "AdaptiveSoftmax(8, 9, (2, 5))"),
     (rf.DotAttention(3, 4), "DotAttention(3, 4)"),
     (rf.DotAttention(3, 3, general=False), "DotAttention(3, 3, general=False)"),
     (rf.AdditiveAttention(3, 4, 5), "AdditiveAttention(3, 4, 5)"),

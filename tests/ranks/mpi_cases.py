@@ -280,6 +280,16 @@ def language_model_of_lines_with_weights(comm: Any) -> Arrays:
     return arrays_of(model.fit(lines, sample_weight=np.linspace(0, 2, 40), comm=comm))
 
 
+@case
+def language_model_of_rare_words(comm: Any) -> Arrays:
+    text = " ".join(word for sentence in sentences(150) for word in sentence)
+    model = rf.LanguageModel(
+        level="word", output="adaptive", cutoffs=[3, 7], hidden_size=8, embedding_size=6,
+        sequence_length=13, **SMALL,
+    )  # fmt: skip
+    return arrays_of(model.fit(text, comm=comm))
+
+
 TEXT = "to be or not to be, that is the question; " * 40
 
 

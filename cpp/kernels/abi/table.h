@@ -3,6 +3,7 @@
 // kernels are a module of their own with their own idea of alignment.
 #pragma once
 
+#include "kernels/abi/adaptive.h"
 #include "kernels/abi/crf.h"
 #include "kernels/abi/ctc.h"
 #include "kernels/abi/elements.h"
@@ -17,7 +18,7 @@
 namespace rnnfast {
 
 // Raised whenever a struct below or in the included tables changes.
-constexpr int kTableVersion = 19;
+constexpr int kTableVersion = 20;
 
 // The functions for numbers of one type, subject by subject.
 template <class Scalar>
@@ -25,6 +26,7 @@ struct Tables {
   const RecurrentTable<Scalar>* recurrent;
   const LinearTable<Scalar>* linear;
   const LossTable<Scalar>* losses;
+  const AdaptiveTable<Scalar>* adaptive;
   const CtcTable<Scalar>* ctc;
   const CrfTable<Scalar>* crf;
   const EmbeddingTable<Scalar>* embedding;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/abi/table.h"
+#include "kernels/ops/adaptive_softmax.h"
 #include "kernels/ops/crf.h"
 #include "kernels/ops/ctc.h"
 #include "kernels/ops/decode.h"
@@ -19,6 +20,7 @@ void fill_ops(Tables<Scalar>& tables) {
   static constexpr LossTable<Scalar> losses = {linear_cross_entropy<Scalar>, cross_entropy<Scalar>,
                                                binary_cross_entropy<Scalar>, squared_error<Scalar>,
                                                softmax<Scalar>};
+  static constexpr AdaptiveTable<Scalar> adaptive = {adaptive_cross_entropy<Scalar>};
   static constexpr CtcTable<Scalar> ctc_table = {ctc<Scalar>};
   static constexpr CrfTable<Scalar> crf = {crf_sums<Scalar>, crf_decode<Scalar>};
   static constexpr EmbeddingTable<Scalar> embedding = {embedding_gather<Scalar>,
@@ -30,6 +32,7 @@ void fill_ops(Tables<Scalar>& tables) {
       squared_norm<Scalar>, set_to_zero<Scalar>, scale<Scalar>,   clip<Scalar>};
   static constexpr SamplingTable<Scalar> sampling = {draw<Scalar>, feed<Scalar>, decode<Scalar>};
   tables.linear = &linear;
+  tables.adaptive = &adaptive;
   tables.losses = &losses;
   tables.ctc = &ctc_table;
   tables.crf = &crf;

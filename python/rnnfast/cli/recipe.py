@@ -131,5 +131,5 @@ def is_given(context: typer.Context, *names: str) -> bool:
 # The options by which a model that is gone on with takes over such hyperparameters.
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "schedule_options": ("decay",),
-    "tokenizer_options": ("newline", "whitespace"),
+    "tokenizer_options": ("newline", "whitespace", "subwords"),
 }

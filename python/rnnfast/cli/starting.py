@@ -13,7 +13,12 @@ from rnnfast.cli.recipe import OPTIONS, is_given
 from rnnfast.models.language_model import LanguageModel
 
 # Parameters of the command that are called otherwise than the hyperparameters they choose.
-_OPTIONS = {"num_layers": ("layers",), "max_vocabulary_size": ("max_vocabulary",), **OPTIONS}
+_OPTIONS = {
+    "num_layers": ("layers",),
+    "max_vocabulary_size": ("max_vocabulary",),
+    "output": ("output_layer",),
+    **OPTIONS,
+}
 
 
 def begin_with(

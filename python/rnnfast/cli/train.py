@@ -84,7 +84,13 @@ def train(
     lines: Annotated[
         bool, typer.Option("--lines/--text", help="Each line on its own, or one running text.")
     ] = False,
-    level: Annotated[Any, choice("What to predict.", "char", "word")] = "char",
+    level: Annotated[Any, choice("What to predict.", "char", "word", "subword")] = "char",
+    subwords: Annotated[
+        Any, choice("How subwords are learned from the corpus.", "bpe", "unigram")
+    ] = "bpe",
+    output_layer: Annotated[
+        Any, choice("Score all tokens, or rare ones in clusters, fast.", "full", "adaptive")
+    ] = "full",
     tokenizer: Annotated[
         Path | None,
         file("Split text with this: a tokenizer.json, or a model of sentencepiece."),
@@ -99,7 +105,13 @@ def train(
         float, real("Share of outputs that training drops.", 0.0, 1.0, below=True)
     ] = 0.1,
     max_vocabulary: Annotated[
-        int | None, integer("Only so many of the most frequent tokens.", 1)
+        int | None,
+        integer(
+            "Only so many of the most frequent tokens; of subwords, else 8000.",
+            1,
+            "--max-vocabulary",
+            "--vocabulary",
+        ),
     ] = None,
     epochs: Annotated[
         int | None, integer("Times through the corpus; else as many as take minutes.", 1)
@@ -181,8 +193,12 @@ def train(
         rf.set_num_threads(threads)
     text = load_dinosaurs() if corpus is None else _read(corpus)
     held_out = None if valid is None else _read(valid)
+    learns_subwords = level == "subword" and tokenizer is None
+    options = {"model": subwords} if learns_subwords else None
     hyperparameters = {
         "level": level,
+        "tokenizer_options": options,
+        "output": output_layer,
         "tokenizer": None if tokenizer is None else read_tokenizer(tokenizer),
         "lines": lines or corpus is None,
         "cell": cell,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from rnnfast.diagnostics._single_layers import (
     state_of,
 )
 from rnnfast.models.language_model import LanguageModel
-from rnnfast.nn.losses import cross_entropy
+from rnnfast.models.parts.token_output import token_loss
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import Recurrent, State
 
@@ -104,11 +105,10 @@ def text_gradient_norms(lm: LanguageModel, text: str, condition: Any = None) -> 
     before = np.concatenate([[network.start], ids[:-1]])[:, np.newaxis]
     x = network.encoder.inputs(before, lm._given(condition))
     y, _ = network.recurrent(x)
-    scores = network.output(y[-1])
-    _, dscores = cross_entropy(scores, ids[-1:], reduction="sum")
+    # The gradients of its parameters go to a copy.
+    _, dh = token_loss(copy.deepcopy(network.output), y[-1], ids[-1:])
     dy = np.zeros_like(y)
-    assert dscores is not None
-    dy[-1] = dscores @ network.output.parameters()["weight"].data
+    dy[-1] = dh
     return gradient_norms(network.recurrent, x, dy)
 
 

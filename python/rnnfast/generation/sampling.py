@@ -11,6 +11,8 @@ import numpy.typing as npt
 from rnnfast import _core
 from rnnfast._checks import check_bool, check_indices, check_int, check_list, check_real
 from rnnfast._checks.arrays import require_float
+from rnnfast.generation._step_by_step import draw_step_by_step
+from rnnfast.nn.adaptive import AdaptiveSoftmax
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array
@@ -19,7 +21,7 @@ from rnnfast.nn.recurrent.stream import Stream
 
 def sample(
     stream: Stream,
-    linear: Linear,
+    linear: Linear | AdaptiveSoftmax,
     *,
     max_length: int,
     embedding: Embedding | None = None,
@@ -42,8 +44,9 @@ def sample(
     stream : Stream
         Of a recurrent layer; it draws ``stream.batch_size`` sequences side by side. What one draws
         depends on its place in the batch and on the seed, not on the others.
-    linear : Linear
-        From the layer's outputs to the scores of V tokens.
+    linear : Linear or AdaptiveSoftmax
+        From the layer's outputs to the scores of V tokens, or to their probabilities; with the
+        latter each step is a call of its own.
     max_length : int
         Most tokens that are drawn for a sequence.
     embedding : Embedding, optional
@@ -79,27 +82,27 @@ def sample(
     FloatingPointError
         If a score is NaN or infinite.
     """
-    for name, value, kind in (("stream", stream, Stream), ("linear", linear, Linear)):
-        if not isinstance(value, kind):
-            got = type(value).__name__
-            raise TypeError(f"{name}: expected a {kind.__name__}, got {got}")
+    if not isinstance(stream, Stream):
+        raise TypeError(f"stream: expected a Stream, got {type(stream).__name__}")
+    if not isinstance(linear, (Linear, AdaptiveSoftmax)):
+        raise TypeError(f"linear: expected a Linear, got {type(linear).__name__}")
     table = None
     if embedding is not None:
         if not isinstance(embedding, Embedding):
             raise TypeError(f"embedding: expected an Embedding, got {type(embedding).__name__}")
         table = embedding.parameters()["weight"].data
     zero_first = check_bool("zero_first", zero_first)
-    size = linear.out_features
+    size = linear.n_classes if isinstance(linear, AdaptiveSoftmax) else linear.out_features
     fed = check_indices("prefix", list(prefix) if isinstance(prefix, tuple) else prefix, ndim=1)
+    options = _options(temperature, top_k, top_p, forbidden, seed, size)
+    stops, most = _mask("stop", stop, size), check_int("max_length", max_length, 1)
+    prefix_ids = fed.tolist()
+    if isinstance(linear, AdaptiveSoftmax):
+        return draw_step_by_step(
+            stream, linear, table, zero_first, prefix_ids, options, stops, most
+        )
     tokens, lengths = _core.decode(
-        stream.native,
-        linear.native,
-        table,
-        zero_first,
-        fed.tolist(),
-        _options(temperature, top_k, top_p, forbidden, seed, size),
-        _mask("stop", stop, size),
-        check_int("max_length", max_length, 1),
+        stream.native, linear.native, table, zero_first, prefix_ids, options, stops, most
     )
     return [row[:length] for row, length in zip(tokens, lengths, strict=True)]
 

@@ -11,6 +11,7 @@ from rnnfast._checks.memory import parameters_of_file
 from rnnfast._checks.messages import shown
 from rnnfast.nn._describe import options_of
 from rnnfast.nn.activation import Activation
+from rnnfast.nn.adaptive import AdaptiveSoftmax
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.attention_parts import AttentionPooling, SelfAttention
 from rnnfast.nn.compose import Bidirectional, Chain, Concatenate, Residual
@@ -33,6 +34,7 @@ KINDS: dict[str, type[Module]] = {
     kind.__name__: kind
     for kind in (
         Activation,
+        AdaptiveSoftmax,
         AdditiveAttention,
         AttentionPooling,
         Bidirectional,

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_factor, check_int, check_real
+from rnnfast._checks import among, check_bool, check_factor, check_int, check_real
+from rnnfast._checks.messages import shown
 from rnnfast.models.parts.condition import Condition, make_condition_layer
 from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.corpus import CorpusReader
@@ -23,9 +24,12 @@ from rnnfast.models.parts.language_training import (
     choose_epochs,
     prepare_corpus,
 )
+from rnnfast.models.parts.subwords import SubwordOptions, to_identity
 from rnnfast.models.parts.token_network import TokenNetwork
+from rnnfast.models.parts.token_output import OutputOptions
 from rnnfast.models.parts.tokens import check_vocabulary, saved_tokenizer, tokenizer_to_save
 from rnnfast.models.parts.warm_start import Axes, axes_of_ids, axes_of_rows
+from rnnfast.nn.adaptive import check_cutoffs
 from rnnfast.nn.module import Array
 from rnnfast.text.subwords import SubwordTokenizer
 from rnnfast.text.vocabulary import Vocabulary
@@ -56,8 +60,11 @@ class LanguageModel(Weighed, LanguageAnswers):
 
     Parameters
     ----------
-    level : {"char", "word"}
-        What a token is, unless there is a ``tokenizer``.
+    level : {"char", "word", "subword"}
+        What a token is, unless there is a ``tokenizer``. Subwords are learned from the corpus, by
+        `rnnfast.text.train_subwords`: ``max_vocabulary_size`` of them, 8,000 if that is None, and
+        ``tokenizer_options={"model": "unigram"}`` in place of ``"bpe"``; they stand in the model's
+        file.
     lines : bool
         False: the corpus is one running text, learned in windows of ``sequence_length`` steps with
         the state carried from one to the next (truncated backpropagation through time). True: each
@@ -68,6 +75,13 @@ class LanguageModel(Weighed, LanguageAnswers):
     tie_weights : bool
         Whether the embeddings are the weights of the output layer too (Press and Wolf 2017);
         ``embedding_size`` must be the size of the layers' outputs, ``sparse_embedding`` False.
+    output : {"full", "adaptive"}
+        The output layer: a softmax over all tokens, or for vocabularies of tens of thousands an
+        `AdaptiveSoftmax`, with which training and scoring take a fraction of the time. The latter
+        wants tokens in the order of their frequency, as those of characters and words are.
+    cutoffs : sequence of int, optional
+        Where the adaptive softmax cuts the vocabulary; None: below the cutoffs are the tokens that
+        make up 80 and 95 of 100 in the text. What was taken is ``cutoffs_``.
     condition_size : int
         Numbers of the vector that is learned for a condition.
     embedding_dropout : float
@@ -101,6 +115,8 @@ class LanguageModel(Weighed, LanguageAnswers):
         What splits text.
     network_ : TokenNetwork
         The layers.
+    cutoffs_ : tuple of int or None
+        Where the adaptive softmax cuts the vocabulary; None of the full one.
     condition_ : Condition or None
         The labels, or the size of the vectors, that lines are conditioned on.
     history_ : list of dict
@@ -113,6 +129,8 @@ class LanguageModel(Weighed, LanguageAnswers):
 
     sequence_length: int = 50
     tie_weights: bool = False
+    output: Literal["full", "adaptive"] = "full"
+    cutoffs: Sequence[int] | None = None
     condition_size: int = 16
     embedding_dropout: float = 0.0
     weight_drop: float = 0.0
@@ -120,7 +138,7 @@ class LanguageModel(Weighed, LanguageAnswers):
     slowness_penalty: float = 0.0
     label_smoothing: float = 0.0
     # Other defaults than those of `RecurrentModel`, for characters.
-    level: Literal["word", "char"] = "char"
+    level: Literal["word", "char", "subword"] = "char"  # type: ignore[assignment]
     hidden_size: int = 128
     embedding_size: int | None = None
     learning_rate: float = 0.005
@@ -272,12 +290,18 @@ class LanguageModel(Weighed, LanguageAnswers):
         fresh = self._copy_to_train()
         kept = fresh._kept(warm_start, extend)
         epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
-        known, splitter = None, fresh._options(TokenOptions).splitter()
+        known, learns_subwords = None, fresh.level == "subword" and fresh.tokenizer is None
         if kept is not None:
             known, splitter = Known(fresh.vocabulary_, fresh.condition_, extend), fresh.tokenizer_
+        elif learns_subwords:
+            splitter = fresh._options(SubwordOptions).learn(text, checkpoint if resume else None)
+        else:
+            splitter = fresh._options(TokenOptions).splitter()
         reader = CorpusReader(splitter, fresh.lines)
         options = fresh._options(CorpusOptions)
         corpus = prepare_corpus(options, reader, text, valid, conditions, known, sample_weight)
+        if kept is None:  # else new tokens come after the others, into the last cluster
+            fresh.cutoffs_ = fresh._options(OutputOptions).cut(corpus.vocabulary)
         rng = fresh._make_generator()
         network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
         fresh.vocabulary_, fresh.tokenizer_ = corpus.vocabulary, reader.tokenizer
@@ -285,7 +309,14 @@ class LanguageModel(Weighed, LanguageAnswers):
         training = CorpusTraining(network, corpus, options)
         steps = len(training.batches(None))
         epochs = choose_epochs(steps) if epochs is None else epochs
-        shown_unit = fresh.level if fresh.tokenizer is None else fresh.unit
+        shown_unit = fresh.unit if fresh.unit == "token" else fresh.level
+
+        def fingerprint() -> dict[str, str]:
+            facts, own = training.fingerprint(), reader.tokenizer
+            if learns_subwords and isinstance(own, SubwordTokenizer):
+                facts |= to_identity(own)
+            return facts
+
         reporter = Reporter(verbose, unit=shown_unit, perplexity=True)
         if isinstance(reader.tokenizer, SubwordTokenizer):
             reporter.write(f"tokenizer: {reader.tokenizer.describe(corpus.vocabulary)}")
@@ -300,7 +331,7 @@ class LanguageModel(Weighed, LanguageAnswers):
             total_steps=epochs * steps,
             checkpoint=checkpoint,
             resume=resume,
-            data=training.fingerprint,
+            data=fingerprint,
             counts=corpus.counts(fresh.lines, fresh.unit),
             validate=training.validate if corpus.valid else None,
             baseline=math.log(len(corpus.vocabulary)),
@@ -327,6 +358,13 @@ class LanguageModel(Weighed, LanguageAnswers):
                 "sparse_embedding: expected False with tie_weights, whose output layer gives every "
                 "row a gradient, got True"
             )
+        if not among(self.level, ("char", "word", "subword")):
+            raise ValueError(
+                f"level: expected 'char', 'word' or 'subword', got {shown(self.level)}"
+            )
+        if self.level == "subword" and self.tokenizer is None:
+            self._options(SubwordOptions)
+        self._options(OutputOptions)
         for name in ("sequence_length", "condition_size"):
             check_int(name, getattr(self, name), 1)
         for name in ("embedding_dropout", "weight_drop", "label_smoothing"):
@@ -350,6 +388,7 @@ class LanguageModel(Weighed, LanguageAnswers):
             slowness_penalty=self.slowness_penalty,
             label_smoothing=self.label_smoothing,
             tie_weights=self.tie_weights,
+            cutoffs=self.cutoffs_,
             condition=given,
         )
 
@@ -360,7 +399,11 @@ class LanguageModel(Weighed, LanguageAnswers):
         tokens, given = self.vocabulary_.tokens, self.condition_
         beside = 0 if given is None else self.condition_size
         axes = axes_of_ids("", self.embedding_size is not None, [*tokens, None], beside)
-        axes |= axes_of_rows("output", tokens)
+        if self.cutoffs_ is None:
+            axes |= axes_of_rows("output", tokens)
+        else:
+            last = len(self.cutoffs_) - 1
+            axes[f"output.tail.{last}.1.weight"] = {0: tokens[self.cutoffs_[last] :]}
         if self.tie_weights:
             axes["embedding.bias"] = {0: tokens}
         if given is not None and given.labels is not None:
@@ -369,8 +412,9 @@ class LanguageModel(Weighed, LanguageAnswers):
 
     @property
     def unit(self) -> str:
-        """What a token is called: ``"character"``, ``"word"``, or with a tokenizer ``"token"``."""
-        if self.tokenizer is not None:
+        """What a token is called: ``"character"``, ``"word"``, or of subwords or with a
+        tokenizer ``"token"``."""
+        if self.tokenizer is not None or self.level == "subword":
             return "token"
         return "character" if self.level == "char" else "word"
 
@@ -378,7 +422,8 @@ class LanguageModel(Weighed, LanguageAnswers):
         return {
             **super()._learned(),
             "vocabulary": self.vocabulary_.to_json(),
-            "tokenizer": tokenizer_to_save(self.tokenizer_),
+            "tokenizer": tokenizer_to_save(self.tokenizer_, learned=self.tokenizer is None),
+            "cutoffs": None if self.cutoffs_ is None else list(self.cutoffs_),
             "condition": None if self.condition_ is None else self.condition_.to_json(),
         }
 
@@ -387,6 +432,8 @@ class LanguageModel(Weighed, LanguageAnswers):
         self.tokenizer_ = saved_tokenizer(learned["tokenizer"], self.tokenizer)
         vocabulary = Vocabulary.from_json(learned["vocabulary"])
         self.vocabulary_ = check_vocabulary(self.tokenizer_, vocabulary)
+        cutoffs = learned.get("cutoffs")  # which older files do not have
+        self.cutoffs_ = None if cutoffs is None else check_cutoffs("cutoffs", cutoffs, None)
         saved = learned["condition"]
         self.condition_ = None if saved is None else Condition.from_json(saved)
         self.network_ = self._make_network(

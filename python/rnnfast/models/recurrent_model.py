@@ -248,7 +248,7 @@ class RecurrentModel(Model, base=True):
         if self.tokenizer is None:
             return super()._copy_to_train()
         level = self._defaults()["level"]
-        if among(self.level, ("word", "char")) and self.level != level:
+        if among(self.level, ("word", "char", "subword")) and self.level != level:
             warn_caller(
                 f"level: expected {level!r}, the default, with a tokenizer, which splits text in "
                 f"its place, got {shown(self.level)}; it has no effect"

@@ -7,14 +7,19 @@ in float64, depends on NumPy only, and the library never imports it at run time.
 One room per subject: `rnn`, `gru`, `lstm`, `min_gru` and others define one step of a cell and its
 backward step, and what networks have to know of it (`cell`);
 `layer_norm` defines one step of the layer-normalised cells, with the noise that training draws;
-`heads` and `ctc` the outputs and losses, `crf` the loss of a whole sequence of classes; `attention`
-what a decoder reads of its encoder; `sequences` runs a cell over a sequence in the layout of the
-notes; `conversion` takes the notes' parameters to the library's and back; `spec` and `network`
-define what the library's layers compute, with layers, directions, lengths and resets. The others
-serve these: `activations`, `gates` and `arrays` the cells, `checks` the network.
+`heads`, `adaptive` and `ctc` the outputs and losses, `crf` the loss of a whole sequence of classes;
+`attention` what a decoder reads of its encoder; `sequences` runs a cell over a sequence in the
+layout of the notes; `conversion` takes the notes' parameters to the library's and back; `spec` and
+`network` define what the library's layers compute, with layers, directions, lengths and resets. The
+others serve these: `activations`, `gates` and `arrays` the cells, `checks` the network.
 """
 
 from .activations import activate, activate_backward, log_softmax, sigmoid, softmax
+from .adaptive import (
+    adaptive_cross_entropy,
+    adaptive_cross_entropy_backward,
+    adaptive_log_softmax,
+)
 from .arrays import one_hot
 from .attention import (
     additive_attention,
@@ -76,6 +81,9 @@ __all__ = [
     "NetworkSpec",
     "activate",
     "activate_backward",
+    "adaptive_cross_entropy",
+    "adaptive_cross_entropy_backward",
+    "adaptive_log_softmax",
     "additive_attention",
     "additive_attention_backward",
     "bidirectional_head_step",

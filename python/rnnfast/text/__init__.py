@@ -3,6 +3,7 @@
 from rnnfast.text.conversion import read_tokenizer
 from rnnfast.text.huggingface import HuggingFaceTokenizer
 from rnnfast.text.sentence_piece import SentencePieceTokenizer
+from rnnfast.text.subword_training import train_subwords
 from rnnfast.text.tokenizers import (
     CharTokenizer,
     Tokenizer,
@@ -26,4 +27,5 @@ __all__ = [
     "register_tokenizer",
     "split_lines",
     "tokenizer_from_dict",
+    "train_subwords",
 ]

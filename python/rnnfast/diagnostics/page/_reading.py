@@ -13,7 +13,7 @@ from rnnfast.diagnostics.activations import Gates, gate_activations
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
-from rnnfast.nn.losses import log_softmax
+from rnnfast.models.parts.token_output import token_log_probabilities
 from rnnfast.nn.module import Array
 
 MOST_TOKENS = 2000  # of a text that is shown
@@ -97,7 +97,8 @@ def _of_language_model(lm: LanguageModel, text: str, condition: Any) -> Reading:
     surprises: list[float] = []
     names = lm.vocabulary_.tokens
     for begin in range(0, len(h), _MOST_SCORED):
-        scores = log_softmax(network.output(h[begin : begin + _MOST_SCORED])).astype(np.float64)
+        scores = token_log_probabilities(network.output, h[begin : begin + _MOST_SCORED])
+        scores = scores.astype(np.float64)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :NEXT_TOKENS]
         for number, (row, chosen) in enumerate(zip(scores, best, strict=True), begin):
             rows.append([(names[i], float(np.exp(row[i]))) for i in chosen])

@@ -63,6 +63,15 @@ class CorpusReader:
         ValueError
             If it has no token; with lines, only to learn, or if a list has none to score.
         """
+        parts = self.parts(name, corpus, to_learn=to_learn)
+        sequences = [split_text(self.tokenizer, part) for part in parts]
+        scorable = self.lines and not to_learn and len(sequences) > 0
+        if not any(sequences) and not scorable:
+            raise ValueError(f"{name}: expected text, got an empty corpus")
+        return sequences
+
+    def parts(self, name: str, corpus: Any, *, to_learn: bool = True) -> list[str]:
+        """Return the texts of a corpus, which are not split yet: as `read`, which says the rest."""
         if isinstance(corpus, os.PathLike):
             corpus = read_text(corpus)
         if isinstance(corpus, str):
@@ -80,11 +89,7 @@ class CorpusReader:
             if not isinstance(part, str):
                 got = f"{type(part).__name__}{_CURES.get(name, '')}"
                 raise TypeError(f"{name}[{number}]: expected a str, got {got}")
-        sequences = [split_text(self.tokenizer, part) for part in parts]
-        scorable = self.lines and not to_learn and len(sequences) > 0
-        if not any(sequences) and not scorable:
-            raise ValueError(f"{name}: expected text, got an empty corpus")
-        return sequences
+        return list(parts)
 
     def split(
         self, sequences: list[list[str]], fraction: float

@@ -36,6 +36,7 @@ class LanguageAnswers(RecurrentModel, base=True):
     tokenizer_: Tokenizer = field(init=False)
     network_: TokenNetwork = field(init=False)
     condition_: Condition | None = field(init=False)
+    cutoffs_: tuple[int, ...] | None = field(init=False)
 
     def evaluate(
         self,

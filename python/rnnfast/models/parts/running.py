@@ -13,7 +13,7 @@ from rnnfast.models.parts.codecs.texts import SymbolCodec
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.heads import Head, SigmoidHead
 from rnnfast.models.parts.running_pool import Rows, RunningPool
-from rnnfast.nn.linear import Linear
+from rnnfast.models.parts.token_output import TokenOutput, token_probabilities
 from rnnfast.nn.losses import log_softmax, softmax
 from rnnfast.nn.module import Array
 
@@ -149,11 +149,11 @@ class RunningNumbers(Pooled[Array]):
 class RunningProbabilities(Running[Array]):
     """The probabilities of what may come next, ``(n, V)``."""
 
-    def __init__(self, output: Linear) -> None:
+    def __init__(self, output: TokenOutput) -> None:
         self._output = output
 
     def answer(self, h: Array, rows: Rows, steps: npt.NDArray[np.int64]) -> Array:
-        return softmax(self._output(h))
+        return token_probabilities(self._output, h)
 
 
 _NOTHING: tuple[list[str], Transcript] = ([], Transcript("", ()))

@@ -15,22 +15,27 @@ from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.hyperparameters import LayerOptions
 from rnnfast.models.parts.input_parts import Network
 from rnnfast.models.parts.line_weights import number_of_targets, weights_of_columns
+from rnnfast.models.parts.token_output import (
+    TokenOutput,
+    make_output,
+    token_loss,
+    token_probabilities,
+)
 from rnnfast.nn import penalties
 from rnnfast.nn.dropout_masks import WeightDrop
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
-from rnnfast.nn.losses import linear_cross_entropy, softmax
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import State
 from rnnfast.nn.tied import TiedEmbedding
 from rnnfast.training.ranks import measuring_ranks, share
 
-# The target that `linear_cross_entropy` ignores by default.
+# The target that losses ignore by default.
 _IGNORED = -100
 
 
 class TokenNetwork(Network):
-    """Tokens or their embeddings, recurrent layers, a linear layer, softmax.
+    """Tokens or their embeddings, recurrent layers, an output layer with its softmax.
 
     Before the first token the input is a vector of zeros, ``x<1> = 0``. Batches of ids say it with
     an id of its own, `start`: the column of the first layer's weights that belongs to it, or its
@@ -52,6 +57,8 @@ class TokenNetwork(Network):
         Of the loss of `add_gradients`, as `linear_cross_entropy` takes it.
     tie_weights : bool
         Whether the embeddings are the weights of the output layer too; see `TiedEmbedding`.
+    cutoffs : tuple of int, optional
+        Where an `AdaptiveSoftmax` cuts the tokens; None: the output layer scores all of them.
 
     Attributes
     ----------
@@ -71,6 +78,7 @@ class TokenNetwork(Network):
         slowness_penalty: float = 0.0,
         label_smoothing: float = 0.0,
         tie_weights: bool = False,
+        cutoffs: tuple[int, ...] | None = None,
         condition: Embedding | Linear | None = None,
     ) -> None:
         if tie_weights and layers.embedding_size is None:
@@ -94,9 +102,9 @@ class TokenNetwork(Network):
                     f"tie_weights: expected embedding_size {size}, the size of the layers' "
                     f"outputs, got {layers.embedding_size}"
                 )
-            self.output: Linear = self.embedding.linear
+            self.output: TokenOutput = self.embedding.linear
         else:
-            self.output = Linear(size, num_tokens, dtype=layers.dtype, seed=rng)
+            self.output = make_output(size, num_tokens, cutoffs, layers.dtype, rng)
         self._weight_drop: WeightDrop | None = None
         if weight_drop != 0:
             if not any(name.startswith("weight_hh_") for name in self.recurrent.parameters()):
@@ -138,13 +146,12 @@ class TokenNetwork(Network):
         inputs, targets, lengths = _effective(batch)
         with self._weight_drop or nullcontext():
             (h, state), backprop = self.encoder.forward(inputs, state, lengths, condition=condition)
-            loss, dh = linear_cross_entropy(
+            loss, dh = token_loss(
                 self.output,
                 h,
                 targets,
                 weights=weights,
                 label_smoothing=self._label_smoothing,
-                reduction="sum",
             )
             assert dh is not None
             if self._activation_penalty:
@@ -164,16 +171,14 @@ class TokenNetwork(Network):
         """Return what `add_gradients` does, without gradients and dropout."""
         inputs, targets, lengths = _effective(batch)
         h, state = self.encoder(inputs, state, lengths, condition=condition)
-        loss, _ = linear_cross_entropy(
-            self.output, h, targets, weights=weights, reduction="sum", backward=False
-        )
+        loss, _ = token_loss(self.output, h, targets, weights=weights, backward=False)
         return loss, state
 
     def next_probabilities(self, ids: Array, condition: Array | None = None) -> Array:
         """Return the probability of each token after ``ids`` (T,), from zero state and input."""
         inputs = np.concatenate([[self.start], ids])[:, np.newaxis]
         h, _ = self.encoder(inputs, condition=condition)
-        probabilities: Array = softmax(self.output(h[-1]))[0]
+        probabilities: Array = token_probabilities(self.output, h[-1])[0]
         return probabilities
 
     def sample(

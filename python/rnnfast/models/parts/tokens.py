@@ -93,12 +93,13 @@ def require_own_tokens(name: str, tokenizer: SubwordTokenizer, tokens: Iterable[
         raise ValueError(f"{name}: expected tokens of the tokenizer, got {shown(foreign)}")
 
 
-def tokenizer_to_save(tokenizer: Tokenizer) -> dict[str, Any] | None:
+def tokenizer_to_save(tokenizer: Tokenizer, *, learned: bool = False) -> dict[str, Any] | None:
     """Return the settings of a tokenizer; None of one that was given as a hyperparameter.
 
-    A file has those among its hyperparameters: they may be large, and stand there once.
+    A file has those among its hyperparameters: they may be large, and stand there once. One that
+    was ``learned`` from the corpus is none of these.
     """
-    own = isinstance(tokenizer, (CharTokenizer, WordTokenizer))
+    own = isinstance(tokenizer, (CharTokenizer, WordTokenizer)) or learned
     return tokenizer.to_dict() if own else None
 
 

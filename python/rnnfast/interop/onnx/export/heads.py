@@ -13,6 +13,8 @@ from rnnfast.interop.onnx.export.recurrent import weights_of
 from rnnfast.interop.onnx.export.sequences import Sequences, Value
 from rnnfast.models.parts.codecs.numbers import NumberTargets
 from rnnfast.models.parts.feedback_head import FeedbackHead
+from rnnfast.models.parts.token_output import TokenOutput
+from rnnfast.nn.adaptive import AdaptiveSoftmax
 
 
 def batch_first(g: Graph, x: str) -> str:
@@ -26,6 +28,21 @@ def give_scores(g: Graph, scores: str, shape: Shape, function: str | None) -> No
     if function is not None:
         options = {"axis": -1} if function == "Softmax" else {}
         g.output("probabilities", g.add(function, scores, **options), shape)
+
+
+def token_scores(g: Graph, output: TokenOutput, h: str) -> str:
+    """Return the scores of tokens; those of an adaptive softmax are logarithms of probabilities."""
+    if not isinstance(output, AdaptiveSoftmax):
+        return linear(g, output, h)
+    own = {name: parameter.data for name, parameter in output.parameters().items()}
+    scores = g.affine(h, own["head.weight"], own.get("head.bias"))
+    head, first = g.add("LogSoftmax", scores, axis=-1), output.cutoffs[0]
+    parts = [g.slice(head, 0, first)]
+    for i in range(len(output.cutoffs)):
+        projected = g.affine(h, own[f"tail.{i}.0.weight"])
+        within = g.add("LogSoftmax", g.affine(projected, own[f"tail.{i}.1.weight"]), axis=-1)
+        parts.append(g.add("Add", within, g.slice(head, first + i, first + i + 1)))
+    return g.concat(parts)
 
 
 def in_units(g: Graph, outputs: str, numbers: NumberTargets) -> str:

@@ -17,6 +17,7 @@ from rnnfast.interop.onnx.export.heads import (
     feedback,
     give_scores,
     in_units,
+    token_scores,
 )
 from rnnfast.interop.onnx.export.model_inputs import encoded, read
 from rnnfast.interop.onnx.export.modules import Network, linear, require_known
@@ -187,8 +188,8 @@ def _language_model(g: Graph, model: LanguageModel) -> Facts:
             condition = g.input("condition", g.dtype, ["batch", model.condition_.width])
     states = States(g)
     h, _ = encoded(g, network.encoder, x, Sequences(g, x.name), states=states, condition=condition)
-    scores = batch_first(g, linear(g, network.output, h.name))
-    give_scores(g, scores, ["batch", "time", network.output.out_features], "Softmax")
+    scores = batch_first(g, token_scores(g, network.output, h.name))
+    give_scores(g, scores, ["batch", "time", network.start], "Softmax")
     states.give()
     return {"start": network.start}
 
