@@ -7,22 +7,18 @@ the general cells, and how many times as long the equations in NumPy and ONNX Ru
 
 from __future__ import annotations
 
-import argparse
 import functools
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 from onnx import helper
 
-import rnnfast as rf
+from onnx_common import GATES, model_of, read_arguments, runtime_of, session_options, weight
 from rnnfast.interop.onnx import prepare
 from rnnfast.interop.onnx.recurrent.operator import Recurrent
+from turns import times_in_turns
 
-GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 SIZE, STEPS = 128, 50
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "LSTM, HardSigmoid": ("LSTM", {"activations": ["HardSigmoid", "Tanh", "Tanh"]}),
@@ -37,18 +33,12 @@ def make(kind: str, attributes: dict[str, Any]) -> Any:
     rng = np.random.default_rng(0)
     rows = GATES[kind] * SIZE
     held = {
-        name: (rng.uniform(-1, 1, shape) / np.sqrt(SIZE)).astype(np.float32)
-        for name, shape in (("W", (1, rows, SIZE)), ("R", (1, rows, SIZE)), ("B", (1, 2 * rows)))
+        "W": weight(rng, 1, rows, SIZE),
+        "R": weight(rng, 1, rows, SIZE),
+        "B": weight(rng, 1, 2 * rows),
     }
     node = helper.make_node(kind, ["x", *held], ["y"], hidden_size=SIZE, **attributes)
-    graph = helper.make_graph(
-        [node],
-        "graph",
-        [helper.make_tensor_value_info("x", 1, [None, None, SIZE])],
-        [helper.make_tensor_value_info("y", 1, [None, 1, None, SIZE])],
-        [onnx.numpy_helper.from_array(array, name) for name, array in held.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return model_of([node], held, [None, None, SIZE], ("y", [None, 1, None, SIZE]))
 
 
 def in_numpy(model: Any) -> Callable[[Any], Any]:
@@ -61,32 +51,13 @@ def in_numpy(model: Any) -> Callable[[Any], Any]:
         Recurrent._network_of = network_of  # type: ignore[method-assign]
 
 
-def least(runs: list[Callable[[], Any]], seconds: float) -> list[float]:
-    """Return the least time of each, taken in turns."""
-    found = [np.inf] * len(runs)
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        for k, run in enumerate(runs):
-            begin = time.perf_counter()
-            run()
-            found[k] = min(found[k], time.perf_counter() - begin)
-    return found
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    arguments = parser.parse_args()
-    rf.set_num_threads(arguments.threads)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = arguments.threads
+    arguments = read_arguments(__doc__)
+    options = session_options(arguments.threads)
     print(f"{'least time':30s}{'kernels':>10s}{'NumPy':>8s}{'ONNX Runtime':>14s}")
     for name, form in FORMS.items():
         model = make(*form)
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = runtime_of(model, options)
         kernels, steps = prepare(model).run, in_numpy(model)
         for batch in (1, 16):
             x = np.random.default_rng(1).normal(size=(STEPS, batch, SIZE)).astype(np.float32)
@@ -98,7 +69,7 @@ def main() -> None:
             expected = runs[2]()[0]
             for run in runs[:2]:
                 np.testing.assert_allclose(run()[0], expected, rtol=1e-4, atol=1e-5)
-            mine, *others = least(runs, arguments.seconds)
+            mine, *others = map(min, times_in_turns(runs, arguments.seconds))
             numpy, runtime = (other / mine for other in others)
             label = f"{name}, B={batch}"
             print(f"{label:30s}{mine * 1e6:7.0f} us{numpy:7.1f}x{runtime:13.1f}x")

@@ -7,22 +7,16 @@ with the parts always (``kernels``) and with the way that the session chooses (`
 
 from __future__ import annotations
 
-import argparse
 import functools
 import statistics
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 from onnx import helper
 
-import rnnfast as rf
+from onnx_common import GATES, model_of, read_arguments, runtime_of, session_options, weight
 from rnnfast.interop.onnx import Session
-
-GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+from turns import times_in_turns
 
 
 def make(
@@ -34,14 +28,14 @@ def make(
     held: dict[str, Any] = {"flat": np.array([0, 0, -1])}
     nodes = []
 
-    def weight(name: str, *shape: int) -> str:
-        held[name] = (rng.uniform(-1, 1, shape) / np.sqrt(shape[-1])).astype(np.float32)
+    def hold(name: str, *shape: int) -> str:
+        held[name] = weight(rng, *shape)
         return name
 
     x = "x"
     if front:  # (B, C, T)
         nodes = [
-            helper.make_node("Conv", ["x", weight("K", inputs, inputs, 5)], ["c"], pads=[2, 2]),
+            helper.make_node("Conv", ["x", hold("K", inputs, inputs, 5)], ["c"], pads=[2, 2]),
             helper.make_node("Relu", ["c"], ["r"]),
             helper.make_node("Transpose", ["r"], ["t"], perm=[2, 0, 1]),
         ]
@@ -50,9 +44,9 @@ def make(
     for k in range(layers):
         rows = GATES[kind] * hidden
         names = [
-            weight(f"W{k}", directions, rows, width),
-            weight(f"R{k}", directions, rows, hidden),
-            weight(f"B{k}", directions, 2 * rows),
+            hold(f"W{k}", directions, rows, width),
+            hold(f"R{k}", directions, rows, hidden),
+            hold(f"B{k}", directions, 2 * rows),
         ]
         more = {"linear_before_reset": 1} if kind == "GRU" else {}
         direction = "bidirectional" if both else "forward"
@@ -65,18 +59,11 @@ def make(
         ]
         x, width = f"y{k}", directions * hidden
     nodes += [
-        helper.make_node("MatMul", [x, weight("head", width, head)], ["scores"]),
+        helper.make_node("MatMul", [x, hold("head", width, head)], ["scores"]),
         helper.make_node("Softmax", ["scores"], ["out"]),
     ]
-    info = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "graph",
-        [info("x", 1, [None, inputs, None] if front else [None, None, inputs])],
-        [info("out", 1, [None, None, head])],
-        [onnx.numpy_helper.from_array(array, name) for name, array in held.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    x_shape = [None, inputs, None] if front else [None, None, inputs]
+    return model_of(nodes, held, x_shape, ("out", [None, None, head]))
 
 
 # Model, and the shape of its input: (T, B, I), or (B, C, T) with a convolution.
@@ -108,33 +95,14 @@ CASES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
 }
 
 
-def measured(runs: list[Callable[[], Any]], seconds: float) -> list[list[float]]:
-    """Return times of each, taken in turns."""
-    times: list[list[float]] = [[] for _ in runs]
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        for run, own in zip(runs, times, strict=True):
-            begin = time.perf_counter()
-            run()
-            own.append(time.perf_counter() - begin)
-    return times
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    arguments = parser.parse_args()
-    rf.set_num_threads(arguments.threads)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = arguments.threads
+    arguments = read_arguments(__doc__)
+    options = session_options(arguments.threads)
     print(f"{'median, us':34s}{'Runtime':>10s}{'kernels':>10s}{'ratio':>7s}{'fastest':>10s} ratio")
     for name, (sizes, shape) in CASES.items():
         model = make(**sizes)
         feeds = {"x": np.random.default_rng(1).normal(size=shape).astype(np.float32)}
-        theirs = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        theirs = runtime_of(model, options)
         kernels = Session(model, sess_options=options, choice="kernels")
         fastest = Session(model, sess_options=options)
         expected = theirs.run(None, feeds)[0]
@@ -142,7 +110,7 @@ def main() -> None:
             np.testing.assert_allclose(session.run(None, feeds)[0], expected, rtol=1e-4, atol=1e-6)
         peer, parts, chosen = (
             statistics.median(times) * 1e6
-            for times in measured(
+            for times in times_in_turns(
                 [functools.partial(s.run, None, feeds) for s in (theirs, kernels, fastest)],
                 arguments.seconds,
             )

@@ -1,6 +1,7 @@
-"""Least times of things that run in one thread, called in turns.
+"""Times of things that are called in turns.
 
-By the CPU time of the process, of slices in turns: so ratios hold on a machine that others use too.
+Least times of what runs in one thread, by the CPU time of the process and of slices in turns: so
+ratios hold on a machine that others use too. Of what has threads, all times, by the clock.
 """
 
 from __future__ import annotations
@@ -27,3 +28,15 @@ def in_turns(runs: Sequence[Callable[[], Any]], rounds: int) -> list[float]:
     for _ in range(rounds):
         found.append([seconds_of(run, n) for run, n in zip(runs, calls, strict=True)])
     return [min(times) for times in zip(*found, strict=True)]
+
+
+def times_in_turns(runs: Sequence[Callable[[], Any]], seconds: float) -> list[list[float]]:
+    """Return times of each, a call a turn, until so many seconds are over."""
+    times: list[list[float]] = [[] for _ in runs]
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or not times[0]:
+        for run, own in zip(runs, times, strict=True):
+            begin = time.perf_counter()
+            run()
+            own.append(time.perf_counter() - begin)
+    return times

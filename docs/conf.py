@@ -21,6 +21,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "notebooks",
     "offline",
 ]
 exclude_patterns = ["_build", "tutorials/GALLERY_HEADER.rst"]

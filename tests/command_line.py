@@ -51,3 +51,15 @@ def start(*arguments: object, encoding: str | None = None, **options: Any) -> su
     command = [sys.executable, "-m", "rnnfast", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": encoding or "utf-8"}
     return subprocess.Popen(command, env=environment(**more), **{**pipes, **options})
+
+
+def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Return the exit code of a process and what it wrote; it may have no traceback."""
+    output, errors = process.communicate(timeout=60)
+    assert "Traceback" not in errors and "Exception" not in errors
+    return process.returncode, output, errors
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}

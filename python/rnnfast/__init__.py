@@ -135,18 +135,7 @@ __all__ = [
 
 # Not imported before somebody wants them: models take longer than all the rest.
 _LATE = ("diagnostics", "interop", "models", "reference")
-_MODELS = (
-    "CTCRecognizer",
-    "Forecaster",
-    "LanguageModel",
-    "Model",
-    "MultiLabelTagger",
-    "Seq2Seq",
-    "SequenceClassifier",
-    "SequenceRegressor",
-    "SequenceTagger",
-    "StepRegressor",
-)
+_MODELS = {"Model", *__all__} - {*globals(), *_LATE}
 
 _renamed.install()
 

@@ -6,38 +6,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import rnnfast as rf
-from command_line import LINES, SMALL, CliRunner, app, fails, run, start
+from command_line import LINES, SMALL, CliRunner, app, end, fails, run, start
 from rnnfast.__main__ import main
 from rnnfast.data import load_dinosaurs
 from rnnfast.nn.recurrent.base import LAYERS
-
-
-@pytest.fixture(autouse=True)
-def one_thread(set_threads: Callable[[int], None]) -> None:
-    set_threads(1)
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    path = tmp_path / "corpus.txt"
-    path.write_text("\n".join(LINES), encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "m.safetensors"
-    lm = rf.LanguageModel(lines=True, hidden_size=8, seed=0)
-    lm.fit(LINES, epochs=3, verbose=0).save(path)
-    return path
-
 
 # train
 
@@ -301,17 +279,16 @@ def test_process_that_is_stopped(corpus: Path, tmp_path: Path) -> None:
     while not (tmp_path / "m.checkpoint").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "stopped by Ctrl-C" in errors and "Traceback" not in errors
+    code, output, errors = end(process)
+    assert code == 130, errors
+    assert "stopped by Ctrl-C" in errors
     assert "--resume" in output
     assert rf.load(out).stopped_ == "interrupt"
 
 
 def test_process_that_fails(tmp_path: Path) -> None:
-    process = start("info", tmp_path / "none")
-    output, errors = process.communicate(timeout=60)
-    assert (process.returncode, output) == (1, "")
+    code, output, errors = end(start("info", tmp_path / "none"))
+    assert (code, output) == (1, "")
     assert errors == f"rnnfast: {tmp_path / 'none'}: No such file or directory\n"
 
 

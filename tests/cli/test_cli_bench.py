@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,6 @@ from rnnfast.cli.bench import command, runs
 from rnnfast.cli.bench.cases import CELLS, Case, Problem, forward
 from rnnfast.cli.bench.timing import ratios
 from rnnfast.reference import NetworkSpec, network_forward
-
-
-@pytest.fixture(autouse=True)
-def one_thread(set_threads: Callable[[int], None]) -> None:
-    set_threads(1)
-
 
 QUICK = ["--size", 5, "--threads", 1, "--seconds", 1]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import rnnfast as rf
-from command_line import fails, run
+from command_line import contents, fails, run
 from rnnfast.__main__ import main
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -28,10 +28,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rf.Seq2Seq(**small).fit(texts, texts).save("s")
     rf.save("g", rf.GRU(3, 4))
     return tmp_path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("opset", [14, 22])

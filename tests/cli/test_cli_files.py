@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import rnnfast as rf
-from command_line import LINES, SMALL, fails
+from command_line import LINES, SMALL, contents, fails
 from rnnfast.__main__ import main
 from rnnfast.io import files as _files
 from rnnfast.io.tensors import kind_of
 from rnnfast.models.language_model import LanguageModel
 
 TRAIN = [*SMALL, "--epochs", "2", "-q"]
-
-
-@pytest.fixture(autouse=True)
-def one_thread(set_threads: Callable[[int], None]) -> None:
-    set_threads(1)
 
 
 @pytest.fixture(autouse=True)
@@ -40,10 +34,6 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("training has begun")
 
     monkeypatch.setattr(LanguageModel, "fit", fit)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def link(target: str, kind: str, name: str) -> str:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +18,6 @@ from rnnfast.io.tensors import collect_arrays
 
 TRAIN = [*SMALL, "--epochs", "2", "-q"]
 MORE = ["zebra quiz", "to be", "jazz"] * 12
-
-
-@pytest.fixture(autouse=True)
-def one_thread(set_threads: Callable[[int], None]) -> None:
-    set_threads(1)
 
 
 @pytest.fixture(autouse=True)

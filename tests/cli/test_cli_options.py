@@ -53,11 +53,6 @@ FLOATS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def one_thread(set_threads: Callable[[int], None]) -> None:
-    set_threads(1)
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")

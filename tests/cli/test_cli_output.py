@@ -13,18 +13,13 @@ from typing import Any
 import pytest
 
 import rnnfast as rf
-from command_line import CliRunner, app, environment, run, start
+from command_line import CliRunner, app, end, environment, run, start
 from rnnfast.io.streams import ForgivingStream
 from rnnfast.training.progress import Reporter
 
 GREEK = ["αβγ", "γβα", "αα", "ββγ"] * 8
 ENCODINGS = ["latin-1", "cp1252", "cp437", "ascii", "utf-8"]
 TRAIN = ["--lines", "--hidden-size", 8, "--layers", 1, "--batch-size", 8]
-
-
-@pytest.fixture(autouse=True)
-def one_thread(set_threads: Callable[[int], None]) -> None:
-    set_threads(1)
 
 
 @pytest.fixture
@@ -39,12 +34,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "μ.safetensors"
     rf.LanguageModel(lines=True, hidden_size=8, seed=0).fit(GREEK, epochs=2, verbose=0).save(path)
     return path
-
-
-def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    output, errors = process.communicate(timeout=60)
-    assert "Traceback" not in errors and "Exception" not in errors
-    return process.returncode, output, errors
 
 
 def shown(text: str, encoding: str) -> str:

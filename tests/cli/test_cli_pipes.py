@@ -14,19 +14,12 @@ from typing import Any
 import pytest
 
 import rnnfast as rf
-from command_line import LINES, SMALL, start
+from command_line import LINES, SMALL, end, start
 from rnnfast.__main__ import main
 
 TEXT = "\n".join(LINES) + "\n"
 TRAIN = [*SMALL, "--epochs", 3, "--lines"]
 COMMANDS = ["sample", "score", "next", "info"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "m.safetensors"
-    rf.LanguageModel(lines=True, hidden_size=8, seed=0).fit(LINES, epochs=2, verbose=0).save(path)
-    return path
 
 
 def pipe(
@@ -37,9 +30,7 @@ def pipe(
     assert process.stdin is not None
     data = text.encode("utf-8") if isinstance(text, str) else text
     process.stdin.buffer.write(data)  # type: ignore[attr-defined]
-    output, errors = process.communicate(timeout=60)
-    assert "Traceback" not in errors and "Exception" not in errors
-    return process.returncode, output, errors
+    return end(process)
 
 
 def objects(output: str) -> list[dict[str, Any]]:
@@ -86,7 +77,7 @@ def test_json_of_info(model: Path) -> None:
     assert facts["model"] == "LanguageModel" and facts["params"] == lm.get_params()
     assert facts["num_parameters"] == lm.num_parameters
     assert (facts["unit"], facts["vocabulary_size"]) == ("character", len(lm.vocabulary_))
-    assert (facts["epochs"], facts["steps"], facts["best_epoch"]) == (2, 2, lm.best_epoch_)
+    assert (facts["epochs"], facts["steps"], facts["best_epoch"]) == (3, 3, lm.best_epoch_)
     assert facts["record"] == lm.history_[lm.best_epoch_ - 1]
     assert facts["size"] == model.stat().st_size
     (facts,) = objects(pipe("info", "--json")[1])

@@ -28,6 +28,16 @@ PRINTED = re.compile(r"^ *print\(.*\)  # (.+)$", re.MULTILINE)
 # An example that imports one of these stands for itself, and is left out where it is missing.
 APART = re.compile(r"^import (tokenizers|matplotlib)\b", re.MULTILINE)
 
+# A page with one of these lines wants these packages.
+NEEDS = {
+    "import torch\n": ["torch"],
+    "import keras\n": ["torch", "keras"],
+    "import onnx\n": ["onnx"],
+    "import onnxruntime\n": ["onnx", "onnxruntime"],
+    "from sklearn": ["sklearn"],
+    "from distributed import": ["distributed", "sklearn"],
+}
+
 
 def examples(page: Path) -> str:
     """All examples of a page, one after the other, each line at its place in the page."""
@@ -41,21 +51,17 @@ def examples(page: Path) -> str:
     return code
 
 
+# What Keras itself does with tensors of PyTorch.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("page", [page for page in PAGES if examples(page)], ids=lambda p: p.name)
 def test_examples_run_and_print_what_they_say(page, tmp_path, monkeypatch, capsys, set_threads):
     monkeypatch.chdir(tmp_path)
     set_threads(1)  # the examples are small
     code = examples(page)
-    if "import torch\n" in code:
-        pytest.importorskip("torch", reason="PyTorch is not installed")
-    if "import onnxruntime\n" in code:
-        pytest.importorskip("onnx", reason="onnx is not installed")
-        pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
-    if "import onnx\n" in code:
-        pytest.importorskip("onnx", reason="onnx is not installed")
-    if "from distributed import" in code:
-        pytest.importorskip("distributed", reason="Dask is not installed")
-        pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    for line, packages in NEEDS.items():
+        for package in packages if line in code else ():
+            pytest.importorskip(package, reason=f"{package} is not installed")
     exec(compile(code, str(page), "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out.splitlines() == PRINTED.findall(code)
 
@@ -72,6 +78,12 @@ CHAPTERS = [
 ]
 TUTORIALS = [f"tutorials/{script.stem}" for script in sorted(ROOT.glob("examples/*.py"))]
 LINK = re.compile(r":doc:`(?:[^`<]*<)?/?([\w./]+)>?`")
+
+
+def test_each_page_is_linked_in_the_text_of_another():
+    pages = {page.stem: LINK.findall(page.read_text("utf-8")) for page in DOCS.glob("*.rst")}
+    for name in pages.keys() - {"index"}:
+        assert any(name in links for other, links in pages.items() if other != name), name
 
 
 @pytest.mark.parametrize("page", CHAPTERS)

@@ -81,6 +81,11 @@ def test_all_names_exist_once_and_sorted():
         assert getattr(rnnfast, name) is not None
 
 
+def test_models_are_names_of_the_package():
+    assert {"Model", *rnnfast.__all__} >= set(rnnfast.models.__all__) == rnnfast._MODELS
+    assert all(getattr(rnnfast, name) is getattr(rnnfast.models, name) for name in rnnfast._MODELS)
+
+
 def test_import_takes_numpy_and_nothing_that_can_wait():
     finished = run_python(
         "import sys, rnnfast; print(*{name.partition('.')[0] for name in sys.modules})"
