@@ -14,6 +14,7 @@ from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
 from rnnfast._imports import import_late
 from rnnfast.generation.sampling import sample
 from rnnfast.io.saving import load, save
+from rnnfast.metrics import character_error_rate, word_error_rate
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
 from rnnfast.nn.attention_parts import AttentionPooling, SelfAttention
@@ -50,6 +51,7 @@ from rnnfast.training.trainer import Trainer
 if TYPE_CHECKING:
     from rnnfast import diagnostics
     from rnnfast.models import (
+        CTCDecoder,
         CTCRecognizer,
         Forecaster,
         LanguageModel,
@@ -74,6 +76,7 @@ __all__ = [
     "AdamW",
     "AdditiveAttention",
     "AttentionPooling",
+    "CTCDecoder",
     "CTCRecognizer",
     "DotAttention",
     "Dropout",
@@ -107,6 +110,7 @@ __all__ = [
     "bidirectional",
     "binary_cross_entropy_with_logits",
     "chain",
+    "character_error_rate",
     "clip_grad_norm",
     "clip_grad_value",
     "concatenate",
@@ -129,11 +133,13 @@ __all__ = [
     "set_num_threads",
     "softmax",
     "training",
+    "word_error_rate",
 ]
 
 # Not imported before somebody wants them: models take longer than all the rest.
 _LATE = ("diagnostics", "interop", "models", "reference")
 _MODELS = (
+    "CTCDecoder",
     "CTCRecognizer",
     "Forecaster",
     "LanguageModel",

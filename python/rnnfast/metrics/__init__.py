@@ -6,6 +6,7 @@ from rnnfast._checks.calls import explain_packages
 from rnnfast.metrics._entities import EntityScores, entities, entity_scores
 from rnnfast.metrics._errors import mae, r2, rmse
 from rnnfast.metrics._labels import accuracy, confusion, macro_f1
+from rnnfast.metrics._speech import character_error_rate, word_error_rate
 from rnnfast.metrics._texts import (
     bits_per_character,
     bleu,
@@ -19,6 +20,7 @@ __all__ = [
     "accuracy",
     "bits_per_character",
     "bleu",
+    "character_error_rate",
     "confusion",
     "edit_distance",
     "entities",
@@ -29,6 +31,7 @@ __all__ = [
     "perplexity",
     "r2",
     "rmse",
+    "word_error_rate",
 ]
 
 explain_packages((sys.modules[__name__],))

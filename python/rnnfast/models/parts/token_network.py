@@ -19,7 +19,7 @@ from rnnfast.nn import penalties
 from rnnfast.nn.dropout_masks import WeightDrop
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
-from rnnfast.nn.losses import linear_cross_entropy, softmax
+from rnnfast.nn.losses import linear_cross_entropy, log_softmax, softmax
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import State
 from rnnfast.nn.tied import TiedEmbedding
@@ -168,6 +168,26 @@ class TokenNetwork(Network):
             self.output, h, targets, weights=weights, reduction="sum", backward=False
         )
         return loss, state
+
+    def step(self, ids: Ints, state: State = None) -> tuple[Array, State]:
+        """Read one token of each of n texts.
+
+        Parameters
+        ----------
+        ids : ndarray of int64, shape (n,)
+            Tokens, or `start`.
+        state : ndarray or pair of ndarray, optional
+            Where each text stands; None: at zero.
+
+        Returns
+        -------
+        log_probs : ndarray, shape (n, V)
+            ``log P`` of each token to be the next one.
+        state : ndarray or pair of ndarray
+            Where each stands now.
+        """
+        h, state = self.encoder(ids[np.newaxis], state)
+        return log_softmax(self.output(h[-1])), state
 
     def next_probabilities(self, ids: Array, condition: Array | None = None) -> Array:
         """Return the probability of each token after ``ids`` (T,), from zero state and input."""

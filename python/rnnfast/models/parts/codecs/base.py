@@ -46,10 +46,16 @@ class Codec:
         What the progress counts.
     of_text : bool
         Whether ``y`` is text, which the model's tokenizer splits.
+    notes : tuple of str
+        What is to be told before training begins.
     """
 
     unit: ClassVar[str] = "sequence"
     of_text: ClassVar[bool] = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ()
 
     # Reading
 
