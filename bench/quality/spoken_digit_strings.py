@@ -41,7 +41,7 @@ def make_strings(
 
 def main() -> None:
     parser = make_parser(
-        __doc__, "fsdd-mini", strings=3000, epochs=10, hidden_size=96, num_layers=2, dropout=0.3,
+        __doc__, "fsdd-mini", strings=5000, epochs=6, hidden_size=96, num_layers=2, dropout=0.5,
         batch_size=32, learning_rate=0.003, beam_size=1, cell="lstm",
     )  # fmt: skip
     arguments = parser.parse_args()
