@@ -1,11 +1,10 @@
-// The CTC loss, and the search for what a network of it says.
+// The CTC loss.
 #include <algorithm>
-#include <cmath>
 
 #include "bindings/arrays.h"
+#include "bindings/ctc_search.h"
 #include "bindings/finite.h"
 #include "bindings/module.h"
-#include "ctc_beam.h"
 
 namespace rnnfast {
 
@@ -74,50 +73,6 @@ py::tuple ctc(const py::array& given, const py::array& targets, const py::array&
   return py::make_tuple(loss, dlogits);
 }
 
-// For each sequence a list of (symbols, log P), the likeliest first.
-py::list ctc_beam(const py::array& given, const py::array& lengths, std::int64_t blank,
-                  std::int64_t beam_size, std::int64_t num_best) {
-  if (given.ndim() != 3)
-    throw py::value_error("log_probs: expected shape (T, B, V), got " + text_of(shape_of(given)));
-  Held held[2];
-  const std::int64_t T = given.shape(0), B = given.shape(1), V = given.shape(2);
-  const auto* const log_probs = optional_data<double>("log_probs", given, shape_of(given), held[0]);
-  const auto* const steps = optional_data<std::int64_t>("lengths", lengths, {B}, held[1]);
-  if (blank < 0 || blank >= V)
-    throw py::value_error("blank: expected a class from 0 to " + std::to_string(V - 1) + ", got " +
-                          std::to_string(blank));
-  if (beam_size < 1 || num_best < 1)
-    throw py::value_error("beam_size, num_best: expected at least 1, got " +
-                          std::to_string(beam_size) + ", " + std::to_string(num_best));
-  if (!std::all_of(steps, steps + B, [&](std::int64_t n) { return n >= 0 && n <= T; }))
-    throw py::value_error("lengths: expected numbers from 0 to " + std::to_string(T));
-  // A beam has no more prefixes than there are.
-  const double prefixes = std::min(static_cast<double>(beam_size),
-                                   std::pow(static_cast<double>(V), static_cast<double>(T)));
-  require_memory("beam_size: a beam of " + std::to_string(beam_size) + " prefixes",
-                 prefixes * static_cast<double>(V) * sizeof(double));
-  std::vector<std::vector<CtcBeam::Labelling>> found(B);
-  {
-    const py::gil_scoped_release release;
-    for (std::int64_t b = 0; b < B; ++b) {
-      CtcBeam beam(V, blank, beam_size);
-      for (std::int64_t t = 0; t < steps[b]; ++t) beam.advance(log_probs + (t * B + b) * V);
-      found[b] = beam.best(num_best);
-    }
-  }
-  py::list results;
-  for (const auto& labellings : found) {
-    py::list of_one;
-    for (const auto& labelling : labellings) {
-      auto symbols = new_array<std::int64_t>({static_cast<std::int64_t>(labelling.symbols.size())});
-      std::copy(labelling.symbols.begin(), labelling.symbols.end(), symbols.mutable_data());
-      of_one.append(py::make_tuple(symbols, labelling.log_prob));
-    }
-    results.append(of_one);
-  }
-  return results;
-}
-
 }  // namespace
 
 void bind_ctc(py::module_& m) {
@@ -133,8 +88,7 @@ void bind_ctc(py::module_& m) {
       },
       py::arg("logits"), py::arg("targets"), py::arg("offsets"), py::arg("lengths"),
       py::arg("weights"), py::arg("blank"), py::arg("scale"), py::arg("backward"));
-  m.def("ctc_beam", &ctc_beam, py::arg("log_probs"), py::arg("lengths"), py::arg("blank"),
-        py::arg("beam_size"), py::arg("num_best"));
+  bind_ctc_search(m);
 }
 
 }  // namespace rnnfast

@@ -14,6 +14,7 @@ from rnnfast._dispatch import cpu_info, get_num_threads, set_num_threads
 from rnnfast._imports import import_late
 from rnnfast.generation.sampling import sample
 from rnnfast.io.saving import load, save
+from rnnfast.metrics import character_error_rate, word_error_rate
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.adaptive import AdaptiveSoftmax
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
@@ -51,6 +52,7 @@ from rnnfast.training.trainer import Trainer
 if TYPE_CHECKING:
     from rnnfast import diagnostics
     from rnnfast.models import (
+        CTCDecoder,
         CTCRecognizer,
         Forecaster,
         LanguageModel,
@@ -76,6 +78,7 @@ __all__ = [
     "AdaptiveSoftmax",
     "AdditiveAttention",
     "AttentionPooling",
+    "CTCDecoder",
     "CTCRecognizer",
     "DotAttention",
     "Dropout",
@@ -109,6 +112,7 @@ __all__ = [
     "bidirectional",
     "binary_cross_entropy_with_logits",
     "chain",
+    "character_error_rate",
     "clip_grad_norm",
     "clip_grad_value",
     "concatenate",
@@ -131,6 +135,7 @@ __all__ = [
     "set_num_threads",
     "softmax",
     "training",
+    "word_error_rate",
 ]
 
 # Not imported before somebody wants them: models take longer than all the rest.

@@ -254,9 +254,28 @@ def ctc(
     scale: float,
     backward: bool,
 ) -> tuple[float, _Array | None]: ...
-def ctc_beam(
-    log_probs: _Array, lengths: _Array, blank: int, beam_size: int, num_best: int
-) -> list[list[tuple[_Array, float]]]: ...
+
+class CtcSearch(metaclass=_Bound):
+    def __init__(
+        self,
+        log_probs: _Array,
+        lengths: _Array,
+        blank: int,
+        beam_size: int,
+        least: float,
+        bonus: float,
+        hot_words: list[list[int]],
+        hot_bonus: float,
+        space: int,
+        has_model: bool,
+    ) -> None: ...
+    def advance(self) -> _Array: ...
+    def answer(self, rows: _Array) -> None: ...
+    def best(self, count: int) -> list[list[tuple[_Array, float, float]]]: ...
+
+def ctc_align(
+    log_probs: _Array, symbols: list[int], blank: int
+) -> tuple[_Array, _Array, _Array]: ...
 def softmax(x: _Array, logarithm: bool) -> _Array: ...
 def binary_cross_entropy(
     logits: _Array,

@@ -260,6 +260,39 @@ def ctc(case: Case) -> None:
         require(all(one.log_prob <= 1e-9 for row in found for one in row), "a probability above 1")
 
 
+def decoder(case: Case) -> None:
+    """The search with hot words, bonuses and a language model."""
+    draw = case.draw
+    dtype, classes = draw.choice(DTYPES), draw.integer(1, 5)
+    batch, steps, size = draw.integer(1, 4), draw.integer(1, 9), draw.integer(1, 6)
+    labels = ["", *"ab c"[: classes - 1]]
+    options = draw.some(
+        lm_weight=lambda: draw.choice((0.0, 0.5, 2.0)),
+        insertion_bonus=lambda: draw.choice((-1.0, 0.5)),
+        hot_word_bonus=lambda: draw.choice((0.0, 3.0)),
+        min_log_prob=lambda: draw.choice((-9.0, -1.0, 0.0)),
+        frame_rate=lambda: draw.choice((1, 62.5)),
+    )
+    if classes > 2:
+        options |= draw.some(hot_words=lambda: ["a", "ab", ["b", "a"]][: draw.integer(1, 3)])
+    if draw.chance(0.4):
+        options["language_model"] = lambda prefix: np.full(classes, -0.1 * len(prefix))
+    made = case.call(rf.CTCDecoder, labels, beam_size=size, **options)
+    if case.spoiled:
+        return
+    logits, most = draw.numbers(steps, batch, classes, dtype=dtype), draw.integer(1, size)
+    found = case.call(made, logits, draw.lengths(batch, steps), n_best=most, pure=True)
+    if case.spoiled:
+        return
+    for row in found if most > 1 else [[one] for one in found]:
+        require(all(one.log_prob <= 1e-5 for one in row), "a probability above 1")
+        scores = [one.score for one in row]
+        require(scores == sorted(scores, reverse=True), "not the best one first")
+        for one in row:
+            ends = [0, *(letter.end for letter in one.letters)]
+            require(all(a <= b.start for a, b in zip(ends, one.letters, strict=False)), "overlap")
+
+
 def draws(case: Case) -> None:
     """Drawing tokens from scores, and whole sequences from a stream."""
     draw = case.draw
@@ -301,5 +334,5 @@ def draws(case: Case) -> None:
 
 CASES = [
     (3, linear), (2, embedding), (3, cross_entropy), (2, element_losses), (1, softmaxes), (2, crf),
-    (2, adaptive), (2, ctc), (2, draws),
+    (2, adaptive), (2, ctc), (1, decoder), (2, draws),
 ]  # fmt: skip

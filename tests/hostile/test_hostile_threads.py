@@ -52,6 +52,22 @@ print(value() == expected)
 
 @linux_only
 @root_only
+@pytest.mark.parametrize("limit", [1, 2])
+def test_no_thread_for_a_search(limit: int) -> None:
+    """Where no thread can begin, the caller's does the work of all."""
+    code = f"""
+logits = np.random.default_rng(0).normal(size=(300, 3, 40)).astype("f4")
+decoder = rf.CTCDecoder(["", *map(chr, range(97, 136))], beam_size=50)
+expected = decoder(logits)
+{USER.format(limit=limit)}
+rf.set_num_threads(4)
+print(decoder(logits) == expected)
+"""
+    assert outputs(VALUE + code) == "True\n"
+
+
+@linux_only
+@root_only
 def test_threads_that_come_back() -> None:
     """A team that has begun keeps its threads; one that could not begin has them when it can."""
     code = """

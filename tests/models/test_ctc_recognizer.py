@@ -178,3 +178,170 @@ def test_error_rate() -> None:
         error_rate([""], ["a"])
     with pytest.raises(ValueError, match=r"^predicted: expected 1 as in true, got 2$"):
         error_rate(["a"], ["a", "b"])
+
+
+# Sequences that are too short for what they say
+
+
+TOO_SHORT = (np.zeros((3, 4)), "aabc")
+
+
+def with_short() -> tuple[list[Any], list[str]]:
+    return [TOO_SHORT[0], *X[:40], TOO_SHORT[0]], [TOO_SHORT[1], *Y[:40], TOO_SHORT[1]]
+
+
+def test_sequences_that_cannot_be_aligned_are_named() -> None:
+    x, y = with_short()
+    message = re.escape(
+        "y[0]: expected symbols that fit 3 steps, got 4 that need 5 with the blanks between equal "
+        "ones"
+    )
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        small().fit(x, y)
+    with pytest.raises(ValueError, match=f"^{message.replace('y', 'y of valid', 1)}$"):
+        small().fit(X, Y, valid=(x, y))
+    with pytest.raises(ValueError, match=r"^impossible: expected 'error' or 'skip', got 'ignore'$"):
+        small(impossible="ignore").fit(X, Y)
+
+
+def test_sequences_that_cannot_be_aligned_are_skipped_and_named() -> None:
+    x, y = with_short()
+    model = small(impossible="skip", validation_fraction=0.0, dtype="float64")
+    with pytest.warns(
+        RuntimeWarning, match=r"^skipped, too short for their symbols: y\[0\], y\[41"
+    ):
+        model.fit(x, y)
+    weights = [0.0] + [1.0] * 40 + [0.0]
+    same = small(validation_fraction=0.0, dtype="float64").fit(X[:40], Y[:40])
+    want = collect_arrays(same.network_.modules)
+    for name, array in collect_arrays(model.network_.modules).items():
+        np.testing.assert_array_equal(array, want[name])
+    with pytest.warns(
+        RuntimeWarning, match=r"^skipped, too short for their symbols: y\[0\], y\[41"
+    ):
+        weighed = small(impossible="skip", validation_fraction=0.0).fit(x, y, sample_weight=weights)
+    assert weighed.get_params()["impossible"] == "skip"
+    with pytest.warns(RuntimeWarning, match=r"too short for their symbols: y of valid\[0\]$"):
+        validated = small(impossible="skip").fit(X, Y, valid=([x[0], *X[:9]], [y[0], *Y[:9]]))
+    same = small().fit(X, Y, valid=(X[:9], Y[:9]))
+    assert validated.history_[-1]["valid_loss"] == same.history_[-1]["valid_loss"]
+
+
+def test_nothing_that_can_be_aligned() -> None:
+    x, y = [TOO_SHORT[0]] * 3, [TOO_SHORT[1]] * 3
+    with pytest.raises(ValueError, match=r"^y: expected symbols that fit .* got none that do$"):
+        small(impossible="skip").fit(x, y)
+    with pytest.raises(ValueError, match=r"^y of valid: expected symbols that fit .* got none$"):
+        small(impossible="skip").fit(X, Y, valid=(x, y))
+    x, y = with_short()
+    weights = [1.0] + [0.0] * 40 + [1.0]
+    with pytest.raises(ValueError, match=r"^sample_weight: expected one that counts and is not"):
+        small(impossible="skip").fit(x, y, sample_weight=weights)
+
+
+def test_score_with_weights(fitted: rf.CTCRecognizer) -> None:
+    y = [*Y[:3], "abc", "", "ca"]
+    weights = [1, 2, 0, 3, 1, 0]
+    rows = np.repeat(np.arange(6), weights)
+    assert fitted.score(X[:6], y, weights) == pytest.approx(
+        fitted.score([X[n] for n in rows], [y[n] for n in rows])
+    )
+
+
+# Searching with a language model and hot words, and times
+
+
+@pytest.fixture(scope="module")
+def of_letters() -> rf.LanguageModel:
+    return rf.LanguageModel(lines=True, hidden_size=16, epochs=3, seed=0, verbose=0).fit(Y[:60])
+
+
+def test_predictions_are_those_of_the_decoder(
+    fitted: rf.CTCRecognizer, of_letters: rf.LanguageModel
+) -> None:
+    options: dict[str, Any] = {
+        "beam_size": 5, "language_model": of_letters, "lm_weight": 0.7, "insertion_bonus": 0.4,
+        "hot_words": ["ab", "cc"], "hot_word_bonus": 0.6, "min_log_prob": -9.0,
+    }  # fmt: skip
+    found = fitted.predict(X[:30], **options)
+    decoder = rf.CTCDecoder([*"abc", ""], blank=3, **options)
+    network, x = fitted.network_, fitted._reader.encode("X", X[:30])
+    scores = [network.scores(one[:, np.newaxis], np.array([len(one)]))[:, 0] for one in x]
+    assert found == [one.symbols for one in decoder(scores)]
+    told = fitted.transcribe(X[:30], **options)
+    assert [one.symbols for one in told] == found
+    several = fitted.transcribe(X[:30], n_best=3, **options)
+    assert [each[0] for each in several] == told and max(map(len, several)) == 3
+    assert fitted.score(X[:30], Y[:30], **options) == 1 - error_rate(Y[:30], found)
+    # With a language model the beam has 16, also where nothing is said of it.
+    guided = {"language_model": of_letters}
+    assert fitted.predict(X[:30], **guided) == fitted.predict(X[:30], beam_size=16, **guided)
+
+
+def test_hot_words_win_where_sound_is_in_doubt(fitted: rf.CTCRecognizer) -> None:
+    (text,) = fitted.predict(X[:1])
+    other = "cab" if text != "cab" else "abc"
+    strongly = {"hot_words": [other], "hot_word_bonus": 50.0}
+    assert other in fitted.predict(X[:1], **strongly)[0]
+    assert fitted.predict(X[:1], hot_words=[other], hot_word_bonus=0.0) == [text]
+    assert fitted.predict(X[:1], beam_size=1, insertion_bonus=60.0) != [text]
+
+
+def test_times_of_what_is_said(fitted: rf.CTCRecognizer, tmp_path: Any) -> None:
+    fitted.set_params(frame_rate=25.0)
+    try:
+        (one,) = fitted.transcribe(X[1:2])
+        fitted.save(tmp_path / "m")
+    finally:
+        fitted.set_params(frame_rate=None)
+    assert one.symbols == "".join(letter.text for letter in one.letters)
+    ends = [0, *(letter.end for letter in one.letters)]
+    for letter, before in zip(one.letters, ends, strict=False):
+        assert before <= letter.start < letter.end <= len(X[1])
+        assert letter.seconds == (letter.start / 25.0, letter.end / 25.0)
+        # Each letter is said in the steps that were made of it.
+        assert X[1][letter.start : letter.end, "abc".index(letter.text)].max() > 0.5
+        assert 0.5 < letter.confidence <= 1
+    assert rf.load(tmp_path / "m").transcribe(X[1:2]) == [one]
+    with pytest.raises(ValueError, match=r"^frame_rate: expected .*, got -1"):
+        small(frame_rate=-1).fit(X, Y)
+
+
+def test_symbols_as_lists_have_times_too() -> None:
+    lists = [[f"<{letter}>" for letter in text] for text in Y]
+    model = small(level="word").fit(X, [" ".join(tokens) for tokens in lists])
+    (one,) = model.transcribe(X[:1], hot_words=["<a> <b>"])
+    assert one.symbols == " ".join(letter.text for letter in one.letters)
+    model = small().fit(X, lists)
+    (one,) = model.transcribe(X[:1], hot_words=[["<a>", "<b>"], "<c>"])
+    assert one.symbols == [letter.text for letter in one.letters] and one.words == one.letters
+
+
+def test_an_empty_symbol_is_one() -> None:
+    chosen = [n for n, text in enumerate(Y) if text]
+    model = small().fit([X[n] for n in chosen], [["", *Y[n][:-1]] for n in chosen])
+    assert model.symbols_ == ("", "a", "b", "c")
+    for options in ({}, {"beam_size": 4}):
+        assert len(model.predict(X[:2], **options)) == 2
+    assert model.transcribe(X[:2])[0].symbols is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"hot_words": ["az"]}, ValueError, "hot_words[0]: expected symbols of the labels"),
+        ({"hot_words": "ab"}, TypeError, "hot_words: expected "),
+        ({"lm_weight": -1}, ValueError, "lm_weight: expected "),
+        ({"min_log_prob": "a"}, TypeError, "min_log_prob: expected "),
+        ({"language_model": 3}, TypeError, "language_model: expected a LanguageModel or "),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_wrong_ways_to_search(
+    fitted: rf.CTCRecognizer, options: Any, error: type[Exception], message: str
+) -> None:
+    for ask in (fitted.predict, fitted.transcribe, lambda x, **o: fitted.score(x, Y[:3], **o)):
+        with pytest.raises(error, match=f"^{re.escape(message)}"):
+            ask(X[:3], **options)
+    with pytest.raises(ValueError, match=r"^n_best: expected at most beam_size 16, got 17$"):
+        fitted.transcribe(X[:3], n_best=17)

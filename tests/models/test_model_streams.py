@@ -359,3 +359,44 @@ def test_a_stream_keeps_what_the_model_had_learned() -> None:
     for t in range(1, 5):
         answer = stream(X[:, t])
     np.testing.assert_array_equal(answer.probabilities, before)
+
+
+def test_what_ctc_has_said_is_kept_as_long_as_wanted() -> None:
+    model = speaking()
+    X = [RNG.permutation(np.eye(3)[[0, 1, 2] * 40]) for _ in range(3)]
+    whole, short = model.stream(3, keep=None), model.stream(3, keep=4)
+    answers = []
+    for t in range(120):
+        step = np.stack([x[t] for x in X])
+        answers.append((whole(step), short(step)))
+    assert [one.symbols for one in answers[-1][0]] == model.predict(X)
+    for all_of_it, last in (pair for step in answers for pair in zip(*step, strict=True)):
+        assert last.symbols == all_of_it.symbols[-4:] and last.times == all_of_it.times[-4:]
+        assert last.dropped == max(0, len(all_of_it.symbols) - 4) and all_of_it.dropped == 0
+    assert max(len(one._log) for one in answers[-1][1]) <= 8
+    with pytest.raises(ValueError, match=r"^keep: expected at least 1, got 0$"):
+        model.stream(keep=0)
+
+
+def test_copies_of_a_ctc_stream_go_on_by_themselves() -> None:
+    model = speaking()
+    x = np.eye(3)[[0, 2, 1, 2, 0, 2, 1, 2] * 4]
+    stream = model.stream()
+    for row in x:
+        before = stream(row)
+    symbols, times = before
+    other = pickle.loads(pickle.dumps(stream))
+    copied = copy.copy(stream)
+    one = [stream(row) for row in x][-1]
+    two = [copied(row) for row in x][-1]
+    three = [other(row) for row in x][-1]
+    assert one == two == three and hash(one) == hash(two) and one != before
+    assert tuple(before) == (symbols, times)  # an answer stays as it was
+
+
+def speaking() -> rf.CTCRecognizer:
+    y = ["".join(RNG.choice(list("ab"), 3)) for _ in range(40)]
+    X = [np.repeat([[c == "a", c == "b", 0] for c in t + " "], 3, 0) * 1.0 for t in y]
+    return rf.CTCRecognizer(
+        hidden_size=16, epochs=60, learning_rate=0.01, bidirectional=False, seed=0, verbose=0
+    ).fit(X, y)

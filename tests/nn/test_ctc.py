@@ -269,6 +269,10 @@ def test_narrow_beam_on_ragged_sequences():
         assert together[b][0].log_prob == best.log_prob
         loss, _ = rf.ctc_loss(alone, [best.symbols], backward=False)
         assert -best.log_prob >= loss - 1e-6  # a beam loses paths, it invents none
+    padded = logits.copy()
+    padded[np.arange(len(logits))[:, np.newaxis] >= lengths] = np.nan  # is never read
+    again = rf.generation.ctc_beam(padded, lengths, beam_size=5, num_best=2)
+    assert [each[0].log_prob for each in again] == [each[0].log_prob for each in together]
     assert together[5][0].symbols.tolist() == []
     assert together[5][0].log_prob == 0.0
 

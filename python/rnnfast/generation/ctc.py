@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ def ctc_greedy(
     ValueError
         If a shape differs, a length or the blank is out of range, or a score is not finite.
     """
-    logits, checked = _check(logits, lengths, blank)
+    logits, checked = checked_scores(logits, lengths, blank)
     best = logits.argmax(axis=2)
     changes = np.ones(best.shape, np.bool_)
     changes[1:] = best[1:] != best[:-1]
@@ -104,17 +105,31 @@ def ctc_beam(
     ValueError
         If a shape differs, a number is out of range, or a score is not finite.
     """
-    logits, checked = _check(logits, lengths, blank)
+    logits, checked = checked_scores(logits, lengths, blank)
     beam_size = check_int("beam_size", beam_size, 1)
     num_best = check_int("num_best", num_best, 1)
     if num_best > beam_size:
         raise ValueError(f"num_best: expected at most beam_size {beam_size}, got {num_best}")
-    log_probs = log_softmax(logits).astype(np.float64)
-    found = _core.ctc_beam(log_probs, checked, blank, beam_size, num_best)
-    return [[Labelling(*labelling) for labelling in labellings] for labellings in found]
+    search = _core.CtcSearch(
+        log_probs_within(logits, checked),
+        checked,
+        blank,
+        beam_size,
+        -math.inf,
+        0.0,
+        [],
+        0.0,
+        -1,
+        False,
+    )
+    search.advance()
+    return [
+        [Labelling(symbols, log_prob) for symbols, log_prob, _ in labellings]
+        for labellings in search.best(num_best)
+    ]
 
 
-def _check(logits: Any, lengths: Any, blank: int) -> tuple[Array, Ints]:
+def checked_scores(logits: Any, lengths: Any, blank: int) -> tuple[Array, Ints]:
     """Return checked scores and their lengths."""
     logits = require_scores("logits", logits, 1)
     if logits.ndim != 3:
@@ -128,3 +143,11 @@ def _check(logits: Any, lengths: Any, blank: int) -> tuple[Array, Ints]:
     if not np.isfinite(logits[np.arange(steps)[:, np.newaxis] < array]).all():
         raise ValueError("logits: expected finite numbers, got NaN or infinity")
     return logits, array
+
+
+def log_probs_within(logits: Array, lengths: Ints) -> Array:
+    """Return the logarithms of probabilities; what lies past a length is not looked at."""
+    if (lengths < len(logits)).any():
+        within = np.arange(len(logits))[:, np.newaxis] < lengths
+        logits = np.where(within[:, :, np.newaxis], logits, 0).astype(logits.dtype)
+    return log_softmax(logits)

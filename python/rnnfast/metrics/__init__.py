@@ -7,6 +7,7 @@ from rnnfast.metrics._entities import EntityScores, entities, entity_scores
 from rnnfast.metrics._errors import mae, r2, rmse
 from rnnfast.metrics._labels import accuracy, confusion, macro_f1
 from rnnfast.metrics._schemes import convert_labels, find_scheme
+from rnnfast.metrics._speech import character_error_rate, word_error_rate
 from rnnfast.metrics._texts import (
     bits_per_character,
     bleu,
@@ -20,6 +21,7 @@ __all__ = [
     "accuracy",
     "bits_per_character",
     "bleu",
+    "character_error_rate",
     "confusion",
     "convert_labels",
     "edit_distance",
@@ -32,6 +34,7 @@ __all__ = [
     "perplexity",
     "r2",
     "rmse",
+    "word_error_rate",
 ]
 
 explain_packages((sys.modules[__name__],))

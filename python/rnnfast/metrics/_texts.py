@@ -6,8 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy.typing as npt
+
 from rnnfast._checks import check_real
 from rnnfast._checks.masks import require_unmasked
+from rnnfast._checks.weights import read_weights
 from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_sized
 
 
@@ -83,7 +86,12 @@ def edit_distance(true: Sequence[Any], predicted: Sequence[Any]) -> int:
     return row[-1]
 
 
-def error_rate(true: Sequence[Sequence[Any]], predicted: Sequence[Sequence[Any]]) -> float:
+def error_rate(
+    true: Sequence[Sequence[Any]],
+    predicted: Sequence[Sequence[Any]],
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+) -> float:
     """Return the edits that predictions need, divided by the number of true symbols.
 
     The word, character or digit error rate of recognised speech, over all sequences together; above
@@ -93,11 +101,15 @@ def error_rate(true: Sequence[Sequence[Any]], predicted: Sequence[Sequence[Any]]
     ----------
     true, predicted : sequence of sequence
         Symbols, such as strings or lists of words.
+    sample_weight : array_like, optional
+        How much each sequence counts, ``(N,)``, none below 0; None: all the same.
 
     Raises
     ------
+    TypeError
+        If something is no sequence, or weights are no real numbers.
     ValueError
-        If there is nothing, lengths differ, or there is no true symbol.
+        If there is nothing, lengths differ, there is no true symbol, or weights do not fit.
 
     Examples
     --------
@@ -108,7 +120,12 @@ def error_rate(true: Sequence[Sequence[Any]], predicted: Sequence[Sequence[Any]]
     for number, pair in enumerate(pairs):
         for name, sequence in zip(("true", "predicted"), pair, strict=True):
             require_sized(f"{name}[{number}]", sequence)
-    symbols = sum(len(t) for t, _ in pairs)
+    weights = read_weights("sample_weight", sample_weight, len(pairs))
+    each = [1] * len(pairs) if weights is None else weights.tolist()
+    symbols = sum(weight * len(t) for (t, _), weight in zip(pairs, each, strict=True))
     if symbols == 0:
         raise ValueError("true: expected at least one symbol, got none")
-    return sum(edit_distance(t, p) for t, p in pairs) / symbols
+    errors = (
+        weight and weight * edit_distance(*pair) for pair, weight in zip(pairs, each, strict=True)
+    )
+    return float(sum(errors) / symbols)

@@ -5,6 +5,7 @@ import sys
 from rnnfast._checks.calls import explain_packages
 from rnnfast.models.base import Model
 from rnnfast.models.classifier import SequenceClassifier
+from rnnfast.models.ctc_decoder import CTCDecoder
 from rnnfast.models.ctc_recognizer import CTCRecognizer
 from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
@@ -15,6 +16,7 @@ from rnnfast.models.step_regressor import StepRegressor
 from rnnfast.models.tagger import SequenceTagger
 
 __all__ = [
+    "CTCDecoder",
     "CTCRecognizer",
     "Forecaster",
     "LanguageModel",

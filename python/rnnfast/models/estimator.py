@@ -194,7 +194,7 @@ class Estimator(Preparation, Featured, base=True):
             weight 0 as one that is not there, but that its class is known. Models with labels or
             numbers at every step take weights of steps too, ``(T_i,)`` for each sequence: a step of
             weight 0 is read, but counts as one without a label (:doc:`/weights`). Not of
-            `CTCRecognizer` and `Forecaster`.
+            `Forecaster`.
         valid : (X, y), optional
             What to measure after each epoch; without it a part of the examples. The weights of the
             best epoch are kept.
@@ -334,6 +334,7 @@ class Estimator(Preparation, Featured, base=True):
             freeze=freeze,
             callbacks=callbacks,
             reporter=reporter,
+            notes=codec.notes,
             split=split,
         )
         return self

@@ -36,7 +36,7 @@ class ModelStream(Generic[Answer]):
     - of a `SequenceRegressor` and a `StepRegressor` numbers ``(B, K)``, or ``(B,)`` where those of
       ``y`` were;
     - of a `CTCRecognizer` a list with the ``symbols`` that each has said and the ``times``, steps
-      from 0 on, at which they began (`rnnfast.models.parts.running.Transcript`);
+      from 0 on, at which they began (`rnnfast.models.parts.running_symbols.Transcript`);
     - of a `LanguageModel` the probability of each token to be the next one, ``(B, V)``.
 
     After the last step it is what ``predict`` or ``predict_proba`` gives for the whole sequence,

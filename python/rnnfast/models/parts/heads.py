@@ -276,7 +276,15 @@ class CTCHead(Head):
     def _loss_of(
         self, scores: Array, y: Any, lengths: Ints, backward: bool, weights: Array | None
     ) -> tuple[float, Array | None]:
-        return ctc_loss(scores, y, lengths, blank=self.blank, reduction="sum", backward=backward)
+        return ctc_loss(
+            scores,
+            y,
+            lengths,
+            blank=self.blank,
+            weights=weights,
+            reduction="sum",
+            backward=backward,
+        )
 
 
 def _of_known(y: Array, lengths: Ints, weights: Array | None) -> tuple[Array, Array]:

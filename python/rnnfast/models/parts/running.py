@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast.models.parts.codecs.numbers import NumberTargets
-from rnnfast.models.parts.codecs.texts import SymbolCodec
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.heads import Head, SigmoidHead
 from rnnfast.models.parts.running_pool import Rows, RunningPool
@@ -34,21 +33,6 @@ class Labels(NamedTuple):
 
     labels: Any
     probabilities: Array
-
-
-class Transcript(NamedTuple):
-    """What a sequence has said so far.
-
-    Attributes
-    ----------
-    symbols : str or list of str
-        As ``predict`` gives them.
-    times : tuple of int
-        For each symbol the step at which it began, the first one being 0.
-    """
-
-    symbols: Any
-    times: tuple[int, ...]
 
 
 class Running(Generic[Answer]):
@@ -154,46 +138,6 @@ class RunningProbabilities(Running[Array]):
 
     def answer(self, h: Array, rows: Rows, steps: npt.NDArray[np.int64]) -> Array:
         return token_probabilities(self._output, h)
-
-
-_NOTHING: tuple[list[str], Transcript] = ([], Transcript("", ()))
-
-
-class RunningSymbols(Running[list[Transcript]]):
-    """What the best class of each step says, repetitions merged and blanks left out."""
-
-    _changing = ("_last", "_said")
-
-    def __init__(self, head: Head, codec: SymbolCodec) -> None:
-        self._output, self._codec = head.output, codec
-        self._blank = len(codec.symbols)
-
-    def begin(self, batch_size: int) -> None:
-        self._last = np.full(batch_size, self._blank)
-        # Of those that have said something: the symbols, and what is told of them.
-        self._said: dict[int, tuple[list[str], Transcript]] = {}
-
-    def reset(self, rows: Rows) -> None:
-        self._last[rows] = self._blank
-        for row in np.arange(len(self._last))[rows].tolist():
-            self._said.pop(row, None)
-
-    def answer(self, h: Array, rows: Rows, steps: npt.NDArray[np.int64]) -> list[Transcript]:
-        best = self._output(h).argmax(axis=1)
-        begins = (best != self._last[rows]) & (best != self._blank)
-        self._last[rows] = best
-        numbers = np.arange(len(self._last))[rows].tolist()
-        for place in np.flatnonzero(begins).tolist():
-            symbols, before = self._said.get(numbers[place], _NOTHING)
-            symbols = [*symbols, self._codec.symbols[best[place]]]
-            times = (*before.times, int(steps[place]) - 1)
-            told = Transcript(self._codec.written([symbols])[0], times)
-            self._said[numbers[place]] = symbols, told
-        return [self._transcript(row) for row in numbers]
-
-    def _transcript(self, row: int) -> Transcript:
-        symbols, told = self._said.get(row, _NOTHING)
-        return told if self._codec.writes_text else told._replace(symbols=[*symbols])
 
 
 class RunningFeedback(Running[Labels]):

@@ -18,6 +18,7 @@ from rnnfast.models.parts.line_weights import number_of_targets, weights_of_colu
 from rnnfast.models.parts.token_output import (
     TokenOutput,
     make_output,
+    token_log_probabilities,
     token_loss,
     token_probabilities,
 )
@@ -173,6 +174,26 @@ class TokenNetwork(Network):
         h, state = self.encoder(inputs, state, lengths, condition=condition)
         loss, _ = token_loss(self.output, h, targets, weights=weights, backward=False)
         return loss, state
+
+    def step(self, ids: Ints, state: State = None) -> tuple[Array, State]:
+        """Read one token of each of n texts.
+
+        Parameters
+        ----------
+        ids : ndarray of int64, shape (n,)
+            Tokens, or `start`.
+        state : ndarray or pair of ndarray, optional
+            Where each text stands; None: at zero.
+
+        Returns
+        -------
+        log_probs : ndarray, shape (n, V)
+            ``log P`` of each token to be the next one.
+        state : ndarray or pair of ndarray
+            Where each stands now.
+        """
+        h, state = self.encoder(ids[np.newaxis], state)
+        return token_log_probabilities(self.output, h[-1]), state
 
     def next_probabilities(self, ids: Array, condition: Array | None = None) -> Array:
         """Return the probability of each token after ``ids`` (T,), from zero state and input."""

@@ -48,11 +48,17 @@ class Codec:
         Whether ``y`` is text, which the model's tokenizer splits.
     of_steps : bool
         Whether ``y`` has something for each step.
+    notes : tuple of str
+        What is to be told before training begins.
     """
 
     unit: ClassVar[str] = "sequence"
     of_text: ClassVar[bool] = False
     of_steps: ClassVar[bool] = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ()
 
     # Reading
 
