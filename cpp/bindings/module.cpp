@@ -115,6 +115,8 @@ PYBIND11_MODULE(_core, m) {
   bind_losses(m);
   bind_linear(m);  // which takes targets
   bind_ctc(m);
+  bind_product(m);
+  bind_attention(m);
   bind_crf(m);
   bind_embedding(m);
   bind_optimizers(m);

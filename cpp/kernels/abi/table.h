@@ -3,6 +3,7 @@
 // kernels are a module of their own with their own idea of alignment.
 #pragma once
 
+#include "kernels/abi/attention.h"
 #include "kernels/abi/crf.h"
 #include "kernels/abi/ctc.h"
 #include "kernels/abi/elements.h"
@@ -17,13 +18,14 @@
 namespace rnnfast {
 
 // Raised whenever a struct below or in the included tables changes.
-constexpr int kTableVersion = 19;
+constexpr int kTableVersion = 20;
 
 // The functions for numbers of one type, subject by subject.
 template <class Scalar>
 struct Tables {
   const RecurrentTable<Scalar>* recurrent;
   const LinearTable<Scalar>* linear;
+  const AttentionTable<Scalar>* attention;
   const LossTable<Scalar>* losses;
   const CtcTable<Scalar>* ctc;
   const CrfTable<Scalar>* crf;

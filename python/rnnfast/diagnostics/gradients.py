@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks.arrays import require_ndarray
+from rnnfast._products import product
 from rnnfast.diagnostics._single_layers import (
     batch_shape,
     require_language_model,
@@ -108,7 +109,7 @@ def text_gradient_norms(lm: LanguageModel, text: str, condition: Any = None) -> 
     _, dscores = cross_entropy(scores, ids[-1:], reduction="sum")
     dy = np.zeros_like(y)
     assert dscores is not None
-    dy[-1] = dscores @ network.output.parameters()["weight"].data
+    dy[-1] = product(dscores, network.output.parameters()["weight"].data)
     return gradient_norms(network.recurrent, x, dy)
 
 

@@ -204,7 +204,7 @@ class CRF(Module):
                     f"weights: expected shape {emissions.shape[1:-1]}, got {given.shape}"
                 )
             w = given.astype(np.float64).reshape(e.shape[1])
-        steps = float(w.sum() * len(e) if counts is None else w @ counts)
+        steps = float(w.sum() * len(e) if counts is None else (w * counts).sum())
         factor = loss_factor(reduction, scale, steps)
         log_z, scores, gradients = _core.crf_sums(
             e, *self._scores(), counts, tags, w * factor, check_bool("backward", backward)
@@ -213,7 +213,7 @@ class CRF(Module):
         assert scores is not None
         for b in np.flatnonzero(np.isneginf(scores)).tolist():
             raise ValueError(f"targets: expected allowed tags, sequence {b} breaks the constraints")
-        loss = checked_loss(float(w @ (log_z - scores)) * factor)
+        loss = checked_loss(float((w * (log_z - scores)).sum()) * factor)
         if gradients is None:
             return loss, None
         for parameter, gradient in zip(self._parameters.values(), gradients[1:], strict=True):
