@@ -2,6 +2,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
@@ -81,7 +82,7 @@ py::tuple attend(const CheckedAttention<Scalar>& checked) {
   const int threads = thread_count();
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Unlocked others(in.T, in.B, in.S, in.K + in.M + 16);
     status = table.forward(in, to, shares, threads);
   }
   if (status == Status::not_finite) {
