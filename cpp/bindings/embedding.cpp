@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "bindings/linear.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
@@ -38,7 +39,7 @@ class Embedding {
     Scalar* const to = y.mutable_data();
     const int threads = thread_count();
     {
-      const py::gil_scoped_release release;
+      const Unlocked others(R, E_);
       tables<Scalar>(*table_).embedding->gather(R, E_, parameters_->values<Scalar>() + weight_,
                                                 indices.data<std::int64_t>(), to, threads);
     }

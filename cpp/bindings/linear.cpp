@@ -5,6 +5,7 @@
 #include <new>
 
 #include "bindings/losses.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
@@ -72,7 +73,7 @@ py::array forward(Linear& self, const py::array& given) {
   const int threads = thread_count();
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Unlocked others(x.R, shape.I, shape.O);
     x.require_finite("x", *all.elements, threads);
     status = all.linear->forward(shape, x.matrix, packed->template data<Scalar>(),
                                  self.bias<Scalar>(), {to, shape.O}, threads);

@@ -2,6 +2,7 @@
 
 #include "bindings/linear.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
@@ -26,7 +27,7 @@ py::tuple cross_entropy(const py::array& given, const TargetArrays& targets, boo
   double loss = 0;
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Unlocked others(logits.R, V, 16);
     status = losses.cross_entropy(logits.R, V, logits.matrix, checked.targets, &loss, to, threads);
   }
   require_ok(status);
@@ -45,7 +46,7 @@ py::array softmax(const py::array& given, bool logarithm) {
   const int threads = thread_count();
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Unlocked others(x.R, V, 16);
     status = losses.softmax(x.R, V, x.matrix, logarithm, to, threads);
   }
   if (status == Status::not_finite) {
@@ -139,7 +140,7 @@ bool is_finite(const char* name, const py::array& given) {
       n == 2 ? x->strides(0) / static_cast<std::int64_t>(sizeof(Scalar)) : columns;
   const auto& elements = *tables<Scalar>(kernels()).elements;
   const int threads = thread_count();
-  const py::gil_scoped_release release;
+  const Unlocked others(R, columns);
   return elements.all_finite(R, columns, {x.data<Scalar>(), stride}, threads);
 }
 

@@ -116,6 +116,8 @@ PYBIND11_MODULE(_core, m) {
   bind_linear(m);  // which takes targets
   bind_adaptive(m);  // which takes linear layers
   bind_ctc(m);
+  bind_product(m);
+  bind_attention(m);
   bind_crf(m);
   bind_embedding(m);
   bind_optimizers(m);

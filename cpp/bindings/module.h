@@ -24,6 +24,8 @@ void bind_linear(pybind11::module_& m);
 void bind_adaptive(pybind11::module_& m);
 void bind_losses(pybind11::module_& m);
 void bind_ctc(pybind11::module_& m);
+void bind_product(pybind11::module_& m);
+void bind_attention(pybind11::module_& m);
 void bind_crf(pybind11::module_& m);
 void bind_embedding(pybind11::module_& m);
 void bind_optimizers(pybind11::module_& m);

@@ -7,6 +7,7 @@
 
 #include "bindings/finite.h"
 #include "bindings/strided.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
@@ -260,7 +261,7 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   threads = thread_count(threads);
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Unlocked others(T, in.B, self.parameter_count());
     if (cache && !read.indices)
       cache->x_print =
           fingerprint_of(Strided<Scalar>(read.x, batch_first), T, B, shape.I, read.ends);

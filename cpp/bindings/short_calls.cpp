@@ -7,14 +7,14 @@
 #include "bindings/finite.h"
 #include "bindings/recurrent_passes.h"
 #include "bindings/strided.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
 namespace {
 
-// Multiply-adds up to which a call keeps the GIL: at most about 0.1 ms.
-constexpr std::int64_t kShortCall = 1 << 21;
-// Those below which one thread does it: asking how many there may be would take a fair part.
+// Multiply-adds below which one thread does it: asking how many there may be would take a fair
+// part.
 constexpr std::int64_t kSharedCall = 1 << 16;
 
 // Whether this is NumPy's own array, of this dtype and number of axes, aligned, with rows that are

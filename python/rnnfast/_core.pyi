@@ -288,6 +288,23 @@ def binary_cross_entropy(
 def squared_error(
     x: _Array, targets: _Array, weights: _Array | None, scale: float, backward: bool
 ) -> tuple[float, _Array | None]: ...
+def product(a: _Array, b: _Array) -> _Array: ...
+def attend(
+    queries: _Array,
+    keys: _Array,
+    memory: _Array,
+    lengths: _Array | None,
+    score: _Array | None,
+) -> tuple[_Array, _Array]: ...
+def attend_backward(
+    queries: _Array,
+    keys: _Array,
+    memory: _Array,
+    lengths: _Array | None,
+    score: _Array | None,
+    dcontext: _Array,
+    weights: _Array,
+) -> tuple[_Array, _Array, _Array, _Array | None]: ...
 def crf_sums(
     emissions: _Array,
     start: _Array,

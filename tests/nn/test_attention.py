@@ -9,7 +9,8 @@ import pytest
 
 import rnnfast as rf
 from gradcheck import assert_gradients
-from rnnfast import reference
+from rnnfast import _core, reference
+from rnnfast._products import product
 
 KINDS = ["dot", "general", "additive"]
 LENGTHS = np.array([5, 2, 0, 4, 1])
@@ -44,7 +45,7 @@ def definition(kind, attention):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_against_the_definition(kind, dtype):
+def test_against_the_definition(level, kind, dtype):
     memory_size = 4 if kind == "dot" else 6
     attention = make(kind, memory_size=memory_size, dtype=dtype)
     query, memory, dcontext = example(dtype, memory_size)
@@ -77,6 +78,86 @@ def test_against_the_definition(kind, dtype):
         assert array.dtype == dtype
 
 
+def random_case(kind, dtype, T, S, B, width, *, others=None):
+    """Attention, its arguments and a gradient; `others` numbers of a step of memory."""
+    rng = np.random.default_rng(T + S + width)
+    wide = width if others is None or kind == "dot" else others
+    if kind == "additive":
+        attention = rf.AdditiveAttention(width, wide, others or width, dtype=dtype, seed=1)
+    else:
+        attention = rf.DotAttention(width, wide, general=kind == "general", dtype=dtype, seed=1)
+    query, memory, dcontext = (
+        (rng.normal(size=(n, B, w)) / w**0.25).astype(dtype)
+        for n, w in ((T, width), (S, wide), (T, wide))
+    )
+    return attention, query, memory, rng.integers(0, S + 1, B), dcontext
+
+
+def passed(attention, query, memory, lengths, dcontext):
+    """Contexts, weights and every gradient."""
+    attention.zero_grad()
+    (context, weights), backprop = attention.forward(query, memory, lengths)
+    gradients = backprop(dcontext)
+    return [context, weights, *gradients, *(g.copy() for g in attention.grads.values())]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_sizes_threads_and_strides(level, set_threads, kind, dtype):
+    for T, S, B, width, others in [
+        *((n, m, b, n, None) for n, m, b in ((1, 33, 1), (3, 1, 5), (17, 65, 4), (33, 17, 3))),
+        (65, 3, 9, 65, 17),
+        (5, 300, 2, 33, 3),  # sums over more than one block
+    ]:
+        case = random_case(kind, dtype, T, S, B, width, others=others)
+        set_threads(1)
+        found = passed(*case)
+        attention, query, memory, lengths, dcontext = case
+        forward, backward, parameters = definition(kind, attention)
+        tolerance = 2e-5 if dtype == "float32" else 1e-13
+        for b, n in enumerate(lengths):
+            if n == 0:
+                continue
+            s, a = (x[:k, b].T.astype("float64") for x, k in ((query, T), (memory, n)))
+            want, cache = forward(s, a, parameters)
+            ds, da, _ = backward(dcontext[:, b].T.astype("float64"), cache)
+            for one, other in zip(
+                [found[0][:, b], found[1][:, b, :n], found[2][:, b], found[3][:n, b]],
+                [want.T, cache.alpha, ds.T, da.T],
+                strict=True,
+            ):
+                np.testing.assert_allclose(one, other, atol=tolerance, rtol=0.0)
+        set_threads(2)
+        apart = [np.full((n, B, 2 * w + 1), np.nan, dtype) for n, w in ((T, width), (S, 99))]
+        for wide, array in zip(apart, (query, memory), strict=True):
+            wide[:, :, 1 : 1 + array.shape[2]] = array
+        query, memory = (
+            wide[:, :, 1 : 1 + array.shape[2]]
+            for wide, array in zip(apart, (query, memory), strict=True)
+        )
+        again = passed(attention, query, memory, lengths, dcontext)
+        for one, other in zip(again, found, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_lies_past_a_length_is_not_read(kind):
+    attention, query, memory, lengths, dcontext = random_case(kind, "float32", 4, 6, 5, 8)
+    found = passed(attention, query, memory, lengths, dcontext)
+    for b, n in enumerate(lengths):
+        memory[n:, b] = 1e30
+    for one, other in zip(passed(attention, query, memory, lengths, dcontext), found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_scores_beyond_the_dtype_are_refused():
+    attention = make("dot", dtype="float32")
+    query = np.full((1, 1, 4), 1e25, "float32")
+    message = "scores: expected finite numbers, got NaN or infinity"
+    with pytest.raises(FloatingPointError, match=f"^{message}$"):
+        attention(query, query)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients(kind):
     attention = make(kind)
@@ -101,10 +182,12 @@ def test_call_is_forward_and_takes_keys(kind):
     attention = make(kind, dtype="float32")
     query, memory, _ = example("float32")
     (context, weights), _ = attention.forward(query, memory)
-    for keys in (None, attention.keys(memory)):
-        again, weights_again = attention(query, memory, keys=keys)
-        np.testing.assert_array_equal(again, context)
-        np.testing.assert_array_equal(weights_again, weights)
+    again, weights_again = attention(query, memory)
+    np.testing.assert_array_equal(again, context)
+    np.testing.assert_array_equal(weights_again, weights)
+    again, weights_again = attention(query, memory, keys=attention.keys(memory))
+    np.testing.assert_allclose(again, context, atol=1e-6)
+    np.testing.assert_allclose(weights_again, weights, atol=1e-6)
     np.testing.assert_allclose(weights.sum(axis=2), 1.0, rtol=1e-6)
 
 
@@ -192,3 +275,45 @@ def test_bits_do_not_depend_on_the_layout(kind, dtype, layout):
             strict=True,
         ):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products(level, set_threads, dtype):
+    rng = np.random.default_rng(0)
+    for M, K, N in [(1, 1, 1), (3, 17, 33), (65, 300, 3), (0, 4, 5), (4, 0, 5), (4, 5, 0)]:
+        a, b = (rng.normal(size=size).astype(dtype) for size in ((M, K), (K, N)))
+        want = a.astype("float64") @ b.astype("float64")
+        set_threads(1)
+        found = product(a, b)
+        assert found.dtype == dtype
+        tolerance = 1e-5 if dtype == "float32" else 1e-13
+        np.testing.assert_allclose(found, want, rtol=0, atol=tolerance * max(K, 1) ** 0.5)
+        set_threads(2)
+        turned = [np.ascontiguousarray(x.T).T for x in (a, b)]
+        spread = [np.repeat(np.repeat(x, 2, 0), 3, 1)[::2, ::3] for x in (a, b)]
+        for left in (a, turned[0], spread[0], a[::-1].copy()[::-1]):
+            for right in (b, turned[1], spread[1], b[:, ::-1].copy()[:, ::-1]):
+                np.testing.assert_array_equal(product(left, right), found)
+
+
+def test_products_of_what_does_not_fit():
+    one = np.ones((2, 3))
+    with pytest.raises(ValueError, match=r"^b: expected 3 rows, got shape \(2, 3\)$"):
+        product(one, one)
+    with pytest.raises(TypeError, match=r"^b: expected dtype float64, got float32"):
+        product(one, np.ones((3, 2), "float32"))
+    with pytest.raises(ValueError, match=r"^a: expected two axes, got shape \(3,\)$"):
+        product(np.ones(3), one)
+
+
+def test_the_seam_checks_what_it_is_given():
+    q, m = np.ones((2, 3, 4)), np.ones((5, 3, 4))
+    for changed, message in [
+        ({"keys": np.ones((5, 2, 4))}, "keys: expected shape (T, 3, 4), got (5, 2, 4)"),
+        ({"memory": np.ones((4, 3, 4))}, "memory: expected shape (5, 3, K), got (4, 3, 4)"),
+        ({"lengths": np.array([1, 2, 6])}, "lengths: expected numbers from 0 to 5, got 6"),
+        ({"score": np.ones(3)}, "score: expected shape (4,), got (3,)"),
+    ]:
+        given = {"queries": q, "keys": m, "memory": m, "lengths": None, "score": None, **changed}
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            _core.attend(**given)

@@ -1,4 +1,4 @@
-// Linear layers: y = x W^T + b.
+// Linear layers, y = x W^T + b, and products of any two matrices.
 //
 // Sizes: R rows (time and batch in one), I input and O output features. Pointers that may be null
 // say so. Results carry the same bits for any number of threads.
@@ -25,6 +25,13 @@ struct LinearGradients {
   Scalar* dbias;            // (O) added to
 };
 
+// A factor of a product: a matrix, or with `turned` one whose rows are the factor's columns.
+template <class Scalar>
+struct Factor {
+  Matrix<const Scalar> matrix;
+  bool turned;
+};
+
 template <class Scalar>
 struct LinearTable {
   // `pack` makes the copy of a weight (O, I) that `forward` reads.
@@ -34,6 +41,9 @@ struct LinearTable {
                     const Scalar* bias, Matrix<Scalar> y, int threads);
   Status (*backward)(const LinearShape& shape, const LinearGradients<Scalar>& gradients,
                      int threads);
+  // c (M, N) = a (M, K) b (K, N)
+  Status (*product)(std::int64_t M, std::int64_t N, std::int64_t K, const Factor<Scalar>& a,
+                    const Factor<Scalar>& b, Scalar* c, int threads);
 };
 
 }  // namespace rnnfast

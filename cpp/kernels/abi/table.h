@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/abi/adaptive.h"
+#include "kernels/abi/attention.h"
 #include "kernels/abi/crf.h"
 #include "kernels/abi/ctc.h"
 #include "kernels/abi/elements.h"
@@ -18,13 +19,14 @@
 namespace rnnfast {
 
 // Raised whenever a struct below or in the included tables changes.
-constexpr int kTableVersion = 20;
+constexpr int kTableVersion = 21;
 
 // The functions for numbers of one type, subject by subject.
 template <class Scalar>
 struct Tables {
   const RecurrentTable<Scalar>* recurrent;
   const LinearTable<Scalar>* linear;
+  const AttentionTable<Scalar>* attention;
   const LossTable<Scalar>* losses;
   const AdaptiveTable<Scalar>* adaptive;
   const CtcTable<Scalar>* ctc;

@@ -69,4 +69,26 @@ Status linear_backward(const LinearShape& shape, const LinearGradients<Scalar>& 
   return Status::ok;
 }
 
+template <class Scalar>
+Status product(std::int64_t M, std::int64_t N, std::int64_t K, const Factor<Scalar>& a,
+               const Factor<Scalar>& b, Scalar* c, int threads) {
+  Buffer<Scalar> scratch;
+  if (!scratch.reserve(kScratch<Scalar> * threads)) return Status::out_of_memory;
+  const auto run = [&](const auto& left, const auto& right) {
+    multiply(M, N, K, left, right, Target<Scalar>{c, N, Start::zero, nullptr}, scratch.data(),
+             threads);
+  };
+  const auto with_left = [&](const auto& left) {
+    if (b.turned)
+      run(left, RightByColumns<Scalar>{b.matrix.data, b.matrix.stride});
+    else
+      run(left, RightByRows<Scalar>{b.matrix.data, b.matrix.stride});
+  };
+  if (a.turned)
+    with_left(LeftByColumns<Scalar>{a.matrix.data, a.matrix.stride});
+  else
+    with_left(LeftByRows<Scalar>{a.matrix.data, a.matrix.stride});
+  return Status::ok;
+}
+
 }  // namespace rnnfast

@@ -3,6 +3,7 @@
 
 #include "kernels/abi/table.h"
 #include "kernels/ops/adaptive_softmax.h"
+#include "kernels/ops/attention.h"
 #include "kernels/ops/crf.h"
 #include "kernels/ops/ctc.h"
 #include "kernels/ops/decode.h"
@@ -16,7 +17,10 @@ namespace rnnfast {
 template <class Scalar>
 void fill_ops(Tables<Scalar>& tables) {
   static constexpr LinearTable<Scalar> linear = {linear_packed_size<Scalar>, linear_pack<Scalar>,
-                                                 linear_forward<Scalar>, linear_backward<Scalar>};
+                                                 linear_forward<Scalar>, linear_backward<Scalar>,
+                                                 product<Scalar>};
+  static constexpr AttentionTable<Scalar> attention = {attention_forward<Scalar>,
+                                                       attention_backward<Scalar>};
   static constexpr LossTable<Scalar> losses = {linear_cross_entropy<Scalar>, cross_entropy<Scalar>,
                                                binary_cross_entropy<Scalar>, squared_error<Scalar>,
                                                softmax<Scalar>};
@@ -33,6 +37,7 @@ void fill_ops(Tables<Scalar>& tables) {
   static constexpr SamplingTable<Scalar> sampling = {draw<Scalar>, feed<Scalar>, decode<Scalar>};
   tables.linear = &linear;
   tables.adaptive = &adaptive;
+  tables.attention = &attention;
   tables.losses = &losses;
   tables.ctc = &ctc_table;
   tables.crf = &crf;

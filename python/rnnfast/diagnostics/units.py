@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rnnfast._checks import check_int, check_list, check_mapping, check_real
 from rnnfast._checks.arrays import as_numbers, constant_columns, read_array
 from rnnfast._checks.messages import shown
+from rnnfast._products import product
 from rnnfast.diagnostics.activations import TextActivations
 from rnnfast.nn.module import Array
 
@@ -75,7 +76,7 @@ def find_units(
             raise ValueError(f"gate: expected one of {', '.join(gates)}, got {shown(gate)}")
         numbers = gates[name].astype(np.float64)
         flat = constant_columns(numbers, gates[name].dtype)
-        correlations = np.where(flat, 0.0, wanted @ _unit_vectors(numbers))
+        correlations = np.where(flat, 0.0, product(wanted[np.newaxis], _unit_vectors(numbers))[0])
         found += [UnitCorrelation(number, u, float(r)) for u, r in enumerate(correlations)]
     return sorted(found, key=lambda one: -abs(one.correlation))[:k]
 

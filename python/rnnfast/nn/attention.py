@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast import _core
 from rnnfast._checks import check_bool, check_finite, check_int, check_lengths, make_generator
 from rnnfast._checks.arrays import dtype_error, require_array, require_ndarray
 from rnnfast._checks.likeness import call_like
 from rnnfast._products import product
+from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module
 
 Backprop = Callable[[Array], tuple[Array, Array]]
@@ -27,7 +29,8 @@ class Attention(Module):
         weights<t,s> = exp(e<t,s>) / sum over s' of exp(e<t,s'>)
         context<t>   = sum over s of weights<t,s> memory<s>
 
-    All steps of all sequences are computed at once, by BLAS.
+    A step of memory is scored by its key. What a call keeps for backpropagation are the weights,
+    ``(B, T, S)``, the queries and the keys.
     """
 
     def __init__(
@@ -87,16 +90,16 @@ class Attention(Module):
         """
         if like is not False:
             return call_like(like, self, query, memory, lengths, keys)
-        query, memory, mask = self._check(query, memory, lengths)
-        queries = self._queries(query)
+        query, memory, steps = self._check(query, memory, lengths)
         if keys is None:
-            keys = self._keys(memory)
+            queries, keys = self._compared(query, memory)
         else:
             shape = (*memory.shape[:2], self._key_size)
-            keys = _in_order(require_array("keys", keys, self.dtype, shape))
+            keys = require_array("keys", keys, self.dtype, shape)
             check_finite("keys", keys)
-        weights = _masked_softmax(self._scores(queries, keys), mask)
-        return _mix(weights, memory), weights.transpose(1, 0, 2)
+            queries = self._queries(query)
+        context, weights = _core.attend(queries, keys, memory, steps, self._score)
+        return context, weights.transpose(1, 0, 2)
 
     def forward(
         self, query: Array, memory: Array, lengths: npt.ArrayLike | None = None
@@ -113,22 +116,19 @@ class Attention(Module):
         backprop : callable
             ``dquery, dmemory = backprop(dcontext)``. Adds to `grads`.
         """
-        query, memory, mask = self._check(query, memory, lengths)
-        queries, keys = self._queries(query), self._keys(memory)
-        weights = _masked_softmax(self._scores(queries, keys), mask)
-        context = _mix(weights, memory)
+        query, memory, steps = self._check(query, memory, lengths)
+        read = *self._compared(query, memory), memory, steps, self._score
+        context, weights = _core.attend(*read)
 
         def backprop(dcontext: Array) -> tuple[Array, Array]:
-            dcontext = _in_order(require_array("dcontext", dcontext, self.dtype, shape))
+            dcontext = require_array("dcontext", dcontext, self.dtype, shape)
             check_finite("dcontext", dcontext)
-            by_batch = dcontext.transpose(1, 0, 2)
-            # context = weights memory
-            dweights = product(by_batch, memory.transpose(1, 2, 0))
-            dmemory = product(weights.transpose(0, 2, 1), by_batch).transpose(1, 0, 2)
-            dscores = weights * (dweights - (dweights * weights).sum(axis=-1, keepdims=True))
-            dqueries, dkeys = self._scores_backward(dscores, queries, keys)
-            dquery, from_keys = self._inputs_backward(dqueries, dkeys, query, memory)
-            return dquery, dmemory + from_keys
+            dqueries, dkeys, dmemory, dscore = _core.attend_backward(*read, dcontext, weights)
+            if dscore is not None:
+                self._parameters["weight_score"]._add_grad(dscore)
+            dquery, from_keys = self._compared_backward(dqueries, dkeys, query, memory)
+            dmemory += from_keys
+            return dquery, dmemory
 
         shape = context.shape
         return (context, weights.transpose(1, 0, 2)), backprop
@@ -143,46 +143,51 @@ class Attention(Module):
         """
         return self._keys(self._check_input("memory", memory, self.memory_size))
 
+    # How scores are made: products of queries and keys, or with a score vector the small network.
+
+    _score: Array | None = None
+
     @property
     def _key_size(self) -> int:
-        """Numbers of a key."""
+        """Numbers of a key, and of a query that is compared with it."""
         raise NotImplementedError
 
     def _keys(self, memory: Array) -> Array:
         raise NotImplementedError
 
     def _queries(self, query: Array) -> Array:
-        """Return what is compared with the keys, ``(T, B, ...)``."""
-        raise NotImplementedError
+        return query
 
-    def _scores(self, queries: Array, keys: Array) -> Array:
-        """Return e, ``(B, T, S)``."""
-        raise NotImplementedError
+    def _compared(self, query: Array, memory: Array) -> tuple[Array, Array]:
+        """Return queries and keys."""
+        return self._queries(query), self._keys(memory)
 
-    def _scores_backward(self, dscores: Array, queries: Array, keys: Array) -> tuple[Array, Array]:
-        """Undo `_scores`: return the gradients of queries and keys."""
-        raise NotImplementedError
-
-    def _inputs_backward(
+    def _compared_backward(
         self, dqueries: Array, dkeys: Array, query: Array, memory: Array
     ) -> tuple[Array, Array]:
-        """Undo `_queries` and `keys`: return the gradients of query and memory."""
+        """Undo `_compared`: return the gradients of query and memory; add those of parameters."""
         raise NotImplementedError
 
-    def _check_input(self, name: str, array: Any, width: int) -> Array:
-        array = require_ndarray(name, array)
+    def _projection(self, name: str) -> _core.Linear:
+        """Return ``x W^T`` of a parameter W."""
+        weight = self._parameters[name]
+        rows, columns = weight.shape
+        return _core.Linear(columns, rows, self.buffer, weight.offset, -1)
+
+    def _check_input(self, name: str, given: Any, width: int) -> Array:
+        array: Array = require_ndarray(name, given)
         if array.dtype != self.dtype:
             raise dtype_error(name, self.dtype, array.dtype)
         if array.ndim != 3 or array.shape[2] != width:
             axes = "T" if name == "query" else "S"
             raise ValueError(f"{name}: expected shape ({axes}, B, {width}), got {array.shape}")
         check_finite(name, array)
-        return _in_order(array)
+        return array
 
     def _check(
         self, query: Any, memory: Any, lengths: Any
-    ) -> tuple[Array, Array, npt.NDArray[np.bool_] | None]:
-        """Return query and memory, and where that counts, ``(B, 1, S)``; None: everywhere."""
+    ) -> tuple[Array, Array, npt.NDArray[np.int64] | None]:
+        """Return query, memory and lengths."""
         query = self._check_input("query", query, self.query_size)
         memory = self._check_input("memory", memory, self.memory_size)
         steps, batch_size, _ = memory.shape
@@ -192,8 +197,7 @@ class Attention(Module):
             )
         if lengths is None:
             return query, memory, None
-        array = check_lengths("lengths", lengths, batch_size, steps)
-        return query, memory, np.arange(steps) < array[:, np.newaxis, np.newaxis]
+        return query, memory, check_lengths("lengths", lengths, batch_size, steps)
 
 
 class DotAttention(Attention):
@@ -232,31 +236,38 @@ class DotAttention(Attention):
         sizes = {"query_size": query_size, "memory_size": memory_size}
         super().__init__(query_size, memory_size, shapes, sizes, dtype, seed)
 
+    @compiled
+    def _native(self) -> _core.Linear:
+        return self._projection("weight")
+
     @property
     def _key_size(self) -> int:
-        return self.memory_size
+        return self.query_size
 
     def _keys(self, memory: Array) -> Array:
-        return memory
+        return _project(self._native, memory) if self.general else memory
 
-    def _queries(self, query: Array) -> Array:
-        return product(query, self._parameters["weight"].data) if self.general else query
+    # W goes to the side of fewer rows.
 
-    def _scores(self, queries: Array, keys: Array) -> Array:
-        return product(queries.transpose(1, 0, 2), keys.transpose(1, 2, 0))
+    def _compared(self, query: Array, memory: Array) -> tuple[Array, Array]:
+        if self.general and len(query) < len(memory):
+            return self._turned(query), memory
+        return super()._compared(query, memory)
 
-    def _scores_backward(self, dscores: Array, queries: Array, keys: Array) -> tuple[Array, Array]:
-        dqueries = product(dscores, keys.transpose(1, 0, 2))
-        dkeys = product(dscores.transpose(0, 2, 1), queries.transpose(1, 0, 2))
-        return dqueries.transpose(1, 0, 2), dkeys.transpose(1, 0, 2)
-
-    def _inputs_backward(
+    def _compared_backward(
         self, dqueries: Array, dkeys: Array, query: Array, memory: Array
     ) -> tuple[Array, Array]:
         if not self.general:
             return dqueries, dkeys
-        self._parameters["weight"]._add_grad(product(_rows(query).T, _rows(dqueries)))
-        return product(dqueries, self._parameters["weight"].data.T), dkeys
+        if len(query) < len(memory):
+            weight = self._parameters["weight"]
+            weight._add_grad(product(_rows(query).T, _rows(dqueries)))
+            return product(_rows(dqueries), weight.data.T).reshape(query.shape), dkeys
+        return dqueries, _project_back(self._native, dkeys, memory)
+
+    def _turned(self, query: Array) -> Array:
+        queries = product(_rows(query), self._parameters["weight"].data)
+        return queries.reshape(*query.shape[:2], self.memory_size)
 
 
 class AdditiveAttention(Attention):
@@ -266,8 +277,7 @@ class AdditiveAttention(Attention):
 
         e<t,s> = v^T tanh(W_q query<t> + W_m memory<s>)
 
-    It keeps no more than a step's ``(B, S, size)`` numbers at a time; backpropagation works them
-    out again.
+    Of the small network nothing is kept: backpropagation works it out again.
 
     Parameters
     ----------
@@ -302,84 +312,48 @@ class AdditiveAttention(Attention):
         sizes = {"query_size": query_size, "memory_size": memory_size, "size": self.size}
         super().__init__(query_size, memory_size, shapes, sizes, dtype, seed)
 
+    @compiled
+    def _native_query(self) -> _core.Linear:
+        return self._projection("weight_query")
+
+    @compiled
+    def _native_memory(self) -> _core.Linear:
+        return self._projection("weight_memory")
+
+    @property
+    def _score(self) -> Array:  # type: ignore[override]
+        return self._parameters["weight_score"].data
+
     @property
     def _key_size(self) -> int:
         return self.size
 
     def _keys(self, memory: Array) -> Array:
-        return product(memory, self._parameters["weight_memory"].data.T)
+        return _project(self._native_memory, memory)
 
     def _queries(self, query: Array) -> Array:
-        return product(query, self._parameters["weight_query"].data.T)
+        return _project(self._native_query, query)
 
-    def _scores(self, queries: Array, keys: Array) -> Array:
-        score = self._parameters["weight_score"].data
-        scores = np.empty((queries.shape[1], len(queries), len(keys)), self.dtype)
-        for t, row in enumerate(queries):
-            scores[:, t] = product(np.tanh(row + keys), score).T
-        return scores
-
-    def _scores_backward(self, dscores: Array, queries: Array, keys: Array) -> tuple[Array, Array]:
-        score = self._parameters["weight_score"].data
-        dqueries, dkeys, dweight = map(np.zeros_like, (queries, keys, score))
-        for t, row in enumerate(queries):
-            hidden = np.tanh(row + keys)
-            dscore = np.ascontiguousarray(dscores[:, t].T)  # (S, B)
-            dweight += product(dscore.reshape(-1), _rows(hidden))
-            # d tanh = 1 - tanh^2
-            np.multiply(hidden, hidden, out=hidden)
-            np.subtract(1, hidden, out=hidden)
-            hidden *= dscore[:, :, np.newaxis]
-            hidden *= score
-            dqueries[t] = hidden.sum(axis=0)
-            dkeys += hidden
-        self._parameters["weight_score"]._add_grad(dweight)
-        return dqueries, dkeys
-
-    def _inputs_backward(
+    def _compared_backward(
         self, dqueries: Array, dkeys: Array, query: Array, memory: Array
     ) -> tuple[Array, Array]:
-        self._parameters["weight_query"]._add_grad(product(_rows(dqueries).T, _rows(query)))
-        self._parameters["weight_memory"]._add_grad(product(_rows(dkeys).T, _rows(memory)))
-        dquery = product(dqueries, self._parameters["weight_query"].data)
-        return dquery, product(dkeys, self._parameters["weight_memory"].data)
+        return (
+            _project_back(self._native_query, dqueries, query),
+            _project_back(self._native_memory, dkeys, memory),
+        )
 
 
-def _masked_softmax(scores: Array, mask: npt.NDArray[np.bool_] | None) -> Array:
-    """Return the softmax along the last axis, 0 where the mask is False; overwrites scores."""
-    if scores.shape[-1] == 0:
-        return scores
-    if mask is not None:
-        np.copyto(scores, -np.inf, where=~mask)
-    most = scores.max(axis=-1, keepdims=True)
-    most[most == -np.inf] = 0  # nothing to read
-    np.exp(np.subtract(scores, most, out=scores), out=scores)
-    total = scores.sum(axis=-1, keepdims=True)
-    total[total == 0] = 1
-    scores /= total
-    return scores
+def _project(linear: _core.Linear, x: Array) -> Array:
+    """Return ``x W^T`` of every step."""
+    y: Array = linear.forward(_rows(x))
+    return y.reshape(*x.shape[:-1], y.shape[-1])
 
 
-def _mix(weights: Array, memory: Array) -> Array:
-    """Return the contexts, ``(T, B, M)`` and contiguous."""
-    return np.ascontiguousarray(product(weights, memory.transpose(1, 0, 2)).transpose(1, 0, 2))
-
-
-def _in_order(array: Array) -> Array:
-    """Return an array as NumPy lays out a new one: products' bits depend on the strides they meet.
-
-    Those of an axis of size one count too, although they reach nothing.
-    """
-    kept = array.flags.aligned and array.strides == _strides(array)
-    return array if kept else np.array(array, order="C")
-
-
-def _strides(array: Array) -> tuple[int, ...]:
-    strides, step = [], array.itemsize
-    for size in reversed(array.shape):
-        strides.append(step)
-        step *= size
-    return tuple(reversed(strides))
+def _project_back(linear: _core.Linear, dy: Array, x: Array) -> Array:
+    """Add the gradient of W; return that of ``x``."""
+    dx = linear.backward(_rows(dy), _rows(x), True)
+    assert dx is not None
+    return dx.reshape(x.shape)
 
 
 def _rows(array: Array) -> Array:

@@ -245,14 +245,14 @@ class CRF(Module):
         known = tags != check_int("ignore_index", ignore_index, -(2**63))
         within = np.arange(len(e))[:, np.newaxis] < (len(e) if counts is None else counts)
         self._require_tags(tags, known & within)
-        factor = loss_factor(reduction, scale, float((known & within).sum(axis=0) @ w))
+        factor = loss_factor(reduction, scale, float(((known & within) * w).sum()))
         log_z, scores, gradients = path_sums(
             e, self._scores(), counts, tags, known, w * factor, check_bool("backward", backward)
         )
         self._require_path(log_z, counts, len(e))
         for b in np.flatnonzero(np.isneginf(scores)).tolist():
             raise ValueError(f"targets: expected allowed tags, sequence {b} breaks the constraints")
-        loss = checked_loss(float(w @ (log_z - scores)) * factor)
+        loss = checked_loss(float((w * (log_z - scores)).sum()) * factor)
         if gradients is None:
             return loss, None
         for parameter, gradient in zip(self._parameters.values(), gradients[1:], strict=True):

@@ -235,7 +235,7 @@ def plot_text_activations(
             line, column = line + 1, 0
         colour = colormaps[colours["cmap"]](scale(value))
         ax.add_patch(Rectangle((column, line), len(shown) + gap, 1, facecolor=colour))
-        ink = "white" if np.dot(colour[:3], (0.3, 0.6, 0.1)) < 0.5 else "black"
+        ink = "white" if sum(np.multiply(colour[:3], (0.3, 0.6, 0.1))) < 0.5 else "black"
         for place, letter in enumerate(shown):
             ax.text(
                 column + place + 0.5, line + 0.5, letter, color=ink, family="monospace",

@@ -143,10 +143,3 @@ def token_log_probabilities(output: TokenOutput, h: Array) -> Array:
     if isinstance(output, AdaptiveSoftmax):
         return output.log_prob(h)
     return log_softmax(output(h))
-
-
-def token_log_probabilities(output: TokenOutput, h: Array) -> Array:
-    """Return the logarithms of what `token_probabilities` returns."""
-    if isinstance(output, AdaptiveSoftmax):
-        return output.log_prob(h)
-    return log_softmax(output(h))

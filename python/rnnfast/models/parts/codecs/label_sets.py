@@ -119,7 +119,8 @@ def label_weights(
     if isinstance(class_weight, Mapping):
         return named_weights(class_weight, labels, dtype)
     each = np.ones(len(rows)) if weights is None else weights
-    true, false = each @ (rows > 0), each @ (rows == 0)
+    each = each[:, np.newaxis]
+    true, false = (each * (rows > 0)).sum(axis=0), (each * (rows == 0)).sum(axis=0)
     constant = (true == 0) | (false == 0)
     balanced = np.where(constant, 1.0, false / np.where(constant, 1.0, true))
     return within_dtype(balanced, labels, dtype)
