@@ -48,4 +48,4 @@ def number_of_targets(batch: Batch, weights: Array | None) -> float:
     if weights is None:
         return batch.num_targets
     assert isinstance(batch, SentenceBatch)
-    return float(weights[batch.sentences].astype(np.float64) @ batch.lengths)
+    return float((weights[batch.sentences].astype(np.float64) * batch.lengths).sum())
