@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, NoReturn
 
@@ -267,7 +267,7 @@ class Seq2Seq(Weighed, Estimator):
 
     def _predict_ids(
         self,
-        x: list[Array],
+        x: Sequence[Array],
         beam_size: int = 1,
         length_penalty: float = _LENGTH_PENALTY,
         max_length: int | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -247,7 +247,7 @@ class SequenceTagger(StepModel):
         x, labels, weights = self._to_measure(X, y, sample_weight)
         return compare_tags(labels, self._labels(x), self.scheme, weights)
 
-    def _labels(self, x: list[Array]) -> list[Array]:
+    def _labels(self, x: Sequence[Array]) -> list[Array]:
         return self._codec.labels(self.network_, x, self.beam_size)
 
     # What it is composed of

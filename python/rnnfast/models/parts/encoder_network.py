@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -127,14 +127,14 @@ class EncoderNetwork(Network):
         loss, count = measuring_ranks().total(loss, count)
         return loss / count
 
-    def scores_of(self, x: list[Array]) -> Array:
+    def scores_of(self, x: Sequence[Array]) -> Array:
         """Return the scores ``(N, K)`` of sequences that have one output each."""
         scores = np.zeros((len(x), self.output.out_features), self.output.dtype)
         for chosen, batch, lengths in own_scoring_batches(x):
             scores[chosen] = self.scores(batch, lengths)
         return measuring_ranks().add(scores)
 
-    def steps_of(self, x: list[Array], of_batch: Callable[..., Array]) -> list[Array]:
+    def steps_of(self, x: Sequence[Array], of_batch: Callable[..., Array]) -> list[Array]:
         """Return what a method gives for each step of sequences, ``(T_i, ...)``."""
         return steps_of(x, of_batch)
 

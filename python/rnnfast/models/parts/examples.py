@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnfast.data.batches import Ints, bucket_by_length, pad_sequences
+from rnnfast.models.parts.lazy import LazySeries
 from rnnfast.models.parts.sequences import lengths_of
 from rnnfast.nn.module import Array
 from rnnfast.training.ranks import measuring_ranks
@@ -25,7 +26,7 @@ class Examples(NamedTuple):
 
     Attributes
     ----------
-    x : list of ndarray
+    x : sequence of ndarray
         Ids ``(T_i,)`` or series ``(T_i, F)``.
     y : ndarray or list of ndarray
         What belongs to each; its first axis is that of the examples.
@@ -33,7 +34,7 @@ class Examples(NamedTuple):
         How much each counts, ``(N,)``, or each of its steps, ``(T_i,)``; None: all the same.
     """
 
-    x: list[Array]
+    x: Sequence[Array]
     y: Any
     weights: Any = None
 
@@ -146,13 +147,13 @@ def pad_batch(sequences: Sequence[Array], chosen: Ints) -> tuple[Array, Ints]:
     return x, lengths
 
 
-def scoring_batches(x: list[Array]) -> Iterator[tuple[Ints, Array, Ints]]:
+def scoring_batches(x: Sequence[Array]) -> Iterator[tuple[Ints, Array, Ints]]:
     """Yield numbers, padded inputs and lengths of sequences, similar lengths together."""
     for chosen in bucket_by_length(lengths_of(x), _SCORED_SEQUENCES):
         yield chosen, *pad_batch(x, chosen)
 
 
-def own_scoring_batches(x: list[Array]) -> Iterator[tuple[Ints, Array, Ints]]:
+def own_scoring_batches(x: Sequence[Array]) -> Iterator[tuple[Ints, Array, Ints]]:
     """Yield what `scoring_batches` does; where several validate, those that are this one's turn."""
     ranks = measuring_ranks()
     for number, batch in enumerate(scoring_batches(x)):
@@ -160,7 +161,7 @@ def own_scoring_batches(x: list[Array]) -> Iterator[tuple[Ints, Array, Ints]]:
             yield batch
 
 
-def steps_of(x: list[Array], of_batch: Callable[..., Array]) -> list[Array]:
+def steps_of(x: Sequence[Array], of_batch: Callable[..., Array]) -> list[Array]:
     """Return what a function gives for each step of sequences, ``(T_i, ...)``.
 
     Where several validate, they share out the work, and all have the whole.
@@ -188,6 +189,8 @@ def steps_of(x: list[Array], of_batch: Callable[..., Array]) -> list[Array]:
 
 def pick(items: Any, numbers: Ints) -> Any:
     """Return the items of some numbers: an array of an array, a list of a list."""
+    if isinstance(items, LazySeries):
+        return items.picked(numbers)
     return items[numbers] if isinstance(items, np.ndarray) else [items[n] for n in numbers]
 
 
@@ -257,7 +260,7 @@ def check_same_length(X: Sized, y: Sized, suffix: str = "") -> None:
 
 def require_steps(name: str, sequences: Sequence[Any]) -> None:
     """Raise ValueError if all sequences are empty: there is nothing to measure then."""
-    if not any(len(sequence) for sequence in sequences):
+    if not lengths_of(sequences).any():
         raise ValueError(f"{name}: expected sequences with something in them, got empty ones only")
 
 
@@ -270,7 +273,7 @@ def fingerprint(train: Examples, held_out: Examples | None, learned: str) -> str
         for part in examples
         if part is not None
     ]
-    return digest(learned, *[[np.asarray(array) for array in part] for part in parts])
+    return digest(learned, *[map(np.asarray, part) for part in parts])
 
 
 def digest(*parts: Iterable[Array] | str) -> str:

@@ -11,10 +11,12 @@ import numpy as np
 from rnnfast._checks.arrays import as_numbers, check_float_dtype, constant_columns
 from rnnfast._checks.messages import shown
 from rnnfast.models.parts.extension import are_numbered, extend_ids, extend_vocabulary
+from rnnfast.models.parts.lazy import LazySeries, mean_and_scale_of
 from rnnfast.models.parts.sequences import (
     Sequences,
     are_ids,
     common_dtype,
+    lengths_of,
     read_sequences,
 )
 from rnnfast.models.parts.tokens import (
@@ -160,6 +162,11 @@ class SeriesInputs:
         As `mean_and_scale` takes them; a feature that does not change is only moved to zero.
         """
         features = arrays[0].shape[1]
+        if isinstance(arrays, LazySeries):
+            if not standardize or not arrays.lengths.any():
+                return cls(np.zeros(features), np.ones(features), dtype)
+            mean, scale = mean_and_scale_of(arrays, rounding, weights)
+            return cls(mean, np.where(scale > 0, scale, 1.0), dtype)
         steps = np.concatenate([np.asarray(array, np.float64) for array in arrays])
         if not standardize or not len(steps):
             return cls(np.zeros(features), np.ones(features), dtype)
@@ -167,7 +174,7 @@ class SeriesInputs:
         mean, scale = mean_and_scale(steps, common_dtype(arrays), rounding, weights)
         return cls(mean, np.where(scale > 0, scale, 1.0), dtype)
 
-    def encode(self, name: str, X: Any) -> list[Array]:
+    def encode(self, name: str, X: Any) -> Sequence[Array]:
         """Return the arrays ``(T_i, F)`` of what `read_sequences` takes.
 
         Raises
@@ -177,6 +184,8 @@ class SeriesInputs:
             large for the dtype.
         """
         sequences = read_sequences(name, X, CharTokenizer(), univariate=self.size == 1)
+        if isinstance(sequences, LazySeries):
+            return sequences.changed(self.encode_one, name)
         return [self.encode_one(f"{name}[{number}]", item) for number, item in enumerate(sequences)]
 
     def encode_one(self, name: str, item: list[str] | Array) -> Array:
@@ -295,13 +304,17 @@ def learn_inputs(
     ValueError
         If all sequences are empty, or no token is frequent enough.
     """
-    if not any(len(sequence) for sequence in sequences):
+    if not lengths_of(sequences).any():
         raise ValueError(f"{name}: expected sequences with something in them, got empty ones only")
     if are_ids(sequences):
         all_of_them = max_vocabulary_size is None and min_count == 1
         return TokenInputs(tokenizer, _known_by_ids(name, tokenizer, number_of_ids, all_of_them))
     if isinstance(sequences[0], np.ndarray):
-        arrays = [array for array in sequences if isinstance(array, np.ndarray)]
+        arrays: Sequence[Array]
+        if isinstance(sequences, LazySeries):
+            arrays = sequences
+        else:
+            arrays = [array for array in sequences if isinstance(array, np.ndarray)]
         return SeriesInputs.learn(arrays, standardize, dtype, rounding, weights)
     vocabulary = learn_vocabulary(
         name,

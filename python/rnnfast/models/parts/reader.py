@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnfast.models.parts.columns import Columns, restore_step_names, step_names
 from rnnfast.models.parts.inputs import Inputs, SeriesInputs, TokenInputs, inputs_from_dict
+from rnnfast.models.parts.lazy import LazySeries
 from rnnfast.models.parts.sequences import Sequences, read_sequences
 from rnnfast.models.parts.warm_start import Axes, axes_of_ids
 from rnnfast.models.parts.word_features import WordFeatures
@@ -50,12 +51,12 @@ class Reader:
         univariate = isinstance(known, SeriesInputs) and known.size == 1
         return read_sequences(name, X, tokenizer, univariate=univariate)
 
-    def encode(self, name: str, X: Any) -> list[Array]:
+    def encode(self, name: str, X: Any) -> Sequence[Array]:
         """Return sequences as the network reads them; raise as the inputs' ``encode``."""
         step_names(name, X, self.step_names)
         X = X if self.columns is None else self.columns.read(name, X)
         if self.words is None:
-            encoded = self.inputs.encode(name, X)
+            encoded: Sequence[Array] = self.inputs.encode(name, X)
         else:
             sequences = self.read(name, X)
             if isinstance(sequences[0], np.ndarray):
@@ -65,6 +66,8 @@ class Reader:
             encoded = self.words.encode(words, ids)
         if not self.reverse:
             return encoded
+        if isinstance(encoded, LazySeries):
+            return encoded.changed(lambda name, item: np.ascontiguousarray(item[::-1]), name)
         return [np.ascontiguousarray(sequence[::-1]) for sequence in encoded]
 
     def extended(

@@ -32,12 +32,13 @@ from rnnfast._checks.arrays import (
 from rnnfast._checks.exporters import read_exporter
 from rnnfast._checks.masks import require_unmasked
 from rnnfast.data.batches import Ints
+from rnnfast.models.parts.lazy import LazySeries, is_lazy
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import split_text
 from rnnfast.text.tokenizers import Tokenizer
 
 # Sequences as `read_sequences` gives them: all of tokens, all of ids or all of numbers.
-Sequences: TypeAlias = list[list[str] | Array]
+Sequences: TypeAlias = list[list[str] | Array] | LazySeries
 
 
 def as_list(name: str, items: Any, what: str) -> list[Any]:
@@ -157,6 +158,10 @@ def read_sequences(
         raise TypeError(
             f"{name}: expected {expected}, got str; a single one stands in a list, [text]"
         )
+    if isinstance(X, LazySeries):
+        return X
+    if is_lazy(X) and (series := _lazy_series(name, X)) is not None:
+        return series
     items = as_list(name, X, expected)
     if not items:
         raise ValueError(f"{name}: expected at least one sequence, got none")
@@ -203,6 +208,8 @@ def are_series(sequences: Sequences) -> bool:
 
 def lengths_of(sequences: Sequence[Any]) -> Ints:
     """Return the lengths ``(N,)`` of sequences."""
+    if isinstance(sequences, LazySeries):
+        return sequences.lengths
     return np.array([len(sequence) for sequence in sequences], np.int64)
 
 
@@ -239,29 +246,80 @@ def _as_ids(name: str, item: Any) -> Array:
 
 def _as_series(name: str, items: list[Any]) -> list[Array]:
     arrays: list[Array] = []
-    features: int | None = None
+    first: tuple[int, ...] | None = None
     for number, item in enumerate(items):
-        label = f"{name}[{number}]"
-        array = read_array(label, item, "shape (T, F)")
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"{label}: expected real numbers, got dtype {array.dtype}")
-        if array.shape == (0,) and not isinstance(item, np.ndarray):
-            array = array.reshape(0, features or _features(items))
-        if array.ndim != 2 or array.shape[1] == 0:
-            cure = f"; {label}[:, np.newaxis] is one of a single feature" if array.ndim == 1 else ""
-            raise ValueError(f"{label}: expected shape (T, F), got {array.shape}{cure}")
-        if features is None:
-            features = check_int("features", array.shape[1], 1)
-        elif array.shape[1] != features:
-            raise ValueError(
-                f"{label}: expected shape (T, {features}) as {name}[0] has, got {array.shape}"
-                + hint_time_first(label, array.shape, arrays[0].shape)
-            )
-        require_finite(label, array)
-        arrays.append(array)
+        unclear = first is None and not isinstance(item, np.ndarray) and not len(item)
+        width = _features(items) if unclear else None
+        arrays.append(_as_one_series(name, number, item, first, width))
+        first = arrays[0].shape
     if arrays:
         require_time_first(f"{name}[0]", arrays[0], max(map(len, arrays)))
     return arrays
+
+
+def _as_one_series(
+    name: str,
+    number: int,
+    item: Any,
+    first: tuple[int, ...] | None = None,
+    width: int | None = None,
+) -> Array:
+    """Return one of several series; ``first`` is the shape of the first, ``width`` that of none."""
+    label = f"{name}[{number}]"
+    array = read_array(label, item, "shape (T, F)")
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{label}: expected real numbers, got dtype {array.dtype}")
+    if array.shape == (0,) and not isinstance(item, np.ndarray):
+        array = array.reshape(0, first[1] if first is not None else width or 0)
+    if array.ndim != 2 or array.shape[1] == 0:
+        cure = f"; {label}[:, np.newaxis] is one of a single feature" if array.ndim == 1 else ""
+        raise ValueError(f"{label}: expected shape (T, F), got {array.shape}{cure}")
+    check_int("features", array.shape[1], 1)
+    if first is not None and array.shape[1] != first[1]:
+        raise ValueError(
+            f"{label}: expected shape (T, {first[1]}) as {name}[0] has, got {array.shape}"
+            + hint_time_first(label, array.shape, first)
+        )
+    require_finite(label, array)
+    return array
+
+
+def _lazy_series(name: str, X: Any) -> LazySeries | None:
+    """Return series that are read again each time, once all were looked at; None of others.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `read_sequences`; of a series that has another length when it is read again.
+    """
+    if not len(X) or _kind(f"{name}[0]", as_item(f"{name}[0]", X[0])) != "array":
+        return None
+    first: tuple[int, ...] | None = None
+
+    def look_at(number: int) -> Array:
+        label = f"{name}[{number}]"
+        item = as_item(label, X[number])
+        if _kind(label, item) not in ("array", "nothing"):
+            raise TypeError(f"{label}: expected an array as {name}[0] is, got {_describe(item)}")
+        return _as_one_series(name, number, item, first)
+
+    def read(number: int) -> Array:
+        array = look_at(number)
+        if len(array) != lengths[number]:
+            raise ValueError(
+                f"{name}[{number}]: expected {lengths[number]} steps as before, got {len(array)}"
+            )
+        return array
+
+    lengths = np.zeros(len(X), np.int64)
+    dtype = np.dtype(np.int64)
+    for number in range(len(lengths)):
+        array = look_at(number)
+        first = array.shape if first is None else first
+        lengths[number] = len(array)
+        dtype = common_dtype([np.empty(0, dtype), array])
+    require_time_first(f"{name}[0]", read(0), int(lengths.max()))
+    return LazySeries(read, lengths, dtype)
 
 
 def common_dtype(arrays: Sequence[Array]) -> np.dtype[Any]:

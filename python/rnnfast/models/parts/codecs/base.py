@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -146,7 +146,7 @@ class Codec:
 
     # For the network
 
-    def encode(self, name: str, targets: Any, x: list[Array]) -> Any:
+    def encode(self, name: str, targets: Any, x: Sequence[Array]) -> Any:
         """Return targets as batches are made of them, given the encoded sequences."""
         raise NotImplementedError
 

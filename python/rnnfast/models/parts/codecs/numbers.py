@@ -152,7 +152,7 @@ class NumberCodec(Codec):
     def encode(self, name: str, targets: Array, x: object) -> Array:
         return self.numbers.encode(name, targets.reshape(len(targets), -1))
 
-    def predict(self, network: EncoderNetwork, x: list[Array]) -> npt.NDArray[np.float64]:
+    def predict(self, network: EncoderNetwork, x: Sequence[Array]) -> npt.NDArray[np.float64]:
         """Return the numbers ``(N, k)`` for encoded sequences."""
         return self.numbers.decode(network.scores_of(x))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,7 +53,7 @@ class StepNumberCodec(StepCodec):
     def encode(self, name: str, targets: list[Array], x: object) -> list[Array]:
         return [self.numbers.encode(f"{name}[{n}]", rows) for n, rows in enumerate(targets)]
 
-    def predict(self, network: EncoderNetwork, x: list[Array]) -> list[Array]:
+    def predict(self, network: EncoderNetwork, x: Sequence[Array]) -> list[Array]:
         """Return the numbers ``(T_i, K)`` for encoded sequences."""
         return [self.numbers.decode(rows) for rows in network.steps_of(x, network.predict)]
 

@@ -20,7 +20,7 @@ from rnnfast.models.parts.examples import (
     require_steps,
     weights_of,
 )
-from rnnfast.models.parts.sequences import Sequences
+from rnnfast.models.parts.sequences import Sequences, lengths_of
 from rnnfast.models.parts.step_rows import known
 from rnnfast.models.parts.weights import StepWeights
 from rnnfast.nn.module import Array
@@ -39,10 +39,10 @@ class StepCodec(Codec):
 
     def check_pairs(self, X: Sequences, targets: list[Array], suffix: str) -> None:
         check_same_length(X, targets, suffix)
-        for number, (sequence, own) in enumerate(zip(X, targets, strict=True)):
-            if len(sequence) != len(own):
+        for number, (length, own) in enumerate(zip(lengths_of(X).tolist(), targets, strict=True)):
+            if length != len(own):
                 raise ValueError(
-                    f"y{suffix}[{number}]: expected {len(sequence)}, one for each step of "
+                    f"y{suffix}[{number}]: expected {length}, one for each step of "
                     f"X{suffix}[{number}], got {len(own)}"
                 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from rnnfast.models.parts.examples import (
 )
 from rnnfast.models.parts.extension import require_extendable
 from rnnfast.models.parts.inputs import Inputs
-from rnnfast.models.parts.sequences import Sequences, as_list
+from rnnfast.models.parts.sequences import Sequences, as_list, lengths_of
 from rnnfast.models.parts.warm_start import Axes, axes_of_rows
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.ctc import ctc_loss, needed_steps
@@ -123,11 +123,11 @@ class SymbolCodec(TextCodec):
     def axes(self) -> Axes:
         return axes_of_rows("output", [*self.symbols, None])
 
-    def encode(self, name: str, targets: list[list[str]], x: list[Array]) -> list[Ints]:
+    def encode(self, name: str, targets: list[list[str]], x: Sequence[Array]) -> list[Ints]:
         """Return the numbers of symbols; ValueError if they do not fit their encoded sequence."""
         vocabulary = Vocabulary(self.symbols)
         y: list[Ints] = []
-        for number, (tokens, sequence) in enumerate(zip(targets, x, strict=True)):
+        for number, (tokens, length) in enumerate(zip(targets, lengths_of(x), strict=True)):
             for token in tokens:
                 if token not in vocabulary:
                     raise ValueError(
@@ -136,9 +136,9 @@ class SymbolCodec(TextCodec):
                     )
             ids = vocabulary.encode(tokens)
             needed = _needed(ids)
-            if needed > len(sequence) and self.impossible == "error":
+            if needed > length and self.impossible == "error":
                 raise ValueError(
-                    f"{name}[{number}]: expected symbols that fit {len(sequence)} steps, got "
+                    f"{name}[{number}]: expected symbols that fit {length} steps, got "
                     f"{len(ids)} that need {needed} with the blanks between equal ones"
                 )
             y.append(ids)
@@ -149,7 +149,10 @@ class SymbolCodec(TextCodec):
         return ExampleBatch(x, lengths, pick(examples.y, chosen), weights_of(examples, chosen))
 
     def decode(
-        self, network: EncoderNetwork, x: list[Array], search: Callable[[Array, Ints], list[Any]]
+        self,
+        network: EncoderNetwork,
+        x: Sequence[Array],
+        search: Callable[[Array, Ints], list[Any]],
     ) -> list[Any]:
         """Return what a function of scores ``(T, B, K)`` and lengths makes of encoded sequences."""
         found: list[Any] = [None] * len(x)
@@ -184,7 +187,7 @@ class SymbolCodec(TextCodec):
 
     def baseline(self, examples: Examples) -> float:
         """Return the loss of equal chances on the longest sequence."""
-        return max(map(len, examples.x)) * math.log(len(self.symbols) + 1)
+        return int(lengths_of(examples.x).max()) * math.log(len(self.symbols) + 1)
 
     def to_dict(self) -> dict[str, Any]:
         return {"writes_text": self.writes_text, "symbols": list(self.symbols)}

@@ -255,7 +255,7 @@ class TagCodec(StepCodec):
             )
         return examples._replace(y=targets)
 
-    def labels(self, network: EncoderNetwork, x: list[Array], beam_size: int) -> list[Array]:
+    def labels(self, network: EncoderNetwork, x: Sequence[Array], beam_size: int) -> list[Array]:
         """Return the likeliest labels of encoded sequences."""
         beam = {"beam_size": beam_size} if isinstance(network.head, FeedbackHead) else {}
         numbers = network.steps_of(x, lambda x, lengths: network.predict(x, lengths, **beam))

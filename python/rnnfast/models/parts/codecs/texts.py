@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -139,7 +139,7 @@ class TokenCodec(TextCodec):
             columns[0], lengths[rows], columns[1], columns[2], target_lengths[rows], weights
         )
 
-    def pairs(self, x: list[Array], y: list[Ints]) -> PairBatch:
+    def pairs(self, x: Sequence[Array], y: list[Ints]) -> PairBatch:
         """Return the batch of encoded pairs."""
         start, end = len(self.vocabulary), self.vocabulary.eos_id
         assert end is not None
