@@ -88,7 +88,7 @@ def test_a_writer_whose_file_was_taken_begins_again(
     def lock(descriptor: int) -> bool:
         if not taken:
             taken.extend(left_over(tmp_path))
-            _files._remove_left_over(str(tmp_path / "file"))
+            _files.remove_left_over(str(tmp_path / "file"))
         return real(descriptor)
 
     monkeypatch.setattr(_files, "_locked_in_time", lock)

@@ -305,13 +305,11 @@ def test_a_language_model_reads_files(lines: bool, tmp_path: Path) -> None:
         lm.evaluate(path)
 
 
-def test_a_running_text_is_no_array() -> None:
-    lm = rf.LanguageModel(hidden_size=3)
-    with pytest.raises(TypeError, match=r"^text: expected a str, got ndarray; lists are"):
-        lm.fit(np.array(LINES), verbose=0)
-    lm = rf.LanguageModel(hidden_size=3, lines=True)
+@pytest.mark.parametrize("lines", [False, True])
+def test_what_is_no_text(lines: bool) -> None:
+    lm = rf.LanguageModel(hidden_size=3, lines=lines)
     for bad in (b"abc", {"a": 1}, {"a"}, 3, np.array("abc")):
-        with pytest.raises(TypeError, match=r"^text: expected a str or a list of str, got"):
+        with pytest.raises(TypeError, match=r"^text: expected a text, its path or lines of text, "):
             lm.fit(bad, verbose=0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^text\[0\]: expected a str, got int64"):
         lm.fit(np.arange(3, dtype=np.int64), verbose=0)

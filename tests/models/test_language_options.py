@@ -304,5 +304,5 @@ def test_bad_arguments(call: Any, error: type[Exception], message: str) -> None:
 def test_the_path_of_a_file_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     path.write_text("ann\nbob\n" * 50)
-    with pytest.raises(ValueError, match=r"^text: expected a text, got the path of a file, .*open"):
+    with pytest.raises(ValueError, match=r"^text: expected a text, got the path of a file, .*Path"):
         rf.LanguageModel().fit(str(path))

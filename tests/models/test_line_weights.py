@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+from rnnfast.data import split_items
 
 RNG = np.random.default_rng(2)
 LINES = ["".join(RNG.choice(list("abc"), n)) for n in RNG.integers(0, 7, 20)]
@@ -84,12 +85,8 @@ def test_weight_0_is_leaving_the_line_out(condition: list[str] | None) -> None:
 def test_what_is_held_out_has_weights() -> None:
     weights = RNG.uniform(0.5, 3, 20)
     model = train(LINES, weights, validation_fraction=0.3)
-    numbers: list[Any] = list(range(20))
-    from rnnfast.models.parts.corpus import CorpusReader
-
-    kept = CorpusReader(model.tokenizer_, True).split(numbers, 0.3)[1]
-    chosen: Any = [LINES[int(n)] for n in kept]  # type: ignore[call-overload]
-    score = model.score(chosen, sample_weight=weights[np.array(kept)])
+    kept = split_items(range(20), 0.3, np.random.default_rng(0))[1]
+    score = model.score([LINES[n] for n in kept], sample_weight=weights[kept])
     best = model.history_[model.best_epoch_ - 1]
     assert best["valid_loss"] == pytest.approx(-score, rel=1e-9)
 

@@ -37,10 +37,9 @@ from rnnfast.cli.options import in_options, integer, path_of_file, real
 from rnnfast.cli.results import AsJson, Quiet, say_json
 from rnnfast.cli.show import show
 from rnnfast.cli.streams import score_lines
-from rnnfast.cli.texts import TextSource, given_text, text_file
+from rnnfast.cli.texts import TextSource, corpus_of, given_text, sources_of
 from rnnfast.cli.train import train
 from rnnfast.models.language_model import LanguageModel
-from rnnfast.text.tokenizers import split_lines
 
 
 class _Commands(typer.core.TyperGroup):
@@ -188,7 +187,7 @@ def sample(
         seed=seed,
     )
     if not quiet:
-        _note_unknown(lm, "prefix", prefix)
+        _note_unknown_in(lm, prefix)
     for text in [texts] if isinstance(texts, str) else texts:
         if as_json:
             say_json(text=text)
@@ -201,7 +200,13 @@ def score(
     model: ModelPath,
     text: Annotated[str | None, typer.Argument(help="The text; -: standard input.")] = None,
     file: Annotated[
-        TextSource | None, text_file("A UTF-8 file with the text; -: standard input.")
+        TextSource | None,
+        typer.Option(
+            parser=sources_of,
+            metavar="<path>",
+            help="A UTF-8 file with the text, also .gz and .zst, or a folder with .txt; -: "
+            "standard input.",
+        ),
     ] = None,
     stream: Annotated[
         bool, typer.Option("--stream", help="Score each line of standard input as it comes.")
@@ -215,14 +220,10 @@ def score(
     lm = load_as(model, LanguageModel, "LanguageModel")
     if stream:
         return score_lines(lm, as_json)
-    if text is None:
-        assert file is not None
-        text = file.read()
-    else:
-        text = given_text(text)
-    result = lm.evaluate(text)
+    corpus = corpus_of("--file", [file]) if file is not None else given_text(text or "")
+    result, unknown, count = lm._evaluate(corpus)
     if not quiet:
-        _note_unknown(lm, "text", text)
+        _note_unknown(lm, "text", unknown, count)
     if as_json:
         say_json(
             log_prob=result.log_prob,
@@ -252,7 +253,7 @@ def next_(
     prefix = given_text(prefix)
     answers = lm.next_tokens(prefix, k)
     if not quiet:
-        _note_unknown(lm, "prefix", prefix)
+        _note_unknown_in(lm, prefix)
     for token, probability in answers:
         if as_json:
             say_json(token=token, probability=probability)
@@ -261,18 +262,18 @@ def next_(
         say(f"{probability:.4f}  {shown}")
 
 
-def _note_unknown(lm: LanguageModel, name: str, text: str) -> None:
-    """Count aloud what of a text the model takes for ``<UNK>``."""
-    parts = split_lines(text) if lm.lines and name == "text" else [text]
-    tokens = [token for part in parts for token in lm.tokenizer_.tokenize(part)]
-    unknown = [
-        token
-        for token, number in zip(tokens, lm.vocabulary_.encode(tokens), strict=True)
-        if number == lm.vocabulary_.unk_id
-    ]
-    if unknown:
-        counts = Counter(unknown)
+def _note_unknown_in(lm: LanguageModel, prefix: str) -> None:
+    """Count aloud what of a prefix the model takes for ``<UNK>``."""
+    tokens = lm.tokenizer_.tokenize(prefix)
+    known = lm.vocabulary_
+    unknown = Counter(token for token in tokens if known[token] == known.unk_id)
+    _note_unknown(lm, "prefix", unknown, len(tokens))
+
+
+def _note_unknown(lm: LanguageModel, name: str, counts: Counter[str], tokens: int) -> None:
+    """Count aloud the unknown ones of so many tokens."""
+    if counts:
         shown = ", ".join(repr(token) for token, _ in counts.most_common(_SHOWN))
         more = f" and {len(counts) - _SHOWN} others" if len(counts) > _SHOWN else ""
-        count = f"{len(unknown)} of {len(tokens)} {lm.unit}s"
+        count = f"{counts.total()} of {tokens} {lm.unit}s"
         note(f"{name}: {count} unknown to the model: {shown}{more}")

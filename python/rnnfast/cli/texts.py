@@ -6,8 +6,9 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,12 @@ import typer
 
 from rnnfast.cli.options import path_of_file
 from rnnfast.io.files import decode_utf8, read_utf8, shown_path
+from rnnfast.io.text_files import text_files
+from rnnfast.models.parts.text_source import text_of_blocks
 
 _STANDARD_INPUT = "standard input"
+# Bytes of it that are read at once.
+_BLOCK = 1 << 20
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
@@ -52,6 +57,32 @@ def source_of(text: str) -> TextSource:
     return TextSource(None if text == "-" else path_of_file(text))
 
 
+def sources_of(text: str) -> TextSource:
+    """Return where a text stands, as `source_of` does, or texts of a folder."""
+    return source_of(text.rstrip("/" + os.sep) or os.sep if os.path.isdir(text) else text)
+
+
+def corpus_of(name: str, sources: Sequence[TextSource]) -> Any:
+    """Return texts as a language model reads them; BadParameter, with what they are, if it cannot.
+
+    ``name`` is that of the argument.
+    """
+    paths = [source.path for source in sources if source.path is not None]
+    if len(paths) < len(sources):
+        if len(sources) > 1:
+            raise typer.BadParameter(
+                f"expected standard input alone for {name}, got it with {len(sources) - 1} more"
+            )
+        return text_of_blocks(_STANDARD_INPUT, iter(partial(_read_input, "read", _BLOCK), b""))
+    return paths[0] if len(paths) == 1 else paths
+
+
+def files_of(sources: Sequence[TextSource]) -> list[Path]:
+    """Return the files that texts stand in, those of folders one by one."""
+    paths = [source.path for source in sources if source.path is not None]
+    return [Path(file) for path in paths for file in text_files(path)]
+
+
 def text_file(help: str, *names: str) -> Any:
     """Return an option that takes the path of a text, or ``-``."""
     return typer.Option(*names, parser=source_of, metavar="<path>", help=help)
@@ -79,12 +110,12 @@ def input_lines() -> Iterator[str]:
         yield from _LINE.findall(decode_utf8(_STANDARD_INPUT, line))
 
 
-def _read_input(how: str = "read") -> bytes:
+def _read_input(how: str = "read", *size: int) -> bytes:
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None or stream.closed:  # None in a process that was started without
         raise OSError(errno.EBADF, "it is closed", _STANDARD_INPUT)
     try:
-        content: bytes = getattr(stream, how)()
+        content: bytes = getattr(stream, how)(*size)
     except OSError as error:
         number = error.errno or errno.EIO
         raise OSError(number, error.strerror or os.strerror(number), _STANDARD_INPUT) from error

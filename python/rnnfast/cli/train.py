@@ -34,9 +34,9 @@ from rnnfast.cli.recipe import (
 )
 from rnnfast.cli.results import AsJson, Quiet, say_json
 from rnnfast.cli.starting import begin_with
-from rnnfast.cli.texts import TextSource, source_of, text_file
+from rnnfast.cli.texts import TextSource, corpus_of, files_of, sources_of
 from rnnfast.cli.training_files import are_same, require_free, set_aside
-from rnnfast.data.datasets import load_dinosaurs, require_text
+from rnnfast.data.datasets import load_dinosaurs
 from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.recurrent.base import LAYERS
@@ -55,11 +55,11 @@ _SAMPLE_LENGTH = 200
 def train(
     context: typer.Context,
     corpus: Annotated[
-        TextSource | None,
+        list[TextSource] | None,
         typer.Argument(
-            parser=source_of,
-            help="A UTF-8 text, -: standard input; without one, the names of dinosaurs, line by "
-            "line.",
+            parser=sources_of,
+            help="UTF-8 texts: files, also .gz and .zst, folders with .txt; -: standard input; "
+            "without one, the names of dinosaurs, line by line.",
         ),
     ] = None,
     start: Annotated[
@@ -132,8 +132,13 @@ def train(
     newline: Newline = None,
     whitespace: Whitespace = False,
     valid: Annotated[
-        TextSource | None,
-        text_file("A text to validate on, -: standard input; else a tenth of the corpus."),
+        list[TextSource] | None,
+        typer.Option(
+            parser=sources_of,
+            metavar="<path>",
+            help="A text to validate on, as CORPUS; may be given again; else a tenth of the "
+            "corpus.",
+        ),
     ] = None,
     patience: Annotated[
         int | None,
@@ -174,25 +179,26 @@ def train(
     --from goes on with one that is finished.
     """
     checkpoint = Path(f"{out}.checkpoint")
-    texts = {"CORPUS": corpus, "--valid": valid}
-    files = {name: None if text is None else text.path for name, text in texts.items()}
-    files |= {"--tokenizer": tokenizer, "--embeddings": embeddings}
-    if start is not None and not are_same(start, out):  # which --force replaces
-        files["--from"] = start
-    if corpus is not None and corpus == valid and corpus.path is None:
+    texts = {"CORPUS": corpus or [], "--valid": valid or []}
+    given = {name: corpus_of(name, sources) for name, sources in texts.items() if sources}
+    streams = [name for name, sources in texts.items() if sources and sources[0].path is None]
+    if len(streams) > 1:
         raise typer.BadParameter("expected standard input for CORPUS or --valid, got it for both")
-    for name, source in texts.items():
-        if source is not None and source.path is None and current_ranks().several:
-            raise typer.BadParameter(
-                f"expected a file for {name}, which each process reads, got standard input"
-            )
+    if streams and current_ranks().several:
+        raise typer.BadParameter(
+            f"expected a file for {streams[0]}, which each process reads, got standard input"
+        )
+    files = [(name, file) for name, sources in texts.items() for file in files_of(sources)]
+    for option, path in (("--tokenizer", tokenizer), ("--embeddings", embeddings)):
+        if path is not None:
+            files.append((option, path))
+    if start is not None and not are_same(start, out):  # which --force replaces
+        files.append(("--from", start))
     leads = current_ranks().leads
     if leads:
         require_free(out, checkpoint, files, resume, force)
     if threads is not None:
         rf.set_num_threads(threads)
-    text = load_dinosaurs() if corpus is None else _read(corpus)
-    held_out = None if valid is None else _read(valid)
     learns_subwords = level == "subword" and tokenizer is None
     options = {"model": subwords} if learns_subwords else None
     hyperparameters = {
@@ -200,7 +206,7 @@ def train(
         "tokenizer_options": options,
         "output": output_layer,
         "tokenizer": None if tokenizer is None else read_tokenizer(tokenizer),
-        "lines": lines or corpus is None,
+        "lines": lines or not corpus,
         "cell": cell,
         "hidden_size": hidden_size,
         "num_layers": layers,
@@ -234,8 +240,8 @@ def train(
     try:
         with _telling(quiet), set_aside(checkpoint, leads and force and not resume):
             lm.fit(
-                text,
-                held_out,
+                given["CORPUS"] if corpus else load_dinosaurs(),
+                given.get("--valid"),
                 warm_start=start is not None,
                 extend=extend,
                 freeze=freeze,
@@ -255,7 +261,8 @@ def train(
         if leads:
             _save(lm, out, checkpoint, keep_checkpoint)
         try:
-            name = "names of dinosaurs" if corpus is None else str(corpus)
+            shown = map(str, corpus) if corpus else ["names of dinosaurs"]
+            name = ", ".join(shown)
             if not leads:
                 pass
             elif as_json:
@@ -275,10 +282,6 @@ def train(
         raise terminated
     if lm.stopped_ == "interrupt":
         raise typer.Exit(130)
-
-
-def _read(source: TextSource) -> str:
-    return require_text(source.shown, source.read())
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from rnnfast.training.checkpoints import has_ended
 
 
 def require_free(
-    out: Path, checkpoint: Path, texts: Mapping[str, Path | None], resume: bool, force: bool
+    out: Path, checkpoint: Path, texts: Sequence[tuple[str, Path]], resume: bool, force: bool
 ) -> None:
     """Raise unless a training may write its model and checkpoint.
 
@@ -22,8 +22,8 @@ def require_free(
     ----------
     out, checkpoint : Path
         The files to write.
-    texts : mapping of str to Path
-        What is read, by the names of its arguments: never to be replaced.
+    texts : sequence of (str, Path)
+        What is read, with the names of its arguments: never to be replaced.
     resume : bool
         Whether the checkpoint is to be there, and the model may be.
     force : bool
@@ -37,8 +37,8 @@ def require_free(
         If a file cannot be written, is missing, or stands there and is not to be replaced.
     """
     for what, path in (("model", out), ("checkpoint", checkpoint)):
-        for name, text in texts.items():
-            if text is not None and are_same(path, text):
+        for name, text in texts:
+            if are_same(path, text):
                 raise ValueError(
                     f"--out: expected another file than {name} for the {what}, got {path}"
                 )

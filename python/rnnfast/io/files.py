@@ -87,8 +87,8 @@ def write_atomically(
         if is_of_folder(shown):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         mode = _mode_of_old(target)
-        _remove_left_over(target)
-        with _temporary(target) as (temporary, file):
+        remove_left_over(target)
+        with temporary_file(target) as (temporary, file):
             if callable(content):
                 content(file)
             else:
@@ -129,7 +129,7 @@ def require_writable(name: str, path: FilePath) -> None:
         raise FileNotFoundError(errno.ENOENT, f"{name}: its folder does not exist", shown)
     try:
         _mode_of_old(target)
-        with _temporary(target) as (temporary, _):
+        with temporary_file(target) as (temporary, _):
             os.unlink(temporary)
     except OSError as error:
         reason = f"{name}: cannot be written, {error.strerror or error}"
@@ -181,18 +181,18 @@ _BINARY = getattr(os, "O_BINARY", 0)
 
 
 @contextlib.contextmanager
-def _temporary(target: str) -> Iterator[tuple[str, BinaryIO]]:
+def temporary_file(target: str) -> Iterator[tuple[str, BinaryIO]]:
     """Give the path of a new file beside ``target``, and the file; it is gone if this fails.
 
-    The file is locked as long as it is open, which tells `_remove_left_over` that its writer lives.
+    The file is locked as long as it is open, which tells `remove_left_over` that its writer lives.
     """
     folder, name = os.path.split(target)
     while True:
         # Short, for names near the file system's limit; random, for several writers at once.
         temporary = os.path.join(folder, f".{name[:32]}.{secrets.token_hex(6)}.rnnfast.tmp")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
         try:
-            with os.fdopen(descriptor, "wb") as file:  # closing it unlocks it
+            with os.fdopen(descriptor, "w+b") as file:  # closing it unlocks it
                 if _locked_in_time(descriptor):
                     yield temporary, file
                     return
@@ -230,7 +230,7 @@ def _locked_in_time(descriptor: int) -> bool:
     return os.fstat(descriptor).st_nlink > 0
 
 
-def _remove_left_over(target: str) -> None:
+def remove_left_over(target: str) -> None:
     """Remove the temporary files of writers of ``target`` that were killed."""
     folder, name = os.path.split(target)
     ours = re.compile(rf"\.{re.escape(name[:32])}\.[0-9a-f]{{12}}\.rnnfast\.tmp")

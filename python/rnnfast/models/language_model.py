@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnfast._checks import among, check_bool, check_factor, check_int, check_real
 from rnnfast._checks.messages import shown
+from rnnfast.io.files import require_writable
 from rnnfast.models.parts.condition import Condition, make_condition_layer
 from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.corpus import CorpusReader
@@ -24,7 +25,9 @@ from rnnfast.models.parts.language_training import (
     choose_epochs,
     prepare_corpus,
 )
+from rnnfast.models.parts.preparing import Preparing
 from rnnfast.models.parts.subwords import SubwordOptions, to_identity
+from rnnfast.models.parts.text_source import Text, read_again
 from rnnfast.models.parts.token_network import TokenNetwork
 from rnnfast.models.parts.token_output import OutputOptions
 from rnnfast.models.parts.tokens import check_vocabulary, saved_tokenizer, tokenizer_to_save
@@ -33,8 +36,10 @@ from rnnfast.nn.adaptive import check_cutoffs
 from rnnfast.nn.module import Array
 from rnnfast.text.subwords import SubwordTokenizer
 from rnnfast.text.vocabulary import Vocabulary
+from rnnfast.training.checkpoints import require_replaceable
 from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter
+from rnnfast.training.ranks import current_ranks
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -151,8 +156,8 @@ class LanguageModel(Weighed, LanguageAnswers):
 
     def fit(
         self,
-        text: str | os.PathLike[str] | Sequence[str] | Array,
-        valid: str | os.PathLike[str] | Sequence[str] | Array | None = None,
+        text: Text,
+        valid: Text | None = None,
         *,
         condition: Sequence[str] | Array | None = None,
         valid_condition: Sequence[str] | Array | None = None,
@@ -178,10 +183,12 @@ class LanguageModel(Weighed, LanguageAnswers):
 
         Parameters
         ----------
-        text : str, path-like or list of str
-            The corpus, or its file in UTF-8; with ``lines`` its lines, blank ones left out, or a
-            list of them, or an array or a Series.
-        valid : str, path-like or list of str, optional
+        text : str, path-like or iterable
+            The corpus; or its file in UTF-8, maybe packed (``.gz``, ``.zst``), a folder of such, or
+            several paths; or its lines, in a list, an array, a Series, or anything that can be
+            iterated over, once or again. Of a text with ``lines`` blank lines are left out; those
+            of a list are learned as they are. It need not fit in memory: :doc:`/corpora`.
+        valid : str, path-like or iterable, optional
             What to measure after each epoch; without it a part of ``text``.
         condition : list of str or ndarray, optional
             A label or a vector, ``(N, F)``, for each of a list of N lines. All further calls then
@@ -222,7 +229,8 @@ class LanguageModel(Weighed, LanguageAnswers):
         checkpoint : path-like, optional
             A file to write after epochs, every two minutes within them, and when stopped, from
             which training can go on. One that stands there is replaced if its training has ended;
-            that of an unfinished one is refused without ``resume``.
+            that of an unfinished one is refused without ``resume``. Beside it stand the ids of a
+            corpus that is too large for memory, as long as training has not ended.
         resume : bool
             Go on from the checkpoint, with the same bits as if training had not stopped. The
             corpus, the hyperparameters and what is frozen must be the same, with ``warm_start`` the
@@ -294,54 +302,70 @@ class LanguageModel(Weighed, LanguageAnswers):
         if kept is not None:
             known, splitter = Known(fresh.vocabulary_, fresh.condition_, extend), fresh.tokenizer_
         elif learns_subwords:
+            text = read_again("text", text, fresh.lines)
             splitter = fresh._options(SubwordOptions).learn(text, checkpoint if resume else None)
         else:
             splitter = fresh._options(TokenOptions).splitter()
-        reader = CorpusReader(splitter, fresh.lines)
-        options = fresh._options(CorpusOptions)
-        corpus = prepare_corpus(options, reader, text, valid, conditions, known, sample_weight)
-        if kept is None:  # else new tokens come after the others, into the last cluster
-            fresh.cutoffs_ = fresh._options(OutputOptions).cut(corpus.vocabulary)
-        rng = fresh._make_generator()
-        network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
-        fresh.vocabulary_, fresh.tokenizer_ = corpus.vocabulary, reader.tokenizer
-        fresh.network_, fresh.condition_ = network, corpus.condition
-        training = CorpusTraining(network, corpus, options)
-        steps = len(training.batches(None))
-        epochs = choose_epochs(steps) if epochs is None else epochs
         shown_unit = fresh.unit if fresh.unit == "token" else fresh.level
-
-        def fingerprint() -> dict[str, str]:
-            facts, own = training.fingerprint(), reader.tokenizer
-            if learns_subwords and isinstance(own, SubwordTokenizer):
-                facts |= to_identity(own)
-            return facts
-
         reporter = Reporter(verbose, unit=shown_unit, perplexity=True)
-        if isinstance(reader.tokenizer, SubwordTokenizer):
-            reporter.write(f"tokenizer: {reader.tokenizer.describe(corpus.vocabulary)}")
-        fresh._initialise(rng, embeddings, reporter, resume)
-        fresh._take_over(kept, reporter, resume)
-        self._train(
-            fresh,
-            rng,
-            step=training.step,
-            batches=training.batches,
-            epochs=epochs,
-            total_steps=epochs * steps,
-            checkpoint=checkpoint,
-            resume=resume,
-            data=fingerprint,
-            counts=corpus.counts(fresh.lines, fresh.unit),
-            validate=training.validate if corpus.valid else None,
-            baseline=math.log(len(corpus.vocabulary)),
-            carry=training.carry,
-            freeze=freeze,
-            callbacks=callbacks,
-            reporter=reporter,
-            notes=corpus.notes,
-            split=training.split,
-        )
+        reader = CorpusReader(splitter, fresh.lines)
+        if checkpoint is not None and not resume and not current_ranks().several:
+            # Before a long corpus is read.
+            require_writable("checkpoint", checkpoint)
+            require_replaceable("checkpoint", checkpoint)
+        with Preparing(reader, reporter, checkpoint, resume) as preparing:
+            options = fresh._options(CorpusOptions)
+            corpus = prepare_corpus(
+                options,
+                reader,
+                text,
+                valid,
+                conditions,
+                known,
+                sample_weight,
+                read=preparing.read,
+            )
+            if kept is None:  # else new tokens come after the others, into the last cluster
+                fresh.cutoffs_ = fresh._options(OutputOptions).cut(corpus.vocabulary)
+            rng = fresh._make_generator()
+            network = fresh._make_network(corpus.vocabulary, corpus.condition, rng)
+            fresh.vocabulary_, fresh.tokenizer_ = corpus.vocabulary, reader.tokenizer
+            fresh.network_, fresh.condition_ = network, corpus.condition
+            training = CorpusTraining(network, corpus, options)
+            steps = len(training.batches(None))
+            epochs = choose_epochs(steps) if epochs is None else epochs
+
+            def fingerprint() -> dict[str, str]:
+                facts, own = training.fingerprint(), reader.tokenizer
+                if learns_subwords and isinstance(own, SubwordTokenizer):
+                    facts |= to_identity(own)
+                return facts
+
+            if isinstance(reader.tokenizer, SubwordTokenizer):
+                reporter.write(f"tokenizer: {reader.tokenizer.describe(corpus.vocabulary)}")
+            fresh._initialise(rng, embeddings, reporter, resume)
+            fresh._take_over(kept, reporter, resume)
+            self._train(
+                fresh,
+                rng,
+                step=training.step,
+                batches=training.batches,
+                epochs=epochs,
+                total_steps=epochs * steps,
+                checkpoint=checkpoint,
+                resume=resume,
+                data=fingerprint,
+                counts=corpus.counts(fresh.lines, fresh.unit),
+                validate=training.validate if corpus.valid else None,
+                baseline=math.log(len(corpus.vocabulary)),
+                carry=training.carry,
+                freeze=freeze,
+                callbacks=callbacks,
+                reporter=reporter,
+                notes=corpus.notes,
+                split=training.split,
+            )
+            preparing.ended = fresh.stopped_ in ("finished", "patience")
         return self
 
     # Making and files

@@ -57,8 +57,14 @@ def list_tokens(tokens: Iterable[str]) -> Sequence[str]:
     return check_list("tokens", tokens, "tokens")
 
 
+class TokenCounts(Counter[str]):
+    """How often each token of a corpus occurs, which stands for the corpus where it is counted."""
+
+
 def count_tokens(tokens: Iterable[str]) -> Counter[str]:
     """Count tokens, with no list of them where they come from a generator."""
+    if isinstance(tokens, TokenCounts):
+        return TokenCounts(tokens)
     _reject_text(tokens)
     # Of a mapping Counter would take the values as counts.
     items = check_list("tokens", tokens, "tokens") if isinstance(tokens, Mapping) else tokens

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +18,13 @@ from rnnfast.models.parts.inputs import TokenInputs
 from rnnfast.models.parts.line_weights import read_line_weights
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.running import RunningProbabilities
+from rnnfast.models.parts.text_source import Text
 from rnnfast.models.parts.token_network import Evaluation, TokenNetwork, score
+from rnnfast.models.parts.token_sequences import Tokens
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.models.stream import LanguageStream
 from rnnfast.nn.module import Array
-from rnnfast.text._tokens import join_tokens, split_text
+from rnnfast.text._tokens import join_tokens, require_no_end, split_text
 from rnnfast.text.tokenizers import Tokenizer
 from rnnfast.text.vocabulary import Vocabulary
 
@@ -40,7 +43,7 @@ class LanguageAnswers(RecurrentModel, base=True):
 
     def evaluate(
         self,
-        text: str | os.PathLike[str] | Sequence[str] | Array,
+        text: Text,
         condition: Sequence[str] | Array | None = None,
         sample_weight: Any = None,
     ) -> Evaluation:
@@ -48,9 +51,9 @@ class LanguageAnswers(RecurrentModel, base=True):
 
         Parameters
         ----------
-        text : str, path-like or list of str
-            As `fit` takes it. A running text is scored as one, from a zero state. An empty line
-            has the probability that a line ends at once; ``""`` is one such line.
+        text : str, path-like or iterable
+            As `fit` takes it, and as large. A running text is scored as one, from a zero state. An
+            empty line has the probability that a line ends at once; ``""`` is one such line.
         condition : list of str or ndarray, optional
             What each line is conditioned on, if the model was trained so.
         sample_weight : array_like, optional
@@ -72,16 +75,24 @@ class LanguageAnswers(RecurrentModel, base=True):
             If something is of a wrong type.
         """
         self = self._as_fitted()
+        return self._evaluate(text, condition, sample_weight)[0]
+
+    def _evaluate(
+        self, text: Any, condition: Any = None, sample_weight: Any = None
+    ) -> tuple[Evaluation, Counter[str], int]:
+        """Score a text; return also its unknown tokens with their numbers, and that of all."""
         reader = CorpusReader(self.tokenizer_, self.lines)
-        lines = reader.read("text", text, to_learn=False)
-        sequences = reader.encode("text", lines, self.vocabulary_)
-        given = encode_given(self.condition_, condition, len(sequences), self.dtype)
-        weights = read_line_weights(self.lines, text, len(sequences), sample_weight)
-        return self._score_sequences(sequences, given, weights)
+        with ExitStack() as stack:
+            corpus = reader.read("text", text, stack, to_learn=False)
+            sequences = reader.encode("text", corpus, self.vocabulary_)
+            given = encode_given(self.condition_, condition, len(sequences), self.dtype)
+            weights = read_line_weights(self.lines, text, len(sequences), sample_weight)
+            result = self._score_sequences(sequences, given, weights)
+        return result, reader.unknown(corpus, self.vocabulary_), corpus.num_tokens
 
     def perplexity(
         self,
-        text: str | os.PathLike[str] | Sequence[str] | Array,
+        text: Text,
         condition: Sequence[str] | Array | None = None,
     ) -> float:
         """Return the perplexity of a text, ``exp(-log P / number of tokens)``; see `evaluate`."""
@@ -89,7 +100,7 @@ class LanguageAnswers(RecurrentModel, base=True):
 
     def score(
         self,
-        text: str | Sequence[str],
+        text: Text,
         y: None = None,
         sample_weight: Any = None,
         *,
@@ -101,7 +112,7 @@ class LanguageAnswers(RecurrentModel, base=True):
 
         Parameters
         ----------
-        text : str or list of str
+        text : str, path-like or iterable
             As `evaluate` takes it.
         y : None
             Nothing. Here because scikit-learn passes it.
@@ -293,9 +304,14 @@ class LanguageAnswers(RecurrentModel, base=True):
             got = type(text).__name__
             cure = f"; one {name} at a time" if isinstance(text, (list, tuple)) else ""
             raise TypeError(f"{name}: expected a str, got {got}{cure}")
-        reader = CorpusReader(self.tokenizer_, self.lines)
         tokens = split_text(self.tokenizer_, text)
-        return tokens, reader.encode(name, [tokens], self.vocabulary_)[0]
+        require_no_end(name, tokens, self.vocabulary_.eos)
+        ids = self.vocabulary_.encode(tokens)
+        if len(ids) and (ids == self.vocabulary_.unk_id).all():
+            raise ValueError(
+                f"{name}: expected tokens of the model's vocabulary, got none among {len(ids)}"
+            )
+        return tokens, ids
 
     def _given(self, condition: Any) -> Array | None:
         """Return one condition as a batch of one; None if the model has none."""
@@ -303,7 +319,7 @@ class LanguageAnswers(RecurrentModel, base=True):
 
     def _score_sequences(
         self,
-        sequences: list[Ints],
+        sequences: Tokens | list[Ints],
         condition: Array | None = None,
         weights: Array | None = None,
     ) -> Evaluation:

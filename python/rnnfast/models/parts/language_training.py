@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rnnfast._checks.messages import shown
-from rnnfast.data.batches import Batch, Ints
+from rnnfast.data.batches import Batch
 from rnnfast.models.parts.condition import Condition, encode_given
-from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
+from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader, EncodedCorpus
+from rnnfast.models.parts.encoded_text import counter_of
 from rnnfast.models.parts.examples import digest
 from rnnfast.models.parts.extension import extend_vocabulary
 from rnnfast.models.parts.line_weights import (
@@ -22,10 +24,15 @@ from rnnfast.models.parts.line_weights import (
 )
 from rnnfast.models.parts.shared import pack_state, unpack_state
 from rnnfast.models.parts.token_network import TokenNetwork, columns_of, condition_of, score
+from rnnfast.models.parts.token_sequences import Tokens
 from rnnfast.models.parts.tokens import learn_vocabulary
 from rnnfast.nn.module import Array
+from rnnfast.text.tokenizers import split_lines
 from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training.ranks import Shard, place
+
+# Reads a corpus, by the name of its argument.
+Read = Callable[[str, Any], EncodedCorpus]
 
 # Steps that a training of unspecified length makes, and most epochs for it.
 _STEPS = 4000
@@ -33,6 +40,8 @@ _MOST_EPOCHS = 30
 # Steps without which nothing is learned, and most epochs for them, of a corpus that is short.
 _FEW_STEPS = 300
 _MOST_EPOCHS_OF_FEW = 100
+# Lines that are looked at for being labels.
+_COMPARED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,14 @@ class Corpus:
 
     Attributes
     ----------
-    train, valid : list of ndarray of int
-        The sequences of both parts.
+    train, valid : TextTokens or LineTokens
+        The sequences of both parts; of the latter maybe None.
     vocabulary : Vocabulary
         That of what is learned from.
     batch_size : int
         How many pieces are learned from at once: the model's, or as many as a short text has.
+    identity : tuple of str
+        What tells the ids of both parts from others.
     condition, train_condition, valid_condition
         With a condition, its kind, and what each line of either part is conditioned on.
     train_weights, valid_weights
@@ -55,10 +66,11 @@ class Corpus:
         What is done otherwise than asked for, because the text is short, each in one line.
     """
 
-    train: list[Ints]
-    valid: list[Ints]
+    train: Tokens
+    valid: Tokens | None
     vocabulary: Vocabulary
     batch_size: int
+    identity: tuple[str, ...]
     condition: Condition | None = None
     train_condition: Array | None = None
     valid_condition: Array | None = None
@@ -71,8 +83,8 @@ class Corpus:
         found = {}
         for kind, part in (("", self.train), ("held-out ", self.valid)):
             if lines:
-                found[f"{kind}lines"] = len(part)
-            found[f"{kind}{unit}s"] = sum(map(len, part))
+                found[f"{kind}lines"] = 0 if part is None else len(part)
+            found[f"{kind}{unit}s"] = 0 if part is None else part.num_tokens
         return found
 
 
@@ -115,57 +127,61 @@ def prepare_corpus(
     conditions: tuple[Any, Any] = (None, None),
     known: Known | None = None,
     sample_weight: Any = None,
+    *,
+    read: Read,
 ) -> Corpus:
     """Read, divide and encode what `LanguageModel.fit` was given.
 
-    ``known`` is what a model goes on with that was trained before. Lines of weight 0 are not there.
+    ``known`` is what a model goes on with that was trained before; ``read`` reads a corpus, as
+    `CorpusReader.read` does. Lines of weight 0 are not there.
     """
     if isinstance(text, str) and "\n" not in text and os.path.isfile(text):
         raise ValueError(
-            f"text: expected a text, got the path of a file, {shown(text)}; give what it holds, "
-            "open(path).read()"
+            f"text: expected a text, got the path of a file, {shown(text)}; give "
+            "pathlib.Path(path), or what it holds"
         )
-    everything = reader.read("text", text)
+    everything = read("text", text)
     condition, all_given = _learn_condition(options, text, len(everything), conditions[0], known)
     weights = read_line_weights(options.lines, text, len(everything), sample_weight)
     if weights is not None:
         counting = np.flatnonzero(weights)
-        everything, weights = [everything[n] for n in counting], weights[counting]
+        everything, weights = everything.split(counting)[1], weights[counting]
         all_given = None if all_given is None else all_given[counting]
     if conditions[1] is not None and (valid is None or condition is None):
         raise ValueError("valid_condition: expected None without valid and condition, got some")
-    sequences, given, own_weights = everything, all_given, weights
-    held_out: list[list[str]] = []
+    learned, given, own_weights = everything, all_given, weights
+    held_out: EncodedCorpus | None = None
     valid_given = valid_weights = None
     notes: list[str] = []
     if valid is not None:
-        held_out = reader.read("valid", valid)
-        notes += _labels_in_place_of_text(everything, held_out) if options.lines else []
+        held_out = read("valid", valid)
+        if isinstance(valid, Collection) and not isinstance(valid, str):
+            notes += _labels_in_place_of_text(text, valid, options.lines)
         if condition is not None:
             valid_given = condition.encode(
                 "valid_condition", conditions[1], len(held_out), options.dtype
             )
-    else:
-        sequences, held_out = reader.split(everything, options.validation_fraction)
+    elif options.validation_fraction != 0:
+        out = reader.held_out(everything, options.validation_fraction)
+        learned, held_out = everything.split(out)
         if given is not None:
-            given, valid_given = _split_by_line(reader, given, options.validation_fraction)
+            valid_given, given = given[out], np.delete(given, out, axis=0)
         if weights is not None:
-            own_weights, valid_weights = _split_by_line(
-                reader, weights, options.validation_fraction
+            valid_weights, own_weights = weights[out], np.delete(weights, out)
+    vocabulary = _learn_vocabulary(options, reader, learned, known)
+    if valid is None and held_out is not None and held_out.num_tokens:
+        found = counter_of(reader.known, held_out.counts)
+        if not any(token in vocabulary for token in found):
+            notes.append(
+                f"text: none of the {held_out.num_tokens} {options.unit}s to hold out occurs in "
+                "the rest; holding nothing out"
             )
-    vocabulary = _learn_vocabulary(options, reader, sequences, known)
-    held_out_tokens = [token for tokens in held_out for token in tokens]
-    if valid is None and held_out_tokens and not any(t in vocabulary for t in held_out_tokens):
-        notes.append(
-            f"text: none of the {len(held_out_tokens)} {options.unit}s to hold out occurs in the "
-            "rest; holding nothing out"
-        )
-        sequences, held_out, given, valid_given = everything, [], all_given, None
-        own_weights, valid_weights = weights, None
-        vocabulary = _learn_vocabulary(options, reader, sequences, known)
+            learned, held_out, given, valid_given = everything, None, all_given, None
+            own_weights, valid_weights = weights, None
+            vocabulary = _learn_vocabulary(options, reader, learned, known)
     batch_size = options.batch_size
     if not options.lines:
-        count = sum(map(len, sequences))
+        count = learned.num_tokens
         batch_size = max(1, min(batch_size, count // options.sequence_length))
         if batch_size < options.batch_size:
             notes.append(
@@ -173,13 +189,14 @@ def prepare_corpus(
                 f"sequence_length, {options.batch_size} x {options.sequence_length}; taking a "
                 f"batch_size of {batch_size}"
             )
-    train = reader.encode("text", sequences, vocabulary)
-    held_out_ids = reader.encode("valid", held_out, vocabulary)
+    train = reader.encode("text", learned, vocabulary)
+    held_out_ids = None if held_out is None else reader.encode("valid", held_out, vocabulary)
     return Corpus(
         train,
         held_out_ids,
         vocabulary,
         batch_size,
+        (learned.identity, "" if held_out is None else held_out.identity),
         condition,
         given,
         valid_given,
@@ -190,17 +207,14 @@ def prepare_corpus(
 
 
 def _learn_vocabulary(
-    options: CorpusOptions,
-    reader: CorpusReader,
-    sequences: list[list[str]],
-    known: Known | None,
+    options: CorpusOptions, reader: CorpusReader, corpus: EncodedCorpus, known: Known | None
 ) -> Vocabulary:
-    tokens = (token for tokens in sequences for token in tokens)
+    counts = counter_of(reader.known, corpus.counts)
     if known is not None:
         return extend_vocabulary(
             "text",
             known.vocabulary,
-            tokens,
+            counts,
             extend=known.extend,
             tokenizer=reader.tokenizer,
             max_size=options.max_vocabulary_size,
@@ -209,21 +223,26 @@ def _learn_vocabulary(
     return learn_vocabulary(
         "text",
         reader.tokenizer,
-        tokens,
+        counts,
         max_size=options.max_vocabulary_size,
         min_count=options.min_count,
         eos="<EOS>" if options.lines else None,
     )
 
 
-def _labels_in_place_of_text(text: list[list[str]], valid: list[list[str]]) -> list[str]:
+def _labels_in_place_of_text(text: Any, valid: Any, lines: bool) -> list[str]:
     """Return what to say of lines to measure on that seem to be labels of those of the text."""
-    own, others = set(map(tuple, text)), set(map(tuple, valid))
-    if len(valid) != len(text) or 2 * len(others) > len(valid) or own & others:
+    if isinstance(text, str):
+        text = split_lines(text) if lines else []
+    if not isinstance(text, Collection) or not len(valid) == len(text) <= _COMPARED:
+        return []
+    own, others = set(text), set(valid)
+    if 2 * len(others) > len(valid) or own & others:
         return []
     return [
         f"valid: expected text to measure on, got as many lines as text has, {len(others)} "
-        "different ones; a language model takes no y, condition= takes the labels of lines"
+        "different ones; a language model takes no y"
+        + (", condition= takes the labels of lines" if lines else "")
     ]
 
 
@@ -242,17 +261,6 @@ def _learn_condition(
     if known is not None and before is not None:
         condition = before.extended(condition, known.extend)
     return condition, condition.encode("condition", values, count, options.dtype)
-
-
-def _split_by_line(
-    reader: CorpusReader, given: Array, fraction: float
-) -> tuple[Array, Array | None]:
-    """Divide what lines are conditioned on, or weigh, as `CorpusReader.split` divides lines."""
-    if fraction == 0:
-        return given, None
-    numbers: list[Any] = list(range(len(given)))
-    parts: tuple[Any, Any] = reader.split(numbers, fraction)
-    return given[parts[0]], given[parts[1]]
 
 
 def choose_epochs(steps: int) -> int:
@@ -300,6 +308,7 @@ class CorpusTraining:
     def validate(self) -> dict[str, float]:
         """Return the loss of what is held out."""
         corpus, start = self._corpus, self._network.start
+        assert corpus.valid is not None
         held_out = CorpusBatches.to_validate(
             corpus.valid, start, corpus.vocabulary.eos_id, corpus.batch_size
         )
@@ -314,4 +323,4 @@ class CorpusTraining:
         weights = [w for w in (corpus.train_weights, corpus.valid_weights) if w is not None]
         more = [weights] if weights else []
         vocabulary = corpus.vocabulary.to_json()
-        return {"corpus": digest(corpus.train, corpus.valid, vocabulary, conditions, *more)}
+        return {"corpus": digest(*corpus.identity, vocabulary, conditions, *more)}

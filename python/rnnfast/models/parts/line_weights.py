@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks.weights import Weights, read_weights
-from rnnfast.data.batches import Batch, Ints, SentenceBatch
+from rnnfast.data.batches import Batch, SentenceBatch
+from rnnfast.models.parts.token_sequences import LineTokens, Tokens
 from rnnfast.models.parts.weights import scaled
 from rnnfast.nn.module import Array
 
@@ -27,11 +28,12 @@ def read_line_weights(lines: bool, text: Any, count: int, sample_weight: Any) ->
     return read_weights("sample_weight", sample_weight, count)
 
 
-def scaled_to_tokens(weights: Weights | None, lines: list[Ints], dtype: str) -> Array | None:
+def scaled_to_tokens(weights: Weights | None, lines: Tokens | None, dtype: str) -> Array | None:
     """Return weights with a mean of 1 over all tokens of lines, their ends counted."""
     if weights is None:
         return None
-    result: Array = scaled(weights, np.array([len(ids) + 1 for ids in lines]), dtype)
+    assert isinstance(lines, LineTokens)
+    result: Array = scaled(weights, lines.lengths.astype(np.int64) + 1, dtype)
     return result
 
 

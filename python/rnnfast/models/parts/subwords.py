@@ -13,10 +13,10 @@ import numpy as np
 from rnnfast._checks import check_options
 from rnnfast._checks.messages import shown
 from rnnfast.io.tensors import description_of
-from rnnfast.models.parts.corpus import CorpusReader
+from rnnfast.models.parts.text_source import ItemSource, text_source
 from rnnfast.text.subword_training import LEAST_SIZE, MODELS, train_subwords
 from rnnfast.text.subwords import SubwordTokenizer
-from rnnfast.text.tokenizers import CharTokenizer, tokenizer_from_dict
+from rnnfast.text.tokenizers import split_lines, tokenizer_from_dict
 from rnnfast.training.ranks import current_ranks
 
 # By which a checkpoint's identity has them: another training might learn others by a rounding.
@@ -81,11 +81,19 @@ class SubwordOptions:
         return made
 
     def _train(self, text: Any) -> SubwordTokenizer:
-        parts = CorpusReader(CharTokenizer(), self.lines).parts("text", text)
-        texts = parts if self.lines else parts[0].splitlines(keepends=True)
+        source = text_source("text", text, self.lines)
+        if isinstance(source, ItemSource):
+            texts = [item for block in source.blocks("text", _unheard) for item in block]
+        else:
+            whole = "".join(source.pieces(_unheard))
+            texts = split_lines(whole) if self.lines else whole.splitlines(keepends=True)
         if not any(texts):
             raise ValueError("text: expected text, got an empty corpus")
         return train_subwords(texts, self.max_vocabulary_size or _SIZE, model=self._model())
+
+
+def _unheard(done: int) -> None:
+    """Be told how much was read."""
 
 
 def _of_checkpoint(path: Any) -> dict[str, Any] | None:
