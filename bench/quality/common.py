@@ -152,7 +152,7 @@ def compare_forecasts(
     period : int
         Steps of a season, at least the horizon.
     """
-    reach = model.lags + sum(model.differences)
+    reach = model.chosen_["lags"] + sum(model.chosen_["differences"])
     true, predicted = model.backtest(series[start - reach :])
     true, predicted = (array.reshape(*array.shape[:2]) for array in (true, predicted))
     values = series.reshape(len(series), -1)[:, column]

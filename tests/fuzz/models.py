@@ -199,7 +199,12 @@ def forecaster(case: Case) -> None:
     lags, horizon = draw.integer(1, 6), draw.integer(1, 3)
     model = case.call(
         rf.Forecaster, lags=lags, horizon=horizon, **training(draw),
-        **draw.some(differences=lambda: [draw.integer(1, 3)]),
+        **draw.some(
+            differences=lambda: [draw.integer(1, 3)], linear=lambda: draw.chance(0.5),
+            scaling=lambda: draw.choice(("all", "window")),
+            missing=lambda: draw.choice(("refuse", "mask")),
+            loss=lambda: draw.choice(("mse", "mae", "quantile", "gaussian", "student_t")),
+        ),
     )  # fmt: skip
     case.call(model.set_params, epochs=1)
     values = draw.numbers(40) if draw.chance(0.5) else draw.numbers(40, 2)
@@ -209,6 +214,13 @@ def forecaster(case: Case) -> None:
     case.call(model.predict, steps=draw.integer(1, 7))
     case.call(model.predict, steps=2, after=values[:20])
     case.call(model.score, values)
+    case.call(model.backtest, values, stride=draw.integer(1, 3))
+    if case.spoiled:
+        return
+    if model.loss in ("gaussian", "student_t"):
+        case.call(model.sample_paths, draw.integer(1, 3), draw.integer(1, 7), seed=1)
+    else:
+        case.call(model.predict_interval, 1, coverage=0.5)
 
 
 def language_model(case: Case) -> None:

@@ -101,7 +101,7 @@ def fitted() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     assert {*examples, rf.LanguageModel} == zoo.kinds(Model)
     found: dict[str, tuple[Any, tuple[Any, ...]]] = {}
     for kind, given in examples.items():
-        more = {"lags": 3} if kind is rf.Forecaster else {}
+        more = {"lags": 3, "loss": "gaussian"} if kind is rf.Forecaster else {}
         if kind in (rf.SequenceTagger, rf.CTCRecognizer):
             more = {"bidirectional": False}  # so that there is a stream
         model = kind(hidden_size=3, epochs=1, verbose=0, batch_size=6, seed=0, **more)
@@ -334,6 +334,7 @@ OF: dict[str, dict[str, Callable[[], Any]]] = {
     "rf.diagnostics.find_units": {"values": lambda: [True, False, True, True]},
     "rf.diagnostics.model_page": {"model": lambda: fitted()["LanguageModel"][0]},
     "rf.diagnostics.plotting.plot_attention": {"weights": lambda: np.eye(2), **SENTENCES},
+    "rf.diagnostics.plotting.plot_forecast": {"model": lambda: fitted()["Forecaster"][0]},
     "rf.diagnostics.plotting.plot_gates": {"activations": lambda: np.zeros((3, 4))},
     "rf.diagnostics.plotting.plot_text_activations": {"values": lambda: [0.5, 0.1]},
     "rf.text.HuggingFaceTokenizer": {"tokenizer": tokenizer_cases.word_level},

@@ -194,6 +194,8 @@ def test_ctc_recognizer(tmp_path):
         {"horizon": 7, "differences": [1]},
         {"horizon": 4, "differences": [3, 1, 2], "pooling": "mean"},
         {"horizon": 2, "targets": [2, 0], "differences": [2]},
+        {"horizon": 2, "differences": [1], "linear": True},
+        {"horizon": 7, "logarithm": True, "differences": [2], "linear": True},
     ],
     ids=str,
 )
@@ -202,6 +204,8 @@ def test_forecaster(options, opset, tmp_path):
     series += np.array([0, 1e3, 5])
     if "targets" not in options and options.get("horizon") != 7:
         series = series[:, 0]
+    if options.get("logarithm"):
+        series = np.exp(series / 1e3)
     model = rf.Forecaster(lags=6, **{**SMALL, "validation_fraction": 0.1, **options}).fit(series)
     run = Run(model, tmp_path / "a.onnx", opset=opset)
     reach = facts(run)["reach"]
@@ -210,6 +214,19 @@ def test_forecaster(options, opset, tmp_path):
     expected = [model.predict(after=series[start : start + reach]) for start in starts]
     assert got.dtype == np.float64 and got.shape == np.shape(expected)
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_forecasters_that_have_no_graph(tmp_path):
+    series = np.sin(np.arange(60.0))
+    for options, given in (
+        ({"loss": "quantile"}, {}),
+        ({"scaling": "window"}, {}),
+        ({"missing": "mask"}, {}),
+        ({}, {"static_covariates": [1.0]}),
+    ):
+        model = rf.Forecaster(lags=6, **SMALL, **options).fit(series, **given)
+        with pytest.raises(ValueError, match=r"^model: expected a Forecaster without "):
+            Run(model, tmp_path / "a.onnx", opset=OPSETS[0])
 
 
 LINES = ["to be", "or not", "to be", "that is", "the question", "a"] * 2

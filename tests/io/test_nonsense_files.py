@@ -116,6 +116,11 @@ MODELS = {
     "differences": lambda: rf.Forecaster(
         lags=3, horizon=2, differences=[1, 2], targets=[1], **SHARED
     ).fit(np.cumsum(np.ones((40, 2)), axis=0) ** 2),
+    "several series": lambda: rf.Forecaster(lags=3, missing="mask", loss="gaussian", **SHARED).fit(
+        [np.where(np.arange(40) == 37, np.nan, np.sin(np.arange(40.0))), np.arange(30.0)],
+        static_covariates=[[1.0], [2.0]],
+    ),
+    "chosen": lambda: rf.Forecaster(**SHARED).fit(np.sin(np.arange(60.0)) + np.arange(60)),
     "text": lambda: rf.LanguageModel(
         hidden_size=3, embedding_size=2, tokenizer_options={"nfc": True}, batch_size=4
     ).fit("a good film " * 30, epochs=1, verbose=0),
@@ -157,10 +162,13 @@ def ask(model: Any) -> None:
         model.sample(2, max_length=5, condition=condition)
     elif isinstance(model, rf.Forecaster):
         single = model._codec.single
-        series = np.arange(30.0) if single else np.arange(60.0).reshape(30, 2)
+        if model.loss == "gaussian":
+            model.sample_paths(2, 3, seed=0)
+        series = 1 + np.arange(30.0) if single else np.arange(60.0).reshape(30, 2)
         model.predict()
-        model.predict(1, after=series)
-        model.score(series)
+        known = {"static_covariates": [1.0]} if model._codec.panel.static.size else {}
+        model.predict(1, after=series, **known)
+        model.score(series, **known)
     else:
         of_tokens = hasattr(model.inputs_, "vocabulary")
         of_words = isinstance(model, (rf.SequenceTagger, rf.MultiLabelTagger))

@@ -91,19 +91,14 @@ def test_a_tokenizer_is_nothing_to_a_forecaster(X: Any) -> None:
         rf.Forecaster(**SMALL, lags=3, tokenizer=CharTokenizer()).fit(X)
 
 
-def test_several_series_are_none_to_a_forecaster() -> None:
+def test_several_series_of_a_forecaster_are_arrays() -> None:
     model = rf.Forecaster(**SMALL, lags=3)
-    stacked = r", np\.stack\(X, axis=1\) makes one of several channels$"
-    one = r"; a Forecaster learns from one series"
-    for X, end in (
-        ([WAVE, WAVE], stacked),
-        ((WAVE.tolist(), WAVE.tolist()), stacked),
-        ([WAVE[:, None], WAVE[:, None]], "$"),
-        ([WAVE, WAVE[:-1]], "$"),
-        ([WAVE.tolist(), WAVE[:-1].tolist()], "$"),
-    ):
-        with pytest.raises(ValueError, match=rf"^X: expected .*{one}{end}"):
+    arrays = r"; several series are a list of arrays, \[np\.array\(one\) for one in X\]$"
+    for X in ((WAVE.tolist(), WAVE.tolist()), [WAVE.tolist(), WAVE[:-1].tolist()]):
+        with pytest.raises(ValueError, match=rf"^X: expected .*{arrays}"):
             model.fit(X)
+    for several in ([WAVE, WAVE], (WAVE[:, None], WAVE[:, None]), [WAVE, WAVE[:-1]]):
+        assert model.fit(several).predict().shape[:2] == (2, 1)
     rows = np.stack([WAVE, WAVE**2], 1).tolist()  # steps of two channels each
     assert model.fit(rows).predict().shape == (1, 2)
     with pytest.raises(ValueError, match=r"^X: expected at least \d+ steps, [^;]*, got 2$"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import rnnfast as rf
 from rnnfast import metrics
-from rnnfast.models.parts.codecs.windows import Windows
+from rnnfast.models.forecasting.windows import Windows
 
 STEPS = np.arange(160)
 WAVE = 10 + 3 * np.sin(STEPS / 4)

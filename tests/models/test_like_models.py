@@ -184,7 +184,7 @@ def test_a_forecast_is_like_what_it_follows(torch: Any, pandas: Any, polars: Any
     assert isinstance(tensor, torch.Tensor) and equal(tensor, plain)
     series = pandas.Series(after, index=range(5, 25), name="load")
     found = FORECASTER.predict(3, after=series, like=True)
-    assert found.name == "load" and list(found.index) == [0, 1, 2] and equal(found, plain)
+    assert found.name == "load" and list(found.index) == [25, 26, 27] and equal(found, plain)
     assert FORECASTER.predict(3, after=polars.Series("load", after), like=True).name == "load"
     both = pandas.DataFrame({"load": after, "heat": after**2})
     assert list(TWO.predict(2, after=both, like=True).columns) == ["heat"]

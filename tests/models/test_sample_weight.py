@@ -229,12 +229,6 @@ def test_weights_of_steps_want_steps(name: str) -> None:
         train(name, range(20)).score(*WEIGHED[name][2:], np.ones((20, 1)))
 
 
-def test_models_without_weights_say_so() -> None:
-    for case, why in (("forecaster", "of a Forecaster"),):
-        with pytest.raises(ValueError, match=rf"^sample_weight: expected None {why}, got list$"):
-            fit(case, sample_weight=[1] * 24)
-
-
 def test_a_class_that_weighs_nothing_is_known() -> None:
     weights = [0 if label == "a" else 1 for label in LABELS]
     model = train("classifier", range(20), weights, epochs=30)

@@ -193,8 +193,8 @@ class Estimator(Preparation, Featured, base=True):
             what is held out. An example of weight 2 counts as one that is there twice, one of
             weight 0 as one that is not there, but that its class is known. Models with labels or
             numbers at every step take weights of steps too, ``(T_i,)`` for each sequence: a step of
-            weight 0 is read, but counts as one without a label (:doc:`/weights`). Not of
-            `Forecaster`.
+            weight 0 is read, but counts as one without a label (:doc:`/weights`). A
+            `Forecaster` says in its `fit` what it takes.
         valid : (X, y), optional
             What to measure after each epoch; without it a part of the examples. The weights of the
             best epoch are kept.

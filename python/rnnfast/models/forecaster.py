@@ -1,36 +1,49 @@
-"""Forecasts: what follows a series, from its last steps."""
+"""Forecasts: what follows series, from their last steps."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, NoReturn, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from rnnfast import metrics
-from rnnfast._checks import check_int, check_integers
+from rnnfast._checks import check_bool, check_int, make_generator
+from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.likeness import likeness
 from rnnfast.data.batches import Ints
-from rnnfast.models.base import OfPart
+from rnnfast.models.base import Model, OfPart
 from rnnfast.models.estimator import Estimator
-from rnnfast.models.parts.codecs.windows import Floats, WindowCodec, Windows
-from rnnfast.models.parts.contract import Facts
+from rnnfast.models.forecasting import asking, fitting
+from rnnfast.models.forecasting.codec import WindowCodec
+from rnnfast.models.forecasting.following import following
+from rnnfast.models.forecasting.head import ForecastHead
+from rnnfast.models.forecasting.intervals import check_coverage, pair_of, width_of
+from rnnfast.models.forecasting.judging import units_of
+from rnnfast.models.forecasting.options import check_options, check_quantiles, layout_of
+from rnnfast.models.forecasting.outputs import DISTRIBUTIONS
+from rnnfast.models.forecasting.panel import Layout
+from rnnfast.models.forecasting.prepared import Given, Prepared
+from rnnfast.models.forecasting.rolling import Origins, mean_r2, rolling
+from rnnfast.models.forecasting.windows import Floats
+from rnnfast.models.parts.columns import Columns
+from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.heads import NumberHead
+from rnnfast.models.parts.heads import Head, NumberHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.nn.module import Array
 from rnnfast.training.distributed import joined
-from rnnfast.training.progress import Callback
+from rnnfast.training.progress import Callback, Reporter
 
 Self = TypeVar("Self", bound="Forecaster")
+# Paths that are drawn side by side.
+_PATHS = 1000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Forecaster(Estimator):
-    """Foretells a series of one or of several quantities from its own past.
+class Forecaster(Weighed, Estimator):
+    """Foretells series of one or of several quantities from their own past.
 
     The picture of the course is *many to one*: the ``T_x = lags`` last steps are read, and the next
     ``horizon`` steps come out at once, as one vector (a direct forecast, not one step fed back).
@@ -40,27 +53,60 @@ class Forecaster(Estimator):
         a<s>    = cell(a<s-1>, x<t-lags+s>),  s = 1 ... lags     a<0> = 0
         y_hat   = W_y pool(a<1>, ..., a<lags>) + b_y             for x<t+1>, ..., x<t+horizon>
 
-    It learns from every place t of the series that has enough steps on both sides.
+    It learns from every place t of the series that has enough steps on both sides. With ``linear``
+    a linear regression on the same steps is added to ``y_hat``.
 
     Parameters
     ----------
-    lags : int
-        Steps that are read.
-    horizon : int
-        Steps that are foretold at once.
-    differences : sequence of int or ndarray
+    lags : int, optional
+        Steps that are read. None: chosen, and with them ``horizon``, ``differences``,
+        ``logarithm``, ``scaling`` and ``linear`` where they are None, by forecasts of regressions
+        on the last two fifths of the series; ``chosen_`` tells.
+    horizon : int, optional
+        Steps that are foretold at once. None: 1, or a season where lags are chosen and the series
+        has several.
+    differences : sequence of int or ndarray, optional
         Learn changes in place of levels: ``1`` takes ``x<t> - x<t-1>``, which rids a series of its
         trend; ``12`` takes ``x<t> - x<t-12>``, which rids monthly numbers of their season; several
-        are taken one after another. Forecasts are of the series itself, added up again.
+        are taken one after another. Forecasts are of the series itself, added up again. None: as
+        ``lags`` says, or ``()``.
+    logarithm : bool, optional
+        Whether logarithms are read and foretold, of what is above 0. None: as ``lags`` says, or
+        False.
+    linear : bool, optional
+        Whether ridge regression makes the first forecast, and the network learns what that leaves.
+        None: as ``lags`` says, or False.
+    scaling : {"all", "window"}, optional
+        Whether numbers are standardised by the mean and deviation of all that is learned from, or
+        each window by its own first, so that series of different sizes are alike. None: as ``lags``
+        says, or ``"all"``.
+    season : int, optional
+        Steps of a season. None: as the index says, or the series themselves.
     targets : sequence of int or ndarray, optional
         The channels to foretell, by their numbers; the others are only read. None: all.
-    loss : {"mse", "mae"}
-        Mean squared or mean absolute error.
+    loss : {"mse", "mae", "quantile", "gaussian", "student_t", "negative_binomial"}
+        Mean squared or absolute error, the error of ``quantiles``, or minus the logarithm of the
+        probability by a distribution whose parameters the network tells (Salinas et al. 2020); the
+        last one is of counts.
+    quantiles : sequence of float
+        The levels, with the loss ``"quantile"``; 0.5 is the forecast.
+    layout : {"channels", "columns", "rows"}
+        What an array or a table with two axes is: one series ``(T, F)`` of F channels, a series a
+        column ``(T, N)``, or a series a row ``(N, T)``.
+    series_column, time_column, value_column : str, optional
+        With a value column, a DataFrame is a long table: of each row the series, the time and the
+        number.
+    calendar : bool or sequence of str
+        Whether to read what the index says of a step's time, or what of it: ``"minute"``,
+        ``"hour"``, ``"dayofweek"``, ``"day"``, ``"dayofyear"``, ``"month"``, ``"quarter"``.
+    missing : {"refuse", "mask"}
+        What becomes of NaN: it is refused with its place; or reads as the number before, with a
+        channel that says so, and is not learned from.
     standardize : bool
         Whether the network reads and foretells standardised numbers.
     validation_fraction : float
         The part of the places t to hold out where `fit` is given no other series to validate on:
-        the last ones.
+        the last ones of each series. Intervals are calibrated on them.
     pooling : {"last", "mean", "max", "concat"}
         What becomes of the layers' outputs over time.
     **others
@@ -70,6 +116,13 @@ class Forecaster(Estimator):
 
     Attributes
     ----------
+    chosen_ : dict
+        What was chosen or said: ``lags``, ``horizon``, ``season``, ``differences``, ``logarithm``,
+        ``scaling``, ``linear``; ``network``, False if forecasts of what is held out are better
+        without the network, which was left out then; ``windows``, how many were held out; and
+        ``errors`` there by name: ``model``, ``persistence`` (the last number again) and ``season``
+        (those of the season before), root mean squared, as a share of the mean change from step to
+        step.
     target_mean_, target_scale_ : ndarray of float64
         Of what the network foretells; 0 is the scale of changes, or levels, that stay the same.
     inputs_, network_, history_, best_epoch_, stopped_
@@ -87,24 +140,40 @@ class Forecaster(Estimator):
     # As `SequenceRegressor` has them.
     embedding_scale: float = 0.1
     pooling: Literal["last", "mean", "max", "concat"] = "last"
-    loss: Literal["mse", "mae"] = "mse"
-    lags: int = 24
-    horizon: int = 1
-    differences: Sequence[int] | Ints = ()
+    loss: Literal["mse", "mae", "quantile", "gaussian", "student_t", "negative_binomial"] = "mse"
+    lags: int | None = None
+    horizon: int | None = None
+    differences: Sequence[int] | Ints | None = None
+    logarithm: bool | None = None
+    linear: bool | None = None
+    scaling: Literal["all", "window"] | None = None
+    season: int | None = None
     targets: Sequence[int] | Ints | None = None
+    quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)
+    layout: Literal["channels", "columns", "rows"] = "channels"
+    series_column: str | None = None
+    time_column: str | None = None
+    value_column: str | None = None
+    calendar: bool | Sequence[str] = False
+    missing: Literal["refuse", "mask"] = "refuse"
 
+    chosen_ = OfPart[dict[str, Any]]("_codec.chosen")
     target_mean_ = OfPart[Array]("_codec.numbers.mean")
     target_scale_ = OfPart[Array]("_codec.numbers.scale")
     _codec: WindowCodec = field(init=False)
     _groups: ClassVar[tuple[type, ...]] = (PoolOptions,)
     _facts: ClassVar[Facts] = Facts("regressor", requires_y=False, axes=(1, 2), text=False)
+    # In training: what is held out.
+    _held: ClassVar[Any] = None
 
     def fit(
         self: Self,
         X: Any,
         y: None = None,
         *,
-        sample_weight: None = None,
+        future_covariates: Any = None,
+        static_covariates: Any = None,
+        sample_weight: Any = None,
         valid: Any = None,
         warm_start: bool | None = None,
         extend: bool = True,
@@ -117,21 +186,33 @@ class Forecaster(Estimator):
         callbacks: Sequence[Callback] = (),
         comm: Any = None,
     ) -> Self:
-        """Learn from a series.
+        """Learn from one series or from several.
+
+        Warns if what was left open was chosen and yet a naive forecast of what is held out is
+        better.
 
         Parameters
         ----------
-        X : array_like
-            The series, ``(T,)``, or ``(T, F)`` of F channels, real numbers in the order of time.
+        X : array_like, or list of array_like
+            A series, ``(T,)``, or ``(T, F)`` of F channels, real numbers in the order of time; or a
+            list of arrays, Series or tables, each a series; or what ``layout`` and
+            ``value_column`` say. An index of pandas is continued by forecasts with ``like=True``.
         y : None
             Nothing: a series foretells itself. Here because scikit-learn passes it.
-        sample_weight : None
-            Nothing: the examples are places of one series.
+        future_covariates : array_like, optional
+            Numbers that are known ahead, ``(T,)`` or ``(T, C)``, such as holidays; of several
+            series a list of such. Each window reads those of its steps, and those of ``horizon``
+            steps later.
+        static_covariates : array_like, optional
+            Numbers that belong to a series as a whole, ``(S,)``, of several ``(N, S)``.
+        sample_weight : array_like, optional
+            How much each step counts, ``(T,)``, as the first one that a window foretells; of
+            several series how much each does, ``(N,)``, or a list of such.
         embeddings : None
             Nothing: there are no words.
         valid : array_like, optional
-            Another series to measure on after each epoch; to measure on what follows ``X``, begin
-            it with the last steps of ``X`` that a forecast reads.
+            Another series, or others, to measure on after each epoch; to measure on what follows
+            ``X``, begin it with the last steps of ``X`` that a forecast reads. Not with covariates.
         warm_start, extend, freeze, checkpoint, resume, epochs, verbose, callbacks, comm
             As every supervised model's `fit` takes them; see
             `rnnfast.models.estimator.Estimator`.
@@ -144,7 +225,7 @@ class Forecaster(Estimator):
         Raises
         ------
         ValueError
-            If a hyperparameter is wrong, or the series is too short or not finite.
+            If a hyperparameter is wrong, or a series is too short or not finite.
         TypeError
             If something is of a wrong type, or ``y`` is given.
         FloatingPointError
@@ -157,8 +238,8 @@ class Forecaster(Estimator):
                 raise TypeError(
                     f"y: expected None, a series foretells itself, got {type(y).__name__}"
                 )
-            return super().fit(
-                X,
+            super().fit(
+                Given(X, future_covariates, static_covariates),
                 y,
                 sample_weight=sample_weight,
                 valid=valid,
@@ -173,14 +254,20 @@ class Forecaster(Estimator):
                 callbacks=callbacks,
                 comm=comm,
             )
+            fitting.tell(self, Reporter(self._how_long(epochs, verbose, 0)[1], unit="window"))
+            return self
+
+    # Asking
 
     def predict(
         self,
         steps: int | None = None,
         *,
-        after: npt.ArrayLike | None = None,
+        after: Any = None,
+        future_covariates: Any = None,
+        static_covariates: Any = None,
         like: bool = False,
-    ) -> Floats:
+    ) -> Any:
         """Foretell the next steps.
 
         Beyond the horizon, forecasts are read as if they had come true, again and again.
@@ -190,16 +277,22 @@ class Forecaster(Estimator):
         steps : int, optional
             How many; None: ``horizon``.
         after : array_like, optional
-            A series, shaped as that of `fit`, of at least ``lags + sum(differences)`` steps: what
-            follows it is foretold. None: what follows the series of `fit`.
+            A series, or several, as `fit` takes them, of at least ``lags + sum(differences)``
+            steps: what follows it is foretold. None: what follows the series of `fit`.
+        future_covariates : array_like, optional
+            If `fit` had some: those of the steps that are foretold, or with ``after`` of its own
+            steps and those.
+        static_covariates : array_like, optional
+            If `fit` had some and ``after`` is of series that it has not had.
         like : bool
-            True: what is returned is of the library that ``after`` is of, such as a tensor or a
-            Series; its channels have their names.
+            True: what is returned is of the library that ``after``, or what `fit` was given, is of,
+            such as a tensor or a Series; its channels have their names, and its index follows.
 
         Returns
         -------
         ndarray of float64, shape (steps,) or (steps, k)
-            Of the k channels that are foretold.
+            Of the k channels that are foretold; of several series ``(N, steps)`` or
+            ``(N, steps, k)``. A mean, or with the losses ``"mae"`` and ``"quantile"`` a median.
 
         Raises
         ------
@@ -212,39 +305,130 @@ class Forecaster(Estimator):
             If something is of a wrong type.
         """
         self = self._as_fitted()
-        codec, windows = self._codec, self._codec.windows
-        alike = likeness(after, like)
-        if like and after is None:
-            raise ValueError("like: expected False without after, got True")
-        steps = check_int("steps", windows.horizon if steps is None else steps, 1)
+        steps, alike, panel = self._asked(steps, after, future_covariates, static_covariates, like)
         name = "X" if after is None else "after"
-        self._require_columns(name, after)
-        known = codec.tail if after is None else codec.series(name, after, windows.reach)
-        if steps > windows.horizon and len(windows.targets) < known.shape[1]:
-            raise ValueError(
-                f"steps: expected at most horizon {windows.horizon}, as channels that are not "
-                f"foretold cannot be read beyond it, got {steps}"
-            )
-        forecasts: list[Floats] = []
-        for _ in range(0, steps, windows.horizon):
-            known = known[-windows.reach :]
-            future = self._forecast(name, known, np.array([len(known)]))[0]
-            forecasts.append(future)
-            if len(forecasts) * windows.horizon < steps:  # then all channels are foretold
-                rows = np.empty_like(future)
-                rows[:, windows.targets] = future
-                known = np.concatenate([known, rows])
-        foretold = np.concatenate(forecasts)[:steps]
-        foretold = foretold[:, 0] if codec.single else foretold
-        return alike.following(foretold, windows.targets)
 
-    def backtest(self, X: npt.ArrayLike, *, like: bool = False) -> tuple[Floats, Floats]:
-        """Forecast from every place of a series that has enough steps on both sides.
+        def answer(tracks: Any, places: Any) -> Floats:
+            return self._codec.forecast(self.network_, self.inputs_, name, tracks, places)
+
+        found = asking.go_on(self._codec, panel, steps, answer)
+        return self._given_back(found, panel, alike, after, like)
+
+    def predict_interval(
+        self,
+        steps: int | None = None,
+        *,
+        coverage: float = 0.9,
+        after: Any = None,
+        future_covariates: Any = None,
+        static_covariates: Any = None,
+        like: bool = False,
+    ) -> tuple[Any, Any]:
+        """Return bounds between which the next steps are to lie, each with some probability.
+
+        By split-conformal calibration: as wide as forecasts of the windows held out ask for (Vovk,
+        Gammerman and Shafer 2005); with the loss ``"quantile"`` the nearest quantiles, moved so
+        (Romano, Patterson and Candès 2019). Of a distribution its quantiles, as it says.
+
+        Parameters
+        ----------
+        steps : int, optional
+            How many, of no distribution at most ``horizon``; None: ``horizon``.
+        coverage : float
+            The share of numbers that is to lie within.
+        after, future_covariates, static_covariates, like
+            As `predict` takes them.
+
+        Returns
+        -------
+        low, high : ndarray
+            Each as `predict` returns it. Infinite, with a warning, where too few windows were held
+            out.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As `predict`; also if no window was held out.
+        """
+        self, coverage = self._as_fitted(), check_coverage(coverage)
+        low, high = self._interval(
+            steps, coverage, after, future_covariates, static_covariates, like
+        )
+        if np.isinf(low).any() or np.isinf(high).any():
+            least = int(np.ceil(coverage / (1 - coverage) - 1e-9))
+            warn_caller(
+                f"predict_interval: expected {least} windows held out for a coverage of "
+                f"{coverage:g}, got fewer, so that bounds are infinite; "
+                "validation_fraction says how many"
+            )
+        return low, high
+
+    def sample_paths(
+        self,
+        n: int = 100,
+        steps: int | None = None,
+        *,
+        after: Any = None,
+        future_covariates: Any = None,
+        static_covariates: Any = None,
+        seed: Any = None,
+    ) -> Array:
+        """Draw ways in which series may go on, with a loss that is a distribution.
+
+        Steps within a horizon are drawn each by itself; what was drawn is then read as if it had
+        come true. With ``horizon=1`` every step so follows from those before, as DeepAR draws them.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        steps, after, future_covariates, static_covariates
+            As `predict` takes them.
+        seed : int or Generator, optional
+            Of what is drawn.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, steps) or (n, steps, k)
+            Of several series ``(N, n, steps)`` or ``(N, n, steps, k)``.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As `predict`; also if the loss is no distribution.
+        """
+        self, n = self._as_fitted(), check_int("n", n, 1)
+        rng = make_generator("seed", seed)
+        steps, _, panel = self._asked(steps, after, future_covariates, static_covariates, False)
+        paths = self._paths(panel, n, steps, "X" if after is None else "after", rng)
+        paths = paths[..., 0] if self._codec.single else paths
+        drawn: Array = paths if panel.several else paths[0]
+        return drawn
+
+    def backtest(
+        self,
+        X: Any,
+        *,
+        stride: int = 1,
+        coverage: float | None = None,
+        future_covariates: Any = None,
+        static_covariates: Any = None,
+        like: bool = False,
+    ) -> Any:
+        """Forecast from every place of series that has enough steps on both sides.
 
         Parameters
         ----------
         X : array_like
-            A series, shaped as that of `fit`.
+            A series, or several, as `fit` takes them.
+        stride : int
+            From every so manieth place only.
+        coverage : float, optional
+            Return bounds too, as `predict_interval` does, but that what has come true before a
+            place counts for them as well, and of all windows as many of the last ones as were held
+            out in training, at least 100.
+        future_covariates, static_covariates
+            As `fit` takes them.
         like : bool
             True: what is returned is of the library that ``X`` is of, such as tensors; tables hold
             one channel's.
@@ -252,23 +436,31 @@ class Forecaster(Estimator):
         Returns
         -------
         true, predicted : ndarray of float64, shape (N, horizon) or (N, horizon, k)
-            ``N = T - lags - sum(differences) - horizon + 1``.
+            ``N = T - lags - sum(differences) - horizon + 1``; of several series those of all, one
+            after another. What is missing is NaN in ``true``. With ``coverage`` also ``low`` and
+            ``high``.
 
         Raises
         ------
         ValueError, TypeError
-            If the series is too short or does not fit.
+            If a series is too short or does not fit.
         """
         self, alike = self._as_fitted(), likeness(X, like)
-        codec, windows = self._codec, self._codec.windows
-        self._require_columns("X", X)
-        series = codec.series("X", X, windows.reach + windows.horizon)
-        places = windows.places(series)
-        true, predicted = windows.futures(series, places), self._forecast("X", series, places)
-        pair = (true[..., 0], predicted[..., 0]) if codec.single else (true, predicted)
-        return alike.results(pair)
+        origins = self._origins(X, future_covariates, static_covariates, stride)
+        results = rolling(self, origins, None if coverage is None else check_coverage(coverage))
+        if self._codec.single:
+            results = tuple(one[..., 0] for one in results)
+        return alike.results(results)
 
-    def score(self, X: npt.ArrayLike, y: None = None) -> float:
+    def score(
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: Any = None,
+        *,
+        future_covariates: Any = None,
+        static_covariates: Any = None,
+    ) -> float:
         """Return R^2 of `backtest`, the mean over steps of the horizon and channels.
 
         Parameters
@@ -277,28 +469,145 @@ class Forecaster(Estimator):
             A series, as `backtest` takes it.
         y : None
             Nothing. Here because scikit-learn passes it.
+        sample_weight : array_like, optional
+            As `fit` takes it.
+        future_covariates, static_covariates
+            As `fit` takes them.
 
         Raises
         ------
         ValueError, TypeError
             As `backtest`.
         """
-        return metrics.r2(*self.backtest(X))
+        self = self._as_fitted()
+        origins = self._origins(X, future_covariates, static_covariates, 1)
+        prepared, weights = origins.prepared.weighted(sample_weight, origins.panel)
+        origins = replace(origins, prepared=prepared)
+        true, predicted = rolling(self, origins, None)
+        return mean_r2(true, predicted, weights)
+
+    def _interval(
+        self, steps: Any, coverage: float, after: Any, future: Any, static: Any, like: Any
+    ) -> tuple[Any, Any]:
+        codec = self._codec
+        steps, alike, panel = self._asked(steps, after, future, static, like)
+        name = "X" if after is None else "after"
+        if codec.loss in DISTRIBUTIONS:
+            paths = self._paths(panel, 1000, steps, name, np.random.default_rng(0))
+            tails = [(1 - coverage) / 2, (1 + coverage) / 2]
+            low, high = np.quantile(paths, tails, axis=1)
+        else:
+            if steps > codec.windows.horizon:
+                raise ValueError(
+                    f"steps: expected at most horizon {codec.windows.horizon}, the steps that were "
+                    f"held out, got {steps}"
+                )
+            calibration = codec.calibration
+            if calibration is None:
+                raise ValueError(
+                    "predict_interval: expected a model fitted with windows held out, "
+                    "validation_fraction above 0, got none"
+                )
+            pair = pair_of(np.array(codec.levels), coverage)
+            widths = width_of(calibration.misses(pair), coverage)
+            bounds: list[tuple[Floats, Floats]] = []
+
+            def answer(tracks: Any, places: Any) -> Floats:
+                made = codec.quantiles_of(self.network_, self.inputs_, name, tracks, places)
+                both = zip(tracks, places, strict=True)
+                unit = np.concatenate([units_of(codec, *one) for one in both])
+                bounds.append(calibration.widened(made, unit, widths, pair))
+                return bounds[0][0]
+
+            asking.go_on(codec, panel, steps, answer)
+            low, high = (bound[:, :steps] for bound in bounds[0])
+        return (
+            self._given_back(low, panel, alike, after, like),
+            self._given_back(high, panel, alike, after, like),
+        )
+
+    def _origins(self, X: Any, future: Any, static: Any, stride: Any) -> Origins:
+        self._require_columns("X", X)
+        return Origins.of(self._codec, self._layout(), X, future, static, stride)
+
+    def _asked(
+        self, steps: Any, after: Any, future: Any, static: Any, like: Any
+    ) -> tuple[int, Any, Any]:
+        codec, alike = self._codec, likeness(after, like)
+        if like and after is None and not codec.indexed:
+            raise ValueError("like: expected False without after, got True")
+        steps = check_int("steps", codec.windows.horizon if steps is None else steps, 1)
+        self._require_columns("X" if after is None else "after", after)
+        return steps, alike, asking.panel_after(codec, self._layout(), after, future, static, steps)
+
+    def _given_back(self, found: Floats, panel: Any, alike: Any, after: Any, like: Any) -> Any:
+        if like:
+            columns = self._reader.columns
+            names = None if columns is None else columns.names
+            chosen = self._codec.windows.targets
+            return following(alike, after, panel, self._layout(), chosen, names, found)
+        found = found[..., 0] if self._codec.single else found
+        return found if panel.several else found[0]
+
+    def _paths(self, panel: Any, n: int, steps: int, name: str, rng: np.random.Generator) -> Floats:
+        """Return paths ``(N, n, steps, k)``."""
+        codec = self._codec
+        if codec.loss not in DISTRIBUTIONS:
+            known = ", ".join(DISTRIBUTIONS)
+            raise ValueError(f"sample_paths: expected a loss of {known}, got {codec.loss!r}")
+
+        def answer(tracks: Any, places: Any) -> Floats:
+            return codec.drawn(self.network_, self.inputs_, name, tracks, places, rng)
+
+        count = len(panel.values)
+        paths = asking.room_for(count, n, steps, len(codec.windows.targets))
+        for first in range(0, n, _PATHS):
+            some = paths[:, first : first + _PATHS]
+            drawn = asking.go_on(codec, asking.repeated(panel, some.shape[1]), steps, answer)
+            some[...] = drawn.reshape(some.shape)
+        return paths
+
+    def _layout(self) -> Layout:
+        return layout_of(self._trained_with or self._hyperparameters())
 
     def _require_columns(self, name: str, series: Any) -> None:
         columns = self._reader.columns
         if columns is not None:
             columns.require_names(name, series)
 
-    def _forecast(self, name: str, series: Floats, places: Ints) -> Floats:
-        return self._codec.forecast(self.network_, self.inputs_, name, series, places)
+    # Training
 
     def _prepare(
         self, X: Any, y: Any, valid: Any, sample_weight: Any = None, grow: bool | None = None
     ) -> tuple[Examples, Examples | None, float | None]:
-        if grow is not None:
-            self._require_columns("X", X)
-        return super()._prepare(X, y, valid, sample_weight, grow)
+        ready = fitting.ready(self, X, valid, sample_weight, grow)
+        self._held = None if ready.held is None else (ready.held, grow is None)  # type: ignore[misc]
+        prepared = super()._prepare(ready.train, None, ready.valid, ready.weights, grow)
+        self._reader = replace(self._reader, columns=ready.columns)
+        return prepared
+
+    def _adopt(self, trained: Model) -> None:
+        assert isinstance(trained, Forecaster)
+        held: tuple[Prepared, bool] | None = vars(trained).pop("_held", None)
+        if held is not None:
+            trained._codec = fitting.conclude(trained, *held)
+        super()._adopt(trained)
+
+    # Files
+
+    def _learned(self) -> dict[str, Any]:
+        described = super()._learned()
+        assert self._codec.panel is not None
+        if self._codec.width > self._codec.panel.channels and "columns" in described:
+            described["channels"] = described.pop("columns")  # more is read than the table has
+        return described
+
+    def _restore(self, learned: Mapping[str, Any]) -> None:
+        super()._restore(learned)
+        if "channels" in learned:
+            assert self._codec.panel is not None
+            columns = Columns.from_dict(learned["channels"], self._codec.panel.channels)
+            self._reader = replace(self._reader, columns=columns)
 
     # What it is composed of
 
@@ -309,23 +618,27 @@ class Forecaster(Estimator):
         )
 
     def _check_hyperparameters(self) -> None:
-        check_int("lags", self.lags, 1)
-        check_int("horizon", self.horizon, 1)
-        check_integers("differences", self.differences, 1)
-        if self.targets is not None:
-            check_integers("targets", self.targets, 0)
+        check_options(self)
+        check_bool("standardize", self.standardize)
         super()._check_hyperparameters()
 
     def _make_codec(self) -> WindowCodec:
-        differences = check_integers("differences", self.differences, 1)
         return WindowCodec(
             self.loss,
             self.standardize,
             self.dtype,
-            channels=self.targets,
-            windows=Windows(self.lags, self.horizon, tuple(differences), ()),
+            quantiles=check_quantiles(self.quantiles),
+            masked=self.missing == "mask",
         )
 
-    def _make_head(self, in_features: int, rng: np.random.Generator) -> NumberHead:
-        size = self._codec.numbers.size
-        return NumberHead(in_features, size, loss=self.loss, dtype=self.dtype, rng=rng)
+    def _make_head(self, in_features: int, rng: np.random.Generator) -> Head:
+        codec = self._codec
+        size = codec.numbers.size
+        head: Head
+        if codec.plain:
+            head = NumberHead(in_features, size, loss=self.loss, dtype=self.dtype, rng=rng)
+        else:
+            head = ForecastHead(in_features, size, codec.output, dtype=self.dtype, rng=rng)
+        if self.lags is None or codec.line is not None:  # begin with what was chosen
+            fitting.silence(head.output)
+        return head

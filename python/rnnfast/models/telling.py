@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._checks.messages import shown
 from rnnfast.models.parts.card import card_of
 from rnnfast.models.parts.contract import Contract
 from rnnfast.models.parts.html import model_html
@@ -41,6 +42,7 @@ class Telling(Contract):
         model: Any = self._as_fitted()
         modules: dict[str, Module] = model._modules()
         facts = [("training", describe_training(model))]
+        facts += [(name, shown(value)) for name, value in _chosen_of(model).items()]
         return summarise(type(model).__name__, modules, facts)
 
     def card(self) -> str:
@@ -86,6 +88,13 @@ class Telling(Contract):
         raise NotImplementedError
 
 
+def _chosen_of(model: Any) -> dict[str, Any]:
+    """Return what a forecaster has chosen, and its errors on what was held out."""
+    chosen = dict(getattr(model, "chosen_", {}))
+    errors = chosen.pop("errors", {})
+    return {**chosen, **{f"error of {name}": float(f"{e:.4g}") for name, e in errors.items()}}
+
+
 def _learned_of(model: Any) -> dict[str, Any]:
     """Return what a fitted model knows of its data, for its card."""
     found: dict[str, Any] = {}
@@ -96,6 +105,7 @@ def _learned_of(model: Any) -> dict[str, Any]:
         found["vocabulary"] = inputs.size
     elif isinstance(inputs, SeriesInputs):
         found["features"] = inputs.size
+    found |= _chosen_of(model)
     classes = getattr(model, "classes_", None)
     if classes is not None:
         found["classes"] = np.asarray(classes).tolist()

@@ -5,6 +5,7 @@ Each function draws into the axes that it is given, or new ones, and returns the
 """
 
 from rnnfast.diagnostics.plotting._confusion import plot_confusion
+from rnnfast.diagnostics.plotting._forecast import plot_forecast
 from rnnfast.diagnostics.plotting._gates import (
     plot_attention,
     plot_gates,
@@ -15,6 +16,7 @@ from rnnfast.diagnostics.plotting._training import plot_gradient_norms, plot_his
 __all__ = [
     "plot_attention",
     "plot_confusion",
+    "plot_forecast",
     "plot_gates",
     "plot_gradient_norms",
     "plot_history",

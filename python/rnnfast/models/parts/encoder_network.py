@@ -86,7 +86,7 @@ class EncoderNetwork(Network):
     def _count(self, batch: ExampleBatch) -> int:
         """Return how many terms the loss of a batch has."""
         if self._pool is not None:
-            return int(batch.y.size)
+            return self.head.size_of(batch.y)
         return int(self.head.counts(batch.y, batch.lengths).sum())
 
     def loss(self, batch: ExampleBatch) -> float:

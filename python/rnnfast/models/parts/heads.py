@@ -61,6 +61,10 @@ class Head(Network):
         inside = within(lengths, len(y))
         return inside if there.all() else inside & there.any(axis=-1)
 
+    def size_of(self, y: Array) -> int:
+        """Return how many terms the loss has where sequences have one output each."""
+        return int(y.size)
+
     def loss(
         self,
         h: Array,

@@ -9,7 +9,7 @@ import numpy as np
 from rnnfast.interop.onnx.export.graph import Graph
 from rnnfast.interop.onnx.export.model_inputs import standardised
 from rnnfast.interop.onnx.export.sequences import Value
-from rnnfast.models.parts.codecs.windows import WindowCodec
+from rnnfast.models.forecasting.codec import WindowCodec
 from rnnfast.models.parts.inputs import Inputs, SeriesInputs
 
 
@@ -24,6 +24,7 @@ def forecast(g: Graph, codec: WindowCodec, inputs: Inputs) -> tuple[Value, Calla
         Takes the changes ``(B, h * k)`` that it foretells, in their units, and adds the output, the
         series' next steps.
     """
+    _require_plain(codec)
     assert isinstance(inputs, SeriesInputs)
     windows, size = codec.windows, inputs.size
     k = len(windows.targets)
@@ -32,7 +33,10 @@ def forecast(g: Graph, codec: WindowCodec, inputs: Inputs) -> tuple[Value, Calla
     else:
         series = g.input("x", np.float64, ["batch", windows.reach, size])
     channels = g.constant(windows.targets, np.int64)
-    levels, length = [g.add("Gather", series, channels, axis=2)], windows.reach
+    targets = g.add("Gather", series, channels, axis=2)
+    if windows.logarithm:
+        targets = g.add("Log", targets)
+    levels, length = [targets], windows.reach
     for lag in windows.differences:
         later = g.slice(levels[-1], lag, length, 1)
         levels.append(g.add("Sub", later, g.slice(levels[-1], 0, length - lag, 1)))
@@ -45,17 +49,38 @@ def forecast(g: Graph, codec: WindowCodec, inputs: Inputs) -> tuple[Value, Calla
     x = g.add("Transpose", standardised(g, changed, inputs), perm=[1, 0, 2])
 
     def give(changes: str) -> None:
+        if codec.line is not None:
+            rows = g.add("Reshape", changed, g.integers(-1, windows.lags * size))
+            foretold = g.add("MatMul", rows, g.constant(codec.line.weight, np.float64))
+            foretold = g.add("Add", foretold, g.constant(codec.line.bias, np.float64))
+            changes = g.add("Add", changes, foretold)
         future = g.add("Reshape", changes, g.integers(-1, windows.horizon, k))
         known = windows.reach - windows.lost
         for lag, level in zip(windows.differences[::-1], levels[-2::-1], strict=True):
             known += lag
             future = _add_up(g, g.slice(level, known - lag, known, 1), future, lag, windows.horizon)
+        if windows.logarithm:
+            future = g.add("Exp", future)
         if codec.single:
             g.output("y", g.squeeze(future, 2), ["batch", windows.horizon], np.float64)
         else:
             g.output("y", future, ["batch", windows.horizon, k], np.float64)
 
     return Value(x, "steps", size), give
+
+
+def _require_plain(codec: WindowCodec) -> None:
+    """Raise ValueError for what a graph of the last steps alone cannot read or tell."""
+    assert codec.panel is not None
+    reasons = {
+        f"loss={codec.loss!r}": codec.loss not in ("mse", "mae"),
+        "scaling='window'": codec.windows.local,
+        "missing='mask'": codec.masked,
+        "covariates": codec.width > codec.panel.channels,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise ValueError(f"model: expected a Forecaster without {reason}, got one with")
 
 
 def _add_up(g: Graph, before: str, changes: str, lag: int, horizon: int) -> str:

@@ -1,0 +1,213 @@
+"""What is not said of windows, chosen: lags, differences, logarithms, scale and a linear part."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnfast.data.batches import Ints
+from rnnfast.models.forecasting.line import PENALTIES, Line, ridge
+from rnnfast.models.forecasting.tracks import Track
+from rnnfast.models.forecasting.windows import Floats, Windows
+
+# Validation windows: what comes behind these shares of a series, up to the next.
+_CUTS = (0.6, 0.8, 1.0)
+_FEWEST, _MOST = 4, 3000  # windows to learn from
+_SERIES = 100  # that are looked at
+_WIDEST = 600  # numbers of a window
+_LONGEST = 64  # lags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What is said of windows; None: it is to be chosen.
+
+    Attributes
+    ----------
+    lags, differences, logarithm, local, linear
+        As `Windows` and `Forecaster` have them.
+    horizon : int
+    season : int, optional
+    targets : tuple of int
+    """
+
+    lags: int | None
+    differences: tuple[int, ...] | None
+    logarithm: bool | None
+    local: bool | None
+    linear: bool | None
+    horizon: int
+    season: int | None
+    targets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen.
+
+    Attributes
+    ----------
+    windows : Windows
+    penalty : float, optional
+        Of the linear part; None: there is none.
+    error : float, optional
+        Of forecasts by it on the validation windows, as a share of the steps' mean change; None:
+        nothing was to be compared.
+    """
+
+    windows: Windows
+    penalty: float | None
+    error: float | None
+
+
+def window_rows(windows: Windows, track: Track, places: Ints) -> tuple[Floats, Any]:
+    """Return what is read before places, ``(N, lags, E)``, and the mean and scale of its own."""
+    rows = windows.rows(track.read, places)
+    if not windows.local or not len(places):
+        return rows, None
+    mean, scale = windows.own_scale(rows)
+    rows[..., windows.targets] = (rows[..., windows.targets] - mean) / scale
+    return rows, (mean, scale)
+
+
+def window_targets(windows: Windows, track: Track, places: Ints, own: Any) -> Floats:
+    """Return the changes after places, ``(N, h * k)``, as they are to be foretold."""
+    with np.errstate(invalid="ignore"):
+        changes = windows.changes(track.true, places)
+    if own is not None:
+        changes = (changes - own[0]) / own[1]
+    return changes.reshape(len(places), windows.horizon * len(windows.targets))
+
+
+def window_forecasts(
+    windows: Windows, track: Track, places: Ints, own: Any, foretold: Floats
+) -> Floats:
+    """Return the series' next steps, ``(N, h, k)``, whose changes are foretold ``(N, h * k)``."""
+    changes = foretold.reshape(len(places), windows.horizon, len(windows.targets))
+    if own is not None:
+        changes = changes * own[1] + own[0]
+    return windows.add_up(track.read, places, changes)
+
+
+def choose(tracks: Sequence[Track], said: Said) -> Choice:
+    """Return the windows whose forecasts by regression are the best on validation windows.
+
+    Each choice is measured on the same steps: those between three and four fifths of each series
+    and those behind, foretold from regressions on what came before.
+    """
+    best: Choice | None = None
+    shortest = min(len(one.read) for one in tracks)
+    tracks = tracks[:: -(-len(tracks) // _SERIES)]
+    if said.lags is not None and None not in (
+        said.differences, said.logarithm, said.local, said.linear
+    ):  # fmt: skip
+        tracks = ()  # nothing is to be chosen but a penalty, which may be any
+    for windows in _candidates(tracks, said, shortest):
+        for penalty, error in _errors(tracks, windows, said):
+            if best is None or best.error is None or error < best.error:
+                best = Choice(windows, penalty, error)
+    if best is None:  # too short for a comparison
+        lags = said.lags or max(1, min(24, shortest // 4))
+        windows = Windows(
+            lags, said.horizon, said.differences or (), said.targets,
+            bool(said.logarithm), bool(said.local),
+        )  # fmt: skip
+        return Choice(windows, 10.0 if said.linear else None, None)
+    return best
+
+
+def _candidates(tracks: Sequence[Track], said: Said, shortest: int) -> Iterator[Windows]:
+    if not tracks:
+        return
+    season, steps = said.season, [len(one.read) for one in tracks]
+    differences: list[tuple[int, ...]] = [(1,), ()]
+    if season is not None and season > 1:
+        differences += [(season,), (season, 1)]
+    positive = all((one.read[:, said.targets] > 0).all() for one in tracks)
+    if said.differences is not None:
+        differences = [said.differences]
+    logarithms = [False, True] if positive else [False]
+    if said.logarithm is not None:
+        logarithms = [said.logarithm]
+    locals_ = [False, True] if len(tracks) > 1 else [False]
+    if said.local is not None:
+        locals_ = [said.local]
+    lags = [3, 6, 12, 24]
+    if season is not None:
+        lags = [season, season + season // 2, 2 * season, 3, 12]
+    lags = sorted({min(lag, _LONGEST) for lag in lags if lag >= min(said.horizon, 3)} or {3})
+    if said.lags is not None:
+        lags = [said.lags]
+    wide = tracks[0].read.shape[1]
+    for lag, lost, logarithm, local in itertools.product(lags, differences, logarithms, locals_):
+        windows = Windows(lag, said.horizon, lost, said.targets, logarithm, local)
+        # All series are foretold from, and the longest tells what is good.
+        fits = windows.reach + said.horizon <= shortest
+        enough = windows.reach + 2 * said.horizon <= _CUTS[0] * max(steps)
+        if lag * wide <= _WIDEST and fits and enough:
+            yield windows
+
+
+def _errors(
+    tracks: Sequence[Track], windows: Windows, said: Said
+) -> Iterator[tuple[float | None, float]]:
+    """Yield penalties, None without a linear part, and their errors; nothing if it is too short."""
+    penalties: list[float | None] = []
+    if not said.linear:
+        penalties.append(None)
+    if said.linear is not False:
+        penalties += PENALTIES
+    errors = np.zeros(len(penalties))
+    step = [_mean_change(track, windows.targets) for track in tracks]
+    for start, stop in itertools.pairwise(_CUTS):
+        x, y, parts = [], [], []
+        few = -(-sum(len(track.read) for track in tracks) // _MOST)
+        for track in tracks:
+            cut, end = (round(share * len(track.read)) for share in (start, stop))
+            places = windows.places(track.read)
+            before = places[places + windows.horizon <= cut][::few]
+            after = places[(places >= cut) & (places + windows.horizon <= end)][::few]
+            rows, own = window_rows(windows, track, before)
+            x.append(rows.reshape(len(before), rows.shape[1] * rows.shape[2]))
+            y.append(window_targets(windows, track, before, own))
+            parts.append(after)
+        known, foretold = np.concatenate(x), np.concatenate(y)
+        if len(known) < _FEWEST or not sum(map(len, parts)):
+            return
+        lines: dict[float | None, Any] = dict(
+            zip(PENALTIES, ridge(known, foretold, PENALTIES), strict=True)
+        )
+        with np.errstate(invalid="ignore"):
+            middle = np.nan_to_num(np.nanmean(foretold, axis=0)) if len(foretold) else 0.0
+        lines[None] = lambda rows, middle=middle: np.tile(middle, (len(rows), 1))
+        for number, penalty in enumerate(penalties):
+            squares = []
+            for track, places, size in zip(tracks, parts, step, strict=True):
+                if not len(places):
+                    continue
+                rows, own = window_rows(windows, track, places)
+                found = window_forecasts(windows, track, places, own, lines[penalty](rows))
+                with np.errstate(over="ignore"):
+                    missed = (found - windows.futures(track.true, places)) / size
+                    squares.append(np.minimum(missed**2, 1e300).ravel())
+            every = np.concatenate(squares)
+            every = every[np.isfinite(every)]
+            errors[number] += np.sqrt(every.mean()) if len(every) else np.inf
+    if np.isfinite(errors).all():
+        yield from zip(penalties, (errors / (len(_CUTS) - 1)).tolist(), strict=True)
+
+
+def _mean_change(track: Track, targets: Sequence[int]) -> Floats:
+    changes = np.abs(np.diff(track.read[:, targets], axis=0))
+    size = changes.mean(axis=0) if len(changes) else np.ones(len(targets))
+    return np.where(size > 0, size, 1.0)
+
+
+def fit_line(x: Floats, y: Floats, penalty: float) -> Line:
+    """Return the linear part, learned from windows."""
+    few = -(-len(x) // (4 * _MOST))
+    return ridge(x.reshape(len(x), x.shape[1] * x.shape[2])[::few], y[::few], [penalty])[0]

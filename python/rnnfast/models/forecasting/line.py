@@ -1,0 +1,96 @@
+"""A linear forecast of the same windows: ridge regression, solved at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnfast._checks.arrays import as_numbers
+from rnnfast._products import product
+from rnnfast.models.forecasting.windows import Floats
+
+# Beyond this a product with what is read overflows.
+_LARGEST = 1e280
+# What the squared weights of standardised numbers cost, in squared errors of one example.
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """``y = x weight + bias``.
+
+    Attributes
+    ----------
+    weight : ndarray, shape (p, q)
+        Of what is read, all its steps one after another.
+    bias : ndarray, shape (q,)
+    """
+
+    weight: Floats
+    bias: Floats
+
+    def __call__(self, x: Floats) -> Floats:
+        """Return the forecasts ``(N, q)`` for windows ``(N, ...)``."""
+        y: Floats = product(x.reshape(len(x), len(self.weight)), self.weight) + self.bias
+        return y
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` reads."""
+        return {"weight": self.weight.tolist(), "bias": self.bias.tolist()}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any], size: int, outputs: int) -> Line:
+        """Return the line that a file describes; raise if it describes none of these sizes."""
+        weight, bias = (as_numbers(f"line.{name}", settings[name]) for name in ("weight", "bias"))
+        for name, array, shape in (("weight", weight, (size, outputs)), ("bias", bias, (outputs,))):
+            if array.shape != shape or not (np.abs(array) < _LARGEST).all():
+                raise ValueError(
+                    f"line.{name}: expected finite numbers of shape {shape}, got {array.shape}"
+                )
+        return cls(weight, bias)
+
+
+def ridge(x: Floats, y: Floats, penalties: Sequence[float]) -> list[Line]:
+    """Return the line of least squared error and weights for each penalty.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, p)
+    y : ndarray, shape (N, q)
+        Rows with a number that is missing are left out.
+    penalties : sequence of float
+        Above 0.
+    """
+    whole = np.isfinite(y).all(axis=1)
+    x, y = x[whole], y[whole]
+    if not len(x):
+        return [Line(np.zeros((x.shape[1], y.shape[1])), np.zeros(y.shape[1]))] * len(penalties)
+    x_unit, y_unit = _units(x), _units(y)
+    x, y = x / x_unit, y / y_unit
+    center, level = x.mean(axis=0), y.mean(axis=0)
+    moved = x - center
+    scale = moved.std(axis=0)
+    scale = np.where(scale > 1e-9 * np.abs(x).max(axis=0), scale, np.inf)
+    z = moved / scale
+    turned = np.ascontiguousarray(z.T)
+    values, vectors = np.linalg.eigh(product(turned, z))
+    back = np.ascontiguousarray(vectors.T)
+    moments = product(back, product(turned, y - level))
+    lines = []
+    for penalty in penalties:
+        sizes = np.maximum(values, 0)[:, np.newaxis] + penalty
+        weight = product(np.ascontiguousarray(vectors), moments / sizes)
+        weight /= scale[:, np.newaxis]
+        bias = (level - product(center[np.newaxis], weight)[0]) * y_unit
+        lines.append(Line(weight * (y_unit / x_unit[:, np.newaxis]), bias))
+    return lines
+
+
+def _units(numbers: Floats) -> Floats:
+    """Return powers of 2 by which columns are divided, so that no square is too large or small."""
+    largest = np.abs(numbers).max(axis=0)
+    units: Floats = np.ldexp(1.0, np.clip(np.frexp(largest)[1], -1000, 1000))
+    return units

@@ -1,0 +1,132 @@
+"""Forecasts of tables and Series of pandas: the index that follows, calendars, long tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rnnfast as rf
+from forecast_cases import SEASONAL, small
+
+pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+
+DAYS = pandas.date_range("2024-01-01", periods=140, freq="D")
+WEEKLY = np.tile([1.0, 2.0, 3.0, 4.0, 5.0, 9.0, 9.0], 20)
+
+
+@pytest.mark.parametrize(
+    ("index", "following"),
+    [
+        (pandas.date_range("2000-01", periods=132, freq="MS"), ["2011-01-01", "2011-02-01"]),
+        (pandas.date_range("2000-01", periods=132, freq="MS", tz="Europe/Berlin"),
+         ["2011-01-01 00:00:00+01:00", "2011-02-01 00:00:00+01:00"]),
+        (pandas.period_range("2000-01", periods=132, freq="M"), ["2011-01", "2011-02"]),
+        (pandas.RangeIndex(10, 274, 2), ["274", "276"]),
+    ],
+    ids=["times", "zone", "periods", "range"],
+)  # fmt: skip
+def test_the_index_follows(index: Any, following: list[str], tmp_path: Path) -> None:
+    series = pandas.Series(SEASONAL, index=index, name="load")
+    model = small(lags=6).fit(series)
+    found = model.predict(2, like=True)
+    assert [str(one).removesuffix(" 00:00:00") for one in found.index] == following
+    assert found.name == "load" and type(found.index) is type(index)
+    np.testing.assert_array_equal(found.to_numpy(), model.predict(2))
+    model.save(tmp_path / "m")
+    pandas.testing.assert_series_equal(rf.load(tmp_path / "m").predict(2, like=True), found)
+    later = model.predict(2, after=series[:-12], like=True)
+    assert later.index[0] == index[-12]
+    frame = pandas.DataFrame({"a": SEASONAL, "b": SEASONAL**2}, index=index)
+    both = small(lags=6, targets=[1]).fit(frame).predict(1, like=True)
+    assert list(both.columns) == ["b"] and both.index[0] == found.index[0]
+    low, high = model.predict_interval(1, like=True, coverage=0.8)
+    assert low.index[0] == high.index[0] == found.index[0]
+
+
+def test_an_index_that_does_not_go_on() -> None:
+    uneven = pandas.Series(SEASONAL[:20], index=DAYS[np.r_[0:10, 12:22]])
+    model = small(lags=3).fit(uneven)
+    assert model.predict(2).shape == (2,)
+    with pytest.raises(ValueError, match=r"^like: expected False without after, got True$"):
+        model.predict(2, like=True)
+    with pytest.raises(ValueError, match=r"^X: expected times that rise, got others in the index$"):
+        small(lags=3).fit(pandas.Series(SEASONAL[:20], index=DAYS[:20][::-1]))
+    with pytest.raises(ValueError, match=r"^X: expected a DatetimeIndex or PeriodIndex of even st"):
+        small(lags=3, calendar=True).fit(uneven)
+    yearly = pandas.Series(SEASONAL[:20], pandas.period_range("1900", periods=20, freq="Y"))
+    with pytest.raises(ValueError, match=r"^X: expected steps shorter than a year with calendar"):
+        small(lags=3, calendar=True).fit(yearly)
+
+
+def test_calendar() -> None:
+    """Two steps say nothing of the day of the week; the index does."""
+    series = pandas.Series(WEEKLY, index=DAYS)
+    options: dict[str, Any] = {"lags": 7, "horizon": 1, "linear": True, "scaling": "all"}
+    model = small(**options, calendar=["dayofweek"]).fit(series)
+    assert model.inputs_.size == 1 + 2 * 2
+    assert np.abs(model.predict(14) - WEEKLY[:14]).mean() < 0.6
+    assert model.predict(3, after=series[:20]).shape == (3,)
+    with pytest.raises(ValueError, match=r"^after: expected an index of even times, as in fit"):
+        model.predict(after=WEEKLY)
+    assert small(**options, calendar=True).fit(series).inputs_.size == 1 + 2 * 4
+
+
+LONG = pandas.DataFrame(
+    {
+        "shop": ["b"] * 40 + ["a"] * 30,
+        "day": [*DAYS[:40], *DAYS[:30]],
+        "sold": [*WEEKLY[:40], *(2 * WEEKLY[:30])],
+    }
+).sample(frac=1, random_state=1)
+
+
+def test_long_tables(tmp_path: Path) -> None:
+    columns: dict[str, Any] = {
+        "series_column": "shop", "time_column": "day", "value_column": "sold",
+    }  # fmt: skip
+    model = small(lags=7, horizon=2, **columns).fit(LONG)
+    listed = small(lags=7, horizon=2).fit([2 * WEEKLY[:30], WEEKLY[:40]])
+    np.testing.assert_array_equal(model.predict(4), listed.predict(4))
+    table = model.predict(2, like=True)
+    assert table.columns.tolist() == ["shop", "day", "sold"]
+    assert table["shop"].tolist() == ["a", "a", "b", "b"]
+    assert table["day"].tolist() == [DAYS[30], DAYS[31], DAYS[40], DAYS[41]]
+    pandas.testing.assert_frame_equal(model.predict(2, after=LONG, like=True), table)
+    model.save(tmp_path / "m")
+    pandas.testing.assert_frame_equal(rf.load(tmp_path / "m").predict(2, like=True), table)
+    for wrong, message in (
+        ({"value_column": "x"}, r"^value_column: expected one of shop, day, sold, got 'x'$"),
+        ({"series_column": "x"}, r"^series_column: expected one of shop, day, sold, got 'x'$"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            small(lags=7, **{**columns, **wrong}).fit(LONG)
+    twice = pandas.concat([LONG, LONG[:1]])
+    with pytest.raises(ValueError, match=r"^X\['[ab]'\]: expected each time once, got a time tw"):
+        small(lags=7, **columns).fit(twice)
+
+
+def test_wide_tables() -> None:
+    wide = pandas.DataFrame({"a": WEEKLY, "b": 2 * WEEKLY}, index=DAYS)
+    model = small(lags=7, layout="columns").fit(wide)
+    found = model.predict(3, like=True)
+    assert list(found.columns) == ["a", "b"] and found.index[0] == pandas.Timestamp("2024-05-20")
+    np.testing.assert_array_equal(found.to_numpy().T, model.predict(3))
+    listed = small(lags=7).fit([wide["a"], wide["b"]])
+    each = listed.predict(3, after=[wide["a"], wide["b"]], like=True)
+    assert [one.name for one in each] == ["a", "b"] and each[0].index[0] == found.index[0]
+
+
+def test_names_of_columns_beside_covariates(tmp_path: Path) -> None:
+    """More is read than the table has: a mask, and a calendar."""
+    frame = pandas.DataFrame({"a": WEEKLY, "b": WEEKLY**2}, index=DAYS)
+    frame.iloc[5, 0] = np.nan
+    model = small(lags=7, missing="mask", calendar=True).fit(frame)
+    model.save(tmp_path / "m")
+    read = rf.load(tmp_path / "m")
+    assert read.feature_names_in_.tolist() == ["a", "b"] and read.n_features_in_ == 2
+    np.testing.assert_array_equal(read.predict(3), model.predict(3))
+    with pytest.raises(ValueError, match=r"^after: expected the columns of fit in their order"):
+        read.predict(after=frame[["b", "a"]])
