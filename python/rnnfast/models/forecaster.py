@@ -16,6 +16,7 @@ from rnnfast._checks.likeness import likeness
 from rnnfast.data.batches import Ints
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
+from rnnfast.models.parts.codecs.numbers import compare_numbers
 from rnnfast.models.parts.codecs.windows import Floats, WindowCodec, Windows
 from rnnfast.models.parts.contract import Facts
 from rnnfast.models.parts.examples import Examples
@@ -86,6 +87,7 @@ class Forecaster(Estimator):
 
     # As `SequenceRegressor` has them.
     embedding_scale: float = 0.1
+    validation_fraction: float | None = 0.1
     pooling: Literal["last", "mean", "max", "concat"] = "last"
     loss: Literal["mse", "mae"] = "mse"
     lags: int = 24
@@ -284,6 +286,41 @@ class Forecaster(Estimator):
             As `backtest`.
         """
         return metrics.r2(*self.backtest(X))
+
+    def evaluate(
+        self, X: npt.ArrayLike, y: None = None, sample_weight: None = None
+    ) -> dict[str, float]:
+        """Return how far off the forecasts of `backtest` are, by name.
+
+        Parameters
+        ----------
+        X : array_like
+            A series, as `backtest` takes it.
+        y, sample_weight : None
+            Nothing. Here because the other models' has them.
+
+        Returns
+        -------
+        dict of str to float
+            ``loss``, of what the network foretells; ``rmse``, ``mae`` and ``r2`` over all steps of
+            the horizon and channels.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `backtest`.
+        """
+        self = self._as_fitted()
+        if y is not None:
+            raise TypeError(f"y: expected None, a series foretells itself, got {type(y).__name__}")
+        self._require_weighable(sample_weight)
+        codec = self._codec
+        true, predicted = (part.reshape(len(part), -1) for part in self.backtest(X))
+        sequences, targets = codec.read_valid(self._reader.read, X)
+        x = self._reader.encode("X", sequences)
+        examples = Examples(x, codec.encode("X", targets, x))
+        loss = codec.figures(self.network_, examples)["valid_loss"]
+        return {"loss": loss, **compare_numbers(true, predicted)}
 
     def _require_columns(self, name: str, series: Any) -> None:
         columns = self._reader.columns
