@@ -52,7 +52,7 @@ def test_remembers_the_first_letter(cell: str) -> None:
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "concat"])
 def test_finds_the_word_that_tells(pooling: str) -> None:
     model = small(learning_rate=0.02, epochs=20, pooling=pooling, bidirectional=True)
-    model.fit(TEXTS, MOODS)
+    model.set_params(validation_fraction=0.1).fit(TEXTS, MOODS)
     assert model.predict(["film so good", "so bad", "good"]).tolist() == ["+", "-", "+"]
     assert model.history_[-1]["valid_accuracy"] == 1.0
 
@@ -248,7 +248,7 @@ def test_one_to_one() -> None:
 )  # fmt: skip
 def test_bad_examples(X: Any, y: Any, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
-        small().fit(X, y)
+        small(validation_fraction=0.1).fit(X, y)
 
 
 @pytest.mark.parametrize(
@@ -257,8 +257,8 @@ def test_bad_examples(X: Any, y: Any, error: type, message: str) -> None:
         ("ab", TypeError, r"^valid: expected a pair \(X, y\), got str$"),
         ((TEXTS,), TypeError, r"^valid: expected a pair \(X, y\), got tuple$"),
         ((TEXTS, MOODS[1:]), ValueError, "^y of valid: expected one for each of the 24 in X, go"),
-        ((["a"], ["?"]), ValueError, r"^y of valid\[0\]: expected one of '\+', '-', got '\?'$"),
-        ((["a"], [1]), ValueError, r"^y of valid\[0\]: expected one of '\+', '-', got 1$"),
+        ((["a"], ["?"]), ValueError, r"^y of valid: expected some of '\+', '-' to validate on, go"),
+        ((["a"], [1]), TypeError, r"^y of valid: expected classes as in fit, such as '\+', got 1$"),
         (([], []), ValueError, "^X of valid: expected at least one sequence, got none$"),
         (([np.ones((1, 2))], ["+"]), TypeError, "^X of valid: expected text or tokens as in trai"),
     ],
@@ -267,6 +267,17 @@ def test_bad_examples(X: Any, y: Any, error: type, message: str) -> None:
 def test_bad_validation_part(valid: Any, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         small().fit(TEXTS, MOODS, valid=valid)
+
+
+def test_an_unknown_class_to_validate_on_has_no_loss() -> None:
+    with pytest.warns(RuntimeWarning, match=r"^y of valid: 2 of 7 have what training has not seen"):
+        model = small().fit(TEXTS, MOODS, valid=(TEXTS[:7], [*MOODS[:5], "?", "!"]))
+    record = model.history_[model.best_epoch_ - 1]
+    known = model.evaluate(TEXTS[:5], MOODS[:5])
+    assert record["valid_loss"] == pytest.approx(known["loss"], rel=1e-5)
+    assert record["valid_accuracy"] == pytest.approx(known["accuracy"] * 5 / 7)
+    figures = model.evaluate(TEXTS[:1], ["?"])
+    assert np.isnan(figures["loss"]) and figures["accuracy"] == 0.0
 
 
 @pytest.mark.parametrize(

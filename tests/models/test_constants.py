@@ -11,7 +11,8 @@ import pytest
 import rnnfast as rf
 from rnnfast import metrics
 from rnnfast._checks.arrays import constant_columns
-from rnnfast.models.parts.inputs import SeriesInputs, mean_and_scale
+from rnnfast.models.parts.inputs import SeriesInputs
+from rnnfast.models.parts.scaling import mean_and_scale
 
 RNG = np.random.default_rng(3)
 FLOAT64 = np.dtype(np.float64)
@@ -80,7 +81,7 @@ def test_r2_as_scikit_learn() -> None:
 def test_mean_and_scale_of_a_constant(count: int) -> None:
     # Adding 0.1 a million times is off by 1e-11 of it: more than what tells a constant apart.
     rows = np.full((count, 1), 0.1)
-    mean, scale = mean_and_scale(rows, FLOAT64)
+    mean, scale = mean_and_scale([rows], FLOAT64)
     assert mean.tolist() == [0.1] and scale.tolist() == [0.0]
 
 
@@ -88,18 +89,18 @@ def test_mean_and_scale_of_a_constant(count: int) -> None:
 def test_mean_and_scale_of_any_size(power: int) -> None:
     """The same bits, times that power of 2: no square vanishes or overflows."""
     rows = np.random.default_rng(0).normal((0, 3), size=(50, 2))
-    mean, scale = mean_and_scale(rows, FLOAT64)
+    mean, scale = mean_and_scale([rows], FLOAT64)
     np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=1e-14)
     np.testing.assert_allclose(scale, rows.std(axis=0), rtol=1e-14)
     factor = np.array([2.0**power, 1.0])
-    others = mean_and_scale(rows * factor, FLOAT64)
+    others = mean_and_scale([rows * factor], FLOAT64)
     np.testing.assert_array_equal(others, (mean * factor, scale * factor))
 
 
 def test_the_least_numbers_that_there_are() -> None:
-    mean, scale = mean_and_scale(np.array([[0.0], [5e-324], [0.0]]), FLOAT64)
+    mean, scale = mean_and_scale([np.array([[0.0], [5e-324], [0.0]])], FLOAT64)
     assert mean[0] >= 0 and scale[0] > 0
-    mean, scale = mean_and_scale(np.array([[1.7e308], [-1.7e308]]), FLOAT64)
+    mean, scale = mean_and_scale([np.array([[1.7e308], [-1.7e308]])], FLOAT64)
     assert (mean.tolist(), scale.tolist()) == ([0], [1.7e308])
 
 
@@ -109,7 +110,8 @@ SIZES = [2.0**-700, 2.0**700]
 @pytest.mark.parametrize("size", SIZES)
 def test_models_of_numbers_of_any_size(size: float) -> None:
     options: dict[str, Any] = {
-        "hidden_size": 3, "epochs": 2, "verbose": 0, "seed": 0, "dtype": "float64"
+        "hidden_size": 3, "epochs": 2, "verbose": 0, "seed": 0, "dtype": "float64",
+        "validation_fraction": 0.1,
     }  # fmt: skip
     series = np.sin(np.arange(60.0))
     steps = [np.random.default_rng(n).normal(size=(5, 2)) for n in range(12)]
@@ -157,7 +159,8 @@ def test_constant_features(dtype: Any) -> None:
 
 
 def fit(model: Any, *arguments: Any) -> Any:
-    return model.set_params(hidden_size=4, epochs=2, seed=1, verbose=0).fit(*arguments)
+    options: dict[str, Any] = {"epochs": 2, "validation_fraction": 0.1, "seed": 1, "verbose": 0}
+    return model.set_params(hidden_size=4, **options).fit(*arguments)
 
 
 X = [RNG.normal(size=(5, 2)) for _ in range(20)]
@@ -174,7 +177,10 @@ def test_constant_targets(constant: float, loss: str) -> None:
     assert model.history_[-1]["valid_rmse"] == 0.0 == model.history_[-1]["valid_loss"]
     steps = fit(rf.StepRegressor(loss=loss), X, [np.full(5, constant)] * 20)
     np.testing.assert_array_equal(steps.predict(X[:1])[0], np.full(5, constant))
-    assert steps.evaluate(X, [np.full(5, constant)] * 20) == {"rmse": 0.0, "mae": 0.0, "r2": 1.0}
+    figures = {"rmse": 0.0, "mae": 0.0, "r2": 1.0}
+    assert model.evaluate(X, y) == {"loss": 0.0, **figures}
+    found = steps.evaluate(X, [np.full(5, constant)] * 20)
+    assert {name: found[name] for name in figures} == figures
 
 
 def test_one_of_several_targets(tmp_path: Any) -> None:

@@ -40,7 +40,7 @@ def small(**options: Any) -> rf.CTCRecognizer:
 
 @pytest.fixture(scope="module")
 def fitted() -> rf.CTCRecognizer:
-    return small(hidden_size=12, learning_rate=0.02, epochs=40).fit(X, Y)
+    return small(hidden_size=12, learning_rate=0.02, epochs=40, validation_fraction=0.1).fit(X, Y)
 
 
 def test_gradients() -> None:
@@ -152,9 +152,14 @@ def test_wrong_examples(X: Any, y: Any, error: type[Exception], message: str) ->
 
 
 def test_wrong_symbols_to_validate_on() -> None:
-    message = "y of valid[1]: expected symbols of the 3 in training, got 'z'"
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        small().fit(X, Y, valid=(X[:2], ["a", "z"]))
+    message = "y of valid: expected some of the 3 symbols in training to validate on, got 'z'"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        small().fit(X, Y, valid=(X[:1], ["z"]))
+    with pytest.warns(RuntimeWarning, match=r"^y of valid: 1 of 3 have .*, the first 'z'; they co"):
+        model = small().fit(X, Y, valid=([*X[:2], X[0]], [*Y[:2], "z"]))
+    record, known = model.history_[model.best_epoch_ - 1], model.evaluate(X[:2], Y[:2])
+    assert record["valid_loss"] == pytest.approx(known["loss"], rel=1e-5)
+    assert record["valid_error_rate"] > known["error_rate"] - 1e-9
     # To score, such a symbol is one that is never written.
     assert small().fit(X, Y).score(X[:1], ["z"]) <= 0.0
 

@@ -20,7 +20,7 @@ PAIRS = WORDS, [word[::-1].upper() for word in WORDS]
 def small(**options: Any) -> rf.Seq2Seq:
     settings = {
         "level": "char", "hidden_size": 8, "embedding_size": 5, "epochs": 2, "batch_size": 16,
-        "seed": 1, "verbose": 0,
+        "validation_fraction": 0.1, "seed": 1, "verbose": 0,
     }  # fmt: skip
     return rf.Seq2Seq(**{**settings, **options})
 

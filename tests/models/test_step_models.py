@@ -36,7 +36,7 @@ NUMBERS = [100 + 10 * x.cumsum(axis=0) for x in X]
 
 @pytest.fixture(scope="module")
 def tagger() -> rf.MultiLabelTagger:
-    return rf.MultiLabelTagger(**QUICK).fit(X, LABELS)
+    return rf.MultiLabelTagger(**QUICK, validation_fraction=0.1).fit(X, LABELS)
 
 
 @pytest.fixture(scope="module")

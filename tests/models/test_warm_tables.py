@@ -219,7 +219,7 @@ def test_limits_of_a_vocabulary_hold() -> None:
     model = rf.SequenceClassifier(min_count=3, hidden_size=4, seed=0, verbose=0, epochs=1)
     model.fit(["a b"] * 8, [0, 1] * 4)
     more, y = ["c c d e"] * 4 + ["f a"], [0, 1] * 2 + [0]
-    model.fit(more, y, warm_start=True, epochs=0, valid=(more, y))
+    model.fit(more, y, warm_start=True, epochs=0)
     assert model.inputs_.vocabulary.tokens == ("<UNK>", "a", "b", "c", "d", "e")
     model.set_params(max_vocabulary_size=6)
     model.fit(["g g g h h h h"] * 4, y[:4], warm_start=True, epochs=0)

@@ -268,6 +268,36 @@ def test_batch_first() -> None:
     assert mean_of(make_trainer(net), (x, y, lengths)) == pytest.approx(want)
 
 
+class Around(rf.Module):
+    """A network of somebody's own around a layer with ``batch_first``, which need not say so."""
+
+    def __init__(self, **said: bool) -> None:
+        self.layer = rf.GRU(3, 4, batch_first=True, seed=0)
+        vars(self).update(said)
+
+    def __call__(self, x: Any, lengths: Any = None) -> Any:
+        return self.layer(x, lengths=lengths)[0]
+
+    def forward(self, x: Any, lengths: Any = None) -> Any:
+        (y, _), backprop = self.layer.forward(x, lengths=lengths)
+        return y, lambda dy: backprop(dy)[0]
+
+
+def test_lengths_are_never_of_the_wrong_axis() -> None:
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(5, 5, n)).astype(np.float32) for n in (3, 4))  # as many steps as rows
+    batch = x, y, np.arange(1, 6)
+    inside = np.arange(5) < np.arange(1, 6)[:, np.newaxis]
+    net = Around(batch_first=True)
+    want, _ = rf.mse(net(x, batch[2]), y, weights=inside[..., np.newaxis] * np.ones(4))
+    assert mean_of(make_trainer(net, rf.mse), batch) == pytest.approx(want, rel=1e-6)
+    cure = "^net: expected a network with an attribute batch_first, as it has a GRU with batch_firs"
+    for unsaid in (Around(), rf.chain(Around(), rf.Linear(4, 4, seed=0))):
+        with pytest.raises(ValueError, match=f"{cure}t=True, with lengths of a batch, got none$"):
+            make_trainer(unsaid, rf.mse).evaluate([batch])
+        make_trainer(unsaid, rf.mse).evaluate([batch[:2]])  # all steps count
+
+
 def test_a_crf_is_trained_too() -> None:
     net, crf = make_net(), rf.CRF(K, seed=0)
     before = crf.state_dict()

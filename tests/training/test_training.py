@@ -638,6 +638,32 @@ def test_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.getvalue().endswith("epoch 2/2: loss 1, 10 word/s, 1:28:30 left\n")
 
 
+def test_time_left_counts_what_ends_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of 10 seconds, 2 an epoch, and 100 more for its validation."""
+    now = iter([0.0, 0.0, 10.0, 20.0, 120.0, 120.0, 130.0])
+    monkeypatch.setattr("rnnfast.training.progress.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("rnnfast.training.progress._LINE_EVERY", 0.0)
+    stream = io.StringIO()
+    reporter = Reporter(2, unit="word", stream=stream)
+    reporter.start_epoch(0, 3, 0, 2)
+    reporter.update(2.0, 100)
+    reporter.update(2.0, 100)
+    reporter.end_epoch({"loss": 2.0, "valid_loss": 2.0, "seconds": 120.0})
+    reporter.start_epoch(1, 3, 0, 2)
+    reporter.update(1.0, 100)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "epoch 1/3: loss 2, 10 word/s, 00:50 left"  # what it can know
+    assert lines[2].endswith("valid 2, 10 word/s, 120.0 s, 04:00 left")
+    assert lines[3].endswith("valid 2, 10 word/s, 03:50 left")
+
+
+def test_callbacks_are_given_the_optimizer() -> None:
+    rates: list[float] = []
+    problem = Problem(callbacks=[lambda progress: rates.append(progress.optimizer.lr)])
+    problem.trainer.run(1)
+    assert rates and rates[-1] == problem.trainer.optimizer.lr
+
+
 def test_silence() -> None:
     assert shown(Terminal(), 0) == ""
 

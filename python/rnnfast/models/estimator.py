@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rnnfast._checks import check_bool, check_int
+from rnnfast._checks.messages import shown
 from rnnfast.io.tensors import to_json
 from rnnfast.models.base import OfPart
+from rnnfast.models.parts.amount import choose_amount
 from rnnfast.models.parts.columns import Featured
 from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.encoder_network import EncoderNetwork
@@ -58,8 +60,18 @@ class Estimator(Preparation, Featured, base=True):
     word_dropout : float
         Probability with which, in training, a token is read as ``<UNK>``: the model learns what to
         make of unknown ones, and not to rely on single ones. Of no effect on series.
-    epochs : int
-        How many times to go through the examples, at most. `fit` may be given another number.
+    epochs : int, optional
+        How many times to go through the examples, at most. None: as often as makes about 4,000
+        steps, 5 to 30 times; of few examples as often as makes 600 steps, at most 100 times. Then
+        ``patience``, if that is None, is a third of the epochs, where examples are held out; with
+        a number of epochs None means none. `fit` may be given another number.
+    batch_size : int, optional
+        Examples that are learned from at once. None: a thirty-second of them, as a power of two
+        from 8 to 64; of less than 48 a sixth.
+    validation_fraction : float, optional
+        The part of the examples to hold out where `fit` is given no others to validate on. None: a
+        tenth of 400 or more; of fewer none, so that all are learned from, unless ``patience``, a
+        ``monitor`` or a plateau's ``schedule`` wants some.
     verbose : int
         0 shows nothing; 1 a progress bar on a terminal, elsewhere one line an epoch; 2 lines. `fit`
         may be given another one.
@@ -86,7 +98,10 @@ class Estimator(Preparation, Featured, base=True):
     bidirectional: bool = False
     embedding_scale: float = 1.0
     word_dropout: float = 0.0
-    epochs: int = 20
+    # Chosen by the number of examples, where other models have a number.
+    epochs: int | None = None
+    batch_size: int | None = None
+    validation_fraction: float | None = None
     verbose: int = 1
 
     inputs_ = OfPart[Inputs]("_reader.inputs")
@@ -149,6 +164,43 @@ class Estimator(Preparation, Featured, base=True):
         layer = network.encoder.recurrent
         return RunningPool(network.pooling, layer.output_size, layer.dtype)
 
+    # Measuring
+
+    def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
+        """Return how well targets are predicted, by name.
+
+        Parameters
+        ----------
+        X, y
+            As `fit` takes them.
+        sample_weight : array_like, optional
+            How much each sequence counts, ``(N,)``, none below 0; None: all the same. Of models
+            whose `fit` takes it.
+
+        Returns
+        -------
+        dict of str to float
+            ``loss`` and what else the history has of what is held out, there with ``valid_`` before
+            it: ``accuracy``; of numbers ``rmse``, ``mae`` and ``r2``; of entities ``precision``,
+            ``recall`` and ``f1``; ``error_rate`` of symbols; ``perplexity`` where the loss is that
+            of tokens. A target that training has not seen counts as an error and is left out of the
+            loss, which is NaN if nothing is left.
+
+        Raises
+        ------
+        NotFittedError
+            If the model has not been fitted.
+        ValueError, TypeError
+            If ``X``, ``y`` or weights do not fit, or are none that the model takes.
+        """
+        self = self._as_fitted()
+        self._require_weighable(sample_weight)
+        sequences, targets = self._codec.read_pair(self._reader.read, X, y)
+        targets, weights = self._codec.weigh(targets, sample_weight)
+        x = self._reader.encode("X", sequences)
+        figures: dict[str, float] = self._codec.evaluate(self.network_, x, targets, weights)
+        return figures
+
     # Training
 
     def fit(
@@ -196,8 +248,9 @@ class Estimator(Preparation, Featured, base=True):
             weight 0 is read, but counts as one without a label (:doc:`/weights`). A
             `Forecaster` says in its `fit` what it takes.
         valid : (X, y), optional
-            What to measure after each epoch; without it a part of the examples. The weights of the
-            best epoch are kept.
+            What to measure after each epoch; without it a part of the examples, if there are enough
+            (``validation_fraction``). The weights of the best epoch are kept. Targets that training
+            has not seen count as errors and are left out of the loss, with a warning.
         warm_start : bool, optional
             Whether to go on with what the model has learned, in place of the constructor's: with
             its weights, vocabularies, classes and scaling. A model that has learned nothing begins
@@ -233,7 +286,8 @@ class Estimator(Preparation, Featured, base=True):
             (`rnnfast.training.CosineLR`).
         epochs, verbose : int, optional
             In place of the constructor's, for this training. With ``warm_start`` there may be 0
-            epochs, which extend tables and train nothing.
+            epochs, which extend tables and train nothing; then nothing else is taken that a
+            training would look at: ``valid``, ``callbacks`` or a ``checkpoint``.
         callbacks : sequence of callable
             Called with a `rnnfast.training.Progress` after each step and each epoch;
             ``progress.model`` is the model in training.
@@ -295,6 +349,14 @@ class Estimator(Preparation, Featured, base=True):
         fresh = self._copy_to_train()
         kept = fresh._kept(warm_start, extend)
         epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
+        fresh._require_epochs(
+            epochs,
+            checkpoint=checkpoint is not None or resume,
+            valid=valid is not None,
+            callbacks=bool(callbacks),
+        )
+        if epochs == 0:  # nothing would be measured
+            fresh.validation_fraction = 0.0
         grow = None if kept is None else extend
         train, held_out, baseline = fresh._prepare(X, y, valid, sample_weight, grow)
         codec, rng = fresh._codec, fresh._make_generator()
@@ -303,8 +365,15 @@ class Estimator(Preparation, Featured, base=True):
         fresh._initialise(rng, embeddings, reporter, resume)
         fresh._take_over(kept, reporter, resume)
         lengths = lengths_of(train.x)
-        total_steps = epochs * -(-len(lengths) // fresh.batch_size)
-        monitor, maximize = codec.choice()
+        amount = choose_amount(
+            len(lengths), epochs, fresh.batch_size, fresh.patience, held_out is not None
+        )
+        monitor, maximize = codec.choice(fresh.monitor)
+        if fresh.monitor is not None and held_out is None and amount.epochs:
+            raise ValueError(
+                f"monitor: expected None without validation, which measures it, got "
+                f"{shown(fresh.monitor)}"
+            )
 
         def split(batch: Any, rank: int, size: int) -> Shard:
             rows, here, empty = place(len(batch.lengths), rank, size, batch, lengths=batch.lengths)
@@ -315,10 +384,12 @@ class Estimator(Preparation, Featured, base=True):
             rng,
             step=lambda batch, progress: fresh._step(network, batch, progress),
             batches=lambda rng: ExampleBatches(
-                lengths, lambda chosen: codec.batch(train, chosen), fresh.batch_size, rng
+                lengths, lambda chosen: codec.batch(train, chosen), amount.batch_size, rng
             ),
-            epochs=epochs,
-            total_steps=total_steps,
+            epochs=amount.epochs,
+            total_steps=amount.epochs * -(-len(lengths) // amount.batch_size),
+            patience=amount.patience,
+            chosen=amount.chosen,
             checkpoint=checkpoint,
             resume=resume,
             data=lambda: {"data": fingerprint(train, held_out, to_json(fresh._learned()))},
@@ -343,8 +414,9 @@ class Estimator(Preparation, Featured, base=True):
         super()._check_hyperparameters()
         for kind in self._groups:
             self._options(kind)
-        self._make_codec()  # of what a subclass has checked before
-        check_int("epochs", self.epochs, 1)
+        self._make_codec().choice(self.monitor)  # of what a subclass has checked before
+        if self.epochs is not None:
+            check_int("epochs", self.epochs, 1)
         check_int("verbose", self.verbose, 0)
         check_bool("standardize", self.standardize)
 

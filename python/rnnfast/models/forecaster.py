@@ -27,6 +27,7 @@ from rnnfast.models.forecasting.panel import Layout
 from rnnfast.models.forecasting.prepared import Given, Prepared
 from rnnfast.models.forecasting.rolling import Origins, mean_r2, rolling
 from rnnfast.models.forecasting.windows import Floats
+from rnnfast.models.parts.codecs.numbers import compare_numbers
 from rnnfast.models.parts.columns import Columns
 from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.examples import Examples
@@ -139,6 +140,7 @@ class Forecaster(Weighed, Estimator):
 
     # As `SequenceRegressor` has them.
     embedding_scale: float = 0.1
+    validation_fraction: float | None = 0.1
     pooling: Literal["last", "mean", "max", "concat"] = "last"
     loss: Literal["mse", "mae", "quantile", "gaussian", "student_t", "negative_binomial"] = "mse"
     lags: int | None = None
@@ -485,6 +487,52 @@ class Forecaster(Weighed, Estimator):
         origins = replace(origins, prepared=prepared)
         true, predicted = rolling(self, origins, None)
         return mean_r2(true, predicted, weights)
+
+    def evaluate(
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: Any = None,
+        *,
+        future_covariates: Any = None,
+        static_covariates: Any = None,
+    ) -> dict[str, float]:
+        """Return how far off the forecasts of `backtest` are, by name.
+
+        Parameters
+        ----------
+        X : array_like
+            A series, as `backtest` takes it.
+        y : None
+            Nothing. Here because the other models' has it.
+        sample_weight : array_like, optional
+            As `fit` takes it.
+        future_covariates, static_covariates
+            As `fit` takes them.
+
+        Returns
+        -------
+        dict of str to float
+            ``loss``, of what the network foretells; ``rmse``, ``mae`` and ``r2`` over all steps of
+            the horizon and channels.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `backtest`.
+        """
+        self = self._as_fitted()
+        if y is not None:
+            raise TypeError(f"y: expected None, a series foretells itself, got {type(y).__name__}")
+        codec, origins = self._codec, self._origins(X, future_covariates, static_covariates, 1)
+        prepared, weights = origins.prepared.weighted(sample_weight, origins.panel)
+        true, predicted = rolling(self, replace(origins, prepared=prepared), None)
+        sequences, targets = prepared.examples()
+        x = self._reader.encode("X", sequences)
+        examples = Examples(x, codec.encode("X", targets, x), weights)
+        loss = codec.figures(self.network_, examples)["valid_loss"]
+        true, predicted = (part.reshape(len(part), -1) for part in (true, predicted))
+        return {"loss": loss, **compare_numbers(true, predicted, weights)}
 
     def _interval(
         self, steps: Any, coverage: float, after: Any, future: Any, static: Any, like: Any

@@ -13,6 +13,7 @@ import numpy as np
 from rnnfast._checks import among, check_bool, check_factor, check_int, check_real
 from rnnfast._checks.messages import shown
 from rnnfast.io.files import require_writable
+from rnnfast.models.parts.codecs.base import choose_monitor
 from rnnfast.models.parts.condition import Condition, make_condition_layer
 from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.corpus import CorpusReader
@@ -225,7 +226,8 @@ class LanguageModel(Weighed, LanguageAnswers):
         epochs : int, optional
             How many times to go through the corpus, in place of the constructor's. The weights of
             the best epoch are kept. With ``warm_start`` there may be 0, which extend tables and
-            train nothing.
+            train nothing; then nothing else is taken that a training would look at: ``valid``,
+            ``callbacks`` or a ``checkpoint``.
         checkpoint : path-like, optional
             A file to write after epochs, every two minutes within them, and when stopped, from
             which training can go on. One that stands there is replaced if its training has ended;
@@ -298,6 +300,14 @@ class LanguageModel(Weighed, LanguageAnswers):
         fresh = self._copy_to_train()
         kept = fresh._kept(warm_start, extend)
         epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
+        fresh._require_epochs(
+            epochs,
+            checkpoint=checkpoint is not None or resume,
+            valid=valid is not None,
+            callbacks=bool(callbacks),
+        )
+        if epochs == 0:  # nothing would be measured
+            fresh.validation_fraction = 0.0
         known, learns_subwords = None, fresh.level == "subword" and fresh.tokenizer is None
         if kept is not None:
             known, splitter = Known(fresh.vocabulary_, fresh.condition_, extend), fresh.tokenizer_
@@ -333,7 +343,14 @@ class LanguageModel(Weighed, LanguageAnswers):
             fresh.network_, fresh.condition_ = network, corpus.condition
             training = CorpusTraining(network, corpus, options)
             steps = len(training.batches(None))
-            epochs = choose_epochs(steps) if epochs is None else epochs
+            chosen = {}
+            if epochs is None:
+                epochs = chosen["epochs"] = choose_epochs(steps)
+            if fresh.monitor is not None and not corpus.valid and epochs:
+                raise ValueError(
+                    f"monitor: expected None without validation, which measures it, got "
+                    f"{shown(fresh.monitor)}"
+                )
 
             def fingerprint() -> dict[str, str]:
                 facts, own = training.fingerprint(), reader.tokenizer
@@ -356,6 +373,7 @@ class LanguageModel(Weighed, LanguageAnswers):
                 resume=resume,
                 data=fingerprint,
                 counts=corpus.counts(fresh.lines, fresh.unit),
+                chosen=chosen,
                 validate=training.validate if corpus.valid else None,
                 baseline=math.log(len(corpus.vocabulary)),
                 carry=training.carry,
@@ -375,6 +393,9 @@ class LanguageModel(Weighed, LanguageAnswers):
         if self.epochs is not None:
             check_int("epochs", self.epochs, 1)
         check_int("verbose", self.verbose, 0)
+        check_int("batch_size", self.batch_size, 1)
+        check_real("validation_fraction", self.validation_fraction, 0, 1, below=True)
+        choose_monitor(self.monitor, ("loss", "perplexity"))
         for name in ("lines", "tie_weights"):
             check_bool(name, getattr(self, name))
         if self.tie_weights and self.sparse_embedding:

@@ -263,8 +263,7 @@ class MultiLabelTagger(StepModel):
         ValueError, TypeError
             As `score`.
         """
-        self = self._as_fitted()
-        return self._codec.compare(self.network_, self._to_measure(X, y, sample_weight))
+        return super().evaluate(X, y, sample_weight)
 
     # What it is composed of
 

@@ -124,13 +124,20 @@ class RecurrentModel(Model, base=True):
     averaging : {"ema", "mean"}, optional
         Validate and keep an average of the weights (`ExponentialAverage`, `MeanAverage`), with
         ``averaging_options``, a dict, as its further arguments.
-    batch_size : int
-        Sequences that are learned from at once.
-    validation_fraction : float
+    batch_size : int, optional
+        Sequences that are learned from at once. None, of supervised models alone: chosen, see
+        `rnnfast.models.estimator.Estimator`.
+    validation_fraction : float, optional
         The part of the data to hold out where `fit` is given no other to validate on: some examples
-        from all over, or the end of a running text; the same ones for any seed. 0: none.
+        from all over, or the end of a running text; the same ones for any seed. 0: none. None, of
+        supervised models alone: chosen.
     patience : int, optional
-        Stop after so many epochs that are no better, on what is held out, than the best one.
+        Stop after so many epochs that are no better, on what is held out, than the best one. None:
+        chosen with the epochs of a supervised model, else never.
+    monitor : str, optional
+        The figure of what is held out that tells the best epoch, and that patience and the plateau
+        watch: ``"loss"`` or another one that `evaluate` gives and the history has. None: the
+        model's own choice, which is the loss where nothing else is said.
     seed, random_state : int, optional
         Of initial weights, order of examples and dropout: the same seed, the same model. Both are
         one hyperparameter by two names, the second being scikit-learn's: only one may be given.
@@ -178,9 +185,10 @@ class RecurrentModel(Model, base=True):
     init_range: float | None = None
     averaging: Literal["ema", "mean"] | None = None
     averaging_options: Mapping[str, Any] | None = None
-    batch_size: int = 32
-    validation_fraction: float = 0.1
+    batch_size: int | None = 32
+    validation_fraction: float | None = 0.1
     patience: int | None = None
+    monitor: str | None = None
     seed: int | None = None
     random_state: int | None = None
     dtype: Literal["float32", "float64"] = "float32"
@@ -208,7 +216,8 @@ class RecurrentModel(Model, base=True):
     def _how_long(self, epochs: Any, verbose: Any, least: int = 1) -> tuple[Any, int]:
         """Return ``epochs`` and ``verbose`` of a training, checked: those of `fit` come first.
 
-        Neither is a hyperparameter of what is learned: the model's own stay as they are.
+        Neither is a hyperparameter of what is learned: the model's own stay as they are. None of
+        epochs is for the model to choose.
         """
         own: Any = self
         if epochs is not None:
@@ -219,6 +228,11 @@ class RecurrentModel(Model, base=True):
             own.epochs if epochs is None else epochs,
             own.verbose if verbose is None else verbose,
         )
+
+    def _require_epochs(self, epochs: int | None, **given: bool) -> None:
+        """Raise ValueError if something was ``given``, by name, that no epoch would look at."""
+        for name in (name for name, there in given.items() if there and epochs == 0):
+            raise ValueError(f"epochs: expected at least 1 with {name}, got 0")
 
     def _options(self, kind: type[Options]) -> Options:
         """Return those hyperparameters that a dataclass has, checked, as one of it."""
@@ -326,6 +340,7 @@ class RecurrentModel(Model, base=True):
         resume: bool,
         data: Callable[[], Mapping[str, str]],
         counts: Mapping[str, int] | None = None,
+        chosen: Mapping[str, int] | None = None,
         notes: Sequence[str] = (),
         freeze: Any = None,
         **options: Any,
@@ -339,21 +354,23 @@ class RecurrentModel(Model, base=True):
         ``step`` is told too which part of the training is over, from 0 to 1, and the schedule how
         many steps there are to be. ``data`` returns fingerprints by name, which a resumption
         compares, and is called if there is a checkpoint; ``counts`` say for the card how much data
-        there is; ``notes`` are told before training begins; ``freeze`` is as `Frozen` takes it.
-        Without any epoch, only what ``trained`` knows is taken over, and what is told of its
-        training stays. All else is as `TrainingLoop` takes it.
+        there is, and ``chosen`` what nobody has set; ``notes`` are told before training begins;
+        ``freeze`` is as `Frozen` takes it. Without any epoch, only what ``trained`` knows is taken
+        over, and what is told of its training stays. All else is as `TrainingLoop` takes it.
         """
         if epochs:
             trained.history_, trained.best_epoch_, trained.stopped_ = [], 0, ""
-            trained._made = Making.now(counts or {})
-        elif checkpoint is not None or resume:
-            raise ValueError("epochs: expected at least 1 with a checkpoint, got 0")
-        trained._trained_with = copy.deepcopy(trained._hyperparameters())
+            trained._made = Making.now(counts or {}, chosen or {})
+            trained._trained_with = copy.deepcopy(trained._hyperparameters())
         modules = trained._modules()
         how, frozen = trained._options(FittingOptions), Frozen(modules, freeze)
         optimizer = make_optimizer(
             how.optimizer, frozen.trainable, how.learning_rate, how.optimizer_options
         )
+        if not epochs:  # nothing of what follows would be looked at
+            self._tell_before(options["reporter"], notes, frozen)
+            self._adopt(trained)
+            return
         identity: dict[str, Any] = {}
         if checkpoint is not None or current_ranks().several:
             # Equal values are the same training, whatever type they have.
@@ -392,11 +409,11 @@ class RecurrentModel(Model, base=True):
             max_value=how.clip_value,
             divisor=how.divisor(),
             average=make_average(how.averaging, frozen.trainable, how.averaging_options),
-            patience=how.patience,
+            chosen=chosen or {},
             checkpoint=checkpoint,
             identity=identity,
             model=trained,
-            **options,
+            **{"patience": how.patience, **options},
         )
 
         def note(progress: Progress) -> None:
@@ -410,11 +427,11 @@ class RecurrentModel(Model, base=True):
             self._adopt(trained)
 
         loop.callbacks, loop.finish = [note, *loop.callbacks], finish
+        self._tell_before(loop.reporter, notes, frozen)
+        loop.run(epochs, resume)
+
+    def _tell_before(self, reporter: Reporter, notes: Sequence[str], frozen: Frozen) -> None:
         for text in notes:
-            loop.reporter.tell(text, AdjustmentWarning)
+            reporter.tell(text, AdjustmentWarning)
         if frozen.names:
-            loop.reporter.report(f"frozen: {frozen.describe()}")
-        if epochs:
-            loop.run(epochs, resume)
-        else:
-            self._adopt(trained)
+            reporter.report(f"frozen: {frozen.describe()}")

@@ -16,6 +16,7 @@ from rnnfast._checks.weights import read_weights
 from rnnfast.data.batches import Ints
 from rnnfast.generation.search import beam_search
 from rnnfast.metrics import accuracy
+from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.texts import TokenCodec
@@ -135,7 +136,6 @@ class Seq2Seq(Weighed, Estimator):
     # Others than those of `Estimator`: a whole output has to fit into a state.
     hidden_size: int = 128
     embedding_size: int | None = 64
-    batch_size: int = 64
 
     targets_ = OfPart[TokenInputs]("_codec.inputs")
     writes_text_ = OfPart[bool]("_codec.writes_text")
@@ -222,6 +222,32 @@ class Seq2Seq(Weighed, Estimator):
         found = self._predict_ids(x, beam_size, length_penalty, max_length)
         decoded = [*map(self._codec.vocabulary.decode, found)]
         return accuracy(true, decoded, sample_weight=weights)
+
+    def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
+        """Return how well ``y`` is foreseen and written, by name.
+
+        Parameters
+        ----------
+        X, y
+            As `fit` takes them.
+        sample_weight : array_like, optional
+            As `score` takes it.
+
+        Returns
+        -------
+        dict of str to float
+            ``loss``, in nats a token of ``y`` and its end, each given those before it;
+            ``perplexity``, its exponential; ``accuracy``, what `score` returns.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`.
+        """
+        self = self._as_fitted()
+        figures = super().evaluate(X, y, sample_weight)
+        figures["perplexity"] = perplexity_of(figures["loss"])
+        return {**figures, "accuracy": self.score(X, y, sample_weight)}
 
     def attention_weights(self, x: Any, y: Any = None) -> Alignment:
         """Return how much each step of an output reads of each step of its input.

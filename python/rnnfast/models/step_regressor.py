@@ -153,15 +153,15 @@ class StepRegressor(StepModel):
         Returns
         -------
         dict
-            ``rmse`` and ``mae`` over all numbers, in the units of ``y``, and ``r2``.
+            ``loss``, of standardised numbers, the mean of a step; ``rmse`` and ``mae`` over all
+            numbers, in the units of ``y``; and ``r2``.
 
         Raises
         ------
         ValueError, TypeError
             As `score`.
         """
-        self = self._as_fitted()
-        return self._codec.compare(self.network_, self._to_measure(X, y, sample_weight))
+        return super().evaluate(X, y, sample_weight)
 
     # What it is composed of
 

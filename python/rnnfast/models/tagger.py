@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from rnnfast._checks.likeness import likeness
 from rnnfast._checks.messages import shown
 from rnnfast._checks.missing import check_ignore_label
 from rnnfast.models.base import OfPart
-from rnnfast.models.parts.codecs.tags import TagCodec, compare_tags
+from rnnfast.models.parts.codecs.tags import TagCodec
 from rnnfast.models.parts.contract import Facts
 from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.heads import CrfHead, Head, SoftmaxHead
@@ -235,8 +235,10 @@ class SequenceTagger(StepModel):
         Returns
         -------
         dict
-            ``accuracy``, the share of labels that are right, and with a scheme ``precision``,
-            ``recall`` and ``f1`` of entities, as `rnnfast.metrics.entity_scores` counts them.
+            ``loss``, the mean of a step, without label smoothing, of sequences whose labels are all
+            known, NaN if there is none; ``accuracy``, the share of labels that are right; with a
+            scheme ``precision``, ``recall`` and ``f1`` of entities, as
+            `rnnfast.metrics.entity_scores` counts them.
 
         Raises
         ------
@@ -244,8 +246,8 @@ class SequenceTagger(StepModel):
             As `score`.
         """
         self = self._as_fitted()
-        x, labels, weights = self._to_measure(X, y, sample_weight)
-        return compare_tags(labels, self._labels(x), self.scheme, weights)
+        self._codec = replace(self._codec, beam_size=self.beam_size, scheme=self.scheme)
+        return super().evaluate(X, y, sample_weight)
 
     def _labels(self, x: Sequence[Array]) -> list[Array]:
         return self._codec.labels(self.network_, x, self.beam_size)

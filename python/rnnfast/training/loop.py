@@ -27,7 +27,7 @@ from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_gra
 from rnnfast.training.finite_numbers import FiniteNumbers, are_finite
 from rnnfast.training.gradients import fingerprint
 from rnnfast.training.loop_arguments import check_loop, facts_of
-from rnnfast.training.messages import describe_absurdity, describe_end
+from rnnfast.training.messages import describe_absurdity, describe_end, still_improving
 from rnnfast.training.optimizers import Optimizer
 from rnnfast.training.progress import Callback, Progress, Reporter
 from rnnfast.training.ranks import Outcome, Split, current_ranks, measuring_with
@@ -99,6 +99,8 @@ class TrainingLoop(Generic[Batch]):
         as a result stops the training.
     model : object
         What callbacks find as ``progress.model``.
+    chosen : mapping of str to int
+        What of the training's amount was chosen where nobody had said it, to tell at the end.
     baseline : float, optional
         The loss of a model that has learned nothing. If training leaves one that is far worse, that
         is told aloud.
@@ -139,6 +141,7 @@ class TrainingLoop(Generic[Batch]):
     reporter: Reporter = field(default_factory=lambda: Reporter(verbose=0))
     callbacks: Sequence[Callback] = ()
     model: Any = None
+    chosen: Mapping[str, int] = field(default_factory=dict)
     baseline: float | None = None
     finish: Callable[[], object] | None = None
     split: Split | None = None
@@ -458,6 +461,7 @@ class TrainingLoop(Generic[Batch]):
             at.history,
             self.reporter.write,
             self.model,
+            self.optimizer,
         )
         try:
             return any([_stops(callback(progress)) for callback in self.callbacks])
@@ -466,9 +470,19 @@ class TrainingLoop(Generic[Batch]):
                 self._file.write()  # what was learned up to here is whole
             raise
 
+    def _is_improving(self) -> bool:
+        return self.stopped == "finished" and still_improving(self._at, self.monitor, self.maximize)
+
     def _tell_end(self, epochs: int) -> None:
         message = describe_end(
-            self._at, self.stopped, epochs, self.patience, self.monitor, self._by
+            self._at,
+            self.stopped,
+            epochs,
+            self.patience,
+            self.monitor,
+            self._by,
+            chosen=self.chosen,
+            improving=self._is_improving(),
         )
         if self.stopped == "interrupt":
             self.reporter.tell(message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,11 +13,20 @@ from rnnfast.training.checkpoints import Position, Record
 
 
 def describe_end(
-    at: Position, stopped: str, epochs: int, patience: int | None, monitor: str, signal: str
+    at: Position,
+    stopped: str,
+    epochs: int,
+    patience: int | None,
+    monitor: str,
+    signal: str,
+    *,
+    chosen: Mapping[str, int],
+    improving: bool,
 ) -> str:
     """Say why and where a training ended, and which weights it leaves.
 
-    ``signal`` is what interrupted it, if something did; the others are as `TrainingLoop`'s.
+    ``signal`` is what interrupted it, if something did; ``improving`` is what `still_improving`
+    says; the others are as `TrainingLoop`'s.
     """
     kept = (
         f"weights of epoch {at.best_epoch} kept ({monitor} {at.best_value:.4f})"
@@ -32,7 +41,42 @@ def describe_end(
         by = signal if stopped == "interrupt" else "a callback"
         place = f"in epoch {at.epoch + 1}" if at.batch else f"after epoch {at.epoch}"
         why = f"stopped by {by} {place} of {epochs}"
-    return f"{why}, {counted(at.step, 'step')}; {kept}"
+    amount = f" ({describe_chosen(chosen)})" if chosen else ""
+    more = ""
+    if improving:
+        what = monitor if at.best_epoch else "the loss"
+        more = f"; {what} was still getting better, more epochs may help"
+    return f"{why}, {counted(at.step, 'step')}{amount}; {kept}{more}"
+
+
+def describe_chosen(chosen: Mapping[str, int]) -> str:
+    """Say what of a training's amount was chosen."""
+    return f"chosen: {', '.join(f'{name} {value}' for name, value in chosen.items())}"
+
+
+# By which part of its best value before a figure of what is held out, or the loss of what is
+# learned from, has to have become better in the last quarter of a training, to be called improving;
+# and which part of its first value is next to nothing.
+_IMPROVING, _IMPROVING_LOSS, _NOTHING = 0.05, 0.1, 0.05
+
+
+def still_improving(at: Position, monitor: str, maximize: bool) -> bool:
+    """Return whether a training ended while the figure that tells the best epoch became better.
+
+    The best of its last quarter is compared with the best before, and the best epoch has to be
+    among the last tenth. Without a best epoch it is the training's loss.
+    """
+    history, last = at.history, max(1, len(at.history) // 4)
+    name, sign, least = "loss", -1, _IMPROVING_LOSS
+    if at.best_epoch:
+        name, sign, least = monitor, 1 if maximize else -1, _IMPROVING
+    if len(history) < 2 or (at.best_epoch and len(history) - at.best_epoch > len(history) // 10):
+        return False
+    values = [sign * record[name] for record in history]
+    before, after = max(values[:-last]), max(values[-last:])
+    if sign < 0 and -before < _NOTHING * -values[0]:
+        return False
+    return after - before > least * abs(before)
 
 
 # How many times a loss is that of having learned nothing where no training with sense ends. That of
@@ -63,6 +107,7 @@ class Trained(Protocol):
 
     history_: list[Record]
     best_epoch_: int
+    _made: Any
 
 
 def describe_training(model: Trained) -> str:
@@ -71,7 +116,8 @@ def describe_training(model: Trained) -> str:
     length = "no full epoch"
     if history:
         length = f"{counted(len(history), 'epoch')}, {counted(int(history[-1]['step']), 'step')}"
-    return f"{length}; weights of {f'epoch {best}' if best else 'the last step'}"
+    chosen = f" ({describe_chosen(model._made.chosen)})" if model._made.chosen else ""
+    return f"{length}{chosen}; weights of {f'epoch {best}' if best else 'the last step'}"
 
 
 def kept_record(model: Trained) -> Record:

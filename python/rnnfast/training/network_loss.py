@@ -45,6 +45,7 @@ class LossOfNetwork:
             raise TypeError(f"loss: expected a function, such as rf.mse, got {_not_a_loss(loss)}")
         self._whole = net if isinstance(net, Container) else _Whole(net)
         self._loss = loss
+        self._net = net
         try:
             parameters = inspect.signature(loss).parameters
         except ValueError:  # some that are built in have none
@@ -87,6 +88,7 @@ class LossOfNetwork:
                     "past a length, got one that takes neither"
                 )
             else:
+                require_order(self._net, "with lengths of a batch")
                 inside = self._inside(y, given.lengths)
                 targets = _filled("y", targets, ~inside, takes.get("ignore_index", 0))
                 if "ignore_index" not in takes:
@@ -121,6 +123,22 @@ class LossOfNetwork:
         ends = check_lengths("lengths", lengths, batch, steps)
         inside: Array = np.arange(steps)[:, np.newaxis] < ends
         return inside.T if self._whole.batch_first else inside
+
+
+def require_order(net: Module, when: str) -> None:
+    """Raise ValueError if it is unknown whether steps or sequences come first in a network.
+
+    Layers within may have another order than the network that does not say its own. ``when`` is
+    for the message.
+    """
+    if getattr(net, "batch_first", None) is not None:
+        return
+    for _, module in net.named_modules():
+        if getattr(module, "batch_first", None):
+            raise ValueError(
+                "net: expected a network with an attribute batch_first, as it has a "
+                f"{type(module).__name__} with batch_first=True, {when}, got none"
+            )
 
 
 def _not_a_loss(value: Any) -> str:

@@ -21,7 +21,7 @@ from rnnfast.training.ranks import current_ranks
 # Seconds between two changes of the bar's text, and between two lines within one epoch.
 _BAR_EVERY = 0.2
 _LINE_EVERY = 30.0
-_FORMAT = "{desc}, {remaining} left |{bar}|"
+_FORMAT = "{desc} |{bar}|"
 
 # What training says, for those who embed it; unless they ask, it goes nowhere.
 logging.getLogger("rnnfast").addHandler(logging.NullHandler())
@@ -65,6 +65,8 @@ class Progress:
         The model in training, with its weights and ``history_`` as they are now: it can be asked,
         saved and copied. The one whose `fit` was called is as it was until training has ended. With
         `rnnfast.Trainer`: its network.
+    optimizer : Optimizer
+        What makes the steps, with its ``lr`` as it is now.
     """
 
     epoch: int
@@ -75,6 +77,7 @@ class Progress:
     history: list[Record]
     write: Callable[[str], None]
     model: Any = None
+    optimizer: Any = None
 
 
 Callback = Callable[[Progress], bool | None]
@@ -116,6 +119,8 @@ class Reporter:
         self._training_seconds = 0.0
         self._steps = 0  # made while this reporter looked on
         self._steps_left: int | None = None
+        # Seconds that the last epoch's end took, its validation, and how many such are to come.
+        self._ending, self._endings_left = 0.0, 0
         self._title = ""
         self._figures = ""  # of the last epoch's validation
         self._since = self._shown = time.perf_counter()
@@ -129,6 +134,7 @@ class Reporter:
         self._title = f"epoch {epoch + 1}/{epochs}"
         self._since = self._shown = time.perf_counter()
         self._steps_left = None if batches is None else batches * (epochs - epoch) - batch
+        self._endings_left = epochs - epoch
         if self._bar is None and self.verbose == 1 and self.stream.isatty():
             import tqdm  # here, to keep `import rnnfast` short
 
@@ -167,6 +173,8 @@ class Reporter:
             for name, value in record.items()
             if name.startswith("valid_")
         )
+        self._ending = time.perf_counter() - self._since
+        self._endings_left -= 1
         text = f"{self._title}: {self._numbers(record['loss'])}, {record['seconds']:.1f} s"
         self.log(text)
         if self._bar is not None:
@@ -216,10 +224,12 @@ class Reporter:
         """How long the rest will take, as far as that can be told; nothing at the end."""
         if not self._steps_left or not self._steps:
             return ""
-        return f", {_clock(self._training_seconds / self._steps * self._steps_left)} left"
+        seconds = self._training_seconds / self._steps * self._steps_left
+        return f", {_clock(seconds + self._ending * self._endings_left)} left"
 
     def _describe(self, loss: float) -> None:
-        self._bar.set_description_str(f"{self._title}: {self._numbers(loss)}", refresh=False)
+        left = self._time_left() or f", {'?' if self._steps_left is None else '00:00'} left"
+        self._bar.set_description_str(f"{self._title}: {self._numbers(loss)}{left}", refresh=False)
 
     def _numbers(self, loss: float) -> str:
         text = f"loss {loss:.4g}"

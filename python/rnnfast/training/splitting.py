@@ -11,7 +11,7 @@ import numpy as np
 from rnnfast._checks.arrays import read_array
 from rnnfast._checks.messages import shown
 from rnnfast.nn.module import Array, Module
-from rnnfast.training.network_loss import read_batch
+from rnnfast.training.network_loss import read_batch, require_order
 from rnnfast.training.ranks import Shard, place
 
 # What has a number, or an array, for each sequence.
@@ -30,11 +30,9 @@ class BatchSplit:
     """
 
     def __init__(self, net: Module) -> None:
-        modules, said = [module for _, module in net.named_modules()], _batch_first(net)
-        self._axis = 0 if said else 1
-        self._recurrent = any(module.has_state for module in modules)
-        # Layers within may have another order than the network that does not say its own.
-        self._unsaid = next((m for m in modules if said is None and _batch_first(m)), None)
+        self._net = net
+        self._axis = 0 if getattr(net, "batch_first", None) else 1
+        self._recurrent = any(module.has_state for _, module in net.named_modules())
 
     def __call__(self, batch: Any, rank: int, size: int) -> Shard:
         """Return a rank's part of a batch.
@@ -44,12 +42,7 @@ class BatchSplit:
         ValueError
             If it cannot be told what of it belongs to which sequence.
         """
-        if self._unsaid is not None:
-            raise ValueError(
-                "net: expected a network with an attribute batch_first, as it has a "
-                f"{type(self._unsaid).__name__} with batch_first=True, for several processes, got "
-                "none"
-            )
+        require_order(self._net, "for several processes")
         x = read_array("x", read_batch(batch).x)
         axis = self._axis_of(x)
         count = x.shape[axis]
@@ -117,12 +110,6 @@ class BatchSplit:
         if count in array.shape:
             raise ValueError(_unknown(name, array))
         return value
-
-
-def _batch_first(module: Module) -> bool | None:
-    """Return whether a module's inputs are ``(B, T, ...)``; None: it does not say."""
-    said: bool | None = getattr(module, "batch_first", None)
-    return said
 
 
 def _unknown(name: str, array: Array) -> str:

@@ -195,7 +195,7 @@ class WindowCodec(NumberCodec):
     def baseline(self, examples: Examples) -> float | None:
         return super().baseline(examples) if self.plain else None
 
-    def _scores(self, network: EncoderNetwork, x: list[Array]) -> Floats:
+    def _scores(self, network: EncoderNetwork, x: Sequence[Array]) -> Floats:
         """Return the scores ``(N, h * k, P)``, in float64."""
         scores = network.scores_of(x).astype(np.float64)
         return scores.reshape(len(x), self.numbers.size, self.output.width)

@@ -159,19 +159,23 @@ class FittingOptions:
     clip_value: float | None
     averaging: str | None
     averaging_options: Mapping[str, Any] | None
-    batch_size: int
-    validation_fraction: float
+    batch_size: int | None
+    validation_fraction: float | None
     patience: int | None
     loss_reduction: str = "mean"
 
     def __post_init__(self) -> None:
-        check_int("batch_size", self.batch_size, 1)
+        if self.batch_size is not None:
+            check_int("batch_size", self.batch_size, 1)
         check_real("learning_rate", self.learning_rate, 0, LARGEST_FACTOR, above=True)
         for name in ("clip_norm", "clip_value"):
             value = getattr(self, name)
             if value is not None:
                 check_real(name, value, 0, above=True)
-        check_real("validation_fraction", self.validation_fraction, 0, 1, below=True)
+        if self.validation_fraction is not None:
+            check_real("validation_fraction", self.validation_fraction, 0, 1, below=True)
+        if self.patience is not None:
+            check_int("patience", self.patience, 1)
         if not isinstance(self.schedule, str):
             check_schedule(self.schedule)
         if not among(self.loss_reduction, REDUCTIONS):

@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnnfast._checks.arrays import as_numbers, check_float_dtype, constant_columns
+from rnnfast._checks.arrays import as_numbers, check_float_dtype
 from rnnfast._checks.messages import shown
 from rnnfast.models.parts.extension import are_numbered, extend_ids, extend_vocabulary
-from rnnfast.models.parts.lazy import LazySeries, mean_and_scale_of
+from rnnfast.models.parts.lazy import LazySeries
+from rnnfast.models.parts.scaling import mean_and_scale
 from rnnfast.models.parts.sequences import (
     Sequences,
     are_ids,
@@ -162,16 +163,10 @@ class SeriesInputs:
         As `mean_and_scale` takes them; a feature that does not change is only moved to zero.
         """
         features = arrays[0].shape[1]
-        if isinstance(arrays, LazySeries):
-            if not standardize or not arrays.lengths.any():
-                return cls(np.zeros(features), np.ones(features), dtype)
-            mean, scale = mean_and_scale_of(arrays, rounding, weights)
-            return cls(mean, np.where(scale > 0, scale, 1.0), dtype)
-        steps = np.concatenate([np.asarray(array, np.float64) for array in arrays])
-        if not standardize or not len(steps):
+        if not standardize or not lengths_of(arrays).any():
             return cls(np.zeros(features), np.ones(features), dtype)
         weights = spread(weights, arrays)
-        mean, scale = mean_and_scale(steps, common_dtype(arrays), rounding, weights)
+        mean, scale = mean_and_scale(arrays, common_dtype(arrays), rounding, weights)
         return cls(mean, np.where(scale > 0, scale, 1.0), dtype)
 
     def encode(self, name: str, X: Any) -> Sequence[Array]:
@@ -215,48 +210,6 @@ class SeriesInputs:
             "scale": self.scale.tolist(),
             "dtype": self.dtype,
         }
-
-
-def mean_and_scale(
-    rows: Array,
-    dtype: np.dtype[Any],
-    rounding: float | Array = 0.0,
-    weights: Weights | None = None,
-) -> tuple[Array, Array]:
-    """Return what ``(rows - mean) / scale`` has the mean 0 and the deviation 1 with.
-
-    A column that does not change, but for rounding, has the scale 0.
-
-    Parameters
-    ----------
-    rows : ndarray of float64, shape (N, F)
-        At least one; of any finite size, as nothing is squared that would overflow or vanish.
-    dtype : dtype
-        Of the numbers as they were given, which tells how they are rounded.
-    rounding : float or ndarray
-        What calculations may have left besides, as `constant_columns` takes it.
-    weights : ndarray, optional
-        How much each row counts, ``(N,)``, above 0; None: all the same.
-
-    Returns
-    -------
-    mean, scale : ndarray of float64, shape (F,)
-    """
-    rows = np.ascontiguousarray(rows)  # sums are rounded by how numbers lie in memory
-    # Divided by a power of 2, by which nothing is rounded, no square is too large or too small.
-    exponent = np.frexp(np.abs(rows).max(axis=0))[1]
-    units = np.ldexp(rows, -exponent)
-    # From the first row on: the mean of equal numbers is that number, however many there are.
-    changes = units - units[0]
-    if weights is None:
-        center, deviation = changes.mean(axis=0), changes.std(axis=0)
-    else:
-        share = weights / weights.max()
-        center = np.average(changes, axis=0, weights=share)
-        deviation = np.sqrt(np.average((changes - center) ** 2, axis=0, weights=share))
-    mean = np.ldexp(units[0] + center, exponent)
-    scale = np.maximum(np.ldexp(deviation, exponent), np.finfo(np.float64).tiny)
-    return mean, np.where(constant_columns(rows, dtype, rounding), 0.0, scale)
 
 
 Inputs: TypeAlias = TokenInputs | SeriesInputs

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rnnfast._checks import check_real
 from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.arrays import as_numbers, read_array
-from rnnfast._checks.messages import shown, some_of
+from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.contract import column_warning
 from rnnfast.models.parts.sequences import as_item, as_list
@@ -139,20 +139,10 @@ def check_weight(name: str, weight: Any, dtype: str) -> float:
     return number
 
 
-def class_numbers(name: str, labels: Sequence[Any], classes: Array) -> Ints:
-    """Return the place of each label among the classes.
-
-    Raises
-    ------
-    ValueError
-        If a label is none of the classes.
-    """
+def class_numbers(labels: Sequence[Any], classes: Array) -> Ints:
+    """Return the place of each label among the classes, -1 for one that is none."""
     place = {label: number for number, label in enumerate(classes.tolist())}
-    for number, label in enumerate(labels):
-        if label not in place:
-            known = some_of(list(place))
-            raise ValueError(f"{name}[{number}]: expected one of {known}, got {shown(label)}")
-    return np.array([place[label] for label in labels], np.int64)
+    return np.array([place.get(label, -1) for label in labels], np.int64)
 
 
 def class_weights(

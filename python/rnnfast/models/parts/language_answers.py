@@ -62,7 +62,8 @@ class LanguageAnswers(RecurrentModel, base=True):
         Returns
         -------
         Evaluation
-            Log-probability, number of tokens, loss and perplexity.
+            A dict of ``loss``, ``perplexity``, ``log_prob`` and ``num_tokens``, which are
+            attributes too.
 
         Raises
         ------

@@ -7,7 +7,6 @@ from typing import Any, overload
 
 import numpy as np
 
-from rnnfast._checks.arrays import constant_columns
 from rnnfast.data.batches import Ints
 from rnnfast.nn.module import Array
 
@@ -74,42 +73,3 @@ class LazySeries(Sequence[Array]):
             return change(f"{name}[{number}]", self._read(number))
 
         return LazySeries(read, self._all_lengths, self.dtype, self._numbers)
-
-
-def mean_and_scale_of(
-    series: LazySeries, rounding: float | Array, weights: Array | None
-) -> tuple[Array, Array]:
-    """Return what `mean_and_scale` does of all steps, which are read twice and not kept.
-
-    It is the same but for rounding. ``weights`` are those of the series, ``(N,)``; one of them has
-    a step at least.
-    """
-    extremes = np.array([[np.inf], [-np.inf]])
-    for item in series:
-        if len(item):
-            extremes = np.array(
-                [
-                    np.minimum(extremes[0], item.min(axis=0)),
-                    np.maximum(extremes[1], item.max(axis=0)),
-                ]
-            )
-    # Divided by a power of 2, by which nothing is rounded, no square is too large or too small; and
-    # from the middle on, so that sums of equal numbers are exact.
-    exponent = np.frexp(np.abs(extremes).max(axis=0))[1]
-    lowest, highest = np.ldexp(extremes, -exponent)
-    middle = np.where(lowest == highest, lowest, lowest + (highest - lowest) / 2)
-    total, mean, squares = 0.0, np.zeros(extremes.shape[1]), np.zeros(extremes.shape[1])
-    shares = np.ones(len(series)) if weights is None else weights / weights.max()
-    for item, share in zip(series, shares, strict=True):
-        if not len(item):
-            continue
-        units = np.ldexp(item.astype(np.float64), -exponent) - middle
-        own, count = units.mean(axis=0), share * len(units)
-        total += count
-        squares += share * ((units - own) ** 2).sum(axis=0)
-        squares += (own - mean) ** 2 * (total - count) * count / total
-        mean += (own - mean) * count / total
-    deviation = np.ldexp(np.sqrt(squares / total), exponent)
-    scale = np.maximum(deviation, np.finfo(np.float64).tiny)
-    constant = constant_columns(extremes, series.dtype, rounding)
-    return np.ldexp(middle + mean, exponent), np.where(constant, 0.0, scale)

@@ -23,15 +23,18 @@ class Making:
     ----------
     data : mapping of str to int
         How much it learned from and measured on, by what is counted.
+    chosen : mapping of str to int
+        What of its amount was chosen, as ``epochs``, where nobody had set it.
     versions : mapping of str to str
         Of what it ran on: the package, NumPy, Python, and the kernels' instruction set.
     """
 
     data: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def now(cls, data: Mapping[str, int]) -> Making:
+    def now(cls, data: Mapping[str, int], chosen: Mapping[str, int]) -> Making:
         """Return that of a training in this process."""
         versions = {
             "rnnfast": __version__,
@@ -39,11 +42,12 @@ class Making:
             "python": platform.python_version(),
             "instruction set": str(cpu_info()["level"]),
         }
-        return cls(dict(data), versions)
+        return cls(dict(data), versions, dict(chosen))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads, for JSON."""
-        return {"data": dict(self.data), "versions": dict(self.versions)}
+        chosen = {"chosen": dict(self.chosen)} if self.chosen else {}
+        return {"data": dict(self.data), "versions": dict(self.versions), **chosen}
 
     @classmethod
     def from_dict(cls, found: Any) -> Making:
@@ -57,4 +61,8 @@ class Making:
         for name, version in versions.items():
             if not isinstance(version, str):
                 raise TypeError(f"{name}: expected a version, got {shown(version)}")
-        return cls(data, versions)
+        chosen = found.get("chosen", {})  # files of before have none
+        check_mapping("chosen", chosen)
+        for name, value in chosen.items():
+            check_int(name, value, 1)
+        return cls(data, versions, chosen)

@@ -7,6 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from rnnfast._checks.adjustments import AdjustmentWarning, warn_caller
+from rnnfast._checks.messages import shown
+from rnnfast.data.batches import Ints
+from rnnfast.models.parts.amount import choose_fraction
 from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.columns import Columns, step_names
 from rnnfast.models.parts.examples import Examples, pick
@@ -23,6 +27,7 @@ from rnnfast.models.parts.weights import Weights, of_examples, relative, scaled
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.nn.module import Array
+from rnnfast.training.ranks import current_ranks
 
 
 class Preparation(RecurrentModel, base=True):
@@ -68,7 +73,7 @@ class Preparation(RecurrentModel, base=True):
             return read_sequences(name, X, tokenizer, univariate=univariate)
 
         self._require_weighable(sample_weight)
-        held_out = valid is None and self.validation_fraction > 0
+        held_out = valid is None and bool(self.validation_fraction)
         if grow is None:
             codec, sequences, targets = codec.begin(read, X, y, held_out)
         else:
@@ -81,7 +86,7 @@ class Preparation(RecurrentModel, base=True):
         train, kept = counting, np.arange(0)
         if valid is None:
             given = targets if len(counting) == len(sequences) else pick(targets, counting)
-            parts = codec.hold_out(given, self.validation_fraction)
+            parts = self._hold_out(codec, given)
             train, kept = counting[parts[0]], counting[parts[1]]
         own = None if weights is None else pick(weights, train)
         number_of_ids = count_ids(sequences)
@@ -117,7 +122,23 @@ class Preparation(RecurrentModel, base=True):
             others = encode(sequences, y_others, suffix)
         if not others.x:
             return examples, None, codec.baseline(examples)
-        return examples, codec.to_measure(suffix, y_others, others), codec.baseline(others)
+        measured = codec.to_measure(suffix, y_others, others)
+        if valid is not None:
+            _warn_of_unseen(codec.unseen(y_others), len(others.x))
+        return examples, measured, codec.baseline(others)
+
+    def _hold_out(self, codec: Codec, targets: Any) -> tuple[Ints, Ints]:
+        """Return the numbers of the examples to learn from, and of those to validate on."""
+        if self.validation_fraction is not None:
+            return codec.hold_out(targets, self.validation_fraction)
+        watched = self.patience is not None or self.monitor is not None
+        watched = watched or self.schedule == "plateau"
+        try:
+            return codec.hold_out(targets, choose_fraction(len(targets), watched))
+        except ValueError:  # there is too little to divide
+            if watched:
+                raise
+            return codec.hold_out(targets, 0.0)
 
     def _learn_reader(
         self,
@@ -143,3 +164,13 @@ class Preparation(RecurrentModel, base=True):
     def _reads_backwards(self) -> bool:
         """Whether sequences are read from their end."""
         return False
+
+
+def _warn_of_unseen(unseen: list[Any], count: int) -> None:
+    """Warn of targets to measure on that training has not seen, if there are some."""
+    if unseen and current_ranks().leads:
+        warn_caller(
+            f"y of valid: {len(unseen)} of {count} have what training has not seen, the first "
+            f"{shown(unseen[0])}; they count as errors and are left out of the loss",
+            AdjustmentWarning,
+        )

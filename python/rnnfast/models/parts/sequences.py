@@ -324,6 +324,8 @@ def _lazy_series(name: str, X: Any) -> LazySeries | None:
 
 def common_dtype(arrays: Sequence[Array]) -> np.dtype[Any]:
     """Return the dtype of arrays whose numbers are rounded most."""
+    if isinstance(arrays, LazySeries):
+        return arrays.dtype
     floats = {array.dtype for array in arrays if array.dtype.kind == "f"}
     return max(floats, key=lambda dtype: np.finfo(dtype).eps, default=np.dtype(np.int64))
 

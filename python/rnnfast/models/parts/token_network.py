@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -245,11 +246,15 @@ def _effective(batch: Batch) -> tuple[Array, Array, Array | None]:
     return inputs, np.where(batch.mask, targets, _IGNORED), lengths
 
 
-class Evaluation(NamedTuple):
-    """How well a model foresees a text.
+class Evaluation(dict[str, float]):
+    """How well a model foresees a text: figures by name, which are attributes too.
 
     Attributes
     ----------
+    loss : float
+        Nats a token.
+    perplexity : float
+        ``exp(loss)``: among how many equally likely tokens the model is in doubt on average.
     log_prob : float
         The sum of ``log P(y<t> | y<1> ... y<t-1>)`` over all tokens, in nats.
     num_tokens : int
@@ -257,18 +262,33 @@ class Evaluation(NamedTuple):
         of lines a float: each token counts as much as its line does.
     """
 
-    log_prob: float
-    num_tokens: float
+    @classmethod
+    def of(cls, log_prob: float, num_tokens: float) -> Evaluation:
+        """Return that of so many tokens."""
+        loss = -log_prob / num_tokens if num_tokens else math.nan
+        return cls(
+            loss=loss, perplexity=perplexity_of(loss), log_prob=log_prob, num_tokens=num_tokens
+        )
 
     @property
     def loss(self) -> float:
         """Nats a token."""
-        return -self.log_prob / self.num_tokens
+        return self["loss"]
 
     @property
     def perplexity(self) -> float:
-        """``exp(loss)``: among how many equally likely tokens the model is in doubt on average."""
-        return perplexity_of(self.loss)
+        """``exp(loss)``."""
+        return self["perplexity"]
+
+    @property
+    def log_prob(self) -> float:
+        """The sum over all tokens, in nats."""
+        return self["log_prob"]
+
+    @property
+    def num_tokens(self) -> float:
+        """How many tokens there are, each as much as its line counts."""
+        return self["num_tokens"]
 
 
 def score(
@@ -298,7 +318,7 @@ def score(
         log_prob -= loss
         count += number_of_targets(batch, weights)
     log_prob, count = ranks.total(log_prob, count)
-    return Evaluation(log_prob, int(count) if weights is None else count)
+    return Evaluation.of(log_prob, int(count) if weights is None else count)
 
 
 def columns_of(batch: Batch, rows: slice) -> Batch:

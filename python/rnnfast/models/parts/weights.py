@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._checks.weights import Weights
+from rnnfast.models.parts.sequences import lengths_of
 
 __all__ = ["StepWeights", "Weights", "of_examples", "scaled", "spread"]
 
@@ -50,7 +51,7 @@ def spread(weights: StepWeights | None, sequences: Sequence[Any]) -> Weights | N
     """Return the weight of each step of sequences ``(T_i, ...)``, one after another."""
     if isinstance(weights, list):
         return np.concatenate(weights)
-    return None if weights is None else np.repeat(weights, [len(one) for one in sequences])
+    return None if weights is None else np.repeat(weights, lengths_of(sequences))
 
 
 def of_examples(weights: StepWeights | None) -> Weights | None:

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from rnnfast._checks import among
+from rnnfast._checks.messages import shown
 from rnnfast._checks.weights import read_weights
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.examples import (
@@ -28,6 +30,22 @@ from rnnfast.nn.module import Array
 Self = TypeVar("Self", bound="Codec")
 # Takes the name of an argument and what it was given, and returns sequences.
 Read = Callable[[str, Any], Sequences]
+
+
+# Figures of which more is better; of all others less is.
+_MORE_IS_BETTER = ("accuracy", "precision", "recall", "f1", "r2")
+
+
+def choose_monitor(monitor: Any, measures: tuple[str, ...]) -> tuple[str, bool]:
+    """Return what `Codec.choice` does, of figures by name.
+
+    A perplexity is the exponential of the loss, which decides the same.
+    """
+    if monitor is not None and not among(monitor, measures):
+        known = ", ".join(sorted(measures))
+        raise ValueError(f"monitor: expected None or one of {known}, got {shown(monitor)}")
+    name = measures[0] if monitor is None else monitor
+    return f"valid_{'loss' if name == 'perplexity' else name}", name in _MORE_IS_BETTER
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,13 +194,37 @@ class Codec:
 
     # Metrics
 
-    def choice(self) -> tuple[str, bool]:
-        """Return the figure that tells which epoch is the best, and whether more is better."""
-        return "valid_loss", False
+    def measures(self) -> tuple[str, ...]:
+        """Return the names of the figures, the one first that tells which epoch is the best."""
+        return ("loss",)
+
+    def choice(self, monitor: Any = None) -> tuple[str, bool]:
+        """Return the figure that tells which epoch is the best, and whether more is better.
+
+        ``monitor`` is the name of one of `measures`; None: the first.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+        """
+        return choose_monitor(monitor, self.measures())
 
     def figures(self, network: Any, examples: Examples) -> dict[str, float]:
         """Return figures of a network on examples: ``valid_loss`` and others."""
         raise NotImplementedError
+
+    def evaluate(
+        self, network: Any, x: list[Array], targets: Any, weights: StepWeights | None
+    ) -> dict[str, float]:
+        """Return what a model's `evaluate` does, of encoded sequences and targets as read."""
+        examples = Examples(x, self.encode("y", targets, x), weights)
+        figures = self.figures(network, examples)
+        return {name.removeprefix("valid_"): value for name, value in figures.items()}
+
+    def unseen(self, targets: Any) -> list[Any]:
+        """Return of each target that training has not seen, and no loss can have, what is new."""
+        return []
 
     def baseline(self, examples: Examples) -> float | None:
         """Return what a network that has learned nothing loses on encoded examples.

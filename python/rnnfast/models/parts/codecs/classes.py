@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from rnnfast._checks.messages import shown, some_of
 from rnnfast.data.batches import Ints
-from rnnfast.models.parts.codecs.base import Codec
+from rnnfast.metrics._pairs import require_alike
+from rnnfast.models.parts.codecs.base import Codec, Read
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples, hold_out
 from rnnfast.models.parts.extension import extend_classes
@@ -22,6 +25,7 @@ from rnnfast.models.parts.labels import (
     read_classes,
     restore_classes,
 )
+from rnnfast.models.parts.sequences import Sequences
 from rnnfast.models.parts.warm_start import Axes, axes_of_rows
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.losses import cross_entropy
@@ -63,20 +67,52 @@ class ClassCodec(Codec):
     def axes(self) -> Axes:
         return axes_of_rows("output", self.classes.tolist())
 
+    def read_valid(self, read: Read, valid: Any) -> tuple[Sequences, list[Any]]:
+        sequences, targets = super().read_valid(read, valid)
+        self._require_alike("y of valid", targets)
+        return sequences, targets
+
+    def evaluate(
+        self, network: Any, x: list[Array], targets: list[Any], weights: Any
+    ) -> dict[str, float]:
+        self._require_alike("y", targets)
+        return super().evaluate(network, x, targets, weights)
+
+    def _require_alike(self, name: str, targets: list[Any]) -> None:
+        """Raise TypeError unless some labels are of a kind with the classes."""
+        require_alike(name, targets, self.classes.tolist(), "classes as in fit")
+
     def encode(self, name: str, targets: list[Any], x: object = None) -> Ints:
-        """Return the numbers of the classes; ValueError for a label that is none."""
-        return class_numbers(name, targets, self.classes)
+        """Return the numbers of the classes, -1 for labels that are none."""
+        return class_numbers(targets, self.classes)
+
+    def unseen(self, targets: list[Any]) -> list[Any]:
+        known = set(self.classes.tolist())
+        return [label for label in targets if label not in known]
+
+    def to_measure(self, suffix: str, targets: Any, examples: Examples) -> Examples:
+        """Return the examples, if one of them has a loss."""
+        if (examples.y < 0).all():
+            known, got = some_of(self.classes.tolist()), shown(targets[0])
+            raise ValueError(f"y{suffix}: expected some of {known} to validate on, got {got}")
+        return examples
+
+    def measures(self) -> tuple[str, ...]:
+        return ("loss", "accuracy")
 
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
-        """Return loss, without label smoothing, and accuracy."""
+        """Return loss, without label smoothing, and accuracy, of which an unknown class is none."""
         scores, (_, y, weights) = network.scores_of(examples.x), examples
-        loss, _ = cross_entropy(
-            scores,
-            y,
-            weights=None if weights is None else weights.astype(scores.dtype),
-            class_weights=self.class_weights,
-            backward=False,
-        )
+        known, loss = y >= 0, math.nan
+        own = None if weights is None else weights[known].astype(scores.dtype)
+        if known.any() and (own is None or own.any()):
+            loss, _ = cross_entropy(
+                scores[known],
+                y[known],
+                weights=own,
+                class_weights=self.class_weights,
+                backward=False,
+            )
         right = scores.argmax(axis=1) == y
         return {"valid_loss": loss, "valid_accuracy": float(np.average(right, weights=weights))}
 

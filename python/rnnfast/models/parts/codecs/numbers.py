@@ -16,7 +16,8 @@ from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import NUMBER_LOSSES, check_loss
-from rnnfast.models.parts.inputs import Inputs, mean_and_scale, read_scaling
+from rnnfast.models.parts.inputs import Inputs, read_scaling
+from rnnfast.models.parts.scaling import mean_and_scale
 from rnnfast.models.parts.sequences import common_dtype
 from rnnfast.models.parts.step_rows import known
 from rnnfast.models.parts.weights import Weights
@@ -59,15 +60,18 @@ class NumberTargets:
         As `mean_and_scale` takes them; ``weights`` are those of the rows. NaN stands for a number
         that is missing; each is there at least once.
         """
+        size = arrays[0].shape[1]
+        if not standardize or not any(map(len, arrays)):
+            return cls(np.zeros(size), np.ones(size), dtype)
+        of = common_dtype(arrays)
+        if all(known(array).all() for array in arrays):
+            return cls(*mean_and_scale(arrays, of, rounding, weights), dtype)
         rows = np.concatenate([np.asarray(array, np.float64) for array in arrays])
-        if not standardize or not len(rows):
-            return cls(np.zeros(rows.shape[1]), np.ones(rows.shape[1]), dtype)
-        of, there = common_dtype(arrays), known(rows)
-        if there.all():
-            return cls(*mean_and_scale(rows, of, rounding, weights), dtype)
         each = [
-            mean_and_scale(rows[k, n, np.newaxis], of, 0.0, None if weights is None else weights[k])
-            for n, k in enumerate(there.T)
+            mean_and_scale(
+                [rows[k, n, np.newaxis]], of, 0.0, None if weights is None else weights[k]
+            )
+            for n, k in enumerate(known(rows).T)
         ]
         mean, scale = (np.concatenate(parts) for parts in zip(*each, strict=True))
         return cls(mean, scale, dtype)
@@ -156,11 +160,22 @@ class NumberCodec(Codec):
         """Return the numbers ``(N, k)`` for encoded sequences."""
         return self.numbers.decode(network.scores_of(x))
 
+    def measures(self) -> tuple[str, ...]:
+        return ("loss", "rmse")
+
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
         scores, y = self.numbers.settle(network.scores_of(examples.x)), examples.y
         scale = np.where(self.numbers.scale > 0, self.numbers.scale, 1.0)
         error = metrics.rmse(y * scale, scores * scale, sample_weight=examples.weights)
         return {"valid_loss": self._loss(scores, examples), "valid_rmse": error}
+
+    def evaluate(
+        self, network: Any, x: list[Array], targets: Array, weights: Any
+    ) -> dict[str, float]:
+        true = targets.reshape(len(targets), -1)
+        predicted = self.predict(network, x)
+        loss = super().evaluate(network, x, targets, weights)["loss"]
+        return {"loss": loss, **compare_numbers(true, predicted, weights)}
 
     def _loss(self, scores: Array, examples: Examples) -> float:
         weights = None if examples.weights is None else examples.weights.astype(scores.dtype)
@@ -183,6 +198,33 @@ class NumberCodec(Codec):
         numbers = NumberTargets(*read_scaling({**saved, "dtype": self.dtype}))
         single = numbers.read_single("single", learned["single"])
         return replace(self, numbers=numbers, single=single)
+
+
+def compare_numbers(true: Array, predicted: Array, weights: Any = None) -> dict[str, float]:
+    """Return how far off the numbers ``(S, K)`` of all steps are, those that are missing left out.
+
+    ``weights`` are those of the steps; None: all the same.
+    """
+    there = known(true)
+    steps = there.any(axis=1)
+    if not steps.any():
+        raise ValueError("y: expected a number to compare with, got none")
+    true, predicted, there = true[steps], predicted[steps], there[steps]
+    weights = None if weights is None else weights[steps]
+    if there.all():
+        figures = {"rmse": metrics.rmse, "mae": metrics.mae, "r2": metrics.r2}
+        return {n: f(true, predicted, sample_weight=weights) for n, f in figures.items()}
+    each = None if weights is None else np.broadcast_to(weights[:, np.newaxis], true.shape)[there]
+    of_columns = [
+        metrics.r2(t[k], p[k], sample_weight=None if weights is None else weights[k])
+        for t, p, k in zip(true.T, predicted.T, there.T, strict=True)
+        if k.any()
+    ]
+    return {
+        "rmse": metrics.rmse(true[there], predicted[there], sample_weight=each),
+        "mae": metrics.mae(true[there], predicted[there], sample_weight=each),
+        "r2": float(np.mean(of_columns)),
+    }
 
 
 def read_numbers(name: str, y: Any, shape: str = "(N,) or (N, k)") -> Array:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.metrics import mae, r2, rmse
-from rnnfast.models.parts.codecs.numbers import UNKNOWN, NumberTargets
+from rnnfast.models.parts.codecs.numbers import UNKNOWN, NumberTargets, compare_numbers
 from rnnfast.models.parts.codecs.steps import StepCodec, require_each
 from rnnfast.models.parts.encoder_network import EncoderNetwork
 from rnnfast.models.parts.examples import Examples
@@ -61,11 +60,12 @@ class StepNumberCodec(StepCodec):
         """Return how far off predictions are, as `StepRegressor.evaluate` tells it."""
         true = np.concatenate(examples.y)
         predicted = np.concatenate(self.predict(network, examples.x))
-        return compare_numbers(true, predicted, spread(examples.weights, examples.y))
+        loss = self.mean_loss(network, examples)
+        weights = spread(examples.weights, examples.y)
+        return {"loss": loss, **compare_numbers(true, predicted, weights)}
 
-    def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
-        figures = {"loss": self.mean_loss(network, examples), **self.compare(network, examples)}
-        return {f"valid_{name}": value for name, value in figures.items()}
+    def measures(self) -> tuple[str, ...]:
+        return ("loss", "rmse", "mae", "r2")
 
     def baseline(self, examples: Examples) -> float | None:
         """Return the loss of the mean as the answer, where that is 0."""
@@ -85,30 +85,3 @@ class StepNumberCodec(StepCodec):
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> StepNumberCodec:
         numbers = NumberTargets.from_dict(learned["outputs"])
         return replace(self, numbers=numbers, flat=numbers.read_single("flat", learned["flat"]))
-
-
-def compare_numbers(true: Array, predicted: Array, weights: Any) -> dict[str, float]:
-    """Return how far off the numbers ``(S, K)`` of all steps are, those that are missing left out.
-
-    ``weights`` are those of the steps; None: all the same.
-    """
-    there = known(true)
-    steps = there.any(axis=1)
-    if not steps.any():
-        raise ValueError("y: expected a number to compare with, got none")
-    true, predicted, there = true[steps], predicted[steps], there[steps]
-    weights = None if weights is None else weights[steps]
-    if there.all():
-        figures = {"rmse": rmse, "mae": mae, "r2": r2}
-        return {n: f(true, predicted, sample_weight=weights) for n, f in figures.items()}
-    each = None if weights is None else np.broadcast_to(weights[:, np.newaxis], true.shape)[there]
-    of_columns = [
-        r2(t[k], p[k], sample_weight=None if weights is None else weights[k])
-        for t, p, k in zip(true.T, predicted.T, there.T, strict=True)
-        if k.any()
-    ]
-    return {
-        "rmse": rmse(true[there], predicted[there], sample_weight=each),
-        "mae": mae(true[there], predicted[there], sample_weight=each),
-        "r2": float(np.mean(of_columns)),
-    }

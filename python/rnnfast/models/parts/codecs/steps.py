@@ -107,6 +107,18 @@ class StepCodec(Codec):
     def split_targets(self, y: Array, rows: slice) -> Array:
         return np.ascontiguousarray(y[:, rows])
 
+    def compare(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
+        """Return the figures of examples whose targets are as they were read, by name."""
+        raise NotImplementedError
+
+    def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
+        return {f"valid_{name}": value for name, value in self.compare(network, examples).items()}
+
+    def evaluate(
+        self, network: Any, x: list[Array], targets: list[Array], weights: StepWeights | None
+    ) -> dict[str, float]:
+        return self.compare(network, Examples(x, targets, weights))
+
     def mean_loss(self, network: EncoderNetwork, examples: Examples) -> float:
         """Return the mean loss of a step of examples whose targets are not encoded."""
         require_steps("X", examples.x)

@@ -34,7 +34,6 @@ from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import require_strings
-from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training.ranks import measuring_ranks
 
 
@@ -124,17 +123,14 @@ class SymbolCodec(TextCodec):
         return axes_of_rows("output", [*self.symbols, None])
 
     def encode(self, name: str, targets: list[list[str]], x: Sequence[Array]) -> list[Ints]:
-        """Return the numbers of symbols; ValueError if they do not fit their encoded sequence."""
-        vocabulary = Vocabulary(self.symbols)
+        """Return the numbers of symbols, -1 for those that training has not seen.
+
+        ValueError if they do not fit their encoded sequence.
+        """
+        place = {symbol: number for number, symbol in enumerate(self.symbols)}
         y: list[Ints] = []
         for number, (tokens, length) in enumerate(zip(targets, lengths_of(x), strict=True)):
-            for token in tokens:
-                if token not in vocabulary:
-                    raise ValueError(
-                        f"{name}[{number}]: expected symbols of the {len(vocabulary)} in "
-                        f"training, got {shown(token)}"
-                    )
-            ids = vocabulary.encode(tokens)
+            ids = np.array([place.get(token, -1) for token in tokens], np.int64)
             needed = _needed(ids)
             if needed > length and self.impossible == "error":
                 raise ValueError(
@@ -143,6 +139,22 @@ class SymbolCodec(TextCodec):
                 )
             y.append(ids)
         return y
+
+    def unseen(self, targets: list[list[str]]) -> list[str]:
+        new = [[t for t in tokens if t not in self.symbols] for tokens in targets]
+        return [symbols[0] for symbols in new if symbols]
+
+    def to_measure(self, suffix: str, targets: Any, examples: Examples) -> Examples:
+        """Return the examples, if one of them has a loss."""
+        if not any((own >= 0).all() for own in examples.y):
+            raise ValueError(
+                f"y{suffix}: expected some of the {len(self.symbols)} symbols in training to "
+                f"validate on, got {shown(self.unseen(targets)[0])}"
+            )
+        return examples
+
+    def measures(self) -> tuple[str, ...]:
+        return ("loss", "error_rate")
 
     def batch(self, examples: Examples, chosen: Ints) -> ExampleBatch:
         x, lengths = pad_batch(examples.x, chosen)
@@ -173,17 +185,21 @@ class SymbolCodec(TextCodec):
         for chosen, x, lengths in own_scoring_batches(examples.x):
             scores = network.scores(x, lengths)
             y, weights = pick(examples.y, chosen), weights_of(examples, chosen)
-            given = None if weights is None else weights.astype(scores.dtype)
+            known = np.flatnonzero([(own >= 0).all() for own in y])
+            given = None if weights is None else weights[known].astype(scores.dtype)
             options: dict[str, Any] = {"weights": given, "reduction": "sum", "backward": False}
-            loss += ctc_loss(scores, y, lengths, blank=blank, **options)[0]
+            if len(known):
+                part, said_by = scores[:, known], pick(y, known)
+                loss += ctc_loss(part, said_by, lengths[known], blank=blank, **options)[0]
             best = ctc_greedy(scores, lengths, blank=blank)
             each = np.ones(len(y)) if weights is None else weights
             for true, said, weight in zip(y, best, each.tolist(), strict=True):
                 errors += weight * edit_distance(true.tolist(), said.tolist())
                 count += weight * len(true)
-            terms += float(each.sum())
+            terms += float(each[known].sum())
         loss, terms, errors, count = measuring_ranks().total(loss, terms, errors, count)
-        return {"valid_loss": loss / terms, "valid_error_rate": errors / (count or 1.0)}
+        loss = loss / terms if terms else math.nan
+        return {"valid_loss": loss, "valid_error_rate": errors / (count or 1.0)}
 
     def baseline(self, examples: Examples) -> float:
         """Return the loss of equal chances on the longest sequence."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -261,20 +262,33 @@ class TagCodec(StepCodec):
         numbers = network.steps_of(x, lambda x, lengths: network.predict(x, lengths, **beam))
         return [self.tags.classes[row] for row in numbers]
 
-    def choice(self) -> tuple[str, bool]:
-        """Return the F1 of entities with a scheme, else the accuracy."""
-        return "valid_f1" if self.scheme else "valid_accuracy", True
+    def measures(self) -> tuple[str, ...]:
+        """Return the F1 of entities with a scheme first, else the accuracy."""
+        return (*(("f1", "precision", "recall") if self.scheme else ()), "accuracy", "loss")
 
-    def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
+    def unseen(self, targets: list[Array]) -> list[Any]:
+        numbers = self.tags.numbers(targets)
+        return [
+            labels[places == -1].tolist()[0]
+            for labels, places in zip(targets, numbers, strict=True)
+            if (places == -1).any()
+        ]
+
+    def compare(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
         """Return loss, without label smoothing, and what `compare_tags` does."""
         predicted = self.labels(network, examples.x, self.beam_size)
         figures = compare_tags(examples.y, predicted, self.scheme, examples.weights)
         numbers = self.tags.numbers(examples.y)
-        possible = np.array(self.tags.possible(numbers))
-        x, y = pick(examples.x, possible), pick(numbers, possible)
-        weights = None if examples.weights is None else pick(examples.weights, possible)
-        loss = network.mean_loss(Examples(x, y, weights))
-        return {"valid_loss": loss, **{f"valid_{name}": v for name, v in figures.items()}}
+        whole = [
+            n for n in self.tags.possible(numbers) if not self.chained or counts(numbers[n]).all()
+        ]
+        possible, loss, own = np.array(whole, np.int64), math.nan, examples.weights
+        weighing = [n for n in whole if own is None or np.any(own[n] > 0)]
+        if any(counts(numbers[n]).any() for n in weighing):
+            x, y = pick(examples.x, possible), pick(numbers, possible)
+            weights = None if own is None else pick(own, possible)
+            loss = network.mean_loss(Examples(x, y, weights))
+        return {"loss": loss, **figures}
 
     def baseline(self, examples: Examples) -> float:
         """Return the loss of equal chances."""

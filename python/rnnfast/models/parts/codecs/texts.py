@@ -151,6 +151,9 @@ class TokenCodec(TextCodec):
         inputs = np.concatenate([np.full((1, len(y)), start, np.int64), targets[:-1]])
         return PairBatch(padded, lengths, inputs, targets, target_lengths)
 
+    def measures(self) -> tuple[str, ...]:
+        return ("loss", "perplexity")
+
     def figures(self, network: Seq2SeqNetwork, examples: Examples) -> dict[str, float]:
         loss, count = 0.0, 0.0
         for chosen, _, _ in own_scoring_batches(examples.x):
