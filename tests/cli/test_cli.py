@@ -175,7 +175,9 @@ def test_info_tells_the_loss_of_the_weights_that_are_kept(best: int, tmp_path: P
 
 
 def test_info_of_other_models(tmp_path: Path) -> None:
-    model = rf.SequenceClassifier(hidden_size=4, epochs=4, verbose=0, seed=1)
+    model = rf.SequenceClassifier(
+        hidden_size=4, epochs=4, validation_fraction=0.2, verbose=0, seed=1
+    )
     model.fit(["good", "bad"] * 8, ["+", "-"] * 8).save(tmp_path / "m")
     output = run("info", tmp_path / "m")
     kept = model.history_[model.best_epoch_ - 1]

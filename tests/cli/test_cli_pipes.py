@@ -351,7 +351,7 @@ def test_patience(tmp_path: Path) -> None:
         ("rnnfast s", ["show", "sample", "score"]),
         ("rnnfast train --pat", ["--patience"]),
         ("rnnfast train --cell gr", ["gru"]),
-        ("rnnfast train --level ", ["char", "word"]),
+        ("rnnfast train --level ", ["char", "word", "subword"]),
         ("rnnfast export m o --part e", ["encoder"]),
     ],
 )

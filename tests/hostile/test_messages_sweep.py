@@ -325,6 +325,8 @@ OF: dict[str, dict[str, Callable[[], Any]]] = {
     "rf.word_error_rate": {"true": lambda: ["ab"], "predicted": lambda: ["b"]},
     "rf.character_error_rate": {"true": lambda: ["ab"], "predicted": lambda: ["b"]},
     "rf.CTCDecoder": {"labels": lambda: ["", "a", "b"]},
+    "rf.AdaptiveSoftmax": {"n_classes": lambda: 7, "cutoffs": lambda: [2, 4]},
+    "rf.text.train_subwords": {"texts": lambda: ["a text to split", "and one more"]},
     "rf.data.bucket_by_length": {"lengths": lambda: [3, 2, 1]},
     "rf.data.read_text": {"path": a_vocabulary},
     "rf.text.read_vectors": {"path": some_vectors, "vocabulary": lambda: rf.Vocabulary(["a"])},

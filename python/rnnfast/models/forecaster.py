@@ -105,7 +105,7 @@ class Forecaster(Weighed, Estimator):
         channel that says so, and is not learned from.
     standardize : bool
         Whether the network reads and foretells standardised numbers.
-    validation_fraction : float
+    validation_fraction : float or None
         The part of the places t to hold out where `fit` is given no other series to validate on:
         the last ones of each series. Intervals are calibrated on them.
     pooling : {"last", "mean", "max", "concat"}
@@ -628,6 +628,8 @@ class Forecaster(Weighed, Estimator):
     def _prepare(
         self, X: Any, y: Any, valid: Any, sample_weight: Any = None, grow: bool | None = None
     ) -> tuple[Examples, Examples | None, float | None]:
+        if self.validation_fraction is None:
+            self.validation_fraction = 0.1
         ready = fitting.ready(self, X, valid, sample_weight, grow)
         self._held = None if ready.held is None else (ready.held, grow is None)  # type: ignore[misc]
         prepared = super()._prepare(ready.train, None, ready.valid, ready.weights, grow)

@@ -302,9 +302,9 @@ class LanguageModel(Weighed, LanguageAnswers):
         epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
         fresh._require_epochs(
             epochs,
-            checkpoint=checkpoint is not None or resume,
+            checkpoint=checkpoint is not None or resume is True,
             valid=valid is not None,
-            callbacks=bool(callbacks),
+            callbacks=isinstance(callbacks, (list, tuple)) and len(callbacks) > 0,
         )
         if epochs == 0:  # nothing would be measured
             fresh.validation_fraction = 0.0

@@ -28,6 +28,7 @@ def check_loop(loop: TrainingLoop[Any]) -> None:
         "schedule": (Schedule, ReduceOnPlateau, type(None)),
         "average": (WeightAverage, type(None)),
         "carry": (dict,),
+        "chosen": (Mapping,),
         "identity": (Mapping,),
         "reporter": (Reporter,),
         "monitor": (str,),

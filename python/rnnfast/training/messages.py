@@ -72,6 +72,8 @@ def still_improving(at: Position, monitor: str, maximize: bool) -> bool:
         name, sign, least = monitor, 1 if maximize else -1, _IMPROVING
     if len(history) < 2 or (at.best_epoch and len(history) - at.best_epoch > len(history) // 10):
         return False
+    if not all(name in record for record in history):  # in a checkpoint from elsewhere
+        return False
     values = [sign * record[name] for record in history]
     before, after = max(values[:-last]), max(values[-last:])
     if sign < 0 and -before < _NOTHING * -values[0]:

@@ -31,8 +31,10 @@ def history_svg(history: Sequence[Record], best_epoch: int) -> str:
     if not values:
         return ""
     low, high = min(values), max(values)
-    if high - low < 1e-9 * max(abs(low), abs(high), 1e-300):
-        low, high = low - 0.5, high + 0.5
+    size = max(abs(low), abs(high))
+    if high - low < 1e-9 * max(size, 1e-300):
+        margin = max(0.5, 1e-6 * size)  # that makes a difference to large numbers, too
+        low, high = low - margin, high + margin
     last = max(len(history), 2)
 
     def place(epoch: float, value: float) -> tuple[float, float]:

@@ -146,7 +146,10 @@ def _continued(model: Any, panel: Panel, given: Given, held_out: bool) -> Prepar
         "X", panel, windows.reach + windows.horizon + (held_out and not panel.several), ""
     )
     tracks = make_tracks(panel, windows.horizon, codec.features, codec.masked)
-    return Prepared.all_of(replace(codec, panel=_tail(panel, codec)), tracks)
+    # What was judged before is of another training: one that is resumed knows nothing of it.
+    chosen = {n: value for n, value in codec.chosen.items() if n not in ("errors", "windows")}
+    codec = replace(codec, panel=_tail(panel, codec), chosen=chosen, calibration=None)
+    return Prepared.all_of(codec, tracks)
 
 
 def _tail(panel: Panel, codec: WindowCodec) -> Panel:

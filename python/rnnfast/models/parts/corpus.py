@@ -179,12 +179,12 @@ class CorpusReader:
         if isinstance(source, ItemSource):
             self.encoder.items(source.blocks(name, told), encoded)
         elif self.lines:
-            self.encoder.lines(source.pieces(told), encoded)
+            self.encoder.lines(source.text(told, blank=not to_learn), encoded)
             if encoded.lengths is not None and not len(encoded.lengths) and not to_learn:
                 # One empty line, as `LanguageModel.log_prob` takes it.
                 encoded.lengths = np.zeros(1, np.uint16)
         else:
-            self.encoder.text(source.pieces(told), encoded)
+            self.encoder.text(source.text(told), encoded)
         return self.checked(name, encoded, to_learn)
 
     def checked(self, name: str, encoded: EncodedText, to_learn: bool) -> EncodedCorpus:

@@ -43,11 +43,19 @@ class TextSource:
         Bytes or characters; None: nobody knows.
     files : tuple of (str, int, int)
         Path, size and time of change of each, if it stands in files.
+    shown : str, optional
+        What messages call the one file that it stands in.
     """
 
     pieces: Callable[[Told], Iterator[str]]
     size: int | None = None
     files: tuple[tuple[str, int, int], ...] = ()
+    shown: str | None = None
+
+    def text(self, told: Told, *, blank: bool = False) -> Iterator[str]:
+        """Return the pieces; ValueError, after them, for a file of white space, unless `blank`."""
+        pieces = self.pieces(told)
+        return pieces if blank or self.shown is None else _require_text(self.shown, pieces)
 
 
 @dataclass(frozen=True)
@@ -131,12 +139,12 @@ def read_again(name: str, corpus: Any, lines: bool) -> Any:
         return corpus
     source = text_source(name, corpus, lines)
     assert isinstance(source, TextSource)
-    return "".join(source.pieces(lambda done: None))
+    return "".join(source.text(lambda done: None))
 
 
 def text_of_blocks(name: str, blocks: Iterator[bytes]) -> TextSource:
     """Return how to read the bytes of a text in UTF-8 that messages call ``name``."""
-    return TextSource(lambda told: _require_text(name, decode_pieces(name, blocks)))
+    return TextSource(lambda told: decode_pieces(name, blocks), shown=name)
 
 
 def require_str(name: str, items: Iterable[Any]) -> Iterator[str]:
@@ -177,8 +185,7 @@ def _of_files(paths: Sequence[os.PathLike[str]]) -> TextSource:
                 yield read_pieces(file, told_of_one)
                 done += state.st_size
 
-        text = _one_after_another(texts())
-        return _require_text(shown_path(files[0]), text) if len(files) == 1 else text
+        return _one_after_another(texts())
 
     return TextSource(
         pieces,
@@ -187,6 +194,7 @@ def _of_files(paths: Sequence[os.PathLike[str]]) -> TextSource:
             (os.path.abspath(file), state.st_size, state.st_mtime_ns)
             for file, state in zip(files, states, strict=True)
         ),
+        shown_path(files[0]) if len(files) == 1 else None,
     )
 
 
