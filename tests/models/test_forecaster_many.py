@@ -215,6 +215,20 @@ def test_the_scale_of_weighted_counts() -> None:
     np.testing.assert_allclose(weighted, twice, rtol=1e-6)
 
 
+def test_the_loss_of_weighted_windows_with_missing_numbers() -> None:
+    """It is a mean over the numbers that are there, each as often as its window counts."""
+    one, other = (NOISE[:60, n].cumsum() for n in (0, 1))
+    one[[5, 6, 20]] = other[[40, 41]] = math.nan
+    options = {
+        "lags": 4, "horizon": 3, "batch_size": 500, "dtype": "float64", "missing": "mask",
+        "validation_fraction": 0.25,
+    }  # fmt: skip
+    weighted = small(**options).fit([one, other], sample_weight=[2, 1]).history_
+    twice = small(**options).fit([one, one, other]).history_
+    for name in ("loss", "valid_loss", "valid_rmse"):
+        np.testing.assert_allclose([r[name] for r in weighted], [r[name] for r in twice], rtol=1e-6)
+
+
 @pytest.mark.filterwarnings("ignore:a naive forecast:RuntimeWarning")
 def test_logarithms_are_of_all_of_many_series() -> None:
     """Of very many some are looked at for the choice, but none is without a logarithm."""

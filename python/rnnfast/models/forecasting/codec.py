@@ -175,6 +175,10 @@ class WindowCodec(NumberCodec):
         encoded = super().encode(name, np.where(missing, 0, targets), x)
         return np.where(missing, encoded.dtype.type(np.nan), encoded)
 
+    def terms(self, examples: Examples) -> Ints:
+        """Return how many numbers each has that are not missing."""
+        return np.asarray(np.count_nonzero(~np.isnan(examples.y), axis=1))
+
     # Metrics
 
     def figures(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
