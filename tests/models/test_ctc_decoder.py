@@ -144,8 +144,12 @@ def test_what_a_language_model_forbids_is_not_found() -> None:
 
     with np.errstate(divide="ignore"):
         found = rf.CTCDecoder(LABELS, beam_size=2000, language_model=no_a)(scores(2), n_best=50)
+        unweighed = rf.CTCDecoder(LABELS, beam_size=2000, language_model=no_a, lm_weight=0)
+        others = unweighed(scores(2), n_best=50)
     texts = [one.symbols for one in found]
     assert "" in texts and all(text[:1] in ("", "a") and "a" not in text[1:] for text in texts)
+    assert {one.symbols for one in others} == set(texts)
+    assert all(one.score == one.log_prob for one in others)
     forbidden = rf.CTCDecoder(LABELS, language_model=lambda prefix: np.full(4, -math.inf))
     with pytest.raises(
         ValueError, match=r"^language_model: expected one that allows what the beam"

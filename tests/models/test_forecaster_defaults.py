@@ -168,6 +168,11 @@ def test_ridge_is_least_squares_with_a_penalty() -> None:
     rest = np.arange(40) != 3
     one, other = ridge(x, with_missing, [1.0])[0], ridge(x[rest], y[rest], [1.0])[0]
     np.testing.assert_array_equal(one.weight, other.weight)
+    # Rows that count several times, beside a penalty that knows how many there are.
+    counts = rng.integers(1, 4, 40)
+    (one,) = ridge(x, y, [1.0], counts.astype(float))
+    (other,) = ridge(x.repeat(counts, 0), y.repeat(counts, 0), [counts.mean()])
+    np.testing.assert_allclose(one(x), other(x), rtol=1e-9)
 
 
 def test_the_choice_does_not_see_what_it_is_measured_on() -> None:

@@ -169,6 +169,78 @@ def test_steps_that_do_not_count() -> None:
             small(lags=6).fit(SEASONAL, sample_weight=wrong)
 
 
+@pytest.mark.filterwarnings("ignore:a naive forecast:RuntimeWarning")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"lags": 6, "horizon": 2, "linear": True},
+        {"lags": 6, "linear": True, "scaling": "window"},
+        {"loss": "negative_binomial"},
+    ],
+)
+def test_a_series_that_does_not_count_is_as_if_it_was_not_there(options: Any) -> None:
+    """In what is chosen, in the linear part and in the scale of counts."""
+    counts = options.get("loss") == "negative_binomial"
+    one, other = NOISE[:60, 0].cumsum(), 50 * NOISE[:70, 1].cumsum()
+    if counts:
+        one, other = np.abs(one).round(), np.abs(other).round()
+    both = small(**options).fit([one, other], sample_weight=[1, 0])
+    alone = small(**options).fit([one])
+    np.testing.assert_array_equal(both.predict(3, after=one), alone.predict(3, after=one))
+    assert both.chosen_ == alone.chosen_
+    # Only ratios matter.
+    twice = small(**options).fit([one, other], sample_weight=[2, 2])
+    np.testing.assert_array_equal(twice.predict(3), small(**options).fit([one, other]).predict(3))
+
+
+def test_the_line_of_weighted_windows_does_not_see_what_is_held_out() -> None:
+    """What is held out is the end of what counts."""
+    weights = np.r_[np.ones(80), np.zeros(52)]
+    options = {"lags": 4, "linear": True, "validation_fraction": 0.5, "epochs": 1}
+    changed = SEASONAL.copy()
+    changed[60:] = 7 - 30 * NOISE[60:132, 2]
+    lines = [
+        small(**options).fit(series, sample_weight=weights)._codec.line.weight
+        for series in (SEASONAL, changed)
+    ]
+    np.testing.assert_array_equal(*lines)
+
+
+def test_the_scale_of_weighted_counts() -> None:
+    one, other = np.arange(60) % 5, 100 + np.arange(60) % 7
+    options = {"loss": "negative_binomial", "lags": 4, "batch_size": 500, "dtype": "float64"}
+    twice = small(**options).fit([one, one, other]).predict(after=one)
+    weighted = small(**options).fit([one, other], sample_weight=[2, 1]).predict(after=one)
+    np.testing.assert_allclose(weighted, twice, rtol=1e-6)
+
+
+def test_the_loss_of_weighted_windows_with_missing_numbers() -> None:
+    """It is a mean over the numbers that are there, each as often as its window counts."""
+    one, other = (NOISE[:60, n].cumsum() for n in (0, 1))
+    one[[5, 6, 20]] = other[[40, 41]] = math.nan
+    options = {
+        "lags": 4, "horizon": 3, "batch_size": 500, "dtype": "float64", "missing": "mask",
+        "validation_fraction": 0.25,
+    }  # fmt: skip
+    weighted = small(**options).fit([one, other], sample_weight=[2, 1]).history_
+    twice = small(**options).fit([one, one, other]).history_
+    for name in ("loss", "valid_loss", "valid_rmse"):
+        np.testing.assert_allclose([r[name] for r in weighted], [r[name] for r in twice], rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:a naive forecast:RuntimeWarning")
+def test_logarithms_are_of_all_of_many_series() -> None:
+    """Of very many some are looked at for the choice, but none is without a logarithm."""
+    series = [
+        np.exp((0.1 + n % 7 / 50) * np.arange(60) + 0.01 * NOISE[:60, n % 5]) for n in range(102)
+    ]
+    assert small(epochs=1).fit(series).chosen_["logarithm"]
+    series[1] = series[1] - 100
+    model = small(epochs=1).fit(series)
+    assert not model.chosen_["logarithm"] and np.isfinite(model.predict()).all()
+
+
 # Missing numbers
 
 
@@ -199,6 +271,14 @@ def test_no_window_holds_what_it_misses() -> None:
     gaps[50:60] = math.nan
     model = small(lags=3, horizon=2, missing="mask", epochs=1, validation_fraction=0).fit(gaps)
     assert model.history_[0]["count"] == 2 * (132 - 3 - 1) - 2 * 10
+
+
+def test_a_file_of_logarithms_with_missing_ends(tmp_path: Path) -> None:
+    gaps = np.exp(SEASONAL / 100)
+    gaps[-3:-1] = math.nan
+    model = small(lags=6, logarithm=True, missing="mask", epochs=1).fit(gaps)
+    model.save(tmp_path / "m")
+    np.testing.assert_array_equal(rf.load(tmp_path / "m").predict(4), model.predict(4))
 
 
 def test_what_is_often_missing() -> None:

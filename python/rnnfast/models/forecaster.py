@@ -24,7 +24,7 @@ from rnnfast.models.forecasting.judging import units_of
 from rnnfast.models.forecasting.options import check_options, check_quantiles, layout_of
 from rnnfast.models.forecasting.outputs import DISTRIBUTIONS
 from rnnfast.models.forecasting.panel import Layout
-from rnnfast.models.forecasting.prepared import Given, Prepared
+from rnnfast.models.forecasting.prepared import Given, Prepared, weights_of_steps
 from rnnfast.models.forecasting.rolling import Origins, mean_r2, rolling
 from rnnfast.models.forecasting.windows import Floats
 from rnnfast.models.parts.codecs.numbers import compare_numbers
@@ -483,7 +483,9 @@ class Forecaster(Weighed, Estimator):
         """
         self = self._as_fitted()
         origins = self._origins(X, future_covariates, static_covariates, 1)
-        prepared, weights = origins.prepared.weighted(sample_weight, origins.panel)
+        prepared, weights = origins.prepared.weighted(
+            weights_of_steps(sample_weight, origins.panel)
+        )
         origins = replace(origins, prepared=prepared)
         true, predicted = rolling(self, origins, None)
         return mean_r2(true, predicted, weights)
@@ -525,7 +527,9 @@ class Forecaster(Weighed, Estimator):
         if y is not None:
             raise TypeError(f"y: expected None, a series foretells itself, got {type(y).__name__}")
         codec, origins = self._codec, self._origins(X, future_covariates, static_covariates, 1)
-        prepared, weights = origins.prepared.weighted(sample_weight, origins.panel)
+        prepared, weights = origins.prepared.weighted(
+            weights_of_steps(sample_weight, origins.panel)
+        )
         true, predicted = rolling(self, replace(origins, prepared=prepared), None)
         sequences, targets = prepared.examples()
         x = self._reader.encode("X", sequences)

@@ -93,21 +93,28 @@ def window_forecasts(
     return windows.add_up(track.read, places, changes)
 
 
-def choose(tracks: Sequence[Track], said: Said) -> Choice:
+def choose(tracks: Sequence[Track], said: Said, counts: Sequence[Floats] | None = None) -> Choice:
     """Return the windows whose forecasts by regression are the best on validation windows.
+
+    ``counts`` is how much each step of each series counts, as the first that a window foretells.
 
     Each choice is measured on the same steps: those between three and four fifths of each series
     and those behind, foretold from regressions on what came before.
     """
     best: Choice | None = None
     shortest = min(len(one.read) for one in tracks)
-    tracks = tracks[:: -(-len(tracks) // _SERIES)]
+    positive = all((one.read[:, said.targets] > 0).all() for one in tracks)
+    if counts is not None:
+        pairs = [pair for pair in zip(tracks, counts, strict=True) if pair[1].any()]
+        tracks, counts = [one for one, _ in pairs], [own for _, own in pairs]
+    few = slice(None, None, -(-len(tracks) // _SERIES) or 1)
+    tracks, counts = tracks[few], None if counts is None else counts[few]
     if said.lags is not None and None not in (
         said.differences, said.logarithm, said.local, said.linear
     ):  # fmt: skip
         tracks = ()  # nothing is to be chosen but a penalty, which may be any
-    for windows in _candidates(tracks, said, shortest):
-        for penalty, error in _errors(tracks, windows, said):
+    for windows in _candidates(tracks, said, shortest, positive):
+        for penalty, error in _errors(tracks, windows, said, counts):
             if best is None or best.error is None or error < best.error:
                 best = Choice(windows, penalty, error)
     if best is None:  # too short for a comparison
@@ -120,14 +127,15 @@ def choose(tracks: Sequence[Track], said: Said) -> Choice:
     return best
 
 
-def _candidates(tracks: Sequence[Track], said: Said, shortest: int) -> Iterator[Windows]:
+def _candidates(
+    tracks: Sequence[Track], said: Said, shortest: int, positive: bool
+) -> Iterator[Windows]:
     if not tracks:
         return
     season, steps = said.season, [len(one.read) for one in tracks]
     differences: list[tuple[int, ...]] = [(1,), ()]
     if season is not None and season > 1:
         differences += [(season,), (season, 1)]
-    positive = all((one.read[:, said.targets] > 0).all() for one in tracks)
     if said.differences is not None:
         differences = [said.differences]
     logarithms = [False, True] if positive else [False]
@@ -153,7 +161,7 @@ def _candidates(tracks: Sequence[Track], said: Said, shortest: int) -> Iterator[
 
 
 def _errors(
-    tracks: Sequence[Track], windows: Windows, said: Said
+    tracks: Sequence[Track], windows: Windows, said: Said, counts: Sequence[Floats] | None
 ) -> Iterator[tuple[float | None, float]]:
     """Yield penalties, None without a linear part, and their errors; nothing if it is too short."""
     penalties: list[float | None] = []
@@ -164,25 +172,29 @@ def _errors(
     errors = np.zeros(len(penalties))
     step = [_mean_change(track, windows.targets) for track in tracks]
     for start, stop in itertools.pairwise(_CUTS):
-        x, y, parts = [], [], []
+        x, y, parts, own_counts, part_counts = [], [], [], [], []
         few = -(-sum(len(track.read) for track in tracks) // _MOST)
-        for track in tracks:
+        for number, track in enumerate(tracks):
             cut, end = (round(share * len(track.read)) for share in (start, stop))
             places = windows.places(track.read)
+            if counts is not None:
+                places = places[counts[number][places] > 0]
             before = places[places + windows.horizon <= cut][::few]
             after = places[(places >= cut) & (places + windows.horizon <= end)][::few]
             rows, own = window_rows(windows, track, before)
             x.append(rows.reshape(len(before), rows.shape[1] * rows.shape[2]))
             y.append(window_targets(windows, track, before, own))
             parts.append(after)
+            if counts is not None:
+                own_counts.append(counts[number][before])
+                part_counts.append(counts[number][after])
         known, foretold = np.concatenate(x), np.concatenate(y)
         if len(known) < _FEWEST or not sum(map(len, parts)):
             return
         lines: dict[float | None, Any] = dict(
-            zip(PENALTIES, ridge(known, foretold, PENALTIES), strict=True)
+            zip(PENALTIES, ridge(known, foretold, PENALTIES, _joined(own_counts)), strict=True)
         )
-        with np.errstate(invalid="ignore"):
-            middle = np.nan_to_num(np.nanmean(foretold, axis=0)) if len(foretold) else 0.0
+        middle = _middle(foretold, _joined(own_counts))
         lines[None] = lambda rows, middle=middle: np.tile(middle, (len(rows), 1))
         for number, penalty in enumerate(penalties):
             squares = []
@@ -193,12 +205,30 @@ def _errors(
                 found = window_forecasts(windows, track, places, own, lines[penalty](rows))
                 with np.errstate(over="ignore"):
                     missed = (found - windows.futures(track.true, places)) / size
-                    squares.append(np.minimum(missed**2, 1e300).ravel())
-            every = np.concatenate(squares)
-            every = every[np.isfinite(every)]
-            errors[number] += np.sqrt(every.mean()) if len(every) else np.inf
+                    squares.append(np.minimum(missed**2, 1e300).reshape(len(places), -1))
+            every, own_count = np.concatenate(squares), _joined(part_counts)
+            seen = np.isfinite(every)
+            if own_count is not None:
+                own_count = np.broadcast_to(own_count[:, np.newaxis], every.shape)[seen]
+            mean = np.average(every[seen], weights=own_count) if seen.any() else np.inf
+            errors[number] += np.sqrt(mean)
     if np.isfinite(errors).all():
         yield from zip(penalties, (errors / (len(_CUTS) - 1)).tolist(), strict=True)
+
+
+def _joined(counts: list[Floats]) -> Floats | None:
+    """Return how much windows count; None: all the same."""
+    joined = np.concatenate(counts) if counts else np.empty(0)
+    return None if (joined == joined[:1]).all() else joined
+
+
+def _middle(foretold: Floats, counts: Floats | None) -> Floats:
+    """Return the mean of what is foretold where it is known, 0 where nothing is."""
+    known = np.isfinite(foretold)
+    each = known if counts is None else known * counts[:, np.newaxis]
+    total = each.sum(axis=0)
+    sums = (np.where(known, foretold, 0.0) * each).sum(axis=0)
+    return np.asarray(sums / np.where(total > 0, total, 1.0))
 
 
 def _mean_change(track: Track, targets: Sequence[int]) -> Floats:
@@ -207,7 +237,9 @@ def _mean_change(track: Track, targets: Sequence[int]) -> Floats:
     return np.where(size > 0, size, 1.0)
 
 
-def fit_line(x: Floats, y: Floats, penalty: float) -> Line:
-    """Return the linear part, learned from windows."""
-    few = -(-len(x) // (4 * _MOST))
-    return ridge(x.reshape(len(x), x.shape[1] * x.shape[2])[::few], y[::few], [penalty])[0]
+def fit_line(x: Floats, y: Floats, penalty: float, counts: Floats | None = None) -> Line:
+    """Return the linear part, learned from windows that count as ``counts`` says."""
+    few = slice(None, None, -(-len(x) // (4 * _MOST)))
+    own = None if counts is None else counts[few]
+    rows = x.reshape(len(x), x.shape[1] * x.shape[2])
+    return ridge(rows[few], y[few], [penalty], own)[0]

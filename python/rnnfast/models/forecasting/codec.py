@@ -138,7 +138,7 @@ class WindowCodec(NumberCodec):
             mean = np.where(seen, targets, 0).sum(axis=0) / count
             known, own = np.where(seen, targets, mean), weights
         if self.loss == "negative_binomial":
-            level = np.maximum(known.mean(axis=0), 1e-3)
+            level = np.maximum(np.average(known, axis=0, weights=own), 1e-3)
             standardize = False
         else:
             level, standardize = self.level, self.standardize
@@ -174,6 +174,10 @@ class WindowCodec(NumberCodec):
         missing = np.isnan(targets)
         encoded = super().encode(name, np.where(missing, 0, targets), x)
         return np.where(missing, encoded.dtype.type(np.nan), encoded)
+
+    def terms(self, examples: Examples) -> Ints:
+        """Return how many numbers each has that are not missing."""
+        return np.asarray(np.count_nonzero(~np.isnan(examples.y), axis=1))
 
     # Metrics
 
@@ -320,7 +324,7 @@ class WindowCodec(NumberCodec):
                 raise ValueError(f"tail: expected shape {shape}, got {values.shape}")
             if not self.masked:
                 require_finite("tail", values, ("step", "channel"))
-            if windows.logarithm and not (values[:, windows.targets] > 0).all():
+            if windows.logarithm and (values[:, windows.targets] <= 0).any():  # NaN is missing
                 raise ValueError("tail: expected numbers above 0 with logarithms, got others")
         features, masked = restored.features, self.masked
         restored._require_readable(inputs, make_tracks(panel, windows.horizon, features, masked))

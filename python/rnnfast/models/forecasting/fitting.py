@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,16 @@ from rnnfast.models.forecasting.codec import WindowCodec, part
 from rnnfast.models.forecasting.judging import calibrate, judge
 from rnnfast.models.forecasting.options import layout_of, said_by
 from rnnfast.models.forecasting.panel import Panel, read_panel, require_steps
-from rnnfast.models.forecasting.prepared import Given, Prepared, with_choice, with_line
+from rnnfast.models.forecasting.prepared import (
+    Given,
+    Prepared,
+    weights_of_steps,
+    with_choice,
+    with_line,
+)
 from rnnfast.models.forecasting.season import find_season
 from rnnfast.models.forecasting.tracks import make_tracks
-from rnnfast.models.forecasting.windows import check_targets
+from rnnfast.models.forecasting.windows import Floats, check_targets
 from rnnfast.models.parts.columns import Columns
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.linear import Linear
@@ -64,11 +71,11 @@ def ready(model: Any, given: Given, valid: Any, sample_weight: Any, grow: bool |
     held_out = valid is None and model.validation_fraction > 0
     fraction = model.validation_fraction if held_out else 0.0
     panel = read_panel("X", given.X, how, known=given.future, static=given.static)
+    each = weights_of_steps(sample_weight, panel)
     if grow is None:
-        prepared = _begun(model, panel, given, held_out, fraction)
+        prepared, weights = _begun(model, panel, given, each, fraction)
     else:
-        prepared = _continued(model, panel, given, held_out)
-    prepared, weights = prepared.weighted(sample_weight, panel)
+        prepared, weights = _continued(model, panel, given, held_out).weighted(each)
     counts = prepared.counts
     if sum(counts) < 1 + held_out:
         raise ValueError(
@@ -87,18 +94,22 @@ def ready(model: Any, given: Given, valid: Any, sample_weight: Any, grow: bool |
     return Ready(prepared, other, judged, weights, columns)
 
 
-def _begun(model: Any, panel: Panel, given: Given, held_out: bool, fraction: float) -> Prepared:
-    channels = panel.channels
+def _begun(
+    model: Any, panel: Panel, given: Given, each: list[Floats] | None, fraction: float
+) -> tuple[Prepared, Weights | None]:
+    channels, held_out = panel.channels, fraction > 0
     targets = check_targets(
         "targets", range(channels) if model.targets is None else model.targets, channels
     )
+    counting = [each is None or bool(each[n].any()) for n in range(len(panel.values))]
+    learned = [one[:, targets] for one in compress(panel.values, counting)]
     season = model.season
     if season is None:
-        season = find_season([one[:, targets] for one in panel.values], panel.times)
+        season = find_season(learned, [*compress(panel.times, counting)])
     features = names_of("X", check_calendar(model.calendar), panel.times[0])
     for times in panel.times:
         names_of("X", bool(features), times)
-    longest = max(map(len, panel.values))
+    longest = max(map(len, learned))
     said = said_by(model, season, targets, longest)
     least = said.horizon + held_out + 1
     if said.lags is not None:
@@ -120,15 +131,15 @@ def _begun(model: Any, panel: Panel, given: Given, held_out: bool, fraction: flo
         _require_counts(panel, targets)
     tracks = make_tracks(panel, said.horizon, features, model.missing == "mask")
     codec = replace(model._make_codec(), single=panel.single, features=features)
-    codec, penalty = with_choice(codec, tracks, said)
+    codec, penalty = with_choice(codec, tracks, said, each)
     windows = codec.windows
     filled = [track.read[:, :channels] for track in tracks]
     rounding = np.max([windows.rounding(one, panel.dtype) for one in filled], axis=0)
     codec = replace(codec, panel=_tail(panel, codec), rounding=rounding)
-    prepared = Prepared.all_of(codec, tracks)
+    prepared, weights = Prepared.all_of(codec, tracks).weighted(each)
     if penalty is not None and any(prepared.counts):
-        prepared = with_line(prepared, penalty, fraction)
-    return prepared
+        prepared = with_line(prepared, penalty, fraction, weights)
+    return prepared, weights
 
 
 def _continued(model: Any, panel: Panel, given: Given, held_out: bool) -> Prepared:

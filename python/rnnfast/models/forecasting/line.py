@@ -53,7 +53,9 @@ class Line:
         return cls(weight, bias)
 
 
-def ridge(x: Floats, y: Floats, penalties: Sequence[float]) -> list[Line]:
+def ridge(
+    x: Floats, y: Floats, penalties: Sequence[float], counts: Floats | None = None
+) -> list[Line]:
     """Return the line of least squared error and weights for each penalty.
 
     Parameters
@@ -63,22 +65,33 @@ def ridge(x: Floats, y: Floats, penalties: Sequence[float]) -> list[Line]:
         Rows with a number that is missing are left out.
     penalties : sequence of float
         Above 0.
+    counts : ndarray, shape (N,), optional
+        How much each row counts, above 0, beside the others.
     """
     whole = np.isfinite(y).all(axis=1)
     x, y = x[whole], y[whole]
+    own = None if counts is None else counts[whole]
+    if own is not None and (own == own[:1]).all():
+        own = None  # to the bit as without
     if not len(x):
         return [Line(np.zeros((x.shape[1], y.shape[1])), np.zeros(y.shape[1]))] * len(penalties)
     x_unit, y_unit = _units(x), _units(y)
     x, y = x / x_unit, y / y_unit
-    center, level = x.mean(axis=0), y.mean(axis=0)
+    center, level = (np.average(one, axis=0, weights=own) for one in (x, y))
     moved = x - center
-    scale = moved.std(axis=0)
+    if own is None:
+        scale = moved.std(axis=0)
+    else:
+        scale = np.sqrt(np.average(moved**2, axis=0, weights=own))
     scale = np.where(scale > 1e-9 * np.abs(x).max(axis=0), scale, np.inf)
-    z = moved / scale
+    z, rest = moved / scale, y - level
+    if own is not None:
+        roots = np.sqrt(own / own.mean())[:, np.newaxis]
+        z, rest = z * roots, rest * roots
     turned = np.ascontiguousarray(z.T)
     values, vectors = np.linalg.eigh(product(turned, z))
     back = np.ascontiguousarray(vectors.T)
-    moments = product(back, product(turned, y - level))
+    moments = product(back, product(turned, rest))
     lines = []
     for penalty in penalties:
         sizes = np.maximum(values, 0)[:, np.newaxis] + penalty

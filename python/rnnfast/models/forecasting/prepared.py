@@ -78,37 +78,41 @@ class Prepared:
             first += len(one)
         return replace(self, places=places)
 
-    def weighted(self, sample_weight: Any, panel: Panel) -> tuple[Prepared, Weights | None]:
+    def weighted(self, each: Sequence[Floats] | None) -> tuple[Prepared, Weights | None]:
         """Return those with the places that count, and how much each does; None: all the same.
 
         A window counts as the first step that it foretells, or as its series.
         """
-        if sample_weight is None:
+        if each is None:
             return self, None
-        steps = [len(one) for one in panel.values]
-        name = "sample_weight"
-        if not panel.several:
-            each = [_steps_of(name, sample_weight, steps[0])]
-        elif isinstance(sample_weight, (list, tuple)) and all(map(np.ndim, sample_weight)):
-            if len(sample_weight) != len(steps):
-                raise ValueError(
-                    f"{name}: expected one for each of {len(steps)} series, got "
-                    f"{len(sample_weight)}"
-                )
-            each = [
-                _steps_of(f"{name}[{n}]", one, count)
-                for n, (one, count) in enumerate(zip(sample_weight, steps, strict=True))
-            ]
-        else:
-            found = read_weights(name, sample_weight, len(steps))
-            assert found is not None
-            each = [np.full(count, weight) for count, weight in zip(steps, found, strict=True)]
         parts = [one[places] for one, places in zip(each, self.places, strict=True)]
         places = [one[part > 0] for one, part in zip(self.places, parts, strict=True)]
         weights = np.concatenate([part[part > 0] for part in parts])
         if not len(weights):
-            raise ValueError(f"{name}: expected a number above 0 at a step that is foretold")
+            raise ValueError("sample_weight: expected a number above 0 at a step that is foretold")
         return replace(self, places=places), weights
+
+
+def weights_of_steps(sample_weight: Any, panel: Panel) -> list[Floats] | None:
+    """Return how much each step of each series counts; None: all the same."""
+    if sample_weight is None:
+        return None
+    steps = [len(one) for one in panel.values]
+    name = "sample_weight"
+    if not panel.several:
+        return [_steps_of(name, sample_weight, steps[0])]
+    if isinstance(sample_weight, (list, tuple)) and all(map(np.ndim, sample_weight)):
+        if len(sample_weight) != len(steps):
+            raise ValueError(
+                f"{name}: expected one for each of {len(steps)} series, got {len(sample_weight)}"
+            )
+        return [
+            _steps_of(f"{name}[{n}]", one, count)
+            for n, (one, count) in enumerate(zip(sample_weight, steps, strict=True))
+        ]
+    found = read_weights(name, sample_weight, len(steps))
+    assert found is not None
+    return [np.full(count, weight) for count, weight in zip(steps, found, strict=True)]
 
 
 def _steps_of(name: str, sample_weight: Any, count: int) -> Floats:
@@ -117,9 +121,11 @@ def _steps_of(name: str, sample_weight: Any, count: int) -> Floats:
     return read_array(name, sample_weight).astype(np.float64)
 
 
-def with_choice(codec: WindowCodec, tracks: Sequence[Track], said: Said) -> tuple[WindowCodec, Any]:
+def with_choice(
+    codec: WindowCodec, tracks: Sequence[Track], said: Said, each: Sequence[Floats] | None
+) -> tuple[WindowCodec, Any]:
     """Return a codec with the windows that are said or chosen, and the penalty of its line."""
-    choice = choose(tracks, said)
+    choice = choose(tracks, said, each)
     chosen: dict[str, Any] = {
         "lags": choice.windows.lags,
         "horizon": choice.windows.horizon,
@@ -132,7 +138,9 @@ def with_choice(codec: WindowCodec, tracks: Sequence[Track], said: Said) -> tupl
     return replace(codec, windows=choice.windows, chosen=chosen), choice.penalty
 
 
-def with_line(prepared: Prepared, penalty: float, fraction: float) -> Prepared:
+def with_line(
+    prepared: Prepared, penalty: float, fraction: float, weights: Weights | None
+) -> Prepared:
     """Return it with a linear part, learned from the examples that are not held out."""
     train, _ = part(prepared.counts, fraction)
     pairs = [
@@ -141,4 +149,5 @@ def with_line(prepared: Prepared, penalty: float, fraction: float) -> Prepared:
     ]
     x = np.concatenate([rows for rows, _ in pairs])
     y = np.concatenate([targets for _, targets in pairs])
-    return replace(prepared, codec=replace(prepared.codec, line=fit_line(x, y, penalty)))
+    own = None if weights is None else weights[train]
+    return replace(prepared, codec=replace(prepared.codec, line=fit_line(x, y, penalty, own)))

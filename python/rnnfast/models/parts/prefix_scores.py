@@ -112,7 +112,7 @@ class SymbolScores:
             found[rows] = log_probs[:, self._ids]
             found[rows, self._blank] = 0.0 if self._end is None else log_probs[:, self._end]
             self._states.put(places[rows], state)
-        return self._weight * found
+        return weighed(self._weight, found)
 
     def ends(self, texts: list[list[str]]) -> list[float]:
         """Return 0: the end is among the scores."""
@@ -149,7 +149,7 @@ class FunctionScores:
             for parent, symbol in zip(parents.tolist(), symbols.tolist(), strict=True)
         ]
         self._prefixes.update(zip(places.tolist(), prefixes, strict=True))
-        return self._weight * np.array([self._of(prefix) for prefix in prefixes])
+        return weighed(self._weight, np.array([self._of(prefix) for prefix in prefixes]))
 
     def _of(self, prefix: tuple[str, ...]) -> Floats:
         name, count = "language_model(prefix)", len(self._labels)
@@ -170,6 +170,12 @@ class FunctionScores:
     def ends(self, texts: list[list[str]]) -> list[float]:
         """Return 0: the end is among the scores."""
         return [0.0] * len(texts)
+
+
+def weighed(weight: float, log_probs: Floats) -> Floats:
+    """Return log-probabilities times a weight, of which -inf forbids even where that is 0."""
+    forbidden = log_probs == -np.inf
+    return np.where(forbidden, -np.inf, weight * np.where(forbidden, 0.0, log_probs))
 
 
 def _rows_of(state: Any, rows: slice) -> Any:
