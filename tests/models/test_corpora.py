@@ -364,6 +364,33 @@ def test_resumed_from_kept_ids(
     assert names() == ["checkpoint"]
 
 
+@pytest.mark.parametrize("memory", [0, 1 << 20])
+@pytest.mark.parametrize("resume", [False, True])
+def test_files_of_others_beside_a_checkpoint_are_left_alone(
+    memory: int, resume: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the corpus itself: wikitext's files are wiki.train.tokens, wiki.valid.tokens."""
+    monkeypatch.setattr(spool, "IN_MEMORY", memory)
+    own = tmp_path / "own"
+    own.write_text(READ, encoding="utf-8")
+    for checkpoint, held_out in (("wiki", None), ("wiki", own), ("wiki.train", own)):
+        options: dict[str, Any] = {"epochs": 2, "verbose": 0, "checkpoint": tmp_path / checkpoint}
+        if resume:  # the files came after the checkpoint
+            small().fit(own, held_out, callbacks=[stop_after(2)], **options)
+            (tmp_path / f"{checkpoint}.tokens").unlink(missing_ok=True)
+        for name in ("wiki.train.tokens", "wiki.valid.tokens"):
+            (tmp_path / name).write_text(READ, encoding="utf-8")
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        other = "wiki.valid.tokens" if checkpoint == "wiki" else "wiki.train.tokens"
+        with pytest.raises(
+            ValueError, match=rf"^checkpoint: .* got one where .*/{other} is another"
+        ):
+            small().fit(own, held_out, resume=resume, **options)
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+        for path in before.keys() - {own}:
+            path.unlink()
+
+
 class Failure(Exception):
     pass
 

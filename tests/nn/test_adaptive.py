@@ -260,4 +260,8 @@ def test_bad_input_changes_nothing() -> None:
     for x, wanted, options, kind, message in bad:
         with pytest.raises(kind, match=message):
             layer.loss(x, wanted, **options)
+        if not options and wanted is targets:
+            for answer in (layer.log_prob, layer.predict):
+                with pytest.raises(kind, match=f"^{message}"):
+                    answer(x)
     assert not any(gradient.any() for gradient in layer.grads.values())

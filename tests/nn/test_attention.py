@@ -191,6 +191,15 @@ def test_call_is_forward_and_takes_keys(kind):
     np.testing.assert_allclose(weights.sum(axis=2), 1.0, rtol=1e-6)
 
 
+def test_the_weights_that_backpropagation_reads_are_not_to_be_changed():
+    layer = rf.DotAttention(3, 3, seed=0)
+    query, memory = np.ones((2, 1, 3), np.float32), np.ones((4, 1, 3), np.float32)
+    (_, weights), _ = layer.forward(query, memory)
+    with pytest.raises(ValueError, match="read-only"):
+        weights[:] = 0
+    layer(query, memory)[1][:] = 0  # which nobody reads again
+
+
 def test_large_scores_do_not_overflow():
     attention = make("dot", dtype="float32")
     query = np.full((1, 1, 4), 1e4, "float32")

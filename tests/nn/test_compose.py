@@ -621,6 +621,10 @@ def test_activations_are_what_they_say() -> None:
     assert sigmoid[0] == 0.0 and sigmoid[-1] == 1.0
     assert np.array_equal(rf.Activation("tanh")(x), np.tanh(x))
     assert rf.Activation("relu")(x).tolist() == [0.0, 0.0, 0.0, 0.25, 800.0]
+    y, _ = rf.Activation("tanh").forward(x)
+    with pytest.raises(ValueError, match="read-only"):  # backpropagation reads it
+        y[:] = 0
+    rf.Activation("tanh")(x)[:] = 0
     assert rf.Activation("relu")(x.astype(np.float32)).dtype == np.float32
     y, backprop = rf.Activation("relu").forward(x)
     assert backprop(np.ones_like(y)).tolist() == [0, 0, 0, 1, 1]

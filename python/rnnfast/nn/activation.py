@@ -44,7 +44,7 @@ class Activation(Module):
         return FUNCTIONS[self.kind][0](x)
 
     def forward(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Return what a call returns, and ``dx = backprop(dy)``, which reads it again.
+        """Return what a call returns, read-only, and ``dx = backprop(dy)``, which reads it again.
 
         Raises
         ------
@@ -54,6 +54,7 @@ class Activation(Module):
             If a number is NaN or infinite.
         """
         y = self(x)
+        y.setflags(write=False)
 
         def backprop(dy: Array) -> Array:
             dy = require_array("dy", dy, y.dtype, y.shape)

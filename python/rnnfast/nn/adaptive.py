@@ -13,6 +13,7 @@ import numpy.typing as npt
 from rnnfast import _core
 from rnnfast._checks import (
     check_bool,
+    check_finite,
     check_indices,
     check_int,
     check_list,
@@ -220,6 +221,7 @@ class AdaptiveSoftmax(Module):
             return call_like(like, self.log_prob, h)
         h = require_ndarray("h", h)
         rows = self._rows(h)
+        check_finite("h", rows)
         head, tail = self._layers
         of_head = log_softmax(_finite(head.forward(rows)))
         shortlist = self.cutoffs[0]
@@ -252,6 +254,7 @@ class AdaptiveSoftmax(Module):
             return call_like(like, self.predict, h)
         h = require_ndarray("h", h)
         rows = self._rows(h)
+        check_finite("h", rows)
         best: Ints = _finite(self._layers[0].forward(rows)).argmax(axis=1)
         # A class of the head that is likelier than a cluster is likelier than all in it.
         unsure = np.flatnonzero(best >= self.cutoffs[0])

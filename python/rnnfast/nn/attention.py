@@ -107,7 +107,7 @@ class Attention(Module):
         """Read from a memory and keep what backpropagation needs.
 
         Takes what a call takes. ``query`` and ``memory`` must not be changed before ``backprop``
-        has run: they are read again.
+        has run: they are read again. So are the weights that it returns, which are read-only.
 
         Returns
         -------
@@ -119,6 +119,7 @@ class Attention(Module):
         query, memory, steps = self._check(query, memory, lengths)
         read = *self._compared(query, memory), memory, steps, self._score
         context, weights = _core.attend(*read)
+        weights.setflags(write=False)
 
         def backprop(dcontext: Array) -> tuple[Array, Array]:
             dcontext = require_array("dcontext", dcontext, self.dtype, shape)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.io.files import shown_path
 from rnnfast.models.parts.corpus import CorpusReader, EncodedCorpus
 from rnnfast.models.parts.encoded_text import EncodedText
-from rnnfast.models.parts.spool import Spool
+from rnnfast.models.parts.spool import Spool, is_spool
 from rnnfast.models.parts.text_source import TextSource, text_source
 from rnnfast.training.progress import Reporter
 from rnnfast.training.ranks import current_ranks
@@ -55,6 +56,14 @@ class Preparing:
         self.ended = False
 
     def __enter__(self) -> Preparing:
+        """Begin; ValueError if another file stands where ids may be written, and then removed."""
+        for name in ("text", "valid"):
+            target = self._target(name)
+            if target is not None and os.path.lexists(target) and not _may_replace(target):
+                raise ValueError(
+                    "checkpoint: expected a path beside which ids of the corpus may stand, got one "
+                    f"where {shown_path(target)} is another file"
+                )
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -117,3 +126,8 @@ class Preparing:
         if facts["lengths"] is not None:
             encoded.lengths = np.frombuffer(tail, np.dtype(facts["lengths"]))
         return encoded
+
+
+def _may_replace(path: str) -> bool:
+    """Return whether a path may be written anew and removed: of a training's ids, or nothing."""
+    return os.path.isfile(path) and is_spool(path)

@@ -21,7 +21,7 @@ IN_MEMORY = 1 << 26
 # The types of ids, the smallest first. Files have them whatever the machine's order of bytes.
 _TYPES = tuple(map(np.dtype, ("<u1", "<u2", "<u4")))
 _CHUNK = 1 << 20
-# What a file that is kept ends with.
+# What a file begins with, and one that is kept ends with.
 _MARK = b"rnnfast1"
 
 
@@ -156,9 +156,11 @@ class Spool:
                 spool = cls(path)
                 spool._begins = [(first, offset) for first, offset in facts["begins"]]
                 spool._count, spool._size = facts["count"], facts["size"]
-                if spool._size + facts["tail"] != end - size:
+                if len(_MARK) + spool._size + facts["tail"] != end - size:
                     return None
                 file.seek(0)
+                if file.read(len(_MARK)) != _MARK:
+                    return None
                 for first in range(0, spool._size, _CHUNK):
                     spool._hash.update(file.read(min(_CHUNK, spool._size - first)))
                 tail = file.read(facts["tail"])
@@ -179,7 +181,7 @@ class Spool:
             return
         if self._file is None:
             self._file = self._open()
-            self._file.write(self._held)
+            self._file.write(_MARK + self._held)
             self._held = bytearray()
         self._file.write(data)
 
@@ -203,12 +205,20 @@ class Spool:
         if self._file is None:
             return memoryview(self._held)[offset : offset + count]
         self._file.flush()
-        data = read_at(self._file, offset, count)
+        data = read_at(self._file, len(_MARK) + offset, count)
         if len(data) < count:
             raise OSError(
                 f"corpus: expected {count} bytes of ids at {offset} of their file, got {len(data)}"
             )
         return data
+
+
+def is_spool(path: str) -> bool:
+    """Return whether a file is one that `Spool.keep` wrote, maybe damaged since; or is empty."""
+    with open(path, "rb") as file:
+        head = file.read(len(_MARK))
+        file.seek(-min(len(_MARK), os.fstat(file.fileno()).st_size), os.SEEK_END)
+        return head in (b"", _MARK) or file.read() == _MARK
 
 
 def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
