@@ -289,7 +289,7 @@ def test_lengths_are_never_of_the_wrong_axis() -> None:
     batch = x, y, np.arange(1, 6)
     inside = np.arange(5) < np.arange(1, 6)[:, np.newaxis]
     net = Around(batch_first=True)
-    want, _ = rf.mse(net(x, batch[2]), y, weights=inside[..., np.newaxis] * np.ones(4))
+    want, _ = rf.mse(net(x, batch[2]), y, weights=inside[..., np.newaxis] * np.ones(4, np.float32))
     assert mean_of(make_trainer(net, rf.mse), batch) == pytest.approx(want, rel=1e-6)
     cure = "^net: expected a network with an attribute batch_first, as it has a GRU with batch_firs"
     for unsaid in (Around(), rf.chain(Around(), rf.Linear(4, 4, seed=0))):

@@ -75,7 +75,9 @@ def ready(model: Any, given: Given, valid: Any, sample_weight: Any, grow: bool |
     if grow is None:
         prepared, weights = _begun(model, panel, given, each, fraction)
     else:
-        prepared, weights = _continued(model, panel, given, held_out).weighted(each)
+        judged_anew = held_out or valid is not None
+        prepared = _continued(model, panel, given, held_out, judged_anew)
+        prepared, weights = prepared.weighted(each)
     counts = prepared.counts
     if sum(counts) < 1 + held_out:
         raise ValueError(
@@ -142,7 +144,9 @@ def _begun(
     return prepared, weights
 
 
-def _continued(model: Any, panel: Panel, given: Given, held_out: bool) -> Prepared:
+def _continued(
+    model: Any, panel: Panel, given: Given, held_out: bool, judged_anew: bool
+) -> Prepared:
     codec: WindowCodec = model._codec
     assert codec.panel is not None
     require_width("future_covariates", given.future, codec.panel.known[0].shape[1])
@@ -157,10 +161,10 @@ def _continued(model: Any, panel: Panel, given: Given, held_out: bool) -> Prepar
         "X", panel, windows.reach + windows.horizon + (held_out and not panel.several), ""
     )
     tracks = make_tracks(panel, windows.horizon, codec.features, codec.masked)
-    # What was judged before is of another training: one that is resumed knows nothing of it.
-    chosen = {n: value for n, value in codec.chosen.items() if n not in ("errors", "windows")}
-    codec = replace(codec, panel=_tail(panel, codec), chosen=chosen, calibration=None)
-    return Prepared.all_of(codec, tracks)
+    if judged_anew:  # what was judged is of another training, of which a resumed one knows nothing
+        chosen = {n: value for n, value in codec.chosen.items() if n not in ("errors", "windows")}
+        codec = replace(codec, chosen=chosen, calibration=None)
+    return Prepared.all_of(replace(codec, panel=_tail(panel, codec)), tracks)
 
 
 def _tail(panel: Panel, codec: WindowCodec) -> Panel:
