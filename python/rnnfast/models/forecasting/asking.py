@@ -17,6 +17,7 @@ from rnnfast.models.forecasting.panel import (
     require_steps,
     with_channels,
 )
+from rnnfast.models.forecasting.times import require_times
 from rnnfast.models.forecasting.tracks import Track, make_tracks
 from rnnfast.models.forecasting.windows import Floats
 from rnnfast.models.parts.codecs.numbers import read_numbers
@@ -57,6 +58,8 @@ def panel_after(
                 f"{label}: expected shape {(steps, width)}, of the steps that follow, got "
                 f"{rows.shape}"
             )
+        times = fitted.times[number]
+        require_times(label, item, None if times is None else times.following(steps))
         known.append(np.concatenate([before, rows]))
     return replace(fitted, known=known)
 

@@ -105,6 +105,18 @@ class WindowCodec(NumberCodec):
         return any(one is not None for one in self.panel.times)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        panel = self.panel
+        if panel is None or not panel.uneven:
+            return ()
+        others = len(panel.uneven) - 1
+        more = f", and in {others} others" if others else ""
+        return (
+            f"{panel.label('X', panel.uneven[0])}: times in the index are not even{more}; rows are "
+            "read as if they were: asfreq() of pandas puts in those that are missing",
+        )
+
+    @property
     def plain(self) -> bool:
         """Whether each number has one score, and none is missing."""
         return self.loss in LOSSES[:2] and not self.masked
