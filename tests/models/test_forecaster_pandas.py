@@ -117,6 +117,13 @@ def test_long_tables(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             small(lags=7, **{**columns, **wrong}).fit(LONG)
+    text = LONG.assign(day=LONG["day"].dt.strftime("%d.%m.%Y"))  # sorted as text by the day
+    with pytest.raises(TypeError, match=r"^time_column: expected times or numbers in 'day', by wh"):
+        small(lags=7, **columns).fit(text)
+    with pytest.raises(TypeError, match=r"^time_column: expected times or numbers in 'day', by wh"):
+        model.predict(2, after=text)
+    with pytest.raises(TypeError, match=r"^X: expected real numbers, .* value_column names the nu"):
+        small(lags=7).fit(LONG)
     twice = pandas.concat([LONG, LONG[:1]])
     with pytest.raises(ValueError, match=r"^X\['[ab]'\]: expected each time once, got a time tw"):
         small(lags=7, **columns).fit(twice)

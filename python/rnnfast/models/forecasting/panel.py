@@ -190,6 +190,9 @@ def _read_one(name: str, X: Any, masked: bool) -> Any:
             return read_numbers(name, X, _SHAPE)
         except ValueError as error:
             raise ValueError(f"{error}{_hint_several(X)}") from None
+        except TypeError as error:
+            hint = "; of a long table value_column names the numbers" if is_table(X) else ""
+            raise TypeError(f"{error}{hint}") from None
     array = read_array(name, X, f"shape {_SHAPE}")
     if array.dtype.kind != "f":
         return read_numbers(name, array, _SHAPE)
