@@ -173,3 +173,17 @@ def test_covariates_of_other_times_are_refused() -> None:
     np.testing.assert_array_equal(found, expected)
     with pytest.raises(ValueError, match=r"^future_covariates\[1\]: expected the times of the ste"):
         small(lags=7).fit([series, series], future_covariates=[known[:40], known[5:45]])
+
+
+def test_other_steps_than_those_of_fit_are_told() -> None:
+    series = pandas.Series(WEEKLY, index=DAYS)
+    model = small(lags=7).fit(series)
+    with pytest.warns(AdjustmentWarning, match=r"^after: expected steps of D as in fit, got 3D; "):
+        model.predict(2, after=series[::3])
+    with pytest.warns(AdjustmentWarning, match=r"^X: expected steps of D as in fit, got 2D; they"):
+        model.backtest(series[::2])
+    with pytest.warns(AdjustmentWarning, match=r"^after: times in the index are not even; rows "):
+        model.predict(2, after=series.drop(DAYS[50]))
+    workdays = pandas.Series(WEEKLY[:20], pandas.bdate_range("2024-01-01", periods=20))
+    for alike in (series.set_axis(pandas.period_range("2024", periods=140, freq="D")), workdays):
+        model.predict(2, after=alike)

@@ -106,15 +106,7 @@ class WindowCodec(NumberCodec):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        panel = self.panel
-        if panel is None or not panel.uneven:
-            return ()
-        others = len(panel.uneven) - 1
-        more = f", and in {others} others" if others else ""
-        return (
-            f"{panel.label('X', panel.uneven[0])}: times in the index are not even{more}; rows are "
-            "read as if they were: asfreq() of pandas puts in those that are missing",
-        )
+        return () if self.panel is None else self.panel.unevenness("X")
 
     @property
     def plain(self) -> bool:

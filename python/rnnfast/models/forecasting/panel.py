@@ -97,6 +97,17 @@ class Panel:
         """Return what messages call a series."""
         return f"{name}[{shown(self.names[number])}]" if self.several else name
 
+    def unevenness(self, name: str) -> tuple[str, ...]:
+        """Return what to tell of times that do not go on evenly."""
+        if not self.uneven:
+            return ()
+        others = len(self.uneven) - 1
+        more = f", and in {others} others" if others else ""
+        return (
+            f"{self.label(name, self.uneven[0])}: times in the index are not even{more}; rows are "
+            "read as if they were: asfreq() of pandas puts in those that are missing",
+        )
+
     def tail(self, steps: int) -> Panel:
         """Return the last steps of each."""
         return replace(
