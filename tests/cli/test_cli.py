@@ -127,7 +127,7 @@ def test_sample(model: Path) -> None:
     assert run("sample", model, "--top-p", 0.5, "--allow-unknown", "--seed", 1).endswith("\n")
 
 
-def test_score(model: Path, tmp_path: Path) -> None:
+def test_score(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lm = rf.load(model)
     output = run("score", model, "to be")
     assert f"log-probability  {lm.log_prob('to be'):.4f} nats" in output
@@ -135,6 +135,8 @@ def test_score(model: Path, tmp_path: Path) -> None:
     assert "characters       6, the end of each line counted" in output
     file = tmp_path / "text"
     file.write_text("to be\nor not\n", encoding="utf-8")
+    assert main(["score", str(model), str(file)]) == 0  # the letters of the path
+    assert "TEXT: read as the text itself, though" in capsys.readouterr().err
     output = run("score", model, "--file", file)
     assert f"log-probability  {lm.log_prob('to be') + lm.log_prob('or not'):.4f} nats" in output
 

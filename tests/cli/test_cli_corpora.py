@@ -62,6 +62,8 @@ def test_several_files_and_folders() -> None:
     assert main(["train", "whole", "--valid", "whole", "-o", "o", *TRAIN]) == 0
     assert rf.load("n").history_[0]["valid_loss"] == rf.load("o").history_[0]["valid_loss"]
     assert run("score", "m", "--file", "texts") == run("score", "m", "--file", "whole")
+    both = ["--file", "texts/a.txt", "--file", "texts/more"]
+    assert run("score", "m", *both) == run("score", "m", "--file", "whole")
     told = json.loads(run("train", "texts/a.txt", "texts/more", "-o", "p", "--json", *TRAIN))
     assert told["corpus"] == f"texts/a.txt, {Path('texts/more')}"
 

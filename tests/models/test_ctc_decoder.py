@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast.generation import ctc_beam, ctc_greedy
 
 LABELS = ["", "a", "b", " "]
@@ -387,6 +388,12 @@ def test_wrong_labels_and_language_models() -> None:
         rf.CTCDecoder(["", "a"], language_model=language_model("word"))
     with pytest.raises(ValueError, match=r"^language_model: expected one whose tokens are the "):
         rf.CTCDecoder(["", "x", "y"], language_model=language_model("char"))
+    with pytest.raises(ValueError, match=r"^language_model: expected one whose tokens are the "):
+        rf.CTCDecoder(["", "A", "B", " "], language_model=language_model("char"))  # the space alone
+    with pytest.warns(
+        AdjustmentWarning, match=r"^language_model: 2 of 4 labels .*'<UNK>', .* 'x'$"
+    ):
+        rf.CTCDecoder(["", "a", "x", "y", " "], language_model=language_model("char"))
     conditioned = rf.LanguageModel(lines=True, epochs=1, hidden_size=4, verbose=0, seed=0)
     conditioned.fit(["ab", "ba"] * 9, condition=["x", "y"] * 9)
     with pytest.raises(ValueError, match=r"^language_model: expected one without a condition"):

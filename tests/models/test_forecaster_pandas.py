@@ -10,6 +10,7 @@ import pytest
 
 import rnnfast as rf
 from forecast_cases import SEASONAL, small
+from rnnfast._checks.adjustments import AdjustmentWarning
 
 pandas = pytest.importorskip("pandas", reason="pandas is not installed")
 
@@ -48,10 +49,18 @@ def test_the_index_follows(index: Any, following: list[str], tmp_path: Path) -> 
 
 def test_an_index_that_does_not_go_on() -> None:
     uneven = pandas.Series(SEASONAL[:20], index=DAYS[np.r_[0:10, 12:22]])
-    model = small(lags=3).fit(uneven)
+    with pytest.warns(AdjustmentWarning, match=r"^X: times in the index are not even; rows are "):
+        model = small(lags=3).fit(uneven)
     assert model.predict(2).shape == (2,)
-    with pytest.raises(ValueError, match=r"^like: expected False without after, got True$"):
+    with pytest.raises(
+        ValueError, match=r"^like: expected False without after, as .* evenly, got True$"
+    ):
         model.predict(2, like=True)
+    several = [pandas.Series(SEASONAL[:20], DAYS[:20]), uneven, uneven]
+    with pytest.warns(AdjustmentWarning, match=r"^X\[1\]: times .* not even, and in 1 others; "):
+        small(lags=3).fit(several)
+    whole = uneven.asfreq("D")
+    assert small(lags=3, missing="mask").fit(whole).predict(1, like=True).index[0] == DAYS[22]
     with pytest.raises(ValueError, match=r"^X: expected times that rise, got others in the index$"):
         small(lags=3).fit(pandas.Series(SEASONAL[:20], index=DAYS[:20][::-1]))
     with pytest.raises(ValueError, match=r"^X: expected a DatetimeIndex or PeriodIndex of even st"):
@@ -95,6 +104,11 @@ def test_long_tables(tmp_path: Path) -> None:
     assert table["shop"].tolist() == ["a", "a", "b", "b"]
     assert table["day"].tolist() == [DAYS[30], DAYS[31], DAYS[40], DAYS[41]]
     pandas.testing.assert_frame_equal(model.predict(2, after=LONG, like=True), table)
+    for bound in model.predict_interval(1, like=True, coverage=0.8):
+        assert bound["day"].tolist() == [DAYS[30], DAYS[40]] and np.isfinite(bound["sold"]).all()
+    with pytest.warns(AdjustmentWarning, match=r"^predict_interval: expected 99 windows"):
+        low, _ = model.predict_interval(1, like=True, coverage=0.99)
+    assert np.isinf(low["sold"]).all()
     model.save(tmp_path / "m")
     pandas.testing.assert_frame_equal(rf.load(tmp_path / "m").predict(2, like=True), table)
     for wrong, message in (
@@ -103,6 +117,13 @@ def test_long_tables(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             small(lags=7, **{**columns, **wrong}).fit(LONG)
+    text = LONG.assign(day=LONG["day"].dt.strftime("%d.%m.%Y"))  # sorted as text by the day
+    with pytest.raises(TypeError, match=r"^time_column: expected times or numbers in 'day', by wh"):
+        small(lags=7, **columns).fit(text)
+    with pytest.raises(TypeError, match=r"^time_column: expected times or numbers in 'day', by wh"):
+        model.predict(2, after=text)
+    with pytest.raises(TypeError, match=r"^X: expected real numbers, .* value_column names the nu"):
+        small(lags=7).fit(LONG)
     twice = pandas.concat([LONG, LONG[:1]])
     with pytest.raises(ValueError, match=r"^X\['[ab]'\]: expected each time once, got a time tw"):
         small(lags=7, **columns).fit(twice)
@@ -130,3 +151,39 @@ def test_names_of_columns_beside_covariates(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.predict(3), model.predict(3))
     with pytest.raises(ValueError, match=r"^after: expected the columns of fit in their order"):
         read.predict(after=frame[["b", "a"]])
+
+
+def test_covariates_of_other_times_are_refused() -> None:
+    series = pandas.Series(WEEKLY[:40], index=DAYS[:40])
+    known = pandas.Series(np.arange(60.0) % 7, index=DAYS[:60])
+    model = small(lags=7).fit(series, future_covariates=known[:40])
+    plain = small(lags=7).fit(WEEKLY[:40], future_covariates=known[:40].to_numpy())
+    expected = plain.predict(3, future_covariates=known[40:43].to_numpy())
+    np.testing.assert_array_equal(model.predict(3, future_covariates=known[40:43]), expected)
+    np.testing.assert_array_equal(
+        model.predict(3, future_covariates=known[40:43].to_numpy()), expected
+    )
+    with pytest.raises(ValueError, match=r"^future_covariates: expected the times .* 2024-01-01 "):
+        small(lags=7).fit(series, future_covariates=known[1:41])
+    with pytest.raises(ValueError, match=r"2024-02-10 00:00:00 in row 0, got 2024-02-11 00:00:00$"):
+        model.predict(3, future_covariates=known[41:44])
+    with pytest.raises(ValueError, match=r"^future_covariates: expected the times of the steps"):
+        model.predict(3, after=series[10:], future_covariates=known[:33])
+    found = model.predict(3, after=series[10:], future_covariates=known[10:43])
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match=r"^future_covariates\[1\]: expected the times of the ste"):
+        small(lags=7).fit([series, series], future_covariates=[known[:40], known[5:45]])
+
+
+def test_other_steps_than_those_of_fit_are_told() -> None:
+    series = pandas.Series(WEEKLY, index=DAYS)
+    model = small(lags=7).fit(series)
+    with pytest.warns(AdjustmentWarning, match=r"^after: expected steps of D as in fit, got 3D; "):
+        model.predict(2, after=series[::3])
+    with pytest.warns(AdjustmentWarning, match=r"^X: expected steps of D as in fit, got 2D; they"):
+        model.backtest(series[::2])
+    with pytest.warns(AdjustmentWarning, match=r"^after: times in the index are not even; rows "):
+        model.predict(2, after=series.drop(DAYS[50]))
+    workdays = pandas.Series(WEEKLY[:20], pandas.bdate_range("2024-01-01", periods=20))
+    for alike in (series.set_axis(pandas.period_range("2024", periods=140, freq="D")), workdays):
+        model.predict(2, after=alike)

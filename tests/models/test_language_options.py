@@ -14,6 +14,7 @@ import pytest
 
 import rnnfast as rf
 from gradcheck import assert_gradients
+from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast.data.batches import Batch
 from rnnfast.models.parts.condition import Condition, make_condition_layer
 from rnnfast.models.parts.hyperparameters import LayerOptions
@@ -306,3 +307,10 @@ def test_the_path_of_a_file_is_no_text(tmp_path: Path) -> None:
     path.write_text("ann\nbob\n" * 50)
     with pytest.raises(ValueError, match=r"^text: expected a text, got the path of a file, .*Path"):
         rf.LanguageModel().fit(str(path))
+    with pytest.raises(ValueError, match=r"^text: expected a text, got the path of a folder, .*Pa"):
+        rf.LanguageModel().fit(str(tmp_path))
+    with pytest.raises(ValueError, match=r"^valid: expected a text, got the path of a file, .*Pa"):
+        rf.LanguageModel().fit("ann\nbob\n" * 50, str(path))
+    lm = rf.LanguageModel(lines=True, hidden_size=4, epochs=1, seed=0, verbose=0)
+    with pytest.warns(AdjustmentWarning, match=r"^text: paths of files, as str, are lines them"):
+        lm.fit([str(path)] * 40)

@@ -37,7 +37,7 @@ from rnnfast.cli.options import in_options, integer, path_of_file, real
 from rnnfast.cli.results import AsJson, Quiet, say_json
 from rnnfast.cli.show import show
 from rnnfast.cli.streams import score_lines
-from rnnfast.cli.texts import TextSource, corpus_of, given_text, sources_of
+from rnnfast.cli.texts import TextSource, corpus_of, given_text, note_path, sources_of
 from rnnfast.cli.train import train
 from rnnfast.models.language_model import LanguageModel
 
@@ -200,12 +200,12 @@ def score(
     model: ModelPath,
     text: Annotated[str | None, typer.Argument(help="The text; -: standard input.")] = None,
     file: Annotated[
-        TextSource | None,
+        list[TextSource] | None,
         typer.Option(
             parser=sources_of,
             metavar="<path>",
             help="A UTF-8 file with the text, also .gz and .zst, or a folder with .txt; -: "
-            "standard input.",
+            "standard input; may be given again.",
         ),
     ] = None,
     stream: Annotated[
@@ -215,12 +215,14 @@ def score(
     quiet: Quiet = False,
 ) -> None:
     """Tell how likely a text is: its log-probability and perplexity."""
-    if [text is not None, file is not None, stream].count(True) != 1:
+    if [text is not None, bool(file), stream].count(True) != 1:
         raise typer.BadParameter("expected either a TEXT, a --file or --stream")
     lm = load_as(model, LanguageModel, "LanguageModel")
     if stream:
         return score_lines(lm, as_json)
-    corpus = corpus_of("--file", [file]) if file is not None else given_text(text or "")
+    corpus = corpus_of("--file", file) if file else given_text(text or "")
+    if text is not None and not quiet:
+        note_path("TEXT", text)
     result, unknown, count = lm._evaluate(corpus)
     if not quiet:
         _note_unknown(lm, "text", unknown, count)

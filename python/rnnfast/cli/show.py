@@ -16,7 +16,7 @@ from rnnfast.cli.console import say
 from rnnfast.cli.models import load_as
 from rnnfast.cli.options import file, integer, path_of_file
 from rnnfast.cli.results import AsJson, Quiet, say_json
-from rnnfast.cli.texts import TextSource, given_text, text_file
+from rnnfast.cli.texts import TextSource, given_text, note_path, text_file
 from rnnfast.cli.training_files import are_same
 from rnnfast.diagnostics.page import model_page
 from rnnfast.io.files import require_writable, write_atomically
@@ -72,6 +72,8 @@ def show(
     if text_source is not None:
         text = text_source.read()
     elif text is not None:
+        if not quiet:
+            note_path("TEXT", text)
         text = given_text(text)
     examples = None if data is None else _examples(data)
     made = model_page(

@@ -14,6 +14,7 @@ from typing import Any
 
 import typer
 
+from rnnfast.cli.console import note
 from rnnfast.cli.options import path_of_file
 from rnnfast.io.files import decode_utf8, read_utf8, shown_path
 from rnnfast.io.text_files import text_files
@@ -94,6 +95,12 @@ def given_text(text: str) -> str:
     One line end behind that does not count, as ``$(...)`` drops it: ``echo`` writes one.
     """
     return TextSource(None).read().removesuffix("\n") if text == "-" else text
+
+
+def note_path(name: str, text: str) -> None:
+    """Say so if a text of the command line is the name of a file that ``--file`` reads."""
+    if text != "-" and os.path.exists(text):
+        note(f"{name}: read as the text itself, though there is a file {text!r}; --file reads that")
 
 
 def input_lines() -> Iterator[str]:

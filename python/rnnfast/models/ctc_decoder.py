@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._checks import check_factor, check_int, check_list, check_real
+from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints, pad_sequences
 from rnnfast.generation.ctc import checked_scores, log_probs_within
@@ -274,13 +275,20 @@ class CTCDecoder:
                 "language_model: expected one by character, as the labels have no space to end "
                 f"words, got level={model.level!r}"
             )
-        if not self._by_word and not any(known):
+        letters = [k for label, k in zip(self._classes, known, strict=True) if label != " "]
+        if not self._by_word and not any(letters):
             raise ValueError("language_model: expected one whose tokens are the labels, got others")
         if not self._by_word and not all(known) and model.vocabulary_.unk_id is None:
             missing = list(self._classes)[known.index(False)]
             raise ValueError(
                 f"language_model: expected one that knows the labels, got one without "
                 f"{shown(missing)}"
+            )
+        if not self._by_word and not all(known):
+            missing = shown(list(self._classes)[known.index(False)])
+            warn_caller(
+                f"language_model: {known.count(False)} of {len(known)} labels are unknown to it "
+                f"and read as {model.vocabulary_.unk!r}, the first of them {missing}"
             )
         return model
 

@@ -353,10 +353,10 @@ class Forecaster(Weighed, Estimator):
             As `predict`; also if no window was held out.
         """
         self, coverage = self._as_fitted(), check_coverage(coverage)
-        low, high = self._interval(
+        (low, high), finite = self._interval(
             steps, coverage, after, future_covariates, static_covariates, like
         )
-        if np.isinf(low).any() or np.isinf(high).any():
+        if not finite:
             least = int(np.ceil(coverage / (1 - coverage) - 1e-9))
             warn_caller(
                 f"predict_interval: expected {least} windows held out for a coverage of "
@@ -540,7 +540,8 @@ class Forecaster(Weighed, Estimator):
 
     def _interval(
         self, steps: Any, coverage: float, after: Any, future: Any, static: Any, like: Any
-    ) -> tuple[Any, Any]:
+    ) -> tuple[tuple[Any, Any], bool]:
+        """Return both bounds as they are given back, and whether all are finite."""
         codec = self._codec
         steps, alike, panel = self._asked(steps, after, future, static, like)
         name = "X" if after is None else "after"
@@ -573,10 +574,11 @@ class Forecaster(Weighed, Estimator):
 
             asking.go_on(codec, panel, steps, answer)
             low, high = (bound[:, :steps] for bound in bounds[0])
-        return (
+        given = (
             self._given_back(low, panel, alike, after, like),
             self._given_back(high, panel, alike, after, like),
         )
+        return given, not (np.isinf(low).any() or np.isinf(high).any())
 
     def _origins(self, X: Any, future: Any, static: Any, stride: Any) -> Origins:
         self._require_columns("X", X)
@@ -587,7 +589,10 @@ class Forecaster(Weighed, Estimator):
     ) -> tuple[int, Any, Any]:
         codec, alike = self._codec, likeness(after, like)
         if like and after is None and not codec.indexed:
-            raise ValueError("like: expected False without after, got True")
+            raise ValueError(
+                "like: expected False without after, as fit was given no index that goes on "
+                "evenly, got True"
+            )
         steps = check_int("steps", codec.windows.horizon if steps is None else steps, 1)
         self._require_columns("X" if after is None else "after", after)
         return steps, alike, asking.panel_after(codec, self._layout(), after, future, static, steps)

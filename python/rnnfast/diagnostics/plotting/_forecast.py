@@ -106,7 +106,7 @@ def _bounds(model: Forecaster, steps: int, coverage: Any, after: Any, options: A
     ):
         return None
     future = options.get("future_covariates"), options.get("static_covariates")
-    return model._interval(steps, check_coverage(coverage), after, *future, False)
+    return model._interval(steps, check_coverage(coverage), after, *future, False)[0]
 
 
 def _places(panel: Panel, number: int, past: int, steps: int) -> tuple[Any, Any]:

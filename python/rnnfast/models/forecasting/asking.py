@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast._checks.adjustments import warn_caller
 from rnnfast.data.batches import Ints
 from rnnfast.models.forecasting.codec import WindowCodec
 from rnnfast.models.forecasting.panel import (
@@ -17,6 +18,7 @@ from rnnfast.models.forecasting.panel import (
     require_steps,
     with_channels,
 )
+from rnnfast.models.forecasting.times import require_times
 from rnnfast.models.forecasting.tracks import Track, make_tracks
 from rnnfast.models.forecasting.windows import Floats
 from rnnfast.models.parts.codecs.numbers import read_numbers
@@ -33,6 +35,7 @@ def panel_after(
     if after is not None:
         panel = read_panel("after", after, how, known=future, static=static, ahead=steps)
         require_like_fit("after", codec, panel)
+        tell_of_times("after", codec, panel)
         panel = with_known_static(codec, panel, static)
         require_steps("after", panel, codec.windows.reach, "")
         return panel if codec.masked else panel.tail(codec.windows.reach)
@@ -57,6 +60,8 @@ def panel_after(
                 f"{label}: expected shape {(steps, width)}, of the steps that follow, got "
                 f"{rows.shape}"
             )
+        times = fitted.times[number]
+        require_times(label, item, None if times is None else times.following(steps))
         known.append(np.concatenate([before, rows]))
     return replace(fitted, known=known)
 
@@ -92,6 +97,25 @@ def require_like_fit(name: str, codec: WindowCodec, panel: Panel) -> None:
         )
     if codec.features and any(one is None or one.kind == "range" for one in panel.times):
         raise ValueError(f"{name}: expected an index of even times, as in fit, got another")
+
+
+def tell_of_times(name: str, codec: WindowCodec, panel: Panel) -> None:
+    """Warn of series whose times are not even, or whose steps are not as long as those of `fit`."""
+    assert codec.panel is not None
+    fitted = [one for one in codec.panel.times if one is not None and one.kind != "range"]
+    if len(fitted) < len(codec.panel.times):
+        return
+    for text in panel.unevenness(name):
+        warn_caller(text)
+    steps = {one.step for one in fitted}
+    for number, times in enumerate(panel.times):
+        if times is None or times.kind == "range" or times.step in steps:
+            continue
+        if not any(2 / 3 < times.seconds / one.seconds < 3 / 2 for one in fitted):
+            return warn_caller(
+                f"{panel.label(name, number)}: expected steps of {fitted[0].step} as in fit, got "
+                f"{times.step}; they are read as if they were"
+            )
 
 
 def with_known_static(codec: WindowCodec, panel: Panel, static: Any) -> Panel:
@@ -162,4 +186,5 @@ def whole_panel(
     assert codec.panel is not None
     require_width("future_covariates", future, codec.panel.known[0].shape[1])
     require_like_fit(name, codec, panel)
+    tell_of_times(name, codec, panel)
     return with_known_static(codec, panel, static)

@@ -105,6 +105,10 @@ class WindowCodec(NumberCodec):
         return any(one is not None for one in self.panel.times)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        return () if self.panel is None else self.panel.unevenness("X")
+
+    @property
     def plain(self) -> bool:
         """Whether each number has one score, and none is missing."""
         return self.loss in LOSSES[:2] and not self.masked

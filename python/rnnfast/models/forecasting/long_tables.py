@@ -31,7 +31,7 @@ def split_long(
     Raises
     ------
     TypeError
-        If it is no table of pandas.
+        If it is no table of pandas, or times are text.
     ValueError
         If it lacks a column, or a series has a time twice.
     """
@@ -45,6 +45,11 @@ def split_long(
             )
     if len(table) == 0:
         raise ValueError(f"{name}: expected at least one row, got none")
+    if time is not None and any(isinstance(one, str) for one in table[time]):
+        raise TypeError(
+            f"time_column: expected times or numbers in {shown(time)}, by which rows are sorted, "
+            "got text; pandas.to_datetime makes times of it"
+        )
     if series is None:
         groups = [(0, table)]
     else:

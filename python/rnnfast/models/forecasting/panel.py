@@ -12,7 +12,7 @@ from rnnfast._checks.arrays import column_names, hint_time_first, is_table, read
 from rnnfast._checks.exporters import is_exporter
 from rnnfast._checks.messages import shown
 from rnnfast.models.forecasting.long_tables import split_long
-from rnnfast.models.forecasting.times import Times
+from rnnfast.models.forecasting.times import Times, has_times, require_times
 from rnnfast.models.forecasting.windows import Floats
 from rnnfast.models.parts.codecs.numbers import read_numbers
 from rnnfast.models.parts.sequences import common_dtype
@@ -73,6 +73,8 @@ class Panel:
         What does not change within a series.
     title : object, optional
         The name of a Series of pandas.
+    uneven : tuple of int
+        Which of them have times that do not go on evenly.
     """
 
     values: list[Floats]
@@ -84,6 +86,7 @@ class Panel:
     known: list[Floats]
     static: Floats
     title: Any = None
+    uneven: tuple[int, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -93,6 +96,17 @@ class Panel:
     def label(self, name: str, number: int) -> str:
         """Return what messages call a series."""
         return f"{name}[{shown(self.names[number])}]" if self.several else name
+
+    def unevenness(self, name: str) -> tuple[str, ...]:
+        """Return what to tell of times that do not go on evenly."""
+        if not self.uneven:
+            return ()
+        others = len(self.uneven) - 1
+        more = f", and in {others} others" if others else ""
+        return (
+            f"{self.label(name, self.uneven[0])}: times in the index are not even{more}; rows are "
+            "read as if they were: asfreq() of pandas puts in those that are missing",
+        )
 
     def tail(self, steps: int) -> Panel:
         """Return the last steps of each."""
@@ -143,9 +157,11 @@ def read_panel(
     ]
     return Panel(
         values, single, several, common_dtype(read), times, tuple(names),
-        _read_known("future_covariates", known, values, several, ahead),
+        _read_known("future_covariates", known, values, several, ahead, items),
         read_static("static_covariates", static, len(values), several),
         None if several else getattr(X, "name", None),
+        tuple(number for number, item in enumerate(items)
+              if times[number] is None and has_times(getattr(item, "index", None))),
     )  # fmt: skip
 
 
@@ -185,6 +201,9 @@ def _read_one(name: str, X: Any, masked: bool) -> Any:
             return read_numbers(name, X, _SHAPE)
         except ValueError as error:
             raise ValueError(f"{error}{_hint_several(X)}") from None
+        except TypeError as error:
+            hint = "; of a long table value_column names the numbers" if is_table(X) else ""
+            raise TypeError(f"{error}{hint}") from None
     array = read_array(name, X, f"shape {_SHAPE}")
     if array.dtype.kind != "f":
         return read_numbers(name, array, _SHAPE)
@@ -222,7 +241,12 @@ def require_steps(name: str, panel: Panel, needed: int, what: str, X: Any = None
 
 
 def _read_known(
-    name: str, known: Any, values: Sequence[Floats], several: bool, ahead: int
+    name: str,
+    known: Any,
+    values: Sequence[Floats],
+    several: bool,
+    ahead: int,
+    series: Sequence[Any],
 ) -> list[Floats]:
     if known is None:
         return [np.empty((len(one), 0)) for one in values]
@@ -238,6 +262,7 @@ def _read_known(
         if len(array) != rows:
             more = f", {len(one)} of the series and {ahead} that follow" if ahead else ""
             raise ValueError(f"{label}: expected {rows} rows{more}, got {len(array)}")
+        require_times(label, item, getattr(series[number], "index", None))
         if found and array.shape[1] != found[0].shape[1]:
             width = found[0].shape[1]
             raise ValueError(

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rnnfast._checks import check_int
 from rnnfast._checks.messages import one_line, shown
 
@@ -23,6 +25,31 @@ _SEASONS = {
     "second": 60,
 }  # fmt: skip
 _MINUTES_A_DAY = 1440
+
+
+def has_times(index: Any) -> bool:
+    """Return whether an index of pandas has times, so many that they tell if they are even."""
+    pandas = sys.modules.get("pandas")
+    kinds = () if pandas is None else (pandas.DatetimeIndex, pandas.PeriodIndex)
+    return isinstance(index, kinds) and len(index) > 2
+
+
+def require_times(label: str, given: Any, index: Any) -> None:
+    """Raise ValueError if what is known beside a series begins with other times than ``index``.
+
+    Only where both have times of one kind: all else goes by its place.
+    """
+    own, pandas = getattr(given, "index", None), sys.modules.get("pandas")
+    kinds = () if pandas is None else (pandas.DatetimeIndex, pandas.PeriodIndex)
+    if not any(isinstance(own, kind) and isinstance(index, kind) for kind in kinds):
+        return
+    differ = np.flatnonzero(np.asarray(own[: len(index)] != index))  # type: ignore[index]
+    if len(differ):
+        at = int(differ[0])
+        raise ValueError(
+            f"{label}: expected the times of the steps that it belongs to, {index[at]} in row "
+            f"{at}, got {own[at]}"  # type: ignore[index]
+        )
 
 
 @dataclass(frozen=True)
@@ -92,6 +119,13 @@ class Times:
             return None
         name = str(self.step).lstrip("0123456789")
         return next((unit for start, unit in _UNITS if name.startswith(start)), None)
+
+    @property
+    def seconds(self) -> float:
+        """How long a step is in the mean of the last ten: of workdays two weeks over ten."""
+        index = self.last(11)
+        index = index.to_timestamp() if self.kind == "period" else index
+        return float((index[-1] - index[0]).total_seconds()) / 10
 
     def following(self, count: int) -> Any:
         """Return the index of so many steps that follow."""

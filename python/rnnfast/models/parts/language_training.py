@@ -135,11 +135,8 @@ def prepare_corpus(
     ``known`` is what a model goes on with that was trained before; ``read`` reads a corpus, as
     `CorpusReader.read` does. Lines of weight 0 are not there.
     """
-    if isinstance(text, str) and "\n" not in text and os.path.isfile(text):
-        raise ValueError(
-            f"text: expected a text, got the path of a file, {shown(text)}; give "
-            "pathlib.Path(path), or what it holds"
-        )
+    _require_no_path("text", text)
+    _require_no_path("valid", valid)
     everything = read("text", text)
     condition, all_given = _learn_condition(options, text, len(everything), conditions[0], known)
     weights = read_line_weights(options.lines, text, len(everything), sample_weight)
@@ -152,7 +149,7 @@ def prepare_corpus(
     learned, given, own_weights = everything, all_given, weights
     held_out: EncodedCorpus | None = None
     valid_given = valid_weights = None
-    notes: list[str] = []
+    notes = _paths_in_place_of_texts("text", text) + _paths_in_place_of_texts("valid", valid)
     if valid is not None:
         held_out = read("valid", valid)
         if isinstance(valid, Collection) and not isinstance(valid, str):
@@ -228,6 +225,25 @@ def _learn_vocabulary(
         min_count=options.min_count,
         eos="<EOS>" if options.lines else None,
     )
+
+
+def _require_no_path(name: str, text: Any) -> None:
+    """Raise ValueError if a text is the path of something that exists."""
+    if isinstance(text, str) and text and "\n" not in text and os.path.exists(text):
+        kind = "folder" if os.path.isdir(text) else "file"
+        raise ValueError(
+            f"{name}: expected a text, got the path of a {kind}, {shown(text)}; give "
+            "pathlib.Path(path), or what it holds"
+        )
+
+
+def _paths_in_place_of_texts(name: str, texts: Any) -> list[str]:
+    """Return what to tell where all lines that were given are the paths of files."""
+    if not isinstance(texts, (list, tuple)) or not texts:
+        return []
+    if not all(isinstance(line, str) and line and os.path.isfile(line) for line in texts):
+        return []
+    return [f"{name}: paths of files, as str, are lines themselves; pathlib.Path reads a file"]
 
 
 def _labels_in_place_of_text(text: Any, valid: Any, lines: bool) -> list[str]:
