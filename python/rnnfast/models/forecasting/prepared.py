@@ -108,7 +108,7 @@ class Prepared:
         weights = np.concatenate([part[part > 0] for part in parts])
         if not len(weights):
             raise ValueError(f"{name}: expected a number above 0 at a step that is foretold")
-        return replace(self, places=places), weights
+        return replace(self, places=places), weights / weights.max()
 
 
 def _steps_of(name: str, sample_weight: Any, count: int) -> Floats:
