@@ -313,7 +313,8 @@ class LanguageModel(Weighed, LanguageAnswers):
             known, splitter = Known(fresh.vocabulary_, fresh.condition_, extend), fresh.tokenizer_
         elif learns_subwords:
             text = read_again("text", text, fresh.lines)
-            splitter = fresh._options(SubwordOptions).learn(text, checkpoint if resume else None)
+            resumed = checkpoint if resume else None
+            splitter = fresh._options(SubwordOptions).learn(text, resumed, sample_weight)
         else:
             splitter = fresh._options(TokenOptions).splitter()
         shown_unit = fresh.unit if fresh.unit == "token" else fresh.level
