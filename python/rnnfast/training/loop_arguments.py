@@ -29,6 +29,7 @@ def check_loop(loop: TrainingLoop[Any]) -> None:
         "average": (WeightAverage, type(None)),
         "carry": (dict,),
         "identity": (Mapping,),
+        "chosen": (Mapping,),
         "reporter": (Reporter,),
         "monitor": (str,),
     }
