@@ -62,6 +62,17 @@ def test_subwords_learned_from_the_corpus(model: str, tmp_path: Path) -> None:
     again = tmp_path / "again.safetensors"
     run("train", corpus, "--from", out, "--epochs", 1, "--out", again, "-q")
     assert rf.load(again).tokenizer_ == lm.tokenizer_
+    run("train", corpus, "--from", out, "--subwords", model, "--epochs", 1, "--out", again,
+        "--force", "-q")  # fmt: skip
+    assert rf.load(again).tokenizer_ == lm.tokenizer_
+
+
+def test_subwords_of_another_level(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = tmp_path / "c.txt"
+    corpus.write_text("\n".join(LINES))
+    code, said = fails(capsys, "train", corpus, "--subwords", "unigram", "--out", tmp_path / "m")
+    assert code == 2
+    assert said == "Invalid value: expected --level subword with --subwords, got --level char"
 
 
 def test_an_adaptive_output_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

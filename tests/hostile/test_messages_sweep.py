@@ -243,6 +243,8 @@ VALUES: dict[str, Callable[[], Any]] = {
     "in_features": lambda: 3,
     "out_features": lambda: 4,
     "num_tags": lambda: 3,
+    "n_classes": lambda: 9,
+    "cutoffs": lambda: [3],
     "query_size": lambda: 3,
     "memory_size": lambda: 3,
     "size": lambda: 4,

@@ -446,3 +446,18 @@ def test_sizes_at_the_edge() -> None:
     )
     with pytest.raises(MemoryError, match=r"^beam_size: a beam of \d+ prefixes needs "):
         rf.CTCDecoder(LABELS, beam_size=2**60)(np.zeros((90, 4)))
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_a_language_model_by_subword(lines: bool) -> None:
+    pytest.importorskip("tokenizers")
+    text = ["ab ba", "a b ab"] * 9
+    options: dict[str, Any] = {"lines": lines, "sequence_length": 4, "batch_size": 4}
+    options |= {"epochs": 1, "verbose": 0}
+    model = rf.LanguageModel(level="subword", max_vocabulary_size=300, **options).fit(text)
+    message = "^language_model: expected one whose words are the same tokens wherever they stand, "
+    with pytest.raises(ValueError, match=f"{message}got level='subword', whose tokens"):
+        rf.CTCDecoder(LABELS, language_model=model)
+    own = rf.LanguageModel(tokenizer=model.tokenizer_, **options).fit(text)
+    with pytest.raises(ValueError, match=f"{message}got a tokenizer, whose tokens"):
+        rf.CTCDecoder(LABELS, language_model=own)

@@ -232,6 +232,24 @@ def test_sequences_that_cannot_be_aligned_are_skipped_and_named() -> None:
     assert validated.history_[-1]["valid_loss"] == same.history_[-1]["valid_loss"]
 
 
+def test_evaluate_leaves_them_out_of_the_loss() -> None:
+    x, y = with_short()
+    model = small(impossible="skip").fit(X, Y)
+    every, possible = model.evaluate(x, y), model.evaluate(X[:40], Y[:40])
+    assert every["loss"] == pytest.approx(possible["loss"], rel=1e-6)
+    assert every["error_rate"] == pytest.approx(1 - model.score(x, y))
+    assert np.isnan(model.evaluate([TOO_SHORT[0]], [TOO_SHORT[1]])["loss"])
+    with pytest.raises(ValueError, match=r"^y\[0\]: expected symbols that fit"):
+        small().fit(X, Y).evaluate(x, y)
+
+
+def test_unseen_symbols_that_differ_need_no_blank_between() -> None:
+    model = small().fit(X, Y)
+    assert np.isnan(model.evaluate([X[0][:2]], ["yz"])["loss"])
+    with pytest.raises(ValueError, match=r"^y\[0\]: expected symbols that fit 2 steps, got 2 that"):
+        model.evaluate([X[0][:2]], ["yy"])
+
+
 def test_nothing_that_can_be_aligned() -> None:
     x, y = [TOO_SHORT[0]] * 3, [TOO_SHORT[1]] * 3
     with pytest.raises(ValueError, match=r"^y: expected symbols that fit .* got none that do$"):

@@ -135,6 +135,7 @@ def test_logarithms_of_what_has_none() -> None:
         ({"quantiles": [0.1, 0.9]}, ValueError, "^quantiles: expected different levels that rise"),
         ({"quantiles": [0.5, 1.0]}, ValueError, "^quantiles: expected a finite number above 0 and"),
         ({"calendar": ["moon"]}, ValueError, "^calendar: expected some of minute, hour, .*'moon'$"),
+        ({"validation_fraction": None}, TypeError, "^validation_fraction: expected a number, got"),
         ({"series_column": "s"}, ValueError, "^value_column: expected a column, with the others"),
     ],
     ids=str,

@@ -158,6 +158,10 @@ def test_steps_that_do_not_count() -> None:
     alone = small(lags=6, horizon=2, dtype="float64", batch_size=200).fit(SEASONAL[60:]).predict(4)
     np.testing.assert_allclose(weighted, alone, rtol=1e-9)
     assert (small(lags=6).fit(SEASONAL).predict() != weighted[:1]).any()
+    weights[:] = np.linspace(1, 2, 132)
+    tiny, large = (model.evaluate(SEASONAL, sample_weight=weights * by) for by in (1e-60, 1e60))
+    assert tiny == pytest.approx(model.evaluate(SEASONAL, sample_weight=weights), rel=1e-6)
+    assert large == pytest.approx(tiny, rel=1e-6)
     one = small(lags=6).fit(MANY, sample_weight=[1, 2, 1])
     assert one.score(MANY, sample_weight=[1, 0, 1]) != one.score(MANY)
     for wrong, message in (

@@ -122,3 +122,20 @@ def test_bad_texts() -> None:
         train_subwords([])
     with pytest.raises(ValueError, match="level: expected 'char' or 'word', got 'subword'"):
         rf.SequenceClassifier(level="subword").fit(["a b", "b"], ["x", "y"])  # type: ignore[arg-type]
+
+
+def test_lines_of_weight_zero_teach_no_subwords() -> None:
+    more, weights = [*LINES, *["zqzqzq"] * 30], [1.0] * len(LINES) + [0.0] * 30
+    lm = rf.LanguageModel(**OPTIONS, lines=True).fit(more, sample_weight=weights)
+    same = rf.LanguageModel(**OPTIONS, lines=True).fit(LINES)
+    assert lm.tokenizer_ == same.tokenizer_ and lm.vocabulary_.tokens == same.vocabulary_.tokens
+    with pytest.raises(ValueError, match=r"^sample_weight: expected a list of lines"):
+        rf.LanguageModel(**OPTIONS).fit(TEXT, sample_weight=weights)
+
+
+def test_lines_that_are_read_once() -> None:
+    weights = np.linspace(1, 2, len(LINES))
+    same = rf.LanguageModel(**OPTIONS, lines=True).fit(LINES, sample_weight=weights)
+    lm = rf.LanguageModel(**OPTIONS, lines=True).fit(iter(LINES), sample_weight=weights)
+    assert lm.tokenizer_ == same.tokenizer_
+    assert lm.history_[-1]["valid_loss"] == same.history_[-1]["valid_loss"]

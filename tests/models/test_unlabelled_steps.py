@@ -497,3 +497,12 @@ def test_the_page_of_a_model_counts_labelled_steps() -> None:
     ]
     page = rf.diagnostics.model_page(steps, examples=(X, SOME_SUMS))
     assert f"mean absolute error {np.mean(errors):.4g}" in page
+
+
+@pytest.mark.parametrize("model", [rf.MultiLabelTagger, rf.StepRegressor])
+@pytest.mark.parametrize("ignored", [None, -1])
+def test_none_in_place_of_a_sequence(model: Any, ignored: Any) -> None:
+    x = [np.ones((3, 2)), np.ones((2, 2))]
+    y = [None, np.zeros((2, 1), np.int64)]
+    with pytest.raises(TypeError, match=r"^y\[0\]: expected an array of shape .* got NoneType$"):
+        model(ignore_label=ignored, verbose=0).fit(x, y)

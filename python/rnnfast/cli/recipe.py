@@ -93,6 +93,7 @@ def recipe_of(
     context: typer.Context,
     *,
     level: str,
+    subwords: str,
     tokenizer: Any,
     newline: str | None,
     whitespace: bool,
@@ -107,16 +108,17 @@ def recipe_of(
         if not isinstance(found.get("schedule"), list):
             raise typer.BadParameter("expected --schedule with epochs, as 4,6,8, with --decay")
         found["schedule_options"] = {"gamma": decay}
+    given = is_given(context, "level") or not is_given(context, "start")
+    for name, wanted in (("newline", "word"), ("whitespace", "word"), ("subwords", "subword")):
+        if is_given(context, name) and (tokenizer is not None or (given and level != wanted)):
+            other = "--tokenizer" if tokenizer is not None else f"--level {level}"
+            raise typer.BadParameter(f"expected --level {wanted} with --{name}, got {other}")
     splits: dict[str, Any] = {"mode": "whitespace"} if whitespace else {}
     if newline is not None:
         splits["newline"] = newline
-    if splits:
-        option = "--newline" if newline is not None else "--whitespace"
-        given = is_given(context, "level") or not is_given(context, "start")
-        if tokenizer is not None or (given and level != "word"):
-            other = "--tokenizer" if tokenizer is not None else f"--level {level}"
-            raise typer.BadParameter(f"expected --level word with {option}, got {other}")
-        found["tokenizer_options"] = splits
+    if is_given(context, "subwords") or (level == "subword" and tokenizer is None):
+        splits["model"] = subwords
+    found["tokenizer_options"] = splits or None
     if embeddings is not None and not is_given(context, "embedding_size", "start"):
         found["embedding_size"] = vector_size("--embeddings", embeddings)
     return found

@@ -199,11 +199,8 @@ def train(
         require_free(out, checkpoint, files, resume, force)
     if threads is not None:
         rf.set_num_threads(threads)
-    learns_subwords = level == "subword" and tokenizer is None
-    options = {"model": subwords} if learns_subwords else None
     hyperparameters = {
         "level": level,
-        "tokenizer_options": options,
         "output": output_layer,
         "tokenizer": None if tokenizer is None else read_tokenizer(tokenizer),
         "lines": lines or not corpus,
@@ -222,6 +219,7 @@ def train(
     hyperparameters |= recipe_of(
         context,
         level=level,
+        subwords=subwords,
         tokenizer=tokenizer,
         newline=newline,
         whitespace=whitespace,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from rnnfast.models.parts.prefix_scores import FunctionScores, PrefixScores, Sym
 from rnnfast.models.parts.transcription import Transcription, spans_of, words_of
 from rnnfast.models.parts.word_scores import WordScores
 from rnnfast.nn.module import Array
-from rnnfast.text._tokens import require_strings
-from rnnfast.text.tokenizers import CharTokenizer
+from rnnfast.text._tokens import require_strings, split_text
+from rnnfast.text.tokenizers import CharTokenizer, Tokenizer
 
 # Symbols of a hot word: as many as the search looks back.
 _LONGEST = 62
@@ -55,8 +56,9 @@ class CTCDecoder:
     language_model : LanguageModel or callable, optional
         A fitted `LanguageModel`, without a condition. By ``level="char"`` its tokens are the
         symbols, each of which is scored as it comes; by ``level="word"``, where the labels are
-        characters and a space, the words between spaces, which are scored when they end. With
-        ``lines`` the end of the text is scored too.
+        characters and a space, the words between spaces, which are scored when they end. Subwords
+        that have the space before them do not go with it. With ``lines`` the end of the text is
+        scored too.
         Or a function that is given a prefix, a tuple of str, and returns the logarithms of the
         probabilities of what may follow it: an array ``(K - 1,)`` in the order of ``labels``
         without the blank, or ``(K,)`` with the end of the text as the last one. -inf forbids.
@@ -275,6 +277,12 @@ class CTCDecoder:
                 "language_model: expected one by character, as the labels have no space to end "
                 f"words, got level={model.level!r}"
             )
+        if self._by_word and not self._splits_at_spaces(model.tokenizer_):
+            raise ValueError(
+                "language_model: expected one whose words are the same tokens wherever they stand, "
+                f"got {'a tokenizer' if model.tokenizer is not None else f'level={model.level!r}'}"
+                ", whose tokens have the space before them"
+            )
         letters = [k for label, k in zip(self._classes, known, strict=True) if label != " "]
         if not self._by_word and not any(letters):
             raise ValueError("language_model: expected one whose tokens are the labels, got others")
@@ -291,6 +299,13 @@ class CTCDecoder:
                 f"and read as {model.vocabulary_.unk!r}, the first of them {missing}"
             )
         return model
+
+    def _splits_at_spaces(self, tokenizer: Tokenizer) -> bool:
+        """Return whether a text has the tokens of its words, each by itself."""
+        letters = [label for label in self._classes if not label.isspace()]
+        words = letters[:1] + letters[-1:]
+        parts = [split_text(tokenizer, word) for word in words]
+        return split_text(tokenizer, " ".join(words)) == [*chain(*parts)]
 
     def _scores(self) -> PrefixScores | None:
         """Return what scores the prefixes of one search."""

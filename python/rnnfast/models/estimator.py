@@ -349,12 +349,7 @@ class Estimator(Preparation, Featured, base=True):
         fresh = self._copy_to_train()
         kept = fresh._kept(warm_start, extend)
         epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
-        fresh._require_epochs(
-            epochs,
-            checkpoint=checkpoint is not None or resume is True,
-            valid=valid is not None,
-            callbacks=isinstance(callbacks, (list, tuple)) and len(callbacks) > 0,
-        )
+        fresh._require_epochs(epochs, checkpoint, resume, valid, callbacks)
         if epochs == 0:  # nothing would be measured
             fresh.validation_fraction = 0.0
         grow = None if kept is None else extend

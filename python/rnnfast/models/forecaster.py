@@ -645,6 +645,11 @@ class Forecaster(Weighed, Estimator):
         self._reader = replace(self._reader, columns=ready.columns)
         return prepared
 
+    def _train(self, trained: Any, rng: np.random.Generator, **options: Any) -> None:
+        if options["epochs"] and trained._held is None:  # what was known is of other weights
+            trained._codec = fitting.unjudged(trained._codec)
+        super()._train(trained, rng, **options)
+
     def _adopt(self, trained: Model) -> None:
         assert isinstance(trained, Forecaster)
         held: tuple[Prepared, bool] | None = vars(trained).pop("_held", None)

@@ -300,12 +300,7 @@ class LanguageModel(Weighed, LanguageAnswers):
         fresh = self._copy_to_train()
         kept = fresh._kept(warm_start, extend)
         epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
-        fresh._require_epochs(
-            epochs,
-            checkpoint=checkpoint is not None or resume is True,
-            valid=valid is not None,
-            callbacks=isinstance(callbacks, (list, tuple)) and len(callbacks) > 0,
-        )
+        fresh._require_epochs(epochs, checkpoint, resume, valid, callbacks)
         if epochs == 0:  # nothing would be measured
             fresh.validation_fraction = 0.0
         known, learns_subwords = None, fresh.level == "subword" and fresh.tokenizer is None
@@ -313,7 +308,8 @@ class LanguageModel(Weighed, LanguageAnswers):
             known, splitter = Known(fresh.vocabulary_, fresh.condition_, extend), fresh.tokenizer_
         elif learns_subwords:
             text = read_again("text", text, fresh.lines)
-            splitter = fresh._options(SubwordOptions).learn(text, checkpoint if resume else None)
+            resumed = checkpoint if resume else None
+            splitter = fresh._options(SubwordOptions).learn(text, resumed, sample_weight)
         else:
             splitter = fresh._options(TokenOptions).splitter()
         shown_unit = fresh.unit if fresh.unit == "token" else fresh.level

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import among, check_bool, check_int, make_generator
+from rnnfast._checks import among, check_bool, check_functions, check_int, make_generator
 from rnnfast._checks.adjustments import AdjustmentWarning, warn_caller
 from rnnfast._checks.messages import shown
 from rnnfast.io.packing import pack, unpack, untyped
@@ -229,8 +229,16 @@ class RecurrentModel(Model, base=True):
             own.verbose if verbose is None else verbose,
         )
 
-    def _require_epochs(self, epochs: int | None, **given: bool) -> None:
-        """Raise ValueError if something was ``given``, by name, that no epoch would look at."""
+    def _require_epochs(
+        self, epochs: int | None, checkpoint: Any, resume: Any, valid: Any, callbacks: Any
+    ) -> None:
+        """Raise ValueError if something was given to `fit` that no epoch would look at."""
+        check_functions("callbacks", callbacks)
+        given = {
+            "checkpoint": check_bool("resume", resume) or checkpoint is not None,
+            "valid": valid is not None,
+            "callbacks": len(callbacks) > 0,
+        }
         for name in (name for name, there in given.items() if there and epochs == 0):
             raise ValueError(f"epochs: expected at least 1 with {name}, got 0")
 

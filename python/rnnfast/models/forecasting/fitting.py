@@ -148,6 +148,13 @@ def _continued(
     model: Any, panel: Panel, given: Given, held_out: bool, judged_anew: bool
 ) -> Prepared:
     codec: WindowCodec = model._codec
+    if model.loss != codec.loss:
+        if model.loss not in _POINTS or codec.loss not in _POINTS:
+            raise ValueError(
+                f"loss: expected {codec.loss!r}, with which the model was trained, got "
+                f"{model.loss!r}; without warm_start it is trained anew"
+            )
+        codec = replace(codec, loss=model.loss)
     assert codec.panel is not None
     require_width("future_covariates", given.future, codec.panel.known[0].shape[1])
     require_like_fit("X", codec, panel)
@@ -162,8 +169,7 @@ def _continued(
     )
     tracks = make_tracks(panel, windows.horizon, codec.features, codec.masked)
     if judged_anew:  # what was judged is of another training, of which a resumed one knows nothing
-        chosen = {n: value for n, value in codec.chosen.items() if n not in ("errors", "windows")}
-        codec = replace(codec, chosen=chosen, calibration=None)
+        codec = unjudged(codec)
     return Prepared.all_of(replace(codec, panel=_tail(panel, codec)), tracks)
 
 
@@ -217,6 +223,13 @@ def silence(output: Linear) -> None:
         parameter.assign(np.zeros_like(parameter.data))
 
 
+def unjudged(codec: WindowCodec) -> WindowCodec:
+    """Return a codec without what is known of the network of a training before."""
+    known = ("network", "windows", "errors")
+    chosen = {name: value for name, value in codec.chosen.items() if name not in known}
+    return replace(codec, chosen=chosen, calibration=None)
+
+
 def conclude(model: Any, held: Prepared, began: bool) -> WindowCodec:
     """Return the codec of a trained model, judged and calibrated on what was held out.
 
@@ -228,9 +241,9 @@ def conclude(model: Any, held: Prepared, began: bool) -> WindowCodec:
     if not sum(held.counts):
         return replace(codec, counts=())
     errors = judge(codec, network, inputs, held)
-    helps = bool(began or codec.chosen.get("network", True))
+    output = network.output
+    helps = began or any(one.data.any() for one in output.parameters().values())
     if began and model.lags is None and codec.loss in _POINTS:
-        output = network.output
         kept = {name: one.data.copy() for name, one in output.parameters().items()}
         silence(output)
         without = judge(codec, network, inputs, held)

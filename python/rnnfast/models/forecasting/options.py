@@ -36,6 +36,7 @@ def check_options(model: Any) -> None:
         if not among(value, words):
             known = ", ".join(str(word) for word in words)
             raise ValueError(f"{name}: expected one of {known}, got {shown(value)}")
+    check_real("validation_fraction", model.validation_fraction, 0, 1, below=True)
     for name in ("logarithm", "linear"):
         if getattr(model, name) is not None:
             check_bool(name, getattr(model, name))

@@ -90,7 +90,7 @@ class Prepared:
         weights = np.concatenate([part[part > 0] for part in parts])
         if not len(weights):
             raise ValueError("sample_weight: expected a number above 0 at a step that is foretold")
-        return replace(self, places=places), weights
+        return replace(self, places=places), weights / weights.max()
 
 
 def weights_of_steps(sample_weight: Any, panel: Panel) -> list[Floats] | None:

@@ -56,6 +56,8 @@ def read_rows(
     items = as_list(name, y, "a list of arrays")
     for number, item in enumerate(items):
         label = f"{name}[{number}]"
+        if item is None:
+            raise TypeError(f"{label}: expected an array of shape (T, K), got NoneType")
         given, missing = _without_none(label, item) if none else (item, None)
         if given is None:  # nothing but None
             rows.append(None)

@@ -13,6 +13,7 @@ import numpy as np
 from rnnfast._checks import check_options
 from rnnfast._checks.messages import shown
 from rnnfast.io.tensors import description_of
+from rnnfast.models.parts.line_weights import read_line_weights
 from rnnfast.models.parts.text_source import ItemSource, text_source
 from rnnfast.text.subword_training import LEAST_SIZE, MODELS, train_subwords
 from rnnfast.text.subwords import SubwordTokenizer
@@ -53,8 +54,10 @@ class SubwordOptions:
             )
         return model
 
-    def learn(self, text: Any, resumed: Any = None) -> SubwordTokenizer:
+    def learn(self, text: Any, resumed: Any = None, sample_weight: Any = None) -> SubwordTokenizer:
         """Learn subwords of a corpus, or read those of the checkpoint that is ``resumed``.
+
+        Lines of weight 0 are not there.
 
         Of several processes the first one does, and tells the others.
 
@@ -69,7 +72,7 @@ class SubwordOptions:
         found = None
         if ranks.leads:
             known = None if resumed is None else _of_checkpoint(resumed)
-            found = known if known is not None else self._train(text).to_dict()
+            found = known if known is not None else self._train(text, sample_weight).to_dict()
         if ranks.several:
             told = None
             if found is not None:
@@ -80,13 +83,16 @@ class SubwordOptions:
         assert isinstance(made, SubwordTokenizer)
         return made
 
-    def _train(self, text: Any) -> SubwordTokenizer:
+    def _train(self, text: Any, sample_weight: Any) -> SubwordTokenizer:
         source = text_source("text", text, self.lines)
         if isinstance(source, ItemSource):
             texts = [item for block in source.blocks("text", _unheard) for item in block]
         else:
             whole = "".join(source.pieces(_unheard))
             texts = split_lines(whole) if self.lines else whole.splitlines(keepends=True)
+        weights = read_line_weights(self.lines, text, len(texts), sample_weight)
+        if weights is not None:
+            texts = [item for item, weight in zip(texts, weights, strict=True) if weight > 0]
         if not any(texts):
             raise ValueError("text: expected text, got an empty corpus")
         return train_subwords(texts, self.max_vocabulary_size or _SIZE, model=self._model())

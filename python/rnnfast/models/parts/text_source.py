@@ -139,7 +139,8 @@ def read_again(name: str, corpus: Any, lines: bool) -> Any:
         return corpus
     source = text_source(name, corpus, lines)
     assert isinstance(source, TextSource)
-    return "".join(source.text(lambda done: None))
+    text = "".join(source.text(lambda done: None))
+    return TextSource(lambda told: _cut(text, told), len(text))
 
 
 def text_of_blocks(name: str, blocks: Iterator[bytes]) -> TextSource:

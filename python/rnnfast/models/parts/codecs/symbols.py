@@ -131,7 +131,7 @@ class SymbolCodec(TextCodec):
         y: list[Ints] = []
         for number, (tokens, length) in enumerate(zip(targets, lengths_of(x), strict=True)):
             ids = np.array([place.get(token, -1) for token in tokens], np.int64)
-            needed = _needed(ids)
+            needed = _needed(tokens)
             if needed > length and self.impossible == "error":
                 raise ValueError(
                     f"{name}[{number}]: expected symbols that fit {length} steps, got "
@@ -185,7 +185,12 @@ class SymbolCodec(TextCodec):
         for chosen, x, lengths in own_scoring_batches(examples.x):
             scores = network.scores(x, lengths)
             y, weights = pick(examples.y, chosen), weights_of(examples, chosen)
-            known = np.flatnonzero([(own >= 0).all() for own in y])
+            known = np.flatnonzero(
+                [
+                    (own >= 0).all() and _needed(own) <= length
+                    for own, length in zip(y, lengths, strict=True)
+                ]
+            )
             given = None if weights is None else weights[known].astype(scores.dtype)
             options: dict[str, Any] = {"weights": given, "reduction": "sum", "backward": False}
             if len(known):
