@@ -316,8 +316,9 @@ def test_state_and_repr() -> None:
     assert list(crf.state_dict()) == ["start", "transitions", "end"]
     assert repr(crf) == "CRF(3)"
     rules = Constraints.bio(["B-x", "I-x", "O"])
-    ruled = "CRF(3, constraints=<Constraints: 8 of 9 transitions allowed>)"
-    assert repr(rf.CRF(3, constraints=rules)) == ruled
+    ruled = rf.CRF(3, constraints=rules)
+    assert "array" in repr(ruled)  # by which it can be made again
+    assert "CRF(3, constraints=...)" in str(ruled.summary())
     assert all((abs(a) <= 0.1).all() and a.any() for a in crf.state_dict().values())
 
 

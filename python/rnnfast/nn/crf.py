@@ -46,11 +46,6 @@ class Constraints:
     transitions: Bools
     end: Bools
 
-    def __repr__(self) -> str:
-        """Return how much is allowed; the arrays of many tags fill pages."""
-        allowed = int(np.count_nonzero(self.transitions))
-        return f"<Constraints: {allowed} of {self.transitions.size} transitions allowed>"
-
     @classmethod
     def bio(cls, labels: Sequence[str]) -> Constraints:
         """Return the rules of the BIO scheme: ``I-X`` only after ``B-X`` or ``I-X``.

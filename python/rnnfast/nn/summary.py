@@ -8,6 +8,7 @@ from html import escape
 
 from rnnfast import _core
 from rnnfast._checks.messages import one_line, shown
+from rnnfast.nn.crf import CRF
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Module
@@ -175,6 +176,8 @@ def _own(module: Module) -> tuple[ParameterRow, ...]:
 def _described(module: Module) -> str:
     if module.children():
         return type(module).__name__
+    if isinstance(module, CRF) and module.constraints is not None:  # arrays, of many tags long ones
+        return f"CRF({module.num_tags}, constraints=...)"
     return one_line(shown(module), _WIDEST)
 
 
