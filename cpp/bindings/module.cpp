@@ -113,7 +113,7 @@ PYBIND11_MODULE(_core, m) {
   bind_recurrent(m);
   bind_tensor_steps(m);
   bind_losses(m);
-  bind_linear(m);  // which takes targets
+  bind_linear(m);    // which takes targets
   bind_adaptive(m);  // which takes linear layers
   bind_ctc(m);
   bind_product(m);

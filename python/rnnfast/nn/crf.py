@@ -324,8 +324,9 @@ class CRF(Module):
             if emissions.ndim == 2:
                 raise ValueError("lengths: expected None for a single sequence, got an array")
             counts = check_lengths("lengths", lengths, e.shape[1], len(e))
-        finite = np.isfinite(e)
-        if not finite.all():
+        # NumPy would read memory that another thread gives back meanwhile.
+        if not _core.is_finite("emissions", e):
+            finite = np.isfinite(e)
             within = np.arange(len(e))[:, np.newaxis] < (len(e) if counts is None else counts)
             if not finite[np.broadcast_to(within, e.shape[:2])].all():
                 raise ValueError("emissions: expected finite numbers, got NaN or infinity")
