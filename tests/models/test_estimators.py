@@ -238,10 +238,6 @@ def test_what_is_wrong_is_told_by_its_place(place: int) -> None:
     with pytest.raises(ValueError, match=message.format("y")):
         rf.StepRegressor(**options).fit(SERIES, wide)
     labels = [["XY"[n % 2] for n in range(len(x))] for x in SERIES]
-    marked: list[list[Any]] = [[n % 2 for n in range(len(x))] for x in SERIES]
-    marked[place][0] = -100
-    with pytest.raises(ValueError, match=rf"^y\[{place}\]: expected labels that count with crf"):
-        rf.SequenceTagger(crf=True, validation_fraction=0.5, verbose=0).fit(SERIES, marked)
     del labels[place][0]
     with pytest.raises(ValueError, match=rf"^y\[{place}\]: expected {len(SERIES[place])}, one for"):
         rf.SequenceTagger(validation_fraction=0.5, verbose=0).fit(SERIES, labels)

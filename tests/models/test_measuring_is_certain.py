@@ -49,7 +49,7 @@ def test_measuring_draws_nothing(name: str, noise: str, monkeypatch: pytest.Monk
     kind, options, examples = CASES[name]
     kind(
         cell="layer_norm_lstm", cell_options={noise: 0.3}, dropout=0.2, hidden_size=3, epochs=2,
-        batch_size=4, seed=0, verbose=0, **options,
+        batch_size=4, validation_fraction=0.2, seed=0, verbose=0, **options,
     ).fit(*examples)  # fmt: skip
     assert len(measured) == 2
     assert all(measured)

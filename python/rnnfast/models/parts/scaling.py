@@ -83,11 +83,11 @@ def _blocks(arrays: Sequence[Array]) -> Iterator[Array]:
             if pieces and size + piece.size > _BLOCK:
                 yield _joined(pieces)
                 pieces, size = [], 0
-            pieces.append(piece)
+            pieces.append(np.array(piece, np.float64))  # so that what is read anew is let go of
             size += piece.size
     if pieces:
         yield _joined(pieces)
 
 
 def _joined(pieces: list[Array]) -> Array:
-    return np.ascontiguousarray(np.concatenate([np.asarray(one, np.float64) for one in pieces]))
+    return np.ascontiguousarray(np.concatenate(pieces))
