@@ -213,6 +213,7 @@ NEEDED = {
     "HuggingFaceTokenizer": "tokenizers",
     "read_tokenizer": "tokenizers",
     "SentencePieceTokenizer": "sentencepiece",
+    "train_subwords": "tokenizers",
 }
 
 # What an argument of a name is, when all is well.
@@ -580,6 +581,8 @@ def test_functions_and_layers(label: str) -> None:
     for name, package in NEEDED.items():
         if label == f"rf.text.{name}":
             pytest.importorskip(package, reason=f"{package} is not installed")
+    if label in ("rf.word_error_rate", "rf.character_error_rate"):
+        pytest.importorskip("jiwer", reason="jiwer is not installed")
     if label.endswith("bleu"):
         pytest.importorskip("sacrebleu", reason="sacreBLEU is not installed")
     faults = list(sweep(label, all_cases()[label], BEYOND + OTHERS))

@@ -26,7 +26,7 @@ PRINTED = re.compile(r"^ *print\(.*\)  # (.+)$", re.MULTILINE)
 
 
 # An example that imports one of these stands for itself, and is left out where it is missing.
-APART = re.compile(r"^import (tokenizers|matplotlib)\b", re.MULTILINE)
+APART = re.compile(r"^import (tokenizers|matplotlib|pandas)\b", re.MULTILINE)
 
 # A page with one of these lines wants these packages.
 NEEDS = {
@@ -35,6 +35,7 @@ NEEDS = {
     "import onnx\n": ["onnx"],
     "import onnxruntime\n": ["onnx", "onnxruntime"],
     "from sklearn": ["sklearn"],
+    'level="subword"': ["tokenizers"],
     "from distributed import": ["distributed", "sklearn"],
 }
 
