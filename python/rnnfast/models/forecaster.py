@@ -33,6 +33,7 @@ from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import Head, NumberHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
+from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.module import Array
 from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter
@@ -482,11 +483,7 @@ class Forecaster(Weighed, Estimator):
             As `backtest`.
         """
         self = self._as_fitted()
-        origins = self._origins(X, future_covariates, static_covariates, 1)
-        prepared, weights = origins.prepared.weighted(
-            weights_of_steps(sample_weight, origins.panel)
-        )
-        origins = replace(origins, prepared=prepared)
+        origins, weights = self._measured(X, future_covariates, static_covariates, sample_weight)
         true, predicted = rolling(self, origins, None)
         return mean_r2(true, predicted, weights)
 
@@ -526,17 +523,24 @@ class Forecaster(Weighed, Estimator):
         self = self._as_fitted()
         if y is not None:
             raise TypeError(f"y: expected None, a series foretells itself, got {type(y).__name__}")
-        codec, origins = self._codec, self._origins(X, future_covariates, static_covariates, 1)
-        prepared, weights = origins.prepared.weighted(
-            weights_of_steps(sample_weight, origins.panel)
-        )
-        true, predicted = rolling(self, replace(origins, prepared=prepared), None)
-        sequences, targets = prepared.examples()
+        codec = self._codec
+        origins, weights = self._measured(X, future_covariates, static_covariates, sample_weight)
+        true, predicted = rolling(self, origins, None)
+        sequences, targets = origins.prepared.examples()
         x = self._reader.encode("X", sequences)
         examples = Examples(x, codec.encode("X", targets, x), weights)
         loss = codec.figures(self.network_, examples)["valid_loss"]
         true, predicted = (part.reshape(len(part), -1) for part in (true, predicted))
         return {"loss": loss, **compare_numbers(true, predicted, weights)}
+
+    def _measured(
+        self, X: Any, future: Any, static: Any, sample_weight: Any
+    ) -> tuple[Origins, Weights | None]:
+        """Return the places of series that count, and how much each does."""
+        origins = self._origins(X, future, static, 1)
+        each = weights_of_steps(sample_weight, origins.panel)
+        prepared, weights = origins.prepared.weighted(each)
+        return replace(origins, prepared=prepared), weights
 
     def _interval(
         self, steps: Any, coverage: float, after: Any, future: Any, static: Any, like: Any

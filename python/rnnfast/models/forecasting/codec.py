@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_int, check_integers, check_mapping, check_real
+from rnnfast._checks import check_bool
 from rnnfast._checks.arrays import as_numbers, require_finite
-from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.models.forecasting.calendar import check_calendar, names_of
 from rnnfast.models.forecasting.choosing import (
@@ -18,6 +17,7 @@ from rnnfast.models.forecasting.choosing import (
     window_rows,
     window_targets,
 )
+from rnnfast.models.forecasting.chosen import check_chosen
 from rnnfast.models.forecasting.intervals import Calibration
 from rnnfast.models.forecasting.line import Line
 from rnnfast.models.forecasting.outputs import LOSSES, Output, make_output
@@ -381,26 +381,6 @@ class _Part:
         if self.codec.line is not None:
             changes = changes + self.codec.line(self.rows)
         return window_forecasts(self.codec.windows, self.track, self.places, self.own, changes)
-
-
-def check_chosen(chosen: Any) -> Mapping[str, Any]:
-    """Return what a file says was chosen; raise unless it can be."""
-    check_mapping("chosen", chosen)
-    for name in ("lags", "horizon", "season", "windows"):
-        if chosen.get(name) is not None:
-            check_int(f"chosen.{name}", chosen[name], 0 if name == "windows" else 1)
-    for name in ("logarithm", "linear", "network"):
-        check_bool(f"chosen.{name}", chosen.get(name, False))
-    check_integers("chosen.differences", chosen.get("differences", []), 1)
-    errors = chosen.get("errors", {})
-    check_mapping("chosen.errors", errors)
-    for name, error in errors.items():
-        check_real(f"chosen.errors.{name}", error, 0)
-    if chosen.get("scaling") not in ("all", "window"):
-        raise ValueError(
-            f"chosen.scaling: expected all or window, got {shown(chosen.get('scaling'))}"
-        )
-    return dict(chosen)
 
 
 def part(counts: Sequence[int], fraction: float) -> tuple[Ints, Ints]:

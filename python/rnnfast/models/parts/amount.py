@@ -1,4 +1,4 @@
-"""How much a supervised model is trained where nobody says: batches, epochs, what is held out."""
+"""How much a model is trained where nobody says: batches, epochs, what is held out."""
 
 from __future__ import annotations
 
@@ -55,10 +55,13 @@ def choose_batch_size(count: int) -> int:
     return 1 << (largest.bit_length() - 1)
 
 
-def choose_epochs(steps: int) -> int:
-    """Return how often to make an epoch of so many steps."""
-    epochs = min(max(_LEAST_EPOCHS, round(_STEPS / steps)), _MOST_EPOCHS)
-    return max(epochs, min(math.ceil(_FEW_STEPS / steps), _MOST_EPOCHS_OF_FEW))
+def choose_epochs(steps: int, *, least: int = _LEAST_EPOCHS, few: int = _FEW_STEPS) -> int:
+    """Return how often to make an epoch of so many steps.
+
+    That is at least so often, and of few steps so often that there are ``few`` of them.
+    """
+    epochs = min(max(least, round(_STEPS / steps)), _MOST_EPOCHS)
+    return max(epochs, min(math.ceil(few / steps), _MOST_EPOCHS_OF_FEW))
 
 
 def choose_patience(epochs: int) -> int:

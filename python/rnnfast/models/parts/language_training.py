@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 
 from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Batch
+from rnnfast.models.parts import amount
 from rnnfast.models.parts.condition import Condition, encode_given
 from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader, EncodedCorpus
 from rnnfast.models.parts.encoded_text import counter_of
@@ -34,12 +34,8 @@ from rnnfast.training.ranks import Shard, place
 # Reads a corpus, by the name of its argument.
 Read = Callable[[str, Any], EncodedCorpus]
 
-# Steps that a training of unspecified length makes, and most epochs for it.
-_STEPS = 4000
-_MOST_EPOCHS = 30
-# Steps without which nothing is learned, and most epochs for them, of a corpus that is short.
+# Steps without which nothing is learned, of a corpus that is short.
 _FEW_STEPS = 300
-_MOST_EPOCHS_OF_FEW = 100
 # Lines that are looked at for being labels.
 _COMPARED = 1_000_000
 
@@ -281,8 +277,7 @@ def _learn_condition(
 
 def choose_epochs(steps: int) -> int:
     """Return how often to go through a corpus of so many steps if the user does not say."""
-    epochs = min(max(1, round(_STEPS / steps)), _MOST_EPOCHS)
-    return max(epochs, min(math.ceil(_FEW_STEPS / steps), _MOST_EPOCHS_OF_FEW))
+    return amount.choose_epochs(steps, least=1, few=_FEW_STEPS)
 
 
 class CorpusTraining:
