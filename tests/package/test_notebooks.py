@@ -61,7 +61,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "MPLBACKEND": "agg",
         "RNNFAST_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "sphinx", "-q", str(source), str(out)]
+    command = [sys.executable, "-m", "sphinx", "-q", "--no-color", str(source), str(out)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     told = [line for line in done.stderr.splitlines() if "notebook:" in line]
