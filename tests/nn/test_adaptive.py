@@ -21,12 +21,14 @@ SIZES: list[tuple[int, int, int, list[int], float]] = [
     (1, 1, 2, [1], 1.0), (1, 3, 17, [1, 2], 2.0), (3, 17, 33, [5, 17], 4.0),
     (17, 3, 65, [64], 1.0), (33, 65, 210, [3, 33, 65], 2.0), (65, 33, 520, [17, 200, 519], 4.0),
     (700, 40, 1100, [100, 500], 3.0),
+    # Clusters of many classes and few features, whose logits are formed twice.
+    (3, 17, 4200, [5, 33], 2.0), (1200, 9, 4500, [65], 1.0),
 ]  # fmt: skip
 FIELDS = ("rows", "inputs", "classes", "cutoffs", "div_value")
 
 
-def make(dtype: str = "float64", head_bias: bool = True) -> rf.AdaptiveSoftmax:
-    return rf.AdaptiveSoftmax(17, 33, [5, 20], 2.0, head_bias, dtype=dtype, seed=1)
+def make(dtype: str = "float64", head_bias: bool = True, classes: int = 33) -> rf.AdaptiveSoftmax:
+    return rf.AdaptiveSoftmax(17, classes, [5, 20], 2.0, head_bias, dtype=dtype, seed=1)
 
 
 def reference_of(
@@ -159,10 +161,11 @@ def test_against_torch(
     assert theirs(x, torch.tensor(targets)).loss.item() == pytest.approx(loss, rel=1e-6)
 
 
-def test_weights_ignored_rows_and_scale() -> None:
+@pytest.mark.parametrize("classes", [33, 4200])
+def test_weights_ignored_rows_and_scale(classes: int) -> None:
     rng = np.random.default_rng(3)
-    layer = make()
-    h, targets = rng.normal(size=(4, 5, 17)), rng.integers(33, size=(4, 5))
+    layer = make(classes=classes)
+    h, targets = rng.normal(size=(4, 5, 17)), rng.integers(classes, size=(4, 5))
     weights = rng.uniform(size=(4, 5))
     targets[1, 2] = 20  # a class that is to be ignored, though there is one
     log_p = np.take_along_axis(layer.log_prob(h), targets[..., np.newaxis], -1)[..., 0]
@@ -204,8 +207,9 @@ def test_like() -> None:
 
 @pytest.mark.parametrize("name", ["head.weight", "tail.0.0.weight", "tail.1.1.weight"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_numbers_that_overflow_are_refused(name: str, dtype: str) -> None:
-    layer = make(dtype)
+@pytest.mark.parametrize("classes", [33, 4200])
+def test_numbers_that_overflow_are_refused(name: str, dtype: str, classes: int) -> None:
+    layer = make(dtype, classes=classes)
     state = layer.state_dict()
     layer.load_state_dict(state | {name: np.sign(state[name]) * np.finfo(dtype).max})
     h = 100 * np.random.default_rng(0).normal(size=(30, 17)).astype(dtype)

@@ -7,6 +7,7 @@
 
 #include "kernels/gemm/multiply.h"
 #include "kernels/ops/cross_entropy.h"
+#include "kernels/ops/narrow_softmax.h"
 
 namespace rnnfast {
 
@@ -186,6 +187,7 @@ class SoftmaxStrip {
 
 template <class Scalar>
 Status linear_cross_entropy(const LinearCrossEntropy<Scalar>& problem, double* loss, int threads) {
+  if (is_narrow(problem)) return narrow_cross_entropy(problem, loss, threads);
   constexpr std::int64_t strip = detail::kStrip<Scalar>;
   const std::int64_t R = problem.shape.R, I = problem.shape.I, V = problem.shape.O;
   const RowTargets<Scalar> targets(problem.targets, V);

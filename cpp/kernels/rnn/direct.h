@@ -45,21 +45,23 @@ RNNFAST_INLINE void multiply_rows(Vec<Scalar> (&acc)[C], const Scalar* const (&r
       }
     const std::int64_t end = std::min(K, begin + kLongestChain);
     std::int64_t k = begin;
+    constexpr int N = kColumns<Scalar>;
     if (units >= V)
       for (; k + V <= end; k += V)
 #pragma GCC unroll 4
         for (int c = 0; c < C; ++c) {
-          Square<Scalar> square;
-#pragma GCC unroll 16
-          for (int v = 0; v < V; ++v) {
-            const Scalar* from = rows[c] + v * K + k;
-            square.packet[v] = load(from);
-            __builtin_prefetch(from + ahead * K, 0, 2);
+#pragma GCC unroll 4
+          for (int part = 0; part < V / N; ++part) {
+            const Scalar* from = rows[c] + k + part * N;
+#pragma GCC unroll 4
+            for (int r = 0; r < N; ++r)  // each row's line once in all parts
+              __builtin_prefetch(rows[c] + (ahead + part * N + r) * K + k, 0, 2);
+            Vec<Scalar> column[N];
+            load_columns(from, K, column);
+#pragma GCC unroll 4
+            for (int j = 0; j < N; ++j)
+              acc[c] = madd(broadcast<Scalar>(x[k + part * N + j]), column[j], acc[c]);
           }
-          transpose(square);
-#pragma GCC unroll 16
-          for (int j = 0; j < V; ++j)
-            acc[c] = madd(broadcast<Scalar>(x[k + j]), square.packet[j], acc[c]);
         }
     for (; k < end; k += V) {  // what is no whole square
       const std::int64_t columns = std::min<std::int64_t>(V, end - k);

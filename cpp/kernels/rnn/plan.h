@@ -26,16 +26,20 @@ class Planner {
       : shape_(shape), schedule_(schedule), indices_(indices), threads_(threads) {}
 
   TeamPlan choose() const {
-    const double all = flops() * static_cast<double>(schedule_.rows);
-    if (threads_ <= 1 || schedule_.steps == 0 || all < kLeast) return {};
+    if (threads_ <= 1 || schedule_.steps == 0) return {};
+    const double products = flops() * static_cast<double>(schedule_.rows);
+    const double reading = static_cast<double>(schedule_.steps) * reading_time(1);
+    if (std::max(products / kFlops, reading) < kLeast) return {};
     const Prospect split = deal_out(), pipeline = side_by_side();
     const Prospect& best = pipeline.gain > split.gain ? pipeline : split;
     return best.gain > 1.05 ? best.plan : TeamPlan{};
   }
 
  private:
-  static constexpr double kLeast = 3e6;     // flops of a pass: a parallel region costs microseconds
-  static constexpr double kFlops = 75;      // of a core in a nanosecond, in small products
+  static constexpr double kLeast = 4e4;  // ns of a pass: a parallel region costs microseconds
+  static constexpr double kFlops = 75;   // of a core in a nanosecond, in small products
+  static constexpr double kNear = 60;    // bytes of its own cache that a core reads in a nanosecond
+  static constexpr double kFar = 20;     // and beyond it
   static constexpr double kExchange = 500;  // ns: a barrier, and reading what another core wrote
   static constexpr double kDealt = 0.9;     // of the ideal: smaller tiles, uneven shares
 
@@ -58,6 +62,19 @@ class Planner {
     return sum;
   }
 
+  // Nanoseconds in which each of so many threads reads its part of the weights that every step
+  // meets: all of a single step, of more the recurrent ones, a layer's at a time.
+  double reading_time(double members) const {
+    const double layers = shape_.L * shape_.D;
+    const double all = schedule_.steps == 1               ? flops()
+                       : shape_.cell->recurrent_product() ? layers * recurrent()
+                                                          : 0;
+    const double bytes = all / 2 * sizeof(Scalar) / members;
+    const double together = schedule_.steps == 1 ? bytes : bytes / layers;
+    const bool near = together <= static_cast<double>(core_cache_bytes()) / 8 * 5;
+    return bytes / (near ? kNear : kFar);
+  }
+
   Prospect deal_out() const {
     TeamPlan plan;
     plan.groups = shape_.D == 2 ? 2 : 1;
@@ -70,9 +87,11 @@ class Planner {
       members = std::min(members, blocks_of<Scalar>(shape_.H));
       const double rows =
           static_cast<double>(schedule_.rows) / static_cast<double>(schedule_.steps);
-      const double step = flops() / (shape_.L * shape_.D) * rows / kFlops;
+      const auto step = [&](double size) {  // of a layer's direction
+        return std::max(flops() * rows / kFlops / size, reading_time(size)) / (shape_.L * shape_.D);
+      };
       const double exchange = shape_.cell->recurrent_product() ? kExchange : 0;
-      gain = members > 1 ? step / (step / static_cast<double>(members) + exchange) : 1;
+      gain = members > 1 ? step(1) / (step(static_cast<double>(members)) + exchange) : 1;
       if (gain < 1) members = 1, gain = 1;
     }
     plan.threads = plan.split_rows ? threads_ : static_cast<int>(plan.groups * members);

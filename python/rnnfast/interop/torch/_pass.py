@@ -33,7 +33,16 @@ def _optional(tensor: Tensor | None) -> Array | None:
 
 
 def _finite(*tensors: Tensor | None) -> bool:
-    return all(bool(torch.isfinite(t).all()) for t in tensors if t is not None)
+    return all(_is_finite(t) for t in tensors if t is not None)
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Return what ``torch.isfinite(tensor).all()`` does, which writes down what each number is."""
+    # Each number once: gradients of sums and means are spread over an axis without being copied.
+    once = tensor[tuple(slice(1 if stride == 0 else None) for stride in tensor.stride())]
+    if not once.is_contiguous():
+        return bool(torch.isfinite(once).all())
+    return _core.all_finite(array_of(once.resolve_neg()))
 
 
 @dataclass(slots=True)
