@@ -3,6 +3,7 @@
 
 #include "kernels/core/cache.h"
 #include "kernels/rnn/layer_pass.h"
+#include "kernels/threads/crowd.h"
 
 namespace rnnfast {
 
@@ -23,7 +24,10 @@ template <class Scalar>
 class Planner {
  public:
   Planner(const StackShape& shape, const Schedule& schedule, bool indices, int threads)
-      : shape_(shape), schedule_(schedule), indices_(indices), threads_(threads) {}
+      : shape_(shape),
+        schedule_(schedule),
+        indices_(indices),
+        threads_(Crowd::here().admit(threads)) {}
 
   TeamPlan choose() const {
     if (threads_ <= 1 || schedule_.steps == 0) return {};

@@ -19,16 +19,20 @@
 #include <mutex>
 #include <thread>
 
+#include "kernels/threads/crowd.h"
+
 namespace rnnfast {
 
 class Crew {
  public:
   // How many of `threads`, the caller among them, its next region can have.
   static int hire(int threads) {
-    if (threads <= size()) return threads;
+    if (has(threads)) return threads;
     if (!possible()) return 1;
     return size() += Trial().start(threads - size());
   }
+  // Whether the caller's next region has them without starting any.
+  static bool has(int threads) { return threads <= size(); }
   // The caller's region has so many threads: OpenMP keeps these and lets others go.
   static void keep(int threads) { size() = threads; }
 
@@ -40,6 +44,7 @@ class Crew {
     if (left_) size() = 1;
   }
   static void in_child() {
+    Crowd::here().forget();
     if (!left_) possible_.store(false, std::memory_order_relaxed);
   }
 

@@ -77,6 +77,8 @@ struct TeamPlan {
 // runtime may give fewer threads than were asked for.
 template <class Work>
 void parallel(int threads, const Work& work) {
+  threads = Crowd::here().admit(threads);
+  const bool known = Crew::has(threads);  // to start threads takes long anywhere
   if (threads > 1) threads = Crew::hire(threads);
   if (threads <= 1) {
     const FlushSubnormals flush;
@@ -85,18 +87,25 @@ void parallel(int threads, const Work& work) {
   }
   Meeting meeting;
   std::atomic<int> finished{0};
+  std::atomic<Crowd::Nanoseconds> waited{0};
+  const auto begin = Crowd::now();
 #pragma omp parallel num_threads(threads)
   {
     const int rank = omp_get_thread_num(), size = omp_get_num_threads();
     if (rank == 0) Crew::keep(size);
     const FlushSubnormals flush;
+    Crowd::own_waits() = 0;
     meeting.begin(rank, size);
     work(rank, size);
     // The end of a region waits as well, but would not let others have its core for long.
-    if (rank > 0)
+    if (rank > 0) {
+      waited.fetch_add(Crowd::own_waits(), std::memory_order_relaxed);
       finished.fetch_add(1, std::memory_order_release);
-    else
+    } else {
       wait_until([&] { return finished.load(std::memory_order_acquire) == size - 1; });
+      waited.fetch_add(Crowd::own_waits(), std::memory_order_relaxed);
+      if (known && size > 1) Crowd::here().judge(size, begin, Crowd::now(), waited.load());
+    }
     Meeting::end();
   }
 }

@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "kernels/core/simd.h"
+#include "kernels/threads/crowd.h"
 
 namespace rnnfast {
 
@@ -112,12 +113,15 @@ inline void relax() {
 template <class Done>
 void wait_until(const Done& done) {
   constexpr int sign_of_sleep = 200, patience = 2000;  // 10 and 90 microseconds
-  for (int spins = 0; spins < patience; ++spins) {
+  for (int spins = 0; spins < sign_of_sleep; ++spins) {
     if (done()) return;
-    if (spins == sign_of_sleep) Meeting::wait();
     relax();
   }
+  const auto begin = Crowd::now();
+  Meeting::wait();
+  for (int spins = sign_of_sleep; spins < patience && !done(); ++spins) relax();
   while (!done()) std::this_thread::yield();
+  Crowd::tell(begin);
 }
 
 // All of `size` threads arrive before any goes on.
