@@ -101,6 +101,8 @@ class Session:
         ]
         self._whole = self._make_whole(choice)
         self._fastest = Fastest() if self._whole is not None else None
+        # Without what ONNX Runtime asks in Python of inputs: they are such as it has taken before.
+        self._bare = getattr(self._whole, "_sess", self._whole)
 
     def get_inputs(self) -> list[Value]:
         """Return what a call must bring: ``name``, ``type`` and ``shape`` each."""
@@ -139,7 +141,7 @@ class Session:
         """
         fastest = self._fastest
         if output_names is None and fastest is not None and fastest.chosen(input_feed) == 1:
-            return _call(self._whole, self._names, input_feed, run_options)
+            return _call(self._bare, self._names, input_feed, run_options)
         names = self._names if output_names is None else list(output_names)
         for name in () if output_names is None else names:
             if name not in self._names:
