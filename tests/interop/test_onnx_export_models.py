@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ import pytest
 import rnnfast as rf
 from onnx_runs import OPSETS, Run, assert_same, export
 from rnnfast.models.base import Model, NotFittedError
+from rnnfast.models.forecasting.companions import Companion
+from rnnfast.models.forecasting.line import Line
+from rnnfast.models.forecasting.windows import Windows
 from rnnfast.nn.recurrent import base
 
 RNG = np.random.default_rng(0)
@@ -214,6 +218,31 @@ def test_forecaster(options, opset, tmp_path):
     expected = [model.predict(after=series[start : start + reach]) for start in starts]
     assert got.dtype == np.float64 and got.shape == np.shape(expected)
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("logarithm", [False, True])
+@pytest.mark.parametrize("opset", OPSETS)
+def test_a_forecaster_that_averages(logarithm, opset, tmp_path):
+    rng = np.random.default_rng(3)
+    series = np.exp(np.cumsum(0.1 * rng.normal(size=(90, 2)), axis=0))
+    options = {**SMALL, "validation_fraction": 0.1, "logarithm": logarithm, "targets": [1]}
+    model = rf.Forecaster(horizon=4, **options).fit(series)
+    model._codec = replace(model._codec, companions=companions_of(rng))
+    run = Run(model, tmp_path / "a.onnx", opset=opset)
+    reach = facts(run)["reach"]
+    starts = [0, 9, 30]
+    got = run(x=np.stack([series[start : start + reach] for start in starts]))["y"]
+    expected = [model.predict(after=series[start : start + reach]) for start in starts]
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+def companions_of(rng):
+    """Return companions of two forms, one of which foretells less than 0."""
+    made = []
+    for number, (differences, level) in enumerate([((), -5.0), ((1,), 0.1)]):
+        line = Line(rng.normal(0, 0.1, (2 * (number + 1), 4)), np.full(4, level))
+        made.append(Companion(Windows(number + 1, 4, differences, (1,)), line, 0.5 - 0.1 * number))
+    return tuple(made)
 
 
 def test_forecasters_that_have_no_graph(tmp_path):

@@ -121,6 +121,9 @@ MODELS = {
         static_covariates=[[1.0], [2.0]],
     ),
     "chosen": lambda: rf.Forecaster(**SHARED).fit(np.sin(np.arange(60.0)) + np.arange(60)),
+    "averaged": lambda: rf.Forecaster(horizon=2, **SHARED).fit(
+        np.cumsum(np.sin(np.arange(60.0) ** 2)) + np.arange(60)
+    ),
     "text": lambda: rf.LanguageModel(
         hidden_size=3, embedding_size=2, tokenizer_options={"nfc": True}, batch_size=4
     ).fit("a good film " * 30, epochs=1, verbose=0),

@@ -55,8 +55,8 @@ def test_what_was_chosen_is_told(tmp_path: Path) -> None:
     assert set(chosen["errors"]) == {"model", "persistence", "season"}
     assert chosen["errors"]["model"] == min(chosen["errors"].values())
     assert set(chosen) == {
-        "lags", "horizon", "season", "differences", "logarithm", "scaling", "linear", "network",
-        "windows", "errors",
+        "lags", "horizon", "season", "differences", "logarithm", "scaling", "linear", "averaged",
+        "network", "windows", "errors",
     }  # fmt: skip
     model.save(tmp_path / "m")
     read = rf.load(tmp_path / "m")

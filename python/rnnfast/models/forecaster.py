@@ -63,7 +63,9 @@ class Forecaster(Weighed, Estimator):
     lags : int, optional
         Steps that are read. None: chosen, and with them ``horizon``, ``differences``,
         ``logarithm``, ``scaling`` and ``linear`` where they are None, by forecasts of regressions
-        on the last two fifths of the series; ``chosen_`` tells.
+        on the last two fifths of the series; ``chosen_`` tells. With the losses ``"mse"`` and
+        ``"mae"``, and unless ``linear`` is False, forecasts are then an average with those of
+        regressions on other differences and without logarithms that were about as good there.
     horizon : int, optional
         Steps that are foretold at once. None: 1, or a season where lags are chosen and the series
         has several.
@@ -120,11 +122,12 @@ class Forecaster(Weighed, Estimator):
     ----------
     chosen_ : dict
         What was chosen or said: ``lags``, ``horizon``, ``season``, ``differences``, ``logarithm``,
-        ``scaling``, ``linear``; ``network``, False if forecasts of what is held out are better
-        without the network, which was left out then; ``windows``, how many were held out; and
-        ``errors`` there by name: ``model``, ``persistence`` (the last number again) and ``season``
-        (those of the season before), root mean squared, as a share of the mean change from step to
-        step.
+        ``scaling``, ``linear``; ``averaged``, of how many forecasts the mean is taken, the model's
+        and those of further regressions; ``network``, False if forecasts of what is held out are
+        better without the network, which was left out then; ``windows``, how many were held out;
+        and ``errors`` there by name: ``model``, ``persistence`` (the last number again) and
+        ``season`` (those of the season before), root mean squared, as a share of the mean change
+        from step to step.
     target_mean_, target_scale_ : ndarray of float64
         Of what the network foretells; 0 is the scale of changes, or levels, that stay the same.
     inputs_, network_, history_, best_epoch_, stopped_

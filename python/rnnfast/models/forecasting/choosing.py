@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ _FEWEST, _MOST = 4, 3000  # windows to learn from
 _SERIES = 100  # that are looked at
 _WIDEST = 600  # numbers of a window
 _LONGEST = 64  # lags
+# Forms are averaged with weights that fall as this power of their errors, down to the least.
+_POWER, _LEAST = 5, 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,8 @@ class Said:
     horizon : int
     season : int, optional
     targets : tuple of int
+    averaged : bool
+        Whether several forms may be averaged.
     """
 
     lags: int | None
@@ -43,6 +47,7 @@ class Said:
     horizon: int
     season: int | None
     targets: tuple[int, ...]
+    averaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,14 @@ class Choice:
     error : float, optional
         Of forecasts by it on the validation windows, as a share of the steps' mean change; None:
         nothing was to be compared.
+    others : tuple of (Choice, float)
+        What is averaged with it, and how much each counts beside it, at most 1.
     """
 
     windows: Windows
     penalty: float | None
     error: float | None
+    others: tuple[tuple[Choice, float], ...] = ()
 
 
 def window_rows(windows: Windows, track: Track, places: Ints) -> tuple[Floats, Any]:
@@ -101,7 +109,7 @@ def choose(tracks: Sequence[Track], said: Said, counts: Sequence[Floats] | None 
     Each choice is measured on the same steps: those between three and four fifths of each series
     and those behind, foretold from regressions on what came before.
     """
-    best: Choice | None = None
+    every: list[tuple[float, Choice]] = []
     shortest = min(len(one.read) for one in tracks)
     positive = all((one.read[:, said.targets] > 0).all() for one in tracks)
     if counts is not None:
@@ -115,16 +123,34 @@ def choose(tracks: Sequence[Track], said: Said, counts: Sequence[Floats] | None 
         tracks = ()  # nothing is to be chosen but a penalty, which may be any
     for windows in _candidates(tracks, said, shortest, positive):
         for penalty, error in _errors(tracks, windows, said, counts):
-            if best is None or best.error is None or error < best.error:
-                best = Choice(windows, penalty, error)
-    if best is None:  # too short for a comparison
+            every.append((error, Choice(windows, penalty, error)))
+    if not every:  # too short for a comparison
         lags = said.lags or max(1, min(24, shortest // 4))
         windows = Windows(
             lags, said.horizon, said.differences or (), said.targets,
             bool(said.logarithm), bool(said.local),
         )  # fmt: skip
         return Choice(windows, 10.0 if said.linear else None, None)
-    return best
+    every.sort(key=lambda pair: pair[0])
+    return replace(every[0][1], others=tuple(_others(every)) if said.averaged else ())
+
+
+def _others(every: Sequence[tuple[float, Choice]]) -> Iterator[tuple[Choice, float]]:
+    """Yield the best of each other form than the first's, the best first, and its weight.
+
+    It reads no further back, and logarithms only if the first does, so that what can be foretold
+    from stays the same; its scale is the first's too.
+    """
+    (least, best), *rest = every
+    own = best.windows
+    forms = {(own.differences, own.logarithm)}
+    for error, choice in rest:
+        windows, weight = choice.windows, (least / error) ** _POWER if error > 0 else 0.0
+        form = windows.differences, windows.logarithm
+        fits = windows.reach <= own.reach and windows.logarithm <= own.logarithm
+        if fits and windows.local == own.local and weight >= _LEAST and form not in forms:
+            forms.add(form)
+            yield choice, weight
 
 
 def _candidates(
@@ -237,9 +263,14 @@ def _mean_change(track: Track, targets: Sequence[int]) -> Floats:
     return np.where(size > 0, size, 1.0)
 
 
-def fit_line(x: Floats, y: Floats, penalty: float, counts: Floats | None = None) -> Line:
-    """Return the linear part, learned from windows that count as ``counts`` says."""
+def fit_line(x: Floats, y: Floats, penalty: float | None, counts: Floats | None = None) -> Line:
+    """Return the linear part, learned from windows that count as ``counts`` says.
+
+    Without a penalty it is the mean of what is foretold.
+    """
     few = slice(None, None, -(-len(x) // (4 * _MOST)))
     own = None if counts is None else counts[few]
     rows = x.reshape(len(x), x.shape[1] * x.shape[2])
+    if penalty is None:
+        return Line(np.zeros((rows.shape[1], y.shape[1])), _middle(y, counts))
     return ridge(rows[few], y[few], [penalty], own)[0]

@@ -12,7 +12,7 @@ from rnnfast._checks.messages import shown
 def check_chosen(chosen: Any) -> Mapping[str, Any]:
     """Return what a file says was chosen; raise unless it can be."""
     check_mapping("chosen", chosen)
-    for name in ("lags", "horizon", "season", "windows"):
+    for name in ("lags", "horizon", "season", "windows", "averaged"):
         if chosen.get(name) is not None:
             check_int(f"chosen.{name}", chosen[name], 0 if name == "windows" else 1)
     for name in ("logarithm", "linear", "network"):

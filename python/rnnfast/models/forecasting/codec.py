@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rnnfast._checks import check_bool
+from rnnfast._checks import check_bool, check_list
 from rnnfast._checks.arrays import as_numbers, require_finite
 from rnnfast.data.batches import Ints
 from rnnfast.models.forecasting.calendar import check_calendar, names_of
@@ -18,6 +18,7 @@ from rnnfast.models.forecasting.choosing import (
     window_targets,
 )
 from rnnfast.models.forecasting.chosen import check_chosen
+from rnnfast.models.forecasting.companions import Companion, averaged
 from rnnfast.models.forecasting.intervals import Calibration
 from rnnfast.models.forecasting.line import Line
 from rnnfast.models.forecasting.outputs import LOSSES, Output, make_output
@@ -55,6 +56,8 @@ class WindowCodec(NumberCodec):
         What calculations may have left in differences.
     line : Line, optional
         What the network's answers are added to.
+    companions : tuple of Companion
+        What forecasts are averaged with.
     chosen : mapping
         What was chosen, and how good it was.
     calibration : Calibration, optional
@@ -72,6 +75,7 @@ class WindowCodec(NumberCodec):
     panel: Panel | None = None
     rounding: Array = field(default_factory=lambda: np.empty(0))
     line: Line | None = None
+    companions: tuple[Companion, ...] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
     calibration: Calibration | None = None
     level: Array = field(default_factory=lambda: np.empty(0))
@@ -291,6 +295,8 @@ class WindowCodec(NumberCodec):
             described["calendar"] = list(self.features)
         if self.line is not None:
             described["line"] = self.line.to_dict()
+        if self.companions:
+            described["companions"] = [one.to_dict() for one in self.companions]
         if self.chosen:
             described["chosen"] = dict(self.chosen)
         if self.calibration is not None:
@@ -335,6 +341,12 @@ class WindowCodec(NumberCodec):
         if "line" in learned:
             size = windows.lags * inputs.size
             restored = replace(restored, line=Line.from_dict(learned["line"], size, outputs))
+        if "companions" in learned:
+            companions = tuple(
+                Companion.from_dict(one, windows, panel.channels, inputs.size)
+                for one in check_list("companions", learned["companions"], "mappings")
+            )
+            restored = replace(restored, companions=companions)
         if "chosen" in learned:
             restored = replace(restored, chosen=check_chosen(learned["chosen"]))
         if "calibration" in learned:
@@ -380,7 +392,9 @@ class _Part:
         changes = numbers.decode(numbers.settle(foretold))
         if self.codec.line is not None:
             changes = changes + self.codec.line(self.rows)
-        return window_forecasts(self.codec.windows, self.track, self.places, self.own, changes)
+        windows, companions = self.codec.windows, self.codec.companions
+        found = window_forecasts(windows, self.track, self.places, self.own, changes)
+        return averaged(found, companions, windows, self.track, self.places)
 
 
 def part(counts: Sequence[int], fraction: float) -> tuple[Ints, Ints]:

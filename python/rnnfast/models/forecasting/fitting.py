@@ -19,7 +19,7 @@ from rnnfast.models.forecasting.prepared import (
     Prepared,
     weights_of_steps,
     with_choice,
-    with_line,
+    with_lines,
 )
 from rnnfast.models.forecasting.season import find_season
 from rnnfast.models.forecasting.tracks import make_tracks
@@ -133,14 +133,14 @@ def _begun(
         _require_counts(panel, targets)
     tracks = make_tracks(panel, said.horizon, features, model.missing == "mask")
     codec = replace(model._make_codec(), single=panel.single, features=features)
-    codec, penalty = with_choice(codec, tracks, said, each)
+    codec, choice = with_choice(codec, tracks, said, each)
     windows = codec.windows
     filled = [track.read[:, :channels] for track in tracks]
     rounding = np.max([windows.rounding(one, panel.dtype) for one in filled], axis=0)
     codec = replace(codec, panel=_tail(panel, codec), rounding=rounding)
     prepared, weights = Prepared.all_of(codec, tracks).weighted(each)
-    if penalty is not None and any(prepared.counts):
-        prepared = with_line(prepared, penalty, fraction, weights)
+    if any(prepared.counts):
+        prepared = with_lines(prepared, choice, fraction, weights)
     return prepared, weights
 
 

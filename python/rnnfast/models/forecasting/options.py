@@ -111,4 +111,5 @@ def said_by(model: Any, season: int | None, targets: tuple[int, ...], longest: i
         horizon=horizon,
         season=season,
         targets=targets,
+        averaged=is_open and model.loss in LOSSES[:2] and model.linear is not False,
     )

@@ -11,8 +11,17 @@ import numpy as np
 from rnnfast._checks.arrays import read_array
 from rnnfast._checks.weights import read_weights
 from rnnfast.data.batches import Ints
-from rnnfast.models.forecasting.choosing import Said, choose, fit_line
+from rnnfast.models.forecasting.choosing import (
+    Choice,
+    Said,
+    choose,
+    fit_line,
+    window_rows,
+    window_targets,
+)
 from rnnfast.models.forecasting.codec import WindowCodec, part, targets_of
+from rnnfast.models.forecasting.companions import Companion
+from rnnfast.models.forecasting.line import Line
 from rnnfast.models.forecasting.panel import Panel
 from rnnfast.models.forecasting.tracks import Track
 from rnnfast.models.forecasting.windows import Floats
@@ -123,8 +132,8 @@ def _steps_of(name: str, sample_weight: Any, count: int) -> Floats:
 
 def with_choice(
     codec: WindowCodec, tracks: Sequence[Track], said: Said, each: Sequence[Floats] | None
-) -> tuple[WindowCodec, Any]:
-    """Return a codec with the windows that are said or chosen, and the penalty of its line."""
+) -> tuple[WindowCodec, Choice]:
+    """Return a codec with the windows that are said or chosen, and the choice."""
     choice = choose(tracks, said, each)
     chosen: dict[str, Any] = {
         "lags": choice.windows.lags,
@@ -134,20 +143,35 @@ def with_choice(
         "logarithm": choice.windows.logarithm,
         "scaling": "window" if choice.windows.local else "all",
         "linear": choice.penalty is not None,
+        "averaged": 1 + len(choice.others),
     }
-    return replace(codec, windows=choice.windows, chosen=chosen), choice.penalty
+    return replace(codec, windows=choice.windows, chosen=chosen), choice
 
 
-def with_line(
-    prepared: Prepared, penalty: float, fraction: float, weights: Weights | None
+def with_lines(
+    prepared: Prepared, choice: Choice, fraction: float, weights: Weights | None
 ) -> Prepared:
-    """Return it with a linear part, learned from the examples that are not held out."""
+    """Return it with a linear part, and with the other forms that are averaged with it.
+
+    They are learned from the examples that are not held out.
+    """
     train, _ = part(prepared.counts, fraction)
-    pairs = [
-        targets_of(prepared.codec, track, places)
-        for track, places in zip(prepared.tracks, prepared.chosen(train).places, strict=True)
-    ]
-    x = np.concatenate([rows for rows, _ in pairs])
-    y = np.concatenate([targets for _, targets in pairs])
     own = None if weights is None else weights[train]
-    return replace(prepared, codec=replace(prepared.codec, line=fit_line(x, y, penalty, own)))
+    pairs = [*zip(prepared.tracks, prepared.chosen(train).places, strict=True)]
+    codec = prepared.codec
+    companions = tuple(
+        Companion(other.windows, _learned(other, pairs, own), weight)
+        for other, weight in choice.others
+    )
+    line = None if choice.penalty is None else _learned(choice, pairs, own)
+    return replace(prepared, codec=replace(codec, line=line, companions=companions))
+
+
+def _learned(choice: Choice, pairs: Sequence[tuple[Track, Ints]], counts: Floats | None) -> Line:
+    """Return the line of a choice, learned from places of tracks that count so much."""
+    x, y = [], []
+    for track, places in pairs:
+        rows, scale = window_rows(choice.windows, track, places)
+        x.append(rows)
+        y.append(window_targets(choice.windows, track, places, scale))
+    return fit_line(np.concatenate(x), np.concatenate(y), choice.penalty, counts)

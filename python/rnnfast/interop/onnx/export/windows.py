@@ -10,6 +10,8 @@ from rnnfast.interop.onnx.export.graph import Graph
 from rnnfast.interop.onnx.export.model_inputs import standardised
 from rnnfast.interop.onnx.export.sequences import Value
 from rnnfast.models.forecasting.codec import WindowCodec
+from rnnfast.models.forecasting.line import Line
+from rnnfast.models.forecasting.windows import Windows
 from rnnfast.models.parts.inputs import Inputs, SeriesInputs
 
 
@@ -32,41 +34,85 @@ def forecast(g: Graph, codec: WindowCodec, inputs: Inputs) -> tuple[Value, Calla
         series = g.unsqueeze(g.input("x", np.float64, ["batch", windows.reach]), 2)
     else:
         series = g.input("x", np.float64, ["batch", windows.reach, size])
-    channels = g.constant(windows.targets, np.int64)
-    targets = g.add("Gather", series, channels, axis=2)
-    if windows.logarithm:
-        targets = g.add("Log", targets)
-    levels, length = [targets], windows.reach
-    for lag in windows.differences:
-        later = g.slice(levels[-1], lag, length, 1)
-        levels.append(g.add("Sub", later, g.slice(levels[-1], 0, length - lag, 1)))
-        length -= lag
-    read = g.slice(series, windows.lost, windows.reach, 1)
-    # Each channel as it is, or the changes of it: columns of both side by side.
-    column = {channel: size + number for number, channel in enumerate(windows.targets)}
-    chosen = g.constant([column.get(channel, channel) for channel in range(size)], np.int64)
-    changed = g.add("Gather", g.concat([read, levels[-1]], 2), chosen, axis=2)
+    form = _Form(g, codec, series, windows)
+    changed = form.read()
     x = g.add("Transpose", standardised(g, changed, inputs), perm=[1, 0, 2])
 
     def give(changes: str) -> None:
         if codec.line is not None:
-            rows = g.add("Reshape", changed, g.integers(-1, windows.lags * size))
-            foretold = g.add("MatMul", rows, g.constant(codec.line.weight, np.float64))
-            foretold = g.add("Add", foretold, g.constant(codec.line.bias, np.float64))
-            changes = g.add("Add", changes, foretold)
-        future = g.add("Reshape", changes, g.integers(-1, windows.horizon, k))
-        known = windows.reach - windows.lost
-        for lag, level in zip(windows.differences[::-1], levels[-2::-1], strict=True):
-            known += lag
-            future = _add_up(g, g.slice(level, known - lag, known, 1), future, lag, windows.horizon)
-        if windows.logarithm:
-            future = g.add("Exp", future)
+            changes = g.add("Add", changes, form.by_line(changed, codec.line))
+        future = _averaged(g, codec, series, form.add_up(changes))
         if codec.single:
             g.output("y", g.squeeze(future, 2), ["batch", windows.horizon], np.float64)
         else:
             g.output("y", future, ["batch", windows.horizon, k], np.float64)
 
     return Value(x, "steps", size), give
+
+
+class _Form:
+    """The differences of the last steps of series, and what is foretold by them, in a graph."""
+
+    def __init__(self, g: Graph, codec: WindowCodec, series: str, windows: Windows) -> None:
+        # Of the steps that the model reads, the last ones are enough.
+        reach = codec.windows.reach
+        self._g, self._windows = g, windows
+        shorter = windows.reach < reach
+        self._series = g.slice(series, reach - windows.reach, reach, 1) if shorter else series
+        targets = g.add("Gather", self._series, g.constant(windows.targets, np.int64), axis=2)
+        if windows.logarithm:
+            targets = g.add("Log", targets)
+        self._levels, length = [targets], windows.reach
+        for lag in windows.differences:
+            later = g.slice(self._levels[-1], lag, length, 1)
+            earlier = g.slice(self._levels[-1], 0, length - lag, 1)
+            self._levels.append(g.add("Sub", later, earlier))
+            length -= lag
+        self._size = codec.width
+
+    def read(self) -> str:
+        """Return each channel as it is, or the changes of it, ``(B, lags, F)``."""
+        g, windows = self._g, self._windows
+        read = g.slice(self._series, windows.lost, windows.reach, 1)
+        column = {channel: self._size + place for place, channel in enumerate(windows.targets)}
+        columns = [column.get(channel, channel) for channel in range(self._size)]
+        both, chosen = g.concat([read, self._levels[-1]], 2), g.constant(columns, np.int64)
+        return g.add("Gather", both, chosen, axis=2)
+
+    def by_line(self, changed: str, line: Line) -> str:
+        """Return the changes ``(B, h * k)`` that a line foretells."""
+        g = self._g
+        rows = g.add("Reshape", changed, g.integers(-1, self._windows.lags * self._size))
+        foretold = g.add("MatMul", rows, g.constant(line.weight, np.float64))
+        return g.add("Add", foretold, g.constant(line.bias, np.float64))
+
+    def add_up(self, changes: str) -> str:
+        """Return the next steps, ``(B, h, k)``, by their changes ``(B, h * k)``."""
+        g, windows = self._g, self._windows
+        shape = g.integers(-1, windows.horizon, len(windows.targets))
+        future = g.add("Reshape", changes, shape)
+        known = windows.reach - windows.lost
+        for lag, level in zip(windows.differences[::-1], self._levels[-2::-1], strict=True):
+            known += lag
+            future = _add_up(g, g.slice(level, known - lag, known, 1), future, lag, windows.horizon)
+        return g.add("Exp", future) if windows.logarithm else future
+
+
+def _averaged(g: Graph, codec: WindowCodec, series: str, found: str) -> str:
+    """Return the average of forecasts and those of the model's companions."""
+    if not codec.companions:
+        return found
+    total = 1.0 + sum(one.weight for one in codec.companions)
+    mean = g.add("Div", found, g.constant(total, np.float64))
+    for one in codec.companions:
+        form = _Form(g, codec, series, one.windows)
+        other = form.add_up(form.by_line(form.read(), one.line))
+        if codec.windows.logarithm:
+            above = g.add("Greater", other, g.constant(0.0, np.float64))
+            other = g.add("Where", above, other, found)
+        part = g.add("Mul", other, g.constant(one.weight / total, np.float64))
+        mean = g.add("Add", mean, part)
+    return mean
 
 
 def _require_plain(codec: WindowCodec) -> None:
