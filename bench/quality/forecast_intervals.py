@@ -1,7 +1,9 @@
 """Intervals of forecasts: how many of the numbers that came lie within, on series of all kinds.
 
 Of each series the first three fifths are learned from, with two fifths of their windows held out
-for calibration. The rest is foretold from every place, by `Forecaster.backtest` with a coverage.
+for calibration. The rest is foretold from every place: by `Forecaster.backtest` with a coverage,
+for whose widths what has come true by then counts too, rolling; and by
+`Forecaster.predict_interval`, whose widths are those of the windows held out alone, fixed.
 """
 
 from __future__ import annotations
@@ -40,6 +42,12 @@ def read_series(folder: Path) -> dict[str, tuple[np.ndarray, int]]:
     }
 
 
+def share_inside(true: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """Return the share of the numbers that are not missing within bounds."""
+    known = ~np.isnan(true)
+    return float(((low <= true) & (true <= high))[known].mean())
+
+
 def main() -> None:
     parser = make_parser(__doc__, "timeseries-pd", coverage=0.9, epochs=10)
     arguments = parser.parse_args()
@@ -58,10 +66,16 @@ def main() -> None:
             true, _, low, high = model.backtest(
                 series[start - reach :], coverage=arguments.coverage
             )
-            known = ~np.isnan(true)
-            inside = ((low <= true) & (true <= high))[known].mean()
-            found.append(f"{loss} {inside:.1%}")
-        print(f"  {name}, {horizon} ahead, {len(true)} places: {', '.join(found)}", flush=True)
+            once = np.array(
+                [
+                    model.predict_interval(after=series[:place], coverage=arguments.coverage)
+                    for place in range(start, start + len(true))
+                ]
+            )
+            rolling = share_inside(true, low, high)
+            fixed = share_inside(true, once[:, 0], once[:, 1])
+            found.append(f"{loss} {rolling:.1%} rolling, {fixed:.1%} fixed")
+        print(f"  {name}, {horizon} ahead, {len(true)} places: {'; '.join(found)}", flush=True)
     print(f"{scored_part(arguments)}; {clock}, seed {arguments.seed}")
 
 
