@@ -127,6 +127,18 @@ def test_series_of_all_kinds_are_averaged() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:a naive forecast")
+def test_what_is_too_large_for_a_line_is_not_averaged(tmp_path: Path) -> None:
+    model = small(horizon=4).fit(1e298 * np.cumsum(NOISE[:, 4]))
+    assert np.isfinite(model.predict(9)).all() and not model.chosen_["linear"]
+    model.save(tmp_path / "m")
+    np.testing.assert_array_equal(rf.load(tmp_path / "m").predict(9), model.predict(9))
+    with pytest.raises(ValueError, match=r"^X: expected numbers below 1e280 with a linear part, "):
+        small(lags=3, linear=True).fit(1e298 * np.cumsum(NOISE[:, 4]))
+    assert not Line(np.zeros((2, 1)), np.array([1e290])).bounded
+    assert Line(np.zeros((2, 1)), np.array([1e270])).bounded
+
+
+@pytest.mark.filterwarnings("ignore:a naive forecast")
 def test_logarithms_never_foretell_less_than_0() -> None:
     falling = np.exp(-0.08 * MONTHS + np.cumsum(0.1 * NOISE[:, 3]))
     model = small(horizon=4, logarithm=True).fit(falling)

@@ -189,7 +189,10 @@ def _candidates(
 def _errors(
     tracks: Sequence[Track], windows: Windows, said: Said, counts: Sequence[Floats] | None
 ) -> Iterator[tuple[float | None, float]]:
-    """Yield penalties, None without a linear part, and their errors; nothing if it is too short."""
+    """Yield penalties, None without a linear part, and their errors.
+
+    Nothing if it is too short, or its numbers are too large for a line.
+    """
     penalties: list[float | None] = []
     if not said.linear:
         penalties.append(None)
@@ -217,9 +220,10 @@ def _errors(
         known, foretold = np.concatenate(x), np.concatenate(y)
         if len(known) < _FEWEST or not sum(map(len, parts)):
             return
-        lines: dict[float | None, Any] = dict(
-            zip(PENALTIES, ridge(known, foretold, PENALTIES, _joined(own_counts)), strict=True)
-        )
+        made = ridge(known, foretold, PENALTIES, _joined(own_counts))
+        if said.linear is not False and not all(line.bounded for line in made):
+            return
+        lines: dict[float | None, Any] = dict(zip(PENALTIES, made, strict=True))
         middle = _middle(foretold, _joined(own_counts))
         lines[None] = lambda rows, middle=middle: np.tile(middle, (len(rows), 1))
         for number, penalty in enumerate(penalties):

@@ -37,6 +37,11 @@ class Line:
         y: Floats = product(x.reshape(len(x), len(self.weight)), self.weight) + self.bias
         return y
 
+    @property
+    def bounded(self) -> bool:
+        """Whether all of it is small enough for a product, and for `from_dict`."""
+        return all((np.abs(array) < _LARGEST).all() for array in (self.weight, self.bias))
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads."""
         return {"weight": self.weight.tolist(), "bias": self.bias.tolist()}

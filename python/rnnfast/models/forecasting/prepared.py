@@ -143,7 +143,7 @@ def with_choice(
         "logarithm": choice.windows.logarithm,
         "scaling": "window" if choice.windows.local else "all",
         "linear": choice.penalty is not None,
-        "averaged": 1 + len(choice.others),
+        "averaged": 1,
     }
     return replace(codec, windows=choice.windows, chosen=chosen), choice
 
@@ -159,12 +159,19 @@ def with_lines(
     own = None if weights is None else weights[train]
     pairs = [*zip(prepared.tracks, prepared.chosen(train).places, strict=True)]
     codec = prepared.codec
-    companions = tuple(
+    made = [
         Companion(other.windows, _learned(other, pairs, own), weight)
         for other, weight in choice.others
-    )
+    ]
+    companions = tuple(one for one in made if one.line.bounded)
     line = None if choice.penalty is None else _learned(choice, pairs, own)
-    return replace(prepared, codec=replace(codec, line=line, companions=companions))
+    if line is not None and not line.bounded:
+        raise ValueError(
+            "X: expected numbers below 1e280 with a linear part, got larger ones; linear=False "
+            "has none"
+        )
+    chosen = {**codec.chosen, "averaged": 1 + len(companions)}
+    return replace(prepared, codec=replace(codec, line=line, companions=companions, chosen=chosen))
 
 
 def _learned(choice: Choice, pairs: Sequence[tuple[Track, Ints]], counts: Floats | None) -> Line:
