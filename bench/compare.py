@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+import readme_table
 import report
 import rnnfast as rf
 from grid import CELLS, MODES, make_grid
@@ -96,7 +97,7 @@ def default_modes() -> list[str]:
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--grid", choices=("quick", "full"), default="quick")
+    parser.add_argument("--grid", choices=("quick", "small", "full", "readme"), default="quick")
     parser.add_argument("--quick", dest="grid", action="store_const", const="quick")
     parser.add_argument("--cells", type=lambda s: split(s, CELLS), default=list(CELLS))
     parser.add_argument("--modes", type=lambda s: split(s, MODES), default=default_modes())
@@ -107,8 +108,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--peers",
         type=lambda s: [] if s == "none" else split(s, list(PEERS)),
-        default=["torch"],
-        help=f"some of {','.join(PEERS)}, or none: only how near the limits rnnfast is",
+        default=["torch", "onnxruntime", "openvino"],
+        help=f"some of {','.join(PEERS)}, as far as installed, or none: only how near the limits",
     )
     parser.add_argument("--only", default="", help="points whose label contains this")
     parser.add_argument("--seconds-per-point", type=float, default=0.5, help="for each candidate")
@@ -127,7 +128,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def versions() -> dict[str, str]:
     """Versions of what takes part."""
-    names = ["rnnfast", "numpy", "torch", "onnxruntime", "jax", "jaxlib"]
+    names = ["rnnfast", "numpy", "torch", "onnxruntime", "openvino", "jax", "jaxlib"]
     found = {}
     for name in names:
         try:
@@ -137,15 +138,16 @@ def versions() -> dict[str, str]:
     return found
 
 
+def chosen(options: argparse.Namespace) -> list[Point]:
+    """The points of a grid; the README's rows are what they are, but for threads not asked for."""
+    if options.grid == "readme":
+        return [point for point in readme_table.points() if point.threads in options.threads]
+    return make_grid(options.grid, options.cells, options.modes, options.dtypes, options.threads)
+
+
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], list[Result]]:
     """Measure the grid, as often as asked, and print as it goes."""
-    points = [
-        point
-        for point in make_grid(
-            options.grid, options.cells, options.modes, options.dtypes, options.threads
-        )
-        if options.only in point.label
-    ]
+    points = [point for point in chosen(options) if options.only in point.label]
     peers = installed(options.peers)
     machine = Machine()
     machine.survey(options.threads, options.dtypes)
@@ -189,6 +191,8 @@ def main() -> int:
         _, results = run(options)
         peers = installed(options.peers)
     print(report.summary(results, peers))
+    if options.grid == "readme":
+        print(f"\n{readme_table.markdown(results, peers)}")
     if options.figure:
         from figure import draw
 

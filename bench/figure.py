@@ -9,7 +9,13 @@ from typing import Any
 
 from report import Result, geometric_mean
 
-COLOURS = {"torch": "#d9480f", "onnxruntime": "#1864ab", "jax": "#5f3dc4", "numpy": "#868e96"}
+COLOURS = {
+    "torch": "#d9480f",
+    "onnxruntime": "#1864ab",
+    "openvino": "#2b8a3e",
+    "jax": "#5f3dc4",
+    "numpy": "#868e96",
+}
 TITLES = {
     "step": "one step, one sequence",
     "infer": "inference",

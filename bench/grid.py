@@ -11,11 +11,20 @@ CELLS = ("rnn", "gru", "lstm")
 MODES = ("step", "infer", "grad", "train", "model", "sample")
 
 
-def _shapes(mode: str, quick: bool) -> Iterator[Point]:
+def _shapes(mode: str, name: str) -> Iterator[Point]:
     """Points of one mode for an LSTM in float32 and one thread."""
+    quick = name == "quick"
     base = Point("lstm", mode, 1, 1, 1, 1)
     if mode in ("model", "sample"):
         yield from (point for point in _models() if point.mode == mode)
+        return
+    if name == "small":
+        # What one computes by hand at first: a step, the shape of ``pytest bench``, single names.
+        if mode == "step":
+            yield replace(base, I=24, H=32)
+        else:
+            yield replace(base, T=20, B=8, I=24, H=32)
+            yield replace(base, T=20, B=1, I=27, H=50, indices=True)
         return
     if mode == "step":
         for H in (32, 64, 128, 256, 512) if quick else (16, 32, 64, 128, 256, 512, 1024):
@@ -74,11 +83,11 @@ def make_grid(
     dtypes: Sequence[str] = ("float32",),
     threads: Sequence[int] = (1, 2),
 ) -> list[Point]:
-    """Return the points of the grid ``"quick"`` or ``"full"`` that have these properties."""
+    """Return the points of a grid, ``quick``, ``small`` or ``full``, that have these properties."""
     return [
         replace(shape, cell=cell, dtype=dtype, threads=count)
         for mode in modes
-        for shape in _shapes(mode, name == "quick")
+        for shape in _shapes(mode, name)
         for cell in cells
         for dtype in dtypes
         for count in threads

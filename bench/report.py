@@ -117,7 +117,7 @@ def header(peers: Sequence[str]) -> str:
     """First lines of the table."""
     columns = [
         f"{'point':<44}{'min us':>9}{'med us':>9}{'GF/s':>7}{'limit':>10}{'clean':>6}",
-        *(f"{peer + ' min':>16}{'med':>6}" for peer in peers),
+        *(f"{peer + ' min':>16}{'med':>7}" for peer in peers),
         f"{'error':>9}",
     ]
     line = "".join(columns)
@@ -133,9 +133,9 @@ def line(result: Result, peers: Sequence[str]) -> str:
     text += f"{gigaflops:>7.1f}{limit:>10}{100 * ours.clean_slices // ours.slices:>5}%"
     for peer in peers:
         if peer in ratios:
-            text += f"{ratios[peer][0]:>16.2f}{ratios[peer][1]:>6.2f}"
+            text += f"{ratios[peer][0]:>16.2f}{ratios[peer][1]:>7.2f}"
         else:
-            text += f"{'-':>16}{'-':>6}"
+            text += f"{'-':>16}{'-':>7}"
     text += f"{max(m.error for m in result.measured):>9.0e}"
     best = result.best()
     if result.wrong:

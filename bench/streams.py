@@ -1,10 +1,11 @@
 """Many streams on one layer or model, beside one at a time and beside the kernels for batches.
 
-Run as ``python bench/streams.py [--streams N] [--threads T] [--rounds R]``. Answers are compared
-first, bit for bit. All ways take turns; each figure is of the least time of a call. The last column
-is the throughput beside that of the batch: a pass of one step over as many sequences, which is what
-there would be without streams. With one thread it is the CPU time of the process that counts, so
-that ratios hold on a machine that others use too; with several the time that goes by.
+Run as ``python bench/streams.py [--streams N,...] [--threads T] [--rounds R]``. Answers are
+compared first, bit for bit. All ways take turns; each figure is of the least time of a call. What
+is told is the throughput per core, and its ratio to that of the batch kernels: passes of 16 steps
+over 64 sequences, which stay in caches; of a model, what its network makes of such batches. With
+one thread it is the CPU time of the process that counts, so that ratios hold on a machine that
+others use too; with several the time that goes by, and the throughput is divided by the threads.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ import numpy as np
 import rnnfast as rf
 
 INPUTS, HIDDEN = 64, 64
+STEPS, SEQUENCES = 16, 64  # of the batch that shows what the kernels can do
+AGAIN = 20  # how often that is called for a time
+FEWEST = 200  # streams; so many series a model is trained on
 WANTED = 100  # steps a second
 
 
@@ -37,28 +41,52 @@ def least(runs: Sequence[Callable[[], Any]], rounds: int) -> list[float]:
     return [min(times) for times in zip(*found, strict=True)]
 
 
-def tell(what: str, steps: float, seconds: float, batch: float) -> None:
-    """Print a line: steps of a sequence in a second, and beside the batch's."""
-    rate = steps / seconds
-    print(f"  {what:44s} {rate / 1e6:8.3f} million steps/s, {rate / batch:5.2f} of the batch")
+def repeated(run: Callable[[], Any]) -> Callable[[], Any]:
+    """Return what calls something `AGAIN` times."""
+    return lambda: [run() for _ in range(AGAIN)]
+
+
+class Rates:
+    """Prints lines of throughput per core, and beside that of the first.
+
+    Parameters
+    ----------
+    unit : str
+        What is counted.
+    cores : int
+        By how many threads it is divided.
+    """
+
+    def __init__(self, unit: str, cores: int) -> None:
+        self._unit, self._cores = unit, cores
+        self._first: float | None = None
+
+    def tell(self, what: str, count: float, seconds: float) -> None:
+        """Print a line of what has so many units in so many seconds."""
+        rate = count / seconds / self._cores
+        self._first = self._first or rate
+        print(f"  {what:44s} {rate / 1e6:7.3f} million {self._unit}/s, {rate / self._first:5.2f}")
 
 
 def layer_streams(count: int, rounds: int) -> None:
-    """Time a GRU: all together, in subsets, one at a time, and a batch."""
+    """Time a GRU: all together, in subsets, one at a time, and batches."""
     rng = np.random.default_rng(0)
     layer = rf.GRU(INPUTS, HIDDEN, seed=0)
     x = rng.standard_normal((count, INPUTS), dtype=np.float32)
+    inside = rng.standard_normal((STEPS, SEQUENCES, INPUTS), dtype=np.float32)
     stream, alone, single = layer.stream(count), layer.stream(count), layer.stream()
     state = np.zeros((1, count, HIDDEN), np.float32)
     order = rng.permutation(count)
-    tenths = [(rows, x[rows]) for rows in np.array_split(order, 10)]
+    parts = {
+        parts: [(rows, x[rows]) for rows in np.array_split(order, parts)] for parts in (10, 100)
+    }
     ones = [([row], x[row]) for row in order[:200].tolist()]
 
     def batch() -> Any:
         return layer(x[np.newaxis], state)
 
-    def in_tenths() -> None:
-        for rows, given in tenths:
+    def in_parts(number: int) -> None:
+        for rows, given in parts[number]:
             alone(given, rows=rows)
 
     def row_by_row() -> None:
@@ -70,87 +98,140 @@ def layer_streams(count: int, rounds: int) -> None:
             single(given)
 
     np.testing.assert_array_equal(stream(x), batch()[0][0])
-    in_tenths()
+    in_parts(10)
     np.testing.assert_array_equal(alone.state, stream.state)
-    ways = [batch, lambda: stream(x), in_tenths, row_by_row, one_stream]
-    times = least(ways, rounds)
-    rate = count / times[0]
-    print(f"GRU({HIDDEN}) of {INPUTS} inputs, {count:,} streams, threads: {rf.get_num_threads()}")
-    tell("batch: a pass of one step", count, times[0], rate)
-    tell("all in one step", count, times[1], rate)
-    tell("in tenths, rows at random", count, times[2], rate)
-    tell("one row of them at a time", len(ones), times[3], rate)
-    tell("a stream of its own, one at a time", len(ones), times[4], rate)
-    print(f"  all take a step {1 / times[1]:.0f} times a second; wanted: {WANTED}")
+    ways: list[tuple[str, int, Callable[[], Any]]] = [
+        (
+            "batch kernels, 16 steps of 64",
+            AGAIN * STEPS * SEQUENCES,
+            repeated(lambda: layer(inside)),
+        ),
+        ("a pass of one step over all", count, batch),
+        ("all in one step", count, lambda: stream(x)),
+        ("in tenths, rows at random", count, lambda: in_parts(10)),
+        ("in hundredths, rows at random", count, lambda: in_parts(100)),
+        ("one row of them at a time", len(ones), row_by_row),
+        ("a stream of its own, one at a time", len(ones), one_stream),
+    ]
+    times = least([run for _, _, run in ways], rounds)
+    cores = rf.get_num_threads()
+    print(f"GRU({HIDDEN}) of {INPUTS} inputs, {count:,} streams, threads: {cores}")
+    rates = Rates("steps", cores)
+    for (what, steps, _), seconds in zip(ways, times, strict=True):
+        rates.tell(what, steps, seconds)
+    print(f"  all take a step {1 / times[2]:.0f} times a second; wanted: {WANTED}")
 
 
 def model_streams(count: int, rounds: int) -> None:
-    """Time a classifier of series: all together and in subsets, beside `predict_proba`."""
+    """Time a classifier of series: its streams, `predict_proba` of many, of one, from threads."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(count, 16, INPUTS))
+    X = rng.normal(size=(count, STEPS, INPUTS))
     model = rf.SequenceClassifier(
         cell="gru", hidden_size=HIDDEN, pooling="last", epochs=1, seed=0, verbose=0
-    ).fit(X[:200], ["a", "b"] * 100)
+    ).fit(X[:FEWEST], ["a", "b"] * (FEWEST // 2))
     stream, x = model.stream(count), np.ascontiguousarray(X[:, 0])
     rows = rng.permutation(count)[: count // 10]
     some = x[rows]
-    for t in range(16):
+    for t in range(STEPS):
         answer = stream(X[:, t])
     np.testing.assert_array_equal(answer.probabilities, model.predict_proba(X))
-    ways = [lambda: model.predict_proba(X), lambda: stream(x), lambda: stream(some, rows)]
-    times = least(ways, rounds)
-    rate = 16 * count / times[0]
+    inside = np.ascontiguousarray(X[:SEQUENCES].astype(np.float32).transpose(1, 0, 2))
+    lengths = np.full(SEQUENCES, STEPS)
+    several = [X[n : n + 1] for n in range(min(count, 25))]
+
+    def one_by_one() -> None:
+        for one in several:
+            model.predict_proba(one)
+
+    def hundreds() -> None:
+        for n in range(0, min(count, 1000), 100):
+            model.predict_proba(X[n : n + 100])
+
+    ways: list[tuple[str, int, Callable[[], Any]]] = [
+        (
+            "its network, 16 steps of 64",
+            AGAIN * STEPS * SEQUENCES,
+            repeated(lambda: model.network_.scores(inside, lengths)),
+        ),
+        ("predict_proba of all, 16 steps each", STEPS * count, lambda: model.predict_proba(X)),
+        ("all in one step, with probabilities", count, lambda: stream(x)),
+        ("a tenth of them", len(rows), lambda: stream(some, rows)),
+        ("predict_proba, a hundred at a time", STEPS * min(count, 1000), hundreds),
+        (
+            "the same from 8 Python threads",
+            8 * STEPS * min(count, 1000),
+            lambda: from_threads(hundreds),
+        ),
+        ("predict_proba, one at a time", STEPS * len(several), one_by_one),
+        (
+            "the same from 8 Python threads",
+            8 * STEPS * len(several),
+            lambda: from_threads(one_by_one),
+        ),
+    ]
+    times = least([run for _, _, run in ways], rounds)
     print(f"SequenceClassifier on a GRU({HIDDEN}), {count:,} streams")
-    tell("predict_proba of 16 steps each", 16 * count, times[0], rate)
-    tell("all in one step, with probabilities", count, times[1], rate)
-    tell("a tenth of them", len(rows), times[2], rate)
-    print(f"  all take a step {1 / times[1]:.0f} times a second")
+    rates = Rates("steps", rf.get_num_threads())
+    for (what, steps, _), seconds in zip(ways, times, strict=True):
+        rates.tell(what, steps, seconds)
+    print(f"  all take a step {1 / times[2]:.0f} times a second")
 
 
-def many_calls(rounds: int) -> None:
+def from_threads(run: Callable[[], Any]) -> None:
+    """Run something in 8 threads of Python at the same time."""
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def texts(rounds: int) -> None:
     """Time many texts drawn at once, and threads that ask one model."""
     model = rf.LanguageModel(hidden_size=128, epochs=1, seed=0, verbose=0)
     model.fit("the cat sat on the mat and the dog lay on the log. " * 40)
-    length = 100
-    texts = [
-        lambda: model.sample(1, max_length=length, seed=0),
-        lambda: model.sample(1000, max_length=length, seed=0),
-    ]
-    one, many = least(texts, rounds)
-    print(f"LanguageModel by character, LSTM(128), threads: {rf.get_num_threads()}")
-    ratio = 1000 * one / many
-    rate = 1000 * length / many
-    print(f"  sample(n=1000): {rate / 1e6:.3f} million characters/s, {ratio:.1f} of n=1")
+    length, layer = 100, model.network_.recurrent
+    ids = np.random.default_rng(0).integers(layer.input_size, size=(length, SEQUENCES))
     prefixes = [f"the cat {word}" for word in ("sat", "lay", "on", "and")] * 100
+    characters = sum(map(len, prefixes))
 
     def ask() -> None:
         for prefix in prefixes:
             model.next_tokens(prefix)
 
-    def from_threads() -> None:
-        threads = [threading.Thread(target=ask) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    def batch() -> Any:
+        return model.network_.output(layer(ids)[0])
 
-    alone, together = least([ask, from_threads], rounds)
-    rate = len(prefixes) / alone
-    ratio = 8 * alone / together
-    print(f"  next_tokens: {rate:,.0f} calls/s; from 8 Python threads {ratio:.2f} of that")
+    ways: list[tuple[str, int, Callable[[], Any]]] = [
+        ("its network, 100 steps of 64", ids.size, batch),
+        ("sample(n=1000)", 1000 * length, lambda: model.sample(1000, max_length=length, seed=0)),
+        ("sample(n=1)", length, lambda: model.sample(1, max_length=length, seed=0)),
+        ("next_tokens, characters of the prefix", characters, ask),
+        ("the same from 8 Python threads", 8 * characters, lambda: from_threads(ask)),
+    ]
+    times = least([run for _, _, run in ways], rounds)
+    print(f"LanguageModel by character, LSTM(128), threads: {rf.get_num_threads()}")
+    rates = Rates("characters", rf.get_num_threads())
+    for (what, number, _), seconds in zip(ways, times, strict=True):
+        rates.tell(what, number, seconds)
 
 
 def main() -> None:
     """Measure all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--streams", type=int, default=10_000)
+    parser.add_argument(
+        "--streams", type=lambda s: [int(n) for n in s.split(",")], default=[1000, 10_000]
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=30)
     arguments = parser.parse_args()
+    if min(arguments.streams) < FEWEST:
+        parser.error(f"--streams: expected at least {FEWEST}, got {min(arguments.streams)}")
     rf.set_num_threads(arguments.threads)
-    layer_streams(arguments.streams, arguments.rounds)
-    model_streams(arguments.streams, arguments.rounds)
-    many_calls(max(3, arguments.rounds // 5))
+    for count in arguments.streams:
+        layer_streams(count, arguments.rounds)
+        model_streams(count, max(3, arguments.rounds // 3))
+    texts(max(3, arguments.rounds // 5))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from timing import Answer, Candidate, Timed, time_blocks
 PEERS = {
     "torch": ("peers.with_torch", "torch"),
     "onnxruntime": ("peers.with_onnxruntime", "onnxruntime"),
+    "openvino": ("peers.with_openvino", "openvino"),
     "jax": ("peers.with_jax", "jax"),
     "numpy": ("peers.with_numpy", "numpy"),
 }

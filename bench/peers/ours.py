@@ -66,11 +66,13 @@ def _train(
     layer: Any, x: Any, point: Point, problem: Problem, recompute: bool
 ) -> tuple[Callable[[], object], Callable[[], Answer]]:
     update = _update([layer]) if point.mode == "train" else _touch(layer)
+    # Of the problem no more is held: `memory.py` would count its copy of the weights.
+    dy = problem.dy
 
     def gradients() -> tuple[Any, Any]:
         layer.zero_grad()
         (y, state), backprop = layer.forward(x, lengths=point.lengths, recompute=recompute)
-        backprop(problem.dy, need_dx=False)
+        backprop(dy, need_dx=False)
         return y, state
 
     def answer() -> Answer:

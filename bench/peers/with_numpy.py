@@ -1,8 +1,15 @@
-"""The NumPy definition of the networks, which computes in float64: what one had before kernels."""
+"""The NumPy definition of the networks, which computes in float64: what one had before kernels.
+
+NumPy's BLAS takes every core whatever the point says; threadpoolctl, where it is installed,
+holds it to the point's threads.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -42,4 +49,11 @@ def candidates(point: Point, problem: Problem) -> Iterator[Local]:
         return {"y": np.asarray(y), **states, **grads}
 
     call = {"step": step, "infer": forward, "grad": train}[point.mode]
-    yield Local("numpy reference", "numpy", call, answer)
+    yield Local("numpy reference", "numpy", call, answer, partial(_limits, point.threads))
+
+
+def _limits(threads: int) -> list[Any]:
+    """Return what holds BLAS to so many threads."""
+    if find_spec("threadpoolctl") is None:
+        return []
+    return [import_module("threadpoolctl").threadpool_limits(threads, user_api="blas")]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,6 +35,8 @@ from rnnfast.text.vocabulary import Vocabulary
 
 # As many have a vocabulary that fits in memory.
 _MOST_IDS = 1 << 24
+# Numbers that are standardised together: so few that they stay in a cache.
+_BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,43 @@ class SeriesInputs:
         sequences = read_sequences(name, X, CharTokenizer(), univariate=self.size == 1)
         if isinstance(sequences, LazySeries):
             return sequences.changed(self.encode_one, name)
-        return [self.encode_one(f"{name}[{number}]", item) for number, item in enumerate(sequences)]
+        encoded: list[Array] = []
+        for group in self._groups(sequences):
+            if len(group) > 1:
+                together = self._standardised(np.concatenate(group))
+                if np.isfinite(together).all():
+                    ends = np.cumsum([len(item) for item in group]).tolist()
+                    encoded += [together[begin:end] for begin, end in pairwise([0, *ends])]
+                    continue
+            first = len(encoded)
+            encoded += [
+                self.encode_one(f"{name}[{number}]", item)
+                for number, item in enumerate(group, first)
+            ]
+        return encoded
+
+    def _groups(self, sequences: Sequence[Any]) -> Iterator[list[Any]]:
+        """Yield sequences that are standardised together: short ones of one dtype, in order."""
+        group: list[Any] = []
+        dtype, count = None, 0
+        for item in sequences:
+            fits = isinstance(item, np.ndarray) and item.ndim == 2 and item.shape[1] == self.size
+            joins = fits and dtype is not None and item.dtype == dtype
+            if group and not (joins and count + item.size <= _BLOCK):
+                yield group
+                group, count = [], 0
+            group.append(item)
+            dtype, count = (item.dtype, count + item.size) if fits else (None, 0)
+        yield group
+
+    def _standardised(self, item: Array) -> Array:
+        """Return ``(T, F)`` numbers as the network reads them, maybe infinite."""
+        rows = max(1, _BLOCK // self.size)
+        array = np.empty(item.shape, self.dtype)
+        with np.errstate(over="ignore"):
+            for begin in range(0, len(item), rows):
+                array[begin : begin + rows] = (item[begin : begin + rows] - self.mean) / self.scale
+        return array
 
     def encode_one(self, name: str, item: list[str] | Array) -> Array:
         """Return one of what `encode` takes; raise as that does."""
@@ -196,8 +235,7 @@ class SeriesInputs:
             raise TypeError(f"{name}: expected an array (T, {self.size}) as in training, got text")
         if item.shape[1] != self.size:
             raise ValueError(f"{name}: expected shape (T, {self.size}), got {item.shape}")
-        with np.errstate(over="ignore"):
-            array: Array = ((item - self.mean) / self.scale).astype(self.dtype)
+        array = self._standardised(item)
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: expected numbers within {self.dtype} when standardised")
         return array

@@ -37,6 +37,8 @@ from rnnfast.nn.module import Array
 from rnnfast.text._tokens import split_text
 from rnnfast.text.tokenizers import Tokenizer
 
+# Numbers of an array that are looked at together.
+_LOOKED_AT = 1 << 16
 # Sequences as `read_sequences` gives them: all of tokens, all of ids or all of numbers.
 Sequences: TypeAlias = list[list[str] | Array] | LazySeries
 
@@ -160,6 +162,8 @@ def read_sequences(
         )
     if isinstance(X, LazySeries):
         return X
+    if (equal := _equal_series(name, X)) is not None:
+        return [*equal]
     if is_lazy(X) and (series := _lazy_series(name, X)) is not None:
         return series
     items = as_list(name, X, expected)
@@ -282,6 +286,17 @@ def _as_one_series(
         )
     require_finite(label, array)
     return array
+
+
+def _equal_series(name: str, X: Any) -> list[Array] | None:
+    """Return the series of an array ``(N, T, F)``, looked at as a whole; None if one is refused."""
+    if type(X) is not np.ndarray or X.dtype.kind not in "biuf" or X.ndim != 3 or X.size == 0:
+        return None
+    several = max(1, _LOOKED_AT // X[0].size)
+    if not all(np.isfinite(X[n : n + several]).all() for n in range(0, len(X), several)):
+        return None
+    require_time_first(f"{name}[0]", X[0], X.shape[1])
+    return list(X)
 
 
 def _lazy_series(name: str, X: Any) -> LazySeries | None:
