@@ -21,7 +21,8 @@ class Memory {
   static void* take(std::size_t& bytes) {
     if (kWatched) return aligned_allocate(kPair, bytes);
     const std::size_t alignment = bytes >= 2 * kHuge ? kHuge : kPair;
-    bytes = (bytes + alignment - 1) / alignment * alignment;
+    bytes =
+        (bytes + kPair - 1) / kPair * kPair;  // what lies beyond the last huge page has small ones
     if (void* kept = reuse(bytes)) return kept;
     void* fresh = aligned_allocate(alignment, bytes);
     if (fresh == nullptr) {  // perhaps there is enough without what is kept
