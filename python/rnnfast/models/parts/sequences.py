@@ -43,6 +43,10 @@ _LOOKED_AT = 1 << 16
 Sequences: TypeAlias = list[list[str] | Array] | LazySeries
 
 
+class ReadSequences(list[Any]):
+    """What `read_sequences` gave: it is not looked at again."""
+
+
 def as_list(name: str, items: Any, what: str) -> list[Any]:
     """Return examples or labels as a list.
 
@@ -139,7 +143,7 @@ def read_sequences(
     expected = "a list of str, of token lists or of arrays"
     if is_table(X):
         raise TypeError(f"{name}: expected {expected}, got a {type(X).__name__}{_cure_of(name, X)}")
-    X = as_examples(name, X)
+    X = X if isinstance(X, ReadSequences) else as_examples(name, X)
     if univariate and isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.ndim == 2:
         require_unmasked(name, X)
         if X.shape[1] > 1:  # a single column could be one series as well
@@ -160,7 +164,7 @@ def read_sequences(
         raise TypeError(
             f"{name}: expected {expected}, got str; a single one stands in a list, [text]"
         )
-    if isinstance(X, LazySeries):
+    if isinstance(X, (LazySeries, ReadSequences)):
         return X
     if (equal := _equal_series(name, X)) is not None:
         return [*equal]
@@ -181,12 +185,16 @@ def read_sequences(
                 f"got {_describe(item)}"
             )
     if kind == "str":
-        return [split_text(tokenizer, item) for item in items]
+        return ReadSequences(split_text(tokenizer, item) for item in items)
     if kind == "token list":
-        return [_as_tokens(f"{name}[{number}]", item) for number, item in enumerate(items)]
+        return ReadSequences(
+            _as_tokens(f"{name}[{number}]", item) for number, item in enumerate(items)
+        )
     if kind == "array of ids":
-        return [_as_ids(f"{name}[{number}]", item) for number, item in enumerate(items)]
-    return [*_as_series(name, items)]
+        return ReadSequences(
+            _as_ids(f"{name}[{number}]", item) for number, item in enumerate(items)
+        )
+    return ReadSequences(_as_series(name, items))
 
 
 def has_steps_of(name: str, X: Any, y: Any) -> bool:
@@ -238,6 +246,8 @@ def _kind(name: str, item: Any) -> str:
 
 def _as_tokens(name: str, item: Any) -> list[str]:
     tokens = item.tolist() if isinstance(item, np.ndarray) else list(item)
+    if set(map(type, tokens)) <= {str}:
+        return tokens
     for place, token in enumerate(tokens):
         if not isinstance(token, str):
             raise TypeError(f"{name}[{place}]: expected a str, got {_describe(token)}")
