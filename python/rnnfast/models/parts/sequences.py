@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from rnnfast import _core
 from rnnfast._checks import check_indices, check_int
 from rnnfast._checks.arrays import (
     column_names,
@@ -167,12 +168,15 @@ def read_sequences(
     if isinstance(X, (LazySeries, ReadSequences)):
         return X
     if (equal := _equal_series(name, X)) is not None:
-        return [*equal]
+        return ReadSequences(equal)
     if is_lazy(X) and (series := _lazy_series(name, X)) is not None:
         return series
     items = as_list(name, X, expected)
     if not items:
         raise ValueError(f"{name}: expected at least one sequence, got none")
+    if _are_sound(items):
+        require_time_first(f"{name}[0]", items[0], max(map(len, items)))
+        return ReadSequences(items)
     items = [as_item(f"{name}[{number}]", item) for number, item in enumerate(items)]
     kinds = [_kind(f"{name}[{number}]", item) for number, item in enumerate(items)]
     known = [kind for kind in kinds if kind != "nothing"]
@@ -195,6 +199,25 @@ def read_sequences(
             _as_ids(f"{name}[{number}]", item) for number, item in enumerate(items)
         )
     return ReadSequences(_as_series(name, items))
+
+
+def _are_sound(items: list[Any]) -> bool:
+    """Whether items are arrays ``(T_i, F)`` of one dtype, float32 or float64, all finite.
+
+    Of others it takes a look at each to tell what they are, or what is wrong.
+    """
+    first = items[0]
+    if type(first) is not np.ndarray or first.ndim != 2 or 0 in first.shape[1:]:
+        return False
+    dtype, width = first.dtype, first.shape[1]
+    if dtype not in (np.float32, np.float64):
+        return False
+    for item in items:
+        if type(item) is not np.ndarray or item.dtype != dtype or item.ndim != 2:
+            return False
+        if item.shape[1] != width or not item.flags.c_contiguous:
+            return False
+    return _core.all_finite(*items)
 
 
 def has_steps_of(name: str, X: Any, y: Any) -> bool:
