@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from rnnfast.generation.search import beam_search
+from rnnfast.generation.search import _best, beam_search
 
 END, START = 0, 3
 
@@ -141,3 +141,22 @@ def test_a_penalty_of_the_length_prefers_longer_ones():
 def test_wrong_arguments(changed, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         beam_search(Chain(tables()), 4, start=START, end=END, **changed)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 9, 40])
+def test_the_best_of_all_sums(count):
+    """Whether they are found one after another or by a partition; equal ones in their order."""
+    rng = np.random.default_rng(count)
+    log_probs = rng.normal(size=(3, 5))
+    scores = rng.integers(-4, 1, (3, 5, 8)).astype(np.float32)
+    scores[:, 1, 1:] = -np.inf  # hardly anything is possible
+    scores[:, 2] = rng.normal(size=(3, 8))
+    before = scores.copy()
+    values, parents, tokens = _best(log_probs, scores, count)
+    np.testing.assert_array_equal(scores, before)
+    for b in range(5):
+        sums = (log_probs[:, b, np.newaxis] + scores[:, b]).reshape(-1)
+        np.testing.assert_array_equal(values[:, b], -np.sort(-sums)[:count])
+        places = parents[:, b] * 8 + tokens[:, b]
+        assert len(set(places.tolist())) == len(places) == min(count, 24)
+        np.testing.assert_array_equal(sums[places], values[:, b])

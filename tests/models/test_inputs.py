@@ -184,3 +184,30 @@ def test_bad_kind_or_size(train: Any, X: Any, error: type, message: str) -> None
 def test_nothing_to_learn_from(X: Any) -> None:
     with pytest.raises(ValueError, match=r"^X: expected sequences with something in them, got em"):
         learn(X)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_series_together_are_encoded_as_each(dtype: str) -> None:
+    """Short ones go together, of one dtype; those before and after a long one by themselves."""
+    rng = np.random.default_rng(0)
+    lengths = [*rng.integers(0, 9, 40), 9000, 3]
+    for kinds in (["f4"], ["f8"], ["f4", "f8", "i4"]):
+        X = [
+            (1e3 * rng.normal(size=(length, 2))).astype(kinds[n % len(kinds)])
+            for n, length in enumerate(lengths)
+        ]
+        inputs = learn(X, dtype=dtype)
+        assert isinstance(inputs, SeriesInputs)
+        for number, found in enumerate(inputs.encode("X", X)):
+            np.testing.assert_array_equal(found, inputs.encode_one("X", X[number]), strict=True)
+
+
+def test_one_of_many_series_is_named() -> None:
+    X = [np.ones((3, 1)) * n for n in range(50)]
+    inputs = learn(X, dtype="float32")
+    X[30] = np.full((3, 1), 1e300)
+    with pytest.raises(ValueError, match=r"X\[30\]: expected numbers within float32"):
+        inputs.encode("X", X)
+    X[30][1] = np.nan
+    with pytest.raises(ValueError, match=r"X\[30\]: expected finite numbers, got nan at step 1"):
+        inputs.encode("X", X)

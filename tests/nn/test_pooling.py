@@ -185,3 +185,15 @@ def test_word_dropout_reads_unknown() -> None:
     either = layers(np.array([[0, 3]]))[0][0]
     np.testing.assert_array_equal(seen, np.unique(either, axis=0))
     assert len(np.unique(layers(x)[0][0], axis=0)) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_first_of_equal_ones_has_the_gradient(dtype: str) -> None:
+    h = np.zeros((3, 2, 2), dtype)
+    h[1:, 0, 0] = 1.0
+    dv = np.array([[2.0, -3.0], [4.0, 5.0]], dtype)
+    dh = pool(h, np.array([3, 0]), "max")[1](dv)
+    expected = np.zeros_like(h)
+    expected[1, 0, 0], expected[0, 0, 1] = 2.0, -3.0
+    np.testing.assert_array_equal(dh, expected)
+    assert not np.signbit(dh[dh == 0]).any()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnfast.text import Vocabulary
+from rnnfast.text.vocabulary import encode_each
 
 WORDS = ["the", "cat", "sat", "on", "the", "mat", "the", "cat"]
 corpora = st.lists(st.text(max_size=4), min_size=1, max_size=40)
@@ -321,3 +322,17 @@ def test_load_of_what_is_no_text(tmp_path):
         Vocabulary.load(tmp_path / "model")
     with pytest.raises(FileNotFoundError, match=r"No such file or directory: .*nothing"):
         Vocabulary.load(tmp_path / "nothing")
+
+
+@given(st.lists(st.lists(st.sampled_from([*WORDS, "dog", ""]))))
+def test_many_lists_are_encoded_as_each(sequences):
+    vocabulary = Vocabulary.from_tokens(WORDS)
+    found = encode_each(vocabulary, sequences)
+    assert [ids.tolist() for ids in found] == [vocabulary.encode(s).tolist() for s in sequences]
+    assert all(ids.dtype == np.int64 for ids in found)
+
+
+def test_one_of_many_names_the_culprit():
+    vocabulary = Vocabulary.from_tokens(WORDS, unk=None)
+    with pytest.raises(ValueError, match="got 'dog' at 1"):
+        encode_each(vocabulary, [["cat"], ["the", "dog"]])

@@ -8,6 +8,8 @@ import numpy as np
 
 # No array has more: lists that go on, such as one within itself, make none.
 _MAX_AXES = 64
+# What most lists hold, none of which has a mask.
+_PLAIN = frozenset({str, int, float, bool})
 
 
 def require_unmasked(name: str, value: Any) -> None:
@@ -30,6 +32,8 @@ def _masked(value: Any, depth: int) -> str | None:
         return "" if type(value) is not np.ndarray and hasattr(type(value), "mask") else None
     if isinstance(value, (list, tuple)) and depth < _MAX_AXES:
         kinds = set(map(type, value))
+        if kinds <= _PLAIN:
+            return None
         if any(issubclass(kind, (list, tuple, np.ndarray)) for kind in kinds):
             for number, item in enumerate(value):
                 place = _masked(item, depth + 1)

@@ -283,12 +283,18 @@ def pad_sequences(
                 f"sequences[{number}]: expected dtype {first.dtype} as the first has, "
                 f"got {array.dtype}"
             )
-    lengths = np.array([len(array) for array in arrays], np.int64)
-    shape = (int(lengths.max()), len(arrays), *first.shape[1:])
-    padded = np.full(shape, _exact(value, first.dtype), first.dtype)
-    for column, array in enumerate(arrays):
-        padded[: len(array), column] = array
-    return padded, lengths
+    return side_by_side(arrays, _exact(value, first.dtype))
+
+
+def side_by_side(arrays: Sequence[npt.NDArray[Any]], value: Any) -> tuple[npt.NDArray[Any], Ints]:
+    """Do what `pad_sequences` does with arrays that are known to fit together."""
+    first, ends = arrays[0], [len(array) for array in arrays]
+    padded = np.empty((max(ends), len(arrays), *first.shape[1:]), first.dtype)
+    if min(ends) < len(padded):
+        padded[...] = value
+    for column, (array, end) in enumerate(zip(arrays, ends, strict=True)):
+        padded[:end, column] = array
+    return padded, np.array(ends, np.int64)
 
 
 def _as_sequence(name: str, sequence: npt.ArrayLike) -> npt.NDArray[Any]:

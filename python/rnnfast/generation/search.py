@@ -15,6 +15,9 @@ from rnnfast.nn.module import Array
 
 Ints = npt.NDArray[np.int64]
 
+# So many highest numbers are found one after another faster than by a partition.
+_FEW = 4
+
 
 class Hypothesis(NamedTuple):
     """A sequence that was found.
@@ -140,14 +143,13 @@ def beam_search(
                 last = scores.shape[-1] - 1
                 raise ValueError(f"{name}: expected tokens from 0 to {last}, got {highest}")
         scores[..., banned] = -np.inf
-        totals = log_probs[:, :, np.newaxis] + scores
         if length == max_length:
-            values, parents = totals[:, :, end], np.arange(len(totals))[:, np.newaxis]
+            values, parents = log_probs + scores[:, :, end], np.arange(len(scores))[:, np.newaxis]
             parents = np.broadcast_to(parents, values.shape)
             ends = np.ones(values.shape, np.bool_)
             values_of_ends = values
         else:
-            values, parents, tokens = _best(totals, 2 * beam_size)
+            values, parents, tokens = _best(log_probs, scores, 2 * beam_size)
             ends = tokens == end
             # An end counts if it is among the best, which leaves as many others to go on with.
             values_of_ends = np.where(ends[:beam_size], values[:beam_size], -np.inf)
@@ -189,14 +191,35 @@ def _power(length: int, penalty: float) -> float:
         return math.inf
 
 
-def _best(totals: Array, count: int) -> tuple[Array, Ints, Ints]:
-    """Return the best of ``(K, B, V)``: values, hypotheses and tokens ``(count, B)``, in order."""
-    _, num_sequences, num_tokens = totals.shape
-    flat = totals.transpose(1, 0, 2).reshape(num_sequences, -1)
-    count = min(count, flat.shape[1])
-    chosen = np.argpartition(-flat, count - 1, axis=1)[:, :count]
-    values = np.take_along_axis(flat, chosen, axis=1)
-    order = np.lexsort((chosen, -values), axis=1)
+def _best(log_probs: Array, scores: Array, count: int) -> tuple[Array, Ints, Ints]:
+    """Return the best of ``log_probs (K, B) + scores (K, B, V)``, ``(count, B)``, in order.
+
+    Values, hypotheses and tokens. The best of all are among the best of each hypothesis.
+    """
+    beams, num_sequences, num_tokens = scores.shape
+    tokens = _highest(scores.reshape(-1, num_tokens), min(count, num_tokens))
+    tokens = tokens.reshape(beams, num_sequences, -1)
+    totals = log_probs[:, :, np.newaxis] + np.take_along_axis(scores, tokens, axis=2)
+    places = np.arange(beams)[:, np.newaxis, np.newaxis] * num_tokens + tokens
+    flat, chosen = (x.transpose(1, 0, 2).reshape(num_sequences, -1) for x in (totals, places))
+    order = np.lexsort((chosen, -flat), axis=1)[:, :count]
+    values = np.take_along_axis(flat, order, axis=1).T
     chosen = np.take_along_axis(chosen, order, axis=1).T
-    values = np.take_along_axis(values, order, axis=1).T
     return values, chosen // num_tokens, chosen % num_tokens
+
+
+def _highest(rows: Array, count: int) -> Ints:
+    """Return where the highest of each row ``(N, V)`` stand, ``(N, count)``, in any order."""
+    if count <= _FEW:
+        each = np.arange(len(rows))
+        found, values = [], []
+        for _ in range(count):
+            found.append(rows.argmax(axis=1))
+            values.append(rows[each, found[-1]])
+            rows[each, found[-1]] = -np.inf
+        for place, value in zip(reversed(found), reversed(values), strict=True):
+            rows[each, place] = value
+        if np.isfinite(values).all():  # else one may have been found twice
+            return np.stack(found, axis=1)
+    first = rows.shape[1] - count
+    return np.argpartition(rows, first, axis=1)[:, first:]

@@ -145,16 +145,18 @@ def pool(
     """
     if _checked_kind("pooling", how) != "concat":
         return _KINDS[how](h, lengths, num_directions)
-    parts = [kind(h, lengths, num_directions) for kind in _KINDS.values()]
+    last, add_last = _last(h, lengths, num_directions)
+    mean, to_mean = _mean(h, lengths, num_directions)
+    most, add_most = _max(h, lengths, num_directions)
 
     def backprop(dv: Array) -> Array:
-        pieces = np.split(dv, len(parts), axis=1)
-        first, *others = (back(piece) for (_, back), piece in zip(parts, pieces, strict=True))
-        for other in others:
-            first += other
-        return first
+        width = h.shape[2]
+        dh = to_mean(dv[:, width : 2 * width])
+        add_last(dv[:, :width], dh)
+        add_most(dv[:, 2 * width :], dh)
+        return dh
 
-    return np.concatenate([v for v, _ in parts], axis=1), backprop
+    return np.concatenate([last, mean, most], axis=1), backprop
 
 
 def pooled_size(how: str, width: int) -> int:
@@ -170,7 +172,7 @@ def _checked_kind(name: str, how: str) -> str:
 
 def _last(
     h: Array, lengths: npt.NDArray[np.integer[Any]], num_directions: int
-) -> tuple[Array, Callable[[Array], Array]]:
+) -> tuple[Array, Callable[..., Array]]:
     columns = np.arange(h.shape[1])
     width = h.shape[2] // num_directions
     ends = np.maximum(lengths - 1, 0)
@@ -178,11 +180,11 @@ def _last(
     empty = lengths == 0
     v[empty] = 0
 
-    def backprop(dv: Array) -> Array:
+    def backprop(dv: Array, dh: Array | None = None) -> Array:
         dv = np.where(empty[:, np.newaxis], dv.dtype.type(0), dv)
-        dh = np.zeros(h.shape, dv.dtype)
-        dh[ends, columns, :width] = dv[:, :width]
-        dh[0, :, width:] = dv[:, width:]
+        dh = np.zeros(h.shape, dv.dtype) if dh is None else dh
+        dh[ends, columns, :width] += dv[:, :width]
+        dh[0, :, width:] += dv[:, width:]
         return dh
 
     return v, backprop
@@ -203,17 +205,26 @@ def _mean(
 
 def _max(
     h: Array, lengths: npt.NDArray[np.integer[Any]], num_directions: int
-) -> tuple[Array, Callable[[Array], Array]]:
+) -> tuple[Array, Callable[..., Array]]:
     empty = (lengths == 0)[:, np.newaxis]
     masked = np.where(_inside(h, lengths) > 0, h, h.dtype.type(-np.inf))
-    best = masked.argmax(axis=0)[np.newaxis]
-    v = np.take_along_axis(masked, best, axis=0)[0]
-    v[empty[:, 0]] = 0
+    most = masked.max(axis=0)
 
-    def backprop(dv: Array) -> Array:
-        dh = np.zeros(h.shape, dv.dtype)
-        np.put_along_axis(dh, best, np.where(empty, dv.dtype.type(0), dv)[np.newaxis], axis=0)
+    def backprop(dv: Array, dh: Array | None = None) -> Array:
+        dh = np.zeros(h.shape, dv.dtype) if dh is None else dh
+        left = np.where(empty, dv.dtype.type(0), dv)
+        # Taken by their bits, as numbers times 0 would leave signs.
+        bits = np.dtype(f"i{dv.itemsize}")
+        here = np.empty(left.shape, bits)
+        for step, gradient in zip(masked, dh, strict=True):
+            np.equal(step, most, out=here, casting="unsafe")
+            np.negative(here, out=here)
+            here &= left.view(bits)
+            gradient += here.view(dv.dtype)
+            left.view(bits)[...] ^= here  # the first of equal ones has it all
         return dh
+
+    v = np.where(empty, h.dtype.type(0), most)
 
     return v, backprop
 

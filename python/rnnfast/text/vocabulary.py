@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import chain, pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -335,6 +335,21 @@ class Vocabulary:
         if array.size and array.max() >= len(self):
             raise ValueError(f"ids: expected ids below {len(self)}, got {array.max()}")
         return array
+
+
+def encode_each(
+    vocabulary: Vocabulary, sequences: Sequence[Sequence[str]]
+) -> list[npt.NDArray[np.int64]]:
+    """Return what `Vocabulary.encode` gives for each of many lists of str, looked up together."""
+    ends = np.cumsum([0, *map(len, sequences)]).tolist()
+    found = map(vocabulary._ids.get, chain.from_iterable(sequences), repeat(-1))
+    ids = np.fromiter(found, dtype=np.int64, count=ends[-1])
+    unknown = ids < 0
+    if unknown.any():
+        if vocabulary.unk_id is None:  # one of them says which token it is
+            return [vocabulary.encode(tokens) for tokens in sequences]
+        ids[unknown] = vocabulary.unk_id
+    return [ids[begin:end] for begin, end in pairwise(ends)]
 
 
 def _check_specials(roles: dict[str, str | None]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from rnnfast import _core
 from rnnfast._checks import check_factor, check_real
 from rnnfast.nn.module import Array
-from rnnfast.training.runs import Parameters, collect
+from rnnfast.training.runs import Collected, Parameters, collect
 
 # Numbers below this have squares that are not exact any more.
 _SMALLEST = 1e-145
@@ -38,9 +38,13 @@ def clip_grad_norm(parameters: Parameters, max_norm: float) -> float:
     FloatingPointError
         If it is not finite; the message names the parameters. Nothing is changed then.
     """
+    return clip_norm_of(collect(parameters), max_norm)
+
+
+def clip_norm_of(runs: Collected, max_norm: float) -> float:
+    """Do what `clip_grad_norm` does with what `collect` gave."""
     endless = isinstance(max_norm, (float, np.floating)) and max_norm == math.inf
     limit = math.inf if endless else check_real("max_norm", max_norm, 0.0)
-    runs = collect(parameters)
     norm = math.sqrt(sum(_core.squared_norm(*run) for run, _ in runs))
     if not _SMALLEST < norm < math.inf:  # squares may have vanished or overflowed
         norm = _scaled_norm([p.grad for _, members in runs for p in members.values()])
@@ -69,8 +73,13 @@ def clip_grad_value(parameters: Parameters, clip_value: float) -> None:
     clip_value : float
         The largest size.
     """
+    clip_value_of(collect(parameters), clip_value)
+
+
+def clip_value_of(runs: Collected, clip_value: float) -> None:
+    """Do what `clip_grad_value` does with what `collect` gave."""
     bound = check_real("clip_value", clip_value, 0.0)
-    for run, _ in collect(parameters):
+    for run, _ in runs:
         _core.clip_grads(*run, bound)
 
 
@@ -84,8 +93,13 @@ def scale_grad(parameters: Parameters, factor: float) -> None:
     factor : float
         A finite number.
     """
+    scale_runs(collect(parameters), factor)
+
+
+def scale_runs(runs: Collected, factor: float) -> None:
+    """Do what `scale_grad` does with what `collect` gave."""
     number = check_factor("factor", factor)
-    for run, _ in collect(parameters):
+    for run, _ in runs:
         _core.scale_grads(*run, number)
 
 

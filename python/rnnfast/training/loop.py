@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from rnnfast import _core
 from rnnfast._checks import check_bool, check_int
 from rnnfast._checks.messages import counted, shown
 from rnnfast.io.files import require_writable
@@ -23,7 +24,7 @@ from rnnfast.training.averaging import WeightAverage
 from rnnfast.training.batch_numbers import BatchError
 from rnnfast.training.checkpointer import Checkpointer, TrainingState
 from rnnfast.training.checkpoints import Position, Record, require_replaceable
-from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
+from rnnfast.training.clipping import clip_norm_of, clip_value_of, scale_runs
 from rnnfast.training.finite_numbers import FiniteNumbers, are_finite
 from rnnfast.training.gradients import fingerprint
 from rnnfast.training.loop_arguments import check_loop, facts_of
@@ -31,6 +32,7 @@ from rnnfast.training.messages import describe_absurdity, describe_end, still_im
 from rnnfast.training.optimizers import Optimizer
 from rnnfast.training.progress import Callback, Progress, Reporter
 from rnnfast.training.ranks import Outcome, Split, current_ranks, measuring_with
+from rnnfast.training.runs import collect
 from rnnfast.training.schedules import ReduceOnPlateau, Schedule
 from rnnfast.training.signals import InterruptFlag
 
@@ -242,6 +244,9 @@ class TrainingLoop(Generic[Batch]):
         self.stopped = "patience" if self._out_of_patience() else ""
         self._at.ended = False  # there may be more epochs now
         self._good = {} if self._state.best else collect_arrays(self.modules)
+        # What every step clears, scales and measures stays the same arrays.
+        self._runs = collect(self.modules)
+        self._buffers = {id(b): b for m in self.modules.values() for b in m.buffers()}.values()
         self._began = time.perf_counter()
         # All come to what follows, or none: an error there is for all to save.
         self._ranks.agree("")
@@ -363,8 +368,8 @@ class TrainingLoop(Generic[Batch]):
         at, ranks = self._at, self._ranks
         if ranks.several:
             self._before = self.rng.bit_generator.state, dict(self.carry)
-        for module in self.modules.values():
-            module.zero_grad()
+        for buffer in self._buffers:
+            _core.zero_grads(buffer, 0, buffer.size)
         with self._finite.telling():
             try:
                 outcome = ranks.step(self.step, batch, self.modules, stop=stop, save=save)
@@ -396,10 +401,10 @@ class TrainingLoop(Generic[Batch]):
 
     def _cut_gradients(self, divisor: float) -> float:
         """Divide the gradients and cut them; return their norm before the cut."""
-        scale_grad(self.modules, 1 / divisor)
+        scale_runs(self._runs, 1 / divisor)
         if self.max_value is not None:
-            clip_grad_value(self.modules, self.max_value)
-        return clip_grad_norm(self.modules, math.inf if self.max_norm is None else self.max_norm)
+            clip_value_of(self._runs, self.max_value)
+        return clip_norm_of(self._runs, math.inf if self.max_norm is None else self.max_norm)
 
     def _end_epoch(self, began: float) -> None:
         """Validate, and enter the epoch in the history."""

@@ -20,7 +20,11 @@ class Run(NamedTuple):
     end: int
 
 
-def collect(parameters: Parameters) -> list[tuple[Run, dict[str, Parameter]]]:
+# Runs, each with its parameters by name.
+Collected: TypeAlias = list[tuple[Run, dict[str, Parameter]]]
+
+
+def collect(parameters: Parameters) -> Collected:
     """Return the runs that hold the parameters, each with its parameters by name.
 
     A parameter that is given twice counts once. Parameters that follow each other in a buffer make
@@ -36,7 +40,7 @@ def collect(parameters: Parameters) -> list[tuple[Run, dict[str, Parameter]]]:
     buffers: dict[int, dict[int, tuple[str, Parameter]]] = {}
     for name, parameter in _named(parameters):
         buffers.setdefault(id(parameter.buffer), {}).setdefault(parameter.offset, (name, parameter))
-    runs: list[tuple[Run, dict[str, Parameter]]] = []
+    runs: Collected = []
     for places in buffers.values():
         next_offset = -1
         for offset in sorted(places):

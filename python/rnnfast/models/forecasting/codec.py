@@ -267,7 +267,7 @@ class WindowCodec(NumberCodec):
     ) -> Iterator[_Part]:
         read = [window_rows(self.windows, *one) for one in zip(tracks, places, strict=True)]
         assert isinstance(inputs, SeriesInputs)
-        x = [inputs.encode_one(name, row) for rows, _ in read for row in rows]
+        x = inputs.encode_all(lambda _: name, [row for rows, _ in read for row in rows])
         scores = self._scores(network, x) if x else np.empty((0, self.numbers.size, 1))
         first = 0
         for track, where, (rows, own) in zip(tracks, places, read, strict=True):

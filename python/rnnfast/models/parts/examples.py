@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnfast.data.batches import Ints, bucket_by_length, pad_sequences
+from rnnfast.data.batches import Ints, bucket_by_length, side_by_side
 from rnnfast.models.parts.lazy import LazySeries
 from rnnfast.models.parts.sequences import lengths_of
 from rnnfast.nn.module import Array
@@ -137,11 +137,11 @@ def pad_batch(sequences: Sequence[Array], chosen: Ints) -> tuple[Array, Ints]:
     Parameters
     ----------
     sequences : list of ndarray
-        Of any lengths.
+        Of any lengths, encoded alike.
     chosen : ndarray of int, shape (B,)
         Which.
     """
-    x, lengths = pad_sequences([sequences[number] for number in chosen])
+    x, lengths = side_by_side([sequences[number] for number in chosen.tolist()], 0)
     if len(x) == 0:
         x = np.zeros((1, *x.shape[1:]), x.dtype)
     return x, lengths

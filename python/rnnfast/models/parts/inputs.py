@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -31,7 +31,7 @@ from rnnfast.models.parts.weights import Weights, spread
 from rnnfast.nn.module import Array
 from rnnfast.text.subwords import SubwordTokenizer
 from rnnfast.text.tokenizers import CharTokenizer, Tokenizer
-from rnnfast.text.vocabulary import Vocabulary
+from rnnfast.text.vocabulary import Vocabulary, encode_each
 
 # As many have a vocabulary that fits in memory.
 _MOST_IDS = 1 << 24
@@ -72,7 +72,8 @@ class TokenInputs:
             return [self._known_ids(f"{name}[{n}]", ids) for n, ids in enumerate(sequences)]
         if isinstance(sequences[0], np.ndarray):
             raise TypeError(f"{name}: expected text or tokens as in training, got arrays")
-        return [self.vocabulary.encode(tokens) for tokens in sequences]
+        tokens = [tokens for tokens in sequences if isinstance(tokens, list)]
+        return [*encode_each(self.vocabulary, tokens)]
 
     def extended(
         self, name: str, sequences: Sequences, *, number_of_ids: int, **options: Any
@@ -184,8 +185,12 @@ class SeriesInputs:
         sequences = read_sequences(name, X, CharTokenizer(), univariate=self.size == 1)
         if isinstance(sequences, LazySeries):
             return sequences.changed(self.encode_one, name)
+        return self.encode_all(lambda number: f"{name}[{number}]", sequences)
+
+    def encode_all(self, name: Callable[[int], str], items: Sequence[Any]) -> list[Array]:
+        """Return what `encode_one` does of each, whose name is that of its number."""
         encoded: list[Array] = []
-        for group in self._groups(sequences):
+        for group in self._groups(items):
             if len(group) > 1:
                 together = self._standardised(np.concatenate(group))
                 if np.isfinite(together).all():
@@ -194,8 +199,7 @@ class SeriesInputs:
                     continue
             first = len(encoded)
             encoded += [
-                self.encode_one(f"{name}[{number}]", item)
-                for number, item in enumerate(group, first)
+                self.encode_one(name(number), item) for number, item in enumerate(group, first)
             ]
         return encoded
 

@@ -60,6 +60,8 @@ def read_labels(name: str, y: Any, is_missing: Callable[[Any], bool] | None = No
     plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
     if is_missing is not None:
         plain = [None if is_missing(label) else label for label in plain]
+    if set(map(type, plain)) == {str} and not any(label.endswith("\0") for label in plain):
+        return plain
     given = [n for n, label in enumerate(plain) if label is not None or is_missing is None]
     kinds = {number: _kind(f"{name}[{number}]", plain[number]) for number in given}
     for number, kind in kinds.items():

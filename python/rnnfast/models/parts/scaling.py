@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from rnnfast._checks.arrays import constant_columns
+from rnnfast.models.parts.lazy import LazySeries
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.module import Array
 
@@ -41,17 +42,23 @@ def mean_and_scale(
     -------
     mean, scale : ndarray of float64, shape (F,)
     """
+    few = not isinstance(arrays, LazySeries) and sum(array.size for array in arrays) <= _BLOCK
+    kept = [*_blocks(arrays)] if few else None
+
+    def blocks() -> Iterable[Array]:
+        return _blocks(arrays) if kept is None else kept
+
     ends = np.stack([
-        end for rows in _blocks(arrays) for end in (rows.min(axis=0), rows.max(axis=0))
+        end for rows in blocks() for end in (rows.min(axis=0), rows.max(axis=0))
     ])  # fmt: skip
     # Divided by a power of 2, by which nothing is rounded, no square is too large or too small.
     exponent = np.frexp(np.abs(ends).max(axis=0))[1]
-    first = np.ldexp(next(_blocks(arrays))[0], -exponent)
+    first = np.ldexp(next(iter(blocks()))[0], -exponent)
 
     def changes() -> Iterator[tuple[Array, Array | None]]:
         # From the first row on: the mean of equal numbers is that number, however many there are.
         begin = 0
-        for rows in _blocks(arrays):
+        for rows in blocks():
             share, end = None, begin + len(rows)
             if weights is not None:
                 share = (weights[begin:end] / weights.max())[:, np.newaxis]

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from rnnfast import _core
 from rnnfast._checks import check_indices, check_int
 from rnnfast._checks.arrays import (
     column_names,
@@ -41,6 +42,10 @@ from rnnfast.text.tokenizers import Tokenizer
 _LOOKED_AT = 1 << 16
 # Sequences as `read_sequences` gives them: all of tokens, all of ids or all of numbers.
 Sequences: TypeAlias = list[list[str] | Array] | LazySeries
+
+
+class ReadSequences(list[Any]):
+    """What `read_sequences` gave: it is not looked at again."""
 
 
 def as_list(name: str, items: Any, what: str) -> list[Any]:
@@ -139,7 +144,7 @@ def read_sequences(
     expected = "a list of str, of token lists or of arrays"
     if is_table(X):
         raise TypeError(f"{name}: expected {expected}, got a {type(X).__name__}{_cure_of(name, X)}")
-    X = as_examples(name, X)
+    X = X if isinstance(X, ReadSequences) else as_examples(name, X)
     if univariate and isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.ndim == 2:
         require_unmasked(name, X)
         if X.shape[1] > 1:  # a single column could be one series as well
@@ -160,15 +165,18 @@ def read_sequences(
         raise TypeError(
             f"{name}: expected {expected}, got str; a single one stands in a list, [text]"
         )
-    if isinstance(X, LazySeries):
+    if isinstance(X, (LazySeries, ReadSequences)):
         return X
     if (equal := _equal_series(name, X)) is not None:
-        return [*equal]
+        return ReadSequences(equal)
     if is_lazy(X) and (series := _lazy_series(name, X)) is not None:
         return series
     items = as_list(name, X, expected)
     if not items:
         raise ValueError(f"{name}: expected at least one sequence, got none")
+    if _are_sound(items):
+        require_time_first(f"{name}[0]", items[0], max(map(len, items)))
+        return ReadSequences(items)
     items = [as_item(f"{name}[{number}]", item) for number, item in enumerate(items)]
     kinds = [_kind(f"{name}[{number}]", item) for number, item in enumerate(items)]
     known = [kind for kind in kinds if kind != "nothing"]
@@ -181,12 +189,35 @@ def read_sequences(
                 f"got {_describe(item)}"
             )
     if kind == "str":
-        return [split_text(tokenizer, item) for item in items]
+        return ReadSequences(split_text(tokenizer, item) for item in items)
     if kind == "token list":
-        return [_as_tokens(f"{name}[{number}]", item) for number, item in enumerate(items)]
+        return ReadSequences(
+            _as_tokens(f"{name}[{number}]", item) for number, item in enumerate(items)
+        )
     if kind == "array of ids":
-        return [_as_ids(f"{name}[{number}]", item) for number, item in enumerate(items)]
-    return [*_as_series(name, items)]
+        return ReadSequences(
+            _as_ids(f"{name}[{number}]", item) for number, item in enumerate(items)
+        )
+    return ReadSequences(_as_series(name, items))
+
+
+def _are_sound(items: list[Any]) -> bool:
+    """Whether items are arrays ``(T_i, F)`` of one dtype, float32 or float64, all finite.
+
+    Of others it takes a look at each to tell what they are, or what is wrong.
+    """
+    first = items[0]
+    if type(first) is not np.ndarray or first.ndim != 2 or 0 in first.shape[1:]:
+        return False
+    dtype, width = first.dtype, first.shape[1]
+    if dtype not in (np.float32, np.float64):
+        return False
+    for item in items:
+        if type(item) is not np.ndarray or item.dtype != dtype or item.ndim != 2:
+            return False
+        if item.shape[1] != width or not item.flags.c_contiguous:
+            return False
+    return _core.all_finite(*items)
 
 
 def has_steps_of(name: str, X: Any, y: Any) -> bool:
@@ -238,6 +269,8 @@ def _kind(name: str, item: Any) -> str:
 
 def _as_tokens(name: str, item: Any) -> list[str]:
     tokens = item.tolist() if isinstance(item, np.ndarray) else list(item)
+    if set(map(type, tokens)) <= {str}:
+        return tokens
     for place, token in enumerate(tokens):
         if not isinstance(token, str):
             raise TypeError(f"{name}[{place}]: expected a str, got {_describe(token)}")

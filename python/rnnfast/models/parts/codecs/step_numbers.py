@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,11 @@ class StepNumberCodec(StepCodec):
         return replace(self, numbers=numbers)
 
     def encode(self, name: str, targets: list[Array], x: object) -> list[Array]:
+        if len({rows.dtype for rows in targets}) == 1:
+            ends = np.cumsum([0, *map(len, targets)]).tolist()
+            with suppress(ValueError):  # which one it is, is said below
+                rows = self.numbers.encode(name, np.concatenate(targets))
+                return [rows[begin:end] for begin, end in pairwise(ends)]
         return [self.numbers.encode(f"{name}[{n}]", rows) for n, rows in enumerate(targets)]
 
     def predict(self, network: EncoderNetwork, x: Sequence[Array]) -> list[Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,12 @@ class TagSet:
 
         -1 for one that is not there, `IGNORED` for one that does not count.
         """
-        return [np.where(counts(labels), self._places(labels), IGNORED) for labels in sequences]
+        kinds = {labels.dtype.kind for labels in sequences}
+        if len(kinds) != 1 or "O" in kinds:
+            return [np.where(counts(labels), self._places(labels), IGNORED) for labels in sequences]
+        labels, ends = np.concatenate(sequences), np.cumsum([0, *map(len, sequences)]).tolist()
+        numbers = np.where(counts(labels), self._places(labels), IGNORED)
+        return [numbers[begin:end] for begin, end in pairwise(ends)]
 
     def _places(self, labels: Array) -> Ints:
         if labels.dtype.kind == "O":
@@ -112,6 +118,8 @@ class TagSet:
 
     def require_allowed(self, name: str, sequences: Sequence[Array], scheme: str) -> None:
         """Raise ValueError, naming the argument, if the rules forbid a sequence of known labels."""
+        if self.rules is None:
+            return
         for labels, numbers in zip(sequences, self.numbers(sequences), strict=True):
             place = self.first_forbidden(numbers)
             if place is not None:

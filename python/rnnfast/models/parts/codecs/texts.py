@@ -30,7 +30,7 @@ from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import join_tokens, require_no_end
 from rnnfast.text.tokenizers import Tokenizer
-from rnnfast.text.vocabulary import Vocabulary
+from rnnfast.text.vocabulary import Vocabulary, encode_each
 from rnnfast.training.ranks import measuring_ranks
 
 # What y may be, for messages.
@@ -120,7 +120,7 @@ class TokenCodec(TextCodec):
     def encode(self, name: str, targets: list[list[str]], x: object) -> list[Ints]:
         for number, tokens in enumerate(targets):
             require_no_end(f"{name}[{number}]", tokens, self.vocabulary.eos)
-        return [self.vocabulary.encode(tokens) for tokens in targets]
+        return encode_each(self.vocabulary, targets)
 
     def terms(self, examples: Examples) -> Ints:
         """Return how many tokens each y has, its end counted."""

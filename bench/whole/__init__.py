@@ -1,0 +1,1 @@
+"""Models, and the same networks as PyTorch's users write them."""
