@@ -42,7 +42,7 @@ class Linear {
     for (int i = 0; i < threads; ++i)
       if (!rows[i].reserve(std::min(shape.R, kRows), shape.I)) return Status::out_of_memory;
     parallel(threads, [&](int rank, int size) {
-      [[maybe_unused]] const TileRegisters registers{};
+      [[maybe_unused]] const TileRegisters registers(std::min(shape.R, kRows));
       const Range mine = by_rows ? share(shape.R, rank, size) : Range{0, shape.R};
       const Range panels = by_rows ? Range{0, weight.panels} : share(weight.panels, rank, size);
       for (std::int64_t r = mine.begin; r < mine.end; r += kRows) {

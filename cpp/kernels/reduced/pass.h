@@ -42,7 +42,7 @@ class Pass {
   // By every thread of a team that was planned so.
   void run(const Stack<N>& stack, const Schedule& schedule, const SequenceInput<float>& input,
            const SequenceOutput<float>& output, const Worker& worker) {
-    [[maybe_unused]] const TileRegisters registers{};
+    TileRegisters registers(schedule.B);
     const StackShape& shape = stack.shape;
     Scratch& scratch = scratch_[worker.split_rows ? worker.rank : worker.group];
     for (int l = 0; l < shape.L; ++l) {
@@ -50,7 +50,8 @@ class Pass {
         if (worker.groups == 1 || d == worker.group) {
           const float* below = l > 0 ? y_[(l - 1) % 2].data() : nullptr;
           float* above = l + 1 < shape.L ? y_[l % 2].data() : nullptr;
-          Run{stack, schedule, input, output, worker, scratch, zero_row_.data(), below, above, l, d}
+          Run{stack,   schedule,         input, output, worker, registers,
+              scratch, zero_row_.data(), below, above,  l,      d}
               .all();
         }
       worker.all->wait();
@@ -77,6 +78,7 @@ class Pass {
     const SequenceInput<float>& input;
     const SequenceOutput<float>& output;
     const Worker& worker;
+    TileRegisters& registers;
     Scratch& scratch;
     const float* zero_row;
     const float* below;  // outputs of the layer below and of this one, rows by time; or null
@@ -186,6 +188,7 @@ class Pass {
         });
         worker.step_barrier();
       }
+      registers.use(rows);
       const Range panels = worker.my_blocks(w.ih.panels);
       const std::int64_t width = w.ih.width * V;
       for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
@@ -203,7 +206,9 @@ class Pass {
 
     // Step s, whose first row in the chunk is `first`.
     void step(std::int64_t s, std::int64_t first) const {
-      const Range rows = live(s), mine = dealt({0, schedule.active[s]});
+      const Range rows = live(s);
+      registers.use(rows.end - rows.begin);
+      const Range mine = dealt({0, schedule.active[s]});
       const bool inner = cell.second_product() || shape.projection;
       for (std::int64_t b = mine.begin; b < mine.end; ++b) enter(s, b);
       worker.step_barrier();

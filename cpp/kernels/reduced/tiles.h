@@ -116,20 +116,30 @@ void multiply_some(const Tile<N>& t, std::int64_t rows) {
 }
 
 #if defined(__AMX_TILE__)
-// Registers of tiles hold 16 rows of 64 bytes while this lives.
+// The registers of tiles while this lives, rows of 64 bytes: of sums and activations as many as a
+// product has, at most 16.
 class TileRegisters {
  public:
-  TileRegisters() {
-    struct alignas(64) {
-      std::uint8_t palette = 1, start = 0, reserved[14] = {};
-      std::uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-      std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-    } config;
+  explicit TileRegisters(std::int64_t rows) { use(rows); }
+  // From now on of products of so many rows.
+  void use(std::int64_t count) {
+    const auto rows = static_cast<std::uint8_t>(std::clamp<std::int64_t>(count, 1, 16));
+    if (rows == rows_) return;
+    rows_ = rows;
+    const struct alignas(64) {
+      std::uint8_t palette, start, reserved[14];
+      std::uint16_t bytes[16];
+      std::uint8_t rows[16];
+    } config = {
+        1, 0, {}, {64, 64, 64, 64, 64, 64, 64, 64}, {rows, rows, rows, rows, rows, rows, 16, 16}};
     _tile_loadconfig(&config);
   }
   ~TileRegisters() { _tile_release(); }
   TileRegisters(const TileRegisters&) = delete;
   TileRegisters& operator=(const TileRegisters&) = delete;
+
+ private:
+  std::uint8_t rows_ = 0;
 };
 
 // Two times 16 rows and vectors [first, first + J) of a panel of W.
@@ -189,7 +199,10 @@ constexpr bool in_tiles(std::int64_t rows) {
   return true;
 }
 #else
-struct TileRegisters {};
+struct TileRegisters {
+  explicit TileRegisters(std::int64_t) {}
+  void use(std::int64_t) const {}
+};
 #endif
 
 template <class N, int W>
