@@ -2,184 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib
 from typing import Any
 
 import numpy as np
 import pytest
 
-import rnnfast as rf
+from reduced_cases import CELLS, NUMBERS, SIZES, Network, close, same, some_x
 from rnnfast import _core
 from rnnfast._dispatch import reduced_levels, use_reduced_level
-from rnnfast.reference import quantized
-
-NUMBERS = ("int8", "int8-16", "bfloat16")
-CELLS = (
-    "rnn_tanh",
-    "rnn_relu",
-    "gru",
-    "gru_simple",
-    "gru_reset_before",
-    "lstm",
-    "lstm_peephole",
-    "lstm_peephole_previous",
-)
-# Gates in the order of the parameters' blocks.
-GATES = {"rnn": 1, "gru": 3, "gru_simple": 2, "gru_reset_before": 3, "lstm": 4}
-SIZES = ((1, 1), (3, 17), (33, 5), (65, 33), (64, 64))
-
-
-@pytest.fixture(params=reduced_levels())
-def reduced(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each level of smaller numbers that this CPU runs."""
-    before = _core.reduced_level()
-    use_reduced_level(request.param)
-    yield request.param
-    use_reduced_level(before)
-
-
-class Network:
-    """A network of random parameters, with its kernels."""
-
-    def __init__(
-        self,
-        cell: str,
-        numbers: str,
-        width: int,
-        H: int,
-        *,
-        P: int = 0,
-        L: int = 1,
-        D: int = 1,
-        bias: bool = True,
-        seed: int = 0,
-        parameters: list[dict[str, Any]] | None = None,
-    ) -> None:
-        rng = np.random.default_rng(seed)
-        self.cell, self.numbers, self.H, self.P, self.L, self.D = cell, numbers, H, P or H, L, D
-        kinds = _core.cells()[cell].parameters(bias, P > 0)
-        self.parameters = parameters or []
-        for layer in range(L if parameters is None else 0):
-            letters = {"I": width if layer == 0 else D * self.P, "H": H, "P": self.P}
-            for _ in range(D):
-                one = {}
-                for name, factor, sizes in kinds:
-                    shape = [letters[letter] for letter in sizes]
-                    shape[0] *= factor
-                    one[name] = rng.uniform(-1, 1, shape).astype(np.float32) / np.float32(H**0.5)
-                self.parameters.append(one)
-        size = sum(values.size for one in self.parameters for values in one.values())
-        buffer = _core.ParameterBuffer(size, "float32")
-        flat = np.concatenate([v.ravel() for one in self.parameters for v in one.values()])
-        offsets, at = [], 0
-        for one in self.parameters:
-            offsets.append({})
-            for name, values in one.items():
-                offsets[-1][name] = at
-                at += values.size
-        buffer.assign(0, flat)
-        self.native = _core.Recurrent(
-            cell=cell,
-            input_size=width,
-            hidden_size=H,
-            output_size=self.P,
-            num_layers=L,
-            num_directions=D,
-            bias=bias,
-            projection=P > 0,
-            buffer=buffer,
-            offsets=offsets,
-            numbers=numbers,
-        )
-        self.has_memory = _core.cells()[cell].has_memory
-
-    def forward(
-        self,
-        x: Any,
-        h0: Any = None,
-        c0: Any = None,
-        lengths: Any = None,
-        reset: Any = None,
-        batch_first: bool = False,
-        packed: bool = False,
-    ) -> tuple[Any, Any, Any]:
-        return self.native.forward(
-            x, h0, c0, lengths, reset, batch_first, False, 0.0, 0, False, packed=packed
-        )[:3]
-
-    def states(self, B: int, seed: int = 1) -> tuple[Any, Any]:
-        rng = np.random.default_rng(seed)
-        h = rng.standard_normal((self.L * self.D, B, self.P)).astype(np.float32)
-        c = rng.standard_normal((self.L * self.D, B, self.H)).astype(np.float32)
-        return h, c if self.has_memory else None
-
-    def expected_step(self, x: Any, h: Any, c: Any) -> tuple[Any, Any]:
-        """One step of one layer by the definition: x (B, I), h (B, P), c (B, H)."""
-        p = self.parameters[0]
-
-        def product(left: Any, weight: Any) -> Any:
-            if self.numbers == "bfloat16" and _core.reduced_level() in ("v1", "v3", "vnni"):
-                rounded = quantized.round_bfloat16(weight).astype(np.float64)
-                return left.astype(np.float64) @ rounded.T
-            return quantized.product(left, weight, self.numbers).astype(np.float64)
-
-        rows = len(p["weight_ih"])
-        b_ih, b_hh = (p.get(name, np.zeros(rows)) for name in ("bias_ih", "bias_hh"))
-        xs = product(x, p["weight_ih"]) + b_ih
-        xs = xs.reshape(len(x), rows // self.H, self.H)
-        if self.cell == "gru_reset_before":
-            two = 2 * self.H
-            hs = (product(h, p["weight_hh"][:two]) + b_hh[:two]).reshape(len(x), 2, self.H)
-            r, z = sigmoid(xs[:, 0] + hs[:, 0]), sigmoid(xs[:, 1] + hs[:, 1])
-            inner = product((r * h).astype(np.float32), p["weight_hh"][two:]) + b_hh[two:]
-            n = np.tanh(xs[:, 2] + inner)
-            return n + z * (h - n), None
-        hs = (product(h, p["weight_hh"]) + b_hh).reshape(xs.shape)
-        a = xs + hs
-        if self.cell == "rnn_tanh":
-            return np.tanh(a[:, 0]), None
-        if self.cell == "rnn_relu":
-            return np.maximum(a[:, 0], 0), None
-        if self.cell == "gru_simple":
-            z, n = sigmoid(a[:, 0]), np.tanh(a[:, 1])
-            return n + z * (h - n), None
-        if self.cell == "gru":
-            r, z = sigmoid(a[:, 0]), sigmoid(a[:, 1])
-            n = np.tanh(xs[:, 2] + r * hs[:, 2])
-            return n + z * (h - n), None
-        peep = p.get("weight_peephole", np.zeros(3 * self.H)).reshape(3, self.H)
-        i, f = sigmoid(a[:, 0] + peep[0] * c), sigmoid(a[:, 1] + peep[1] * c)
-        after = f * c + i * np.tanh(a[:, 2])
-        seen = c if self.cell == "lstm_peephole_previous" else after
-        y = sigmoid(a[:, 3] + peep[2] * seen) * np.tanh(after)
-        if "weight_hr" in p:
-            y = product(y.astype(np.float32), p["weight_hr"])
-        return y, after
-
-
-def sigmoid(x: Any) -> Any:
-    return 1 / (1 + np.exp(-x))
-
-
-def some_x(*shape: int, seed: int = 2) -> Any:
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-
-
-def same(one: Any, other: Any) -> None:
-    for a, b in zip(one, other, strict=True):
-        assert a.shape == b.shape
-        assert a.tobytes() == b.tobytes()
-
-
-def close(actual: Any, expected: Any, H: int, second: bool = False) -> None:
-    # What is quantised again within a step may fall on the other side of a half.
-    atol = (2e-2 if second else 3e-6) * max(1.0, float(np.abs(expected).max()))
-    assert np.abs(actual - expected).max() <= atol + 1e-6 * H**0.5
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_step_is_the_definition(reduced, cell, numbers):
+def test_a_step_is_the_definition(reduced_level, cell, numbers):
     for width, H in SIZES:
         for bias in (True, False):
             network = Network(cell, numbers, width, H, bias=bias, seed=H)
@@ -196,7 +32,7 @@ def test_a_step_is_the_definition(reduced, cell, numbers):
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
-def test_a_projection_is_the_definition(reduced, numbers):
+def test_a_projection_is_the_definition(reduced_level, numbers):
     network = Network("lstm_peephole", numbers, 7, 33, P=5)
     h0, c0 = network.states(6)
     x = some_x(1, 6, 7)
@@ -208,7 +44,7 @@ def test_a_projection_is_the_definition(reduced, numbers):
 
 @pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_pass_is_its_steps(reduced, cell, numbers):
+def test_a_pass_is_its_steps(reduced_level, cell, numbers):
     P = 9 if cell.startswith("lstm") else 0
     network = Network(cell, numbers, 7, 17, P=P)
     T, B = 6, 5
@@ -235,7 +71,7 @@ def test_a_pass_is_its_steps(reduced, cell, numbers):
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
-def test_layers_and_directions_are_those_of_one(reduced, numbers):
+def test_layers_and_directions_are_those_of_one(reduced_level, numbers):
     both = Network("lstm", numbers, 5, 18, L=2, D=2)
     T, B = 7, 3
     lengths = np.array([4, 7, 2])
@@ -266,7 +102,9 @@ def test_layers_and_directions_are_those_of_one(reduced, numbers):
 
 @pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("cell", ["rnn_tanh", "gru", "gru_reset_before", "lstm"])
-def test_bits_depend_on_neither_threads_nor_batch_nor_strides(reduced, cell, numbers, set_threads):
+def test_bits_depend_on_neither_threads_nor_batch_nor_strides(
+    reduced_level, cell, numbers, set_threads
+):
     for D in (1, 2):
         network = Network(cell, numbers, 40, 65, D=D, L=2)
         x = some_x(40, 21, 40)
@@ -298,7 +136,7 @@ def test_threads_share_panels_of_a_large_layer(numbers, set_threads):
 
 @pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_stream_is_a_pass(reduced, cell, numbers):
+def test_a_stream_is_a_pass(reduced_level, cell, numbers):
     network = Network(cell, numbers, 5, 19, L=2)
     for B in (1, 3):
         x = some_x(4, B, 5)
@@ -313,7 +151,7 @@ def test_a_stream_is_a_pass(reduced, cell, numbers):
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
-def test_an_index_is_a_column(reduced, numbers):
+def test_an_index_is_a_column(reduced_level, numbers):
     for cell, width, H in (("lstm", 9, 17), ("gru", 65, 5), ("rnn_tanh", 6, 70)):
         network = Network(cell, numbers, width, H)
         index = np.random.default_rng(0).integers(0, width, (3, 4))
@@ -323,7 +161,7 @@ def test_an_index_is_a_column(reduced, numbers):
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
-def test_packed_batches_are_padded_ones(reduced, numbers):
+def test_packed_batches_are_padded_ones(reduced_level, numbers):
     network = Network("gru", numbers, 6, 20)
     lengths = np.array([4, 3, 1])
     x = some_x(4, 3, 6)
@@ -357,7 +195,7 @@ def test_errors_stay_small():
         assert 0 < np.abs(network.forward(x)[0] - expected).max() < bound
 
 
-def test_rows_that_are_zero_or_huge(reduced):
+def test_rows_that_are_zero_or_huge(reduced_level):
     for numbers in NUMBERS:
         network = Network("rnn_tanh", numbers, 8, 20)
         x = some_x(1, 3, 8)
@@ -368,7 +206,7 @@ def test_rows_that_are_zero_or_huge(reduced):
         close(y[0], expected, 20)
 
 
-def test_what_is_not_finite_is_refused_or_seen(reduced):
+def test_what_is_not_finite_is_refused_or_seen(reduced_level):
     for numbers in NUMBERS:
         network = Network("rnn_relu", numbers, 3, 8)
         x = some_x(2, 1, 3)
@@ -382,6 +220,18 @@ def test_what_is_not_finite_is_refused_or_seen(reduced):
         y, _, _ = network.forward(np.abs(x), np.full((1, 1, 8), 3e38, np.float32))
         assert np.isposinf(y[0]).all()
         assert np.isnan(y[1]).all() or (numbers == "bfloat16" and np.isposinf(y[1]).all())
+
+
+def test_weights_that_are_not_finite_are_seen(reduced_level):
+    for numbers in NUMBERS:
+        for bad in (np.nan, np.inf):
+            network = Network("rnn_relu", numbers, 3, 8)
+            parameters = [{name: v.copy() for name, v in network.parameters[0].items()}]
+            parameters[0]["weight_hh"][5, 2] = bad
+            network = Network("rnn_relu", numbers, 3, 8, parameters=parameters)
+            y, _, _ = network.forward(some_x(1, 1, 3), np.full((1, 1, 8), 0.5, np.float32))
+            assert not np.isfinite(y[0, 0, 5])
+            assert np.isfinite(np.delete(y[0, 0], 5)).all()
 
 
 def test_what_smaller_numbers_do_not_do():
@@ -400,28 +250,9 @@ def test_what_smaller_numbers_do_not_do():
         _core.Linear(1, 1, buffer, 0, 1, numbers="int8")
 
 
-@pytest.mark.parametrize("numbers", NUMBERS)
-def test_a_linear_layer_is_the_definition(reduced, numbers, set_threads):
-    rng = np.random.default_rng(0)
-    for R, width, outputs in ((1, 1, 1), (3, 17, 5), (40, 65, 70), (200, 64, 33)):
-        values = rng.standard_normal(outputs * width + outputs).astype(np.float32)
-        buffer = _core.ParameterBuffer(values.size, "float32")
-        buffer.assign(0, values)
-        layer = _core.Linear(width, outputs, buffer, 0, outputs * width, numbers=numbers)
-        x = some_x(R, width)
-        weight, bias = values[: outputs * width].reshape(outputs, width), values[outputs * width :]
-        if numbers == "bfloat16" and reduced in ("v1", "v3", "vnni"):
-            expected = x.astype(np.float64) @ quantized.round_bfloat16(weight).T
-        else:
-            expected = quantized.product(x, weight, numbers)
-        set_threads(1)
-        y = layer.forward(x)
-        assert np.abs(y - (expected + bias)).max() < 3e-6 * width
-        set_threads(2)
-        same((y,), (layer.forward(x),))
-        same((y[-1:],), (layer.forward(x[-1:]),))
-    with pytest.raises(ValueError, match="numbers: expected float32 for backpropagation, got"):
-        layer.backward(y, x, False)
+def test_the_level_of_the_kernels_bounds_that_of_smaller_numbers(level):
+    known = {"v1": {"v1"}, "v3": {"v1", "v3"}, "v4": {"v1", "v3", "vnni", "bf16", "amx"}}
+    assert _core.reduced_level() in known[level]
 
 
 def test_cpu_levels_are_known():
@@ -429,4 +260,24 @@ def test_cpu_levels_are_known():
     with pytest.raises(ValueError, match="level: expected one of "):
         use_reduced_level("v9")
     with pytest.raises(TypeError, match="capsule: expected a table of smaller numbers"):
-        _core.use_reduced(rf._dispatch.importlib.import_module("rnnfast._kernels_v1").table)
+        _core.use_reduced(importlib.import_module("rnnfast._kernels_v1").table)
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_tokens_are_drawn_from_its_steps(reduced_level, numbers):
+    network = Network("gru", numbers, 11, 24)
+    values = some_x(11 * 25)
+    buffer = _core.ParameterBuffer(values.size, "float32")
+    buffer.assign(0, values)
+    plain = _core.Linear(24, 11, buffer, 0, 11 * 24)
+    stream = _core.Stream(network.native, 1)
+    expected, token = [], 3
+    for _ in range(8):
+        h = stream.step(np.array([token]))
+        token = int(plain.forward(h)[0].argmax())
+        expected.append(token)
+    fresh = _core.Stream(network.native, 1)
+    options = _core.DrawOptions(temperature=0.0, top_k=0, top_p=1.0, forbidden=None, seed=0)
+    linear = _core.Linear(24, 11, buffer, 0, 11 * 24, numbers=numbers)
+    tokens, _ = _core.decode(fresh, linear, None, False, [3], options, None, 8)
+    assert tokens[0].tolist() == expected

@@ -24,7 +24,8 @@ struct Rows {
 
   // Elements from a row to the next: some more than it has, so that rows do not share cache sets.
   static std::int64_t stride_of(std::int64_t columns) {
-    return ceil_div(columns, 64) * 64 + 64 / static_cast<std::int64_t>(sizeof(Activation));
+    return ceil_div(columns, 64) * 64 * N::kBytes +
+           64 / static_cast<std::int64_t>(sizeof(Activation));
   }
   bool reserve(std::int64_t rows, std::int64_t columns) {
     const std::int64_t whole = ceil_div(rows, kTileRows) * kTileRows;  // tiles read whole ones
@@ -34,14 +35,20 @@ struct Rows {
     return values.data() + row * stride_of(columns);
   }
   void put(std::int64_t row, const float* x, std::int64_t columns) {
-    Activation* const to = at(row, columns);
-    scale[row] = N::row(x, columns, to);
-    for (std::int64_t k = columns; k < padded_columns<N>(columns); ++k)
-      to[k] = static_cast<Activation>(N::kShift);
+    scale[row] = N::row(x, columns, at(row, columns));
+    fill_up(row, columns, columns);
   }
   void clear(std::int64_t row, std::int64_t columns) {
-    std::fill_n(at(row, columns), padded_columns<N>(columns), static_cast<Activation>(N::kShift));
     scale[row] = 0;
+    fill_up(row, columns, 0);
+  }
+
+ private:
+  // What meets weights of 0 may be any integer, but not any number.
+  void fill_up(std::int64_t row, std::int64_t columns, std::int64_t from) {
+    if constexpr (!N::kExact)
+      std::fill(at(row, columns) + from, at(row, columns) + padded_columns<N>(columns),
+                Activation(0));
   }
 };
 
@@ -149,18 +156,7 @@ struct Matrix {
     constexpr int group = N::kGroup;
     const Weight* const from = weights + panel * panel_size() + k / group * width * V * group;
     for (int j = 0; j < width; ++j) {
-      Floats value;
-      if constexpr (N::kScaled && group == 4) {
-        const int shift = 8 * static_cast<int>(3 - k % 4);
-        value = to_floats(shift_right(shift_left(load_ints(from + j * V * 4), shift), 24));
-      } else if constexpr (N::kScaled) {
-        const int shift = 16 * static_cast<int>(1 - k % 2);
-        value = to_floats(shift_right(shift_left(widen_bytes(from + j * V * 2), shift), 16));
-      } else {
-        const int shift = 16 * static_cast<int>(1 - k % 2);
-        value = floats_of(and_ints(shift_left(load_ints(from + j * V * 2), shift),
-                                   splat_ints(static_cast<std::int32_t>(0xffff0000u))));
-      }
+      Floats value = N::number(from + j * V * group, k % group);
       if constexpr (N::kScaled)
         value = mul(value, load(static_cast<const float*>(scale) + (panel * width + j) * V));
       store(to + j * V, add(load(bias + j * V), value));

@@ -91,7 +91,7 @@ class Pass {
     const Range sequences = worker.my_rows({0, schedule.B});
     const std::int64_t x_stride = w.blocks * w.cell.x_count * V, carry_stride = w.blocks * V;
 
-    void all() {
+    void all() const {
       begin();
       for (Range steps = {0, 0}; steps.end < schedule.steps;) {
         steps = chunk_from(steps.end);
@@ -114,7 +114,7 @@ class Pass {
     // My share of what is dealt out by sequences.
     Range dealt(Range rows) const { return worker.share_of_rows(rows); }
 
-    void begin() {
+    void begin() const {
       if (!cell.carries()) return;
       const float* from = cell.has_memory() ? input.c0 : input.h0;
       const Range mine = dealt({0, schedule.B});

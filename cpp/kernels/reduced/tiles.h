@@ -62,8 +62,8 @@ void multiply_row(const Tile<N>& t) {
   const typename N::Weight* w = t.weights;
   std::int64_t g = 0;
   for (; g + 2 <= t.groups; g += 2, w += 2 * step) {
-    const auto first = N::activations(t.left + g * N::kGroup);
-    const auto second = N::activations(t.left + (g + 1) * N::kGroup);
+    const auto first = N::activations(t.left + N::place(g));
+    const auto second = N::activations(t.left + N::place(g + 1));
 #pragma GCC unroll 4
     for (int j = 0; j < W; ++j) {
       sums[0][j] = N::dot(sums[0][j], first, N::weights(w + j * V * N::kGroup));
@@ -71,12 +71,12 @@ void multiply_row(const Tile<N>& t) {
     }
   }
   if (g < t.groups) {
-    const auto last = N::activations(t.left + g * N::kGroup);
+    const auto last = N::activations(t.left + N::place(g));
 #pragma GCC unroll 4
     for (int j = 0; j < W; ++j)
       sums[0][j] = N::dot(sums[0][j], last, N::weights(w + j * V * N::kGroup));
   }
-  for (int j = 0; j < W; ++j) t.finish(0, j, add_ints(sums[0][j], sums[1][j]));
+  for (int j = 0; j < W; ++j) t.finish(0, j, N::sum_of(sums[0][j], sums[1][j]));
 }
 
 template <class N, int M, int W>
@@ -91,8 +91,7 @@ void multiply_rows(const Tile<N>& t) {
   for (std::int64_t g = 0; g < t.groups; ++g, w += step) {
     typename N::Factor left[M];
 #pragma GCC unroll 8
-    for (int m = 0; m < M; ++m)
-      left[m] = N::activations(t.left + m * t.left_stride + g * N::kGroup);
+    for (int m = 0; m < M; ++m) left[m] = N::activations(t.left + m * t.left_stride + N::place(g));
 #pragma GCC unroll 4
     for (int j = 0; j < W; ++j) {
       const auto weights = N::weights(w + j * V * N::kGroup);
@@ -106,10 +105,7 @@ void multiply_rows(const Tile<N>& t) {
     for (int j = 0; j < W; ++j) t.finish(m, j, sums[m][j]);
 }
 
-// Rows of a tile in registers.
-constexpr int kMostRows = kRegisters == 32 ? 6 : 2;
-
-template <class N, int W, int M = kMostRows>
+template <class N, int W, int M = N::kRows>
 void multiply_some(const Tile<N>& t, std::int64_t rows) {
   if (rows == M) return multiply_rows<N, M, W>(t);
   if constexpr (M > 1) multiply_some<N, W, M - 1>(t, rows);
@@ -142,20 +138,25 @@ class TileRegisters {
   std::uint8_t rows_ = 0;
 };
 
-// Two times 16 rows and vectors [first, first + J) of a panel of W.
+// Rows that tiles take together: two times 16, or 16 whose upper and lower bytes lie apart.
+template <class N>
+constexpr std::int64_t kTogether = N::kBytes == 2 ? 16 : 32;
+
+// At most so many rows and vectors [first, first + J) of a panel of W.
 template <class N, int W, int J>
 void multiply_tiles(const Tile<N>& t, std::int64_t rows, int first) {
-  const bool two = rows > 16;
+  constexpr bool split = N::kBytes == 2;
+  const bool two = split || rows > 16;
   const int left_bytes = static_cast<int>(t.left_stride * sizeof(*t.left));
   const auto* left = reinterpret_cast<const char*>(t.left);
-  const char* const below = left + 16 * left_bytes;
+  const char* const other = split ? left + 64 : left + 16 * left_bytes;
   const auto* w = reinterpret_cast<const char*>(t.weights) + first * 64;
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
   for (std::int64_t g = 0; g < t.groups; g += 16, w += 16 * W * 64) {
-    _tile_loadd(4, left + g * 4, left_bytes);
+    _tile_loadd(4, left + g * 4 * N::kBytes, left_bytes);
     _tile_loadd(6, w, W * 64);
     if constexpr (J > 1) _tile_loadd(7, w + 64, W * 64);
     if constexpr (N::kExact) {
@@ -166,7 +167,7 @@ void multiply_tiles(const Tile<N>& t, std::int64_t rows, int first) {
       if constexpr (J > 1) _tile_dpbf16ps(1, 4, 7);
     }
     if (!two) continue;
-    _tile_loadd(5, below + g * 4, left_bytes);
+    _tile_loadd(5, other + g * 4 * N::kBytes, left_bytes);
     if constexpr (N::kExact) {
       _tile_dpbusd(2, 5, 6);
       if constexpr (J > 1) _tile_dpbusd(3, 5, 7);
@@ -185,7 +186,9 @@ void multiply_tiles(const Tile<N>& t, std::int64_t rows, int first) {
   for (std::int64_t m = 0; m < rows; ++m)
     for (int j = 0; j < J; ++j) {
       const Ints sum = load_ints(sums[m / 16 * 2 + j][m % 16]);
-      if constexpr (N::kExact)
+      if constexpr (split)
+        t.finish(m, first + j, {sum, load_ints(sums[2 + j][m])});
+      else if constexpr (N::kExact)
         t.finish(m, first + j, sum);
       else
         t.finish(m, first + j, floats_of(sum));
@@ -195,8 +198,7 @@ void multiply_tiles(const Tile<N>& t, std::int64_t rows, int first) {
 // Whether tiles are worth it, or the only way in which all rows have the same bits.
 template <class N>
 constexpr bool in_tiles(std::int64_t rows) {
-  if constexpr (N::kExact) return sizeof(typename N::Activation) == 1 && rows > 4;
-  return true;
+  return !N::kExact || rows > 4;
 }
 #else
 struct TileRegisters {
@@ -209,9 +211,9 @@ template <class N, int W>
 void multiply(const Tile<N>& t, std::int64_t rows) {
 #if defined(__AMX_TILE__)
   if (in_tiles<N>(rows)) {
-    for (std::int64_t m = 0; m < rows; m += 32) {
+    for (std::int64_t m = 0; m < rows; m += kTogether<N>) {
       const Tile<N> some = t.from_row(m);
-      const std::int64_t count = std::min<std::int64_t>(32, rows - m);
+      const std::int64_t count = std::min(kTogether<N>, rows - m);
       multiply_tiles<N, W, 2>(some, count, 0);
       multiply_tiles<N, W, W - 2>(some, count, 2);
     }
@@ -220,8 +222,8 @@ void multiply(const Tile<N>& t, std::int64_t rows) {
 #endif
   if constexpr (N::kExact)
     if (rows == 1) return multiply_row<N, W>(t);
-  for (std::int64_t m = 0; m < rows; m += kMostRows)
-    multiply_some<N, W>(t.from_row(m), std::min<std::int64_t>(kMostRows, rows - m));
+  for (std::int64_t m = 0; m < rows; m += N::kRows)
+    multiply_some<N, W>(t.from_row(m), std::min<std::int64_t>(N::kRows, rows - m));
 }
 
 }  // namespace rnnfast::reduced

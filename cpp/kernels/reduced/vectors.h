@@ -9,7 +9,7 @@ namespace rnnfast::reduced {
 constexpr int V = lanes<float>;
 using Floats = Vec<float>;
 
-#if defined(__AVX512F__) && defined(__AVX512BW__)
+#if defined(__AVX512VNNI__)  // which multiplies bytes as they are
 using Ints = __m512i;
 RNNFAST_INLINE Ints load_ints(const void* from) { return _mm512_loadu_si512(from); }
 RNNFAST_INLINE Ints splat_ints(std::int32_t value) { return _mm512_set1_epi32(value); }
@@ -26,20 +26,6 @@ RNNFAST_INLINE Floats to_floats(const Ints& a) { return _mm512_cvtepi32_ps(a); }
 RNNFAST_INLINE Ints round_to_ints(const Floats& a) { return _mm512_cvtps_epi32(a); }
 RNNFAST_INLINE Ints bits_of(const Floats& a) { return _mm512_castps_si512(a); }
 RNNFAST_INLINE Floats floats_of(const Ints& a) { return _mm512_castsi512_ps(a); }
-RNNFAST_INLINE Ints widen_bytes(const std::int8_t* from) {  // 2 V of them to 16 bits
-  return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
-}
-RNNFAST_INLINE void store_shorts(std::int16_t* to, const Ints& a) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(a));
-}
-// sum + a[2i] b[2i] + a[2i + 1] b[2i + 1] of 16 bits.
-RNNFAST_INLINE Ints add_pairs(const Ints& sum, const Ints& a, const Ints& b) {
-  #if defined(__AVX512VNNI__)
-  return _mm512_dpwssd_epi32(sum, a, b);
-  #else
-  return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
-  #endif
-}
 #elif defined(__AVX2__)
 using Ints = __m256i;
 RNNFAST_INLINE Ints load_ints(const void* from) {
@@ -66,6 +52,7 @@ RNNFAST_INLINE void store_shorts(std::int16_t* to, const Ints& a) {
   const __m256i packed = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, a), 0x8);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(packed));
 }
+// sum + a[2i] b[2i] + a[2i + 1] b[2i + 1] of 16 bits.
 RNNFAST_INLINE Ints add_pairs(const Ints& sum, const Ints& a, const Ints& b) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
 }
