@@ -9,6 +9,8 @@
 
 #if defined(__linux__)
   #include <sched.h>
+  #include <sys/syscall.h>
+  #include <unistd.h>
 #endif
 #if defined(__x86_64__)
   #include <cpuid.h>
@@ -36,6 +38,16 @@ unsigned saved_state() {
   return low;
 }
 
+// Whether the system lets this process have the registers of tiles.
+bool may_use_tiles() {
+  #if defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr int kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+  #else
+  return false;
+  #endif
+}
+
 bool all(unsigned word, std::initializer_list<int> bits) {
   return std::all_of(bits.begin(), bits.end(), [word](int bit) { return (word >> bit) & 1u; });
 }
@@ -59,6 +71,21 @@ std::vector<std::string> cpu_levels() {
   return levels;
 }
 
+std::vector<std::string> cpu_reduced_levels() {
+  std::vector<std::string> levels = cpu_levels();
+  if (levels.back() != "v4") return levels;
+  levels.pop_back();
+  const Registers seven = cpuid(7);
+  if (!all(seven.c, {11})) return levels;
+  levels.emplace_back("vnni");
+  if (!all(cpuid(7, 1).a, {5})) return levels;
+  levels.emplace_back("bf16");
+  // AMX-BF16, AMX-TILE, AMX-INT8, with their registers saved, for who asks for that.
+  if (all(seven.d, {22, 24, 25}) && (saved_state() & 0x60000u) == 0x60000u && may_use_tiles())
+    levels.emplace_back("amx");
+  return levels;
+}
+
 std::string cpu_name() {
   if (cpuid(0x80000000u).a < 0x80000004u) return "unknown";
   char name[49] = {};
@@ -74,6 +101,7 @@ std::string cpu_name() {
 }
 #else
 std::vector<std::string> cpu_levels() { return {"v1"}; }
+std::vector<std::string> cpu_reduced_levels() { return {"v1"}; }
 std::string cpu_name() { return "unknown"; }
 #endif
 

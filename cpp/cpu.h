@@ -10,6 +10,10 @@ namespace rnnfast {
 // a subset of {"v1", "v3", "v4"} that starts with "v1". Elsewhere {"v1"}.
 std::vector<std::string> cpu_levels();
 
+// The levels of modules for smaller numbers that run here, lowest first: a subset of {"v1", "v3",
+// "vnni", "bf16", "amx"} that starts with "v1". Asks the system for the registers of tiles.
+std::vector<std::string> cpu_reduced_levels();
+
 // The processor's own name, or "unknown".
 std::string cpu_name();
 

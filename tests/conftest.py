@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import rnnfast as rf
-from rnnfast._dispatch import available_levels, use_level
+from rnnfast import _core
+from rnnfast._dispatch import available_levels, reduced_levels, use_level, use_reduced_level
 
 # A shell starts its background jobs with Ctrl-C ignored, and nohup ignores SIGHUP: tests that send
 # them need them heard.
@@ -33,3 +34,12 @@ def set_threads() -> Iterator[Callable[[int], None]]:
     before = rf.get_num_threads()
     yield rf.set_num_threads
     rf.set_num_threads(before)
+
+
+@pytest.fixture(params=reduced_levels())
+def reduced_level(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each level of smaller numbers that this CPU runs."""
+    before = _core.reduced_level()
+    use_reduced_level(request.param)
+    yield request.param
+    use_reduced_level(before)

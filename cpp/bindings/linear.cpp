@@ -5,44 +5,69 @@
 #include <new>
 
 #include "bindings/losses.h"
+#include "bindings/reduced.h"
 #include "bindings/unlocked.h"
 
 namespace rnnfast {
 
 Linear::Linear(std::int64_t in_features, std::int64_t out_features,
-               std::shared_ptr<ParameterBuffer> parameters, std::int64_t weight, std::int64_t bias)
+               std::shared_ptr<ParameterBuffer> parameters, std::int64_t weight, std::int64_t bias,
+               const std::string& numbers)
     : table_(&kernels()),
       I_(in_features),
       O_(out_features),
       parameters_(std::move(parameters)),
       weight_(weight),
-      bias_(bias) {
+      bias_(bias),
+      numbers_(numbers) {
   const std::int64_t size = parameters_->size();
   if (I_ < 1 || O_ < 1 || weight_ < 0 || I_ > size / O_ || weight_ > size - I_ * O_ ||
       bias_ > size - O_)
     throw py::value_error("weight: expected offsets within the buffer of " + std::to_string(size));
+  if (numbers_ == "float32") return;
+  reduced_ = &reduced_numbers(numbers_, is_double()).linear;
+  require_columns("in_features", I_);
+}
+
+void Linear::require_training() const {
+  if (reduced_ != nullptr)
+    throw py::value_error("numbers: expected float32 for backpropagation, got " + numbers_ +
+                          ", which is for inference alone");
+}
+
+template <class Scalar>
+void Linear::pack(const LinearTable<Scalar>& table, std::shared_ptr<PackedLinear>& packed) {
+  if (packed && packed->version == parameters_->version()) return;
+  // In place only if no call still reads the old one.
+  if (!packed || packed.use_count() > 1) {
+    const std::int64_t bytes =
+        table.packed_size(I_, O_) * static_cast<std::int64_t>(sizeof(Scalar));
+    auto fresh = std::make_shared<PackedLinear>();
+    fresh->memory.reset(aligned_allocate(64, static_cast<std::size_t>(bytes)));
+    if (!fresh->memory) throw std::bad_alloc();
+    packed = fresh;
+  }
+  packed->version = -1;
+  table.pack(I_, O_, weight<Scalar>(), static_cast<Scalar*>(packed->memory.get()), thread_count());
+  packed->version = parameters_->version();
 }
 
 std::shared_ptr<const PackedLinear> Linear::packed() {
-  if (packed_ && packed_->version == parameters_->version()) return packed_;
   with_scalar(is_double(), [&](auto scalar) {
-    using Scalar = decltype(scalar);
-    const auto& table = *tables<Scalar>(*table_).linear;
-    // In place only if no call still reads the old one.
-    if (!packed_ || packed_.use_count() > 1) {
-      const std::int64_t bytes =
-          table.packed_size(I_, O_) * static_cast<std::int64_t>(sizeof(Scalar));
-      auto fresh = std::make_shared<PackedLinear>();
-      fresh->memory.reset(aligned_allocate(64, static_cast<std::size_t>(bytes)));
-      if (!fresh->memory) throw std::bad_alloc();
-      packed_ = fresh;
-    }
-    packed_->version = -1;
-    table.pack(I_, O_, weight<Scalar>(), static_cast<Scalar*>(packed_->memory.get()),
-               thread_count());
-    packed_->version = parameters_->version();
+    pack<decltype(scalar)>(*tables<decltype(scalar)>(*table_).linear, packed_);
   });
   return packed_;
+}
+
+template <>
+Linear::Forward<double> Linear::forward<double>() {
+  return {packed(), table_->f64.linear};
+}
+template <>
+Linear::Forward<float> Linear::forward<float>() {
+  if (reduced_ == nullptr) return {packed(), table_->f32.linear};
+  pack<float>(*reduced_, packed_reduced_);
+  return {packed_reduced_, reduced_};
 }
 
 template <class Scalar>
@@ -66,7 +91,7 @@ template <class Scalar>
 py::array forward(Linear& self, const py::array& given) {
   const RowArray<Scalar> x("x", given, self.in_features());
   const LinearShape shape = {x.R, self.in_features(), self.out_features()};
-  const auto packed = self.packed();
+  const auto own = self.forward<Scalar>();
   auto y = new_array<Scalar>({x.R, shape.O});
   Scalar* const to = y.mutable_data();
   const auto& all = tables<Scalar>(self.table());
@@ -75,8 +100,8 @@ py::array forward(Linear& self, const py::array& given) {
   {
     const Unlocked others(x.R, shape.I, shape.O);
     x.require_finite("x", *all.elements, threads);
-    status = all.linear->forward(shape, x.matrix, packed->template data<Scalar>(),
-                                 self.bias<Scalar>(), {to, shape.O}, threads);
+    status = own.table->forward(shape, x.matrix, own.packed->template data<Scalar>(),
+                                self.bias<Scalar>(), {to, shape.O}, threads);
   }
   require_ok(status);
   return std::move(y);
@@ -85,6 +110,7 @@ py::array forward(Linear& self, const py::array& given) {
 template <class Scalar>
 py::object backward(Linear& self, const py::array& dy_given, const py::array& x_given,
                     bool need_dx) {
+  self.require_training();
   const RowArray<Scalar> dy("dy", dy_given, self.out_features()),
       x("x", x_given, self.in_features());
   if (dy.R != x.R) require_shape("dy", *dy.held, {x.R, self.out_features()});
@@ -117,6 +143,7 @@ py::object backward(Linear& self, const py::array& dy_given, const py::array& x_
 template <class Scalar>
 py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArrays& targets,
                         bool backward) {
+  if (backward) self.require_training();
   const RowArray<Scalar> h("h", h_given, self.in_features());
   LinearCrossEntropy<Scalar> problem = {};
   problem.shape = {h.R, self.in_features(), self.out_features()};
@@ -165,9 +192,10 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
 void bind_linear(py::module_& m) {
   py::class_<Linear, std::shared_ptr<Linear>>(m, "Linear")
       .def(py::init<std::int64_t, std::int64_t, std::shared_ptr<ParameterBuffer>, std::int64_t,
-                    std::int64_t>(),
+                    std::int64_t, const std::string&>(),
            py::arg("in_features"), py::arg("out_features"), py::arg("buffer"), py::arg("weight"),
-           py::arg("bias"))
+           py::arg("bias"), py::arg("numbers") = "float32")
+      .def_property_readonly("numbers", &Linear::numbers)
       .def(
           "forward",
           [](Linear& self, const py::array& x) {

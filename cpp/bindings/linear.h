@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <memory>
+#include <string>
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
@@ -26,7 +27,8 @@ class Linear {
  public:
   // Places of the weight (O, I) and the bias (O) in the flat buffer; -1: no bias.
   Linear(std::int64_t in_features, std::int64_t out_features,
-         std::shared_ptr<ParameterBuffer> parameters, std::int64_t weight, std::int64_t bias);
+         std::shared_ptr<ParameterBuffer> parameters, std::int64_t weight, std::int64_t bias,
+         const std::string& numbers = "float32");
 
   bool is_double() const { return parameters_->is_double(); }
   const std::shared_ptr<ParameterBuffer>& parameters() const { return parameters_; }
@@ -36,6 +38,18 @@ class Linear {
 
   // The weight as it is now; packed again only if it changed. Needs the GIL.
   std::shared_ptr<const PackedLinear> packed();
+  // In which `forward` multiplies: "float32" is as the parameters are. Other functions take those.
+  const std::string& numbers() const { return numbers_; }
+  // y = x W^T + b in these numbers. Needs the GIL to get ready, not to run.
+  template <class Scalar>
+  struct Forward {
+    std::shared_ptr<const PackedLinear> packed;
+    const LinearTable<Scalar>* table;
+  };
+  template <class Scalar>
+  Forward<Scalar> forward();
+  // Throws where backpropagation is wanted of smaller numbers.
+  void require_training() const;
 
   template <class Scalar>
   const Scalar* weight() const {
@@ -61,11 +75,16 @@ class Linear {
   double largest_score(double largest_input);
 
  private:
+  template <class Scalar>
+  void pack(const LinearTable<Scalar>& table, std::shared_ptr<PackedLinear>& packed);
+
   const KernelTable* table_;
   std::int64_t I_, O_;
   std::shared_ptr<ParameterBuffer> parameters_;
   std::int64_t weight_, bias_;
-  std::shared_ptr<PackedLinear> packed_;
+  std::string numbers_;
+  const LinearTable<float>* reduced_ = nullptr;  // of smaller numbers
+  std::shared_ptr<PackedLinear> packed_, packed_reduced_;
   double largest_weight_ = 0, largest_bias_ = 0;  // NaN: one is not finite
   std::int64_t measured_version_ = -1;
 };

@@ -98,6 +98,7 @@ PYBIND11_MODULE(_core, m) {
   py::register_local_exception_translator(translate_out_of_memory);
 
   m.def("cpu_levels", &cpu_levels);
+  m.def("cpu_reduced_levels", &cpu_reduced_levels);
   m.def("cpu_name", &cpu_name);
   m.def("usable_cpus", &usable_cpus);
   m.def("quota_cpus", &quota_cpus, py::arg("root"));
@@ -124,4 +125,5 @@ PYBIND11_MODULE(_core, m) {
   bind_decode(m);
   bind_probe(m);
   bind_foreign(m);
+  bind_reduced(m);
 }

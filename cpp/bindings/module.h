@@ -32,5 +32,6 @@ void bind_optimizers(pybind11::module_& m);
 void bind_decode(pybind11::module_& m);
 void bind_probe(pybind11::module_& m);
 void bind_foreign(pybind11::module_& m);
+void bind_reduced(pybind11::module_& m);
 
 }  // namespace rnnfast

@@ -13,6 +13,7 @@
 #include "bindings/finite.h"
 #include "bindings/gate_functions.h"
 #include "bindings/recurrent_passes.h"
+#include "bindings/reduced.h"
 #include "bindings/short_calls.h"
 
 namespace rnnfast {
@@ -94,8 +95,9 @@ PackedWeights::~PackedWeights() {
 }
 
 Recurrent::Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> parameters,
-                     std::vector<LayerOffsets> offsets)
-    : table_(&kernels()),
+                     std::vector<LayerOffsets> offsets, const std::string& numbers)
+    : table_(&kernels_for(numbers, shape, parameters->is_double())),
+      numbers_(numbers),
       shape_(shape),
       parameters_(std::move(parameters)),
       offsets_(std::move(offsets)) {
@@ -113,13 +115,14 @@ Recurrent::Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> p
 
 std::shared_ptr<Recurrent> Recurrent::create(const StackShape& shape,
                                              std::shared_ptr<ParameterBuffer> parameters,
-                                             std::vector<LayerOffsets> offsets) {
+                                             std::vector<LayerOffsets> offsets,
+                                             const std::string& numbers) {
   auto& networks = parameters->networks();
   networks.erase(std::remove_if(networks.begin(), networks.end(),
                                 [](const auto& network) { return network.expired(); }),
                  networks.end());
   std::shared_ptr<Recurrent> network(
-      new Recurrent(shape, std::move(parameters), std::move(offsets)));
+      new Recurrent(shape, std::move(parameters), std::move(offsets), numbers));
   networks.push_back(network);
   return network;
 }
@@ -187,6 +190,9 @@ void Recurrent::require_training() const {
   if (!shape_.cell->trains())
     throw py::value_error("cell: expected one with backpropagation, got '" +
                           std::string(shape_.cell->name) + "', which is for inference alone");
+  if (numbers_ != "float32")
+    throw py::value_error("numbers: expected float32 for backpropagation, got " + numbers_ +
+                          ", which is for inference alone");
 }
 
 std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward, int threads) {
@@ -308,7 +314,7 @@ void bind_recurrent(py::module_& m) {
                        bool projection, std::shared_ptr<ParameterBuffer> buffer,
                        const std::vector<std::map<std::string, std::int64_t>>& offsets,
                        const std::array<double, 2>& zoneout,
-                       const std::vector<NamedFunctions>& functions) {
+                       const std::vector<NamedFunctions>& functions, const std::string& numbers) {
              StackShape shape = {cell_named(cell), input_size,     hidden_size, output_size,
                                  num_layers,       num_directions, bias,        projection,
                                  zoneout[0],       zoneout[1],     {}};
@@ -320,13 +326,14 @@ void bind_recurrent(py::module_& m) {
                  place.*kind.offset = given.at(kind.name);
                places.push_back(place);
              }
-             return Recurrent::create(shape, std::move(buffer), std::move(places));
+             return Recurrent::create(shape, std::move(buffer), std::move(places), numbers);
            }),
            py::kw_only(), py::arg("cell"), py::arg("input_size"), py::arg("hidden_size"),
            py::arg("output_size"), py::arg("num_layers"), py::arg("num_directions"),
            py::arg("bias"), py::arg("projection"), py::arg("buffer"), py::arg("offsets"),
            py::arg("zoneout") = std::array<double, 2>{},
-           py::arg("functions") = std::vector<NamedFunctions>{})
+           py::arg("functions") = std::vector<NamedFunctions>{}, py::arg("numbers") = "float32")
+      .def_property_readonly("numbers", &Recurrent::numbers)
       .def_property_readonly("is_packed", &Recurrent::is_packed)
       .def(
           "weights_at",

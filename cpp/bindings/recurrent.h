@@ -48,11 +48,14 @@ class Recurrent {
  public:
   static std::shared_ptr<Recurrent> create(const StackShape& shape,
                                            std::shared_ptr<ParameterBuffer> parameters,
-                                           std::vector<LayerOffsets> offsets);
+                                           std::vector<LayerOffsets> offsets,
+                                           const std::string& numbers = "float32");
 
   const StackShape& shape() const { return shape_; }
   bool is_double() const { return parameters_->is_double(); }
   const KernelTable& table() const { return *table_; }
+  // In which the weights are multiplied: "float32" is as they are.
+  const std::string& numbers() const { return numbers_; }
 
   // The parameters as they are now; packed again only if they changed. Needs the GIL.
   std::shared_ptr<const PackedWeights> weights(bool backward, int threads = 0);
@@ -95,12 +98,13 @@ class Recurrent {
 
  private:
   Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> parameters,
-            std::vector<LayerOffsets> offsets);
+            std::vector<LayerOffsets> offsets, const std::string& numbers);
   void find_places();
   template <class Pointer>
   std::vector<LayerParameters<Pointer>> layers_at(Pointer base) const;
 
   const KernelTable* table_;
+  std::string numbers_;
   StackShape shape_;
   std::shared_ptr<ParameterBuffer> parameters_;
   std::vector<LayerOffsets> offsets_;

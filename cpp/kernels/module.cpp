@@ -4,18 +4,31 @@
   #include <pthread.h>
 #endif
 
+#include "kernels/abi/reduced.h"
 #include "kernels/abi/table.h"
 #include "kernels/core/memory.h"
 #include "kernels/threads/team.h"
 
 namespace rnnfast {
+#if defined(RNNFAST_REDUCED)
+extern const ReducedTable reduced_table;
+#else
 extern const KernelTable kernel_table;
-}
+#endif
+}  // namespace rnnfast
 
 namespace {
 
 using rnnfast::Crew;
 using rnnfast::Memory;
+
+#if defined(RNNFAST_REDUCED)
+const rnnfast::ReducedTable& table = rnnfast::reduced_table;
+constexpr const char* kCapsule = rnnfast::kReducedCapsule;
+#else
+const rnnfast::KernelTable& table = rnnfast::kernel_table;
+constexpr const char* kCapsule = rnnfast::kTableCapsule;
+#endif
 
 #if defined(_WIN32)  // which has no fork
 bool watch_forks() { return true; }
@@ -38,8 +51,8 @@ bool watch_forks() {
 
 int add_table(PyObject* module) {
   if (!watch_forks()) return PyErr_NoMemory(), -1;
-  PyObject* capsule = PyCapsule_New(const_cast<rnnfast::KernelTable*>(&rnnfast::kernel_table),
-                                    rnnfast::kTableCapsule, nullptr);
+  void* const address = const_cast<void*>(static_cast<const void*>(&table));
+  PyObject* capsule = PyCapsule_New(address, kCapsule, nullptr);
   if (capsule == nullptr) return -1;
   const int status = PyModule_AddObjectRef(module, "table", capsule);
   Py_DECREF(capsule);

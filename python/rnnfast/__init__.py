@@ -38,6 +38,7 @@ from rnnfast.nn.losses import (
 )
 from rnnfast.nn.module import Module
 from rnnfast.nn.pooling import Pooling
+from rnnfast.nn.quantize import quantize
 from rnnfast.nn.recurrent.ind_rnn import IndRNN
 from rnnfast.nn.recurrent.layer_norm import LayerNormGRU, LayerNormLSTM
 from rnnfast.nn.recurrent.layers import GRU, LSTM, RNN
@@ -129,6 +130,7 @@ __all__ = [
     "log_softmax",
     "mse",
     "nn",
+    "quantize",
     "residual",
     "sample",
     "save",

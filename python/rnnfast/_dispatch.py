@@ -11,6 +11,8 @@ from rnnfast import _core
 from rnnfast._checks import check_int
 
 MOST_THREADS = 1024
+# The level of the kernels beside which those of smaller numbers are used.
+_BASE = {"vnni": "v4", "bf16": "v4", "amx": "v4"}
 # Whether the user has said how many threads there are to be.
 _said = False
 
@@ -42,6 +44,42 @@ def use_level(level: str) -> None:
             f"RNNFAST_ISA: expected one of {', '.join(levels)} on this CPU, got {level[:40]!r}"
         )
     _core.use_kernels(importlib.import_module(_module(level)).table)
+    fitting = [reduced for reduced in reduced_levels() if _BASE.get(reduced, reduced) <= level]
+    if fitting:
+        use_reduced_level(fitting[-1])
+
+
+def reduced_levels() -> list[str]:
+    """Return the levels whose kernels of smaller numbers are installed and run here, in order."""
+    return [
+        level
+        for level in _core.cpu_reduced_levels()
+        if importlib.util.find_spec(_reduced_module(level)) is not None
+    ]
+
+
+def use_reduced_level(level: str) -> None:
+    """Use the kernels of smaller numbers of one level for layers that are made from now on.
+
+    Parameters
+    ----------
+    level : {"v1", "v3", "vnni", "bf16", "amx"}
+        The last three are x86-64-v4 with AVX512-VNNI, with AVX512-BF16 as well, with AMX as well.
+
+    Raises
+    ------
+    ValueError
+        If the level is unknown or this CPU lacks it.
+    """
+    if level not in reduced_levels():
+        raise ValueError(
+            f"level: expected one of {', '.join(reduced_levels())} on this CPU, got {level[:40]!r}"
+        )
+    _core.use_reduced(importlib.import_module(_reduced_module(level)).table)
+
+
+def _reduced_module(level: str) -> str:
+    return f"rnnfast._reduced_{level}"
 
 
 def _module(level: str) -> str:

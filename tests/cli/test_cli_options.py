@@ -43,6 +43,7 @@ ARGUMENTS = {
     "next": ["model"],
     "info": ["model"],
     "export": ["model", "m"],
+    "quantize": ["model", "m"],
     "show": ["model"],
     "bench": [],
 }

@@ -235,7 +235,8 @@ def test_what_is_no_text_is_no_standard_stream(
     wanted = ": expected the path of a file, got '-'; ./- is one\n"
     for arguments in (
         ["train", "-o", "-"], ["sample", "-"], ["score", "-", "a"], ["next", "-"], ["info", "-"],
-        ["export", "-", "m"], ["export", model, "-"],
+        ["export", "-", "m"], ["export", model, "-"], ["quantize", "-", "m"],
+        ["quantize", model, "-"],
     ):  # fmt: skip
         code, output, errors = pipe(*arguments)
         assert (code, output) == (2, "") and errors.endswith(wanted)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import conversion, dropins, ensembles, files, heads, layers, models, subwords
+from . import conversion, dropins, ensembles, files, heads, layers, models, quantized, subwords
 from .checks import Case
 from .draws import Draw
 
 _CASES: list[tuple[float, Callable[[Case], None]]] = [
     *layers.CASES,
     *ensembles.CASES,
+    *quantized.CASES,
     *conversion.CASES,
     *heads.CASES,
     *models.CASES,
@@ -26,4 +27,4 @@ def choose_call(draw: Draw) -> Callable[[Case], None]:
 
 def choose_file(draw: Draw) -> Callable[[Case], None]:
     """Draw a kind of file by its weight."""
-    return draw.weighted([*files.CASES, *subwords.FILES])
+    return draw.weighted([*files.CASES, *quantized.FILES, *subwords.FILES])

@@ -308,6 +308,7 @@ VALUES: dict[str, Callable[[], Any]] = {
 OF: dict[str, dict[str, Callable[[], Any]]] = {
     "rf.load": {"path": a_file},
     "rf.save": {"network": lambda: rf.Linear(3, 4)},
+    "rf.quantize": {"network": lambda: rf.Linear(3, 4)},
     "rf.Trainer": {"loss": lambda: rf.mse, "optimizer": lambda: rf.SGD(NET)},
     "rf.bidirectional": {"layer": lambda: rf.GRU(3, 4)},
     "rf.Ensemble": {"layers": lambda: [rf.GRU(3, 4)]},

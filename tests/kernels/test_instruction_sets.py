@@ -33,7 +33,7 @@ def assembly(module: str) -> bytes:
     ).stdout
 
 
-@pytest.mark.parametrize("module", ["_core", "_kernels_v1"])
+@pytest.mark.parametrize("module", ["_core", "_kernels_v1", "_reduced_v1"])
 def test_baseline_runs_on_any_x86_64(module):
     code = assembly(module)
     assert b"%xmm0" in code
@@ -51,3 +51,20 @@ def test_v4_uses_avx512():
     code = assembly("_kernels_v4")
     assert b"%zmm" in code
     assert AVX512.search(code) is not None
+
+
+@pytest.mark.parametrize(
+    ("module", "instructions"),
+    [
+        ("_reduced_v3", [b"vpmaddwd"]),
+        ("_reduced_vnni", [b"vpdpbusd"]),
+        ("_reduced_bf16", [b"vpdpbusd", b"vdpbf16ps"]),
+        ("_reduced_amx", [b"vpdpbusd", b"tdpbusd", b"tdpbf16ps"]),
+    ],
+)
+def test_smaller_numbers_use_their_instructions(module, instructions):
+    code = assembly(module)
+    for instruction in instructions:
+        assert instruction in code
+    if module == "_reduced_v3":
+        assert AVX512.findall(code) == []

@@ -204,7 +204,9 @@ def test_a_training_is_resumed_by_either_name(tmp_path: Path) -> None:
 def test_files_from_before_are_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """They name neither `random_state` nor, of language models, `epochs` and `verbose`."""
     written: list[Any] = []
-    monkeypatch.setattr("rnnfast.models.base.write_tensors", lambda *given: written.extend(given))
+    monkeypatch.setattr(
+        "rnnfast.models.base.write_tensors", lambda *given, **more: written.extend(given)
+    )
     model = fit(name)
     model.save("unused")
     _, _, arrays, description = written

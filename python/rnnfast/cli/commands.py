@@ -34,6 +34,7 @@ from rnnfast.cli.export import export
 from rnnfast.cli.info import info
 from rnnfast.cli.models import load_as
 from rnnfast.cli.options import in_options, integer, path_of_file, real
+from rnnfast.cli.quantize import quantize
 from rnnfast.cli.results import AsJson, Quiet, say_json
 from rnnfast.cli.show import show
 from rnnfast.cli.streams import score_lines
@@ -145,6 +146,7 @@ def _line(error: BaseException, command: str) -> str:
 
 app.command(name="train")(train)
 app.command(name="export")(export)
+app.command(name="quantize")(quantize)
 app.command(name="info")(info)
 app.command(name="show")(show)
 app.command(name="bench")(bench)

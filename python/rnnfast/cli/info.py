@@ -62,6 +62,7 @@ def _facts(path: Path) -> dict[str, Any]:
         "model": type(model).__name__,
         "params": model.get_params(),
         "num_parameters": model.num_parameters,
+        "numbers": model.numbers_,
         "unit": model.unit if is_language_model else None,
         "vocabulary_size": len(model.vocabulary_) if is_language_model else None,
         "epochs": len(history),
@@ -77,6 +78,7 @@ def _describe(path: Path) -> dict[str, Any]:
     model: Any = load_as(path, Model, "model")
     facts = {"model": type(model).__name__, **model.get_params()}
     facts["parameters"] = model.num_parameters
+    facts["numbers"] = model.numbers_
     if isinstance(model, LanguageModel):
         known = f"{len(model.vocabulary_)} {model.unit}s"
         if isinstance(model.tokenizer_, SubwordTokenizer):

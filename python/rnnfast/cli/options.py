@@ -43,6 +43,7 @@ _NAMES = {
         "or level='char'": "or take --level char",
     },
     "export": {"module": "MODEL", "opset": "--opset", "part": "--part", "indices": "--indices"},
+    "quantize": {"network:": "MODEL:", "activations:": "--activations:"},
     "show": {
         "text:": "TEXT:",
         "condition:": "--condition:",

@@ -49,6 +49,7 @@ from rnnfast.training.signals import InterruptFlag
 # Samples shown during a training and at its end.
 _SAMPLES = 5
 _SAMPLE_LENGTH = 200
+NUMBERS = ("int8", "bfloat16")
 
 
 @by_all_processes
@@ -160,6 +161,9 @@ def train(
             "--epochs are more.",
         ),
     ] = False,
+    quantize: Annotated[
+        Any, choice("Save the model in fewer bits, to be used and not to be trained.", *NUMBERS)
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model, or a training that has not ended.")
     ] = False,
@@ -256,6 +260,8 @@ def train(
         if getattr(lm, "network_", None) is before:  # before the first step
             raise
     with InterruptFlag():
+        if quantize is not None:
+            lm = rf.quantize(lm, quantize)
         if leads:
             _save(lm, out, checkpoint, keep_checkpoint)
         try:

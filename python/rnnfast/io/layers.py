@@ -10,6 +10,7 @@ import numpy as np
 from rnnfast._checks.memory import parameters_of_file
 from rnnfast._checks.messages import shown
 from rnnfast.nn._describe import options_of
+from rnnfast.nn._frozen import arrays_of, decoded, require_kept
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.adaptive import AdaptiveSoftmax
 from rnnfast.nn.attention import AdditiveAttention, DotAttention
@@ -23,6 +24,7 @@ from rnnfast.nn.ensemble import Ensemble
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.pooling import Pooling
+from rnnfast.nn.quantize import check_numbers, freeze_own
 from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.nn.recurrent.stream import Stream
 from rnnfast.nn.tied import SharingLinear, TiedEmbedding
@@ -161,6 +163,8 @@ class _Writer:
             )
         else:
             node = {"class": kind.__name__, "options": self._options(name, layer)}
+            if layer._frozen:
+                node["numbers"] = layer.numbers
         number = len(self.layers)
         self.layers.append(layer)
         self.nodes.append(node)
@@ -168,7 +172,7 @@ class _Writer:
             self._tables[id(layer.linear)] = number
         if "options" in node:  # of its own; those of modules within stand with these
             for key, parameter in layer._parameters.items():
-                self.arrays[f"{number}.{key}"] = parameter.data.copy()
+                self.arrays |= arrays_of(f"{number}.{key}", parameter)
         return number
 
     def _options(self, name: str, layer: Module) -> dict[str, Any]:
@@ -214,6 +218,9 @@ def _make(node: Mapping[str, Any], arrays: dict[str, Array], layers: list[Module
             options[option] = tuple(_layer_of(place, layers) for place in places)
         elif isinstance(value, list):
             options[option] = tuple(value)
+    kept, numbers = None, check_numbers(node.get("numbers"))
+    if numbers is not None:
+        kept, arrays = arrays, decoded(arrays)
     with parameters_of_file(sum(array.size for array in arrays.values())):
         layer = kind(*options.pop("parts", ()), **options)
     if arrays and not layer._parameters:
@@ -221,9 +228,11 @@ def _make(node: Mapping[str, Any], arrays: dict[str, Array], layers: list[Module
     for key, array in arrays.items():
         if array.dtype != layer.dtype:
             raise TypeError(f"{key}: expected dtype {layer.dtype}, got {array.dtype}")
-    own = layer._parameters
-    others = {n: a for n, a in layer.state_dict().items() if n not in own}
-    layer._replace(others | arrays, finite=False)
+    layer._replace(arrays, layer._parameters, finite=False)
+    if numbers is not None and kept is not None:
+        freeze_own("", layer, numbers)
+        made = {n: a for key, p in layer._parameters.items() for n, a in arrays_of(key, p).items()}
+        require_kept(made, kept)
     return layer
 
 

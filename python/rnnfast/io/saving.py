@@ -81,7 +81,9 @@ def save(path: str | os.PathLike[str], network: Any) -> None:
             network.save(path)
             return
     arrays, description = describe(network)
-    write_tensors(path, "layers", arrays, {"rnnfast": __version__, **description})
+    content = {"rnnfast": __version__, **description}
+    reduced = any("numbers" in node for node in description["layers"])
+    write_tensors(path, "layers", arrays, content, reduced=reduced)
 
 
 def load(path: str | os.PathLike[str]) -> Any:

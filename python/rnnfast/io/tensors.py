@@ -12,14 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._checks.messages import one_line, shown
-from rnnfast.io.files import check_path, shown_path, write_atomically
+from rnnfast.io.files import check_path, read_bytes, shown_path, write_atomically
 from rnnfast.io.others import kind_of_other
+from rnnfast.nn._frozen import arrays_of
 from rnnfast.nn.module import Module
 
 Array = npt.NDArray[Any]
 
-# Raised when a file of this version could not be read by the code before.
+# Raised when a file of this version could not be read by the code before: that of files with
+# numbers in fewer bits, which nothing but those need.
 FORMAT_VERSION = 1
+REDUCED_VERSION = 2
+# What files of that version hold, by safetensors' names and NumPy's, which has no bfloat16.
+_DTYPES = {"F32": "<f4", "BF16": "<u2", "I8": "|i1"}
 # The one entry of the files' metadata.
 _ENTRY = "rnnfast"
 # Stands in files without arrays, which old versions of safetensors cannot read.
@@ -50,6 +55,7 @@ def write_tensors(
     description: Mapping[str, Any],
     *,
     new: bool = False,
+    reduced: bool = False,
 ) -> None:
     """Write arrays and their description whole or not at all.
 
@@ -65,6 +71,8 @@ def write_tensors(
         Anything that JSON can hold.
     new : bool
         As `write_atomically` takes it.
+    reduced : bool
+        Whether arrays are float32, int8 and, the bits of bfloat16, uint16.
 
     Raises
     ------
@@ -77,12 +85,15 @@ def write_tensors(
     contiguous = contiguous or {_NOTHING: np.zeros(1, np.uint8)}
     header = {
         "kind": kind,
-        "version": FORMAT_VERSION,
+        "version": REDUCED_VERSION if reduced else FORMAT_VERSION,
         "sha256": _digest(contiguous, description),
         "content": description,
     }
     # One entry: several would come in another order each time, as safetensors writes them.
     metadata = {_ENTRY: to_json(header)}
+    if reduced:
+        write_atomically(path, _serialized(contiguous, metadata), new=new)
+        return
     import safetensors.numpy  # here, to keep `import rnnfast` short
 
     write_atomically(path, safetensors.numpy.save(contiguous, metadata), new=new)
@@ -122,7 +133,11 @@ def read_tensors(
         with safetensors.safe_open(file_name, framework="np") as file:
             kinds = (kind,) if isinstance(kind, str) else kind
             header = _header(name, kinds, (file.metadata() or {}).get(_ENTRY))
-            arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+            if header["version"] == REDUCED_VERSION:
+                read: Any = safetensors.deserialize
+                arrays = _reduced(name, read(read_bytes(file_name)))
+            else:
+                arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
         kind_found = kind_of_other(file_name)
         reason = f"damaged, cut short or not a safetensors file ({one_line(error)})"
@@ -175,12 +190,45 @@ def _header(name: str, kinds: tuple[str, ...], text: str | None) -> dict[str, An
     if not isinstance(header, dict) or found not in kinds:
         raise ValueError(f"{name}: {wanted}, got {one_line(found)}")
     version = header.get("version")
-    if version != FORMAT_VERSION:
+    if type(version) is not int or version not in (FORMAT_VERSION, REDUCED_VERSION):
         raise ValueError(
-            f"{name}: expected format version {FORMAT_VERSION}, got {shown(version)}; "
-            "another version of rnnfast wrote it"
+            f"{name}: expected format version {FORMAT_VERSION} or {REDUCED_VERSION}, got "
+            f"{shown(version)}; another version of rnnfast wrote it"
         )
     return header
+
+
+def _serialized(arrays: Mapping[str, Array], metadata: dict[str, str]) -> bytes:
+    """Return a safetensors file with bfloat16, which the package writes of no array of NumPy's.
+
+    Eight bytes say how long a header in JSON is, which says where each array is behind it; those
+    of larger numbers come first, so that all are aligned.
+    """
+    header: dict[str, Any] = {"__metadata__": metadata}
+    parts, end = [], 0
+    for name in sorted(arrays, key=lambda name: (-arrays[name].itemsize, name)):
+        array = arrays[name]
+        kind = next(kind for kind, dtype in _DTYPES.items() if array.dtype == np.dtype(dtype))
+        places = [end, end + array.nbytes]
+        header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": places}
+        parts.append(array.astype(_DTYPES[kind], copy=False).tobytes())
+        end = places[1]
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def _reduced(name: str, tensors: list[tuple[str, dict[str, Any]]]) -> dict[str, Array]:
+    """Return the arrays of a file of numbers in fewer bits, bfloat16 as its bits."""
+    arrays = {}
+    for key, tensor in tensors:
+        if tensor["dtype"] not in _DTYPES:
+            raise ValueError(
+                f"{name}: {one_line(key)}: expected {', '.join(_DTYPES)}, got {tensor['dtype']}"
+            )
+        numbers = np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]])
+        arrays[key] = numbers.reshape(tensor["shape"]).copy()
+    return arrays
 
 
 def _digest(arrays: Mapping[str, Array], description: Mapping[str, Any]) -> str:
@@ -197,11 +245,15 @@ def _digest(arrays: Mapping[str, Array], description: Mapping[str, Any]) -> str:
 
 
 def collect_arrays(modules: Mapping[str, Module]) -> dict[str, Array]:
-    """Return a copy of every parameter of several layers, by ``layer.parameter``."""
+    """Return a copy of every parameter of several layers, by ``layer.parameter``.
+
+    Those in fewer bits are as `arrays_of` has them.
+    """
     return {
-        f"{prefix}.{name}": array
+        name: array
         for prefix, module in modules.items()
-        for name, array in module.state_dict().items()
+        for key, parameter in module.parameters().items()
+        for name, array in arrays_of(f"{prefix}.{key}", parameter).items()
     }
 
 

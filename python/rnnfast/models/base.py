@@ -24,7 +24,9 @@ from rnnfast.io.tensors import collect_arrays, spread_arrays, to_json, write_ten
 from rnnfast.models.parts.contract import NotFittedError, not_fitted_error
 from rnnfast.models.parts.making import Making
 from rnnfast.models.telling import Telling
+from rnnfast.nn._frozen import NUMBERS, decoded, quantized_call, require_floats, require_kept
 from rnnfast.nn.module import Array, Module
+from rnnfast.nn.quantize import check_numbers, freeze
 from rnnfast.training.checkpoints import Record
 
 __all__ = ["Model", "NotFittedError", "OfPart", "restore_model"]
@@ -172,6 +174,8 @@ class Model(Telling):
         self = self._as_fitted()
         params = self._params_to_save()
         learned = self._learned()
+        numbers = self.numbers_
+        reduced = numbers in NUMBERS
         trained_with = {
             name: value
             for name, value in self._packed(self._trained_with).items()
@@ -190,7 +194,9 @@ class Model(Telling):
                 "learned": learned,
                 "making": self._made.to_dict(),
                 "card": self.card(),
+                **({"numbers": numbers} if reduced else {}),
             },
+            reduced=reduced,
         )
 
     def _params_to_save(self) -> dict[str, Any]:
@@ -217,6 +223,20 @@ class Model(Telling):
             for parameter in module.parameters().values()
         )
 
+    @property
+    def numbers_(self) -> str:
+        """What the layers' matrices are kept in: the dtype, or what `rf.quantize` made of them."""
+        self = self._as_fitted()
+        numbers: str = self.network_.numbers
+        return numbers
+
+    def _quantized(self: Self, word: str) -> Self:
+        """Return what `rf.quantize` makes of the fitted model."""
+        made = self._as_fitted()
+        made.network_ = copy.deepcopy(made.network_)
+        freeze(made.network_, word)
+        return made
+
     def __getstate__(self) -> dict[str, Any]:
         return dict(vars(self))  # of one moment, whatever is learned while it is copied or sent
 
@@ -224,7 +244,11 @@ class Model(Telling):
         given = {name: (repr(value), value) for name, value in self._changed().items()}
         # A tokenizer's, with its whole vocabulary, is cut short.
         texts = [f"{n}={text if len(text) <= 400 else shown(v)}" for n, (text, v) in given.items()]
-        return f"{type(self).__name__}({', '.join(texts)})"
+        call = f"{type(self).__name__}({', '.join(texts)})"
+        network = vars(self).get("network_")
+        if network is None or (numbers := network.numbers) not in NUMBERS:
+            return call
+        return quantized_call(call, numbers)
 
     def _changed(self) -> dict[str, Any]:
         """Return the hyperparameters that are not the default."""
@@ -247,6 +271,8 @@ class Model(Telling):
 
     def _copy_to_train(self: Self) -> Self:
         """Return a checked copy with Python's numbers for NumPy's, which may overflow."""
+        if self._is_fitted():
+            require_floats("fit", self.network_.buffers())
         fresh = copy.copy(self)
         for name, value in self.get_params(deep=False).items():
             if isinstance(value, np.generic):
@@ -343,7 +369,13 @@ def restore_model(arrays: Mapping[str, Array], description: Mapping[str, Any]) -
         model._restore(learned)
         if "making" in description:  # files of before have none
             model._made = Making.from_dict(description["making"])
-    spread_arrays(model._modules(), arrays)
+    numbers = check_numbers(description.get("numbers"))
+    if numbers is None:
+        spread_arrays(model._modules(), arrays)
+    else:
+        spread_arrays(model._modules(), decoded(arrays))
+        freeze(model.network_, numbers)
+        require_kept(collect_arrays(model._modules()), arrays)
     model._set_hyperparameters(params)
     return model
 

@@ -15,7 +15,7 @@ from rnnfast.models.parts.html import model_html
 from rnnfast.models.parts.inputs import SeriesInputs, TokenInputs
 from rnnfast.models.parts.making import Making
 from rnnfast.nn.module import Module
-from rnnfast.nn.summary import Summary, summarise
+from rnnfast.nn.summary import Summary, numbers_facts, summarise
 from rnnfast.training.messages import describe_training, kept_record
 
 
@@ -41,7 +41,7 @@ class Telling(Contract):
         """
         model: Any = self._as_fitted()
         modules: dict[str, Module] = model._modules()
-        facts = [("training", describe_training(model))]
+        facts = [("training", describe_training(model)), *numbers_facts(model.network_)]
         facts += [(name, shown(value)) for name, value in _chosen_of(model).items()]
         return summarise(type(model).__name__, modules, facts)
 
@@ -72,6 +72,7 @@ class Telling(Contract):
             figures=kept_record(model),
             params=model._trained_with or model._hyperparameters(),
             summary=model.summary(),
+            numbers=model.numbers_,
         )
 
     def _repr_html_(self) -> str:

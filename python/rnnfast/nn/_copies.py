@@ -64,14 +64,16 @@ class compiled(Generic[T]):
         return made
 
 
+def compiled_names(instance: object) -> list[str]:
+    """Return the names of the attributes of an object that are `compiled`."""
+    kind = type(instance)
+    return [name for name in vars(instance) if isinstance(getattr(kind, name, None), compiled)]
+
+
 def state_without_compiled(instance: object) -> dict[str, Any]:
     """Return the attributes of an object but those that are `compiled`."""
-    kind = type(instance)
-    return {
-        name: value
-        for name, value in vars(instance).items()
-        if not isinstance(getattr(kind, name, None), compiled)
-    }
+    left_out = compiled_names(instance)
+    return {name: value for name, value in vars(instance).items() if name not in left_out}
 
 
 def refuse_copy(instance: object) -> Any:

@@ -24,6 +24,7 @@ from rnnfast._checks.arrays import dtype_error, require_ndarray
 from rnnfast._checks.likeness import call_like
 from rnnfast._checks.messages import shown
 from rnnfast.nn._copies import compiled
+from rnnfast.nn._frozen import kernel_numbers
 from rnnfast.nn._loss_arguments import Reduction, native_targets, require_numbers
 from rnnfast.nn.losses import log_softmax
 from rnnfast.nn.module import Array, Module
@@ -129,7 +130,8 @@ class AdaptiveSoftmax(Module):
         weight, b = self._parameters[name], self._parameters.get(bias)
         outputs, inputs = weight.shape
         offset = -1 if b is None else b.offset
-        return _core.Linear(inputs, outputs, self.buffer, weight.offset, offset)
+        numbers = kernel_numbers(self.buffer, inputs)
+        return _core.Linear(inputs, outputs, self.buffer, weight.offset, offset, numbers)
 
     @compiled
     def _layers(self) -> tuple[_core.Linear, list[tuple[_core.Linear, _core.Linear]]]:
@@ -182,7 +184,8 @@ class AdaptiveSoftmax(Module):
         """
         h = require_ndarray("h", h)
         rows = self._rows(h)
-        backward = check_bool("backward", backward)
+        if backward := check_bool("backward", backward):
+            self._require_trainable("backward")
         native, factor = native_targets(
             self.dtype, h.shape[:-1], self.n_classes, targets, weights, None, ignore_index, 0.0,
             reduction, scale,

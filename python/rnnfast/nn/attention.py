@@ -14,6 +14,7 @@ from rnnfast._checks.arrays import dtype_error, require_array, require_ndarray
 from rnnfast._checks.likeness import call_like
 from rnnfast._products import product
 from rnnfast.nn._copies import compiled
+from rnnfast.nn._frozen import kernel_numbers
 from rnnfast.nn.module import Array, Module
 
 Backprop = Callable[[Array], tuple[Array, Array]]
@@ -116,6 +117,7 @@ class Attention(Module):
         backprop : callable
             ``dquery, dmemory = backprop(dcontext)``. Adds to `grads`.
         """
+        self._require_trainable("forward")
         query, memory, steps = self._check(query, memory, lengths)
         read = *self._compared(query, memory), memory, steps, self._score
         context, weights = _core.attend(*read)
@@ -173,7 +175,8 @@ class Attention(Module):
         """Return ``x W^T`` of a parameter W."""
         weight = self._parameters[name]
         rows, columns = weight.shape
-        return _core.Linear(columns, rows, self.buffer, weight.offset, -1)
+        numbers = kernel_numbers(self.buffer, columns)
+        return _core.Linear(columns, rows, self.buffer, weight.offset, -1, numbers)
 
     def _check_input(self, name: str, given: Any, width: int) -> Array:
         array: Array = require_ndarray(name, given)

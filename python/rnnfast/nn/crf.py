@@ -228,6 +228,8 @@ class CRF(Module):
         FloatingPointError
             If a parameter is not finite, or the loss is NaN: one is too large.
         """
+        if backward := check_bool("backward", backward):
+            self._require_trainable("backward")
         emissions = require_ndarray("emissions", emissions)
         e, counts = self._checked(emissions, lengths)
         tags = _integers("targets", targets)
@@ -247,7 +249,7 @@ class CRF(Module):
         self._require_tags(tags, known & within)
         factor = loss_factor(reduction, scale, float(((known & within) * w).sum()))
         log_z, scores, gradients = path_sums(
-            e, self._scores(), counts, tags, known, w * factor, check_bool("backward", backward)
+            e, self._scores(), counts, tags, known, w * factor, backward
         )
         self._require_path(log_z, counts, len(e))
         for b in np.flatnonzero(np.isneginf(scores)).tolist():

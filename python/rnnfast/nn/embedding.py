@@ -137,6 +137,7 @@ class Embedding(Module):
             ``backprop(dy)`` adds the gradient of each row, which must be finite, to the row that it
             came from.
         """
+        self._require_trainable("forward")
         kept = check_indices("indices", indices).astype(np.int64, copy=False)
         y = self._look_up(kept)
 

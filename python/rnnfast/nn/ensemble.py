@@ -97,7 +97,7 @@ class Ensemble:
         """Return the first layer; raise ValueError unless the others are like it."""
         first = self.layers[0]
         for k, layer in enumerate(self.layers):
-            if layer.spec != first.spec or layer.dtype != first.dtype:
+            if layer.spec != first.spec or layer.numbers != first.numbers:
                 raise ValueError(f"layers[{k}]: expected a layer like {first}, got {layer}")
         self._specs = [layer.spec for layer in self.layers]
         return first

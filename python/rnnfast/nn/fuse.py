@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnfast._checks.messages import shown
 from rnnfast.nn._describe import options_of
+from rnnfast.nn._frozen import require_floats
 from rnnfast.nn._not_modules import not_recurrent
 from rnnfast.nn.bidirectional import Bidirectional
 from rnnfast.nn.module import Array
@@ -144,6 +145,7 @@ def _level(name: str, given: Any) -> _Level:
 def _require_layer(name: str, given: Any, expected: str) -> None:
     if type(given) not in LAYERS.values():
         raise TypeError(f"{name}: expected {expected}, got {not_recurrent(given)}")
+    require_floats(name, given.buffers())
     if given.num_layers > 1 and given.dropout:
         raise ValueError(f"{name}: expected dropout 0 between layers, got {given.dropout}")
 

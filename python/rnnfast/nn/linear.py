@@ -12,6 +12,7 @@ from rnnfast._checks import check_bool, check_finite, check_int, make_generator
 from rnnfast._checks.arrays import require_array, require_ndarray
 from rnnfast._checks.likeness import call_like
 from rnnfast.nn._copies import compiled
+from rnnfast.nn._frozen import kernel_numbers
 from rnnfast.nn.module import Array, Module
 
 
@@ -66,6 +67,7 @@ class Linear(Module):
             self.buffer,
             self._parameters["weight"].offset,
             -1 if bias is None else bias.offset,
+            kernel_numbers(self.buffer, self.in_features),
         )
 
     def __call__(self, x: Array, *, like: bool = False) -> Array:
@@ -111,6 +113,7 @@ class Linear(Module):
             ``dx = backprop(dy, need_dx=True)``: the gradient of ``x`` from that of ``y``, which
             must be finite. Adds to `grads`. None with ``need_dx=False``.
         """
+        self._require_trainable("forward")
         x = require_ndarray("x", x)
         y = self(x)
 

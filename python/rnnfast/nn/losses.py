@@ -147,7 +147,8 @@ def linear_cross_entropy(
         raise TypeError(f"linear: expected a Linear, got {type(linear).__name__}")
     h = require_ndarray("h", h)
     rows = linear._rows("h", h, linear.in_features)
-    backward = check_bool("backward", backward)
+    if backward := check_bool("backward", backward):
+        linear._require_trainable("backward")
     native, factor = native_targets(
         linear.dtype, h.shape[:-1], linear.out_features, targets, weights, class_weights,
         ignore_index, label_smoothing, reduction, scale,

@@ -21,8 +21,9 @@ from rnnfast._checks.memory import check_memory, claim_parameters
 from rnnfast._checks.messages import listed, shown
 from rnnfast._checks.ours import is_ours
 from rnnfast.nn._contract import passed
-from rnnfast.nn._copies import Buffer, state_without_compiled
+from rnnfast.nn._copies import Buffer, compiled_names, state_without_compiled
 from rnnfast.nn._describe import describe, options_of
+from rnnfast.nn._frozen import FrozenBuffer, numbers_of, quantized_call, refuse, require_floats
 from rnnfast.nn._state_dicts import cure_of_mapping, cure_of_names
 from rnnfast.nn.parameter import Array as Array
 from rnnfast.nn.parameter import Parameter as Parameter
@@ -84,6 +85,7 @@ class Module:
     buffer: _core.ParameterBuffer
     _parameters: Mapping[str, Parameter] = MappingProxyType({})
     _training = True
+    _frozen = False  # whether the parameters stay as they are
 
     def __init__(
         self,
@@ -129,6 +131,19 @@ class Module:
         self.buffer = buffer
         self._parameters = parameters
 
+    def _move(self, buffer: FrozenBuffer) -> None:
+        """Have the parameters in a buffer of the same layout, where they stay as they are."""
+        for parameter in self._parameters.values():
+            parameter._move(buffer)
+        self.buffer, self._frozen = buffer, True
+        for name in compiled_names(self):
+            del vars(self)[name]
+
+    def _require_trainable(self, what: str) -> None:
+        """Raise TypeError for parameters that stay as they are, but within a plain call."""
+        if self._frozen and not getattr(_call, "plain", False):
+            refuse(what, numbers_of(self.buffer))
+
     def __getstate__(self) -> dict[str, Any]:
         return state_without_compiled(self)
 
@@ -164,13 +179,19 @@ class Module:
 
     def __repr__(self) -> str:
         """Return the call that makes such a layer."""
-        return describe(self)
+        return self._as_frozen(describe(self))
+
+    def _as_frozen(self, call: str) -> str:
+        """Return the call that makes a layer, within that of `quantize` if that made it."""
+        if not self._frozen:
+            return call
+        return quantized_call(call, self.numbers)
 
     def summary(self) -> Summary:
         """Return what it is made of: layers, shapes, numbers and memory, as a table to print."""
-        from rnnfast.nn.summary import summarise  # which imports this module
+        from rnnfast.nn.summary import numbers_facts, summarise  # which imports this module
 
-        return summarise(type(self).__name__, {"": self})
+        return summarise(type(self).__name__, {"": self}, numbers_facts(self))
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
@@ -261,6 +282,14 @@ class Module:
             raise ValueError(f"dtype: expected parameters of one dtype, got {kinds or 'none'}")
         return np.dtype(kinds[0])
 
+    @property
+    def numbers(self) -> str:
+        """What matrices are kept in: the dtype, or what `quantize` has made of them."""
+        kinds = sorted({numbers_of(buffer) for buffer in self.buffers()})
+        if len(kinds) != 1:
+            raise ValueError(f"numbers: expected those of one kind, got {kinds or 'none'}")
+        return kinds[0]
+
     def parameters(self) -> dict[str, Parameter]:
         """Return the parameters by name, for an optimizer or for inspection."""
         if not self.children():
@@ -281,7 +310,9 @@ class Module:
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
-        for buffer in self.buffers():
+        buffers = list(self.buffers())
+        require_floats("zero_grad", buffers)
+        for buffer in buffers:
             _core.zero_grads(buffer, 0, buffer.size)
 
     def state_dict(self) -> dict[str, Array]:
@@ -307,15 +338,22 @@ class Module:
         """
         self._replace(mapping)
 
-    def _replace(self, mapping: Mapping[str, Any], *, finite: bool = True) -> None:
-        """Do what `load_state_dict` does; from our own files with NaN and infinity too.
+    def _replace(
+        self,
+        mapping: Mapping[str, Any],
+        parameters: Mapping[str, Parameter] | None = None,
+        *,
+        finite: bool = True,
+    ) -> None:
+        """Do what `load_state_dict` does; of some parameters alone, or with NaN and infinity too.
 
-        A network that has diverged is read as it was written.
+        From our own files: a network that has diverged is read as it was written.
         """
+        own = self.parameters() if parameters is None else parameters
+        require_floats("load_state_dict", [parameter.buffer for parameter in own.values()])
         if not isinstance(mapping, Mapping):
             got = type(mapping).__name__
             raise TypeError(f"mapping: expected a mapping, got {got}{cure_of_mapping(mapping)}")
-        own = self.parameters()
         missing = [name for name in own if name not in mapping]
         unknown = [name for name in mapping if name not in own]
         if missing or unknown:

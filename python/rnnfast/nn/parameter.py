@@ -12,6 +12,7 @@ import numpy.typing as npt
 from rnnfast import _core
 from rnnfast._checks import check_int
 from rnnfast._checks.arrays import read_array
+from rnnfast.nn._frozen import FrozenBuffer
 
 Array = npt.NDArray[Any]
 _DRAWN_AT_ONCE = 2**20
@@ -26,8 +27,14 @@ class Parameter:
         self.offset = offset
         self._data: Array = buffer.values[offset : offset + size].reshape(shape)
         self._grad: Array | None = None
-        if not buffer.is_sparse:
+        if not buffer.is_sparse and not isinstance(buffer, FrozenBuffer):
             self._grad = buffer.grads[offset : offset + size].reshape(shape)
+
+    def _move(self, buffer: _core.ParameterBuffer) -> None:
+        """Be in the same place of a buffer of the same size, without a gradient."""
+        begin, shape = self.offset, self.shape
+        self._data = buffer.values[begin : begin + self.data.size].reshape(shape)
+        self.buffer, self._grad = buffer, None
 
     @property
     def data(self) -> Array:

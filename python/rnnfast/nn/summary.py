@@ -8,6 +8,7 @@ from html import escape
 
 from rnnfast import _core
 from rnnfast._checks.messages import one_line, shown
+from rnnfast.nn._frozen import kept_bytes
 from rnnfast.nn.crf import CRF
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
@@ -164,6 +165,15 @@ def summarise(
                 LayerRow(_visible(dotted), _described(module), _output(module), _own(module))
             )
     return Summary(title, tuple(rows), tuple(facts))
+
+
+def numbers_facts(network: Module) -> list[tuple[str, str]]:
+    """Return what is told of numbers in fewer bits: in what, and what they take in a file."""
+    frozen = {module.numbers: None for _, module in network.named_modules() if module._frozen}
+    if not frozen:
+        return []
+    size = _core.text_of_bytes(kept_bytes(network.parameters().values()))
+    return [("numbers", f"{', '.join(frozen)}, {size} in a file; float32 beside them in memory")]
 
 
 def _own(module: Module) -> tuple[ParameterRow, ...]:

@@ -98,4 +98,4 @@ class SharingLinear(Linear):
         return {}
 
     def __repr__(self) -> str:
-        return describe(self, Linear)
+        return self._as_frozen(describe(self, Linear))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from rnnfast import _core
+from rnnfast.nn._frozen import require_floats
 from rnnfast.nn.module import Module, Parameter
 
 Trainable: TypeAlias = Module | Parameter
@@ -33,7 +34,7 @@ def collect(parameters: Parameters) -> Collected:
     Raises
     ------
     TypeError
-        If something is neither a layer nor a parameter.
+        If something is neither a layer nor a parameter, or stays as it is.
     ValueError
         If there is no parameter.
     """
@@ -54,6 +55,7 @@ def collect(parameters: Parameters) -> Collected:
             next_offset = Parameter.aligned(end)
     if not runs:
         raise ValueError("parameters: expected at least one parameter, got none")
+    require_floats("parameters", [run.buffer for run, _ in runs])
     return runs
 
 

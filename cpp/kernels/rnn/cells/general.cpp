@@ -17,7 +17,7 @@
 //         o = f[W_io x + W_ho h' (+ p_o c)]
 //         h = o e(c)
 //
-// Gates and slots are those of rnn.cpp, gru.cpp and lstm.cpp. States may be of any size: h of a GRU
+// Gates and slots are those of rnn.h, gru.h and lstm.h. States may be of any size: h of a GRU
 // is formed as it stands above, where the short form with h' - n would lose h' beside a large n.
 #include "kernels/core/gate_functions.h"
 #include "kernels/rnn/register_cell.h"

@@ -1,4 +1,4 @@
-// GRU with zoneout and dropout of the candidate, in the gates and slots of PyTorch's in gru.cpp;
+// GRU with zoneout and dropout of the candidate, in the gates and slots of PyTorch's in gru.h;
 // normalised or not:
 //
 //   r = sigmoid(x_r + h_r),  z = sigmoid(x_z + h_z),  n = tanh(x_n + r h_n)

@@ -1,4 +1,4 @@
-// LSTM with zoneout and dropout of the candidate, in the gates and slots of lstm.cpp; normalised or
+// LSTM with zoneout and dropout of the candidate, in the gates and slots of lstm.h; normalised or
 // not:
 //
 //   a = W_i x + b_i + W_h h' + b_h, or

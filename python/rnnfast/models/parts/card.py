@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnfast._checks.messages import one_line, shown
 from rnnfast.models.parts.making import Making
+from rnnfast.nn._frozen import NUMBERS
 from rnnfast.nn.summary import Summary
 
 # Figures of a record that no two trainings have alike, and what is said elsewhere.
@@ -26,6 +27,7 @@ def card_of(
     figures: Mapping[str, Any],
     params: Mapping[str, Any],
     summary: Summary,
+    numbers: str,
 ) -> str:
     """Return a model's card, the same text for the same model.
 
@@ -47,13 +49,16 @@ def card_of(
         The hyperparameters that it was trained with.
     summary : Summary
         Its layers.
+    numbers : str
+        What their matrices are kept in.
     """
     seed = params.get("seed")
     seed = params.get("random_state") if seed is None else seed
     count = f"{summary.num_parameters:,}"
+    kept = {"numbers": numbers} if numbers in NUMBERS else {}
     sections = {
         "": [
-            *_table("what", {"model": kind, "parameters": count, "seed": seed}),
+            *_table("what", {"model": kind, "parameters": count, **kept, "seed": seed}),
             "",
             "Read it with `rnnfast.load(path)`.",
         ],

@@ -75,6 +75,8 @@ class Head(Network):
         weights: Array | None = None,
     ) -> tuple[float, Array | None]:
         """Return the summed loss, each sequence's times its weight, and the gradient of ``h``."""
+        if not backward:
+            return self._loss_of(self.output(h), y, lengths, backward, weights)
         scores, backprop = self.output.forward(h)
         loss, dscores = self._loss_of(scores, y, lengths, backward, weights)
         return loss, None if dscores is None else backprop(dscores)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import weakref
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,10 @@ from rnnfast.nn.recurrent.stream import Stream
 
 State: TypeAlias = Any  # (L*D, B, H), or a pair of those for an LSTM
 Backprop: TypeAlias = Callable[..., tuple[Array | None, State]]
+
+
+def _no_backprop(*_: Any, **__: Any) -> NoReturn:
+    raise AssertionError("backprop of a plain call")
 
 
 # The layers by the names under which models take them.
@@ -340,6 +344,9 @@ class Recurrent(Module):
         bidirectional, the output of each layer but the last, and ``backprop`` needs, for one layer
         at a time, the gradients of its output and input, and the factors of its dropout.
         """
+        if self._frozen:
+            self._require_trainable("forward")
+            return self(x, h0, lengths, reset), _no_backprop  # within a plain call
         noisy = self.dropout or any(self._rates)
         if lengths is None and reset is None and recompute is False and not noisy:
             kept = self._short_call(x, h0, self._spec.batch_first, True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from rnnfast import _core
+from rnnfast.nn._frozen import kernel_numbers
 from rnnfast.nn.module import Parameter
 from rnnfast.nn.recurrent.spec import RecurrentSpec
 
@@ -79,4 +80,9 @@ def _network(
         offsets=rows,
         zoneout=spec.zoneout,
         functions=functions,
+        numbers=kernel_numbers(
+            buffer,
+            max(spec.width(first), directions * max(spec.hidden_size, spec.output_size)),
+            spec.cell_name,
+        ),
     )

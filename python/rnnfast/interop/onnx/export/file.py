@@ -17,6 +17,7 @@ from rnnfast.interop.onnx.export.models import model_graph
 from rnnfast.io.files import write_atomically
 from rnnfast.io.tensors import to_json
 from rnnfast.models.base import Model
+from rnnfast.nn._frozen import require_floats
 from rnnfast.nn.module import Module
 
 _MOST_BYTES = 2**31 - 1  # of a protobuf message
@@ -32,6 +33,7 @@ def make(module: Any, *, opset: int, indices: bool = False, part: str | None = N
         if indices:
             raise ValueError("indices: expected False with a model, which knows its own, got True")
         fitted = module._as_fitted()
+        require_floats("module", fitted.network_.buffers())
         modules = fitted._modules()
         _require_writable({f"{n}.{k}": p for n, m in modules.items() for k, p in _of(m).items()})
         graph, learned = model_graph(fitted, opset, part)
@@ -39,6 +41,7 @@ def make(module: Any, *, opset: int, indices: bool = False, part: str | None = N
     elif isinstance(module, Module):
         if part is not None:
             raise ValueError(f"part: expected None but with a Seq2Seq, got {shown(part)}")
+        require_floats("module", module.buffers())
         _require_writable(_of(module))
         graph = layer_graph(module, opset, indices)
     else:
