@@ -49,8 +49,12 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = ROOT / "build" / "inplace"
     build(folder, arguments.level, arguments.jobs)
-    for module in folder.glob("_*.so"):
-        target = ROOT / "python" / "rnnfast" / module.name
+    package = ROOT / "python" / "rnnfast"
+    built = {module: package / module.name for module in folder.glob("_*.so")}
+    built |= {library: package / "lib" / library.name for library in folder.glob("wheel/*.so")}
+    built |= {file: package / "cmake" / file.name for file in folder.glob("cmake/*Version.cmake")}
+    for module, target in built.items():
+        target.parent.mkdir(exist_ok=True)
         temporary = target.with_suffix(".part")
         temporary.write_bytes(module.read_bytes())
         temporary.rename(target)

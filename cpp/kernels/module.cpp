@@ -1,26 +1,30 @@
 // The Python face of one instruction set's kernels: an empty module that carries the table.
 #include <Python.h>
-#if !defined(_WIN32)
-  #include <pthread.h>
-#endif
 
 #include "kernels/abi/reduced.h"
+#include "kernels/abi/small.h"
 #include "kernels/abi/table.h"
-#include "kernels/core/memory.h"
-#include "kernels/threads/team.h"
+#include "kernels/threads/forks.h"
+
+// A program without Python opens the module for its table alone.
+#if defined(__ELF__)
+  #pragma weak PyCapsule_New
+  #pragma weak PyErr_NoMemory
+  #pragma weak PyModuleDef_Init
+  #pragma weak PyModule_AddObjectRef
+  #pragma weak _Py_Dealloc
+#endif
 
 namespace rnnfast {
 #if defined(RNNFAST_REDUCED)
 extern const ReducedTable reduced_table;
 #else
 extern const KernelTable kernel_table;
+extern const SmallTables small_tables;
 #endif
 }  // namespace rnnfast
 
 namespace {
-
-using rnnfast::Crew;
-using rnnfast::Memory;
 
 #if defined(RNNFAST_REDUCED)
 const rnnfast::ReducedTable& table = rnnfast::reduced_table;
@@ -30,27 +34,8 @@ const rnnfast::KernelTable& table = rnnfast::kernel_table;
 constexpr const char* kCapsule = rnnfast::kTableCapsule;
 #endif
 
-#if defined(_WIN32)  // which has no fork
-bool watch_forks() { return true; }
-#else
-void before_fork() {
-  Crew::before_fork();
-  Memory::before_fork();
-}
-void in_parent() { Memory::after_fork(); }
-void in_child() {
-  Memory::after_fork();
-  Crew::in_child();
-}
-
-bool watch_forks() {
-  static const int registered = pthread_atfork(before_fork, in_parent, in_child);
-  return registered == 0;
-}
-#endif
-
 int add_table(PyObject* module) {
-  if (!watch_forks()) return PyErr_NoMemory(), -1;
+  if (!rnnfast::watch_forks()) return PyErr_NoMemory(), -1;
   void* const address = const_cast<void*>(static_cast<const void*>(&table));
   PyObject* capsule = PyCapsule_New(address, kCapsule, nullptr);
   if (capsule == nullptr) return -1;
@@ -76,5 +61,13 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT,
                           nullptr};
 
 }  // namespace
+
+#if defined(__ELF__) && !defined(RNNFAST_REDUCED)
+// Null if there is no memory. The C library asks for it, and checks the version of what it gets.
+extern "C" __attribute__((visibility("default"))) const rnnfast::LevelTables* rnnfast_kernels() {
+  static const rnnfast::LevelTables tables = {&rnnfast::kernel_table, &rnnfast::small_tables};
+  return rnnfast::watch_forks() ? &tables : nullptr;
+}
+#endif
 
 PyMODINIT_FUNC RNNFAST_INIT(RNNFAST_KERNELS)() { return PyModuleDef_Init(&definition); }

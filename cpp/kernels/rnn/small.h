@@ -1,0 +1,142 @@
+// The loop over time of SmallTable: sums in the order of direct.h, weights packed by blocks of
+// units, h in the first cache, a linear layer behind it.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/abi/small.h"
+#include "kernels/core/buffer.h"
+#include "kernels/core/simd.h"
+#include "kernels/gemm/tile.h"
+
+namespace rnnfast {
+
+// Units and inputs that fit: chains of sums that the other kernels would not cut, weights that stay
+// in the first caches.
+constexpr std::int64_t kMostSmallUnits = 128, kMostSmallInputs = 16, kMostSmallOutputs = 16;
+
+// The opaque SmallNetwork of the table.
+template <class Scalar>
+struct SmallLayers {
+  std::int64_t I = 0, H = 0, O = 0, blocks = 0, across = 0;
+  Buffer<Scalar> bias, w_x, w_h;   // [block][slot][V], [block][input][x slot][V], as that
+  Buffer<Scalar> head, head_bias;  // [H][outputs], padded to vectors
+  void (*run)(const SmallLayers& network, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
+              Scalar* y) = nullptr;
+};
+
+// One step of U blocks of units from `block` on.
+template <class Scalar, class Cell, int U>
+RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t block, const Scalar* x,
+                                 const Scalar* before, Scalar* after, Scalar* carried) {
+  constexpr int V = lanes<Scalar>;
+  constexpr const CellDescriptor& cell = Cell::descriptor;
+  constexpr int X = cell.x_count, G = cell.h_count, S = cell.slots;
+  Vec<Scalar> from_x[U][X], from_h[U][G];
+  const Scalar *w_x[U], *w_h[U], *bias[U];
+#pragma GCC unroll 4
+  for (int u = 0; u < U; ++u) {
+    bias[u] = n.bias.data() + (block + u) * S * V;
+    w_x[u] = n.w_x.data() + (block + u) * n.I * X * V;
+    w_h[u] = n.w_h.data() + (block + u) * n.H * G * V;
+#pragma GCC unroll 4
+    for (int i = 0; i < X; ++i) from_x[u][i] = load(bias[u] + i * V);
+#pragma GCC unroll 4
+    for (int i = 0; i < G; ++i) from_h[u][i] = zeros<Scalar>();
+  }
+  for (std::int64_t k = 0; k < n.I; ++k) {
+    const Vec<Scalar> value = broadcast<Scalar>(x[k]);
+#pragma GCC unroll 4
+    for (int u = 0; u < U; ++u)
+#pragma GCC unroll 4
+      for (int i = 0; i < X; ++i)
+        from_x[u][i] = madd(value, load(w_x[u] + (k * X + i) * V), from_x[u][i]);
+  }
+  for (std::int64_t k = 0; k < n.H; ++k) {
+    const Vec<Scalar> value = broadcast<Scalar>(before[k]);
+#pragma GCC unroll 4
+    for (int u = 0; u < U; ++u)
+#pragma GCC unroll 4
+      for (int i = 0; i < G; ++i)
+        from_h[u][i] = madd(value, load(w_h[u] + (k * G + i) * V), from_h[u][i]);
+  }
+#pragma GCC unroll 4
+  for (int u = 0; u < U; ++u) {
+    Vec<Scalar> v[S], carry, h;
+#pragma GCC unroll 4
+    for (int slot = 0; slot < S; ++slot) {
+      v[slot] = slot < X ? from_x[u][slot < X ? slot : 0] : load(bias[u] + slot * V);
+      const int gate = slot - cell.h_first;
+      if (gate >= 0 && gate < G)
+        v[slot] = add(v[slot], from_h[u][gate >= 0 && gate < G ? gate : 0]);
+    }
+    const std::int64_t unit = (block + u) * V;
+    const Vec<Scalar> previous = load((cell.has_memory() ? carried : before) + unit);
+    Cell::forward(v, previous, carry, h, static_cast<const Scalar*>(nullptr));
+    store(after + unit, h);
+    if constexpr (cell.has_memory()) store(carried + unit, carry);
+  }
+}
+
+// Steps whose outputs the linear layer takes at once: their chains of sums do not wait for each
+// other, nor the next step for them.
+constexpr int kSmallSteps = 8;
+
+// y = W h + b of R steps, h and y so many numbers apart: in the order of multiply.h, a chain over h
+// for each output.
+template <class Scalar, int R>
+RNNFAST_INLINE void small_head(const SmallLayers<Scalar>& n, const Scalar* h, std::int64_t h_step,
+                               Scalar* y) {
+  constexpr int V = lanes<Scalar>;
+  for (std::int64_t o = 0; o < n.O; o += V) {
+    Vec<Scalar> sum[R];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) sum[r] = load(n.head_bias.data() + o);
+    for (std::int64_t k = 0; k < n.H; ++k) {
+      const Vec<Scalar> weight = load(n.head.data() + k * n.across + o);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r)
+        sum[r] = madd(broadcast<Scalar>(h[r * h_step + k]), weight, sum[r]);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) store_first(y + r * n.O + o, sum[r], n.O - o);
+  }
+}
+
+template <class Scalar, class Cell>
+void small_run(const SmallLayers<Scalar>& n, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
+               Scalar* y) {
+  constexpr int V = lanes<Scalar>;
+  constexpr bool memory = Cell::descriptor.has_memory();
+  constexpr std::int64_t kMost = kMostSmallUnits;
+  // Whole vectors are written before they are read; the first is the state before the others.
+  alignas(64) Scalar states[kSmallSteps + 1][kMost], carried[kMost];
+  const FlushSubnormals flush;
+  const auto bytes = static_cast<std::size_t>(n.blocks * V) * sizeof(Scalar);
+  std::memcpy(states[0], h, bytes);
+  if (memory) std::memcpy(carried, c, bytes);
+  for (std::int64_t begin = 0; begin < T; begin += kSmallSteps) {
+    const int steps = static_cast<int>(std::min<std::int64_t>(kSmallSteps, T - begin));
+    for (int t = 0; t < steps; ++t, x += n.I) {
+      std::int64_t block = 0;
+      for (; block + 2 <= n.blocks; block += 2)
+        small_blocks<Scalar, Cell, 2>(n, block, x, states[t], states[t + 1], carried);
+      if (block < n.blocks)
+        small_blocks<Scalar, Cell, 1>(n, block, x, states[t], states[t + 1], carried);
+    }
+    if (n.O == 0)
+      for (int t = 0; t < steps; ++t)
+        std::memcpy(y + t * n.H, states[t + 1], static_cast<std::size_t>(n.H) * sizeof(Scalar));
+    else if (steps == kSmallSteps)
+      small_head<Scalar, kSmallSteps>(n, states[1], kMost, y);
+    else
+      for (int t = 0; t < steps; ++t) small_head<Scalar, 1>(n, states[t + 1], kMost, y + t * n.O);
+    y += steps * (n.O == 0 ? n.H : n.O);
+    std::memcpy(states[0], states[steps], bytes);
+  }
+  std::memcpy(h, states[0], bytes);
+  if (memory) std::memcpy(c, carried, bytes);
+}
+
+}  // namespace rnnfast
