@@ -48,6 +48,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "MinGRU": {},
     "MinLSTM": {},
     "IndRNN": {},
+    "SRU": {},
 }
 # I, H, L, B, T.
 SIZES = (

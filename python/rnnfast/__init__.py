@@ -42,6 +42,7 @@ from rnnfast.nn.recurrent.ind_rnn import IndRNN
 from rnnfast.nn.recurrent.layer_norm import LayerNormGRU, LayerNormLSTM
 from rnnfast.nn.recurrent.layers import GRU, LSTM, RNN
 from rnnfast.nn.recurrent.minimal import MinGRU, MinLSTM
+from rnnfast.nn.recurrent.sru import SRU
 from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 from rnnfast.nn.tied import TiedEmbedding
 from rnnfast.text.vocabulary import Vocabulary
@@ -71,6 +72,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "SGD",
+    "SRU",
     "Activation",
     "Adagrad",
     "Adam",

@@ -27,6 +27,8 @@ def recurrent_options(draw: Draw, cell: str, hidden: int) -> dict[str, Any]:
         "proj_size": lambda: draw.integer(0, hidden - 1),
         "layer_norm": lambda: draw.chance(0.7),
         "zoneout": lambda: draw.choice((0.0, 0.3, 1.0)),
+        "highway_bias": lambda: draw.choice((0.0, -2.0, 1.5)),
+        "rescale": lambda: draw.chance(0.5),
     }
     return draw.some(**{name: ways[name] for name in ref.CELLS[cell].options})
 
@@ -46,8 +48,11 @@ def make_layer(case: Case, *, one_way: bool = False) -> Any:
     if not one_way and draw.chance(0.3):
         options["bidirectional"] = True
     layers = draw.choice((1, 1, 1, 2, 3))
+    inputs = draw.size()
+    if "highway_bias" in ref.CELLS[cell].options and draw.chance(0.5):  # all on the highway
+        inputs = hidden * (2 if options.get("bidirectional") else 1)
     return case.call(
-        KINDS[cell], draw.size(), hidden, layers,
+        KINDS[cell], inputs, hidden, layers,
         seed=draw.integer(0, 9), **options, **recurrent_options(draw, cell, hidden),
     )  # fmt: skip
 

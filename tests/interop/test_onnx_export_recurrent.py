@@ -22,6 +22,7 @@ KINDS = {
     "ind rnn tanh": lambda **o: rf.IndRNN(nonlinearity="tanh", **o),
     "min gru": lambda **o: rf.MinGRU(**o),
     "min lstm": lambda **o: rf.MinLSTM(**o),
+    "sru": lambda **o: rf.SRU(highway_bias=-1.0, **o),
     "layer norm gru": lambda **o: rf.LayerNormGRU(zoneout=0.2, **o),
     "layer norm lstm": lambda **o: rf.LayerNormLSTM(zoneout=(0.1, 0.3), **o),
     "zoneout gru": lambda **o: rf.LayerNormGRU(layer_norm=False, zoneout=0.2, **o),

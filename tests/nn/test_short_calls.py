@@ -5,7 +5,7 @@ import pytest
 
 import rnnfast as rf
 
-LAYERS = (rf.RNN, rf.GRU, rf.LSTM, rf.MinGRU, rf.MinLSTM, rf.IndRNN, rf.LayerNormLSTM)
+LAYERS = (rf.RNN, rf.GRU, rf.LSTM, rf.MinGRU, rf.MinLSTM, rf.IndRNN, rf.SRU, rf.LayerNormLSTM)
 
 
 def plain_calls(layer):

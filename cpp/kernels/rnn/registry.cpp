@@ -17,6 +17,7 @@ namespace rnnfast {
   CELL(lstm_peephole_previous) \
   CELL(min_gru) \
   CELL(min_lstm) \
+  CELL(sru) \
   CELL(ind_rnn_tanh) \
   CELL(ind_rnn_relu) \
   CELL(zoneout_lstm) \

@@ -74,6 +74,7 @@ from .network import NetworkCache, network_backward, network_forward
 from .rnn import rnn_step, rnn_step_backward
 from .sequences import gru_forward, lstm_forward, rnn_forward
 from .spec import NetworkSpec, random_parameters
+from .sru import sru_step, sru_step_backward
 
 __all__ = [
     "CELLS",
@@ -140,5 +141,7 @@ __all__ = [
     "simplified_gru_step_backward",
     "softmax",
     "softmax_cross_entropy",
+    "sru_step",
+    "sru_step_backward",
     "state_dict_gradients",
 ]

@@ -42,6 +42,8 @@ class NetworkSpec:
         Layer-normalised cells only: whether they are.
     zoneout : float
         Layer-normalised cells only: how much of h and of c stays at each step, as in inference.
+    highway_bias, rescale
+        SRU only, see `sru.highway`.
 
     Raises
     ------
@@ -62,6 +64,8 @@ class NetworkSpec:
     proj_size: int = 0
     layer_norm: bool = True
     zoneout: float = 0.0
+    highway_bias: float = 0.0
+    rescale: bool = True
 
     def __post_init__(self) -> None:
         if self.cell not in CELLS:
