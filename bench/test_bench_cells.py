@@ -25,6 +25,7 @@ CELLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "lstm-deep-bidirectional": (rf.LSTM, {"num_layers": 2, "bidirectional": True}),
     "min_gru": (rf.MinGRU, {}),
     "sru": (rf.SRU, {}),
+    "qrnn": (rf.QRNN, {}),
     "min_lstm": (rf.MinLSTM, {}),
     "layer_norm_lstm": (rf.LayerNormLSTM, {}),
     "layer_norm_gru": (rf.LayerNormGRU, {}),

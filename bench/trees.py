@@ -49,6 +49,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "MinLSTM": {},
     "IndRNN": {},
     "SRU": {},
+    "QRNN": {},
 }
 # I, H, L, B, T.
 SIZES = (

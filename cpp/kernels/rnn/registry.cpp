@@ -18,6 +18,9 @@ namespace rnnfast {
   CELL(min_gru) \
   CELL(min_lstm) \
   CELL(sru) \
+  CELL(qrnn_f) \
+  CELL(qrnn_fo) \
+  CELL(qrnn_ifo) \
   CELL(ind_rnn_tanh) \
   CELL(ind_rnn_relu) \
   CELL(zoneout_lstm) \

@@ -26,6 +26,7 @@ from rnnfast.nn.pooling import Pooling
 from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.nn.recurrent.stream import Stream
 from rnnfast.nn.tied import SharingLinear, TiedEmbedding
+from rnnfast.nn.window import Window
 
 Node: TypeAlias = dict[str, Any]
 
@@ -47,6 +48,7 @@ KINDS: dict[str, type[Module]] = {
         EmbeddingDropout,
         Linear,
         Pooling,
+        Window,
         Residual,
         SelfAttention,
         TiedEmbedding,

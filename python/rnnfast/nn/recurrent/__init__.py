@@ -8,12 +8,14 @@ from rnnfast.nn.recurrent.layers import GRU, LSTM, RNN
 from rnnfast.nn.recurrent.ind_rnn import IndRNN
 from rnnfast.nn.recurrent.minimal import MinGRU, MinLSTM
 from rnnfast.nn.recurrent.sru import SRU
+from rnnfast.nn.recurrent.qrnn import QRNN
 from rnnfast.nn.recurrent.layer_norm import LayerNormGRU, LayerNormLSTM
 # isort: on
 
 __all__ = [
     "GRU",
     "LSTM",
+    "QRNN",
     "RNN",
     "SRU",
     "IndRNN",

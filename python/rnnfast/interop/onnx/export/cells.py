@@ -129,6 +129,16 @@ def _sru(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
     return _share(g, r, memory, s), memory
 
 
+def _qrnn(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
+    n, *gates = g.split(a, {"qrnn_f": 2, "qrnn_fo": 3, "qrnn_ifo": 4}[cell.name])
+    n, (f, *rest) = g.add("Tanh", n), [g.add("Sigmoid", gate) for gate in gates]
+    if len(rest) == 2:
+        memory = g.add("Add", g.add("Mul", f, c), g.add("Mul", rest[1], n))
+    else:
+        memory = _share(g, f, c, n)
+    return (g.add("Mul", rest[0], memory) if rest else memory), memory
+
+
 def _softplus(g: Graph, x: str) -> str:
     """Return ``log(1 + exp(x))``; ONNX Runtime has no operator of it in float64."""
     small = g.add("Exp", g.add("Neg", g.add("Abs", x)))
@@ -190,6 +200,9 @@ _STEPS: dict[str, Callable[[Graph, Cell, str, str, str], tuple[str, str]]] = {
     "min_gru": _min_gru,
     "min_lstm": _min_lstm,
     "sru": _sru,
+    "qrnn_f": _qrnn,
+    "qrnn_fo": _qrnn,
+    "qrnn_ifo": _qrnn,
     "gru": _gru,
     "gru_reset_before": _gru_reset_before,
     "gru_simple": _gru_simple,
