@@ -24,6 +24,8 @@ CELLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "lstm-projection": (rf.LSTM, {"proj_size": 16}),
     "lstm-deep-bidirectional": (rf.LSTM, {"num_layers": 2, "bidirectional": True}),
     "min_gru": (rf.MinGRU, {}),
+    "sru": (rf.SRU, {}),
+    "qrnn": (rf.QRNN, {}),
     "min_lstm": (rf.MinLSTM, {}),
     "layer_norm_lstm": (rf.LayerNormLSTM, {}),
     "layer_norm_gru": (rf.LayerNormGRU, {}),

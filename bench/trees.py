@@ -48,6 +48,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "MinGRU": {},
     "MinLSTM": {},
     "IndRNN": {},
+    "SRU": {},
+    "QRNN": {},
 }
 # I, H, L, B, T.
 SIZES = (

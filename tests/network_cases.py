@@ -38,6 +38,13 @@ CELLS: dict[str, CellCase] = {
     "lstm peephole projection": CellCase({"cell": "lstm", "peephole": True, "proj_size": 2}, 6),
     "min gru": CellCase({"cell": "min_gru"}, 3, bounded=False),
     "min lstm": CellCase({"cell": "min_lstm"}, 4, bounded=False),
+    "sru": CellCase({"cell": "sru"}, 5, bounded=False),
+    "sru plain": CellCase(
+        {"cell": "sru", "highway_bias": -1.0, "rescale": False}, 5, bounded=False
+    ),
+    "qrnn": CellCase({"cell": "qrnn"}, 4),
+    "qrnn f": CellCase({"cell": "qrnn", "pooling": "f"}, 3, bounded=False),
+    "qrnn ifo": CellCase({"cell": "qrnn", "pooling": "ifo"}, 5, bounded=False),
     "layer norm lstm": CellCase({"cell": "layer_norm_lstm"}, 10, kept_rows=3),
     "layer norm gru": CellCase({"cell": "layer_norm_gru"}, 7, kept_rows=4),
     "zoneout lstm": CellCase({"cell": "layer_norm_lstm", "layer_norm": False, "zoneout": 0.3}, 5),

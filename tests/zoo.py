@@ -38,6 +38,8 @@ RECURRENT: dict[str, Make] = {
     "LayerNormLSTM": lambda: rf.LayerNormLSTM(
         3, 4, zoneout=(0.2, 0.4), recurrent_dropout=0.3, bidirectional=True, seed=1
     ),
+    "QRNN": lambda: rf.QRNN(3, 4, 2, pooling="ifo", batch_first=True, seed=1),
+    "SRU": lambda: rf.SRU(3, 4, 2, bidirectional=True, highway_bias=-1.0, rescale=False, seed=1),
     "LSTM with zoneout": lambda: rf.LayerNormLSTM(3, 4, layer_norm=False, zoneout=0.1, seed=1),
 }
 LAYERS: dict[str, Make] = {
@@ -58,6 +60,7 @@ LAYERS: dict[str, Make] = {
     "EmbeddingDropout": lambda: rf.EmbeddingDropout(0.5, seed=1),
     "Activation": lambda: rf.Activation("tanh"),
     "Pooling": lambda: rf.Pooling("concat"),
+    "Window": lambda: rf.Window(3),
     "SelfAttention": lambda: rf.SelfAttention(rf.DotAttention(3, 3, seed=1)),
     "AttentionPooling": lambda: rf.AttentionPooling(rf.AdditiveAttention(4, 3, 5, seed=1), seed=2),
     "chain": lambda: rf.chain(rf.GRU(3, 4, seed=1), rf.Dropout(0.5, seed=2), rf.Linear(4, 2)),
@@ -92,7 +95,7 @@ LAYER_KINDS = {Chain, Concatenate, Residual, Bidirectional, *kinds(Module)} - {
 
 def forward(layer: Any) -> tuple[Any, Callable[..., Any]]:
     """Run a training pass; return the output and what takes its gradient."""
-    x = X if isinstance(layer, (RandomDrop, *PARTS)) else X.astype(layer.dtype)
+    x = X if isinstance(layer, (RandomDrop, rf.Window, *PARTS)) else X.astype(layer.dtype)
     if isinstance(layer, rf.Embedding):
         y, back = layer.forward(TAGS)
     elif isinstance(layer, (rf.DotAttention, rf.AdditiveAttention)):
@@ -137,7 +140,7 @@ def ask(layer: Any) -> list[Any]:
         return [layer(X)]
     if isinstance(layer, RandomDrop):
         return [layer.p, vars(layer).get("time_axis")]
-    x = X.astype(layer.dtype)
+    x = X if isinstance(layer, rf.Window) else X.astype(layer.dtype)
     return [layer(x)] if isinstance(layer, rf.Linear) else [layer(x)[0]]
 
 

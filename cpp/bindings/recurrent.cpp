@@ -29,7 +29,7 @@ const CellDescriptor* cell_named(const std::string& name) {
 bool alike(const StackShape& one, const StackShape& other) {
   const auto all = [](const StackShape& s) {
     return std::make_tuple(s.cell, s.I, s.H, s.P, s.L, s.D, s.bias, s.projection, s.zoneout_h,
-                           s.zoneout_c);
+                           s.zoneout_c, s.highway, s.highway_scale);
   };
   return all(one) == all(other) && alike(one.functions[0], other.functions[0]) &&
          alike(one.functions[1], other.functions[1]);
@@ -70,7 +70,7 @@ std::vector<ParameterKind> parameter_kinds(const CellDescriptor& cell, bool bias
   const int gates = cell.gate_count;
   std::vector<ParameterKind> kinds = {{"weight_ih", gates, "HI", &LayerOffsets::w_ih}};
   if (cell.recurrent_product()) kinds.push_back({"weight_hh", gates, "HP", &LayerOffsets::w_hh});
-  if (bias) kinds.push_back({"bias_ih", gates, "H", &LayerOffsets::b_ih});
+  if (bias) kinds.push_back({"bias_ih", cell.bias_count, "H", &LayerOffsets::b_ih});
   if (bias && cell.recurrent_product())
     kinds.push_back({"bias_hh", gates, "H", &LayerOffsets::b_hh});
   if (projection) kinds.push_back({"weight_hr", 1, "PH", &LayerOffsets::w_hr});
@@ -104,6 +104,10 @@ Recurrent::Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> p
   if (shape.projection && !shape.cell->may_project)
     throw py::value_error("projection: expected False for the cell '" +
                           std::string(shape.cell->name) + "', got True");
+  if (shape.highway >= 0 &&
+      (!shape.cell->highway || shape.highway + shape.D * shape.H > shape.input_of(0)))
+    throw py::value_error("highway: expected columns of the input of a cell that has one, got " +
+                          std::to_string(shape.highway));
   if (static_cast<int>(offsets_.size()) != shape_.L * shape_.D)
     throw py::value_error("offsets: expected one entry per layer and direction");
   find_places();
@@ -156,7 +160,8 @@ template std::vector<LayerParameters<double*>> Recurrent::gradients<double>(doub
 void Recurrent::find_places() {
   std::vector<std::pair<std::array<std::int64_t, 2>, std::vector<std::int64_t>>> found;
   for (int i = 0; i < shape_.L * shape_.D; ++i)
-    for (const auto& kind : parameter_kinds(*shape_.cell, shape_.bias, shape_.projection)) {
+    for (const auto& kind :
+         parameter_kinds(shape_.cell_of(i / shape_.D), shape_.bias, shape_.projection)) {
       std::vector<std::int64_t> sizes;
       for (const char* letter = kind.sizes; *letter != 0; ++letter)
         sizes.push_back(*letter == 'I'   ? shape_.input_of(i / shape_.D)
@@ -290,6 +295,7 @@ void bind_recurrent(py::module_& m) {
       .def_property_readonly("trains", &CellDescriptor::trains)
       .def_readonly("function_count", &CellDescriptor::function_count)
       .def_property_readonly("may_project", [](const CellDescriptor& c) { return c.may_project; })
+      .def_readonly("has_highway", &CellDescriptor::highway)
       .def_property_readonly("keep_gate",
                              [](const CellDescriptor& c) -> py::object {
                                if (c.keep_gate < 0) return py::none();
@@ -297,13 +303,14 @@ void bind_recurrent(py::module_& m) {
                              })
       .def(
           "parameters",
-          [](const CellDescriptor& c, bool bias, bool projection) {
+          [](const CellDescriptor& c, bool bias, bool projection, bool on_highway) {
             py::list result;
-            for (const auto& kind : parameter_kinds(c, bias, projection))
+            for (const auto& kind :
+                 parameter_kinds(on_highway ? c.on_highway() : c, bias, projection))
               result.append(py::make_tuple(kind.name, kind.factor, kind.sizes));
             return result;
           },
-          py::arg("bias"), py::arg("projection"));
+          py::arg("bias"), py::arg("projection"), py::arg("on_highway") = false);
   py::class_<ForwardCache>(m, "ForwardCache")
       .def_property_readonly("nbytes", &ForwardCache::bytes)
       .def_readonly("x_print", &ForwardCache::x_print);
@@ -314,10 +321,13 @@ void bind_recurrent(py::module_& m) {
                        bool projection, std::shared_ptr<ParameterBuffer> buffer,
                        const std::vector<std::map<std::string, std::int64_t>>& offsets,
                        const std::array<double, 2>& zoneout,
-                       const std::vector<NamedFunctions>& functions, const std::string& numbers) {
+                       const std::vector<NamedFunctions>& functions, std::int64_t highway,
+                       double highway_scale, const std::string& numbers) {
              StackShape shape = {cell_named(cell), input_size,     hidden_size, output_size,
                                  num_layers,       num_directions, bias,        projection,
                                  zoneout[0],       zoneout[1],     {}};
+             shape.highway = highway;
+             shape.highway_scale = highway_scale;
              read_functions(functions, shape);
              std::vector<LayerOffsets> places;
              for (const auto& given : offsets) {
@@ -332,7 +342,8 @@ void bind_recurrent(py::module_& m) {
            py::arg("output_size"), py::arg("num_layers"), py::arg("num_directions"),
            py::arg("bias"), py::arg("projection"), py::arg("buffer"), py::arg("offsets"),
            py::arg("zoneout") = std::array<double, 2>{},
-           py::arg("functions") = std::vector<NamedFunctions>{}, py::arg("numbers") = "float32")
+           py::arg("functions") = std::vector<NamedFunctions>{}, py::arg("highway") = -1,
+           py::arg("highway_scale") = 1.0, py::arg("numbers") = "float32")
       .def_property_readonly("numbers", &Recurrent::numbers)
       .def_property_readonly("is_packed", &Recurrent::is_packed)
       .def(

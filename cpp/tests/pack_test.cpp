@@ -16,11 +16,11 @@ namespace {
 template <class Scalar>
 struct Weights {
   Weights(const StackShape& shape, int layer) {
-    const CellDescriptor& cell = *shape.cell;
+    const CellDescriptor cell = shape.cell_of(layer);
     const std::int64_t rows = cell.gate_count * shape.H, recurrent = cell.recurrent_product();
     fill(w_ih, rows * shape.input_of(layer));
     fill(w_hh, recurrent * rows * shape.P);
-    fill(b_ih, shape.bias * rows);
+    fill(b_ih, shape.bias * cell.bias_count * shape.H);
     fill(b_hh, shape.bias * recurrent * rows);
     fill(w_hr, shape.projection * shape.P * shape.H);
     fill(unit, cell.unit_count * shape.H);
@@ -88,7 +88,8 @@ void check_forward(const PackedLayer<Scalar>& packed, const Weights<Scalar>& w) 
     if (w.b_ih.empty() || cell.normalised()) return 0;
     const int s = static_cast<int>(slot), h = s - cell.h_first;
     Scalar sum = 0;
-    if (s < cell.x_count) sum += element(w.b_ih, H, 1, cell.x_gate[s], u * V + v, 0);
+    if (s < cell.x_count && cell.x_gate[s] < cell.bias_count)
+      sum += element(w.b_ih, H, 1, cell.x_gate[s], u * V + v, 0);
     if (h >= 0 && h < cell.h_count) sum += element(w.b_hh, H, 1, cell.h_gate[h], u * V + v, 0);
     if (s == 0 && cell.second_product())
       sum += element(w.b_hh, H, 1, cell.second_gate, u * V + v, 0);

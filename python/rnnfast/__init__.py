@@ -43,8 +43,11 @@ from rnnfast.nn.recurrent.ind_rnn import IndRNN
 from rnnfast.nn.recurrent.layer_norm import LayerNormGRU, LayerNormLSTM
 from rnnfast.nn.recurrent.layers import GRU, LSTM, RNN
 from rnnfast.nn.recurrent.minimal import MinGRU, MinLSTM
+from rnnfast.nn.recurrent.qrnn import QRNN
+from rnnfast.nn.recurrent.sru import SRU
 from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 from rnnfast.nn.tied import TiedEmbedding
+from rnnfast.nn.window import Window
 from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training.clipping import clip_grad_norm, clip_grad_value
 from rnnfast.training.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
@@ -70,8 +73,10 @@ __all__ = [
     "CRF",
     "GRU",
     "LSTM",
+    "QRNN",
     "RNN",
     "SGD",
+    "SRU",
     "Activation",
     "Adagrad",
     "Adam",
@@ -109,6 +114,7 @@ __all__ = [
     "VariationalDropout",
     "Vocabulary",
     "WeightDrop",
+    "Window",
     "__version__",
     "bidirectional",
     "binary_cross_entropy_with_logits",

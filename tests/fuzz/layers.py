@@ -27,6 +27,9 @@ def recurrent_options(draw: Draw, cell: str, hidden: int) -> dict[str, Any]:
         "proj_size": lambda: draw.integer(0, hidden - 1),
         "layer_norm": lambda: draw.chance(0.7),
         "zoneout": lambda: draw.choice((0.0, 0.3, 1.0)),
+        "highway_bias": lambda: draw.choice((0.0, -2.0, 1.5)),
+        "rescale": lambda: draw.chance(0.5),
+        "pooling": lambda: draw.choice(("f", "fo", "ifo")),
     }
     return draw.some(**{name: ways[name] for name in ref.CELLS[cell].options})
 
@@ -46,8 +49,11 @@ def make_layer(case: Case, *, one_way: bool = False) -> Any:
     if not one_way and draw.chance(0.3):
         options["bidirectional"] = True
     layers = draw.choice((1, 1, 1, 2, 3))
+    inputs = draw.size()
+    if "highway_bias" in ref.CELLS[cell].options and draw.chance(0.5):  # all on the highway
+        inputs = hidden * (2 if options.get("bidirectional") else 1)
     return case.call(
-        KINDS[cell], draw.size(), hidden, layers,
+        KINDS[cell], inputs, hidden, layers,
         seed=draw.integer(0, 9), **options, **recurrent_options(draw, cell, hidden),
     )  # fmt: skip
 
@@ -329,7 +335,44 @@ def dropouts(case: Case) -> None:
         case.call(backprop, draw.numbers(*y.shape, dtype=dtype))
 
 
+def window(case: Case) -> None:
+    """Steps side by side: in two calls what one call gives."""
+    draw = case.draw
+    layer = case.call(rf.Window, draw.integer(1, 4), batch_first=draw.chance(0.3))
+    steps, batch, width, dtype = (
+        draw.integer(2, 7),
+        draw.integer(1, 5),
+        draw.size(),
+        draw.choice(DTYPES),
+    )
+    shape = (batch, steps) if layer.batch_first else (steps, batch)
+    x = draw.numbers(*shape, width, dtype=dtype)
+    arguments: dict[str, Any] = {}
+    if draw.chance(0.3):
+        arguments["reset"] = draw.layout(draw.rng.random(shape) < 0.3)
+    if draw.chance(0.5):
+        arguments["state"] = draw.numbers(layer.size - 1, batch, width, dtype=dtype)
+    lengths = draw.lengths(batch, steps)
+    if lengths is None:
+        axis, cut = int(layer.batch_first), draw.integer(1, steps - 1)
+        whole, final = case.call(layer, x, **arguments, pure=True)
+        if case.spoiled:
+            return
+        outputs, state = [], arguments.pop("state", None)
+        reset = arguments.pop("reset", None)
+        marks = (None, None) if reset is None else np.split(reset, [cut], axis)
+        for part, own in zip(np.split(x, [cut], axis), marks, strict=True):
+            y, state = layer(part, state, reset=own)
+            outputs.append(y)
+        require(np.concatenate(outputs, axis).tobytes() == whole.tobytes(), "parts gave other bits")
+        require(state.tobytes() == final.tobytes(), "parts left another state")
+        return
+    (y, _), backprop = case.call(layer.forward, x, lengths=lengths, **arguments)
+    if not case.spoiled:
+        case.call(backprop, draw.numbers(*y.shape, dtype=dtype))
+
+
 CASES = [
-    (10, a_pass), (1, unbatched), (3, stream), (2, rows_of_a_stream), (1, training),
+    (1, window), (10, a_pass), (1, unbatched), (3, stream), (2, rows_of_a_stream), (1, training),
     (1, attention), (1, dropouts),
 ]  # fmt: skip

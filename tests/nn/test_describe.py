@@ -59,6 +59,9 @@ CASES: list[tuple[Any, str]] = [
     (EmbeddingDropout(0.25), "EmbeddingDropout(p=0.25)"),
     (WeightDrop(rf.GRU(3, 4), 0.25), "WeightDrop(GRU(3, 4), p=0.25)"),
     (rf.Activation("relu"), "Activation('relu')"),
+    (rf.SRU(3, 4, highway_bias=-1.0), "SRU(3, 4, highway_bias=-1.0)"),
+    (rf.QRNN(3, 4, pooling="f"), "QRNN(3, 4, pooling='f')"),
+    (rf.Window(3, batch_first=True), "Window(size=3, batch_first=True)"),
     (rf.Pooling("max", batch_first=True), "Pooling(how='max', batch_first=True)"),
     (rf.SelfAttention(rf.DotAttention(3, 3)), "SelfAttention(DotAttention(3, 3))"),
     (

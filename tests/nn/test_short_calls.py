@@ -5,7 +5,9 @@ import pytest
 
 import rnnfast as rf
 
-LAYERS = (rf.RNN, rf.GRU, rf.LSTM, rf.MinGRU, rf.MinLSTM, rf.IndRNN, rf.LayerNormLSTM)
+LAYERS = (
+    rf.RNN, rf.GRU, rf.LSTM, rf.MinGRU, rf.MinLSTM, rf.IndRNN, rf.QRNN, rf.SRU, rf.LayerNormLSTM,
+)  # fmt: skip
 
 
 def plain_calls(layer):

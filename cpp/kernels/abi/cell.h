@@ -30,9 +30,12 @@ struct CellDescriptor {
   int gate_count;
   int slots = 0, x_count = 0, h_first = 0, h_count = 0;
   int x_gate[kMost] = {}, h_gate[kMost] = {};  // the gate behind each x or h slot
+  int bias_count;                              // the first so many gates have a bias
   int second_gate = -1;  // its recurrent product, into slot 0, waits for the gate in slot 1; or -1
   Carry carry = Carry::none;
   bool may_project = false;
+  // Whether the last slot, in layers whose input is as wide as their output, is the input itself.
+  bool highway = false;
   // Weights of one number a unit: the name of the parameter, (unit_count * H). Each multiplies the
   // carry before the step, or after it, into a slot's pre-activation.
   const char* unit_weights = nullptr;
@@ -51,7 +54,7 @@ struct CellDescriptor {
   int function_count = 0;
 
   constexpr explicit CellDescriptor(const char* cell = "", const char* letters = "")
-      : name(cell), gates(letters), gate_count(length(letters)) {}
+      : name(cell), gates(letters), gate_count(length(letters)), bias_count(gate_count) {}
 
   // The gates of the first slots.
   constexpr CellDescriptor& with_input(const char* letters) {
@@ -71,6 +74,18 @@ struct CellDescriptor {
   }
   constexpr CellDescriptor& with_second_product(char letter) {
     second_gate = gate(letter);
+    return *this;
+  }
+  // The letters are those of the first gates; by default all gates have a bias.
+  constexpr CellDescriptor& with_biases(const char* letters) {
+    bias_count = length(letters);
+    for (int i = 0; i < bias_count; ++i)
+      if (gate(letters[i]) != i) throw "a bias of other gates than the first";
+    return *this;
+  }
+  // Of the last gate.
+  constexpr CellDescriptor& with_highway() {
+    highway = true;
     return *this;
   }
   constexpr CellDescriptor& with_carry(Carry kind) {
@@ -125,6 +140,14 @@ struct CellDescriptor {
     return *this;
   }
 
+  // The cell in a layer with the input itself in the last slot: no product feeds it.
+  constexpr CellDescriptor on_highway() const {
+    CellDescriptor cell = *this;
+    --cell.x_count;
+    --cell.gate_count;
+    return cell;
+  }
+
   // Whether a caller chooses the functions of gates.
   constexpr bool general() const { return function_count > 0; }
   // Whether there is backpropagation.
@@ -162,6 +185,10 @@ struct CellDescriptor {
     if (slots > (normalised() ? kMostSlots : kMost) || (noisy && !carries())) return false;
     if (noisy && (may_project || unit_count > 0 || second_product() || !recurrent_product()))
       return false;
+    if (highway && (recurrent_product() || noisy || bias_count == gate_count ||
+                    x_gate[x_count - 1] != gate_count - 1))
+      return false;
+    if (bias_count < gate_count && recurrent_product()) return false;
     if (general() && (noisy || may_project || !recurrent_product())) return false;
     if (normalised() && (!noisy || h_first + h_count + (memory_slot >= 0) != slots)) return false;
     if (second_product() && (h_first != 1 || x_gate[0] != second_gate || !carries())) return false;

@@ -21,7 +21,19 @@ struct StackShape {
   double zoneout_h, zoneout_c;  // of noisy cells: how much of h, of c stays where nothing is drawn
   GateFunctions functions[2];   // of each direction, of general cells
 
+  // Of cells with a highway: the column of the first layer's input at which the first direction's
+  // begins, the second's being H further; -1: it has a product. Further layers have none.
+  std::int64_t highway = -1;
+  double highway_scale = 1;  // what the input is multiplied by on it
+
   std::int64_t input_of(int layer) const { return layer == 0 ? I : D * P; }
+  std::int64_t highway_of(int layer, int direction) const {
+    if (!cell->highway || (layer == 0 && highway < 0)) return -1;
+    return (layer == 0 ? highway : 0) + direction * H;
+  }
+  CellDescriptor cell_of(int layer) const {
+    return highway_of(layer, 0) >= 0 ? cell->on_highway() : *cell;
+  }
 };
 
 // One layer's direction, in PyTorch's layout, each array contiguous. Absent ones are null.
@@ -29,7 +41,7 @@ template <class Pointer>
 struct LayerParameters {
   Pointer w_ih;              // (G*H, input)
   Pointer w_hh;              // (G*H, P)  where there is a recurrent product
-  Pointer b_ih;              // (G*H)
+  Pointer b_ih;              // (G*H), or of as many gates as have a bias
   Pointer b_hh;              // (G*H)     as w_hh
   Pointer w_hr;              // (P, H)    projection
   Pointer unit;              // (unit_count * H)

@@ -61,6 +61,8 @@ struct PackedLayer {
   std::int64_t last;                    // units of the last block
   int x_remainder, h_remainder;         // vectors
   bool projection;
+  std::int64_t highway;  // the column of the input at which it begins, or -1
+  Scalar highway_scale;
   Buffer<Scalar> forward_memory, backward_memory, input_memory;
   Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *unit, *norm;
   Scalar *remainder_ih, *remainder_hh, *remainder_bias;
@@ -76,7 +78,9 @@ struct PackedLayer {
   }
 
   bool create(const StackShape& shape, int layer, int direction) {
-    cell = *shape.cell;
+    cell = shape.cell_of(layer);
+    highway = shape.highway_of(layer, direction);
+    highway_scale = static_cast<Scalar>(shape.highway_scale);
     functions = shape.functions[direction];
     I = shape.input_of(layer);
     H = shape.H;
@@ -150,7 +154,7 @@ struct PackedLayer {
     };
     rows_of(p.w_ih, cell.gate_count, I);
     rows_of(p.w_hh, cell.gate_count, P);
-    rows_of(p.b_ih, cell.gate_count, 1);
+    rows_of(p.b_ih, cell.bias_count, 1);
     rows_of(p.b_hh, cell.gate_count, 1);
     rows_of(p.unit, cell.unit_count, 1);
     rows_of(p.gain_ih, cell.gate_count, 1);
@@ -221,7 +225,7 @@ struct PackedLayer {
     for (int slot = 0; slot < cell.slots; ++slot) {
       auto sum = zeros<Scalar>();
       const int h = slot - cell.h_first;
-      if (slot < cell.x_count)
+      if (slot < cell.x_count && cell.x_gate[slot] < cell.bias_count)
         sum = add(sum, load_first(p.b_ih + cell.x_gate[slot] * H + u * V, n));
       if (h >= 0 && h < cell.h_count)
         sum = add(sum, load_first(p.b_hh + cell.h_gate[h] * H + u * V, n));

@@ -95,6 +95,8 @@ class ForwardLayer {
           Vec<Scalar> v[cell.slots];
 #pragma GCC unroll 8
           for (int slot = 0; slot < cell.slots; ++slot) v[slot] = load(slots + slot * V);
+          if constexpr (cell.highway)
+            if (w_.highway >= 0) v[cell.slots - 1] = p_.highway_at(at.row, block);
           finish(v, at);
         }
       }

@@ -101,7 +101,8 @@ class GradientProducts {
   void add_biases(std::int64_t u, std::int64_t n) {
     const Scalar* from = g_.products + at_.bias + u * cell_.slots * V;
     for (int s = 0; s < cell_.x_count; ++s)
-      add_to(g_.parameters.b_ih + cell_.x_gate[s] * w_.H + u * V, from + s * V, n);
+      if (cell_.x_gate[s] < cell_.bias_count)
+        add_to(g_.parameters.b_ih + cell_.x_gate[s] * w_.H + u * V, from + s * V, n);
     for (int s = 0; s < cell_.h_count; ++s)
       add_to(g_.parameters.b_hh + cell_.h_gate[s] * w_.H + u * V, from + (cell_.h_first + s) * V,
              n);

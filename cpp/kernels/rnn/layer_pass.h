@@ -100,6 +100,18 @@ struct LayerPass {
     if (is_reset(row)) return zeros<Scalar>();
     return load(static_cast<const Scalar*>(carry_at(block, carry_row(s - 1, b))));
   }
+  // What enters a block's last slot past the products, of a layer with a highway.
+  Vec<Scalar> highway_at(std::int64_t row, std::int64_t block) const {
+    constexpr int V = lanes<Scalar>;
+    const std::int64_t column = block * V, count = weights->H - column;
+    const std::int64_t first = weights->highway + column;
+    const Scalar scale = weights->highway_scale;
+    if (index == nullptr) return mul(load_first(x[row] + first, count), broadcast(scale));
+    Scalar one_hot[V] = {};
+    const std::int64_t lane = index[row] - first;
+    if (lane >= 0 && lane < std::min<std::int64_t>(V, count)) one_hot[lane] = scale;
+    return load_first(static_cast<const Scalar*>(one_hot), V);
+  }
   RNNFAST_INLINE Noise<Scalar> noise_at(std::int64_t row, std::int64_t s, std::int64_t b,
                                         std::int64_t block) const {
     const std::int64_t column = block * lanes<Scalar>, count = weights->H - column;

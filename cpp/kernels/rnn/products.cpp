@@ -43,6 +43,25 @@ void projection_tile(const LayerPass<Scalar>& p, std::int64_t s, std::int64_t bl
     }
 }
 
+// What comes back past the products to V columns of the input, of a layer with a highway.
+template <class Scalar>
+Vec<Scalar> highway_gradient(const LayerPass<Scalar>& p, std::int64_t row, std::int64_t column) {
+  constexpr int V = lanes<Scalar>;
+  const PackedLayer<Scalar>& w = *p.weights;
+  const std::int64_t first = column - w.highway;  // the first column's unit
+  const auto at = [&](std::int64_t unit) {
+    return p.workspace_at(unit / V, row) + (w.cell.slots - 1) * V + unit % V;
+  };
+  Scalar d[V] = {};
+  if (first >= 0 && first % V == 0 && first < w.H) {
+    store_first(d, load(static_cast<const Scalar*>(at(first))), w.H - first);
+  } else {
+    for (int v = 0; v < V; ++v)
+      if (first + v >= 0 && first + v < w.H) d[v] = *at(first + v);
+  }
+  return mul(load_first(static_cast<const Scalar*>(d), V), broadcast(w.highway_scale));
+}
+
 template <class Scalar>
 void input_gradient_tile(const LayerPass<Scalar>& p, Scalar* const* dx, bool add_to,
                          std::int64_t block, std::int64_t row, TileSize size,
@@ -55,6 +74,7 @@ void input_gradient_tile(const LayerPass<Scalar>& p, Scalar* const* dx, bool add
       const std::int64_t column = (block + u) * lanes<Scalar>, count = w.I - column;
       Scalar* to = dx[row + m] + column;
       Vec<Scalar> value = load(sums.at(m, u));
+      if (w.highway >= 0) value = add(value, highway_gradient(p, row + m, column));
       if (add_to) value = add(load_first(static_cast<const Scalar*>(to), count), value);
       store_first(to, value, count);
     }

@@ -17,6 +17,10 @@ namespace rnnfast {
   CELL(lstm_peephole_previous) \
   CELL(min_gru) \
   CELL(min_lstm) \
+  CELL(sru) \
+  CELL(qrnn_f) \
+  CELL(qrnn_fo) \
+  CELL(qrnn_ifo) \
   CELL(ind_rnn_tanh) \
   CELL(ind_rnn_relu) \
   CELL(zoneout_lstm) \

@@ -28,6 +28,7 @@ from rnnfast.nn.quantize import check_numbers, freeze_own
 from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.nn.recurrent.stream import Stream
 from rnnfast.nn.tied import SharingLinear, TiedEmbedding
+from rnnfast.nn.window import Window
 
 Node: TypeAlias = dict[str, Any]
 
@@ -49,6 +50,7 @@ KINDS: dict[str, type[Module]] = {
         EmbeddingDropout,
         Linear,
         Pooling,
+        Window,
         Residual,
         SelfAttention,
         TiedEmbedding,

@@ -67,7 +67,8 @@ class RecurrentModel(Model, base=True):
         Only tokens that occur at least so often do.
     cell : str
         The recurrent cell: ``"lstm"``, ``"gru"``, ``"rnn"``, ``"layer_norm_lstm"``,
-        ``"layer_norm_gru"``, ``"min_gru"``, ``"min_lstm"``, ...: each recurrent layer has a name.
+        ``"layer_norm_gru"``, ``"min_gru"``, ``"min_lstm"``, ``"sru"``, ``"qrnn"``, ...: each
+        recurrent layer has a name.
     hidden_size, num_layers : int
         Units of a layer in each direction, and how many layers.
     embedding_size : int, optional

@@ -87,7 +87,8 @@ def fuse(*layers: Any, seed: int | np.random.Generator | None = None) -> Any:
         If something is no recurrent layer.
     ValueError
         If there is none, kinds, options or sizes do not fit each other, one of a pair has several
-        layers or directions, or layers have dropout between them, which is another for each.
+        layers or directions, layers have dropout between them, which is another for each, or a pair
+        of `SRU` has another highway than one layer of both directions.
 
     Examples
     --------
@@ -111,10 +112,17 @@ def fuse(*layers: Any, seed: int | np.random.Generator | None = None) -> Any:
     )
     below = 0
     state = {}
+    shapes = {name: parameter.shape for name, parameter in made.parameters().items()}
     for level in levels:
         for layer in range(level.first.num_layers):
             for (name, reverse), array in level.arrays(layer).items():
-                state[f"{name}_l{below + layer}{reverse}"] = array
+                place = f"{name}_l{below + layer}{reverse}"
+                if array.shape != shapes[place]:  # the highway of a pair lets halves of x pass
+                    raise ValueError(
+                        f"{level.name}: expected {name} of shape {shapes[place]}, as {made} has "
+                        f"it, got {array.shape}"
+                    )
+                state[place] = array
         below += level.first.num_layers
     made.load_state_dict(state)
     made.train(first.training)

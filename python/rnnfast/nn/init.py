@@ -193,7 +193,7 @@ def recurrent(
     ValueError
         If a way is not one of those.
     """
-    gates = len(_checked(layer).spec.cell.gates)
+    size = _checked(layer).hidden_size
     fill: dict[str, Callable[..., None]] = {"glorot": glorot_uniform, "orthogonal": orthogonal}
     for name, way in (("input", input), ("hidden", hidden)):
         if not among(way, fill):
@@ -201,9 +201,9 @@ def recurrent(
     rng = make_generator("seed", seed)
     for name, parameter in layer.parameters().items():
         if name.startswith("weight_ih_"):
-            fill[input](parameter, blocks=gates, seed=rng)
+            fill[input](parameter, blocks=parameter.shape[0] // size, seed=rng)
         elif name.startswith("weight_hh_") and len(parameter.shape) == 2:
-            fill[hidden](parameter, blocks=gates, seed=rng)
+            fill[hidden](parameter, blocks=parameter.shape[0] // size, seed=rng)
         elif name.startswith("weight_hr_"):
             fill[input](parameter, seed=rng)
         elif name.startswith("bias_"):

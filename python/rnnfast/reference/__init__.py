@@ -71,9 +71,11 @@ from .lstm import lstm_step, lstm_step_backward
 from .min_gru import min_gru_step, min_gru_step_backward
 from .min_lstm import min_lstm_step, min_lstm_step_backward
 from .network import NetworkCache, network_backward, network_forward
+from .qrnn import qrnn_step, qrnn_step_backward
 from .rnn import rnn_step, rnn_step_backward
 from .sequences import gru_forward, lstm_forward, rnn_forward
 from .spec import NetworkSpec, random_parameters
+from .sru import sru_step, sru_step_backward
 
 __all__ = [
     "CELLS",
@@ -126,6 +128,8 @@ __all__ = [
     "network_backward",
     "network_forward",
     "one_hot",
+    "qrnn_step",
+    "qrnn_step_backward",
     "random_parameters",
     "reset_after_gru_step",
     "reset_after_gru_step_backward",
@@ -140,5 +144,7 @@ __all__ = [
     "simplified_gru_step_backward",
     "softmax",
     "softmax_cross_entropy",
+    "sru_step",
+    "sru_step_backward",
     "state_dict_gradients",
 ]

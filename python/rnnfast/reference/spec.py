@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .cell import CELLS
 from .lstm import Peephole
+from .qrnn import Pooling
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class NetworkSpec:
         Layer-normalised cells only: whether they are.
     zoneout : float
         Layer-normalised cells only: how much of h and of c stays at each step, as in inference.
+    highway_bias, rescale
+        SRU only, see `sru.highway`.
+    pooling : {"fo", "f", "ifo"}
+        QRNN only, see `qrnn_step`.
 
     Raises
     ------
@@ -62,6 +67,9 @@ class NetworkSpec:
     proj_size: int = 0
     layer_norm: bool = True
     zoneout: float = 0.0
+    highway_bias: float = 0.0
+    rescale: bool = True
+    pooling: Pooling = "fo"
 
     def __post_init__(self) -> None:
         if self.cell not in CELLS:
@@ -72,6 +80,8 @@ class NetworkSpec:
             raise ValueError(f"nonlinearity: expected tanh or relu, got {self.nonlinearity!r}")
         if not isinstance(self.peephole, bool) and self.peephole != "previous":
             raise ValueError(f"peephole: expected False, True or 'previous', got {self.peephole!r}")
+        if self.pooling not in ("f", "fo", "ifo"):
+            raise ValueError(f"pooling: expected f, fo or ifo, got {self.pooling!r}")
         for name in ("input_size", "hidden_size", "num_layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")

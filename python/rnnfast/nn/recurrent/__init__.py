@@ -7,10 +7,23 @@ from rnnfast import _renamed
 from rnnfast.nn.recurrent.layers import GRU, LSTM, RNN
 from rnnfast.nn.recurrent.ind_rnn import IndRNN
 from rnnfast.nn.recurrent.minimal import MinGRU, MinLSTM
+from rnnfast.nn.recurrent.sru import SRU
+from rnnfast.nn.recurrent.qrnn import QRNN
 from rnnfast.nn.recurrent.layer_norm import LayerNormGRU, LayerNormLSTM
 # isort: on
 
-__all__ = ["GRU", "LSTM", "RNN", "IndRNN", "LayerNormGRU", "LayerNormLSTM", "MinGRU", "MinLSTM"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "QRNN",
+    "RNN",
+    "SRU",
+    "IndRNN",
+    "LayerNormGRU",
+    "LayerNormLSTM",
+    "MinGRU",
+    "MinLSTM",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -33,7 +33,7 @@ def one_way_networks(
     """Return, for each layer of a bidirectional one, the network of each direction."""
     rows = _offsets(spec, parameters)
     return [
-        [_network(spec, buffer, k, 1, [row]) for row in rows[2 * k : 2 * k + 2]]
+        [_network(spec, buffer, k, 1, [rows[2 * k + d]], direction=d) for d in range(2)]
         for k in range(spec.num_layers)
     ]
 
@@ -65,8 +65,12 @@ def _network(
     directions: int,
     rows: list[Offsets],
     functions: Sequence[Functions] = (),
+    direction: int = 0,
 ) -> Any:
-    """Return the network of rows of offsets that begin with those of layer ``first``."""
+    """Return the network of rows of offsets that begin with those of layer ``first``.
+
+    ``direction`` is the layer's first that it has.
+    """
     return _core.Recurrent(
         cell=spec.cell_name,
         input_size=spec.width(first),
@@ -80,6 +84,8 @@ def _network(
         offsets=rows,
         zoneout=spec.zoneout,
         functions=functions,
+        highway=direction * spec.hidden_size if spec.highway(first) else -1,
+        highway_scale=spec.highway_scale,
         numbers=kernel_numbers(
             buffer,
             max(spec.width(first), directions * max(spec.hidden_size, spec.output_size)),

@@ -27,6 +27,8 @@ class RecurrentSpec:
         As the layers take them.
     zoneout : pair of float
         How much of h and of c stays at each step of inference.
+    highway_scale : float
+        Factor of an input that passes by the products, of cells with a highway.
     """
 
     cell_name: str
@@ -38,6 +40,7 @@ class RecurrentSpec:
     bidirectional: bool
     proj_size: int = 0
     zoneout: tuple[float, float] = (0.0, 0.0)
+    highway_scale: float = 1.0
 
     @property
     def cell(self) -> _core.Cell:
@@ -58,6 +61,10 @@ class RecurrentSpec:
         """Return the number of features of a layer's input."""
         return self.input_size if layer == 0 else self.num_directions * self.output_size
 
+    def highway(self, layer: int) -> bool:
+        """Return whether a layer's input, as wide as its output, passes by the products."""
+        return self.cell.has_highway and self.width(layer) == self.num_directions * self.output_size
+
     def suffixes(self) -> list[tuple[int, str]]:
         """Return, for each layer and direction, the layer and how its parameters' names end."""
         directions = ("", "_reverse")[: self.num_directions]
@@ -67,7 +74,9 @@ class RecurrentSpec:
         """Return the shapes of one direction's parameters by kind."""
         sizes = {"I": self.width(layer), "H": self.hidden_size, "P": self.output_size}
         shapes: dict[str, tuple[int, ...]] = {}
-        for kind, factor, letters in self.cell.parameters(self.bias, self.proj_size > 0):
+        for kind, factor, letters in self.cell.parameters(
+            self.bias, self.proj_size > 0, self.highway(layer)
+        ):
             rows, *columns = (sizes[letter] for letter in letters)
             shapes[kind] = (factor * rows, *columns)
         return shapes

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 from rnnfast.interop.onnx.export.graph import Graph
 from rnnfast.nn.module import Array
 
@@ -116,6 +118,27 @@ def _min_lstm(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
     return g.add("Add", g.add("Mul", kept, h), g.add("Mul", new, n)), ""
 
 
+def _sru(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
+    f, r, n, s = g.split(a, 4)
+    weights = np.split(cell.weights["weight_c"], 2)
+    f, r = (
+        g.add("Sigmoid", g.add("Add", gate, g.add("Mul", g.constant(v), c)))
+        for gate, v in zip((f, r), weights, strict=True)
+    )
+    memory = _share(g, f, c, n)
+    return _share(g, r, memory, s), memory
+
+
+def _qrnn(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
+    n, *gates = g.split(a, {"qrnn_f": 2, "qrnn_fo": 3, "qrnn_ifo": 4}[cell.name])
+    n, (f, *rest) = g.add("Tanh", n), [g.add("Sigmoid", gate) for gate in gates]
+    if len(rest) == 2:
+        memory = g.add("Add", g.add("Mul", f, c), g.add("Mul", rest[1], n))
+    else:
+        memory = _share(g, f, c, n)
+    return (g.add("Mul", rest[0], memory) if rest else memory), memory
+
+
 def _softplus(g: Graph, x: str) -> str:
     """Return ``log(1 + exp(x))``; ONNX Runtime has no operator of it in float64."""
     small = g.add("Exp", g.add("Neg", g.add("Abs", x)))
@@ -176,6 +199,10 @@ _STEPS: dict[str, Callable[[Graph, Cell, str, str, str], tuple[str, str]]] = {
     "ind_rnn_relu": _ind_rnn,
     "min_gru": _min_gru,
     "min_lstm": _min_lstm,
+    "sru": _sru,
+    "qrnn_f": _qrnn,
+    "qrnn_fo": _qrnn,
+    "qrnn_ifo": _qrnn,
     "gru": _gru,
     "gru_reset_before": _gru_reset_before,
     "gru_simple": _gru_simple,

@@ -108,10 +108,27 @@ def weights_of(layer: Recurrent, number: int) -> list[dict[str, Array]]:
     """Return the parameters of each direction of a layer, by kind."""
     ends = [f"_{suffix}" for k, suffix in layer.spec.suffixes() if k == number]
     own = layer.parameters()
-    return [
+    weights = [
         {name.removesuffix(end): p.data for name, p in own.items() if name.endswith(end)}
         for end in ends
     ]
+    if layer.spec.cell.has_highway:
+        return [_with_highway(layer, number, d, one) for d, one in enumerate(weights)]
+    return weights
+
+
+def _with_highway(
+    layer: Recurrent, number: int, direction: int, own: dict[str, Array]
+) -> dict[str, Array]:
+    """Return a direction's parameters with all blocks of rows: the highway's, biases of zero."""
+    weight, size, gates = own["weight_ih"], layer.hidden_size, len(layer.spec.cell.gates)
+    if layer.spec.highway(number):
+        passing = np.eye(size, weight.shape[1], direction * size, weight.dtype)
+        weight = np.concatenate([weight, passing * weight.dtype.type(layer.spec.highway_scale)])
+    filled = {**own, "weight_ih": weight}
+    if "bias_ih" in own:
+        filled["bias_ih"] = np.pad(own["bias_ih"], (0, gates * size - len(own["bias_ih"])))
+    return filled
 
 
 # ONNX's operators

@@ -1,0 +1,183 @@
+"""Cells without a product in the recurrence beside LSTM and GRU, PyTorch and the authors' code.
+
+Run as ``python bench/modern.py [--threads N] [--rounds N] [--hidden N]``. Each point is one layer
+over one sequence of 4,096 or 65,536 steps, input as wide as the state, float32, a call and a pass
+forward and back. Answers are compared first, with the reference over the first steps and with every
+peer over all. Peers are PyTorch's LSTM and GRU, the equations in PyTorch as a user writes them (all
+products at once, then a loop over time), and, where it is installed, the package ``sru`` of SRU's
+authors, whose CPU code has a call alone. All ways of a point take turns; printed is the least time
+of each, as microseconds a step and as multiples of rnnfast's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+import rnnfast as rf
+import rnnfast.reference as ref
+
+STEPS = (4096, 65536)
+LAYERS = {"lstm": rf.LSTM, "gru": rf.GRU, "min_gru": rf.MinGRU, "sru": rf.SRU, "qrnn": rf.QRNN}
+CHECKED = 64  # steps that are compared with the reference
+LOOPED = 4096  # more steps than this a loop in PyTorch does not go back through
+
+Ways = dict[str, Callable[[], Any]]
+
+
+def by_equations(cell: str, state: dict[str, torch.Tensor], alpha: float) -> Callable[..., Any]:
+    """Return a cell's equations in PyTorch, x (T, B, I) to h (T, B, H)."""
+
+    def sru(x: torch.Tensor) -> torch.Tensor:
+        (v_f, v_r), b = state["weight_c_l0"].chunk(2), state["bias_ih_l0"]
+        f, r, n = (x @ state["weight_ih_l0"].T).chunk(3, -1)
+        b_f, b_r = b.chunk(2)
+        f, r = f + b_f, r + b_r
+        c, found = torch.zeros_like(n[0]), []
+        for t in range(len(x)):
+            forget, reset = torch.sigmoid(f[t] + v_f * c), torch.sigmoid(r[t] + v_r * c)
+            c = n[t] + forget * (c - n[t])
+            through = alpha * x[t]
+            found.append(through + reset * (c - through))
+        return torch.stack(found)
+
+    def min_gru(x: torch.Tensor) -> torch.Tensor:
+        z, n = (x @ state["weight_ih_l0"].T + state["bias_ih_l0"]).chunk(2, -1)
+        z = torch.sigmoid(z)
+        h, found = torch.zeros_like(n[0]), []
+        for t in range(len(x)):
+            h = h + z[t] * (n[t] - h)
+            found.append(h)
+        return torch.stack(found)
+
+    def qrnn(x: torch.Tensor) -> torch.Tensor:
+        n, f, o = (x @ state["weight_ih_l0"].T + state["bias_ih_l0"]).chunk(3, -1)
+        n, f, o = torch.tanh(n), torch.sigmoid(f), torch.sigmoid(o)
+        c, found = torch.zeros_like(n[0]), []
+        for t in range(len(x)):
+            c = n[t] + f[t] * (c - n[t])
+            found.append(c)
+        return o * torch.stack(found)
+
+    return {"sru": sru, "min_gru": min_gru, "qrnn": qrnn}[cell]
+
+
+def of_authors(layer: rf.SRU) -> Any:
+    """Return the layer in the package of SRU's authors, or None where it is not installed."""
+    try:
+        import sru  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        return None
+    H, state = layer.hidden_size, layer.state_dict()
+    theirs = sru.SRU(H, H, num_layers=1, rescale=True).eval()
+    (cell,) = theirs.rnn_lst
+    f, r, n = state["weight_ih_l0"].reshape(3, H, H)
+    with torch.no_grad():
+        cell.weight.copy_(torch.from_numpy(np.stack([n, f, r]).transpose(2, 1, 0).reshape(H, -1)))
+        cell.bias.copy_(torch.from_numpy(state["bias_ih_l0"]))
+        cell.weight_c.copy_(torch.from_numpy(state["weight_c_l0"]))
+    return theirs
+
+
+def ways_of(cell: str, steps: int, hidden: int) -> tuple[Ways, Ways]:
+    """Return the ways to call a layer, and those of a pass forward and back, after a comparison."""
+    layer = LAYERS[cell](hidden, hidden, seed=0)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((steps, 1, hidden), np.float32)
+    dy = rng.standard_normal((steps, 1, hidden), np.float32)
+    spec = ref.NetworkSpec(cell, hidden, hidden)
+    y, _, _ = ref.network_forward(spec, layer.state_dict(), x[:CHECKED])
+    np.testing.assert_allclose(layer(x)[0][:CHECKED], y, rtol=1e-3, atol=1e-5)
+    x_torch, dy_torch = torch.from_numpy(x), torch.from_numpy(dy)
+
+    def train() -> Any:
+        layer.zero_grad()
+        (_, _), backprop = layer.forward(x)
+        return backprop(dy)[0]
+
+    calls: Ways = {"rnnfast": lambda: layer(x)[0]}
+    passes: Ways = {"rnnfast": train}
+    state = {n: torch.from_numpy(v.copy()).requires_grad_() for n, v in layer.state_dict().items()}
+    if cell in ("lstm", "gru"):
+        module = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell](hidden, hidden)
+        module.load_state_dict(state)
+        run: Callable[..., Any] = lambda given: module(given)[0]  # noqa: E731
+        peer = "PyTorch"
+    else:
+        scale = layer.spec.highway_scale
+        run, peer = by_equations(cell, state, scale), "equations in PyTorch"
+
+    def call() -> Any:
+        with torch.no_grad():
+            return run(x_torch).numpy()
+
+    def back() -> Any:
+        given = x_torch.clone().requires_grad_()
+        run(given).backward(dy_torch)
+        return None if given.grad is None else given.grad.numpy()
+
+    calls[peer] = call
+    if peer == "PyTorch" or steps <= LOOPED:
+        passes[peer] = back
+    if cell == "sru" and (theirs := of_authors(layer)) is not None:
+
+        def authors() -> Any:
+            with warnings.catch_warnings(), torch.no_grad():
+                warnings.simplefilter("ignore")
+                return theirs(x_torch)[0].numpy()
+
+        calls["authors"] = authors
+    for ways in (calls, passes):
+        expected, *others = (way() for way in ways.values())
+        for other in others:
+            np.testing.assert_allclose(other, expected, rtol=1e-2, atol=1e-3)
+    return calls, passes
+
+
+def least(ways: Ways, rounds: int) -> dict[str, float]:
+    """Return the least seconds of each, a call a turn."""
+    found = dict.fromkeys(ways, np.inf)
+    for _ in range(rounds):
+        for name, way in ways.items():
+            begin = time.perf_counter()
+            way()
+            found[name] = min(found[name], time.perf_counter() - begin)
+    return found
+
+
+def main() -> None:
+    """Print a row for each cell, length and way."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--cells", default=",".join(LAYERS))
+    parser.add_argument("--steps", default=",".join(map(str, STEPS)))
+    arguments = parser.parse_args()
+    rf.set_num_threads(arguments.threads)
+    torch.set_num_threads(arguments.threads)
+    cells = arguments.cells.split(",")
+    for steps in map(int, arguments.steps.split(",")):
+        # All cells in turns too: their ratios are printed beside each other.
+        points = [ways_of(cell, steps, arguments.hidden) for cell in cells]
+        for kind, ways in zip(("call", "forward and back"), zip(*points, strict=True), strict=True):
+            both = {
+                (cell, name): way
+                for cell, own in zip(cells, ways, strict=True)
+                for name, way in own.items()
+            }
+            times = least(both, arguments.rounds)
+            print(f"T = {steps}, {kind}: microseconds a step, multiples of rnnfast's")
+            for (cell, name), seconds in times.items():
+                each, ratio = seconds / steps * 1e6, seconds / times[cell, "rnnfast"]
+                print(f"  {cell:8s} {name:22s}{each:10.3f}{ratio:9.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
