@@ -353,6 +353,16 @@ def test_a_number_of_numpy_is_an_array_whichever_way_is_kept() -> None:
     assert_same(session.run(["scaled"], {**feeds, "scale": np.float32(2)}), expected)
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_another_order_of_bytes_is_another_dtype_whichever_way_is_kept(which: int) -> None:
+    made, inputs = recurrent("GRU")
+    session = interop.Session(made)
+    session._fastest.keep(inputs, which)
+    swapped = {name: array.astype(array.dtype.newbyteorder()) for name, array in inputs.items()}
+    with pytest.raises(TypeError, match=r"expected dtype float32, got >f4"):
+        session.run(None, swapped)
+
+
 def test_arrays_of_subclasses_are_read_as_arrays_or_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -80,6 +80,19 @@ def test_a_sequence_in_parts_is_one_call() -> None:
             np.testing.assert_allclose(one, other, rtol=1e-13)
 
 
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_no_step_leaves_the_state_as_it_was(size: int, batch_first: bool) -> None:
+    window, state = rf.Window(size, batch_first=batch_first), RNG.normal(size=(size - 1, 4, 3))
+    x = np.zeros((4, 0, 3) if batch_first else (0, 4, 3))
+    (y, after), backprop = window.forward(x, state)
+    assert y.shape == (*x.shape[:2], 3 * size)
+    np.testing.assert_array_equal(after, state)
+    dx, dstate = backprop(y, after)
+    assert dx is not None and dx.shape == x.shape
+    np.testing.assert_array_equal(dstate, after)
+
+
 @pytest.mark.parametrize("pooling", ["f", "fo", "ifo"])
 def test_filters_of_width_2_are_a_masked_convolution(pooling: Any) -> None:
     torch = pytest.importorskip("torch", reason="compares with PyTorch's convolution")
@@ -112,6 +125,7 @@ def test_a_network_with_one_is_saved(tmp_path: Any) -> None:
     [
         (lambda: rf.Window(0), ValueError, r"^size: expected .*, got 0"),
         (lambda: rf.Window("2"), TypeError, r"^size: expected .*, got"),  # type: ignore[arg-type]
+        (lambda: rf.Window(10**12)(X), MemoryError, r"^size: a window of 10{12} steps needs "),
         (lambda: rf.Window(2)(X[0]), ValueError, r"^x: expected shape \(T, B, F\), got \(4, 3\)"),
         (lambda: rf.Window(2)(np.zeros((2, 2), int)), TypeError, r"^x: expected "),
         (lambda: rf.Window(2)(X * np.inf), ValueError, r"^x: expected finite"),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rnnfast._checks import check_bool, check_finite, check_int, check_lengths
 from rnnfast._checks.arrays import read_array, require_array, require_float
 from rnnfast._checks.likeness import call_like
+from rnnfast._checks.memory import check_bytes
 from rnnfast.nn._describe import describe
 from rnnfast.nn.module import Array, Module
 
@@ -102,6 +103,9 @@ class Window(Module):
             raise ValueError(f"x: expected shape (T, B, F), got {x.shape}")
         steps_first = np.swapaxes(x, 0, 1) if self.batch_first else x
         T, B, F = steps_first.shape
+        check_bytes(
+            f"size: a window of {self.size} steps", x.itemsize * B * F * self.size * (T + 1)
+        )
         before = np.zeros((self.size - 1, B, F), x.dtype)
         if state is not None:
             before = require_array("state", state, x.dtype, before.shape)
@@ -123,8 +127,7 @@ class Window(Module):
         columns = np.arange(B)
         # Where the state's rows stand among all steps, the newest first.
         rows = ends + self.size - 2 - np.arange(self.size - 1)[:, np.newaxis]
-        last = documents[np.maximum(ends + self.size - 2, 0), columns]
-        kept = (documents[rows, columns] == last)[:, :, np.newaxis]
+        kept = (documents[rows, columns] == documents[rows[:1], columns])[:, :, np.newaxis]
         after = steps[rows, columns] * kept
         shape = x.shape
 

@@ -71,7 +71,5 @@ def _key(arrays: Mapping[str, Any]) -> Any:
     # A number of NumPy is not an array: ONNX Runtime does not take it.
     if len(arrays) == 1:  # in half the time
         [(name, array)] = arrays.items()
-        return name, array.shape, array.dtype.char, type(array)
-    return tuple(
-        [(name, array.shape, array.dtype.char, type(array)) for name, array in arrays.items()]
-    )
+        return name, array.shape, array.dtype, type(array)
+    return tuple([(name, array.shape, array.dtype, type(array)) for name, array in arrays.items()])
