@@ -1,5 +1,6 @@
 #include "library/parts.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace rnnfast::library {
@@ -100,6 +101,13 @@ std::int64_t size_of(const std::string& name, const Json& value, std::int64_t le
   return size;
 }
 
+void require_known(const std::string& layer, const Json& options,
+                   std::initializer_list<std::string_view> names) {
+  for (const auto& [name, value] : options.object("options"))
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      fail_unsupported(layer + ": expected options that this library knows, got " + shown(name));
+}
+
 const CellDescriptor* find_cell(const std::string& name) {
   for (int i = 0; i < kernels().cell_count; ++i)
     if (name == kernels().cells[i]->name) return kernels().cells[i];
@@ -128,6 +136,12 @@ RecurrentOptions recurrent_options(const std::string& layer, const Json& options
     made.cell = noisy_cell("lstm", options, made);
   else
     fail_unsupported("layer: expected one that this library has, got " + shown(layer));
+  // What is done in training alone, and how weights begin, is read by nobody here.
+  require_known(
+      layer, options,
+      {"input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "variational",
+       "bidirectional", "dtype", "nonlinearity", "reset_after", "reset_gate", "proj_size",
+       "peephole", "layer_norm", "zoneout", "recurrent_dropout", "orthogonal", "forget_bias"});
   made.bias = flag(options, "bias", true);
   if (const Json* proj = options.find("proj_size")) made.proj_size = size_of("proj_size", *proj, 0);
   return made;
