@@ -123,7 +123,7 @@ class Window(Module):
         columns = np.arange(B)
         # Where the state's rows stand among all steps, the newest first.
         rows = ends + self.size - 2 - np.arange(self.size - 1)[:, np.newaxis]
-        last = documents[np.maximum(ends + self.size - 2, 0), columns]
+        last = documents[rows[:1], columns]
         kept = (documents[rows, columns] == last)[:, :, np.newaxis]
         after = steps[rows, columns] * kept
         shape = x.shape
