@@ -1,6 +1,5 @@
 #include "library/parts.h"
 
-#include <algorithm>
 #include <cstring>
 
 namespace rnnfast::library {
@@ -99,13 +98,6 @@ std::int64_t size_of(const std::string& name, const Json& value, std::int64_t le
   if (size < least || size > kLargest)
     fail_file(name + ": expected a size of a layer, got " + std::to_string(size));
   return size;
-}
-
-void require_known(const std::string& layer, const Json& options,
-                   std::initializer_list<std::string_view> names) {
-  for (const auto& [name, value] : options.object("options"))
-    if (std::find(names.begin(), names.end(), name) == names.end())
-      fail_unsupported(layer + ": expected options that this library knows, got " + shown(name));
 }
 
 const CellDescriptor* find_cell(const std::string& name) {

@@ -1,9 +1,6 @@
 // Layers from their options and arrays.
 #pragma once
 
-#include <initializer_list>
-#include <string_view>
-
 #include "library/arrays.h"
 #include "library/network.h"
 
@@ -47,11 +44,6 @@ Block<Scalar> first_rows(const Block<Scalar>& table, std::int64_t rows, std::int
   std::copy_n(table.data(), part.size(), part.data());
   return part;
 }
-
-// A Fault where an object has other members than these: an option of a later version, say, that may
-// change what a layer gives.
-void require_known(const std::string& layer, const Json& options,
-                   std::initializer_list<std::string_view> names);
 
 const CellDescriptor* find_cell(const std::string& name);
 

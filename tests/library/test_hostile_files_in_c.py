@@ -199,6 +199,17 @@ def test_thousands_of_damaged_files_under_the_address_sanitizer(tmp_path: Path) 
     assert loaded > FILES // 50 and refused > FILES // 2
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("characters", "tokenizer"), ("words", "tokenizer"), ("classes", "inputs"), ("ctc", "inputs")],
+)
+def test_what_a_later_version_has_learned_is_refused(name: str, place: str) -> None:
+    header, own, numbers = taken_apart(good()[name])
+    own["content"]["learned"][place]["later"] = True
+    with pytest.raises(CError, match=f"{place}: expected options that this library knows"):
+        CModel(put_together(header, own, numbers, True))
+
+
 def test_files_that_cannot_be_have_a_line_that_says_why(tmp_path: Path) -> None:
     data = good()["chain"]
     header, own, numbers = taken_apart(data)
