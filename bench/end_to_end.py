@@ -90,10 +90,14 @@ def main() -> None:
     per = "CPU second" if arguments.threads == 1 else "second"
     columns = f"{'a ' + per:>14s} {'least':>6s} {'median':>6s} {'outside':>7s}"
     print(f"{'':37s}{'  fit':37s}  predict\n{'':37s}{columns}{columns}   losses")
+    found = False
     for make in (*tokens.PAIRS, *series.PAIRS):
         pair = make()
         if arguments.only in pair.name:
+            found = True
             compare(pair, arguments.rounds, arguments.threads)
+    if not found:
+        parser.error(f"--only: expected a part of a model's name, got {arguments.only!r}")
 
 
 if __name__ == "__main__":

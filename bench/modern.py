@@ -160,9 +160,11 @@ def main() -> None:
     parser.add_argument("--cells", default=",".join(LAYERS))
     parser.add_argument("--steps", default=",".join(map(str, STEPS)))
     arguments = parser.parse_args()
+    cells = arguments.cells.split(",")
+    if unknown := [cell for cell in cells if cell not in LAYERS]:
+        parser.error(f"--cells: expected some of {','.join(LAYERS)}, got {unknown[0]!r}")
     rf.set_num_threads(arguments.threads)
     torch.set_num_threads(arguments.threads)
-    cells = arguments.cells.split(",")
     for steps in map(int, arguments.steps.split(",")):
         # All cells in turns too: their ratios are printed beside each other.
         points = [ways_of(cell, steps, arguments.hidden) for cell in cells]

@@ -15,6 +15,7 @@
 #include "bindings/recurrent_passes.h"
 #include "bindings/reduced.h"
 #include "bindings/short_calls.h"
+#include "parameter_kinds.h"
 
 namespace rnnfast {
 
@@ -65,27 +66,6 @@ py::dict kept_gates(const Recurrent& self, const ForwardCache& kept, int layer, 
 }
 
 }  // namespace
-
-std::vector<ParameterKind> parameter_kinds(const CellDescriptor& cell, bool bias, bool projection) {
-  const int gates = cell.gate_count;
-  std::vector<ParameterKind> kinds = {{"weight_ih", gates, "HI", &LayerOffsets::w_ih}};
-  if (cell.recurrent_product()) kinds.push_back({"weight_hh", gates, "HP", &LayerOffsets::w_hh});
-  if (bias) kinds.push_back({"bias_ih", cell.bias_count, "H", &LayerOffsets::b_ih});
-  if (bias && cell.recurrent_product())
-    kinds.push_back({"bias_hh", gates, "H", &LayerOffsets::b_hh});
-  if (projection) kinds.push_back({"weight_hr", 1, "PH", &LayerOffsets::w_hr});
-  if (cell.unit_count > 0)
-    kinds.push_back({cell.unit_weights, cell.unit_count, "H", &LayerOffsets::unit});
-  if (cell.normalised()) {
-    kinds.push_back({"gain_ih", gates, "H", &LayerOffsets::gain_ih});
-    kinds.push_back({"gain_hh", gates, "H", &LayerOffsets::gain_hh});
-  }
-  if (cell.memory_slot >= 0) {
-    kinds.push_back({"gain_c", 1, "H", &LayerOffsets::gain_c});
-    kinds.push_back({"bias_c", 1, "H", &LayerOffsets::bias_c});
-  }
-  return kinds;
-}
 
 PackedWeights::~PackedWeights() {
   if (packed == nullptr) return;
@@ -160,17 +140,12 @@ template std::vector<LayerParameters<double*>> Recurrent::gradients<double>(doub
 void Recurrent::find_places() {
   std::vector<std::pair<std::array<std::int64_t, 2>, std::vector<std::int64_t>>> found;
   for (int i = 0; i < shape_.L * shape_.D; ++i)
-    for (const auto& kind :
-         parameter_kinds(shape_.cell_of(i / shape_.D), shape_.bias, shape_.projection)) {
-      std::vector<std::int64_t> sizes;
-      for (const char* letter = kind.sizes; *letter != 0; ++letter)
-        sizes.push_back(*letter == 'I'   ? shape_.input_of(i / shape_.D)
-                        : *letter == 'H' ? shape_.H
-                                         : shape_.P);
-      sizes[0] *= kind.factor;
+    for (const auto& kind : parameter_kinds<LayerOffsets>(shape_.cell_of(i / shape_.D), shape_.bias,
+                                                          shape_.projection)) {
+      const auto sizes = kind.shape_in(shape_, i / shape_.D);
       std::int64_t count = 1;
       for (const std::int64_t size : sizes) count *= size;
-      const std::int64_t offset = offsets_[i].*kind.offset;
+      const std::int64_t offset = offsets_[i].*kind.place;
       found.push_back({{offset, offset + count}, sizes});
     }
   std::sort(found.begin(), found.end());
@@ -306,7 +281,7 @@ void bind_recurrent(py::module_& m) {
           [](const CellDescriptor& c, bool bias, bool projection, bool on_highway) {
             py::list result;
             for (const auto& kind :
-                 parameter_kinds(on_highway ? c.on_highway() : c, bias, projection))
+                 parameter_kinds<LayerOffsets>(on_highway ? c.on_highway() : c, bias, projection))
               result.append(py::make_tuple(kind.name, kind.factor, kind.sizes));
             return result;
           },
@@ -332,8 +307,8 @@ void bind_recurrent(py::module_& m) {
              std::vector<LayerOffsets> places;
              for (const auto& given : offsets) {
                LayerOffsets place;
-               for (const auto& kind : parameter_kinds(*shape.cell, bias, projection))
-                 place.*kind.offset = given.at(kind.name);
+               for (const auto& kind : parameter_kinds<LayerOffsets>(*shape.cell, bias, projection))
+                 place.*kind.place = given.at(kind.name);
                places.push_back(place);
              }
              return Recurrent::create(shape, std::move(buffer), std::move(places), numbers);

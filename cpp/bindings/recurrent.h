@@ -34,16 +34,6 @@ struct LayerOffsets {
                gain_hh = -1, gain_c = -1, bias_c = -1;
 };
 
-// A parameter of one layer's direction: what its name begins with, its shape (`factor` times the
-// first size, the others: I of the layer's input, H or P by letter), and where its offset stands.
-struct ParameterKind {
-  const char* name;
-  int factor;
-  const char* sizes;
-  std::int64_t LayerOffsets::* offset;
-};
-std::vector<ParameterKind> parameter_kinds(const CellDescriptor& cell, bool bias, bool projection);
-
 class Recurrent {
  public:
   static std::shared_ptr<Recurrent> create(const StackShape& shape,

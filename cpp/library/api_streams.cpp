@@ -1,5 +1,7 @@
 // The C interface of streams. Steps allocate nothing, take no lock and make no system call: they
 // throw nothing, and leave no line behind where they fail.
+#include <cstdint>
+
 #include "library/call.h"
 
 using namespace rnnfast;
@@ -18,6 +20,14 @@ bool all_finite(std::int64_t n, const Scalar* x) noexcept {
   return sum == 0;
 }
 
+// Whether arrays have memory in common: outputs are written while inputs are still read.
+template <class Scalar>
+bool overlap(const Scalar* x, std::int64_t x_size, const Scalar* y, std::int64_t y_size) noexcept {
+  const auto from = reinterpret_cast<std::uintptr_t>(x), to = reinterpret_cast<std::uintptr_t>(y);
+  return from < to + static_cast<std::uintptr_t>(y_size) * sizeof(Scalar) &&
+         to < from + static_cast<std::uintptr_t>(x_size) * sizeof(Scalar);
+}
+
 template <class Scalar>
 rnnfast_status run_numbers(rnnfast_stream* stream, std::int64_t T, const Scalar* x,
                            Scalar* y) noexcept {
@@ -26,6 +36,7 @@ rnnfast_status run_numbers(rnnfast_stream* stream, std::int64_t T, const Scalar*
   StreamState& s = stream->state;
   auto* const steps = std::get_if<Steps<Scalar>>(&s.steps);
   if (steps == nullptr || !s.takes_numbers) return RNNFAST_WRONG_TYPE;
+  if (overlap(x, T * s.B * s.I, y, T * s.B * s.O)) return RNNFAST_INVALID_ARGUMENT;
   if (!all_finite(T * s.B * s.I, x)) return RNNFAST_NOT_FINITE;
   const bool standard = !s.model->mean.empty();
   if (!standard) {

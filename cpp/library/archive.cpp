@@ -15,16 +15,17 @@ namespace {
 
 constexpr std::uint64_t kLongestHeader = 100'000'000;  // as safetensors has it
 constexpr std::int64_t kFormat = 1;                    // FORMAT_VERSION of io/tensors.py
+constexpr std::int64_t kFewerBits = 2;                 // REDUCED_VERSION there
 constexpr std::size_t kMostAxes = 8;
 
 struct Type {
   const char *name, *numpy;
   std::int64_t bytes;
 };
-constexpr Type kTypes[] = {{"F32", "<f4", 4}, {"F64", "<f8", 8}, {"F16", "<f2", 2},
-                           {"I64", "<i8", 8}, {"I32", "<i4", 4}, {"I16", "<i2", 2},
-                           {"I8", "|i1", 1},  {"U64", "<u8", 8}, {"U32", "<u4", 4},
-                           {"U16", "<u2", 2}, {"U8", "|u1", 1},  {"BOOL", "|b1", 1}};
+constexpr Type kTypes[] = {
+    {"F32", "<f4", 4}, {"F64", "<f8", 8},  {"F16", "<f2", 2}, {"I64", "<i8", 8}, {"I32", "<i4", 4},
+    {"I16", "<i2", 2}, {"I8", "|i1", 1},   {"U64", "<u8", 8}, {"U32", "<u4", 4}, {"U16", "<u2", 2},
+    {"U8", "|u1", 1},  {"BOOL", "|b1", 1}, {"BF16", "<u2", 2}};
 
 const Type& type_of(const std::string& name) {
   for (const Type& type : kTypes)
@@ -110,6 +111,8 @@ Archive read_archive(std::string_view bytes) {
   Json own = Json::parse("rnnfast", metadata);
   archive.kind = own.at("kind").string("kind");
   const std::int64_t version = own.at("version").integer("version");
+  if (version == kFewerBits)
+    fail_unsupported("file: expected numbers of float32 or float64, got those of rf.quantize");
   if (version != kFormat)
     fail(RNNFAST_UNKNOWN_FORMAT, "file: expected format version " + std::to_string(kFormat) +
                                      ", got " + std::to_string(version) +

@@ -1,5 +1,6 @@
 #include "library/json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -245,6 +246,13 @@ const Json& Json::at(const std::string& key) const {
   const Json* found = find(key);
   if (found == nullptr) fail_file(key + ": expected it in the description, got none");
   return *found;
+}
+
+void require_known(const std::string& of, const Json& object,
+                   std::initializer_list<std::string_view> names) {
+  for (const auto& [name, value] : object.object(of))
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      fail_unsupported(of + ": expected options that this library knows, got " + shown(name));
 }
 
 }  // namespace rnnfast::library

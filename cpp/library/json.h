@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -51,5 +52,10 @@ class Json {
   std::vector<Json> items_;
   std::map<std::string, Json> members_;
 };
+
+// A Fault of RNNFAST_UNSUPPORTED where an object has other members than these: an option of a later
+// version, say, that may change what comes out.
+void require_known(const std::string& of, const Json& object,
+                   std::initializer_list<std::string_view> names);
 
 }  // namespace rnnfast::library

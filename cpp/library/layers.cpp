@@ -46,9 +46,11 @@ class Reader {
     }
     const Json& options = node.at("options");
     if (kind == "Chain") {
+      require_known(kind, options, {"parts"});
       for (const Json& place : options.at("parts").at("layers").array("parts"))
         add_before(network, number, place, depth);
     } else if (kind == "Residual") {
+      require_known(kind, options, {"part"});
       const auto inner = std::make_shared<Network<Scalar>>();
       const Json& part = options.at("part");
       add_before(*inner, number, part.at("layer"), depth);
@@ -93,6 +95,7 @@ class Reader {
 
   Part<Scalar> make(const std::string& kind, const Json& options, const std::string& prefix) {
     if (kind == "Linear") {
+      require_known(kind, options, {"in_features", "out_features", "bias", "dtype"});
       const std::int64_t I = size_of("in_features", options.at("in_features")),
                          O = size_of("out_features", options.at("out_features"));
       const auto weight = arrays_.template take<Scalar>(prefix + "weight", {O, I});
@@ -102,6 +105,9 @@ class Reader {
           has_bias ? arrays_.template take<Scalar>(prefix + "bias", {O}) : Block<Scalar>());
     }
     if (kind == "Embedding" || kind == "TiedEmbedding") {
+      require_known(
+          kind, options,
+          {"num_embeddings", "embedding_dim", "padding_idx", "sparse", "out_features", "dtype"});
       EmbeddingPart<Scalar> part;
       part.count = size_of("num_embeddings", options.at("num_embeddings"));
       part.E = size_of("embedding_dim", options.at("embedding_dim"));
@@ -114,6 +120,7 @@ class Reader {
       return part;
     }
     if (kind == "Activation") {
+      require_known(kind, options, {"kind"});
       const std::string& name = options.at("kind").string("kind");
       if (name == "tanh") return ActivationPart{Function::tanh};
       if (name == "relu") return ActivationPart{Function::relu};
@@ -131,6 +138,7 @@ class Reader {
   }
 
   Part<Scalar> make_pooling(const Json& options) {
+    require_known("Pooling", options, {"how", "num_directions", "batch_first"});
     static const std::map<std::string, Pool> kinds = {
         {"last", Pool::last}, {"mean", Pool::mean}, {"max", Pool::max}, {"concat", Pool::concat}};
     const auto how = kinds.find(options.at("how").string("how"));

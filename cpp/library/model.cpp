@@ -50,11 +50,13 @@ std::string label_of(const Json& label) {
 void read_inputs(const Json& inputs, Model& model) {
   const std::string& type = inputs.at("type").string("inputs");
   if (type == "tokens") {
+    require_known("inputs", inputs, {"type", "tokenizer", "vocabulary"});
     model.has_tokens = true;
     model.tokens = Tokens(inputs.at("tokenizer"), inputs.at("vocabulary").string("vocabulary"));
     return;
   }
   if (type != "series") fail_file("inputs: expected tokens or series, got " + shown(type));
+  require_known("inputs", inputs, {"type", "mean", "scale", "dtype"});
   for (const Json& number : inputs.at("mean").array("mean"))
     model.mean.push_back(number.number("mean"));
   for (const Json& number : inputs.at("scale").array("scale"))
@@ -69,6 +71,7 @@ void read_inputs(const Json& inputs, Model& model) {
 void require_plain_words(const Json& learned) {
   const Json* words = learned.find("words");
   if (words == nullptr || words->is_null()) return;
+  require_known("words", *words, {"lowercase", "shapes", "characters"});
   if (words->at("lowercase").boolean("lowercase") || words->at("shapes").boolean("shapes") ||
       !words->at("characters").is_null())
     fail_unsupported("words: expected tokens alone, got lowercase, shapes or characters");

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "parameter_kinds.h"
+
 namespace rnnfast::library {
 
 namespace {
@@ -58,39 +60,6 @@ std::string noisy_cell(const std::string& kind, const Json& options, RecurrentOp
   return (flag(options, "layer_norm", true) ? "layer_norm_" : noisy ? "zoneout_" : "") + kind;
 }
 
-// A parameter of a direction: its rows are so many times the first of its sizes.
-template <class Scalar>
-struct ParameterKind {
-  const char* name;
-  int factor;
-  const char* sizes;
-  const Scalar* LayerParameters<const Scalar*>::* place;
-};
-
-template <class Scalar>
-std::vector<ParameterKind<Scalar>> parameter_kinds(const StackShape& shape) {
-  using Places = LayerParameters<const Scalar*>;
-  const CellDescriptor& cell = *shape.cell;
-  const int gates = cell.gate_count;
-  std::vector<ParameterKind<Scalar>> kinds = {{"weight_ih", gates, "HI", &Places::w_ih}};
-  if (cell.recurrent_product()) kinds.push_back({"weight_hh", gates, "HP", &Places::w_hh});
-  if (shape.bias) kinds.push_back({"bias_ih", gates, "H", &Places::b_ih});
-  if (shape.bias && cell.recurrent_product())
-    kinds.push_back({"bias_hh", gates, "H", &Places::b_hh});
-  if (shape.projection) kinds.push_back({"weight_hr", 1, "PH", &Places::w_hr});
-  if (cell.unit_count > 0)
-    kinds.push_back({cell.unit_weights, cell.unit_count, "H", &Places::unit});
-  if (cell.normalised()) {
-    kinds.push_back({"gain_ih", gates, "H", &Places::gain_ih});
-    kinds.push_back({"gain_hh", gates, "H", &Places::gain_hh});
-  }
-  if (cell.memory_slot >= 0) {
-    kinds.push_back({"gain_c", 1, "H", &Places::gain_c});
-    kinds.push_back({"bias_c", 1, "H", &Places::bias_c});
-  }
-  return kinds;
-}
-
 }  // namespace
 
 std::int64_t size_of(const std::string& name, const Json& value, std::int64_t least) {
@@ -128,6 +97,12 @@ RecurrentOptions recurrent_options(const std::string& layer, const Json& options
     made.cell = noisy_cell("lstm", options, made);
   else
     fail_unsupported("layer: expected one that this library has, got " + shown(layer));
+  // What is done in training alone, and how weights begin, is read by nobody here.
+  require_known(
+      layer, options,
+      {"input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "variational",
+       "bidirectional", "dtype", "nonlinearity", "reset_after", "reset_gate", "proj_size",
+       "peephole", "layer_norm", "zoneout", "recurrent_dropout", "orthogonal", "forget_bias"});
   made.bias = flag(options, "bias", true);
   if (const Json* proj = options.find("proj_size")) made.proj_size = size_of("proj_size", *proj, 0);
   return made;
@@ -177,13 +152,9 @@ RecurrentPart<Scalar> make_recurrent(const RecurrentOptions& options, const std:
     const std::string end =
         "_l" + std::to_string(i / shape.D) + (i % shape.D == 1 ? "_reverse" : "");
     parameters.push_back({});
-    for (const auto& kind : parameter_kinds<Scalar>(shape)) {
-      std::vector<std::int64_t> sizes;
-      for (const char* letter = kind.sizes; *letter != 0; ++letter)
-        sizes.push_back(*letter == 'I'   ? shape.input_of(i / shape.D)
-                        : *letter == 'H' ? shape.H
-                                         : shape.P);
-      sizes[0] *= kind.factor;
+    for (const auto& kind : parameter_kinds<LayerParameters<const Scalar*>>(
+             shape.cell_of(i / shape.D), shape.bias, shape.projection)) {
+      const auto sizes = kind.shape_in(shape, i / shape.D);
       kept.push_back(arrays.take<Scalar>(std::string(prefix).append(kind.name).append(end), sizes));
       parameters.back().*kind.place = kept.back().data();
     }

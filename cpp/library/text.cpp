@@ -37,9 +37,11 @@ Tokens::Tokens(const Json& tokenizer, const std::string& vocabulary) {
   if (!tokenizer.is_null()) {
     const std::string& type = tokenizer.at("type").string("tokenizer");
     if (type == "char") {
+      require_known("tokenizer", tokenizer, {"type", "nfc"});
       kind_ = Kind::characters;
       nfc_ = tokenizer.at("nfc").boolean("nfc");
     } else if (type == "word") {
+      require_known("tokenizer", tokenizer, {"type", "mode", "lower", "newline"});
       const std::string& mode = tokenizer.at("mode").string("mode");
       if (mode != "words" && mode != "whitespace")
         fail_file("mode: expected words or whitespace, got " + shown(mode));

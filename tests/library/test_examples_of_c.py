@@ -49,7 +49,7 @@ def test_a_c_program_scores_lines_of_text(built: Path, tmp_path: Path) -> None:
     text = "the cat sat on the mat.\n" * 120
     model = rf.LanguageModel(hidden_size=8, epochs=1, seed=0, verbose=0).fit(text)
     model.save(tmp_path / "m.safetensors")
-    lines = ["the cat", "mat sat the", "tac"]
+    lines = ["the cat", "mat sat the", "tac", "the cat sat on the mat" * 500]
     done = run(built / "score_text", tmp_path / "m.safetensors", text="\n".join(lines) + "\n")
     assert done.returncode == 0, done.stderr
     for line, printed in zip(lines, done.stdout.splitlines(), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import os
@@ -198,6 +199,17 @@ def test_thousands_of_damaged_files_under_the_address_sanitizer(tmp_path: Path) 
     assert loaded > FILES // 50 and refused > FILES // 2
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("characters", "tokenizer"), ("words", "tokenizer"), ("classes", "inputs"), ("ctc", "inputs")],
+)
+def test_what_a_later_version_has_learned_is_refused(name: str, place: str) -> None:
+    header, own, numbers = taken_apart(good()[name])
+    own["content"]["learned"][place]["later"] = True
+    with pytest.raises(CError, match=f"{place}: expected options that this library knows"):
+        CModel(put_together(header, own, numbers, True))
+
+
 def test_files_that_cannot_be_have_a_line_that_says_why(tmp_path: Path) -> None:
     data = good()["chain"]
     header, own, numbers = taken_apart(data)
@@ -209,6 +221,11 @@ def test_files_that_cannot_be_have_a_line_that_says_why(tmp_path: Path) -> None:
     def with_own(**fields: Any) -> bytes:
         return put_together(header, {**own, **fields}, numbers, True)
 
+    def with_option(number: int) -> bytes:
+        content = copy.deepcopy(own["content"])
+        content["layers"][number]["options"]["later"] = 1
+        return with_own(content=content)
+
     deep = struct.pack("<Q", 100_000) + b"[" * 100_000
     cases: list[tuple[bytes, int, str]] = [
         (data[:-1], BAD_FILE, "cut short"),
@@ -219,7 +236,20 @@ def test_files_that_cannot_be_have_a_line_that_says_why(tmp_path: Path) -> None:
         (with_entry(data_offsets=[0, 4]), BAD_FILE, "expected data_offsets that fit the shape"),
         (with_entry(shape=[2**40, 2**40]), BAD_FILE, "expected sizes that memory can have"),
         (with_entry(dtype="I8"), BAD_FILE, "expected data_offsets that fit the shape"),
-        (with_own(version=2), UNKNOWN_FORMAT, "expected format version 1, got 2"),
+        (with_own(version=3), UNKNOWN_FORMAT, "expected format version 1, got 3"),
+        (
+            with_own(version=2),
+            5,
+            "expected numbers of float32 or float64, got those of rf.quantize",
+        ),
+        *(
+            (
+                with_option(number),
+                5,
+                f"{kind}: expected options that this library knows, got 'later'",
+            )
+            for number, kind in enumerate(("GRU", "Linear", "Residual"))
+        ),
         (with_own(kind="stream"), 5, "expected layers or a model, got 'stream'"),
         (data[:-9] + b"12345" + data[-4:], BAD_FILE, "does not match its checksum"),
     ]

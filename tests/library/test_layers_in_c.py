@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from c_library import NOT_FINITE, UNSUPPORTED, WRONG_TYPE, CError, CModel
+from c_library import INVALID_ARGUMENT, NOT_FINITE, UNSUPPORTED, WRONG_TYPE, CError, CModel
+from rnnfast.nn.recurrent.base import LAYERS
 
 RNG = np.random.default_rng(3)
 CELLS: list[tuple[Any, dict[str, Any]]] = [
@@ -152,6 +154,36 @@ def test_wrong_numbers_and_types_change_nothing(tmp_path: Path) -> None:
     with pytest.raises(CError, match="expected the functions of float") as caught:
         model.forward(x.astype("f8"))
     assert caught.value.status == WRONG_TYPE
+
+
+def test_outputs_are_not_written_over_inputs(tmp_path: Path) -> None:
+    for network in (rf.residual(rf.chain(rf.GRU(3, 8, seed=0), rf.Linear(8, 3, seed=0))),
+                    rf.GRU(3, 3, seed=0)):  # fmt: skip
+        stream = in_c(tmp_path, network).stream()
+        memory = RNG.normal(size=(5, 3)).astype("f4")
+        before, x = memory.copy(), ctypes.c_void_p(memory.ctypes.data)
+        for shift in (0, 4, 4 * 11):
+            y = ctypes.c_void_p(memory.ctypes.data + shift)
+            run = stream.model.lib.rnnfast_run
+            assert run(stream.made, ctypes.c_int64(4), x, y) == INVALID_ARGUMENT
+            np.testing.assert_array_equal(memory, before)
+            assert not stream.state().any()
+        behind = ctypes.c_void_p(memory.ctypes.data + 4 * 6)
+        assert stream.model.lib.rnnfast_run(stream.made, ctypes.c_int64(2), x, behind) == 0
+
+
+def test_what_has_no_counterpart_is_refused_by_name(tmp_path: Path) -> None:
+    others = [kind for kind in LAYERS.values() if kind not in dict(CELLS)]
+    assert others == [rf.SRU, rf.QRNN]
+    networks = [kind(3, 4, seed=0) for kind in others]
+    networks.append(rf.chain(rf.Window(2), rf.GRU(6, 4, seed=0)))
+    for network, name in zip(networks, ("SRU", "QRNN", "Window"), strict=True):
+        with pytest.raises(CError, match=f"expected one that this library has, got '{name}'"):
+            in_c(tmp_path, network)
+    for numbers in ("int8", "bfloat16"):
+        with pytest.raises(CError, match=r"got those of rf\.quantize") as caught:
+            in_c(tmp_path, rf.quantize(rf.GRU(3, 4, seed=0), numbers))  # type: ignore[type-var]
+        assert caught.value.status == UNSUPPORTED
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -12,6 +12,7 @@ import pytest
 
 import rnnfast as rf
 from c_library import BAD_FILE, INVALID_ARGUMENT, UNSUPPORTED, WRONG_TYPE, CError, CModel
+from rnnfast.models.parts.warm_start import FREE
 
 TEXT = "The cat sat on the mat. It didn't cost $3.50, U.S. money -- or so; ça va?\n" * 30
 RNG = np.random.default_rng(0)
@@ -207,3 +208,24 @@ def test_models_that_are_not_here_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(CError, match="expected a safetensors file, got 3 bytes") as caught:
         CModel(b"abc")
     assert caught.value.status == BAD_FILE
+
+
+# Hyperparameters that the C library reads, and those of what was learned, which a file describes by
+# itself: that is read, or refused.
+READ = {
+    "bidirectional", "cell", "cell_options", "crf", "dtype", "embedding_size", "feed_labels",
+    "hidden_size", "lines", "num_layers", "pooling", "scheme", "tie_weights",
+}  # fmt: skip
+LEARNED = {
+    "char_embedding_size", "char_encoder", "char_hidden_size", "condition_size", "cutoffs",
+    "level", "lowercase", "output", "shape_features", "standardize", "tokenizer",
+    "tokenizer_options", "label_embedding_size",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind", [rf.LanguageModel, rf.SequenceClassifier, rf.SequenceTagger, rf.CTCRecognizer]
+)
+def test_no_hyperparameter_is_overlooked(kind: Any) -> None:
+    # A new one: if it changes what a model answers, cpp/library/model.cpp has to read or refuse it.
+    assert set(kind().get_params()) <= READ | LEARNED | FREE

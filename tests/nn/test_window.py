@@ -143,3 +143,14 @@ def test_a_network_with_one_is_saved(tmp_path: Any) -> None:
 def test_what_cannot_be(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_no_steps_leave_the_state_as_it_is(size: int) -> None:
+    state = np.random.default_rng(0).normal(size=(size - 1, 2, 3))
+    (y, after), backprop = rf.Window(size).forward(np.zeros((0, 2, 3)), state)
+    assert y.shape == (0, 2, size * 3)
+    np.testing.assert_array_equal(after, state)
+    dx, dstate = backprop(None, state)
+    assert dx is not None and dx.shape == (0, 2, 3)
+    np.testing.assert_array_equal(dstate, state)

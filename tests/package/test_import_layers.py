@@ -14,7 +14,7 @@ import rnnfast
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "cpp" / "kernels"
 # From the bottom up.
-FOLDERS = ["abi", "core", "threads", "gemm", "ops", "rnn"]
+FOLDERS = ["abi", "core", "threads", "gemm", "ops", "rnn", "reduced"]
 
 PACKAGE = Path(rnnfast.__file__).parent
 # From the bottom up; packages, and what stands beside them at the root. `io` writes layers and what
@@ -61,8 +61,11 @@ def test_only_the_simd_header_names_eigens_internals() -> None:
 
 
 @needs_sources
-def test_the_seam_sees_no_more_of_the_kernels_than_their_interface() -> None:
-    for path in (ROOT / "cpp" / "bindings").iterdir():
+@pytest.mark.parametrize("seam", ["bindings", "library"])
+def test_the_seams_see_no_more_of_the_kernels_than_their_interface(seam: str) -> None:
+    for path in (ROOT / "cpp" / seam).glob("*.*"):
+        if path.name == "entry.cpp":  # which is compiled with a level's kernels
+            continue
         for name in includes(path):
             if name.startswith("kernels/"):
                 assert name.startswith("kernels/abi/"), f"{path}: includes {name}"

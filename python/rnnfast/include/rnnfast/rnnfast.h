@@ -2,7 +2,8 @@
  *
  * Objects are opaque. A function that can fail returns a status; rnnfast_last_error() then tells
  * what was wrong in one line, for the thread that called. Nothing is changed by a call that fails,
- * and what it was to fill in is not to be looked at.
+ * and what it was to fill in is not to be looked at. A pointer that is NULL is such a case; those
+ * that return no status have to be given an object.
  *
  * Layout: arrays are contiguous, time first: x (T, B, F), one sequence being B = 1, whatever
  * `batch_first` is in Python. Numbers are those of Python, bit for bit, on the same instruction set
@@ -127,7 +128,7 @@ RNNFAST_API rnnfast_status rnnfast_stream_create(const rnnfast_model* model, int
 RNNFAST_API void rnnfast_stream_free(rnnfast_stream* stream);
 
 /* One step: y (B, output_size) of x (B, input_size), or of ids (B). Where x is not finite the state
- * is as before. */
+ * is as before. Memory of x and y must not overlap: RNNFAST_INVALID_ARGUMENT. */
 RNNFAST_API rnnfast_status rnnfast_step(rnnfast_stream* stream, const float* x, float* y);
 RNNFAST_API rnnfast_status rnnfast_step_f64(rnnfast_stream* stream, const double* x, double* y);
 RNNFAST_API rnnfast_status rnnfast_step_ids(rnnfast_stream* stream, const int64_t* ids, float* y);

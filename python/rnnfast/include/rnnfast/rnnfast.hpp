@@ -23,6 +23,7 @@ class Error : public std::runtime_error {
   rnnfast_status status_;
 };
 
+// Not for steps of streams, which leave no line: rnnfast_status_text(status) is theirs.
 inline void check(rnnfast_status status) {
   if (status != RNNFAST_OK) throw Error(status, rnnfast_last_error());
 }
@@ -64,7 +65,7 @@ class Model {
 
   std::vector<std::int64_t> encode(const std::string& text) const {
     return filled([&](std::int64_t* to, std::int64_t capacity, std::int64_t* count) {
-      return rnnfast_encode(get(), text.c_str(), to, capacity, count);
+      return rnnfast_encode(get(), whole(text), to, capacity, count);
     });
   }
   // The number of labels; each is asked for by label().
@@ -81,14 +82,14 @@ class Model {
   }
   std::vector<std::int64_t> predict(const std::string& text) const {
     return filled([&](std::int64_t* to, std::int64_t capacity, std::int64_t* count) {
-      return rnnfast_predict_text(get(), text.c_str(), to, capacity, count);
+      return rnnfast_predict_text(get(), whole(text), to, capacity, count);
     });
   }
 
   // log P(text) in nats, and of how many tokens.
   std::pair<double, std::int64_t> score(const std::string& text) const {
     std::pair<double, std::int64_t> result{};
-    check(rnnfast_score_text(get(), text.c_str(), &result.first, &result.second));
+    check(rnnfast_score_text(get(), whole(text), &result.first, &result.second));
     return result;
   }
   std::string sample(const std::string& prefix,
@@ -97,7 +98,7 @@ class Model {
     for (;;) {
       std::size_t size = 0;
       const rnnfast_status status =
-          rnnfast_sample(get(), prefix.c_str(), &options, &text[0], text.size(), &size);
+          rnnfast_sample(get(), whole(prefix), &options, &text[0], text.size(), &size);
       if (status != RNNFAST_TOO_SMALL) {
         check(status);
         text.resize(size);
@@ -113,6 +114,12 @@ class Model {
  private:
   explicit Model(rnnfast_model* made) : model_(made, rnnfast_free) {}
 
+  // A text as C takes it, which ends at a zero: one within would cut it short.
+  static const char* whole(const std::string& text) {
+    if (text.find('\0') != std::string::npos)
+      throw Error(RNNFAST_INVALID_ARGUMENT, "text: expected no zero bytes, got one");
+    return text.c_str();
+  }
   static std::string named(const char* text) {
     if (text == nullptr)
       throw Error(RNNFAST_INVALID_ARGUMENT, "number: expected one that there is");
@@ -144,7 +151,8 @@ class Stream {
     stream_.reset(made);
   }
 
-  // These neither throw nor allocate; RNNFAST_OK, or what was wrong.
+  // These neither throw nor allocate; RNNFAST_OK, or what was wrong. Memory of x and y must not
+  // overlap.
   rnnfast_status step(const float* x, float* y) noexcept { return rnnfast_step(get(), x, y); }
   rnnfast_status step(const double* x, double* y) noexcept { return rnnfast_step_f64(get(), x, y); }
   rnnfast_status step(const std::int64_t* ids, float* y) noexcept {
