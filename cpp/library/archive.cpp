@@ -21,10 +21,10 @@ struct Type {
   const char *name, *numpy;
   std::int64_t bytes;
 };
-constexpr Type kTypes[] = {{"F32", "<f4", 4}, {"F64", "<f8", 8}, {"F16", "<f2", 2},
-                           {"I64", "<i8", 8}, {"I32", "<i4", 4}, {"I16", "<i2", 2},
-                           {"I8", "|i1", 1},  {"U64", "<u8", 8}, {"U32", "<u4", 4},
-                           {"U16", "<u2", 2}, {"U8", "|u1", 1},  {"BOOL", "|b1", 1}};
+constexpr Type kTypes[] = {
+    {"F32", "<f4", 4}, {"F64", "<f8", 8},  {"F16", "<f2", 2}, {"I64", "<i8", 8}, {"I32", "<i4", 4},
+    {"I16", "<i2", 2}, {"I8", "|i1", 1},   {"U64", "<u8", 8}, {"U32", "<u4", 4}, {"U16", "<u2", 2},
+    {"U8", "|u1", 1},  {"BOOL", "|b1", 1}, {"BF16", "<u2", 2}};
 
 const Type& type_of(const std::string& name) {
   for (const Type& type : kTypes)
