@@ -312,6 +312,15 @@ def test_tables_stay_shared(path: Path) -> None:
         assert np.array_equal(_frozen.rounded(weight, "int8"), weight)
 
 
+def test_a_twin_of_other_weights_is_not_made() -> None:
+    small = rf.quantize(rf.GRU(3, 4, seed=1))
+    with pytest.raises(TypeError, match=r"^layer: expected numbers of float32 or float64, got"):
+        rf.bidirectional(small)
+    both = rf.bidirectional(small, rf.quantize(rf.GRU(3, 4, seed=2)))
+    y = zoo.ask(both)[0]
+    assert y[..., :4].tobytes() == zoo.ask(small)[0].tobytes()
+
+
 def test_a_network_of_both_kinds(path: Path) -> None:
     network = rf.chain(rf.quantize(rf.GRU(3, 4, seed=1), "bfloat16"), rf.Linear(4, 2, seed=2))
     with pytest.raises(ValueError, match=r"^numbers: expected those of one kind, got .*bfloat16"):
