@@ -219,7 +219,8 @@ def test_what_multiplies(word: str) -> None:
     for name, make in zoo.RECURRENT.items():
         if (layer := make()).dtype == np.float32:
             native = rf.quantize(layer, **WORDS[word]).native
-            plain = layer.spec.cell_name.startswith(("ind_", "min_", "layer_", "zoneout_"))
+            others = ("ind_", "min_", "sru", "qrnn", "layer_", "zoneout_")
+            plain = layer.spec.cell_name.startswith(others)
             assert native.numbers == ("float32" if plain else word), name
     for layer in (rf.Linear(3, 4), rf.TiedEmbedding(3, 4).linear):
         assert rf.quantize(layer, **WORDS[word]).native.numbers == word
