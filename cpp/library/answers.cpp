@@ -97,10 +97,20 @@ Block<Scalar> softmax(std::int64_t R, std::int64_t K, const Block<Scalar>& score
   return y;
 }
 
+// What may stand before other tokens of a language model, as in Python.
+void require_known(const char* name, const std::vector<std::int64_t>& ids, const Tokens& tokens) {
+  if (tokens.end() >= 0 && std::find(ids.begin(), ids.end(), tokens.end()) != ids.end())
+    fail_argument(std::string(name) + ": expected no end of lines, got one");
+  const auto is_unknown = [&](std::int64_t id) { return id == tokens.unknown(); };
+  if (!ids.empty() && std::all_of(ids.begin(), ids.end(), is_unknown))
+    fail_argument(std::string(name) + ": expected tokens of the model's vocabulary, got none");
+}
+
 void require_question(const Model& model, const Question& question) {
   require_kind(model, model.kind != RNNFAST_LAYERS && model.kind != RNNFAST_LANGUAGE_MODEL,
                "a classifier, tagger or CTC model");
-  if (question.T < 0) fail_argument("T: expected at least 0, got " + std::to_string(question.T));
+  if (question.T < 0 || question.T > kMostSteps)
+    fail_argument("T: expected 0 to 2**40 steps, got " + std::to_string(question.T));
   if ((question.ids != nullptr) == (question.x != nullptr) && question.T > 0)
     fail_argument("x, ids: expected one of them, got both or none");
   if (question.T == 0) return;
@@ -119,10 +129,11 @@ void require_ids(const std::int64_t* ids, std::int64_t count, std::int64_t size)
                     std::to_string(ids[i]));
 }
 
-Score score(const Model& model, const std::vector<std::int64_t>& ids) {
+Score score(const Model& model, const char* name, const std::vector<std::int64_t>& ids) {
   require_kind(model, model.kind == RNNFAST_LANGUAGE_MODEL, "a language model");
   const auto T = static_cast<std::int64_t>(ids.size());
   require_ids(ids.data(), T, model.tokens.size());
+  require_known(name, ids, model.tokens);
   std::vector<std::int64_t> inputs{model.tokens.size()}, targets = ids;
   inputs.insert(inputs.end(), ids.begin(), ids.end());
   if (model.lines)
@@ -153,15 +164,10 @@ std::string sample(const Model& model, std::string_view prefix, const rnnfast_sa
         "10000000, got others");
   const Tokens& tokens = model.tokens;
   std::vector<std::string> words = tokens.split(prefix);
-  std::vector<std::int64_t> fed{-1};  // a vector of zeros
-  for (const std::string& word : words) {
-    fed.push_back(tokens.id(word));
-    if (fed.back() == tokens.end()) fail_argument("prefix: expected no end of lines, got one");
-  }
-  const bool all_unknown =
-      !words.empty() && std::all_of(fed.begin() + 1, fed.end(),
-                                    [&](std::int64_t id) { return id == tokens.unknown(); });
-  if (all_unknown) fail_argument("prefix: expected tokens of the model's vocabulary, got none");
+  std::vector<std::int64_t> fed;
+  for (const std::string& word : words) fed.push_back(tokens.id(word));
+  require_known("prefix", fed, tokens);
+  fed.insert(fed.begin(), -1);  // a vector of zeros
   const std::int64_t V = tokens.size();
   std::vector<std::uint8_t> forbidden(static_cast<std::size_t>(V)), stops = forbidden;
   if (tokens.unknown() >= 0) forbidden[static_cast<std::size_t>(tokens.unknown())] = 1;

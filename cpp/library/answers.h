@@ -10,8 +10,12 @@ struct Score {
   std::int64_t num_tokens = 0;
 };
 
-// Of ids of the vocabulary: log P of a running text, or of one line and its end.
-Score score(const Model& model, const std::vector<std::int64_t>& ids);
+// More steps are no sequence: sizes that follow from so many are numbers.
+constexpr std::int64_t kMostSteps = std::int64_t(1) << 40;
+
+// Of ids of the vocabulary, which a Fault calls `name`: log P of a running text, or of one line and
+// its end.
+Score score(const Model& model, const char* name, const std::vector<std::int64_t>& ids);
 
 // Text that follows a prefix, with it.
 std::string sample(const Model& model, std::string_view prefix, const rnnfast_sampling& options);

@@ -13,7 +13,6 @@ namespace {
 thread_local char last_error[1024] = "";
 
 constexpr int kMostThreads = 1024;
-constexpr std::int64_t kMostSteps = std::int64_t(1) << 40;
 
 template <class Make>
 rnnfast_status make_model(rnnfast_model** model, const Make& make) {
@@ -137,21 +136,29 @@ rnnfast_status rnnfast_load_rtneural_memory(const char* text, size_t size, rnnfa
 }
 void rnnfast_free(rnnfast_model* model) { delete model; }
 
-rnnfast_kind rnnfast_model_kind(const rnnfast_model* model) { return model->model.kind; }
-int rnnfast_is_double(const rnnfast_model* model) { return model->model.is_double() ? 1 : 0; }
+rnnfast_kind rnnfast_model_kind(const rnnfast_model* model) {
+  return model == nullptr ? RNNFAST_LAYERS : model->model.kind;
+}
+int rnnfast_is_double(const rnnfast_model* model) {
+  return model != nullptr && model->model.is_double() ? 1 : 0;
+}
 int64_t rnnfast_input_size(const rnnfast_model* model) {
+  if (model == nullptr) return 0;
   return std::visit([](const auto& network) { return network.input_size(); }, model->model.network);
 }
 int64_t rnnfast_output_size(const rnnfast_model* model) {
+  if (model == nullptr) return 0;
   return std::visit([](const auto& network) { return network.output_size(); },
                     model->model.network);
 }
 int rnnfast_takes_ids(const rnnfast_model* model) {
+  if (model == nullptr) return 0;
   const Model& m = model->model;
   const bool takes = std::visit([](const auto& network) { return network.takes_ids(); }, m.network);
   return takes && m.mean.empty() ? 1 : 0;
 }
 int rnnfast_takes_numbers(const rnnfast_model* model) {
+  if (model == nullptr) return 0;
   const Model& m = model->model;
   const bool takes =
       std::visit([](const auto& network) { return network.takes_numbers(); }, m.network);
@@ -200,17 +207,17 @@ rnnfast_status rnnfast_id_of_token(const rnnfast_model* model, const char* token
   });
 }
 const char* rnnfast_token(const rnnfast_model* model, int64_t id) {
-  const bool there = model->model.has_tokens && id >= 0 && id < model->model.tokens.size();
-  return there ? model->model.tokens.at(id).c_str() : nullptr;
+  return id >= 0 && id < rnnfast_num_tokens(model) ? model->model.tokens.at(id).c_str() : nullptr;
 }
-int64_t rnnfast_num_tokens(const rnnfast_model* model) { return model->model.tokens.size(); }
+int64_t rnnfast_num_tokens(const rnnfast_model* model) {
+  return model == nullptr ? 0 : model->model.tokens.size();
+}
 const char* rnnfast_label(const rnnfast_model* model, int64_t number) {
-  const auto& labels = model->model.labels;
-  const bool there = number >= 0 && number < static_cast<int64_t>(labels.size());
-  return there ? labels[static_cast<std::size_t>(number)].c_str() : nullptr;
+  const bool there = number >= 0 && number < rnnfast_num_labels(model);
+  return there ? model->model.labels[static_cast<std::size_t>(number)].c_str() : nullptr;
 }
 int64_t rnnfast_num_labels(const rnnfast_model* model) {
-  return static_cast<int64_t>(model->model.labels.size());
+  return model == nullptr ? 0 : static_cast<int64_t>(model->model.labels.size());
 }
 
 rnnfast_status rnnfast_score_text(const rnnfast_model* model, const char* text, double* log_prob,
@@ -219,7 +226,7 @@ rnnfast_status rnnfast_score_text(const rnnfast_model* model, const char* text, 
     require(text, "text");
     require(log_prob, "log_prob");
     require(num_tokens, "num_tokens");
-    const Score result = score(model->model, tokens_of(model).encode(text));
+    const Score result = score(model->model, "text", tokens_of(model).encode(text));
     *log_prob = result.log_prob;
     *num_tokens = result.num_tokens;
   });
@@ -230,9 +237,10 @@ rnnfast_status rnnfast_score_ids(const rnnfast_model* model, int64_t T, const in
     require(model, "model");
     require(log_prob, "log_prob");
     require(num_tokens, "num_tokens");
-    if (T < 0) fail_argument("T: expected at least 0, got " + std::to_string(T));
+    if (T < 0 || T > kMostSteps)
+      fail_argument("T: expected 0 to 2**40 ids, got " + std::to_string(T));
     if (T > 0) require(ids, "ids");
-    const Score result = score(model->model, std::vector<std::int64_t>(ids, ids + T));
+    const Score result = score(model->model, "ids", std::vector<std::int64_t>(ids, ids + T));
     *log_prob = result.log_prob;
     *num_tokens = result.num_tokens;
   });

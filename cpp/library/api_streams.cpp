@@ -44,8 +44,12 @@ rnnfast_status run_numbers(rnnfast_stream* stream, std::int64_t T, const Scalar*
     return RNNFAST_OK;
   }
   Scalar* const input = std::get<Block<Scalar>>(s.input).data();
+  for (std::int64_t t = 0; t < T; ++t) {  // before the first step: what is finite may become large
+    s.model->standardise(s.B, x + t * s.B * s.I, input);
+    if (!all_finite(s.B * s.I, input)) return RNNFAST_NOT_FINITE;
+  }
   for (std::int64_t t = 0; t < T; ++t, x += s.B * s.I, y += s.B * s.O) {
-    s.model->standardise(s.B, x, input);
+    if (T > 1) s.model->standardise(s.B, x, input);
     steps->step(input, nullptr, y);
   }
   return RNNFAST_OK;
@@ -133,6 +137,7 @@ rnnfast_status rnnfast_reset(rnnfast_stream* stream) {
   return RNNFAST_OK;
 }
 int64_t rnnfast_state_size(const rnnfast_stream* stream) {
+  if (stream == nullptr) return 0;
   return std::visit([](const auto& steps) { return steps.state_size(); }, stream->state.steps);
 }
 rnnfast_status rnnfast_get_state(const rnnfast_stream* stream, float* state) {

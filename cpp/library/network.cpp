@@ -72,7 +72,12 @@ class Pass {
 
  private:
   const Scalar* x() const { return now_.data() != nullptr ? now_.data() : batch_.x; }
-  std::int64_t rows() const { return product_of({batch_.T, batch_.B}); }
+  std::int64_t rows() const { return pooled_ ? batch_.B : product_of({batch_.T, batch_.B}); }
+  // What the kernels of a part do not look at themselves.
+  void require_finite() const {
+    if (!table_.elements->all_finite(rows(), in_, {x(), in_}, threads()))
+      require_ok(Status::not_finite);
+  }
 
   void apply(const RecurrentPart<Scalar>& part) {
     const StackShape& shape = part.shape;
@@ -103,9 +108,9 @@ class Pass {
   }
 
   void apply(const LinearPart<Scalar>& part) {
-    const std::int64_t R = pooled_ ? batch_.B : rows();
+    const std::int64_t R = rows();
     Block<Scalar> y(product_of({R, out_}));
-    if (!table_.elements->all_finite(R, in_, {x(), in_}, threads())) require_ok(Status::not_finite);
+    require_finite();
     require_ok(table_.linear->forward({R, part.I, part.O}, {x(), in_}, part.packed->data(),
                                       part.bias ? part.bias->data() : nullptr, {y.data(), out_},
                                       threads()));
@@ -119,13 +124,15 @@ class Pass {
   }
 
   void apply(const ActivationPart& part) {
-    const std::int64_t n = product_of({pooled_ ? batch_.B : rows(), out_});
+    const std::int64_t n = product_of({rows(), out_});
     Block<Scalar> y(n);
+    require_finite();
     activate(table_, part.function, n, x(), y.data());
     now_ = std::move(y);
   }
 
   void apply(const PoolingPart& part) {
+    require_finite();
     now_ = pool(part, batch_.T, batch_.B, in_, x());
     pooled_ = true;
   }

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from c_library import BAD_FILE, CANNOT_READ, LIBRARY, UNKNOWN_FORMAT, CError, CModel
+from c_library import BAD_FILE, CANNOT_READ, LIBRARY, UNKNOWN_FORMAT, CError, CModel, library, size
 from rnnfast.io.tensors import _digest
 from rtneural_files import published
 
@@ -263,3 +263,22 @@ def test_files_that_cannot_be_have_a_line_that_says_why(tmp_path: Path) -> None:
     with pytest.raises(CError) as caught:
         CModel(tmp_path)
     assert caught.value.status == CANNOT_READ
+
+
+@pytest.mark.parametrize("numbers", ["int8", "bfloat16"])
+def test_files_in_fewer_bits_are_of_another_format(numbers: Any, tmp_path: Path) -> None:
+    rf.save(tmp_path / "small.safetensors", rf.quantize(rf.GRU(2, 3, seed=0), numbers))
+    with pytest.raises(CError, match="expected format version 1, got 2") as caught:
+        CModel(tmp_path / "small.safetensors")
+    assert caught.value.status == UNKNOWN_FORMAT
+
+
+def test_questions_about_nothing() -> None:
+    lib = library()
+    for name in ("model_kind", "is_double", "input_size", "output_size", "takes_ids",
+                 "takes_numbers", "num_tokens", "num_labels", "state_size"):  # fmt: skip
+        assert getattr(lib, f"rnnfast_{name}")(None) == 0
+    assert lib.rnnfast_token(None, size(0)) is None
+    assert lib.rnnfast_label(None, size(0)) is None
+    lib.rnnfast_free(None)
+    lib.rnnfast_stream_free(None)

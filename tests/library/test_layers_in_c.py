@@ -186,6 +186,25 @@ def test_what_has_no_counterpart_is_refused_by_name(tmp_path: Path) -> None:
         assert caught.value.status == UNSUPPORTED
 
 
+@pytest.mark.parametrize(
+    "behind",
+    [rf.Activation("tanh"), rf.Activation("relu"), rf.Pooling("max"), rf.Pooling("last"),
+     rf.Linear(3, 3, seed=2), rf.GRU(3, 4, seed=2), rf.residual(rf.Linear(3, 3, seed=2))],
+)  # fmt: skip
+def test_numbers_that_overflow_between_layers_are_refused_as_in_python(
+    behind: Any, tmp_path: Path
+) -> None:
+    large = rf.Linear(2, 3, bias=False)
+    large.load_state_dict({"weight": np.full((3, 2), 1e30)})
+    network = rf.chain(large, behind)
+    x = np.full((3, 1, 2), 1e20, "f4")
+    with pytest.raises(ValueError, match="expected finite numbers, got NaN or infinity"):
+        network(x)
+    with pytest.raises(CError, match="x: expected finite numbers, got NaN or infinity") as caught:
+        in_c(tmp_path, network).forward(x, pooled=isinstance(behind, rf.Pooling))
+    assert caught.value.status == NOT_FINITE
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", [rf.GRU, rf.LSTM])
 @pytest.mark.parametrize(

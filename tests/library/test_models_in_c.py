@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from c_library import BAD_FILE, INVALID_ARGUMENT, UNSUPPORTED, WRONG_TYPE, CError, CModel
+from c_library import (
+    BAD_FILE,
+    INVALID_ARGUMENT,
+    NOT_FINITE,
+    UNSUPPORTED,
+    WRONG_TYPE,
+    CError,
+    CModel,
+    pointer,
+    size,
+)
 from rnnfast.models.parts.warm_start import FREE
 
 TEXT = "The cat sat on the mat. It didn't cost $3.50, U.S. money -- or so; ça va?\n" * 30
@@ -166,6 +176,40 @@ def test_a_stream_of_series_standardises_them(tmp_path: Path) -> None:
     expected = model.network_.scores(read, np.array([len(x)]))
     np.testing.assert_array_equal(in_c.forward(x[:, np.newaxis]), expected)
     np.testing.assert_array_equal(in_c.stream().run(x[:, np.newaxis]), expected)
+
+
+def test_a_stream_of_series_too_large_when_standardised_stays_as_it_was(tmp_path: Path) -> None:
+    series = [x * np.float32(1e-3) for x in SERIES]
+    tags = [["A"] + ["B"] * (len(x) - 1) for x in series]
+    model = rf.SequenceTagger(bidirectional=False, **QUICK).fit(series, tags)
+    model.save(tmp_path / "m.safetensors")
+    stream = CModel(tmp_path / "m.safetensors").stream()
+    stream.run(series[0][:, np.newaxis])
+    before = stream.state()
+    large = series[0][:3, np.newaxis].copy()
+    large[1] = 3e38
+    for call in (lambda: stream.run(large), lambda: stream.step(large[1])):
+        with pytest.raises(CError, match="NaN or infinite") as caught:
+            call()
+        assert caught.value.status == NOT_FINITE
+        np.testing.assert_array_equal(stream.state(), before)
+
+
+@pytest.mark.parametrize("name", ["characters", "words", "lines"])
+def test_texts_that_python_does_not_score(name: str, tmp_path: Path) -> None:
+    model, in_c = both(name, tmp_path)
+    unknown = "\u2603\u2603" if name == "characters" else "zebra zebra"
+    with pytest.raises(ValueError, match="expected tokens of the model's vocabulary, got none"):
+        model.log_prob(unknown)
+    with pytest.raises(CError, match="text: expected tokens of the model's voc") as caught:
+        in_c.score(unknown)
+    assert caught.value.status == INVALID_ARGUMENT
+    ids = np.full(2, model.vocabulary_.unk_id)
+    value = np.zeros(2)
+    call = in_c.lib.rnnfast_score_ids
+    for count in (2, 2**61, 2**62, 2**63 - 1):
+        status = call(in_c.made, size(count), pointer(ids), pointer(value), pointer(value[1:]))
+        assert status == INVALID_ARGUMENT and not value.any()
 
 
 def test_questions_that_a_model_has_no_answer_to(tmp_path: Path) -> None:

@@ -181,6 +181,16 @@ def test_files_that_say_other_numbers(numbers: Any, path: Path) -> None:
     assert str(error.value).startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize("numbers", ["int8", "int8-16", "float32", None])
+def test_bits_of_bfloat16_are_not_read_as_numbers(numbers: Any, path: Path) -> None:
+    rf.quantize(MODELS["classifier"](), "bfloat16").save(path)
+    arrays, description = read_tensors(path, "model")
+    write_tensors(path, "model", arrays, {**description, "numbers": numbers}, reduced=True)
+    with pytest.raises(ValueError, match=r"^[^\n]{1,600}$") as error:
+        rf.load(path)
+    assert str(error.value).startswith(f"{path}: ")
+
+
 def test_files_of_other_arrays(path: Path) -> None:
     small = rf.quantize(MODELS["tagger"]())
     small.save(path)

@@ -219,7 +219,8 @@ def test_what_multiplies(word: str) -> None:
     for name, make in zoo.RECURRENT.items():
         if (layer := make()).dtype == np.float32:
             native = rf.quantize(layer, **WORDS[word]).native
-            plain = layer.spec.cell_name.startswith(("ind_", "min_", "layer_", "zoneout_"))
+            others = ("ind_", "min_", "sru", "qrnn", "layer_", "zoneout_")
+            plain = layer.spec.cell_name.startswith(others)
             assert native.numbers == ("float32" if plain else word), name
     for layer in (rf.Linear(3, 4), rf.TiedEmbedding(3, 4).linear):
         assert rf.quantize(layer, **WORDS[word]).native.numbers == word
@@ -310,6 +311,15 @@ def test_tables_stay_shared(path: Path) -> None:
         weight, shared = (each.parts[k].parameters()["weight"].data for k in (0, 2))
         assert np.shares_memory(weight, shared)
         assert np.array_equal(_frozen.rounded(weight, "int8"), weight)
+
+
+def test_a_twin_of_other_weights_is_not_made() -> None:
+    small = rf.quantize(rf.GRU(3, 4, seed=1))
+    with pytest.raises(TypeError, match=r"^layer: expected numbers of float32 or float64, got"):
+        rf.bidirectional(small)
+    both = rf.bidirectional(small, rf.quantize(rf.GRU(3, 4, seed=2)))
+    y = zoo.ask(both)[0]
+    assert y[..., :4].tobytes() == zoo.ask(small)[0].tobytes()
 
 
 def test_a_network_of_both_kinds(path: Path) -> None:

@@ -28,7 +28,7 @@ struct Rows {
            64 / static_cast<std::int64_t>(sizeof(Activation));
   }
   bool reserve(std::int64_t rows, std::int64_t columns) {
-    const std::int64_t whole = ceil_div(rows, kTileRows) * kTileRows;  // tiles read whole ones
+    const std::int64_t whole = rows + kTileRows - 1;  // tiles read whole ones, from any row on
     return values.reserve_zeroed(product_of(whole, stride_of(columns))) && scale.reserve(whole);
   }
   Activation* at(std::int64_t row, std::int64_t columns) {

@@ -263,7 +263,7 @@ def spread_arrays(modules: Mapping[str, Module], arrays: Mapping[str, Array]) ->
     Raises
     ------
     ValueError
-        If an array is missing, left over, not finite, or of another shape.
+        If an array is missing, left over, not finite, or of another shape or dtype.
     """
     by_module: dict[str, dict[str, Array]] = {prefix: {} for prefix in modules}
     for full_name, array in arrays.items():
@@ -272,6 +272,8 @@ def spread_arrays(modules: Mapping[str, Module], arrays: Mapping[str, Array]) ->
             raise ValueError(f"{full_name}: expected arrays of {', '.join(modules)} only")
         if not np.isfinite(array).all():
             raise ValueError(f"{full_name}: expected finite values")
+        if array.dtype.kind != "f":  # bits of bfloat16 are no numbers
+            raise ValueError(f"{full_name}: expected floating-point numbers, got {array.dtype}")
         by_module[prefix][name] = array
     for prefix, module in modules.items():
         try:

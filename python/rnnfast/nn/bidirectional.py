@@ -11,6 +11,7 @@ from rnnfast._checks import among
 from rnnfast._checks.arrays import require_ndarray
 from rnnfast._checks.messages import shown
 from rnnfast.nn._contract import require_passed_on
+from rnnfast.nn._frozen import require_floats
 from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn._reversal import reverse, reverse_reset
 from rnnfast.nn.container import (
@@ -153,6 +154,7 @@ def _another(layer: Any) -> Module:
     if not isinstance(layer, Recurrent):
         kind = type(layer).__name__
         raise TypeError(f"reverse_layer: expected a second part beside a {kind}, got None")
+    require_floats("layer", layer.buffers())
     other = copy.deepcopy(layer)
     other.zero_grad()
     other._rng = layer._rng

@@ -89,6 +89,7 @@ typedef enum rnnfast_kind {
   RNNFAST_CTC = 4             /* fewer symbols than steps */
 } rnnfast_kind;
 
+/* Questions that no status answers: of a model or stream that is NULL the answer is 0, or NULL. */
 RNNFAST_API rnnfast_kind rnnfast_model_kind(const rnnfast_model* model);
 /* 1: of double, 0: of float. */
 RNNFAST_API int rnnfast_is_double(const rnnfast_model* model);
@@ -167,7 +168,7 @@ RNNFAST_API int64_t rnnfast_num_labels(const rnnfast_model* model);
 
 /* log P(text) in nats and the number of tokens that this is of, of a language model: what
  * `evaluate` gives as log_prob and num_tokens; of one trained with `lines`, of one line and its
- * end. */
+ * end. Refused where all tokens are unknown. */
 RNNFAST_API rnnfast_status rnnfast_score_text(const rnnfast_model* model, const char* text,
                                               double* log_prob, int64_t* num_tokens);
 /* The same of ids (T). */
