@@ -265,14 +265,6 @@ def test_files_that_cannot_be_have_a_line_that_says_why(tmp_path: Path) -> None:
     assert caught.value.status == CANNOT_READ
 
 
-@pytest.mark.parametrize("numbers", ["int8", "bfloat16"])
-def test_files_in_fewer_bits_are_of_another_format(numbers: Any, tmp_path: Path) -> None:
-    rf.save(tmp_path / "small.safetensors", rf.quantize(rf.GRU(2, 3, seed=0), numbers))
-    with pytest.raises(CError, match="expected format version 1, got 2") as caught:
-        CModel(tmp_path / "small.safetensors")
-    assert caught.value.status == UNKNOWN_FORMAT
-
-
 def test_questions_about_nothing() -> None:
     lib = library()
     for name in ("model_kind", "is_double", "input_size", "output_size", "takes_ids",
