@@ -1,8 +1,11 @@
 #include "bindings/reduced.h"
 
+#include <pybind11/stl.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace py = pybind11;
@@ -19,7 +22,13 @@ struct Changed {
   RecurrentTable<float> recurrent;
 };
 
-void use_reduced(const py::capsule& capsule) {
+// None: those that fit the kernels in use, when they are first asked for.
+void use_reduced(const std::optional<py::capsule>& given) {
+  if (!given) {
+    reduced_in_use = nullptr;
+    return;
+  }
+  const py::capsule& capsule = *given;
   if (capsule.name() == nullptr || std::string(capsule.name()) != kReducedCapsule)
     throw py::type_error("capsule: expected a table of smaller numbers, got another capsule");
   const auto* table = capsule.get_pointer<const ReducedTable>();
@@ -31,6 +40,10 @@ void use_reduced(const py::capsule& capsule) {
 }
 
 const ReducedTable& reduced() {
+  // Not at import: for tiles of numbers the system is asked, which makes every signal's frame
+  // larger.
+  if (reduced_in_use == nullptr)
+    py::module_::import("rnnfast._dispatch").attr("choose_reduced_level")();
   if (reduced_in_use == nullptr)
     throw std::runtime_error("numbers: found no kernels of smaller numbers for this CPU");
   return *reduced_in_use;
@@ -79,7 +92,7 @@ const KernelTable& kernels_for(const std::string& numbers, const StackShape& sha
 }
 
 void bind_reduced(py::module_& m) {
-  m.def("use_reduced", &use_reduced, py::arg("capsule"));
+  m.def("use_reduced", &use_reduced, py::arg("capsule").none(true));
   m.def("reduced_level", [] { return reduced().level; });
 }
 

@@ -44,9 +44,7 @@ def use_level(level: str) -> None:
             f"RNNFAST_ISA: expected one of {', '.join(levels)} on this CPU, got {level[:40]!r}"
         )
     _core.use_kernels(importlib.import_module(_module(level)).table)
-    fitting = [reduced for reduced in reduced_levels() if _BASE.get(reduced, reduced) <= level]
-    if fitting:
-        use_reduced_level(fitting[-1])
+    _core.use_reduced(None)
 
 
 def reduced_levels() -> list[str]:
@@ -56,6 +54,14 @@ def reduced_levels() -> list[str]:
         for level in _core.cpu_reduced_levels()
         if importlib.util.find_spec(_reduced_module(level)) is not None
     ]
+
+
+def choose_reduced_level() -> None:
+    """Use the best kernels of smaller numbers beside the kernels in use."""
+    level = _core.kernel_level()
+    fitting = [reduced for reduced in reduced_levels() if _BASE.get(reduced, reduced) <= level]
+    if fitting:
+        use_reduced_level(fitting[-1])
 
 
 def use_reduced_level(level: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -261,6 +263,18 @@ def test_cpu_levels_are_known():
         use_reduced_level("v9")
     with pytest.raises(TypeError, match="capsule: expected a table of smaller numbers"):
         _core.use_reduced(importlib.import_module("rnnfast._kernels_v1").table)
+
+
+def test_kernels_are_loaded_when_they_are_wanted():
+    """The system is asked for tiles of numbers then: they make every signal's frame larger."""
+    code = (
+        "import sys, numpy as np, rnnfast as rf\n"
+        "loaded = lambda: sum(name.startswith('rnnfast._reduced_') for name in sys.modules)\n"
+        "layer, x = rf.GRU(3, 4), np.ones((2, 1, 3), 'f4'); layer(x); print(loaded())\n"
+        "rf.quantize(layer, 'int8')(x); print(loaded())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "1"]
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
