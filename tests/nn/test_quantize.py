@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -450,3 +451,14 @@ def test_onnx() -> None:
 
     with pytest.raises(TypeError, match=r"^module: expected numbers of float32 or float64, got"):
         export(rf.quantize(rf.GRU(3, 4)), "never.onnx")
+
+
+def test_of_numbers_that_the_cpu_does_not_multiply_it_warns(reduced_level: str) -> None:
+    layer = rf.Linear(2, 3, seed=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for numbers in ("int8", "bfloat16"):
+            rf.quantize(layer, numbers)
+    told = [str(one.message) for one in caught if one.filename == __file__]
+    assert len(told) == (reduced_level not in ("bf16", "amx"))
+    assert all("this CPU does not multiply it" in line for line in told)

@@ -8,7 +8,9 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from rnnfast import _core
 from rnnfast._checks import among, check_int
+from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.messages import shown
 from rnnfast.nn._frozen import LARGEST, NUMBERS, FrozenBuffer, numbers_of, rounded
 from rnnfast.nn._not_modules import not_a_module
@@ -24,6 +26,9 @@ Network = TypeVar("Network")
 
 # Layers whose matrices are rounded; those of others, such as a CRF's transitions, stay float32.
 _ROUNDED = (AdaptiveSoftmax, Attention, Embedding, Linear, Recurrent)
+
+# Levels of kernels whose CPUs multiply bfloat16.
+_BFLOAT16_LEVELS = ("bf16", "amx")
 
 
 def quantize(
@@ -61,6 +66,11 @@ def quantize(
     NotFittedError
         If a model has not been fitted.
 
+    Warns
+    -----
+    AdjustmentWarning
+        If the CPU does not multiply bfloat16: batches then take longer than in float32.
+
     Examples
     --------
     >>> import rnnfast as rf
@@ -70,13 +80,18 @@ def quantize(
     """
     word = _word(numbers, activations)
     if isinstance(network, Module):
-        made = copy.deepcopy(network)
-        freeze(made, word)
-        return made
-    make: Any = getattr(type(network), "_quantized", None)  # of models, which are above layers
-    if make is None:
-        raise TypeError(f"network: expected a layer or a model, got {not_a_module(network)}")
-    result: Network = make(network, word)
+        result = copy.deepcopy(network)
+        freeze(result, word)
+    else:
+        make: Any = getattr(type(network), "_quantized", None)  # of models, which are above layers
+        if make is None:
+            raise TypeError(f"network: expected a layer or a model, got {not_a_module(network)}")
+        result = make(network, word)
+    if word == "bfloat16" and _core.reduced_level() not in _BFLOAT16_LEVELS:
+        warn_caller(
+            "numbers: bfloat16 halves the file, but this CPU does not multiply it, so that batches "
+            "take longer than in float32"
+        )
     return result
 
 
