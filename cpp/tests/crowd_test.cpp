@@ -46,6 +46,17 @@ TEST(Crowd, SlowCallsInARowLeaveOneThreadForAWhile) {
   }
 }
 
+TEST(Crowd, ShortRegionsTellNothing) {
+  Crowd crowd;
+  for (Crowd::Nanoseconds at = 1; at < 100 * kCall; at += kCall) {
+    crowd.judge(2, at, at + Crowd::kWorth - 1, Crowd::kWorth - 1);
+    EXPECT_EQ(crowd.admit(2, at + Crowd::kWorth), 2);
+  }
+  const Crowd::Nanoseconds at = run(crowd, 2, 100 * kCall, 0.9);
+  crowd.judge(2, at, at + Crowd::kWorth - 1, 0);
+  EXPECT_EQ(crowd.admit(2, run(crowd, 2, at + kCall, 0.9)), 1);
+}
+
 TEST(Crowd, LooksAgainLessOftenWhileNothingChanges) {
   Crowd crowd;
   Crowd::Nanoseconds at = run(crowd, 2, run(crowd, 2, 1, 0.9), 0.9);

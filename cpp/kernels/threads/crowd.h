@@ -19,6 +19,7 @@ class Crowd {
   using Nanoseconds = std::int64_t;
 
   static constexpr Nanoseconds kShortest = 30'000;        // that counts as a wait
+  static constexpr Nanoseconds kWorth = 200'000;          // a shorter region tells nothing
   static constexpr Nanoseconds kFirstPause = 10'000'000;  // with one thread
   static constexpr Nanoseconds kLastPause = 1'000'000'000;
 
@@ -43,6 +44,8 @@ class Crowd {
 
   // A region of so many threads has ended, in which the long waits of all add up to `waited`.
   void judge(int threads, Nanoseconds begin, Nanoseconds end, Nanoseconds waited) {
+    // To wake threads that have slept takes a short region's time on cores of their own too.
+    if (end - begin < kWorth) return;
     if (waited == 0 && doubts_.load(std::memory_order_relaxed) == 0) return;
     // Where each thread waits for this share of the time, one would have been about as fast.
     const double much = 0.9 - 1.0 / threads;
