@@ -165,6 +165,7 @@ std::string sample(const Model& model, std::string_view prefix, const rnnfast_sa
   const Tokens& tokens = model.tokens;
   std::vector<std::string> words = tokens.split(prefix);
   std::vector<std::int64_t> fed;
+  fed.reserve(words.size());
   for (const std::string& word : words) fed.push_back(tokens.id(word));
   require_known("prefix", fed, tokens);
   fed.insert(fed.begin(), -1);  // a vector of zeros
