@@ -136,6 +136,7 @@ class Case:
                 # Of numbers that overflow, NumPy may warn; but not of those that do not.
                 warnings.simplefilter("ignore" if self.spoiled else "error")
                 warnings.simplefilter("ignore", AdjustmentWarning)  # of what has no effect
+                warnings.filterwarnings("ignore", ".* is far above .* learned nothing")
                 return function(*args, **kwargs)
         except Refused:
             raise

@@ -53,6 +53,8 @@ def fused(case: Case) -> None:
     layer.dropout = 0.0  # others are refused between layers
     part: Any = layer
     if layer.num_layers == 1 and not layer.bidirectional:
+        if isinstance(layer, rf.SRU) and layer.input_size in (H := layer.hidden_size, 2 * H):
+            return  # refused: a pair and one layer have not the same highway
         part = rf.bidirectional(layer)
     made = case.call(rf.fuse, part)
     arguments = make_input(draw, layer, *sizes(draw))
