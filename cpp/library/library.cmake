@@ -41,7 +41,7 @@ set(library_cmake "${CMAKE_CURRENT_BINARY_DIR}/cmake")
 write_basic_package_version_file("${library_cmake}/rnnfastConfigVersion.cmake"
   VERSION "${SKBUILD_PROJECT_VERSION}" COMPATIBILITY SameMinorVersion)
 
-if(RNNFAST_PYTHON)
+if(RNNFAST_PYTHON AND NOT RNNFAST_SANITIZE)  # its tests compile the sources with sanitizers
   add_library(rnnfast_wheel SHARED ${library_sources} cpp/library/kernels_beside.cpp)
   set_target_properties(rnnfast_wheel PROPERTIES OUTPUT_NAME rnnfast
     LIBRARY_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/wheel")

@@ -28,6 +28,23 @@ constexpr bool steps_directly(const CellDescriptor& cell) {
          !cell.general() && cell.unit_count == 0;
 }
 
+// Columns of a row's line. All of them are read before the next rows: the lines of many rows that
+// are a power of two apart drive each other out of the L1 cache.
+template <class Scalar>
+constexpr int kLineColumns = std::max(lanes<Scalar>, static_cast<int>(64 / sizeof(Scalar)));
+
+// What is fetched while column k of a row is read. Sixteen vectors of half a line: the next line of
+// the same rows; to fetch those `ahead` then takes twice as long where rows are a power of two
+// apart. Thirty-two of a whole line: the same line of the rows `ahead`, into the L2 cache.
+constexpr int kLocality = kRegisters >= 32 ? 2 : 3;
+template <class Scalar>
+RNNFAST_INLINE const Scalar* next_line(const Scalar* row, std::int64_t k, std::int64_t ahead,
+                                       std::int64_t K) {
+  if constexpr (kRegisters >= 32) return row + ahead * K + k;
+  k += kLineColumns<Scalar>;
+  return row + (k < K ? k : k - K + ahead * K);
+}
+
 // acc[c] += x times the transpose of C matrices of `units` rows, at most V, and K columns each.
 // What stands `ahead` rows further is read next.
 template <class Scalar, int C>
@@ -47,17 +64,18 @@ RNNFAST_INLINE void multiply_rows(Vec<Scalar> (&acc)[C], const Scalar* const (&r
     std::int64_t k = begin;
     constexpr int N = kColumns<Scalar>;
     if (units >= V)
-      for (; k + V <= end; k += V)
+      for (; k + kLineColumns<Scalar> <= end; k += kLineColumns<Scalar>)
 #pragma GCC unroll 4
         for (int c = 0; c < C; ++c) {
+          const Scalar* next = next_line(rows[c], k, ahead, K);
 #pragma GCC unroll 4
-          for (int part = 0; part < V / N; ++part) {
-            const Scalar* from = rows[c] + k + part * N;
+          for (int part = 0; part < kLineColumns<Scalar> / N; ++part) {
+            if (part < V / N)
 #pragma GCC unroll 4
-            for (int r = 0; r < N; ++r)  // each row's line once in all parts
-              __builtin_prefetch(rows[c] + (ahead + part * N + r) * K + k, 0, 2);
+              for (int r = 0; r < N; ++r)  // each row's line once in all parts
+                __builtin_prefetch(next + (part * N + r) * K, 0, kLocality);
             Vec<Scalar> column[N];
-            load_columns(from, K, column);
+            load_columns(rows[c] + k + part * N, K, column);
 #pragma GCC unroll 4
             for (int j = 0; j < N; ++j)
               acc[c] = madd(broadcast<Scalar>(x[k + part * N + j]), column[j], acc[c]);
