@@ -45,6 +45,8 @@ CELLS: dict[str, CellCase] = {
     "qrnn": CellCase({"cell": "qrnn"}, 4),
     "qrnn f": CellCase({"cell": "qrnn", "pooling": "f"}, 3, bounded=False),
     "qrnn ifo": CellCase({"cell": "qrnn", "pooling": "ifo"}, 5, bounded=False),
+    "qrnn width 3": CellCase({"cell": "qrnn", "width": 3}, 4),
+    "qrnn ifo width 2": CellCase({"cell": "qrnn", "pooling": "ifo", "width": 2}, 5, bounded=False),
     "layer norm lstm": CellCase({"cell": "layer_norm_lstm"}, 10, kept_rows=3),
     "layer norm gru": CellCase({"cell": "layer_norm_gru"}, 7, kept_rows=4),
     "zoneout lstm": CellCase({"cell": "layer_norm_lstm", "layer_norm": False, "zoneout": 0.3}, 5),
@@ -62,7 +64,26 @@ def make_spec(name: str, **options: Any) -> NetworkSpec:
 
 
 def make_states(spec: NetworkSpec, rng: np.random.Generator, batch_size: int = B) -> States:
-    return [rng.normal(size=shape) for shape in spec.state_shapes(batch_size)]
+    states = [rng.normal(size=shape) for shape in spec.state_shapes(batch_size)]
+    if spec.width > 1:  # the earlier steps of layers that read less than others have room to spare
+        kept = states[1][:, :, spec.hidden_size :]
+        earlier = kept.reshape(*kept.shape[:2], spec.width - 1, spec.window_width)
+        earlier[: spec.num_directions, ..., spec.input_size :] = 0
+        earlier[spec.num_directions :, ..., spec.num_directions * spec.output_size :] = 0
+    return states
+
+
+def layer_states(spec: NetworkSpec, states: States, layer: int) -> States:
+    """The states of one layer, as a network of that layer alone has them."""
+    D = spec.num_directions
+    own = [s[layer * D : (layer + 1) * D] for s in states]
+    if spec.width > 1:
+        width = spec.input_size if layer == 0 else D * spec.output_size
+        begins = spec.hidden_size + np.arange(spec.width - 1) * spec.window_width
+        own[1] = np.concatenate(
+            [own[1][..., : spec.hidden_size], *(own[1][..., b : b + width] for b in begins)], axis=2
+        )
+    return own
 
 
 def pack(states: States) -> Any:

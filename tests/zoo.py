@@ -38,7 +38,7 @@ RECURRENT: dict[str, Make] = {
     "LayerNormLSTM": lambda: rf.LayerNormLSTM(
         3, 4, zoneout=(0.2, 0.4), recurrent_dropout=0.3, bidirectional=True, seed=1
     ),
-    "QRNN": lambda: rf.QRNN(3, 4, 2, pooling="ifo", batch_first=True, seed=1),
+    "QRNN": lambda: rf.QRNN(3, 4, 2, pooling="ifo", width=2, batch_first=True, seed=1),
     "SRU": lambda: rf.SRU(3, 4, 2, bidirectional=True, highway_bias=-1.0, rescale=False, seed=1),
     "LSTM with zoneout": lambda: rf.LayerNormLSTM(3, 4, layer_norm=False, zoneout=0.1, seed=1),
 }

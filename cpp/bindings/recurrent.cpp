@@ -30,7 +30,7 @@ const CellDescriptor* cell_named(const std::string& name) {
 bool alike(const StackShape& one, const StackShape& other) {
   const auto all = [](const StackShape& s) {
     return std::make_tuple(s.cell, s.I, s.H, s.P, s.L, s.D, s.bias, s.projection, s.zoneout_h,
-                           s.zoneout_c, s.highway, s.highway_scale);
+                           s.zoneout_c, s.highway, s.highway_scale, s.window, s.window_width);
   };
   return all(one) == all(other) && alike(one.functions[0], other.functions[0]) &&
          alike(one.functions[1], other.functions[1]);
@@ -88,6 +88,8 @@ Recurrent::Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> p
       (!shape.cell->highway || shape.highway + shape.D * shape.H > shape.input_of(0)))
     throw py::value_error("highway: expected columns of the input of a cell that has one, got " +
                           std::to_string(shape.highway));
+  if (!shape.fits_window())
+    throw py::value_error("window: expected 1, or more of a cell that takes them and their width");
   if (static_cast<int>(offsets_.size()) != shape_.L * shape_.D)
     throw py::value_error("offsets: expected one entry per layer and direction");
   find_places();
@@ -297,12 +299,15 @@ void bind_recurrent(py::module_& m) {
                        const std::vector<std::map<std::string, std::int64_t>>& offsets,
                        const std::array<double, 2>& zoneout,
                        const std::vector<NamedFunctions>& functions, std::int64_t highway,
-                       double highway_scale, const std::string& numbers) {
+                       double highway_scale, int window, std::int64_t window_width,
+                       const std::string& numbers) {
              StackShape shape = {cell_named(cell), input_size,     hidden_size, output_size,
                                  num_layers,       num_directions, bias,        projection,
                                  zoneout[0],       zoneout[1],     {}};
              shape.highway = highway;
              shape.highway_scale = highway_scale;
+             shape.window = window;
+             shape.window_width = window_width;
              read_functions(functions, shape);
              std::vector<LayerOffsets> places;
              for (const auto& given : offsets) {
@@ -318,7 +323,8 @@ void bind_recurrent(py::module_& m) {
            py::arg("bias"), py::arg("projection"), py::arg("buffer"), py::arg("offsets"),
            py::arg("zoneout") = std::array<double, 2>{},
            py::arg("functions") = std::vector<NamedFunctions>{}, py::arg("highway") = -1,
-           py::arg("highway_scale") = 1.0, py::arg("numbers") = "float32")
+           py::arg("highway_scale") = 1.0, py::arg("window") = 1, py::arg("window_width") = 0,
+           py::arg("numbers") = "float32")
       .def_property_readonly("numbers", &Recurrent::numbers)
       .def_property_readonly("is_packed", &Recurrent::is_packed)
       .def(

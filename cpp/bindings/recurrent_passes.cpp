@@ -216,7 +216,7 @@ struct Read {
       in.reset_batch = s.batch;
     }
     in.h0 = state_data<Scalar>("h0", h0_given, shape, in.B, shape.P, h0);
-    in.c0 = state_data<Scalar>("c0", c0_given, shape, in.B, shape.H, c0);
+    in.c0 = state_data<Scalar>("c0", c0_given, shape, in.B, shape.memory(), c0);
     if (noise_given.is_none()) return;
     const char* const names[] = {"keep_h", "keep_c", "drop"};
     const Scalar** const places[] = {&in.keep_h, &in.keep_c, &in.drop};
@@ -253,7 +253,7 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   const std::int64_t states = std::int64_t(shape.L) * shape.D, width = shape.D * shape.P;
   auto y = new_array<Scalar>(by_time(T, B, batch_first, width));
   auto h_n = new_array<Scalar>({states, in.B, shape.P});
-  auto c_n = new_array<Scalar>({shape.cell->has_memory() ? states : 0, in.B, shape.H});
+  auto c_n = new_array<Scalar>({shape.cell->has_memory() ? states : 0, in.B, shape.memory()});
   const Strided<Scalar> y_strided(y, batch_first);
   const SequenceOutput<Scalar> out = {y.mutable_data(), y_strided.time, y_strided.batch,
                                       h_n.mutable_data(), c_n.mutable_data()};
@@ -311,7 +311,7 @@ py::tuple forward_each(const std::vector<std::shared_ptr<Recurrent>>& networks, 
   sizes.insert(sizes.begin(), N);
   auto y = new_array<Scalar>(sizes);
   auto h_n = new_array<Scalar>({N, states, B, shape.P});
-  auto c_n = new_array<Scalar>({N, memories, B, shape.H});
+  auto c_n = new_array<Scalar>({N, memories, B, shape.memory()});
   Scalar* const data[] = {y.mutable_data(), h_n.mutable_data(), c_n.mutable_data()};
   const int threads = thread_count();
   const auto& table = *tables<Scalar>(networks.front()->table()).recurrent;
@@ -323,7 +323,7 @@ py::tuple forward_each(const std::vector<std::shared_ptr<Recurrent>>& networks, 
       const SequenceOutput<Scalar> out = {
           data[0] + n * T * B * width, batch_first ? width : B * width,
           batch_first ? T * width : width, data[1] + n * states * B * shape.P,
-          data[2] + n * memories * B * shape.H};
+          data[2] + n * memories * B * shape.memory()};
       status = table.forward(weights[n]->packed, read[n]->in, out, Dropout{}, nullptr, threads);
       if (status != Status::ok) break;
     }
@@ -358,7 +358,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     g.dy_batch = s.batch;
   }
   g.dh_n = state_data<Scalar>("dh_n", dh_n, shape, kept.B, shape.P, dh_held, need.within);
-  g.dc_n = state_data<Scalar>("dc_n", dc_n, shape, kept.B, shape.H, dc_held, need.within);
+  g.dc_n = state_data<Scalar>("dc_n", dc_n, shape, kept.B, shape.memory(), dc_held, need.within);
   py::object dx = py::none();
   if (need.dx && !kept.indices) {
     auto array = new_array<Scalar>(by_time(T, B, kept.batch_first, shape.I));
@@ -369,7 +369,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     dx = array;
   }
   auto dh0 = new_array<Scalar>({states, kept.B, shape.P});
-  auto dc0 = new_array<Scalar>({shape.cell->has_memory() ? states : 0, kept.B, shape.H});
+  auto dc0 = new_array<Scalar>({shape.cell->has_memory() ? states : 0, kept.B, shape.memory()});
   g.dh0 = dh0.mutable_data();
   g.dc0 = shape.cell->has_memory() ? dc0.mutable_data() : nullptr;
   py::array flat;
@@ -387,7 +387,8 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   if (need.weights) g.parameters = parameters.data();
   const auto weights = kept.weights;
   Cache* cache = std::exchange(kept.cache, nullptr);
-  const bool alone = g.dx == nullptr && (!need.weights || !gradients.is_none());
+  const bool alone =
+      g.dx == nullptr && shape.window == 1 && (!need.weights || !gradients.is_none());
   threads = thread_count(threads);
   const Strided<Scalar> x{kept.x.data<Scalar>(), kept.x_time, kept.x_batch};
   const std::int64_t* const ends = kept.lengths.empty() || packed ? nullptr : kept.lengths.data();

@@ -20,13 +20,14 @@ class RowStates {
   RowStates(const StackShape& shape, std::int64_t batch_size)
       : I_(shape.I),
         parts_{{shape, batch_size, shape.P},
-               {shape, batch_size, shape.cell->has_memory() ? shape.H : 0}} {
-    const std::int64_t numbers = shape.I + (shape.cell->slots + 1) * shape.H + 3 * shape.P;
+               {shape, batch_size, shape.cell->has_memory() ? shape.memory() : 0}} {
+    const std::int64_t numbers =
+        shape.I + shape.memory() + shape.cell->slots * shape.H + 3 * shape.P;
     at_once_ = std::clamp<std::int64_t>(
         kCached / (numbers * static_cast<std::int64_t>(sizeof(Scalar))), 64, 2048);
   }
 
-  // (L, B, P), and (L, B, H) or null without a memory.
+  // (L, B, P), and (L, B, memory()) or null without a memory.
   Scalar* h() { return parts_[0].state.data(); }
   Scalar* c() { return parts_[1].width > 0 ? parts_[1].state.data() : nullptr; }
 

@@ -62,7 +62,7 @@ py::object typed_call(Recurrent& self, const py::handle& x_given, const py::hand
     if (has_memory) {
       if (!PyTuple_CheckExact(state.ptr()) || PyTuple_GET_SIZE(state.ptr()) != 2) return py::none();
       in.h0 = plain_state<Scalar>(PyTuple_GET_ITEM(state.ptr(), 0), states, B, shape.P);
-      in.c0 = plain_state<Scalar>(PyTuple_GET_ITEM(state.ptr(), 1), states, B, shape.H);
+      in.c0 = plain_state<Scalar>(PyTuple_GET_ITEM(state.ptr(), 1), states, B, shape.memory());
     } else {
       in.h0 = plain_state<Scalar>(state, states, B, shape.P);
     }
@@ -71,7 +71,7 @@ py::object typed_call(Recurrent& self, const py::handle& x_given, const py::hand
   auto y = batch_first ? new_array<Scalar>({B, T, width}) : new_array<Scalar>({T, B, width});
   auto h_n = new_array<Scalar>({states, B, shape.P});
   std::optional<py::array_t<Scalar>> c_n;
-  if (has_memory) c_n = new_array<Scalar>({states, B, shape.H});
+  if (has_memory) c_n = new_array<Scalar>({states, B, shape.memory()});
   const SequenceOutput<Scalar> out = {y.mutable_data(), batch_first ? width : B * width,
                                       batch_first ? T * width : width, h_n.mutable_data(),
                                       c_n ? c_n->mutable_data() : nullptr};

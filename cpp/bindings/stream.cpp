@@ -25,7 +25,7 @@ StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_
     throw py::value_error("batch_size: expected at least 1, got " + std::to_string(batch_size));
   // The states twice, and what a step works out.
   const std::int64_t numbers =
-      2 * shape.L * (shape.P + shape.H) + (shape.cell->slots + 1) * shape.H;
+      2 * shape.L * (shape.P + shape.memory()) + (shape.cell->slots + 1) * shape.H;
   require_memory("batch_size: a stream of " + std::to_string(batch_size) + " sequences",
                  bytes_of({batch_size, numbers}, layer_->is_double() ? 8 : 4));
   with_scalar(layer_->is_double(), [&](auto scalar) {
@@ -76,7 +76,7 @@ void StreamHandle::make_rows() {
     rows_.emplace<std::monostate>();
     throw_memory_error(
         "batch_size: a stream of " + std::to_string(batch_size_) + " sequences needs " +
-        text_of_bytes(bytes_of({batch_size_, shape.L, shape.P + shape.H}, sizeof(Scalar))) +
+        text_of_bytes(bytes_of({batch_size_, shape.L, shape.P + shape.memory()}, sizeof(Scalar))) +
         ", more than there is");
   }
 }
@@ -239,7 +239,8 @@ py::tuple StreamHandle::state() {
   return with_scalar(layer_->is_double(), [&](auto scalar) -> py::tuple {
     using Scalar = decltype(scalar);
     auto h = new_array<Scalar>({shape.L, batch_size_, shape.P});
-    auto c = new_array<Scalar>({shape.cell->has_memory() ? shape.L : 0, batch_size_, shape.H});
+    auto c =
+        new_array<Scalar>({shape.cell->has_memory() ? shape.L : 0, batch_size_, shape.memory()});
     if (is_by_rows_) {
       auto& states = std::get<RowStates<Scalar>>(rows_);
       std::copy_n(states.h(), h.size(), h.mutable_data());
@@ -261,7 +262,7 @@ void StreamHandle::set_state(const py::object& h, const py::object& c) {
     const py::object* given[2] = {&h, &c};
     const char* names[2] = {"h", "c"};
     for (int i = 0; i < 2; ++i) {
-      const std::int64_t width = i == 0 ? shape.P : shape.H;
+      const std::int64_t width = i == 0 ? shape.P : shape.memory();
       data[i] = optional_data<Scalar>(names[i], *given[i], {shape.L, batch_size_, width}, held[i]);
       if (data[i] != nullptr && !all_finite(data[i], held[i]->size())) throw_not_finite(names[i]);
     }

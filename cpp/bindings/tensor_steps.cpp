@@ -147,7 +147,7 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
     sizes.push_back(width);
     return sizes;
   };
-  const auto h_shape = sized(shape.P), c_shape = sized(shape.H);
+  const auto h_shape = sized(shape.P), c_shape = sized(shape.memory());
   const bool memory = shape.cell->has_memory();
   py::handle states[2];
   if (!split(hx, memory, states)) return py::none();
@@ -216,7 +216,7 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
   if (status == Status::not_finite) return py::none();
   require_ok(status);
   if (!all_finite(out.y, T * B * width) || !all_finite(out.h_n, rows * B * shape.P) ||
-      (memory && !all_finite(out.c_n, rows * B * shape.H)))
+      (memory && !all_finite(out.c_n, rows * B * shape.memory())))
     return py::none();
   const py::object final = memory ? py::object(py::make_tuple(h_n, c_n)) : h_n;
   return cell ? final : py::object(py::make_tuple(y, final));

@@ -138,6 +138,8 @@ class Recurrent(metaclass=_Bound):
         functions: Sequence[_NamedFunctions] = [],
         highway: int = -1,
         highway_scale: float = 1.0,
+        window: int = 1,
+        window_width: int = 0,
         numbers: str = "float32",
     ) -> None: ...
     @property

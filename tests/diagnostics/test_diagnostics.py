@@ -100,7 +100,7 @@ def test_gradient_norms(layer: Any, with_state: bool) -> None:
         """The loss with layer k's output at step t moved, state and output alike."""
         h = x
         for number, one in enumerate(alone):
-            part = state_of(state, number)
+            part = state_of(layer, state, number)
             if number != k:
                 h = one(h, part)[0]
                 continue

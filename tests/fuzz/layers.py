@@ -30,6 +30,7 @@ def recurrent_options(draw: Draw, cell: str, hidden: int) -> dict[str, Any]:
         "highway_bias": lambda: draw.choice((0.0, -2.0, 1.5)),
         "rescale": lambda: draw.chance(0.5),
         "pooling": lambda: draw.choice(("f", "fo", "ifo")),
+        "width": lambda: draw.choice((1, 2, 3, 7)),
     }
     return draw.some(**{name: ways[name] for name in ref.CELLS[cell].options})
 
@@ -88,7 +89,7 @@ def make_state(draw: Draw, layer: Any, batch: int, like: Any = None) -> Any:
     h = draw.numbers(rows, batch, layer.output_size, dtype=layer.dtype)
     if not layer.spec.cell.has_memory:
         return h
-    pair = [h, draw.numbers(rows, batch, layer.hidden_size, dtype=layer.dtype)]
+    pair = [h, draw.numbers(rows, batch, layer.spec.memory_size, dtype=layer.dtype)]
     if draw.chance(0.1):
         pair[draw.integer(0, 1)] = None  # type: ignore[call-overload]
     return tuple(pair)

@@ -74,7 +74,7 @@ def test_what_is_not_read_may_change(cell: str, options: Any, recompute: bool) -
     states = layer.num_layers * layer.num_directions
     h0 = np.ones((states, 3, layer.output_size))
     pair = layer.spec.cell.has_memory
-    c0 = np.ones((states, 3, 5))
+    c0 = np.ones((states, 3, layer.spec.memory_size))
     results = []
     for changed in (False, True):
         layer.zero_grad()

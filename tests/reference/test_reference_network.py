@@ -19,6 +19,7 @@ from network_cases import (
     Result,
     T,
     assert_close,
+    layer_states,
     make_dy,
     make_spec,
     make_states,
@@ -107,7 +108,7 @@ def test_layers_are_networks_in_a_row(name: str) -> None:
     above: dict[str, Any] = {}
     for key, values in parameters.items():
         (below if "_l0" in key else above)[key.replace("_l1", "_l0")] = values
-    first, second = [s[:2] for s in states], [s[2:] for s in states]
+    first, second = (layer_states(deep, states, layer) for layer in range(2))
     h, _, _ = ref.network_forward(low, below, x, pack(first), LENGTHS, RESET)
     expected, _, _ = ref.network_forward(high, above, h * mask, pack(second), LENGTHS, RESET)
     assert_close(y, expected)

@@ -26,7 +26,23 @@ struct StackShape {
   std::int64_t highway = -1;
   double highway_scale = 1;  // what the input is multiplied by on it
 
-  std::int64_t input_of(int layer) const { return layer == 0 ? I : D * P; }
+  // Steps that each layer's product sees: the one, and as many before it as make `window`. Cells
+  // with a memory, without a recurrent product and a highway, may have more than 1.
+  int window = 1;
+  // Numbers of a step among those that a state keeps: at least as many as the widest layer reads.
+  std::int64_t window_width = 0;
+
+  // What a layer reads of a step, and what its product does.
+  std::int64_t features_of(int layer) const { return layer == 0 ? I : D * P; }
+  std::int64_t input_of(int layer) const { return window * features_of(layer); }
+  bool fits_window() const {
+    if (window == 1) return window_width == 0;
+    return window > 1 && cell->has_memory() && !cell->recurrent_product() && !cell->highway &&
+           window_width >= I && (L == 1 || window_width >= D * P);
+  }
+  // Numbers of c of a sequence: H units, and the window - 1 steps before the next one, the newest
+  // first, of window_width each, zero behind a layer's features.
+  std::int64_t memory() const { return H + (window - 1) * window_width; }
   std::int64_t highway_of(int layer, int direction) const {
     if (!cell->highway || (layer == 0 && highway < 0)) return -1;
     return (layer == 0 ? highway : 0) + direction * H;
@@ -64,7 +80,7 @@ struct SequenceInput {
   const std::uint8_t* reset;  // (T, B); null: none
   std::int64_t reset_time, reset_batch;
   const Scalar* h0;  // (L*D, B, P) contiguous; null: zeros
-  const Scalar* c0;  // (L*D, B, H) contiguous; null: zeros; only with a memory
+  const Scalar* c0;  // (L*D, B, memory()) contiguous; null: zeros; only with a memory
   // Of noisy cells in training, (L*D, T, B, H) contiguous, step by step as the direction takes them
   // and in the order of falling length: how much of h<t-1>, of c<t-1> stays, and the factor of the
   // candidate. Null: nothing stays, and 1.
@@ -77,7 +93,7 @@ struct SequenceOutput {
   Scalar* y;  // (T, B, D*P), innermost contiguous
   std::int64_t y_time, y_batch;
   Scalar* h_n;  // (L*D, B, P) contiguous
-  Scalar* c_n;  // (L*D, B, H) contiguous; only with a memory
+  Scalar* c_n;  // (L*D, B, memory()) contiguous; only with a memory
 };
 
 // Inverted dropout on the outputs of every layer but the last, one draw per element and step, or
@@ -94,11 +110,11 @@ struct SequenceGradients {
   const Scalar* dy;  // (T, B, D*P), innermost contiguous; values past a length are not read
   std::int64_t dy_time, dy_batch;
   const Scalar* dh_n;  // (L*D, B, P) contiguous
-  const Scalar* dc_n;  // (L*D, B, H) contiguous
+  const Scalar* dc_n;  // (L*D, B, memory()) contiguous
   Scalar* dx;          // (T, B, I), innermost contiguous
   std::int64_t dx_time, dx_batch;
   Scalar* dh0;  // (L*D, B, P) contiguous
-  Scalar* dc0;  // (L*D, B, H) contiguous
+  Scalar* dc0;  // (L*D, B, memory()) contiguous
   // L*D entries, each added to; null: not wanted.
   const LayerParameters<Scalar*>* parameters;
   bool any_dy;  // dy comes from a pass: what overflowed there goes on, and is not refused
@@ -147,7 +163,7 @@ struct RecurrentTable {
   void (*dropout_mask)(Dropout dropout, int layer, std::int64_t T, std::int64_t B,
                        std::int64_t width, Scalar* mask);
 
-  // Step by step: one direction. State is (L, B, P) and (L, B, H), as h_n and c_n above.
+  // Step by step: one direction. State is (L, B, P) and (L, B, memory()), as h_n and c_n above.
   Stream* (*stream_create)(const Packed* packed, std::int64_t B);
   void (*stream_step)(Stream* stream, const Packed* packed, const Scalar* x,
                       const std::int64_t* indices, Scalar* y, int threads);

@@ -62,7 +62,7 @@ class BackwardLayer {
       const Range units = share(w_.units, worker_.member, worker_.members);
       for (std::int64_t block = units.begin; block < units.end; ++block)
         for (std::int64_t b = 0; b < p_.schedule->B; ++b) {
-          const std::int64_t at = p_.schedule->order[b] * w_.H + block * V;
+          const std::int64_t at = p_.schedule->order[b] * g_.c_stride + block * V;
           store(dcarry_at(block, b),
                 given ? load_first(g_.dc_n + at, w_.H - block * V) : zeros<Scalar>());
         }
@@ -249,7 +249,7 @@ class BackwardLayer {
     if (g_.dc0 != nullptr)
       for (std::int64_t block = units.begin; block < units.end; ++block)
         for (std::int64_t b = 0; b < schedule.B; ++b)
-          store_first(g_.dc0 + schedule.order[b] * w_.H + block * V,
+          store_first(g_.dc0 + schedule.order[b] * g_.c_stride + block * V,
                       load(static_cast<const Scalar*>(dcarry_at(block, b))), w_.H - block * V);
     if (g_.dh0 == nullptr) return;
     const Range outputs = share(w_.outputs, worker_.member, worker_.members);

@@ -10,7 +10,7 @@
 namespace rnnfast {
 
 inline bool steps_directly(const StackShape& shape) {
-  return steps_directly(*shape.cell) && !shape.projection;
+  return steps_directly(*shape.cell) && !shape.projection && shape.window == 1;
 }
 
 template <class Scalar>

@@ -10,11 +10,12 @@ namespace rnnfast {
 // What one layer's direction gives and takes in backpropagation, beside its LayerPass.
 template <class Scalar>
 struct LayerGradients {
-  const Scalar* const* dy;              // per row (P); null: zero
-  const Scalar* dh_n;                   // (B, P) in the caller's order; null: zero
-  const Scalar* dc_n;                   // (B, H); null: zero
-  Scalar* dh0;                          // (B, P); null: not wanted
-  Scalar* dc0;                          // (B, H)
+  const Scalar* const* dy;  // per row (P); null: zero
+  const Scalar* dh_n;       // (B, P) in the caller's order; null: zero
+  const Scalar* dc_n;       // (B, c_stride), of which H units; null: zero
+  Scalar* dh0;              // (B, P); null: not wanted
+  Scalar* dc0;              // the same
+  std::int64_t c_stride;
   Scalar* const* dx;                    // per row (I); null: not wanted, or formed later
   bool dx_add;                          // add to dx rather than overwrite
   LayerParameters<Scalar*> parameters;  // added to; all null: not wanted

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/rnn/pipeline.h"
+#include "kernels/rnn/window.h"
 
 namespace rnnfast {
 
@@ -11,7 +12,10 @@ template <class Scalar>
 void forward_layer(const PackedStack<Scalar>& packed, StackCache<Scalar>& c,
                    typename StackCache<Scalar>::Tables& rows, int l, int d, const Worker& worker,
                    PartObserver* observer) {
-  c.build_rows(rows, l, d, share(c.schedule.steps, worker.member, worker.members));
+  const Range steps = share(c.schedule.steps, worker.member, worker.members);
+  c.build_rows(rows, l, d, steps);
+  const LayerWindow<Scalar> window(c, l, d);
+  if (c.shape.window > 1) window.fill(c.wide[d].data(), steps);
   LayerPass<Scalar> pass = c.pass(packed, rows, l, d);
   pass.observer = observer;
   c.begin_carry(pass, l, d, worker);
@@ -19,6 +23,7 @@ void forward_layer(const PackedStack<Scalar>& packed, StackCache<Scalar>& c,
   layer_kernel<Scalar>(*c.shape.cell).forward(pass, worker);
   worker.own->wait();
   c.final_states(pass, l, d, worker);
+  if (c.shape.window > 1) window.fill_state(share(c.schedule.B, worker.member, worker.members));
   // The rows are rebuilt for the next layer or read by the next direction.
   worker.own->wait();
 }
@@ -45,6 +50,11 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
     const std::int64_t size = product_of(shape.L, shape.D, input.B, shape.P);
     if (!c.h0.assign(input.h0, size)) return Status::out_of_memory;
     c.input.h0 = c.h0.data();
+  }
+  if (c.keep && input.c0 != nullptr && shape.window > 1) {  // of which backpropagation reads steps
+    const std::int64_t size = product_of(shape.L, shape.D, input.B, shape.memory());
+    if (!c.c0.assign(input.c0, size)) return Status::out_of_memory;
+    c.input.c0 = c.c0.data();
   }
   Pipeline pipeline;
   if (plan.pipelined && !pipeline.create(shape.L)) return Status::out_of_memory;
@@ -80,6 +90,7 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
     }
   });
   if (refused) return Status::not_finite;
+  for (Buffer<Scalar>& wide : c.wide) wide = {};  // backpropagation makes a layer's again
   if (kept != nullptr) *kept = cache.release();
   return Status::ok;
 }
@@ -124,7 +135,8 @@ class StackBackward {
   Status run(int threads) {
     const TeamPlan plan =
         Planner<Scalar>(shape_, c_.schedule, c_.input.indices != nullptr, threads).choose();
-    if (!reserve(plan) || (given_.dx != nullptr && !packed_.need_input_gradient(threads)))
+    const bool of_input = given_.dx != nullptr || shape_.window > 1;  // the state's has steps
+    if (!reserve(plan) || (of_input && !packed_.need_input_gradient(threads)))
       return Status::out_of_memory;
     Everywhere finite;
     bool refused = false;
@@ -160,9 +172,16 @@ class StackBackward {
     between_size_ = plan.pipelined ? shape_.L : 2;
     between_.reset(new (std::nothrow) Buffer<Scalar>[between_size_]);
     if (!between_) return false;
+    if (shape_.window > 1)
+      for (int d = 0; d < shape_.D; ++d) {
+        const std::int64_t widest =
+            std::max(shape_.input_of(0), shape_.L > 1 ? shape_.input_of(1) : 0);
+        if (!d_wide_[d].reserve(product_of(c_.schedule.rows, widest))) return false;
+      }
     for (int i = 0; i < std::min(shape_.L - 1, between_size_); ++i)
       if (!between_[i].reserve(product_of(c_.schedule.rows, c_.width()))) return false;
-    return c_.allocate_tables(plan, true) && (!plan.pipelined || pipeline_.create(shape_.L));
+    return c_.allocate_wide() && c_.allocate_tables(plan, true) &&
+           (!plan.pipelined || pipeline_.create(shape_.L));
   }
 
   // The gradient of the output of the layer below, if there is one.
@@ -177,15 +196,17 @@ class StackBackward {
     const Range steps = share(c_.schedule.steps, worker.member, worker.members);
     const Scalar* dy = dy_of(l);
     c_.build_rows(rows, l, d, steps);
-    c_.build_gradient_rows(rows, l, d, steps, given_, dy, dx_of(l));
-    const std::int64_t i = l * shape_.D + d, B = c_.schedule.B;
+    c_.build_gradient_rows(rows, l, d, steps, given_, dy, dx_of(l), d_wide_[d].data());
+    if (shape_.window > 1) LayerWindow<Scalar>(c_, l, d).fill(c_.wide[d].data(), steps);
+    const std::int64_t i = l * shape_.D + d, B = c_.schedule.B, c_size = B * shape_.memory();
     LayerGradients<Scalar> g = {};
     g.dy = dy != nullptr || given_.dy != nullptr ? rows.dy.data() : nullptr;
     g.dh_n = given_.dh_n ? given_.dh_n + i * B * shape_.P : nullptr;
-    g.dc_n = given_.dc_n ? given_.dc_n + i * B * shape_.H : nullptr;
+    g.dc_n = given_.dc_n ? given_.dc_n + i * c_size : nullptr;
     g.dh0 = given_.dh0 ? given_.dh0 + i * B * shape_.P : nullptr;
-    g.dc0 = given_.dc0 ? given_.dc0 + i * B * shape_.H : nullptr;
-    g.dx = wants_dx(l) && worker.groups == 1 ? rows.dx.data() : nullptr;
+    g.dc0 = given_.dc0 ? given_.dc0 + i * c_size : nullptr;
+    g.c_stride = shape_.memory();
+    g.dx = wants_dx(l) && worker.groups == 1 && shape_.window == 1 ? rows.dx.data() : nullptr;
     g.dx_add = d > 0;
     if (given_.parameters != nullptr) g.parameters = given_.parameters[i];
     g.dcarry = scratch.dcarry.data();
@@ -207,7 +228,9 @@ class StackBackward {
       if (worker.groups == 1 || d == worker.group)
         layer(l, d, c_.tables[d], scratch_[worker.group], worker, nullptr);
     worker.all->wait();
-    if (wants_dx(l) && worker.groups == 2) {
+    if (shape_.window > 1) {
+      window_gradients(l, worker);
+    } else if (wants_dx(l) && worker.groups == 2) {
       // Both directions add to the same rows: one after the other, by everybody. Rows of the
       // second direction lie elsewhere, so that it waits for the first.
       for (int d = 0; d < shape_.D; ++d) {
@@ -224,6 +247,41 @@ class StackBackward {
     }
   }
 
+  // Of products that see several steps: each direction's gradients of what it saw, then of the
+  // steps and of what the state brought, to which all add that saw them.
+  void window_gradients(int l, const Worker& worker) {
+    const Schedule& schedule = c_.schedule;
+    // Where only the state's gradient is wanted, the first steps are all that saw it.
+    const std::int64_t seen =
+        wants_dx(l) ? schedule.steps : std::min<std::int64_t>(shape_.window - 1, schedule.steps);
+    for (int d = 0; d < shape_.D; ++d) {
+      const Tables& rows = c_.tables[d];
+      input_gradient(c_.pass(packed_, rows, l, d), rows.dx.data(), false, {0, schedule.first[seen]},
+                     worker.rank, worker.size);
+    }
+    worker.all->wait();
+    for (int d = 0; d < shape_.D && given_.dc0 != nullptr; ++d)
+      LayerWindow<Scalar>(c_, l, d).state_gradient(share(schedule.B, worker.rank, worker.size),
+                                                   d_wide_[d].data(), given_.dc_n, given_.dc0);
+    if (wants_dx(l)) {
+      const Range times = share(schedule.steps, worker.rank, worker.size);
+      for (std::int64_t t = times.begin; t < times.end; ++t)
+        for (std::int64_t b = 0; b < schedule.active[t]; ++b) step_gradient(l, t, b);
+    }
+    worker.all->wait();
+  }
+
+  void step_gradient(int l, std::int64_t t, std::int64_t b) {
+    const std::int64_t F = shape_.features_of(l), row = c_.schedule.first[t] + b;
+    Scalar* to = l > 0 ? dx_of(l) + row * F
+                       : given_.dx + c_.schedule.place(t, b, given_.dx_time, given_.dx_batch);
+    std::fill_n(to, F, Scalar(0));
+    for (int d = 0; d < shape_.D; ++d) {
+      const std::int64_t position = d == 0 ? t : c_.schedule.length[b] - 1 - t;
+      LayerWindow<Scalar>(c_, l, d).add_gradient(position, b, d_wide_[d].data(), given_.dc_n, to);
+    }
+  }
+
   PackedStack<Scalar>& packed_;
   StackCache<Scalar>& c_;
   const StackShape& shape_;
@@ -231,6 +289,7 @@ class StackBackward {
   std::unique_ptr<GradientScratch<Scalar>[]> scratch_;
   std::unique_ptr<Buffer<Scalar>[]> between_;  // gradients of layers' outputs but the last's
   int between_size_ = 0;                       // how many there are
+  Buffer<Scalar> d_wide_[2];                   // of each direction, (rows, window F)
   Pipeline pipeline_;
 };
 

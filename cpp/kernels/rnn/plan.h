@@ -26,7 +26,7 @@ class Planner {
   Planner(const StackShape& shape, const Schedule& schedule, bool indices, int threads)
       : shape_(shape),
         schedule_(schedule),
-        indices_(indices),
+        indices_(indices && shape.window == 1),
         threads_(Crowd::here().admit(threads)) {}
 
   TeamPlan choose() const {
@@ -105,7 +105,7 @@ class Planner {
   // Thread w takes layers w, w + threads, ...; each layer follows the one before by a part.
   Prospect side_by_side() const {
     TeamPlan plan;
-    if (shape_.D == 2 || shape_.L == 1) return {1, plan};
+    if (shape_.D == 2 || shape_.L == 1 || shape_.window > 1) return {1, plan};
     plan.pipelined = true;
     plan.threads = std::min(threads_, shape_.L);
     // A thread reads a whole layer: from its own cache, or for many rows at a time.

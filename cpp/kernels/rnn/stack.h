@@ -38,7 +38,8 @@ struct StackCache {
   std::unique_ptr<Layer[]> layers;            // L*D if apart, else D
   std::unique_ptr<Buffer<Scalar>[]> y;        // outputs of layers but the last: (rows by time, D*P)
   std::unique_ptr<Buffer<Scalar>[]> dropped;  // the same after dropout
-  Buffer<Scalar> h0;                          // a copy: the caller may reuse the array
+  Buffer<Scalar> h0, c0;                      // copies: the caller may reuse the arrays
+  Buffer<Scalar> wide[2];  // of each direction, if products see several steps: LayerWindow's rows
   Buffer<Scalar> zero_row;
   std::unique_ptr<Tables[]> tables;  // of each direction, or of each thread if it has layers
 
@@ -51,8 +52,24 @@ struct StackCache {
   }
   std::int64_t carry_rows() const { return ((keep ? schedule.rows : 0) + schedule.B) | 1; }
 
+  // Whether step s of sequence b begins a document, as a direction comes to it.
+  bool is_reset(int d, std::int64_t s, std::int64_t b) const {
+    if (input.reset == nullptr || (d > 0 && s == 0)) return false;
+    // The boundary before the step's time, seen from the side on which the direction comes to it.
+    const std::int64_t boundary = schedule.time(d, s, b) + d;
+    return input.reset[boundary * input.reset_time + schedule.order[b] * input.reset_batch] != 0;
+  }
+  // What a layer reads at time t of sequence b; null if that is an index.
+  const Scalar* features(int l, std::int64_t t, std::int64_t b) const {
+    if (l == 0)
+      return input.x == nullptr ? nullptr
+                                : input.x + schedule.place(t, b, input.x_time, input.x_batch);
+    const auto* const from = drops() ? &dropped[l - 1] : &y[apart ? l - 1 : (l - 1) % 2];
+    return from->data() + (schedule.first[t] + b) * width();
+  }
+
   std::int64_t bytes() const {
-    std::int64_t total = h0.bytes();
+    std::int64_t total = h0.bytes() + c0.bytes();
     for (int i = 0; i < shape.L * shape.D && layers; ++i)
       total += layers[i].workspace.bytes() + layers[i].carry.bytes() + layers[i].inner.bytes() +
                layers[i].slopes.bytes();
@@ -64,12 +81,13 @@ struct StackCache {
   }
 
   bool allocate(const PackedStack<Scalar>& packed, const TeamPlan& plan);
+  bool allocate_wide();
   bool allocate_tables(const TeamPlan& plan, bool gradients);
   // Pointers for steps [begin, end) of one layer and direction.
   void build_rows(Tables& to, int l, int d, Range steps) const;
   void build_gradient_rows(Tables& to, int l, int d, Range steps,
-                           const SequenceGradients<Scalar>& gradients, const Scalar* dy,
-                           Scalar* dx) const;
+                           const SequenceGradients<Scalar>& gradients, const Scalar* dy, Scalar* dx,
+                           Scalar* d_wide) const;
   LayerPass<Scalar> pass(const PackedStack<Scalar>& packed, const Tables& rows, int l, int d);
   void begin_carry(const LayerPass<Scalar>& pass, int l, int d, const Worker& worker);
   void final_states(const LayerPass<Scalar>& pass, int l, int d, const Worker& worker);
@@ -127,7 +145,16 @@ bool StackCache<Scalar>::allocate(const PackedStack<Scalar>& packed, const TeamP
     if (!y[l].reserve(product_of(R, width()))) return false;
     if (drops() && !dropped[l].reserve(product_of(R, width()))) return false;
   }
-  return zero_row.reserve_zeroed(shape.P) && allocate_tables(plan, false);
+  return zero_row.reserve_zeroed(shape.P) && allocate_wide() && allocate_tables(plan, false);
+}
+
+template <class Scalar>
+bool StackCache<Scalar>::allocate_wide() {
+  if (shape.window == 1) return true;
+  const std::int64_t widest = std::max(shape.input_of(0), shape.L > 1 ? shape.input_of(1) : 0);
+  for (int d = 0; d < shape.D; ++d)
+    if (!wide[d].reserve(product_of(schedule.rows, widest))) return false;
+  return true;
 }
 
 template <class Scalar>
@@ -148,13 +175,10 @@ bool StackCache<Scalar>::allocate_tables(const TeamPlan& plan, bool gradients) {
 
 template <class Scalar>
 void StackCache<Scalar>::build_rows(Tables& to, int l, int d, Range steps) const {
-  const std::int64_t P = shape.P, wide = width(), B = schedule.B;
-  const Scalar* below = l == 0    ? nullptr
-                        : drops() ? dropped[l - 1].data()
-                                  : y[apart ? l - 1 : (l - 1) % 2].data();
+  const std::int64_t P = shape.P, across = width(), B = schedule.B;
   Scalar* above = l + 1 < shape.L ? y[apart ? l : l % 2].data() : nullptr;
   const auto y_row = [&](std::int64_t t, std::int64_t b) {
-    return (above != nullptr ? above + (schedule.first[t] + b) * wide
+    return (above != nullptr ? above + (schedule.first[t] + b) * across
                              : output.y + schedule.place(t, b, output.y_time, output.y_batch)) +
            d * P;
   };
@@ -162,22 +186,16 @@ void StackCache<Scalar>::build_rows(Tables& to, int l, int d, Range steps) const
     for (std::int64_t b = 0; b < schedule.active[s]; ++b) {
       const std::int64_t t = schedule.time(d, s, b), row = schedule.first[s] + b;
       const std::int64_t place = schedule.order[b];
-      bool is_reset = false;
-      if (input.reset != nullptr) {
-        // The boundary before t, seen from the side on which this direction comes to it.
-        const std::int64_t boundary = d == 0 ? t : t + 1;
-        is_reset = (d == 0 || s > 0) &&
-                   input.reset[boundary * input.reset_time + place * input.reset_batch] != 0;
-        to.reset_mask[row] = is_reset;
-      }
-      if (below != nullptr)
-        to.x[row] = below + (schedule.first[t] + b) * wide;
-      else if (input.indices != nullptr)
+      const bool reset = is_reset(d, s, b);
+      if (input.reset != nullptr) to.reset_mask[row] = reset;
+      if (shape.window > 1)
+        to.x[row] = wide[d].data() + row * shape.input_of(l);
+      else if (l == 0 && input.indices != nullptr)
         to.index[row] = input.indices[schedule.place(t, b, input.x_time, input.x_batch)];
       else
-        to.x[row] = input.x + schedule.place(t, b, input.x_time, input.x_batch);
+        to.x[row] = features(l, t, b);
       to.y[row] = y_row(t, b);
-      if (is_reset || (s == 0 && input.h0 == nullptr))
+      if (reset || (s == 0 && input.h0 == nullptr))
         to.h[row] = zero_row.data();
       else if (s == 0)
         to.h[row] = input.h0 + ((l * shape.D + d) * B + place) * P;
@@ -189,19 +207,21 @@ void StackCache<Scalar>::build_rows(Tables& to, int l, int d, Range steps) const
 template <class Scalar>
 void StackCache<Scalar>::build_gradient_rows(Tables& to, int l, int d, Range steps,
                                              const SequenceGradients<Scalar>& gradients,
-                                             const Scalar* dy, Scalar* dx) const {
-  const std::int64_t in = shape.input_of(l), wide = width();
+                                             const Scalar* dy, Scalar* dx, Scalar* d_wide) const {
+  const std::int64_t across = width();
   for (std::int64_t s = steps.begin; s < steps.end; ++s)
     for (std::int64_t b = 0; b < schedule.active[s]; ++b) {
       const std::int64_t t = schedule.time(d, s, b), row = schedule.first[s] + b;
       const std::int64_t by_time = schedule.first[t] + b;
       if (l + 1 < shape.L)
-        to.dy[row] = dy + by_time * wide + d * shape.P;
+        to.dy[row] = dy + by_time * across + d * shape.P;
       else if (gradients.dy != nullptr)
         to.dy[row] = gradients.dy + schedule.place(t, b, gradients.dy_time, gradients.dy_batch) +
                      d * shape.P;
-      if (l > 0)
-        to.dx[row] = dx + by_time * in;
+      if (d_wide != nullptr)
+        to.dx[row] = d_wide + row * shape.input_of(l);
+      else if (l > 0)
+        to.dx[row] = dx + by_time * across;
       else if (gradients.dx != nullptr)
         to.dx[row] = gradients.dx + schedule.place(t, b, gradients.dx_time, gradients.dx_batch);
     }
@@ -211,7 +231,7 @@ template <class Scalar>
 LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, const Tables& rows,
                                            int l, int d) {
   Layer& own = layer(l, d);
-  const bool indices = l == 0 && input.indices != nullptr;
+  const bool indices = l == 0 && input.indices != nullptr && shape.window == 1;
   LayerPass<Scalar> p;
   p.schedule = &schedule;
   p.weights = &packed.layers[l * shape.D + d];
@@ -246,7 +266,9 @@ void StackCache<Scalar>::begin_carry(const LayerPass<Scalar>& pass, int l, int d
   constexpr int V = lanes<Scalar>;
   if (!shape.cell->carries()) return;
   const std::int64_t B = schedule.B, H = shape.H;
-  const Scalar* from = shape.cell->has_memory() ? input.c0 : input.h0;
+  const bool memory = shape.cell->has_memory();
+  const Scalar* from = memory ? input.c0 : input.h0;
+  const std::int64_t stride = memory ? shape.memory() : H;
   const Range blocks = share(pass.weights->units, worker.member, worker.members);
   for (std::int64_t block = blocks.begin; block < blocks.end; ++block)
     for (std::int64_t b = 0; b < B; ++b) {
@@ -254,8 +276,9 @@ void StackCache<Scalar>::begin_carry(const LayerPass<Scalar>& pass, int l, int d
       if (from == nullptr)
         store(to, zeros<Scalar>());
       else
-        store(to, load_first(from + ((l * shape.D + d) * B + schedule.order[b]) * H + block * V,
-                             H - block * V));
+        store(to,
+              load_first(from + ((l * shape.D + d) * B + schedule.order[b]) * stride + block * V,
+                         H - block * V));
     }
 }
 
@@ -274,7 +297,7 @@ void StackCache<Scalar>::final_states(const LayerPass<Scalar>& pass, int l, int 
     std::memcpy(output.h_n + place * P, h, static_cast<std::size_t>(P) * sizeof(Scalar));
     if (!shape.cell->has_memory()) continue;
     for (std::int64_t block = 0; block < pass.weights->units; ++block)
-      store_first(output.c_n + place * H + block * V,
+      store_first(output.c_n + place * shape.memory() + block * V,
                   load(static_cast<const Scalar*>(pass.carry_at(block, pass.carry_row(last, b)))),
                   H - block * V);
   }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rnnfast._checks import check_array
 from rnnfast._checks.arrays import require_ndarray
 from rnnfast.models.language_model import LanguageModel
@@ -43,14 +45,14 @@ def run_alone(layer: Recurrent, x: Array, state: State) -> tuple[list[Array], li
     for name, part, size in zip(
         ("h", "c"),
         layer.spec.split_state(state),
-        (layer.output_size, layer.hidden_size),
+        (layer.output_size, layer.spec.memory_size),
         strict=True,
     ):
         checked_state(name, check_array(name, part), layer.dtype, (places, batch, size))
     inputs, alone = [require_ndarray("x", x)], []
     for k in range(layer.num_layers):
         alone.append(layer_alone(layer, k))
-        y, _ = alone[k](inputs[k], state_of(state, k))
+        y, _ = alone[k](inputs[k], state_of(layer, state, k))
         inputs.append(y)
     return inputs, alone
 
@@ -75,10 +77,16 @@ def layer_alone(layer: Recurrent, k: int) -> Recurrent:
     return made
 
 
-def state_of(state: State, k: int) -> State:
-    """Return the part of a state that belongs to layer k."""
+def state_of(layer: Recurrent, state: State, k: int) -> State:
+    """Return the part of a state that belongs to layer k, as that layer alone has it."""
     if state is None:
         return None
-    if isinstance(state, (tuple, list)):
-        return tuple(part[k : k + 1] for part in state)
-    return state[k : k + 1]
+    if not isinstance(state, (tuple, list)):
+        return state[k : k + 1]
+    h, c = (part[k : k + 1] for part in state)
+    spec = layer.spec
+    if spec.window > 1:  # steps behind the units, here in as many numbers as the layer reads
+        units, steps = np.split(c, [spec.hidden_size], axis=2)
+        own = steps.reshape(*c.shape[:2], spec.window - 1, spec.window_width)[..., : spec.width(k)]
+        c = np.concatenate([units, *np.moveaxis(own, 2, 0)], axis=2)
+    return h, c

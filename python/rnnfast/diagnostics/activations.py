@@ -63,7 +63,7 @@ def gate_activations(layer: Recurrent, x: Array, *, state: State = None) -> list
     """
     require_one_direction(layer)
     inputs, alone = run_alone(layer, x, state)
-    return [alone[k]._gates(inputs[k], state_of(state, k)) for k in range(layer.num_layers)]
+    return [alone[k]._gates(inputs[k], state_of(layer, state, k)) for k in range(layer.num_layers)]
 
 
 def text_activations(lm: LanguageModel, text: str, condition: Any = None) -> TextActivations:

@@ -68,7 +68,7 @@ def gradient_norms(
         dy[-1] = dy.shape[-1] ** -0.5
     norms = np.empty((layer.num_layers, len(dy)))
     for k in reversed(range(layer.num_layers)):
-        norms[k], dy = _backwards(alone[k], inputs[k], dy, state_of(state, k))
+        norms[k], dy = _backwards(alone[k], inputs[k], dy, state_of(layer, state, k))
     return norms
 
 

@@ -85,8 +85,9 @@ class RecurrentModel(Model, base=True):
     cell_options : dict, optional
         What is particular to the cell: ``nonlinearity`` of an RNN (``"tanh"`` or ``"relu"``);
         ``reset_after`` and ``reset_gate`` of a GRU; ``peephole`` and ``proj_size`` of an LSTM;
-        ``layer_norm``, ``zoneout`` and ``recurrent_dropout`` of the layer-normalised ones; ``bias``
-        of all. And how weights begin: ``{"orthogonal": True}`` as `rnnfast.nn.init.recurrent` makes
+        ``layer_norm``, ``zoneout`` and ``recurrent_dropout`` of the layer-normalised ones;
+        ``highway_bias`` and ``rescale`` of an SRU; ``pooling`` and ``width`` of a QRNN; ``bias`` of
+        all. And how weights begin: ``{"orthogonal": True}`` as `rnnfast.nn.init.recurrent` makes
         them, ``{"forget_bias": 1.0}`` as `rnnfast.nn.init.forget_bias` does.
     optimizer : {"adam", "adamw", "sgd", "rmsprop", "adagrad"}
         Which, with ``optimizer_options``, a dict, as its further arguments.

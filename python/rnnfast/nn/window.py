@@ -21,7 +21,8 @@ class Window(Module):
 
     ``y<t> = [x<t>, x<t-1>, ..., x<t-size+1>]``, with zeros before the first step and what lies
     before a ``reset``. What follows and multiplies by a matrix is a convolution over time that sees
-    no later step: ``rf.chain(rf.Window(2), rf.QRNN(2 * I, H))`` is a QRNN with filters of width 2.
+    no later step: ``rf.chain(rf.Window(2), rf.QRNN(2 * I, H))`` is what ``rf.QRNN(I, H, width=2)``
+    is by itself.
 
     Parameters
     ----------

@@ -178,7 +178,7 @@ def network_backward(
     dx = dy
     for layer in reversed(range(spec.num_layers)):
         first = layer * spec.num_directions
-        width = grads[f"weight_ih_{suffixes[first]}"].shape[1]
+        width = grads[f"weight_ih_{suffixes[first]}"].shape[1] // spec.width
         dh = np.split(dx, spec.num_directions, axis=2)
         dx = np.zeros((*valid.shape, width))
         for direction in range(spec.num_directions):

@@ -1,7 +1,7 @@
 """The quasi-recurrent network's pooling (Bradbury et al. 2017, section 2) of one step.
 
 Features come first, ``x<t>`` is (n_x, m), a column an example. x is what the filters see: one step,
-or k of them one below the other for filters of width k.
+or k of them one below the other for filters of width k, which networks keep behind c.
 
 ============================  ========================================================
 here                          library, blocks n, f, o, i of H rows, as many as there are
@@ -117,23 +117,36 @@ def qrnn_step_backward(dh: Array, dc: Array, cache: QRNNCache) -> tuple[Array, A
 
 
 def _step(spec: NetworkSpec, x: Array, states: list[Array], cell: Parameters) -> Step:
-    (h, c), cache = qrnn_step(x, states[1], cell, spec.pooling)
+    # Behind c stand the last k - 1 inputs, the newest first, each filled up to the widest layer's.
+    n_x, n_h, k = len(x), spec.hidden_size, spec.width
+    c_prev, rows = states[1][:n_h], states[1][n_h:]
+    earlier = rows.reshape(k - 1, spec.window_width, x.shape[1])
+    seen = np.concatenate([x, *earlier[:, :n_x]])
+    (h, c), cache = qrnn_step(seen, c_prev, cell, spec.pooling)
+    after = np.zeros_like(earlier)
+    after[:, :n_x] = seen.reshape(k, *x.shape)[:-1]
 
     def backprop(dleft: list[Array]) -> tuple[Array, list[Array], Gradients]:
-        dx, dc_prev, grads = qrnn_step_backward(dleft[0], dleft[1], cache)
-        return dx, [np.zeros_like(dc_prev), dc_prev], grads
+        dc, dafter = dleft[1][:n_h], dleft[1][n_h:].reshape(after.shape)
+        dseen, dc_prev, grads = qrnn_step_backward(dleft[0], dc, cache)
+        dsteps = dseen.reshape(k, *x.shape)
+        dsteps[:-1] += dafter[:, :n_x]
+        dearlier = np.zeros_like(after)
+        dearlier[:, :n_x] = dsteps[1:]
+        dstate = np.concatenate([dc_prev, dearlier.reshape(rows.shape)])
+        return dsteps[0], [np.zeros_like(dc_prev), dstate], grads
 
-    return [h, c], backprop
+    return [h, np.concatenate([c, after.reshape(rows.shape)])], backprop
 
 
 QRNN = Cell(
     "qrnn",
-    shapes=lambda spec, below: input_shapes(spec, below, len(GATES[spec.pooling])),
+    shapes=lambda spec, below: input_shapes(spec, spec.width * below, len(GATES[spec.pooling])),
     parameters=lambda spec, weights, suffix: input_parameters(weights, GATES[spec.pooling], suffix),
     step=_step,
     gradients=lambda grads, suffix: input_gradients(
         grads, "".join(k for k in "nfoi" if f"W_{k}" in grads), suffix
     ),
-    options={"pooling": "fo"},
+    options={"pooling": "fo", "width": 1},
     memory=True,
 )

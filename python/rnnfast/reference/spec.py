@@ -47,6 +47,8 @@ class NetworkSpec:
         SRU only, see `sru.highway`.
     pooling : {"fo", "f", "ifo"}
         QRNN only, see `qrnn_step`.
+    width : int
+        QRNN only: steps that the filters see.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class NetworkSpec:
     highway_bias: float = 0.0
     rescale: bool = True
     pooling: Pooling = "fo"
+    width: int = 1
 
     def __post_init__(self) -> None:
         if self.cell not in CELLS:
@@ -82,7 +85,7 @@ class NetworkSpec:
             raise ValueError(f"peephole: expected False, True or 'previous', got {self.peephole!r}")
         if self.pooling not in ("f", "fo", "ifo"):
             raise ValueError(f"pooling: expected f, fo or ifo, got {self.pooling!r}")
-        for name in ("input_size", "hidden_size", "num_layers"):
+        for name in ("input_size", "hidden_size", "num_layers", "width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
         if not 0 <= self.proj_size < self.hidden_size:
@@ -111,6 +114,12 @@ class NetworkSpec:
     def num_gates(self) -> int:
         """Blocks of H rows in the weights: i, f, g, o; r, z, n; z, n; or one."""
         return CELLS[self.cell].shapes(self, 1)["weight_ih"][0] // self.hidden_size
+
+    @property
+    def window_width(self) -> int:
+        """Numbers of each step that a state keeps: as many as the widest layer reads."""
+        between = self.num_directions * self.output_size
+        return max(self.input_size, between if self.num_layers > 1 else 0)
 
     def suffixes(self) -> Iterator[str]:
         """Name every layer and direction, in the order of the states' first axis.
@@ -144,11 +153,15 @@ class NetworkSpec:
                 yield f"{kind}_{suffix}", shape
 
     def state_shapes(self, batch_size: int) -> list[tuple[int, int, int]]:
-        """Shape of h, and of c after it if the cell has a memory."""
+        """Shape of h, and of c after it if the cell has a memory.
+
+        Behind the units of c stand the ``width - 1`` steps before the next one, the newest first.
+        """
         states = self.num_layers * self.num_directions
         shapes = [(states, batch_size, self.output_size)]
         if CELLS[self.cell].memory:
-            shapes.append((states, batch_size, self.hidden_size))
+            kept = (self.width - 1) * self.window_width
+            shapes.append((states, batch_size, self.hidden_size + kept))
         return shapes
 
 

@@ -162,7 +162,7 @@ class EncoderLayers(Network):
             if self.embedding is not None:
                 set_zero(self.embedding.parameters()["weight"], number)
             for parameter in self._columns:
-                set_zero(parameter, np.s_[:, number])
+                set_zero(parameter, np.s_[:, number :: self.recurrent.input_size])
 
     def __call__(
         self,
@@ -228,7 +228,7 @@ class EncoderLayers(Network):
             _, dstates = to_layers(dh, self._at_place(dstate), need_dx=False)
             if self.blank is not None:
                 for parameter in self._columns:
-                    parameter.grad[:, self.blank] = 0
+                    parameter.grad[:, self.blank :: self.recurrent.input_size] = 0
             return None, dstates.get(self._place)
 
         return (h, states[self._place]), backprop

@@ -255,7 +255,10 @@ class Seq2SeqNetwork(Network):
         return inputs
 
     def _join_directions(self, state: State) -> State:
-        """From the encoder's state ``(L*D, B, H)`` to the decoder's ``(L, B, D*H)``."""
+        """From the encoder's state ``(L*D, B, H)`` to the decoder's ``(L, B, D*H)``.
+
+        What an encoder keeps of its last inputs is nothing to a decoder, which begins without.
+        """
         directions = self.encoder.num_directions
 
         def join(part: Array) -> Array:
@@ -264,7 +267,8 @@ class Seq2SeqNetwork(Network):
             joined = np.ascontiguousarray(parts.transpose(0, 2, 1, 3))
             return joined.reshape(rows // directions, batch_size, directions * size)
 
-        return map_state(join, state)
+        units = self.encoder.recurrent.spec.without_steps(state)
+        return self.decoder.recurrent.spec.with_steps(map_state(join, units))
 
     def _split_directions(self, state: State) -> State:
         """Undo `_join_directions`."""
@@ -276,7 +280,8 @@ class Seq2SeqNetwork(Network):
             apart = np.ascontiguousarray(parts.transpose(0, 2, 1, 3))
             return apart.reshape(layers * directions, batch_size, size // directions)
 
-        return map_state(split, state)
+        units = self.decoder.recurrent.spec.without_steps(state)
+        return self.encoder.recurrent.spec.with_steps(map_state(split, units))
 
 
 @contextmanager

@@ -101,8 +101,8 @@ class KeptWeights:
             places = [
                 _places(
                     name,
-                    self.axes.get(name, {}).get(axis, range(old.shape[axis])),
-                    axes.get(name, {}).get(axis, range(new.shape[axis])),
+                    _keys(self.axes, name, axis, old.shape[axis]),
+                    _keys(axes, name, axis, new.shape[axis]),
                 )
                 for axis in range(new.ndim)
             ]
@@ -111,6 +111,15 @@ class KeptWeights:
                 grown.append(f"{name} from {old.shape} to {new.shape}")
         spread_arrays(modules, arrays)
         return grown
+
+
+def _keys(axes: Axes, name: str, axis: int, size: int) -> Sequence[Hashable]:
+    """Return what stands along an axis; filters see each column once in each of their steps."""
+    keys = axes.get(name, {}).get(axis)
+    if keys is None:
+        return range(size)
+    steps = size // len(keys)
+    return keys if steps < 2 else [(step, key) for step in range(steps) for key in keys]
 
 
 def _places(name: str, old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int]:

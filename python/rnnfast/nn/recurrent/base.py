@@ -75,6 +75,7 @@ class Recurrent(Module):
         proj_size: int = 0,
         rates: Rates = (0.0, 0.0, 0.0),
         highway_scale: float = 1.0,
+        window: int = 1,
     ) -> None:
         self.input_size = check_int("input_size", input_size, 1)
         self.hidden_size = check_int("hidden_size", hidden_size, 1)
@@ -89,7 +90,7 @@ class Recurrent(Module):
             )
         self._spec = RecurrentSpec(
             kernel, self.input_size, self.hidden_size, self.num_layers, self.bias, batch_first,
-            self.bidirectional, self.proj_size, rates[:2], highway_scale,
+            self.bidirectional, self.proj_size, rates[:2], highway_scale, window,
         )  # fmt: skip
         self._rates = rates
         self.dropout = check_probability("dropout", dropout)

@@ -162,7 +162,8 @@ class RecurrentWithCell(Recurrent):
     ) -> tuple[Array, State]:
         """Run the network over a batch and keep nothing; see `RNN`.
 
-        ``state`` and what is returned are pairs (h, c).
+        ``state`` and what is returned are pairs (h, c), of which cells without a recurrent product
+        see c alone.
         """
         if like is not False:
             return call_like(like, self, x, state, lengths, reset)

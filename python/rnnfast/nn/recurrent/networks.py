@@ -86,6 +86,8 @@ def _network(
         functions=functions,
         highway=direction * spec.hidden_size if spec.highway(first) else -1,
         highway_scale=spec.highway_scale,
+        window=spec.window,
+        window_width=spec.window_width,
         numbers=kernel_numbers(
             buffer,
             max(spec.width(first), directions * max(spec.hidden_size, spec.output_size)),

@@ -111,7 +111,7 @@ def _check_states(
     batch = call.x.shape[0 if spec.batch_first else 1]
     rows = spec.num_layers * spec.num_directions
     checked_state(h_name, h, dtype, (rows, batch, spec.output_size))
-    checked_state(c_name, c, dtype, (rows, batch, spec.hidden_size))
+    checked_state(c_name, c, dtype, (rows, batch, spec.memory_size))
 
 
 class _Run:

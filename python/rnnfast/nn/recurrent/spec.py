@@ -6,6 +6,8 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rnnfast import _core
 from rnnfast.nn.module import Array
 
@@ -29,6 +31,8 @@ class RecurrentSpec:
         How much of h and of c stays at each step of inference.
     highway_scale : float
         Factor of an input that passes by the products, of cells with a highway.
+    window : int
+        Steps that each layer's product sees: the one, and those before it.
     """
 
     cell_name: str
@@ -41,6 +45,7 @@ class RecurrentSpec:
     proj_size: int = 0
     zoneout: tuple[float, float] = (0.0, 0.0)
     highway_scale: float = 1.0
+    window: int = 1
 
     @property
     def cell(self) -> _core.Cell:
@@ -57,6 +62,18 @@ class RecurrentSpec:
         """Units of one direction's output: ``proj_size`` if that is not 0, else ``hidden_size``."""
         return self.proj_size or self.hidden_size
 
+    @property
+    def window_width(self) -> int:
+        """Numbers of each earlier step in a state: as many as the widest layer reads."""
+        if self.window == 1:
+            return 0
+        return max(self.width(layer) for layer in range(min(self.num_layers, 2)))
+
+    @property
+    def memory_size(self) -> int:
+        """Numbers of c of a sequence: its units, and the ``window - 1`` steps behind them."""
+        return self.hidden_size + (self.window - 1) * self.window_width
+
     def width(self, layer: int) -> int:
         """Return the number of features of a layer's input."""
         return self.input_size if layer == 0 else self.num_directions * self.output_size
@@ -72,7 +89,7 @@ class RecurrentSpec:
 
     def layer_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
         """Return the shapes of one direction's parameters by kind."""
-        sizes = {"I": self.width(layer), "H": self.hidden_size, "P": self.output_size}
+        sizes = {"I": self.window * self.width(layer), "H": self.hidden_size, "P": self.output_size}
         shapes: dict[str, tuple[int, ...]] = {}
         for kind, factor, letters in self.cell.parameters(
             self.bias, self.proj_size > 0, self.highway(layer)
@@ -106,6 +123,21 @@ class RecurrentSpec:
         if len(state) != 2:
             raise ValueError(f"state: expected a pair (h, c), got {len(state)} values")
         return state[0], state[1]
+
+    def without_steps(self, state: Any) -> Any:
+        """Return a state of the units alone, without the steps that a window keeps behind them."""
+        if self.window == 1:
+            return state
+        h, c = state
+        return h, c[..., : self.hidden_size]
+
+    def with_steps(self, state: Any) -> Any:
+        """Return a state of the units alone with steps of zeros behind them."""
+        if self.window == 1:
+            return state
+        h, c = state
+        zeros = np.zeros((*c.shape[:2], self.memory_size - self.hidden_size), c.dtype)
+        return h, np.concatenate([c, zeros], axis=2)
 
     def pack_state(self, h: Array, c: Array) -> Any:
         """Return the state as callers have it: h, or (h, c) if the cell has a memory."""

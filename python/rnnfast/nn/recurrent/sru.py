@@ -35,8 +35,7 @@ class SRU(RecurrentWithCell, name="sru"):
     -----
     The gates f, r, n, and s where it is learned, stand one below the other: ``weight_ih_l0``
     (3H, I), or (4H, I) where I is not the width of the output, ``bias_ih_l0`` (2H,) of f and r,
-    ``weight_c_l0`` (2H,), v_f and v_r. The state is a pair (h, c) as that of an `LSTM`; steps see c
-    alone.
+    ``weight_c_l0`` (2H,), v_f and v_r.
     """
 
     def __init__(
