@@ -55,6 +55,8 @@ rnnfast_status forward_any(const rnnfast_model* given, std::int64_t T, std::int6
       x = standard.data();
     }
     const Block<Scalar> out = forward(network, Batch<Scalar>{T, B, x, ids});
+    if (!tables<Scalar>(kernels()).elements->all_finite(1, out.size(), {out.data(), out.size()}, 1))
+      fail(RNNFAST_NOT_FINITE, "y: expected finite numbers, got some that overflow in the layers");
     std::copy_n(out.data(), out.size(), y);
   });
 }

@@ -20,6 +20,12 @@ bool all_finite(std::int64_t n, const Scalar* x) noexcept {
   return sum == 0;
 }
 
+// Of numbers that came out: they overflow where weights or what goes from layer to layer is large.
+template <class Scalar>
+rnnfast_status status_of(std::int64_t n, const Scalar* y) noexcept {
+  return all_finite(n, y) ? RNNFAST_OK : RNNFAST_NOT_FINITE;
+}
+
 // Whether arrays have memory in common: outputs are written while inputs are still read.
 template <class Scalar>
 bool overlap(const Scalar* x, std::int64_t x_size, const Scalar* y, std::int64_t y_size) noexcept {
@@ -41,18 +47,18 @@ rnnfast_status run_numbers(rnnfast_stream* stream, std::int64_t T, const Scalar*
   const bool standard = !s.model->mean.empty();
   if (!standard) {
     steps->run(T, x, y);
-    return RNNFAST_OK;
+    return status_of(T * s.B * s.O, y);
   }
   Scalar* const input = std::get<Block<Scalar>>(s.input).data();
   for (std::int64_t t = 0; t < T; ++t) {  // before the first step: what is finite may become large
     s.model->standardise(s.B, x + t * s.B * s.I, input);
     if (!all_finite(s.B * s.I, input)) return RNNFAST_NOT_FINITE;
   }
-  for (std::int64_t t = 0; t < T; ++t, x += s.B * s.I, y += s.B * s.O) {
-    if (T > 1) s.model->standardise(s.B, x, input);
-    steps->step(input, nullptr, y);
+  for (std::int64_t t = 0; t < T; ++t) {
+    if (T > 1) s.model->standardise(s.B, x + t * s.B * s.I, input);
+    steps->step(input, nullptr, y + t * s.B * s.O);
   }
-  return RNNFAST_OK;
+  return status_of(T * s.B * s.O, y);
 }
 
 template <class Scalar>
@@ -64,7 +70,7 @@ rnnfast_status step_ids(rnnfast_stream* stream, const std::int64_t* ids, Scalar*
   for (std::int64_t b = 0; b < s.B; ++b)
     if (ids[b] < 0 || ids[b] >= s.I) return RNNFAST_INVALID_ARGUMENT;
   steps->step(nullptr, ids, y);
-  return RNNFAST_OK;
+  return status_of(s.B * s.O, y);
 }
 
 template <class Scalar>

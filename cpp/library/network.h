@@ -29,7 +29,7 @@ struct RecurrentPart {
   LayerParameters<const Scalar*> parameters = {};
 
   std::int64_t state_size(std::int64_t B) const {
-    return shape.L * shape.D * B * (shape.P + (shape.cell->has_memory() ? shape.H : 0));
+    return shape.L * shape.D * B * (shape.P + (shape.cell->has_memory() ? shape.memory() : 0));
   }
 };
 

@@ -1,5 +1,6 @@
 #include "library/parts.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "parameter_kinds.h"
@@ -60,6 +61,22 @@ std::string noisy_cell(const std::string& kind, const Json& options, RecurrentOp
   return (flag(options, "layer_norm", true) ? "layer_norm_" : noisy ? "zoneout_" : "") + kind;
 }
 
+std::string sru_cell(const Json& options, RecurrentOptions& made) {
+  const Json* given = options.find("highway_bias");
+  const double bias = given == nullptr ? 0 : given->number("highway_bias");
+  if (!(bias >= -20 && bias <= 20))
+    fail_file("highway_bias: expected a number from -20 to 20, got another");
+  if (flag(options, "rescale", true)) made.highway_scale = std::sqrt(1 + 2 * std::exp(bias));
+  return "sru";
+}
+
+std::string qrnn_cell(const Json& options) {
+  const std::string pooling = word(options, "pooling", "fo");
+  if (pooling != "f" && pooling != "fo" && pooling != "ifo")
+    fail_file("pooling: expected f, fo or ifo, got " + shown(pooling));
+  return "qrnn_" + pooling;
+}
+
 }  // namespace
 
 std::int64_t size_of(const std::string& name, const Json& value, std::int64_t least) {
@@ -91,6 +108,10 @@ RecurrentOptions recurrent_options(const std::string& layer, const Json& options
     made.cell = "min_gru";
   else if (layer == "MinLSTM" || layer == "min_lstm")
     made.cell = "min_lstm";
+  else if (layer == "SRU" || layer == "sru")
+    made.cell = sru_cell(options, made);
+  else if (layer == "QRNN" || layer == "qrnn")
+    made.cell = qrnn_cell(options);
   else if (layer == "LayerNormGRU" || layer == "layer_norm_gru")
     made.cell = noisy_cell("gru", options, made);
   else if (layer == "LayerNormLSTM" || layer == "layer_norm_lstm")
@@ -98,12 +119,14 @@ RecurrentOptions recurrent_options(const std::string& layer, const Json& options
   else
     fail_unsupported("layer: expected one that this library has, got " + shown(layer));
   // What is done in training alone, and how weights begin, is read by nobody here.
-  require_known(
-      layer, options,
-      {"input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "variational",
-       "bidirectional", "dtype", "nonlinearity", "reset_after", "reset_gate", "proj_size",
-       "peephole", "layer_norm", "zoneout", "recurrent_dropout", "orthogonal", "forget_bias"});
+  require_known(layer, options,
+                {"input_size",  "hidden_size",       "num_layers",    "bias",        "batch_first",
+                 "dropout",     "variational",       "bidirectional", "dtype",       "nonlinearity",
+                 "reset_after", "reset_gate",        "proj_size",     "peephole",    "layer_norm",
+                 "zoneout",     "recurrent_dropout", "orthogonal",    "forget_bias", "highway_bias",
+                 "rescale",     "pooling",           "width"});
   made.bias = flag(options, "bias", true);
+  if (const Json* width = options.find("width")) made.width = size_of("width", *width);
   if (const Json* proj = options.find("proj_size")) made.proj_size = size_of("proj_size", *proj, 0);
   return made;
 }
@@ -146,6 +169,11 @@ RecurrentPart<Scalar> make_recurrent(const RecurrentOptions& options, const std:
   shape.bias = options.bias;
   shape.zoneout_h = options.zoneout_h;
   shape.zoneout_c = options.zoneout_c;
+  if (shape.cell->highway && shape.I == shape.D * shape.H) shape.highway = 0;
+  shape.highway_scale = options.highway_scale;
+  shape.window = static_cast<int>(options.width);
+  if (shape.window > 1) shape.window_width = std::max(shape.I, shape.L > 1 ? shape.D * shape.P : 0);
+  if (!shape.fits_window()) fail_file("width: expected 1 or more of a QRNN, got another");
   std::vector<Block<Scalar>> kept;
   std::vector<LayerParameters<const Scalar*>> parameters;
   for (int i = 0; i < shape.L * shape.D; ++i) {

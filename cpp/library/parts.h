@@ -12,6 +12,8 @@ struct RecurrentOptions {
   std::int64_t input_size = 0, hidden_size = 0, num_layers = 1, proj_size = 0;
   bool bias = true, bidirectional = false;
   double zoneout_h = 0, zoneout_c = 0;
+  std::int64_t width = 1;    // steps that filters see
+  double highway_scale = 1;  // of cells with a highway
 };
 
 // Those of a layer by its name: "RNN", "rnn", "LayerNormLSTM", "layer_norm_lstm" and so on; a Fault

@@ -37,6 +37,7 @@ def good() -> dict[str, bytes]:
             rf.Embedding(5, 3, seed=0), rf.LSTM(3, 4, 2, bidirectional=True, proj_size=2, seed=0),
             rf.Pooling("last", num_directions=2), rf.Activation("tanh"),
         ),
+        "filters": rf.chain(rf.QRNN(2, 3, 2, width=3, seed=0), rf.SRU(3, 3, seed=0)),
         "characters": rf.LanguageModel(**quick).fit("abcab " * 400),
         "words": rf.LanguageModel(level="word", batch_size=2, sequence_length=9, embedding_size=4,
                                   tie_weights=True, **quick).fit("the cat sat. " * 90),
@@ -274,3 +275,27 @@ def test_questions_about_nothing() -> None:
     assert lib.rnnfast_label(None, size(0)) is None
     lib.rnnfast_free(None)
     lib.rnnfast_stream_free(None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "value", "line"),
+    [
+        ("QRNN", "width", 0, "width: expected a size of a layer, got 0"),
+        ("QRNN", "width", 2**31, "width: expected 1 or more of a QRNN, got another"),
+        ("QRNN", "width", 4, "weight_ih_l0.*: expected shape"),
+        ("QRNN", "width", "3", "width"),
+        ("QRNN", "pooling", "of", "pooling: expected f, fo or ifo, got 'of'"),
+        ("SRU", "highway_bias", 21, "highway_bias: expected a number from -20 to 20, got another"),
+        ("SRU", "rescale", 1, "rescale"),
+        ("SRU", "width", 2, "width: expected 1 or more of a QRNN, got another"),
+    ],
+)
+def test_options_of_filters_and_highways_that_cannot_be(
+    kind: str, option: str, value: Any, line: str
+) -> None:
+    header, own, numbers = taken_apart(good()["filters"])
+    (node,) = (one for one in own["content"]["layers"] if one["class"] == kind)
+    node["options"][option] = value
+    with pytest.raises(CError, match=line) as caught:
+        CModel(put_together(header, own, numbers, True))
+    assert caught.value.status == BAD_FILE

@@ -21,6 +21,9 @@ CELLS: list[tuple[Any, dict[str, Any]]] = [
     (rf.LSTM, {"peephole": "previous"}), (rf.IndRNN, {}), (rf.MinGRU, {}), (rf.MinLSTM, {}),
     (rf.LayerNormGRU, {"zoneout": 0.1}), (rf.LayerNormLSTM, {"zoneout": (0.1, 0.2)}),
     (rf.LayerNormLSTM, {"layer_norm": False, "zoneout": 0.1}),
+    (rf.SRU, {}), (rf.SRU, {"highway_bias": -2.0, "bias": False}), (rf.SRU, {"rescale": False}),
+    (rf.QRNN, {}), (rf.QRNN, {"pooling": "f", "width": 2}),
+    (rf.QRNN, {"pooling": "ifo", "width": 4, "bias": False}),
 ]  # fmt: skip
 
 
@@ -173,13 +176,9 @@ def test_outputs_are_not_written_over_inputs(tmp_path: Path) -> None:
 
 
 def test_what_has_no_counterpart_is_refused_by_name(tmp_path: Path) -> None:
-    others = [kind for kind in LAYERS.values() if kind not in dict(CELLS)]
-    assert others == [rf.SRU, rf.QRNN]
-    networks = [kind(3, 4, seed=0) for kind in others]
-    networks.append(rf.chain(rf.Window(2), rf.GRU(6, 4, seed=0)))
-    for network, name in zip(networks, ("SRU", "QRNN", "Window"), strict=True):
-        with pytest.raises(CError, match=f"expected one that this library has, got '{name}'"):
-            in_c(tmp_path, network)
+    assert [kind for kind in LAYERS.values() if kind not in dict(CELLS)] == []
+    with pytest.raises(CError, match="expected one that this library has, got 'Window'"):
+        in_c(tmp_path, rf.chain(rf.Window(2), rf.GRU(6, 4, seed=0)))
     for numbers in ("int8", "bfloat16"):
         with pytest.raises(CError, match=r"got those of rf\.quantize") as caught:
             in_c(tmp_path, rf.quantize(rf.GRU(3, 4, seed=0), numbers))  # type: ignore[type-var]
@@ -203,6 +202,46 @@ def test_numbers_that_overflow_between_layers_are_refused_as_in_python(
     with pytest.raises(CError, match="x: expected finite numbers, got NaN or infinity") as caught:
         in_c(tmp_path, network).forward(x, pooled=isinstance(behind, rf.Pooling))
     assert caught.value.status == NOT_FINITE
+
+
+def test_numbers_that_overflow_in_a_step_or_in_the_last_layer_are_told(tmp_path: Path) -> None:
+    large, more = rf.Linear(8, 3, bias=False), rf.RNN(2, 8, nonlinearity="relu")
+    large.load_state_dict({"weight": np.full((3, 8), 3e38)})
+    more.load_state_dict({name: np.ones(p.shape) for name, p in more.parameters().items()})
+    networks: list[Any] = [
+        rf.chain(more, large),
+        rf.chain(rf.QRNN(2, 2, width=2, seed=0), more, large, rf.Linear(3, 2, seed=0)),
+        rf.chain(rf.Linear(2, 8, seed=0), large, rf.Linear(3, 2, seed=0)),
+    ]
+    for network in networks:
+        model = in_c(tmp_path, network)
+        x = np.full((2, 1, 2), 1e3, "f4")
+        stream = model.stream()
+        with pytest.raises(CError, match="NaN or infinite") as caught:
+            stream.step(x[0])
+        assert caught.value.status == NOT_FINITE
+        with pytest.raises(CError, match="NaN or infinite"):
+            stream.run(x)
+        with pytest.raises(CError, match="expected finite numbers, got") as caught:
+            model.forward(x)
+        assert caught.value.status == NOT_FINITE
+        if len(stream.state()):
+            stream.model.lib.rnnfast_reset(stream.made)
+            assert not stream.state().any()
+
+
+def test_filters_of_several_steps_keep_them_in_the_state(tmp_path: Path) -> None:
+    layer = rf.QRNN(2, 5, 2, width=3, seed=0)
+    stream, own = in_c(tmp_path, layer).stream(2), layer.stream(2)
+    x = RNG.normal(size=(6, 2, 2)).astype("f4")
+    expected, _ = layer(x)
+    np.testing.assert_array_equal(stream.run(x[:4]), expected[:4])
+    own.run(x[:4])
+    kept = stream.state()
+    np.testing.assert_array_equal(kept, np.concatenate([part.ravel() for part in own.state]))
+    np.testing.assert_array_equal(stream.run(x[4:]), expected[4:])
+    assert stream.set_state(kept) == 0
+    np.testing.assert_array_equal(stream.run(x[4:]), expected[4:])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

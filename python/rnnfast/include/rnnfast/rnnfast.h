@@ -129,7 +129,8 @@ RNNFAST_API rnnfast_status rnnfast_stream_create(const rnnfast_model* model, int
 RNNFAST_API void rnnfast_stream_free(rnnfast_stream* stream);
 
 /* One step: y (B, output_size) of x (B, input_size), or of ids (B). Where x is not finite the state
- * is as before. Memory of x and y must not overlap: RNNFAST_INVALID_ARGUMENT. */
+ * is as before; where y is not, as numbers overflow in the layers, RNNFAST_NOT_FINITE too, and the
+ * state is of no use until rnnfast_reset or rnnfast_set_state. Memory of x and y must not overlap: RNNFAST_INVALID_ARGUMENT. */
 RNNFAST_API rnnfast_status rnnfast_step(rnnfast_stream* stream, const float* x, float* y);
 RNNFAST_API rnnfast_status rnnfast_step_f64(rnnfast_stream* stream, const double* x, double* y);
 RNNFAST_API rnnfast_status rnnfast_step_ids(rnnfast_stream* stream, const int64_t* ids, float* y);
@@ -142,7 +143,8 @@ RNNFAST_API rnnfast_status rnnfast_run_f64(rnnfast_stream* stream, int64_t T, co
 
 /* Back to zero states. Allocates nothing either. */
 RNNFAST_API rnnfast_status rnnfast_reset(rnnfast_stream* stream);
-/* The states as numbers: of each recurrent layer h (L, B, P), then c (L, B, H) where it has one. */
+/* The states as numbers: of each recurrent layer h (L, B, P), then c (L, B, H) where it has one,
+ * of a QRNN of filters of k steps (L, B, H + (k - 1) W) with the steps before. */
 RNNFAST_API int64_t rnnfast_state_size(const rnnfast_stream* stream);
 RNNFAST_API rnnfast_status rnnfast_get_state(const rnnfast_stream* stream, float* state);
 RNNFAST_API rnnfast_status rnnfast_set_state(rnnfast_stream* stream, const float* state);
