@@ -110,6 +110,7 @@ def test_classifier_of_series(standardize, dtype, tmp_path):
         {"shape_features": True, "dtype": "float64"},
         {"feed_labels": True},
         {"feed_labels": True, "cell": "layer_norm_gru", "char_encoder": True},
+        {"feed_labels": True, "cell": "qrnn", "cell_options": {"width": 3}, "num_layers": 2},
     ],
     ids=str,
 )
@@ -269,6 +270,7 @@ LINES = ["to be", "or not", "to be", "that is", "the question", "a"] * 2
         {"cell": "gru", "embedding_size": 4, "num_layers": 2, "dropout": 0.3},
         {"cell_options": {"proj_size": 3}, "weight_drop": 0.2},
         {"embedding_size": 6, "tie_weights": True, "level": "word", "dtype": "float64"},
+        {"cell": "qrnn", "cell_options": {"width": 3}, "num_layers": 2},
         {"cell": "rnn", "condition": "labels"},
         {"cell": "ind_rnn", "embedding_size": 3, "condition": "vectors"},
     ],
@@ -320,6 +322,7 @@ def test_language_model(options, opset, tmp_path):
         {"attention": "general", "bidirectional": True, "num_layers": 2},
         {"attention": "additive", "reverse_source": True, "cell": "gru"},
         {"attention": "dot", "cell_options": {"proj_size": 3}, "bidirectional": True},
+        {"attention": "dot", "cell": "qrnn", "cell_options": {"width": 2}, "bidirectional": True},
     ],
     ids=str,
 )

@@ -26,6 +26,8 @@ KINDS = {
     "qrnn": lambda **o: rf.QRNN(**o),
     "qrnn f": lambda **o: rf.QRNN(pooling="f", **o),
     "qrnn ifo": lambda **o: rf.QRNN(pooling="ifo", **o),
+    "qrnn width 3": lambda **o: rf.QRNN(width=3, **o),
+    "qrnn ifo width 2": lambda **o: rf.QRNN(pooling="ifo", width=2, **o),
     "layer norm gru": lambda **o: rf.LayerNormGRU(zoneout=0.2, **o),
     "layer norm lstm": lambda **o: rf.LayerNormLSTM(zoneout=(0.1, 0.3), **o),
     "zoneout gru": lambda **o: rf.LayerNormGRU(layer_norm=False, zoneout=0.2, **o),
@@ -56,7 +58,9 @@ def inputs(layer, steps=7, batch=4, seed=0):
     x = rng.normal(size=(*shape, layer.input_size)).astype(layer.dtype)
     rows = layer.num_layers * layer.num_directions
     h = rng.normal(size=(rows, batch, layer.output_size)).astype(layer.dtype)
-    c = rng.normal(size=(rows, batch, layer.hidden_size)).astype(layer.dtype)
+    c = rng.normal(size=(rows, batch, layer.spec.memory_size)).astype(layer.dtype)
+    room = layer.spec.memory_size - layer.hidden_size  # of earlier steps, some of which read less
+    c[:, :, layer.hidden_size :] *= np.arange(room) % max(layer.spec.window_width, 1) < 3
     return x, h, c
 
 
@@ -214,3 +218,43 @@ def test_any_options_together(seed, tmp_path):
         rng.integers(steps + 1, size=batch) if rng.integers(2) else None,
         with_states=bool(rng.integers(2)),
     )
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+def test_a_window_with_its_state_and_ragged_lengths(size, opset, tmp_path):
+    net = rf.chain(rf.Window(size), filled(rf.QRNN(3 * size, 5)), rf.Window(2), rf.Linear(10, 2))
+    run = Run(net, tmp_path / "a.onnx", opset=opset)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(7, 4, 3)).astype("f4")
+    states = {"1": tuple(rng.normal(size=(2, 1, 4, 5)).astype("f4"))}
+    given = {"1.h0": states["1"][0], "1.c0": states["1"][1]}
+    for place, before, width in (("0", size - 1, 3), ("2", 1, 5)):
+        states[place] = rng.normal(size=(before, 4, width)).astype("f4")
+        if before:
+            given[f"{place}.x0"] = states[place]
+    assert sorted(run.optional) == sorted(["lengths", *given])
+    got = run(x=x, lengths=np.array(LENGTHS), **given)
+    y, final = net(x, LENGTHS, state=states, return_state=True)
+    inside = np.arange(7)[:, np.newaxis] < LENGTHS
+    assert_same(got["y"][inside], y[inside])
+    for name in run.outputs[1:]:
+        place, kind = name.split(".")
+        expected = final[place]["hc".index(kind[0])] if kind[0] in "hc" else final[place]
+        assert_same(got[name], expected)
+    assert_same(run(x=x)["y"], net(x))
+
+
+def test_a_window_in_both_directions_and_what_it_reads(tmp_path):
+    net = rf.bidirectional(
+        rf.chain(rf.Window(3), filled(rf.QRNN(9, 4))), rf.chain(rf.Window(2), filled(rf.GRU(6, 4)))
+    )
+    run = Run(net, tmp_path / "a.onnx")
+    x = np.random.default_rng(0).normal(size=(7, 4, 3)).astype("f4")
+    got = run(x=x, lengths=np.array(LENGTHS))["y"]
+    inside = np.arange(7)[:, np.newaxis] < LENGTHS
+    assert_same(got[inside], net(x, LENGTHS)[inside])
+    with pytest.raises(ValueError, match=r"^module: expected a layer behind the Window that says"):
+        Run(rf.Window(2), tmp_path / "b.onnx")
+    with pytest.raises(ValueError, match=r"^indices: expected False with a Chain, which reads"):
+        rf.interop.onnx.export(net.forward_layer, tmp_path / "b.onnx", indices=True)

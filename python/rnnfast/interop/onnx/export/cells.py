@@ -7,15 +7,17 @@ no recurrent operators. `prepare` does for all steps at once what does not need 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from rnnfast.interop.onnx.export.graph import Graph
 from rnnfast.nn.module import Array
+from rnnfast.nn.recurrent.spec import RecurrentSpec
 
 _EPSILON = 1e-5  # of layer normalisation
+_GATES = {"qrnn_f": 2, "qrnn_fo": 3, "qrnn_ifo": 4}
 
 
 @dataclass(frozen=True)
@@ -30,29 +32,67 @@ class Cell:
         Parameters by their kind, such as ``weight_ih``.
     keep : (float, float)
         How much of h and of c zoneout leaves.
+    window : int
+        Steps that the input's product sees.
+    window_width : int
+        Numbers of each earlier one behind the units of c.
     """
 
     name: str
     weights: Mapping[str, Array]
-    keep: tuple[float, float]
+    keep: tuple[float, float] = (0.0, 0.0)
+    window: int = 1
+    window_width: int = 0
+
+    @classmethod
+    def of(cls, spec: RecurrentSpec, weights: Mapping[str, Array]) -> Cell:
+        """Return the cell of a network with the parameters of one layer and direction."""
+        return cls(spec.cell_name, weights, spec.zoneout, spec.window, spec.window_width)
+
+    @property
+    def prepared_width(self) -> int:
+        """Numbers of a step of what `prepare` returns."""
+        rows, columns = map(int, self.weights["weight_ih"].shape)
+        return rows if self.window == 1 else columns // self.window
 
 
 def prepare(g: Graph, cell: Cell, x: str) -> str:
-    """Return what the input gives the gates, ``(T, B, G)``."""
+    """Return what the input gives the gates, ``(T, B, G)``; itself where they see several steps."""
     w = cell.weights
+    if cell.window > 1:
+        return x
     if "gain_ih" not in w:
         return g.affine(x, w["weight_ih"], w.get("bias_ih"))
     return _normalised(g, cell, g.affine(x, w["weight_ih"]), "ih")
 
 
 def step(g: Graph, cell: Cell, a: str, h: str, c: str | None) -> tuple[str, str | None]:
-    """Return the state after a step whose gates the input gives ``a``."""
+    """Return the state after a step whose gates the input gives ``a``, or which reads it."""
+    if cell.window > 1:
+        return _windowed(g, cell, a, h, c or "")
     kind = cell.name.removeprefix("layer_norm_").removeprefix("zoneout_")
     after, memory = _STEPS[kind](g, cell, a, h, c or "")
     keep_h, keep_c = cell.keep
     if memory and keep_c:
         memory = _mixed(g, c or "", memory, keep_c)
     return (_mixed(g, h, after, keep_h) if keep_h else after), memory or None
+
+
+def _windowed(g: Graph, cell: Cell, x: str, h: str, c: str) -> tuple[str, str]:
+    """Take a step of gates that see the steps before, which stand behind the units of c."""
+    one_step = replace(cell, window=1)
+    width, room = cell.prepared_width, cell.window_width
+    units = len(cell.weights["weight_ih"]) // _GATES[cell.name]
+    begins = [units + i * room for i in range(cell.window - 1)]
+    earlier = [g.slice(c, begin, begin + width) for begin in begins]
+    gates = prepare(g, one_step, g.concat([x, *earlier]))
+    after, memory = step(g, one_step, gates, h, g.slice(c, 0, units))
+    kept = [x, *earlier[:-1]]
+    if room > width:
+        shape = g.concat([g.size(x, 0), g.integers(room - width)], 0)
+        rest = g.add("Expand", g.constant(0), shape)
+        kept = [part for one in kept for part in (one, rest)]
+    return after, g.concat([memory or "", *kept])
 
 
 def _mixed(g: Graph, before: str, after: str, keep: float) -> str:
@@ -130,7 +170,7 @@ def _sru(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
 
 
 def _qrnn(g: Graph, cell: Cell, a: str, h: str, c: str) -> tuple[str, str]:
-    n, *gates = g.split(a, {"qrnn_f": 2, "qrnn_fo": 3, "qrnn_ifo": 4}[cell.name])
+    n, *gates = g.split(a, _GATES[cell.name])
     n, (f, *rest) = g.add("Tanh", n), [g.add("Sigmoid", gate) for gate in gates]
     if len(rest) == 2:
         memory = g.add("Add", g.add("Mul", f, c), g.add("Mul", rest[1], n))

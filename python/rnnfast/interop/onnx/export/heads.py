@@ -54,8 +54,8 @@ def in_units(g: Graph, outputs: str, numbers: NumberTargets) -> str:
 def feedback(g: Graph, head: FeedbackHead, h: Value, sequences: Sequences) -> str:
     """Return the scores ``(T, B, K)`` of a head that reads the likeliest label before."""
     layer, table = head.decoder, head.label_embedding.parameters()["weight"].data
-    cell = Cell(layer.spec.cell.name, weights_of(layer, 0)[0], layer.spec.zoneout)
-    widths = [layer.output_size, layer.hidden_size][: 2 if layer.spec.cell.has_memory else 1]
+    cell = Cell.of(layer.spec, weights_of(layer, 0)[0])
+    widths = [layer.output_size, layer.spec.memory_size][: 2 if layer.spec.cell.has_memory else 1]
     shapes = [g.concat([sequences.batch, g.integers(width)], 0) for width in widths]
     begin = [g.add("Expand", g.constant(0), shape) for shape in shapes]
     start = g.add("Expand", g.integers(head.start), sequences.batch)

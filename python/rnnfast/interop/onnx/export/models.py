@@ -200,19 +200,24 @@ def _seq2seq_encoder(g: Graph, model: Seq2Seq) -> None:
     memory, final = encoded(g, encoder, x, sequences, words=model._reader.words)
     g.output("memory", batch_first(g, memory.name), ["batch", "time", memory.width])
     layers, directions = network.decoder.recurrent.num_layers, encoder.num_directions
-    widths = [network.decoder.recurrent.output_size, network.decoder.recurrent.hidden_size]
-    for name, state, width in zip("hc", final, widths, strict=False):
-        # The states of both directions stand side by side.
-        rows = g.integers(layers, directions, -1, width // directions)
-        apart = g.add("Transpose", g.add("Reshape", state, rows), perm=[0, 2, 1, 3])
-        joined = g.add("Reshape", apart, g.integers(0, 0, width))
+    spec = network.decoder.recurrent.spec
+    units = spec.hidden_size
+    for name, state, width in zip("hc", final, [units, spec.memory_size], strict=False):
+        # The states of both directions stand side by side, without the steps behind their units.
+        own = g.slice(state, 0, units // directions)
+        rows = g.integers(layers, directions, -1, units // directions)
+        apart = g.add("Transpose", g.add("Reshape", own, rows), perm=[0, 2, 1, 3])
+        joined = g.add("Reshape", apart, g.integers(0, 0, units))
+        if width > units:
+            shape = g.concat([g.integers(layers), sequences.batch, g.integers(width - units)], 0)
+            joined = g.concat([joined, g.add("Expand", g.constant(0), shape)])
         g.output(f"{name}_n", joined, [layers, "batch", width])
 
 
 def _seq2seq_decoder(g: Graph, model: Seq2Seq) -> Facts:
     network, recurrent = model.network_, model.network_.decoder.recurrent
     tokens = g.input("tokens", np.int64, ["batch", "time"])
-    widths = [recurrent.output_size, recurrent.hidden_size]
+    widths = [recurrent.output_size, recurrent.spec.memory_size]
     names = ["h", "c"] if recurrent.spec.cell.has_memory else ["h"]
     initial = [
         g.input(f"{name}0", g.dtype, [recurrent.num_layers, "batch", width])

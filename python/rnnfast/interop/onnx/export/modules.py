@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rnnfast.interop.onnx.export.attention import attention_pooling, pooling, se
 from rnnfast.interop.onnx.export.graph import Graph
 from rnnfast.interop.onnx.export.recurrent import recurrent
 from rnnfast.interop.onnx.export.sequences import Sequences, States, Value
+from rnnfast.interop.onnx.export.shifted import window
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.attention_parts import AttentionPooling, SelfAttention
 from rnnfast.nn.bidirectional import Bidirectional
@@ -26,6 +28,7 @@ from rnnfast.nn.module import Module
 from rnnfast.nn.pooling import Pooling
 from rnnfast.nn.recurrent.base import LAYERS, Recurrent
 from rnnfast.nn.tied import SharingLinear, TiedEmbedding
+from rnnfast.nn.window import Window
 
 Emitter = Callable[["Network", Any, Value, str], Value]
 
@@ -80,7 +83,7 @@ def _require_fitting(module: Module, x: Value, name: str) -> None:
     if isinstance(module, Dropout):
         return
     reads, width = wants(module)
-    over_time = (Recurrent, Pooling, SelfAttention, AttentionPooling)
+    over_time = (Recurrent, Window, Pooling, SelfAttention, AttentionPooling)
     if x.kind == "ids" and reads == "steps":
         wanted, got = "numbers", "indices"
     elif x.kind != "ids" and reads == "ids":
@@ -106,9 +109,13 @@ def wants(module: Module) -> tuple[str, int | None]:
         return "steps", module.attention.memory_size
     found = []
     if isinstance(module, Chain):
+        sizes: list[int] = []  # of windows, behind which a step has so many times as many numbers
         for part in module.parts:
-            found = [wants(part)]
-            if found[0][1] is not None or not isinstance(part, (Dropout, Activation)):
+            kind, width = wants(part)
+            sizes += [part.size] if isinstance(part, Window) else []
+            before = None if width is None or width % prod(sizes) else width // prod(sizes)
+            found = [("steps" if sizes else kind, before)]
+            if width is not None or not isinstance(part, (Dropout, Activation, Window)):
                 break
     elif isinstance(module, Container):
         found = [wants(part) for part in module.children().values()]
@@ -145,6 +152,15 @@ def _activation(net: Network, part: Activation, x: Value, place: str) -> Value:
 
 def _recurrent(net: Network, layer: Recurrent, x: Value, place: str) -> Value:
     return recurrent(net.graph, layer, x, net.sequences, net.states, place)[0]
+
+
+def _window(net: Network, part: Window, x: Value, place: str) -> Value:
+    if x.width is None:
+        raise ValueError(
+            f"module: expected a layer behind the {_named(part, place)} that says how many numbers "
+            "a step has, got none"
+        )
+    return window(net.graph, part, x, net.sequences, net.states, place)
 
 
 def _pooling(net: Network, part: Pooling, x: Value, place: str) -> Value:
@@ -236,6 +252,7 @@ _EMITTERS: dict[type, Emitter] = {
     Activation: _activation,
     Dropout: _unchanged,
     VariationalDropout: _unchanged,
+    Window: _window,
     Pooling: _pooling,
     SelfAttention: _self_attention,
     AttentionPooling: _attention_pooling,

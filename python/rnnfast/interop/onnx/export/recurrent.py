@@ -62,7 +62,7 @@ def recurrent(
         The final states ``(L*D, B, H)``.
     """
     names = ["h", "c"] if layer.spec.cell.has_memory else ["h"]
-    widths = [layer.output_size, layer.hidden_size][: len(names)]
+    widths = [layer.output_size, layer.spec.memory_size][: len(names)]
     rows = layer.num_layers * layer.num_directions
     if states is not None:
         given = [
@@ -222,7 +222,7 @@ def _by_loop(
     before = [g.split(one, layer.num_directions, 0) for one in initial]
     outputs, finals = [], []
     for direction, own in enumerate(weights):
-        cell = Cell(layer.spec.cell.name, own, layer.spec.zoneout)
+        cell = Cell.of(layer.spec, own)
         if initial:
             begin = [g.squeeze(one[direction], 0) for one in before]
         else:
@@ -243,12 +243,12 @@ def _scan(
     sequences: Sequences,
     direction: int,
 ) -> tuple[str, list[str]]:
-    """Run a cell over the gates' inputs ``(T, B, G)``; past a length the state stays."""
+    """Run a cell over what `prepare` returned; past a length the state stays."""
     body = g.body()
     names = [g.name("state") for _ in widths]
     for name, width in zip(names, widths, strict=True):
         body.input(name, g.dtype, ["batch", width])
-    a = body.input(g.name("gates"), g.dtype, ["batch", len(cell.weights["weight_ih"])])
+    a = body.input(g.name("gates"), g.dtype, ["batch", cell.prepared_width])
     after = [one for one in step(body, cell, a, *_pair(names)) if one is not None]
     y, scanned = after[0], [gates]
     if not sequences.whole:
