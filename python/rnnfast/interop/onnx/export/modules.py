@@ -157,8 +157,8 @@ def _recurrent(net: Network, layer: Recurrent, x: Value, place: str) -> Value:
 def _window(net: Network, part: Window, x: Value, place: str) -> Value:
     if x.width is None:
         raise ValueError(
-            f"module: expected a layer behind the {_named(part, place)} that says how many numbers "
-            "a step has, got none"
+            "module: expected a layer behind a Window that says how many numbers a step has, "
+            f"got {_named(part, place)} alone"
         )
     return window(net.graph, part, x, net.sequences, net.states, place)
 
