@@ -35,7 +35,7 @@ RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t bloc
   constexpr int X = cell.x_count, G = cell.h_count, S = cell.slots;
   Vec<Scalar> from_x[U][X], from_h[U][G];
   const Scalar *w_x[U], *w_h[U], *bias[U];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int u = 0; u < U; ++u) {
     bias[u] = n.bias.data() + (block + u) * S * V;
     w_x[u] = n.w_x.data() + (block + u) * n.I * X * V;
@@ -47,7 +47,7 @@ RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t bloc
   }
   for (std::int64_t k = 0; k < n.I; ++k) {
     const Vec<Scalar> value = broadcast<Scalar>(x[k]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int u = 0; u < U; ++u)
 #pragma GCC unroll 4
       for (int i = 0; i < X; ++i)
@@ -55,13 +55,13 @@ RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t bloc
   }
   for (std::int64_t k = 0; k < n.H; ++k) {
     const Vec<Scalar> value = broadcast<Scalar>(before[k]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int u = 0; u < U; ++u)
 #pragma GCC unroll 4
       for (int i = 0; i < G; ++i)
         from_h[u][i] = madd(value, load(w_h[u] + (k * G + i) * V), from_h[u][i]);
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int u = 0; u < U; ++u) {
     Vec<Scalar> v[S], carry, h;
 #pragma GCC unroll 4
@@ -77,6 +77,22 @@ RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t bloc
     store(after + unit, h);
     if constexpr (cell.has_memory()) store(carried + unit, carry);
   }
+}
+
+// Blocks side by side: as many sums as hide how long one takes, and that stay in registers.
+constexpr int small_blocks_at_once(int sums) {
+  int blocks = 1;
+  while (2 * blocks * sums <= 12) blocks *= 2;
+  return blocks;
+}
+
+// The blocks from `block` on, U at a time while there are so many.
+template <class Scalar, class Cell, int U>
+RNNFAST_INLINE void small_step(const SmallLayers<Scalar>& n, std::int64_t block, const Scalar* x,
+                               const Scalar* before, Scalar* after, Scalar* carried) {
+  for (; block + U <= n.blocks; block += U)
+    small_blocks<Scalar, Cell, U>(n, block, x, before, after, carried);
+  if constexpr (U > 1) small_step<Scalar, Cell, U / 2>(n, block, x, before, after, carried);
 }
 
 // Steps whose outputs the linear layer takes at once: their chains of sums do not wait for each
@@ -118,13 +134,9 @@ void small_run(const SmallLayers<Scalar>& n, std::int64_t T, const Scalar* x, Sc
   if (memory) std::memcpy(carried, c, bytes);
   for (std::int64_t begin = 0; begin < T; begin += kSmallSteps) {
     const int steps = static_cast<int>(std::min<std::int64_t>(kSmallSteps, T - begin));
-    for (int t = 0; t < steps; ++t, x += n.I) {
-      std::int64_t block = 0;
-      for (; block + 2 <= n.blocks; block += 2)
-        small_blocks<Scalar, Cell, 2>(n, block, x, states[t], states[t + 1], carried);
-      if (block < n.blocks)
-        small_blocks<Scalar, Cell, 1>(n, block, x, states[t], states[t + 1], carried);
-    }
+    for (int t = 0; t < steps; ++t, x += n.I)
+      small_step<Scalar, Cell, small_blocks_at_once(Cell::descriptor.h_count)>(
+          n, 0, x, states[t], states[t + 1], carried);
     if (n.O == 0)
       for (int t = 0; t < steps; ++t)
         std::memcpy(y + t * n.H, states[t + 1], static_cast<std::size_t>(n.H) * sizeof(Scalar));
