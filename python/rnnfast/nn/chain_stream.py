@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -33,25 +34,27 @@ class _Part(NamedTuple):
     sizes: tuple[int, int] | None  # features that it takes and gives; None: as many as come
 
 
-def _parts(chain: Chain) -> Iterator[_Part]:
+def _parts(chain: Chain, above: str = "", start: str = "") -> Iterator[_Part]:
     """Yield the layers of a chain, of chains within too; ValueError for what takes no steps."""
     for number, layer in chain.children().items():
-        name = f"{chain._place(number)} ({type(layer).__name__})"
+        place, name = start + number, above + chain._place(number)
         if isinstance(layer, Chain):
-            for part in _parts(layer):
-                place = f"{number}.{part.place}"
-                yield part._replace(place=place, name=f"{chain._place(number)}.{part.name}")
-        elif isinstance(layer, Recurrent):
+            yield from _parts(layer, f"{name}.", f"{place}.")
+            continue
+        name += f" ({type(layer).__name__})"
+        if isinstance(layer, Dropout):  # which drops nothing here
+            continue
+        if isinstance(layer, Recurrent):
             if layer.bidirectional:
                 raise ValueError(f"{name}: expected one direction for a stream, got both")
-            yield _Part(number, name, layer, (layer.input_size, layer.output_size))
+            yield _Part(place, name, layer, (layer.input_size, layer.output_size))
         elif isinstance(layer, Linear):
-            yield _Part(number, name, layer, (layer.in_features, layer.out_features))
+            yield _Part(place, name, layer, (layer.in_features, layer.out_features))
         elif isinstance(layer, Embedding):
-            yield _Part(number, name, layer, (0, layer.embedding_dim))
+            yield _Part(place, name, layer, (0, layer.embedding_dim))
         elif isinstance(layer, Activation):
-            yield _Part(number, name, layer, None)
-        elif not isinstance(layer, Dropout):  # which drops nothing here
+            yield _Part(place, name, layer, None)
+        else:
             raise ValueError(
                 f"{name}: expected a recurrent layer, or Linear, Embedding, Activation, Dropout or "
                 f"a chain of such for a stream, got {type(layer).__name__}"
@@ -140,8 +143,12 @@ class ChainStream:
         return None if self._only is None else self._only.native
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the chain and the streams, which copy with their states."""
-        return state_without_compiled(self)
+        """Return the chain, and copies of the streams, which go on by themselves."""
+        state = state_without_compiled(self)
+        copies = {id(stream): copy.copy(stream) for stream in self._streams.values()}
+        state["_streams"] = {place: copies[id(one)] for place, one in self._streams.items()}
+        state["_pieces"] = [copies.get(id(piece), piece) for piece in self._pieces]
+        return state
 
     @_core.quick_step
     def __call__(
