@@ -99,6 +99,15 @@ RNNFAST_INLINE void small_step(const SmallLayers<Scalar>& n, std::int64_t block,
 // other, nor the next step for them.
 constexpr int kSmallSteps = 8;
 
+// `store_first`, but without a call for a single number, which most heads have.
+template <class Scalar>
+RNNFAST_INLINE void store_outputs(Scalar* to, const Vec<Scalar>& value, std::int64_t count) {
+  if (count != 1) return store_first(to, value, count);
+  alignas(64) Scalar buffer[lanes<Scalar>];
+  store(static_cast<Scalar*>(buffer), value);
+  *to = buffer[0];
+}
+
 // y = W h + b of R steps, h and y so many numbers apart: in the order of multiply.h, a chain over h
 // for each output.
 template <class Scalar, int R>
@@ -116,7 +125,7 @@ RNNFAST_INLINE void small_head(const SmallLayers<Scalar>& n, const Scalar* h, st
         sum[r] = madd(broadcast<Scalar>(h[r * h_step + k]), weight, sum[r]);
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) store_first(y + r * n.O + o, sum[r], n.O - o);
+    for (int r = 0; r < R; ++r) store_outputs(y + r * n.O + o, sum[r], n.O - o);
   }
 }
 
@@ -124,31 +133,29 @@ template <class Scalar, class Cell>
 void small_run(const SmallLayers<Scalar>& n, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
                Scalar* y) {
   constexpr int V = lanes<Scalar>;
-  constexpr bool memory = Cell::descriptor.has_memory();
   constexpr std::int64_t kMost = kMostSmallUnits;
-  // Whole vectors are written before they are read; the first is the state before the others.
-  alignas(64) Scalar states[kSmallSteps + 1][kMost], carried[kMost];
+  // Whole vectors are written before they are read.
+  alignas(64) Scalar states[kSmallSteps][kMost];
   const FlushSubnormals flush;
-  const auto bytes = static_cast<std::size_t>(n.blocks * V) * sizeof(Scalar);
-  std::memcpy(states[0], h, bytes);
-  if (memory) std::memcpy(carried, c, bytes);
   for (std::int64_t begin = 0; begin < T; begin += kSmallSteps) {
     const int steps = static_cast<int>(std::min<std::int64_t>(kSmallSteps, T - begin));
-    for (int t = 0; t < steps; ++t, x += n.I)
-      small_step<Scalar, Cell, small_blocks_at_once(Cell::descriptor.h_count)>(
-          n, 0, x, states[t], states[t + 1], carried);
+    const Scalar* before = h;
+    for (int t = 0; t < steps; ++t, x += n.I) {
+      small_step<Scalar, Cell, small_blocks_at_once(Cell::descriptor.h_count)>(n, 0, x, before,
+                                                                               states[t], c);
+      before = states[t];
+    }
     if (n.O == 0)
       for (int t = 0; t < steps; ++t)
-        std::memcpy(y + t * n.H, states[t + 1], static_cast<std::size_t>(n.H) * sizeof(Scalar));
+        std::memcpy(y + t * n.H, states[t], static_cast<std::size_t>(n.H) * sizeof(Scalar));
     else if (steps == kSmallSteps)
-      small_head<Scalar, kSmallSteps>(n, states[1], kMost, y);
+      small_head<Scalar, kSmallSteps>(n, states[0], kMost, y);
     else
-      for (int t = 0; t < steps; ++t) small_head<Scalar, 1>(n, states[t + 1], kMost, y + t * n.O);
+      for (int t = 0; t < steps; ++t) small_head<Scalar, 1>(n, states[t], kMost, y + t * n.O);
     y += steps * (n.O == 0 ? n.H : n.O);
-    std::memcpy(states[0], states[steps], bytes);
+    for (std::int64_t block = 0; block < n.blocks; ++block)
+      store(h + block * V, load(before + block * V));
   }
-  std::memcpy(h, states[0], bytes);
-  if (memory) std::memcpy(c, carried, bytes);
 }
 
 }  // namespace rnnfast
