@@ -1,6 +1,7 @@
 """Many streams on one layer or model, beside one at a time and beside the kernels for batches.
 
-Run as ``python bench/streams.py [--streams N,...] [--threads T] [--rounds R]``. Answers are
+Run as ``python bench/streams.py [--streams N,...] [--threads T] [--rounds R] [--singly]``; with
+``--singly`` what one call takes of one small sequence alone, in microseconds. Answers are
 compared first, bit for bit. All ways take turns; each figure is of the least time of a call. What
 is told is the throughput per core, and its ratio to that of the batch kernels: passes of 16 steps
 over 64 sequences, which stay in caches; of a model, what its network makes of such batches. With
@@ -186,6 +187,46 @@ def from_threads(run: Callable[[], Any]) -> None:
         thread.join()
 
 
+def calls(rounds: int) -> None:
+    """Time calls of small layers of one sequence: steps, with a head, and runs of several steps.
+
+    What a run of one step takes beyond the step is told by two lengths.
+    """
+    times, lengths = 500, (64, 256)
+    print(
+        "us a call of one sequence, one input: a step, with a head of one output in a chain, with"
+    )
+    print("it called by itself; a run of 1 and 16 steps, and what one takes beyond its steps")
+    for kind in (rf.LSTM, rf.GRU, rf.RNN):
+        for hidden in (8, 16, 32, 64):
+            layer, head = kind(1, hidden, seed=0), rf.Linear(hidden, 1, seed=1)
+            step, alone, both = layer.stream(), layer.stream(), rf.chain(layer, head).stream()
+            blocks = [np.ones((length, 1, 1), np.float32) for length in (1, 16, *lengths)]
+            x = blocks[0][0, 0]
+            np.testing.assert_array_equal(both.run(blocks[2]), head(layer(blocks[2])[0]))
+
+            def loop(
+                run: Callable[[Any], Any], given: Any, count: int = times
+            ) -> Callable[[], None]:
+                def again() -> None:
+                    for _ in range(count):
+                        run(given)
+
+                return again
+
+            ways = [loop(step, x), loop(both, x), loop(lambda x, s=alone, h=head: h(s(x)), x)]
+            ways += [loop(step.run, block) for block in blocks[:2]]
+            ways += [loop(step.run, block, times // 10) for block in blocks[2:]]
+            found = [1e6 * t / times for t in least(ways, rounds)]
+            short, long = (10 * t for t in found[-2:])
+            beyond = found[3] - (long - short) / (lengths[1] - lengths[0])
+            print(
+                f"  {kind.__name__:4s} {hidden:2d}: step {found[0]:.2f}, with head {found[1]:.2f}, "
+                f"head apart {found[2]:.2f}; run of 1 {found[3]:.2f}, of 16 {found[4]:.2f}, beyond "
+                f"its steps {beyond:.2f}"
+            )
+
+
 def texts(rounds: int) -> None:
     """Time many texts drawn at once, and threads that ask one model."""
     model = rf.LanguageModel(hidden_size=128, epochs=1, seed=0, verbose=0)
@@ -224,10 +265,14 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--singly", action="store_true", help="calls of one small sequence alone")
     arguments = parser.parse_args()
     if min(arguments.streams) < FEWEST:
         parser.error(f"--streams: expected at least {FEWEST}, got {min(arguments.streams)}")
-    rf.set_num_threads(arguments.threads)
+    rf.set_num_threads(1 if arguments.singly else arguments.threads)
+    if arguments.singly:
+        calls(arguments.rounds)
+        return
     for count in arguments.streams:
         layer_streams(count, arguments.rounds)
         model_streams(count, max(3, arguments.rounds // 3))

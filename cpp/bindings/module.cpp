@@ -9,6 +9,7 @@
 
 #include "bindings/memory.h"
 #include "bindings/mutex.h"
+#include "bindings/recurrent.h"
 #include "cpu.h"
 
 namespace py = pybind11;
@@ -19,6 +20,7 @@ namespace {
 
 constexpr int kMostThreads = 1024;
 const KernelTable* chosen = nullptr;
+const SmallTables* chosen_small = nullptr;
 std::atomic<int> threads{0};  // what was asked for; 0: the default
 std::atomic<int> default_threads{1};
 
@@ -26,10 +28,12 @@ void use_kernels(const py::capsule& capsule) {
   if (capsule.name() == nullptr || std::string(capsule.name()) != kTableCapsule)
     throw py::type_error("capsule: expected a table of kernels, got another capsule");
   const auto* table = capsule.get_pointer<const KernelTable>();
-  if (table->version != kTableVersion)
+  const auto* small = static_cast<const SmallTables*>(PyCapsule_GetContext(capsule.ptr()));
+  if (table->version != kTableVersion || small == nullptr)
     throw py::value_error("capsule: expected kernels of version " + std::to_string(kTableVersion) +
                           ", got " + std::to_string(table->version));
   chosen = table;
+  chosen_small = small;
 }
 
 void set_num_threads(int count) {
@@ -64,6 +68,11 @@ void translate_out_of_memory(std::exception_ptr error) {
 const KernelTable& kernels() {
   if (chosen == nullptr) throw std::runtime_error("no kernels were chosen: import rnnfast first");
   return *chosen;
+}
+
+const SmallTables& small_kernels() {
+  kernels();
+  return *chosen_small;
 }
 
 void require_ok(Status status) {
@@ -111,11 +120,11 @@ PYBIND11_MODULE(_core, m) {
   m.def("limit_threads", &limit_threads, py::arg("count"));
   m.def("get_num_threads", [] { return thread_count(); });
   bind_parameters(m);
-  bind_recurrent(m);
-  bind_tensor_steps(m);
   bind_losses(m);
   bind_linear(m);    // which takes targets
   bind_adaptive(m);  // which takes linear layers
+  bind_recurrent(m);
+  bind_tensor_steps(m);
   bind_ctc(m);
   bind_product(m);
   bind_attention(m);

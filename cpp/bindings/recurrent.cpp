@@ -77,6 +77,7 @@ PackedWeights::~PackedWeights() {
 Recurrent::Recurrent(const StackShape& shape, std::shared_ptr<ParameterBuffer> parameters,
                      std::vector<LayerOffsets> offsets, const std::string& numbers)
     : table_(&kernels_for(numbers, shape, parameters->is_double())),
+      small_(&small_kernels()),
       numbers_(numbers),
       shape_(shape),
       parameters_(std::move(parameters)),

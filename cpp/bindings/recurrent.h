@@ -9,6 +9,7 @@
 #include "bindings/arrays.h"
 #include "bindings/module.h"
 #include "bindings/parameters.h"
+#include "kernels/abi/small.h"
 
 namespace rnnfast {
 
@@ -28,6 +29,11 @@ struct PackedWeights {
   ~PackedWeights();
 };
 
+// Those of the level of `kernels()`.
+const SmallTables& small_kernels();
+
+struct SmallCopy;
+
 // Places of one layer's direction in the flat buffer; -1: absent.
 struct LayerOffsets {
   std::int64_t w_ih = -1, w_hh = -1, b_ih = -1, b_hh = -1, w_hr = -1, unit = -1, gain_ih = -1,
@@ -44,14 +50,16 @@ class Recurrent {
   const StackShape& shape() const { return shape_; }
   bool is_double() const { return parameters_->is_double(); }
   const KernelTable& table() const { return *table_; }
+  const SmallTables& small_tables() const { return *small_; }
   // In which the weights are multiplied: "float32" is as they are.
   const std::string& numbers() const { return numbers_; }
 
   // The parameters as they are now; packed again only if they changed. Needs the GIL.
   std::shared_ptr<const PackedWeights> weights(bool backward, int threads = 0);
-  bool stale(const PackedWeights& weights) const {
-    return weights.version != parameters_->version();
-  }
+  bool stale(const PackedWeights& weights) const { return weights.version != version(); }
+  std::int64_t version() const { return parameters_->version(); }
+  // What SmallSteps made last, for all streams. Needs the GIL.
+  std::shared_ptr<const SmallCopy>& small_copy() { return small_copy_; }
   // The same after the parameters became what lies at `addresses`, one for each of `places`, whose
   // sizes and dtype are theirs: compared, and copied if a bit differs. Throws where a number is not
   // finite; nothing has changed then. Needs the GIL.
@@ -94,6 +102,7 @@ class Recurrent {
   std::vector<LayerParameters<Pointer>> layers_at(Pointer base) const;
 
   const KernelTable* table_;
+  const SmallTables* small_;
   std::string numbers_;
   StackShape shape_;
   std::shared_ptr<ParameterBuffer> parameters_;
@@ -102,6 +111,7 @@ class Recurrent {
   std::vector<std::vector<std::int64_t>> shapes_;
   std::int64_t parameter_count_ = 0;
   std::shared_ptr<PackedWeights> weights_;
+  std::shared_ptr<const SmallCopy> small_copy_;
 };
 
 // Throws unless there are some, each like the first.

@@ -30,6 +30,8 @@ class RowStates {
   // (L, B, P), and (L, B, memory()) or null without a memory.
   Scalar* h() { return parts_[0].state.data(); }
   Scalar* c() { return parts_[1].width > 0 ? parts_[1].state.data() : nullptr; }
+  const Scalar* h() const { return parts_[0].state.data(); }
+  const Scalar* c() const { return parts_[1].width > 0 ? parts_[1].state.data() : nullptr; }
 
   // Null: zeros.
   void set(const Scalar* h, const Scalar* c) {

@@ -14,15 +14,26 @@ namespace rnnfast {
 constexpr std::int64_t kShared = 256 << 10;
 // Products from which on a step by a pass is long: some ten microseconds of one thread.
 constexpr std::int64_t kLong = 1 << 20;
+// Products of a head below which one thread does them.
+constexpr std::int64_t kSharedHead = 1 << 16;
 // Sequences from which on long steps of all of them are passes too: of fewer the numbers stay in
 // the cache, and copies of their states would cost more than that.
 constexpr std::int64_t kMany = 512;
 
-StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_size)
-    : layer_(std::move(layer)), batch_size_(batch_size), weights_(layer_->weights(false)) {
+StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_size,
+                           std::shared_ptr<Linear> head)
+    : layer_(std::move(layer)),
+      head_(std::move(head)),
+      batch_size_(batch_size),
+      O_(head_ != nullptr ? head_->out_features() : layer_->shape().P),
+      weights_(layer_->weights(false)) {
   const StackShape& shape = layer_->shape();
   if (batch_size < 1)
     throw py::value_error("batch_size: expected at least 1, got " + std::to_string(batch_size));
+  if (head_ != nullptr &&
+      (head_->in_features() != shape.P || head_->is_double() != layer_->is_double()))
+    throw py::value_error("head: expected in_features " + std::to_string(shape.P) +
+                          " and the dtype of the layer, got another");
   // The states twice, and what a step works out.
   const std::int64_t numbers =
       2 * shape.L * (shape.P + shape.memory()) + (shape.cell->slots + 1) * shape.H;
@@ -35,11 +46,16 @@ StreamHandle::StreamHandle(std::shared_ptr<Recurrent> layer, std::int64_t batch_
                    (shape.input_of(l) + (shape.cell->recurrent_product() ? shape.P : 0));
     may_share_ = products_ * static_cast<std::int64_t>(sizeof(Scalar)) >= kShared;
     many_ = batch_size >= kMany && batch_size * products_ >= kLong;
-    output_ = new_array<Scalar>({batch_size, shape.P});
-    output_flat_ = py::array(py::dtype::of<Scalar>(), {shape.P}, output_.data(), output_);
+    quick_ = !may_share_ && !many_ && (head_ == nullptr || head_->numbers() == "float32");
+    output_ = new_array<Scalar>({batch_size, O_});
+    output_flat_ = py::array(py::dtype::of<Scalar>(), {O_}, output_.data(), output_);
+    if (head_ != nullptr) hidden_ = new_array<Scalar>({batch_size, shape.P});
     if (many_) {
       make_rows<Scalar>();
-      is_by_rows_ = true;
+      place_ = Place::rows;
+    } else if (batch_size == 1 && SmallSteps<Scalar>::fits(*layer_, head_.get())) {
+      small_.emplace<SmallSteps<Scalar>>(*layer_);
+      place_ = Place::small;
     } else {
       stream();
     }
@@ -59,10 +75,10 @@ Stream* StreamHandle::stream() {
     const auto& table = *tables<Scalar>(layer_->table()).recurrent;
     if (stream_ == nullptr) stream_ = table.stream_create(weights_->packed, batch_size_);
     if (stream_ == nullptr) require_ok(Status::out_of_memory);
-    if (!is_by_rows_) return;
-    auto& states = std::get<RowStates<Scalar>>(rows_);
-    table.stream_set(stream_, states.h(), states.c());
-    is_by_rows_ = false;
+    const auto take = [&](auto& state) { table.stream_set(stream_, state.h(), state.c()); };
+    if (place_ == Place::rows) take(std::get<RowStates<Scalar>>(rows_));
+    if (place_ == Place::small) take(std::get<SmallSteps<Scalar>>(small_));
+    place_ = Place::stream;
   });
   return stream_;
 }
@@ -85,30 +101,80 @@ template <class Scalar>
 RowStates<Scalar>& StreamHandle::by_rows() {
   if (rows_.index() == 0) make_rows<Scalar>();
   auto& states = std::get<RowStates<Scalar>>(rows_);
-  if (!is_by_rows_)
-    tables<Scalar>(layer_->table()).recurrent->stream_get(stream_, states.h(), states.c());
-  is_by_rows_ = true;
+  if (place_ != Place::rows) read_state(states.h(), states.c());
+  place_ = Place::rows;
   return states;
+}
+
+template <class Scalar>
+SmallSteps<Scalar>& StreamHandle::small() {
+  auto& state = std::get<SmallSteps<Scalar>>(small_);
+  if (place_ != Place::small) read_state(state.h(), state.c());
+  place_ = Place::small;
+  return state;
+}
+
+template <class Scalar>
+void StreamHandle::read_state(Scalar* h, Scalar* c) const {
+  if (place_ == Place::stream)
+    return tables<Scalar>(layer_->table()).recurrent->stream_get(stream_, h, c);
+  const StackShape& shape = layer_->shape();
+  const auto copy = [&](const auto& state) {
+    std::copy_n(state.h(), shape.L * batch_size_ * shape.P, h);
+    if (shape.cell->has_memory()) std::copy_n(state.c(), shape.L * batch_size_ * shape.memory(), c);
+  };
+  if (place_ == Place::rows) copy(std::get<RowStates<Scalar>>(rows_));
+  if (place_ == Place::small) copy(std::get<SmallSteps<Scalar>>(small_));
+}
+
+void StreamHandle::get_ready() {
+  if (small_.index() == 0) {
+    stream();
+    return;
+  }
+  with_scalar(layer_->is_double(),
+              [&](auto scalar) { small<decltype(scalar)>().refresh(*layer_, head_); });
+}
+
+template <class Scalar>
+Status StreamHandle::apply_head(const Linear::Forward<Scalar>& forward, std::int64_t rows,
+                                const Scalar* h, Scalar* y) const {
+  const std::int64_t P = layer_->shape().P;
+  return forward.table->forward({rows, P, O_}, {h, P}, forward.packed->template data<Scalar>(),
+                                head_->bias<Scalar>(), {y, O_},
+                                rows * P * O_ < kSharedHead ? 1 : thread_count());
+}
+
+template <class Scalar>
+void StreamHandle::step_all(const Scalar* x, const std::int64_t* indices, Scalar* y) {
+  Stream* const own = stream();
+  const PackedWeights& now = weights();
+  const auto forward = head_ != nullptr ? head_->forward<Scalar>() : Linear::Forward<Scalar>{};
+  Scalar* const h = head_ != nullptr ? numbers_of<Scalar>(hidden_) : y;
+  // Steps take microseconds: releasing the GIL would cost more than it frees.
+  tables<Scalar>(*now.table)
+      .recurrent->stream_step(own, now.packed, x, indices, h, may_share_ ? thread_count() : 1);
+  if (head_ != nullptr) require_ok(apply_head(forward, batch_size_, h, y));
 }
 
 template <class Scalar>
 void StreamHandle::advance(const StepInput<Scalar>& in, Scalar* y) {
   const Lock lock(*this);
-  Stream* const own = stream();
-  const PackedWeights& now = weights();
-  // Steps take microseconds: releasing the GIL would cost more than it frees.
-  tables<Scalar>(*now.table)
-      .recurrent->stream_step(own, now.packed, in.values, in.indices, y,
-                              may_share_ ? thread_count() : 1);
+  if (small_.index() == 0) return step_all(in.values, in.indices, y);
+  get_ready();
+  auto& own = small<Scalar>();
+  if (in.values != nullptr)
+    own.run(1, in.values, y);
+  else
+    own.step(*in.indices, y);
 }
 
 template <class Scalar>
 py::array StreamHandle::target(const py::object& out, std::int64_t n, bool flat) {
-  const std::int64_t P = layer_->shape().P;
-  if (!out.is_none()) return flat ? target_of<Scalar>(out, {P}) : target_of<Scalar>(out, {n, P});
+  if (!out.is_none()) return flat ? target_of<Scalar>(out, {O_}) : target_of<Scalar>(out, {n, O_});
   if (flat) return output_flat_;
   if (n == batch_size_) return output_;
-  return py::array(py::dtype::of<Scalar>(), {n, P}, output_.data(), output_);
+  return py::array(py::dtype::of<Scalar>(), {n, O_}, output_.data(), output_);
 }
 
 template <class Scalar>
@@ -135,18 +201,24 @@ py::object StreamHandle::typed_pass(const py::handle& x, const std::int64_t* row
   RowStates<Scalar>& states = by_rows<Scalar>();
   weights();
   const std::shared_ptr<const PackedWeights> now = weights_;
+  const auto forward = head_ != nullptr ? head_->forward<Scalar>() : Linear::Forward<Scalar>{};
+  Scalar* const h = head_ != nullptr ? numbers_of<Scalar>(hidden_) : y;
   const bool is_long = n * products_ >= kLong;
   const int threads = is_long ? thread_count() : 1;
   if (!states.reserve(*now, n, threads)) require_ok(Status::out_of_memory);
+  const auto pass = [&] {
+    const Status status = states.step(*now, in.values, in.indices, rows, n, h, threads);
+    return status == Status::ok && head_ != nullptr ? apply_head(forward, n, h, y) : status;
+  };
   Status status;
   if (is_long) {
     const Held written(target);
     const Held read =
         in.values == nullptr ? Held() : Held(py::reinterpret_borrow<py::array>(in.held));
     const py::gil_scoped_release release;
-    status = states.step(*now, in.values, in.indices, rows, n, y, threads);
+    status = pass();
   } else {
-    status = states.step(*now, in.values, in.indices, rows, n, y, threads);
+    status = pass();
   }
   if (status == Status::not_finite) throw_not_finite("x");  // another thread wrote to it
   require_ok(status);
@@ -179,24 +251,23 @@ StreamsHandle::StreamsHandle(std::vector<std::shared_ptr<StreamHandle>> streams)
   networks.reserve(streams_.size());
   for (const auto& stream : streams_) networks.push_back(stream->layer_);
   require_alike(networks);
-  const std::int64_t N = count(), B = streams_.front()->batch_size_,
-                     P = networks.front()->shape().P;
+  const std::int64_t N = count(), B = streams_.front()->batch_size_, O = streams_.front()->O_;
   for (const auto& stream : streams_)
     if (stream->batch_size_ != B)
       throw py::value_error("streams: expected all of one batch size, got others");
   require_memory("batch_size: streams of " + std::to_string(B) + " sequences",
-                 bytes_of({N, B, P}, networks.front()->is_double() ? 8 : 4));
+                 bytes_of({N, B, O}, networks.front()->is_double() ? 8 : 4));
   with_scalar(networks.front()->is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);
-    output_ = new_array<Scalar>({N, B, P});
-    output_flat_ = py::array(py::dtype::of<Scalar>(), {N, P}, output_.data(), output_);
+    output_ = new_array<Scalar>({N, B, O});
+    output_flat_ = py::array(py::dtype::of<Scalar>(), {N, O}, output_.data(), output_);
   });
 }
 
 template <class Scalar>
 py::object StreamsHandle::typed_step(const py::handle& x, const py::object& out) {
   const StreamHandle& first = *streams_.front();
-  const std::int64_t N = count(), B = first.batch_size_, P = first.layer_->shape().P;
+  const std::int64_t N = count(), B = first.batch_size_, O = first.O_;
   // All are read before the first one takes its step.
   bool shared = true;
   if (py::isinstance<py::array>(x)) {
@@ -216,14 +287,14 @@ py::object StreamsHandle::typed_step(const py::handle& x, const py::object& out)
   }
   for (const auto& stream : streams_) {
     stream->require_idle();
-    stream->stream();
+    stream->get_ready();
   }
   const bool flat = in.front().flat;
   py::array target = flat ? output_flat_ : output_;
   if (!out.is_none())
-    target = flat ? target_of<Scalar>(out, {N, P}) : target_of<Scalar>(out, {N, B, P});
+    target = flat ? target_of<Scalar>(out, {N, O}) : target_of<Scalar>(out, {N, B, O});
   auto* const y = numbers_of<Scalar>(target);
-  for (std::int64_t n = 0; n < N; ++n) streams_[n]->advance(in[shared ? 0 : n], y + n * B * P);
+  for (std::int64_t n = 0; n < N; ++n) streams_[n]->advance(in[shared ? 0 : n], y + n * B * O);
   return std::move(target);
 }
 
@@ -241,14 +312,7 @@ py::tuple StreamHandle::state() {
     auto h = new_array<Scalar>({shape.L, batch_size_, shape.P});
     auto c =
         new_array<Scalar>({shape.cell->has_memory() ? shape.L : 0, batch_size_, shape.memory()});
-    if (is_by_rows_) {
-      auto& states = std::get<RowStates<Scalar>>(rows_);
-      std::copy_n(states.h(), h.size(), h.mutable_data());
-      if (states.c() != nullptr) std::copy_n(states.c(), c.size(), c.mutable_data());
-    } else {
-      tables<Scalar>(layer_->table())
-          .recurrent->stream_get(stream_, h.mutable_data(), c.mutable_data());
-    }
+    read_state(h.mutable_data(), c.mutable_data());
     return py::make_tuple(h, c);
   });
 }
@@ -267,14 +331,21 @@ void StreamHandle::set_state(const py::object& h, const py::object& c) {
       if (data[i] != nullptr && !all_finite(data[i], held[i]->size())) throw_not_finite(names[i]);
     }
     if (busy_in_ == fork_generation()) require_idle();  // another may run it since a copy
-    if (is_by_rows_) {
+    if (place_ == Place::rows)
       std::get<RowStates<Scalar>>(rows_).set(data[0], data[1]);
-    } else {
+    else if (place_ == Place::small)
+      std::get<SmallSteps<Scalar>>(small_).set(data[0], data[1]);
+    else
       tables<Scalar>(layer_->table()).recurrent->stream_set(stream_, data[0], data[1]);
-    }
     busy_in_ = -1;  // whatever a thread was doing when the process forked
   });
 }
+
+// For quick_calls.cpp.
+template SmallSteps<float>& StreamHandle::small();
+template SmallSteps<double>& StreamHandle::small();
+template void StreamHandle::step_all(const float*, const std::int64_t*, float*);
+template void StreamHandle::step_all(const double*, const std::int64_t*, double*);
 
 void bind_stream(py::module_& m) {
   m.def(
@@ -286,9 +357,15 @@ void bind_stream(py::module_& m) {
         return array;
       },
       py::arg("rows"), py::arg("batch_size"));
+  m.def(
+      "require_output",
+      [](const py::object& out, const std::vector<std::int64_t>& shape, bool is_double) {
+        with_scalar(is_double, [&](auto scalar) { target_of<decltype(scalar)>(out, shape); });
+      },
+      py::arg("out"), py::arg("shape"), py::arg("is_double"));
   py::class_<StreamHandle, std::shared_ptr<StreamHandle>>(m, "Stream")
-      .def(py::init<std::shared_ptr<Recurrent>, std::int64_t>(), py::arg("layer"),
-           py::arg("batch_size"))
+      .def(py::init<std::shared_ptr<Recurrent>, std::int64_t, std::shared_ptr<Linear>>(),
+           py::arg("layer"), py::arg("batch_size"), py::arg("head") = py::none())
       .def("step", &StreamHandle::step, py::arg("x"), py::arg("out") = py::none())
       .def("step_rows", &StreamHandle::step_rows, py::arg("x"), py::arg("rows"),
            py::arg("out") = py::none())
@@ -299,6 +376,7 @@ void bind_stream(py::module_& m) {
   py::class_<StreamsHandle>(m, "Streams")
       .def(py::init<std::vector<std::shared_ptr<StreamHandle>>>(), py::arg("streams"))
       .def("step", &StreamsHandle::step, py::arg("x"), py::arg("out") = py::none());
+  bind_quick_calls(m);
 }
 
 }  // namespace rnnfast

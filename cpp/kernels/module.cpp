@@ -9,6 +9,7 @@
 // A program without Python opens the module for its table alone.
 #if defined(__ELF__)
   #pragma weak PyCapsule_New
+  #pragma weak PyCapsule_SetContext
   #pragma weak PyErr_NoMemory
   #pragma weak PyModuleDef_Init
   #pragma weak PyModule_AddObjectRef
@@ -39,6 +40,11 @@ int add_table(PyObject* module) {
   void* const address = const_cast<void*>(static_cast<const void*>(&table));
   PyObject* capsule = PyCapsule_New(address, kCapsule, nullptr);
   if (capsule == nullptr) return -1;
+#if !defined(RNNFAST_REDUCED)
+  // Of the same version.
+  PyCapsule_SetContext(capsule,
+                       const_cast<void*>(static_cast<const void*>(&rnnfast::small_tables)));
+#endif
   const int status = PyModule_AddObjectRef(module, "table", capsule);
   Py_DECREF(capsule);
   return status;

@@ -7,6 +7,7 @@
 
 #include "kernels/rnn/cells/gru.h"
 #include "kernels/rnn/cells/lstm.h"
+#include "kernels/rnn/cells/rnn.h"
 
 namespace rnnfast {
 
@@ -15,19 +16,24 @@ namespace {
 template <class Scalar>
 using Run = decltype(SmallLayers<Scalar>::run);
 
-template <class Scalar>
+// The loop of the cell of this name, of those listed.
+template <class Scalar, class Cell, class... Others>
 Run<Scalar> run_of(const CellDescriptor& cell) {
-  if (std::strcmp(cell.name, Gru::descriptor.name) == 0) return small_run<Scalar, Gru>;
-  if (std::strcmp(cell.name, Lstm<Peephole::none>::descriptor.name) == 0)
-    return small_run<Scalar, Lstm<Peephole::none>>;
+  if (std::strcmp(cell.name, Cell::descriptor.name) == 0) return small_run<Scalar, Cell>;
+  if constexpr (sizeof...(Others) > 0) return run_of<Scalar, Others...>(cell);
   return nullptr;
+}
+
+template <class Scalar>
+Run<Scalar> run_of(const StackShape& shape) {
+  return run_of<Scalar, Gru, GruSimple, Lstm<Peephole::none>, Rnn<Nonlinearity::tanh>,
+                Rnn<Nonlinearity::relu>>(*shape.cell);
 }
 
 template <class Scalar>
 bool fits(const StackShape& shape, std::int64_t O) {
   return shape.L == 1 && shape.D == 1 && !shape.projection && shape.H <= kMostSmallUnits &&
-         shape.I <= kMostSmallInputs && O <= kMostSmallOutputs &&
-         run_of<Scalar>(*shape.cell) != nullptr;
+         shape.I <= kMostSmallInputs && O <= kMostSmallOutputs && run_of<Scalar>(shape) != nullptr;
 }
 
 // Weights of one product, (gates * H, K), as [block][k][slot][V].
@@ -52,7 +58,7 @@ SmallNetwork* create(const StackShape& shape, const SmallWeights<Scalar>& given)
   n->H = H;
   n->O = given.O;
   n->blocks = blocks;
-  n->run = run_of<Scalar>(cell);
+  n->run = run_of<Scalar>(shape);
   const std::int64_t across = n->across = (given.O + V - 1) / V * V;
   if (!n->bias.reserve_zeroed(blocks * cell.slots * V) ||
       !n->w_x.reserve_zeroed(blocks * I * cell.x_count * V) ||

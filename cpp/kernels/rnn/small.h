@@ -35,7 +35,7 @@ RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t bloc
   constexpr int X = cell.x_count, G = cell.h_count, S = cell.slots;
   Vec<Scalar> from_x[U][X], from_h[U][G];
   const Scalar *w_x[U], *w_h[U], *bias[U];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int u = 0; u < U; ++u) {
     bias[u] = n.bias.data() + (block + u) * S * V;
     w_x[u] = n.w_x.data() + (block + u) * n.I * X * V;
@@ -47,7 +47,7 @@ RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t bloc
   }
   for (std::int64_t k = 0; k < n.I; ++k) {
     const Vec<Scalar> value = broadcast<Scalar>(x[k]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int u = 0; u < U; ++u)
 #pragma GCC unroll 4
       for (int i = 0; i < X; ++i)
@@ -55,13 +55,13 @@ RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t bloc
   }
   for (std::int64_t k = 0; k < n.H; ++k) {
     const Vec<Scalar> value = broadcast<Scalar>(before[k]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int u = 0; u < U; ++u)
 #pragma GCC unroll 4
       for (int i = 0; i < G; ++i)
         from_h[u][i] = madd(value, load(w_h[u] + (k * G + i) * V), from_h[u][i]);
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int u = 0; u < U; ++u) {
     Vec<Scalar> v[S], carry, h;
 #pragma GCC unroll 4
@@ -79,9 +79,34 @@ RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t bloc
   }
 }
 
+// Blocks side by side: as many sums as hide how long one takes, and that stay in registers.
+constexpr int small_blocks_at_once(int sums) {
+  int blocks = 1;
+  while (2 * blocks * sums <= 12) blocks *= 2;
+  return blocks;
+}
+
+// The blocks from `block` on, U at a time while there are so many.
+template <class Scalar, class Cell, int U>
+RNNFAST_INLINE void small_step(const SmallLayers<Scalar>& n, std::int64_t block, const Scalar* x,
+                               const Scalar* before, Scalar* after, Scalar* carried) {
+  for (; block + U <= n.blocks; block += U)
+    small_blocks<Scalar, Cell, U>(n, block, x, before, after, carried);
+  if constexpr (U > 1) small_step<Scalar, Cell, U / 2>(n, block, x, before, after, carried);
+}
+
 // Steps whose outputs the linear layer takes at once: their chains of sums do not wait for each
 // other, nor the next step for them.
 constexpr int kSmallSteps = 8;
+
+// `store_first`, but without a call for a single number, which most heads have.
+template <class Scalar>
+RNNFAST_INLINE void store_outputs(Scalar* to, const Vec<Scalar>& value, std::int64_t count) {
+  if (count != 1) return store_first(to, value, count);
+  alignas(64) Scalar buffer[lanes<Scalar>];
+  store(static_cast<Scalar*>(buffer), value);
+  *to = buffer[0];
+}
 
 // y = W h + b of R steps, h and y so many numbers apart: in the order of multiply.h, a chain over h
 // for each output.
@@ -100,7 +125,7 @@ RNNFAST_INLINE void small_head(const SmallLayers<Scalar>& n, const Scalar* h, st
         sum[r] = madd(broadcast<Scalar>(h[r * h_step + k]), weight, sum[r]);
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) store_first(y + r * n.O + o, sum[r], n.O - o);
+    for (int r = 0; r < R; ++r) store_outputs(y + r * n.O + o, sum[r], n.O - o);
   }
 }
 
@@ -108,35 +133,29 @@ template <class Scalar, class Cell>
 void small_run(const SmallLayers<Scalar>& n, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
                Scalar* y) {
   constexpr int V = lanes<Scalar>;
-  constexpr bool memory = Cell::descriptor.has_memory();
   constexpr std::int64_t kMost = kMostSmallUnits;
-  // Whole vectors are written before they are read; the first is the state before the others.
-  alignas(64) Scalar states[kSmallSteps + 1][kMost], carried[kMost];
+  // Whole vectors are written before they are read.
+  alignas(64) Scalar states[kSmallSteps][kMost];
   const FlushSubnormals flush;
-  const auto bytes = static_cast<std::size_t>(n.blocks * V) * sizeof(Scalar);
-  std::memcpy(states[0], h, bytes);
-  if (memory) std::memcpy(carried, c, bytes);
   for (std::int64_t begin = 0; begin < T; begin += kSmallSteps) {
     const int steps = static_cast<int>(std::min<std::int64_t>(kSmallSteps, T - begin));
+    const Scalar* before = h;
     for (int t = 0; t < steps; ++t, x += n.I) {
-      std::int64_t block = 0;
-      for (; block + 2 <= n.blocks; block += 2)
-        small_blocks<Scalar, Cell, 2>(n, block, x, states[t], states[t + 1], carried);
-      if (block < n.blocks)
-        small_blocks<Scalar, Cell, 1>(n, block, x, states[t], states[t + 1], carried);
+      small_step<Scalar, Cell, small_blocks_at_once(Cell::descriptor.h_count)>(n, 0, x, before,
+                                                                               states[t], c);
+      before = states[t];
     }
     if (n.O == 0)
       for (int t = 0; t < steps; ++t)
-        std::memcpy(y + t * n.H, states[t + 1], static_cast<std::size_t>(n.H) * sizeof(Scalar));
+        std::memcpy(y + t * n.H, states[t], static_cast<std::size_t>(n.H) * sizeof(Scalar));
     else if (steps == kSmallSteps)
-      small_head<Scalar, kSmallSteps>(n, states[1], kMost, y);
+      small_head<Scalar, kSmallSteps>(n, states[0], kMost, y);
     else
-      for (int t = 0; t < steps; ++t) small_head<Scalar, 1>(n, states[t + 1], kMost, y + t * n.O);
+      for (int t = 0; t < steps; ++t) small_head<Scalar, 1>(n, states[t], kMost, y + t * n.O);
     y += steps * (n.O == 0 ? n.H : n.O);
-    std::memcpy(states[0], states[steps], bytes);
+    for (std::int64_t block = 0; block < n.blocks; ++block)
+      store(h + block * V, load(before + block * V));
   }
-  std::memcpy(h, states[0], bytes);
-  if (memory) std::memcpy(c, carried, bytes);
 }
 
 }  // namespace rnnfast

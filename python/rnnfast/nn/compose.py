@@ -48,7 +48,7 @@ gradient, and has a state in each place. An error within a part is told with its
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,6 +66,9 @@ from rnnfast.nn.container import (
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.module import Module
 from rnnfast.nn.pooling import Pooling
+
+if TYPE_CHECKING:
+    from rnnfast.nn.chain_stream import ChainStream
 
 __all__ = [
     "Bidirectional",
@@ -139,6 +142,26 @@ class Chain(_Several):
             return dy
 
         return x, through
+
+    def stream(self, batch_size: int = 1) -> ChainStream:
+        """Return a runner that takes one step at a time and keeps the states inside.
+
+        For chains of recurrent layers in one direction, `Linear`, `Embedding`, `Activation` and
+        `Dropout`, which drops nothing then, and of chains of such.
+
+        Parameters
+        ----------
+        batch_size : int
+            Sequences that run side by side.
+
+        Raises
+        ------
+        ValueError
+            If a part is of another kind, or does not take what the one before gives.
+        """
+        from rnnfast.nn.chain_stream import ChainStream  # which imports this module
+
+        return ChainStream(self, batch_size)
 
 
 class Concatenate(_Several):

@@ -46,7 +46,7 @@ class Pass:
         self._container = container
         self.lengths, self.reset = lengths, reset
         self._training = training
-        self._initial = _checked_states("state", state, container)
+        self._initial = checked_states("state", state, container)
         self.states: States = {}
         self._dstates: States = {}  # of the final states
         self._dinitial: States = {}
@@ -148,7 +148,7 @@ class Pass:
 
     def backprop(self, back: Back, dy: Any, dstate: Any, need_dx: bool) -> tuple[Any, States]:
         """Go back through the pass; return the gradients of ``x`` and of the initial states."""
-        self._dstates = _checked_states("dstate", dstate, self._container)
+        self._dstates = checked_states("dstate", dstate, self._container)
         self._dinitial = {}
         return back(dy, need_dx), self._dinitial
 
@@ -315,7 +315,8 @@ def _no_backprop(dy: Any, need_dx: bool) -> Any:
     raise RuntimeError("backprop: expected a forward pass before, got a plain call")
 
 
-def _checked_states(name: str, states: Any, container: Container) -> States:
+def checked_states(name: str, states: Any, container: Container) -> States:
+    """Return states by place without those that are None; raise for what has no place."""
     if states is None:
         return {}
     if not isinstance(states, Mapping):

@@ -18,6 +18,7 @@ from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.arguments import require_index_axes
 
 if TYPE_CHECKING:
+    from rnnfast.nn.linear import Linear
     from rnnfast.nn.recurrent.base import Recurrent
 
 
@@ -59,6 +60,8 @@ class Stream:
         A copy of the state, ``(L, B, H)`` or the pair (h, c); may be set.
     batch_size : int
         B.
+    head : Linear or None
+        What each output goes through within the step; O features stand for H then.
 
     Notes
     -----
@@ -66,7 +69,7 @@ class Stream:
     it, it must be `reset`, or be given a state, first.
     """
 
-    def __init__(self, layer: Recurrent, batch_size: int = 1) -> None:
+    def __init__(self, layer: Recurrent, batch_size: int = 1, head: Linear | None = None) -> None:
         if layer.bidirectional:
             raise ValueError(
                 "stream: expected a network in one direction, got a bidirectional one, whose "
@@ -74,6 +77,7 @@ class Stream:
             )
         self.batch_size = check_int("batch_size", batch_size, 1)
         self._layer = layer
+        self.head = head
         self._begin()
 
     def _begin(self) -> None:
@@ -83,7 +87,8 @@ class Stream:
 
     @compiled
     def native(self) -> _core.Stream:
-        native = _core.Stream(self._layer.native, self.batch_size)
+        head = None if self.head is None else self.head.native
+        native = _core.Stream(self._layer.native, self.batch_size, head)
         if self._restored is not None:
             native.set_state(*self._restored)
             self._restored = None
@@ -98,6 +103,7 @@ class Stream:
         h, c = self.native.state()
         return {**state_without_compiled(self), "_restored": (h, c if len(c) else None)}
 
+    @_core.quick_step
     def __call__(
         self, x: Any, out: Array | None = None, rows: Any = None, *, like: bool = False
     ) -> Array:
@@ -143,16 +149,25 @@ class Stream:
                 raise
         return self._step(given, out)
 
-    def run(self, x: Array, *, like: bool = False) -> Array:
+    @_core.quick_run
+    def run(self, x: Array, out: Array | None = None, *, like: bool = False) -> Array:
         """Take the steps of ``x``, ``(T, B, I)`` or indices ``(T, B)``, and return all outputs.
 
-        The same bits as T single steps, in one call of the kernels. With ``like`` of the library
-        that ``x`` is of, such as a tensor.
+        The same bits as T single steps, in one call of the kernels.
+
+        Parameters
+        ----------
+        x : ndarray
+            As above.
+        out : ndarray, optional
+            What to write to, ``(T, B, H)``; C-contiguous.
+        like : bool
+            True: what is returned is of the library that ``x`` is of, such as a tensor.
 
         Returns
         -------
         ndarray
-            ``(T, B, H)``.
+            ``(T, B, H)``: ``out``, or an array of its own.
 
         Raises
         ------
@@ -160,7 +175,7 @@ class Stream:
             As a step. The state has not changed then.
         """
         if like is not False:
-            return steps_like(like, self, self.run, x)
+            return steps_like(like, self, self.run, x, out)
         layer = self._layer
         x = require_ndarray("x", x)
         integers = x.dtype.kind in "iu"
@@ -170,11 +185,31 @@ class Stream:
         if x.shape[1:] != (self.batch_size, *width):
             expected = ", ".join(map(str, ("T", self.batch_size, *width)))
             raise ValueError(f"x: expected shape ({expected}), got {x.shape}")
+        if out is not None:
+            shape = (len(x), self.batch_size, self.output_size)
+            _core.require_output(out, shape, self.is_double)
         if layer.batch_first:
             x = np.swapaxes(x, 0, 1)
         y, state = layer(x, self.state)
+        if self.head is not None:
+            y = self.head(y)
         self.state = state
-        return np.swapaxes(y, 0, 1) if layer.batch_first else y
+        if layer.batch_first:
+            y = np.swapaxes(y, 0, 1)
+        if out is None:
+            return y
+        out[...] = y
+        return out
+
+    @property
+    def is_double(self) -> bool:
+        """Whether numbers are float64."""
+        return bool(self._layer.dtype == np.float64)
+
+    @property
+    def output_size(self) -> int:
+        """Features of an output."""
+        return self._layer.output_size if self.head is None else self.head.out_features
 
     @property
     def state(self) -> Any:

@@ -1,0 +1,69 @@
+// The state of one sequence on a small layer, and the weights in the order in which the kernels'
+// loop for such layers reads them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "bindings/linear.h"
+#include "bindings/recurrent.h"
+
+namespace rnnfast {
+
+// A layer's weights and those of a linear layer behind it, as they were at one version of both.
+struct SmallCopy {
+  const SmallTables* tables = nullptr;
+  bool is_double = false;
+  SmallNetwork* network = nullptr;
+  std::int64_t version = -1, head_version = -1;  // -1: no head
+  std::weak_ptr<Linear> head;
+
+  SmallCopy() = default;
+  SmallCopy(const SmallCopy&) = delete;
+  SmallCopy& operator=(const SmallCopy&) = delete;
+  ~SmallCopy();
+
+  bool is_of(const Recurrent& layer, const Linear* behind) const {
+    return version == layer.version() &&
+           head_version == (behind == nullptr ? -1 : behind->parameters()->version());
+  }
+};
+
+template <class Scalar>
+class SmallSteps {
+ public:
+  // Whether a layer fits, with a linear one behind it or null.
+  static bool fits(const Recurrent& layer, const Linear* head);
+  explicit SmallSteps(const Recurrent& layer);  // all zero
+
+  // The state, of H numbers and more.
+  Scalar* h() { return h_.data(); }
+  Scalar* c() { return c_.data(); }
+  const Scalar* h() const { return h_.data(); }
+  const Scalar* c() const { return c_.data(); }
+  void set(const Scalar* h, const Scalar* c);  // null: zeros
+
+  bool is_current(const Recurrent& layer, const Linear* head) const {
+    return copy_ != nullptr && copy_->is_of(layer, head);
+  }
+  // Takes the weights as they are now; streams of one layer share them. Needs the GIL.
+  void refresh(Recurrent& layer, const std::shared_ptr<Linear>& head);
+
+  // y (T, O) of x (T, I) or of one index. Without Python.
+  void run(std::int64_t T, const Scalar* x, Scalar* y) {
+    table_->run(copy_->network, T, x, h_.data(), c_.data(), y);
+  }
+  void step(std::int64_t index, Scalar* y) {
+    one_hot_[index] = 1;
+    run(1, one_hot_.data(), y);
+    one_hot_[index] = 0;
+  }
+
+ private:
+  const SmallTable<Scalar>* table_;
+  std::int64_t H_;
+  std::vector<Scalar> h_, c_, one_hot_;
+  std::shared_ptr<const SmallCopy> copy_;
+};
+
+}  // namespace rnnfast
