@@ -15,11 +15,12 @@
 #include "kernels/abi/probe.h"
 #include "kernels/abi/recurrent.h"
 #include "kernels/abi/sampling.h"
+#include "kernels/abi/xlstm.h"
 
 namespace rnnfast {
 
 // Raised whenever a struct below or in the included tables changes.
-constexpr int kTableVersion = 22;
+constexpr int kTableVersion = 23;
 
 // The functions for numbers of one type, subject by subject.
 template <class Scalar>
@@ -35,6 +36,7 @@ struct Tables {
   const ElementTable<Scalar>* elements;
   const OptimizerTable<Scalar>* optimizers;
   const SamplingTable<Scalar>* sampling;
+  const XlstmTable<Scalar>* xlstm;
 };
 
 struct KernelTable {
