@@ -32,7 +32,9 @@ WORDS: dict[str, dict[str, Any]] = {
 NAMES = [
     name
     for name, make in zoo.LAYERS.items()
-    if (made := make()).parameters() and made.dtype == np.float32 and not isinstance(made, (rf.MLSTM, rf.SLSTM))
+    if (made := make()).parameters()
+    and made.dtype == np.float32
+    and not isinstance(made, (rf.MLSTM, rf.SLSTM))
 ]
 TWINS: list[Callable[[Any], Any]] = [
     copy.deepcopy,
