@@ -1,12 +1,14 @@
-"""Cells without a product in the recurrence beside LSTM and GRU, PyTorch and the authors' code.
+"""Modern cells beside LSTM and GRU, PyTorch and the authors' code.
 
 Run as ``python bench/modern.py [--threads N] [--rounds N] [--hidden N]``. Each point is one layer
 over one sequence of 4,096 or 65,536 steps, input as wide as the state, float32, a call and a pass
 forward and back. Answers are compared first, with the reference over the first steps and with every
 peer over all. Peers are PyTorch's LSTM and GRU, the equations in PyTorch as a user writes them (all
-products at once, then a loop over time), and, where it is installed, the package ``sru`` of SRU's
-authors, whose CPU code has a call alone. All ways of a point take turns; printed is the least time
-of each, as microseconds a step and as multiples of rnnfast's.
+products at once, then a loop over time, of mLSTM over chunks of 64 steps), and, where they are
+installed, the packages of the authors: ``sru``, whose CPU code has a call alone, and ``xlstm``, its
+plain PyTorch functions: a loop for sLSTM, for mLSTM all pairs of steps at once. sLSTM and mLSTM
+have four heads. All ways of a point take turns; printed is the least time of each, as microseconds
+a step and as multiples of rnnfast's.
 """
 
 from __future__ import annotations
@@ -25,8 +27,11 @@ import rnnfast.reference as ref
 
 STEPS = (4096, 65536)
 LAYERS = {"lstm": rf.LSTM, "gru": rf.GRU, "min_gru": rf.MinGRU, "sru": rf.SRU, "qrnn": rf.QRNN}
+LAYERS |= {"slstm": rf.SLSTM, "mlstm": rf.MLSTM}
+HEADS = 4  # of sLSTM and mLSTM
 CHECKED = 64  # steps that are compared with the reference
 LOOPED = 4096  # more steps than this a loop in PyTorch does not go back through
+CHUNK = 64
 
 Ways = dict[str, Callable[[], Any]]
 
@@ -65,7 +70,96 @@ def by_equations(cell: str, state: dict[str, torch.Tensor], alpha: float) -> Cal
             found.append(c)
         return o * torch.stack(found)
 
-    return {"sru": sru, "min_gru": min_gru, "qrnn": qrnn}[cell]
+    def slstm(x: torch.Tensor) -> torch.Tensor:
+        pre = x @ state["weight_ih_l0"].T + state["bias_ih_l0"]
+        H = pre.shape[-1] // 4
+        R = state["weight_hh_l0"].reshape(4, HEADS, H // HEADS, H // HEADS)
+        h, c, n, m = (torch.zeros(x.shape[1], H) for _ in range(4))
+        found = []
+        for t in range(len(x)):
+            mixed = torch.einsum("ghuk,bhk->bghu", R, h.reshape(-1, HEADS, H // HEADS))
+            i, f, z, o = (pre[t] + mixed.reshape(-1, 4 * H)).chunk(4, -1)
+            kept = torch.nn.functional.logsigmoid(f) + m
+            m = torch.maximum(kept, i) if t else i
+            i, f = torch.exp(i - m), torch.exp(kept - m)
+            c, n = f * c + i * torch.tanh(z), f * n + i
+            h = torch.sigmoid(o) * c / n
+            found.append(h)
+        return torch.stack(found)
+
+    def mlstm(x: torch.Tensor) -> torch.Tensor:
+        q, k, v, o, i, log_f = of_heads(x, state)
+        d = q.shape[-1]
+        C, n, m = torch.zeros(HEADS, d, d), torch.zeros(HEADS, d, 1), torch.zeros(HEADS, 1)
+        found = []
+        for begin in range(0, len(x), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            Q, K, V, b = q[:, part], k[:, part] / d**0.5, v[:, part], log_f[:, part].cumsum(-1)
+            within = b[:, :, None] - b[:, None] + i[:, None, part]
+            later = torch.ones(within.shape[1:], dtype=torch.bool).triu(1)
+            within = within.masked_fill(later, -torch.inf)
+            most = torch.maximum(within.amax(-1), b + m)
+            D, g = torch.exp(within - most[..., None]), torch.exp(b + m - most)[..., None]
+            A = D * (Q @ K.mT)
+            norm = torch.maximum((A.sum(-1, True) + g * (Q @ n)).abs(), torch.exp(-most)[..., None])
+            found.append((A @ V + g * (Q @ C)) / norm)
+            weighted, m = (D[:, -1, :, None] * K).mT, most[:, -1:]
+            C, n = g[:, -1:] * C + weighted @ V, g[:, -1:] * n + weighted.sum(-1, True)
+        return torch.sigmoid(o) * torch.cat(found, 1).transpose(0, 1).reshape(o.shape)
+
+    return {"sru": sru, "min_gru": min_gru, "qrnn": qrnn, "slstm": slstm, "mlstm": mlstm}[cell]
+
+
+def of_heads(x: torch.Tensor, state: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Return mLSTM's q, k, v (heads, T, d), o (T, 1, H), i and log f (heads, T)."""
+    pre = x @ state["weight_ih_l0"].T + state["bias_ih_l0"]
+    H = (pre.shape[-1] - 2 * HEADS) // 4
+    *vectors, o, i, f = pre.split([H, H, H, H, HEADS, HEADS], -1)
+    vectors = [each.reshape(len(x), HEADS, H // HEADS).transpose(0, 1) for each in vectors]
+    return [*vectors, o, i[:, 0].T, torch.nn.functional.logsigmoid(f)[:, 0].T]
+
+
+def of_xlstm(cell: str, state: dict[str, torch.Tensor]) -> Callable[..., Any] | None:
+    """Return sLSTM or mLSTM by the functions of the package ``xlstm``; None: not installed."""
+    try:
+        from xlstm.blocks.mlstm.backends import parallel_stabilized_simple
+        from xlstm.blocks.slstm.src.vanilla import slstm_forward, slstm_pointwise_function_registry
+    except ImportError:
+        return None
+
+    def slstm(x: torch.Tensor) -> torch.Tensor:
+        H = x.shape[-1]
+        R = state["weight_hh_l0"].reshape(4, HEADS, H // HEADS, -1).transpose(0, 1)
+        step = slstm_pointwise_function_registry["slstm"]
+        every, _, _ = slstm_forward(
+            x @ state["weight_ih_l0"].T,
+            torch.zeros(4, 1, H),
+            R.reshape(HEADS, 4 * (H // HEADS), -1),
+            state["bias_ih_l0"],
+            step,
+        )
+        return torch.as_tensor(every[0, 1:])
+
+    def mlstm(x: torch.Tensor) -> torch.Tensor:
+        q, k, v, o, i, _ = of_heads(x, state)
+        pre = x @ state["weight_ih_l0"].T + state["bias_ih_l0"]
+        f = pre[:, 0, -HEADS:].T
+        h = parallel_stabilized_simple(q[None], k[None], v[None], i[None, ..., None],
+                                       f[None, ..., None])  # fmt: skip
+        return torch.sigmoid(o) * h[0].transpose(0, 1).reshape(o.shape)
+
+    return {"slstm": slstm, "mlstm": mlstm}[cell]
+
+
+def first_steps(cell: str, layer: Any, x: Any) -> Any:
+    """Return what the reference makes of some steps."""
+    state = layer.state_dict()
+    if cell == "slstm":
+        return ref.slstm_forward(state, x)[0]
+    if cell == "mlstm":
+        return ref.mlstm_forward(state, x, num_heads=HEADS)[0]
+    spec = ref.NetworkSpec(cell, layer.input_size, layer.hidden_size)
+    return ref.network_forward(spec, state, x)[0]
 
 
 def of_authors(layer: rf.SRU) -> Any:
@@ -87,12 +181,12 @@ def of_authors(layer: rf.SRU) -> Any:
 
 def ways_of(cell: str, steps: int, hidden: int) -> tuple[Ways, Ways]:
     """Return the ways to call a layer, and those of a pass forward and back, after a comparison."""
-    layer = LAYERS[cell](hidden, hidden, seed=0)
+    options = {"num_heads": HEADS} if cell in ("slstm", "mlstm") else {}
+    layer = LAYERS[cell](hidden, hidden, seed=0, **options)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((steps, 1, hidden), np.float32)
     dy = rng.standard_normal((steps, 1, hidden), np.float32)
-    spec = ref.NetworkSpec(cell, hidden, hidden)
-    y, _, _ = ref.network_forward(spec, layer.state_dict(), x[:CHECKED])
+    y = first_steps(cell, layer, x[:CHECKED])
     np.testing.assert_allclose(layer(x)[0][:CHECKED], y, rtol=1e-3, atol=1e-5)
     x_torch, dy_torch = torch.from_numpy(x), torch.from_numpy(dy)
 
@@ -110,21 +204,29 @@ def ways_of(cell: str, steps: int, hidden: int) -> tuple[Ways, Ways]:
         run: Callable[..., Any] = lambda given: module(given)[0]  # noqa: E731
         peer = "PyTorch"
     else:
-        scale = layer.spec.highway_scale
+        scale = layer.spec.highway_scale if cell == "sru" else 1.0
         run, peer = by_equations(cell, state, scale), "equations in PyTorch"
 
-    def call() -> Any:
-        with torch.no_grad():
-            return run(x_torch).numpy()
+    def add(name: str, run: Callable[..., Any], trains: bool) -> None:
+        def call() -> Any:
+            with torch.no_grad():
+                return run(x_torch).numpy()
 
-    def back() -> Any:
-        given = x_torch.clone().requires_grad_()
-        run(given).backward(dy_torch)
-        return None if given.grad is None else given.grad.numpy()
+        def back() -> Any:
+            given = x_torch.clone().requires_grad_()
+            run(given).backward(dy_torch)
+            return None if given.grad is None else given.grad.numpy()
 
-    calls[peer] = call
-    if peer == "PyTorch" or steps <= LOOPED:
-        passes[peer] = back
+        calls[name] = call
+        if trains:
+            passes[name] = back
+
+    add(peer, run, peer == "PyTorch" or cell == "mlstm" or steps <= LOOPED)
+    # The package's loop writes into one tensor, of which autograd cannot go back; all pairs of many
+    # steps are too many.
+    known = cell == "slstm" or (cell == "mlstm" and steps <= LOOPED)
+    if known and (plain := of_xlstm(cell, state)) is not None:
+        add("authors", plain, cell == "mlstm")
     if cell == "sru" and (theirs := of_authors(layer)) is not None:
 
         def authors() -> Any:

@@ -44,6 +44,8 @@ RECURRENT: dict[str, Make] = {
 }
 LAYERS: dict[str, Make] = {
     **RECURRENT,
+    "MLSTM": lambda: rf.MLSTM(3, 4, num_heads=2, forget_gate="exponential", seed=1),
+    "SLSTM": lambda: rf.SLSTM(3, 4, num_heads=2, bias=False, seed=1),
     "Linear": lambda: rf.Linear(3, 4, seed=1),
     "Linear without bias": lambda: rf.Linear(3, 4, bias=False, dtype="float64", seed=1),
     "Embedding": lambda: rf.Embedding(6, 4, padding_idx=0, seed=1),

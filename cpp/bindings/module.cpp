@@ -135,4 +135,5 @@ PYBIND11_MODULE(_core, m) {
   bind_probe(m);
   bind_foreign(m);
   bind_reduced(m);
+  bind_xlstm(m);
 }

@@ -32,6 +32,7 @@ void bind_optimizers(pybind11::module_& m);
 void bind_decode(pybind11::module_& m);
 void bind_probe(pybind11::module_& m);
 void bind_foreign(pybind11::module_& m);
+void bind_xlstm(pybind11::module_& m);
 void bind_reduced(pybind11::module_& m);
 
 }  // namespace rnnfast

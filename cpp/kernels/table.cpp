@@ -10,6 +10,8 @@ namespace rnnfast {
 
 extern const RecurrentTable<float> recurrent_table_f32;
 extern const RecurrentTable<double> recurrent_table_f64;
+extern const XlstmTable<float> xlstm_table_f32;
+extern const XlstmTable<double> xlstm_table_f64;
 extern const ProbeTable probe_table;
 // Of ops/, in a unit for each type.
 template <class Scalar>
@@ -27,9 +29,11 @@ constexpr const char* kLevel = "v1";
 #endif
 
 template <class Scalar>
-Tables<Scalar> make_tables(const RecurrentTable<Scalar>& recurrent) {
+Tables<Scalar> make_tables(const RecurrentTable<Scalar>& recurrent,
+                           const XlstmTable<Scalar>& xlstm) {
   Tables<Scalar> tables = {};
   tables.recurrent = &recurrent;
+  tables.xlstm = &xlstm;
   fill_ops(tables);
   return tables;
 }
@@ -43,8 +47,8 @@ const KernelTable kernel_table = {
     lanes<double>,
     cells,
     cell_count,
-    make_tables(recurrent_table_f32),
-    make_tables(recurrent_table_f64),
+    make_tables(recurrent_table_f32, xlstm_table_f32),
+    make_tables(recurrent_table_f64, xlstm_table_f64),
     &probe_table,
     &Crew::possible,
     &Memory::missed,

@@ -43,7 +43,9 @@ from rnnfast.nn.recurrent.ind_rnn import IndRNN
 from rnnfast.nn.recurrent.layer_norm import LayerNormGRU, LayerNormLSTM
 from rnnfast.nn.recurrent.layers import GRU, LSTM, RNN
 from rnnfast.nn.recurrent.minimal import MinGRU, MinLSTM
+from rnnfast.nn.recurrent.mlstm import MLSTM
 from rnnfast.nn.recurrent.qrnn import QRNN
+from rnnfast.nn.recurrent.slstm import SLSTM
 from rnnfast.nn.recurrent.sru import SRU
 from rnnfast.nn.sigmoid_losses import binary_cross_entropy_with_logits
 from rnnfast.nn.tied import TiedEmbedding
@@ -73,9 +75,11 @@ __all__ = [
     "CRF",
     "GRU",
     "LSTM",
+    "MLSTM",
     "QRNN",
     "RNN",
     "SGD",
+    "SLSTM",
     "SRU",
     "Activation",
     "Adagrad",

@@ -332,6 +332,50 @@ def attend_backward(
     dcontext: _Array,
     weights: _Array,
 ) -> tuple[_Array, _Array, _Array, _Array | None]: ...
+def slstm_pack(weight: _Array, heads: int) -> _Array: ...
+def slstm_forward(
+    gates: _Array,
+    packed: _Array,
+    heads: int,
+    exponential: bool,
+    begins: _Array,
+    state: tuple[_Array, ...] | None,
+    keep: bool,
+    in_place: bool,
+) -> tuple[_Array, tuple[_Array, ...], _Array | None]: ...
+def slstm_backward(
+    y: _Array,
+    kept: _Array,
+    weight: _Array,
+    heads: int,
+    exponential: bool,
+    begins: _Array,
+    state: tuple[_Array, ...] | None,
+    dy: _Array,
+    dstate: tuple[_Array, ...] | None,
+) -> tuple[_Array, _Array, tuple[_Array, ...]]: ...
+def mlstm_forward(
+    gates: _Array,
+    heads: int,
+    exponential: bool,
+    begins: _Array,
+    state: tuple[_Array, ...] | None,
+    chunk: int,
+    keep: bool,
+    in_place: bool,
+) -> tuple[_Array, tuple[_Array, ...], _Array | None]: ...
+def mlstm_backward(
+    gates: _Array,
+    y: _Array,
+    kept: _Array,
+    heads: int,
+    exponential: bool,
+    begins: _Array,
+    state: tuple[_Array, ...] | None,
+    chunk: int,
+    dy: _Array,
+    dstate: tuple[_Array, ...] | None,
+) -> tuple[_Array, tuple[_Array, ...]]: ...
 def crf_sums(
     emissions: _Array,
     start: _Array,

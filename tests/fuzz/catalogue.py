@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import conversion, dropins, ensembles, files, heads, layers, models, quantized, subwords
+from . import (
+    conversion,
+    dropins,
+    ensembles,
+    exponential,
+    files,
+    heads,
+    layers,
+    models,
+    quantized,
+    subwords,
+)
 from .checks import Case
 from .draws import Draw
 
 _CASES: list[tuple[float, Callable[[Case], None]]] = [
     *layers.CASES,
+    *exponential.CASES,
     *ensembles.CASES,
     *quantized.CASES,
     *conversion.CASES,

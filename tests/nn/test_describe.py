@@ -62,6 +62,8 @@ CASES: list[tuple[Any, str]] = [
     (rf.SRU(3, 4, highway_bias=-1.0), "SRU(3, 4, highway_bias=-1.0)"),
     (rf.QRNN(3, 4, pooling="f"), "QRNN(3, 4, pooling='f')"),
     (rf.QRNN(3, 4, width=2), "QRNN(3, 4, width=2)"),
+    (rf.MLSTM(3, 4, num_heads=2), "MLSTM(3, 4, num_heads=2)"),
+    (rf.SLSTM(3, 4, forget_gate="exponential"), "SLSTM(3, 4, forget_gate='exponential')"),
     (rf.Window(3, batch_first=True), "Window(size=3, batch_first=True)"),
     (rf.Pooling("max", batch_first=True), "Pooling(how='max', batch_first=True)"),
     (rf.SelfAttention(rf.DotAttention(3, 3)), "SelfAttention(DotAttention(3, 3))"),

@@ -28,11 +28,13 @@ WORDS: dict[str, dict[str, Any]] = {
     "int8-16": {"numbers": "int8", "activations": 16},
     "bfloat16": {"numbers": "bfloat16"},
 }
-# Float32 layers with parameters.
+# Float32 layers with parameters, but those of which it has no smaller numbers.
 NAMES = [
     name
     for name, make in zoo.LAYERS.items()
-    if (made := make()).parameters() and made.dtype == np.float32
+    if (made := make()).parameters()
+    and made.dtype == np.float32
+    and not isinstance(made, (rf.MLSTM, rf.SLSTM))
 ]
 TWINS: list[Callable[[Any], Any]] = [
     copy.deepcopy,

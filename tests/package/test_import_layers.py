@@ -14,7 +14,7 @@ import rnnfast
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "cpp" / "kernels"
 # From the bottom up.
-FOLDERS = ["abi", "core", "threads", "gemm", "ops", "rnn", "reduced"]
+FOLDERS = ["abi", "core", "threads", "gemm", "ops", "xlstm", "rnn", "reduced"]
 
 PACKAGE = Path(rnnfast.__file__).parent
 # From the bottom up; packages, and what stands beside them at the root. `io` writes layers and what

@@ -15,6 +15,7 @@
 #include "kernels/abi/probe.h"
 #include "kernels/abi/recurrent.h"
 #include "kernels/abi/sampling.h"
+#include "kernels/abi/xlstm.h"
 
 namespace rnnfast {
 
@@ -35,6 +36,7 @@ struct Tables {
   const ElementTable<Scalar>* elements;
   const OptimizerTable<Scalar>* optimizers;
   const SamplingTable<Scalar>* sampling;
+  const XlstmTable<Scalar>* xlstm;
 };
 
 struct KernelTable {

@@ -26,6 +26,8 @@ from rnnfast.nn.module import Array, Module
 from rnnfast.nn.pooling import Pooling
 from rnnfast.nn.quantize import check_numbers, freeze_own
 from rnnfast.nn.recurrent.base import LAYERS
+from rnnfast.nn.recurrent.mlstm import MLSTM
+from rnnfast.nn.recurrent.slstm import SLSTM
 from rnnfast.nn.recurrent.stream import Stream
 from rnnfast.nn.tied import SharingLinear, TiedEmbedding
 from rnnfast.nn.window import Window
@@ -49,9 +51,11 @@ KINDS: dict[str, type[Module]] = {
         Embedding,
         EmbeddingDropout,
         Linear,
+        MLSTM,
         Pooling,
         Window,
         Residual,
+        SLSTM,
         SelfAttention,
         TiedEmbedding,
         VariationalDropout,

@@ -20,6 +20,7 @@ from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Module
 from rnnfast.nn.recurrent.base import Recurrent
+from rnnfast.nn.recurrent.exponential import ExponentialRecurrent
 from rnnfast.nn.tied import TiedEmbedding
 
 Network = TypeVar("Network")
@@ -115,6 +116,12 @@ def freeze(network: Module, word: str) -> None:
     if not owners:
         kind = type(network).__name__
         raise ValueError(f"network: expected layers with parameters, got a {kind} without")
+    for name, module in owners:
+        if isinstance(module, ExponentialRecurrent):
+            kind = type(module).__name__
+            raise TypeError(
+                f"{name or 'network'}: expected layers that have fewer bits, got {kind}"
+            )
     for name, module in owners:
         freeze_own(name, module, word)
 

@@ -14,6 +14,7 @@ from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Module
 from rnnfast.nn.recurrent.base import Recurrent
+from rnnfast.nn.recurrent.exponential import ExponentialRecurrent
 
 _HEAD = ("layer", "", "output", "numbers", "memory")
 _TO_THE_RIGHT = (3, 4)  # columns of numbers
@@ -200,6 +201,9 @@ def _output(module: Module) -> str:
     if isinstance(module, Recurrent):
         places = "B, T" if module.batch_first else "T, B"
         return f"({places}, {module.num_directions * module.output_size})"
+    if isinstance(module, ExponentialRecurrent):
+        places = "B, T" if module.batch_first else "T, B"
+        return f"({places}, {module.hidden_size})"
     if isinstance(module, Linear):
         return f"(..., {module.out_features})"
     if isinstance(module, Embedding):

@@ -70,10 +70,12 @@ from .layer_norm import layer_norm, layer_norm_gru_step, layer_norm_lstm_step
 from .lstm import lstm_step, lstm_step_backward
 from .min_gru import min_gru_step, min_gru_step_backward
 from .min_lstm import min_lstm_step, min_lstm_step_backward
+from .mlstm import mlstm_backward, mlstm_forward, mlstm_step, mlstm_step_backward
 from .network import NetworkCache, network_backward, network_forward
 from .qrnn import qrnn_step, qrnn_step_backward
 from .rnn import rnn_step, rnn_step_backward
 from .sequences import gru_forward, lstm_forward, rnn_forward
+from .slstm import slstm_backward, slstm_forward, slstm_step, slstm_step_backward
 from .spec import NetworkSpec, random_parameters
 from .sru import sru_step, sru_step_backward
 
@@ -125,6 +127,10 @@ __all__ = [
     "min_gru_step_backward",
     "min_lstm_step",
     "min_lstm_step_backward",
+    "mlstm_backward",
+    "mlstm_forward",
+    "mlstm_step",
+    "mlstm_step_backward",
     "network_backward",
     "network_forward",
     "one_hot",
@@ -142,6 +148,10 @@ __all__ = [
     "sigmoid_cross_entropy",
     "simplified_gru_step",
     "simplified_gru_step_backward",
+    "slstm_backward",
+    "slstm_forward",
+    "slstm_step",
+    "slstm_step_backward",
     "softmax",
     "softmax_cross_entropy",
     "sru_step",

@@ -10,13 +10,19 @@ from rnnfast.nn.recurrent.minimal import MinGRU, MinLSTM
 from rnnfast.nn.recurrent.sru import SRU
 from rnnfast.nn.recurrent.qrnn import QRNN
 from rnnfast.nn.recurrent.layer_norm import LayerNormGRU, LayerNormLSTM
+
+# Of states of their own, which models do not take.
+from rnnfast.nn.recurrent.mlstm import MLSTM
+from rnnfast.nn.recurrent.slstm import SLSTM
 # isort: on
 
 __all__ = [
     "GRU",
     "LSTM",
+    "MLSTM",
     "QRNN",
     "RNN",
+    "SLSTM",
     "SRU",
     "IndRNN",
     "LayerNormGRU",
