@@ -1,6 +1,6 @@
 """The compiled seam: signatures as `cpp/bindings` has them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import numpy.typing as npt
@@ -77,8 +77,28 @@ def step_on_tensors(
     hx: Any,
     batch_first: bool,
     cell: bool,
-    threads: int,
+    threads: Callable[[], int],
 ) -> Any: ...
+def weights_of_tensors(
+    network: Recurrent,
+    access: TensorAccess,
+    weights: list[Any],
+    backward: bool,
+    threads: int,
+) -> PackedWeights | None: ...
+def ready_call(
+    network: Recurrent,
+    access: TensorAccess,
+    held: object,
+    packed: PackedWeights | None,
+    answers: tuple[tuple[Callable[[], Any], Any], ...],
+    attributes: tuple[tuple[dict[str, Any] | None, str, Any], ...],
+    names: tuple[str, ...] | None,
+    threads: Callable[[], int],
+    batch_first: bool,
+    cell: bool,
+    only_one: bool,
+) -> Callable[[dict[str, Any], Any, Any, Any], Any]: ...
 
 class PackedWeights(_Handle): ...
 
