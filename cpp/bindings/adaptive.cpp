@@ -7,6 +7,7 @@
 
 #include "bindings/linear.h"
 #include "bindings/losses.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
@@ -74,7 +75,7 @@ class AdaptiveSoftmax {
     double loss = 0;
     Status status = Status::ok;
     const auto run = [&](bool gradients) {
-      const py::gil_scoped_release release;
+      const Released release;
       std::unique_lock lock(head_->gradient_mutex(), std::defer_lock);
       if (gradients) lock.lock();
       problem.head.backward = gradients;
@@ -82,7 +83,7 @@ class AdaptiveSoftmax {
     };
     double largest;
     {
-      const py::gil_scoped_release release;
+      const Released release;
       largest = all.elements->largest(h.R, I, h.matrix, threads);
     }
     if (std::isnan(largest)) throw_not_finite("h");

@@ -120,7 +120,7 @@ py::tuple attend_backward(const CheckedAttention<Scalar>& checked, const py::arr
   const int threads = thread_count();
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     status = table.backward(in, g, threads);
   }
   require_ok(status);

@@ -2,6 +2,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
@@ -83,7 +84,7 @@ py::tuple crf_sums(const CheckedChains<Scalar>& checked, const py::object& targe
   const int threads = thread_count();
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     status = table.sums(chains, sums, threads);
   }
   require_ok(status);
@@ -103,7 +104,7 @@ py::tuple crf_decode(const CheckedChains<Scalar>& checked) {
   const int threads = thread_count();
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     status = table.decode(chains, to, values, threads);
   }
   require_ok(status);

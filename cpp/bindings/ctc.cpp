@@ -5,6 +5,7 @@
 #include "bindings/ctc_search.h"
 #include "bindings/finite.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
@@ -66,7 +67,7 @@ py::tuple ctc(const py::array& given, const py::array& targets, const py::array&
   double loss = 0;
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     status = table.loss(problem, &loss, to, threads);
   }
   require_ok(status);

@@ -13,6 +13,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
 #include "ctc_align.h"
 #include "ctc_beam.h"
 
@@ -51,7 +52,7 @@ void search_all(std::int64_t count, int threads, const Work& work) {
   std::vector<std::thread> workers;
   bool interrupted = false;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     try {
       for (int i = 0; i < threads; ++i) {
         {
@@ -147,7 +148,7 @@ class CtcSearch {
     // Between two questions to a language model there are few steps.
     if (has_model_ ? work_ * static_cast<double>(B_) < kShortSearch : work < kShortSearch) {
       const std::atomic<bool> stop{false};
-      const py::gil_scoped_release release;
+      const Released release;
       for (std::int64_t b = 0; b < B_; ++b) read(b, stop);
     } else {
       search_all(B_, threads, read);
@@ -233,7 +234,7 @@ py::tuple align_symbols(const py::array& given, const std::vector<std::int64_t>&
   std::vector<CtcSpan> spans;
   bool found = false;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     found = ctc_align(data, V, T, blank, symbols, spans);
   }
   if (!found) throw py::value_error("symbols: expected some that fit the steps, got none that do");

@@ -5,6 +5,7 @@
 
 #include "bindings/linear.h"
 #include "bindings/stream.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
@@ -39,7 +40,7 @@ py::array draw(const py::array& given, const DrawArguments& arguments, std::int6
   const auto& table = *tables<Scalar>(kernels()).sampling;
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     status = table.draw(logits.R, logits.columns, logits.matrix, options, 0, position, to);
   }
   require_ok(status);
@@ -124,7 +125,7 @@ py::tuple decode(StreamHandle& stream, Linear& linear, const py::object& embeddi
   Status status = Status::ok;
   for (std::int64_t fed = 0; status == Status::ok;) {
     {
-      const py::gil_scoped_release release;
+      const Released release;
       if (fed < ahead) {
         const std::int64_t count = std::min(kStepsAtOnce, ahead - fed);
         status = table.feed(decoder, inputs.data() + fed, count, threads);

@@ -26,6 +26,12 @@ struct Tensor {
   std::uint64_t byte_offset;
 };
 
+template <class Scalar>
+const Scalar* numbers(const Tensor& tensor) {
+  return reinterpret_cast<const Scalar*>(static_cast<const char*>(tensor.data) +
+                                         tensor.byte_offset);
+}
+
 struct ManagedTensor {
   Version version;
   void* owner;

@@ -52,7 +52,7 @@ class Embedding {
     const RowArray<Scalar> dy("dy", dy_given, E_);
     if (dy.R != indices->size()) require_shape("dy", *dy.held, {indices->size(), E_});
     const int threads = thread_count();
-    const py::gil_scoped_release release;
+    const Released release;
     const auto* const to = indices.data<std::int64_t>();
     const auto scatter = tables<Scalar>(*table_).embedding->scatter;
     const std::scoped_lock lock(parameters_->gradient_mutex());
@@ -95,7 +95,7 @@ py::array dropout(const py::array& given, double probability, std::uint64_t seed
   const auto& elements = *tables<Scalar>(kernels()).elements;
   const int threads = thread_count();
   {
-    const py::gil_scoped_release release;
+    const Released release;
     elements.dropout(size, probability, seed, from, to, threads);
   }
   return std::move(y);

@@ -131,7 +131,7 @@ py::object backward(Linear& self, const py::array& dy_given, const py::array& x_
   const int threads = thread_count();
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     const std::scoped_lock lock(self.gradient_mutex());
     status = table.backward(shape, g, threads);
   }
@@ -165,7 +165,7 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
   double loss = 0;
   Status status = Status::ok;
   const auto run = [&](bool gradients) {
-    const py::gil_scoped_release release;
+    const Released release;
     std::unique_lock lock(self.gradient_mutex(), std::defer_lock);
     if (gradients) lock.lock();
     problem.backward = gradients;
@@ -173,7 +173,7 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
   };
   double largest;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     largest = all.elements->largest(h.R, problem.shape.I, h.matrix, threads);
   }
   if (std::isnan(largest)) throw_not_finite("h");

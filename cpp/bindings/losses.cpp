@@ -88,7 +88,7 @@ py::tuple loss_and_gradient(const Elements<Scalar>& elements, bool backward, con
   double loss = 0;
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     status = kernel(&loss, to);
   }
   require_ok(status);

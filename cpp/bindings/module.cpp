@@ -10,6 +10,7 @@
 #include "bindings/memory.h"
 #include "bindings/mutex.h"
 #include "bindings/recurrent.h"
+#include "bindings/turn.h"
 #include "cpu.h"
 
 namespace py = pybind11;
@@ -103,7 +104,10 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "The seam between rnnfast's Python and its kernels.";
   m.attr("__version__") = RNNFAST_VERSION;
   default_threads = usable_cpus();
-  watch_forks([] { threads = 1; });  // as many processes as cores are the usual reason to fork
+  watch_forks([] {
+    threads = 1;  // as many processes as cores are the usual reason to fork
+    Turn::in_child();
+  });
   py::register_local_exception_translator(translate_out_of_memory);
 
   m.def("cpu_levels", &cpu_levels);
@@ -119,6 +123,7 @@ PYBIND11_MODULE(_core, m) {
   m.def("set_num_threads", &set_num_threads, py::arg("count"));
   m.def("limit_threads", &limit_threads, py::arg("count"));
   m.def("get_num_threads", [] { return thread_count(); });
+  bind_turn(m);
   bind_parameters(m);
   bind_losses(m);
   bind_linear(m);    // which takes targets

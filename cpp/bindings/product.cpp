@@ -1,5 +1,6 @@
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
@@ -39,7 +40,7 @@ py::array product(const py::array& given_a, const py::array& given_b) {
   const int threads = thread_count();
   Status status;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     status = table.product(a.rows, b.columns, a.columns, a.factor, b.factor, to, threads);
   }
   require_ok(status);

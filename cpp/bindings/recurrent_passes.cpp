@@ -318,7 +318,7 @@ py::tuple forward_each(const std::vector<std::shared_ptr<Recurrent>>& networks, 
   std::int64_t n = 0;
   Status status = Status::ok;
   {
-    const py::gil_scoped_release release;
+    const Released release;
     for (; n < N; ++n) {
       const SequenceOutput<Scalar> out = {
           data[0] + n * T * B * width, batch_first ? width : B * width,
@@ -396,7 +396,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   bool same = true;
   {
     const auto& table = *tables<Scalar>(*weights->table).recurrent;
-    const py::gil_scoped_release release;
+    const Released release;
     if (!kept.indices) same = fingerprint_of(x, T, B, shape.I, ends) == kept.x_print;
     // Two threads may share a layer: its gradients are added to one pass at a time, and so is what
     // dx alone needs made of the weights. A pass with gradients of its own waits for nobody.

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "bindings/finite.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
@@ -215,7 +216,7 @@ py::object StreamHandle::typed_pass(const py::handle& x, const std::int64_t* row
     const Held written(target);
     const Held read =
         in.values == nullptr ? Held() : Held(py::reinterpret_borrow<py::array>(in.held));
-    const py::gil_scoped_release release;
+    const Released release;
     status = pass();
   } else {
     status = pass();

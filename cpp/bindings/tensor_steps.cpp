@@ -1,31 +1,20 @@
 #include "bindings/tensor_steps.h"
 
-#include <pybind11/stl.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
-#include <new>
-#include <optional>
 
 #include "bindings/finite.h"
+#include "bindings/ready_calls.h"
+#include "bindings/unlocked.h"
 
 namespace rnnfast {
 
 namespace {
 
-// Multiplications of a pass that keeps the GIL, some 0.1 ms of one thread.
-constexpr double kShort = 1 << 21;
-constexpr std::size_t kAlignment = 64;
+// Multiplications of a pass that keeps the GIL, some 0.1 ms of one thread; and of one below which
+// one thread does it: asking how many there may be would take a fair part.
+constexpr double kShort = 1 << 21, kAlone = 1 << 16;
 
-// A tensor with its sizes and memory behind it, in one block.
-struct Block {
-  dlpack::ManagedTensor managed;
-  std::int64_t shape[3], strides[3];
-};
-constexpr std::size_t kHead = (sizeof(Block) + kAlignment - 1) / kAlignment * kAlignment;
-
-template <class Scalar>
 bool fits(const dlpack::Tensor& tensor, const std::vector<std::int64_t>& shape) {
   if (tensor.ndim != static_cast<std::int32_t>(shape.size())) return false;
   std::int64_t stride = 1;
@@ -35,12 +24,6 @@ bool fits(const dlpack::Tensor& tensor, const std::vector<std::int64_t>& shape) 
     stride *= shape[axis];
   }
   return true;
-}
-
-template <class Scalar>
-const Scalar* numbers(const dlpack::Tensor& tensor) {
-  return reinterpret_cast<const Scalar*>(static_cast<const char*>(tensor.data) +
-                                         tensor.byte_offset);
 }
 
 // h0 and c0 of what a caller gives: nothing, a tensor, or a pair; false if it is something else.
@@ -57,20 +40,18 @@ bool split(const py::handle& hx, bool pair, py::handle states[2]) {
   return false;
 }
 
-// Where the weights of a list stand; none if one is not as it has to be.
+// Where weights stand; none if one is not as it has to be.
 template <class Scalar>
 std::vector<std::uintptr_t> addresses_of(const Recurrent& self, const TensorAccess& access,
-                                         const py::handle& weights, std::vector<py::object>* kept) {
+                                         const std::vector<py::object>& weights,
+                                         std::vector<py::object>* kept) {
   const auto& shapes = self.parameter_shapes();
-  if (PyList_GET_SIZE(weights.ptr()) != static_cast<Py_ssize_t>(shapes.size())) return {};
+  if (weights.size() != shapes.size()) return {};
   std::vector<std::uintptr_t> addresses(shapes.size());
   for (std::size_t i = 0; i < shapes.size(); ++i) {
-    // Held: looking at it calls into Python.
-    const auto weight = py::reinterpret_borrow<py::object>(
-        PyList_GET_ITEM(weights.ptr(), static_cast<Py_ssize_t>(i)));
     dlpack::Tensor tensor;
-    if (!access.view<Scalar>(weight, &tensor, kept) || !fits<Scalar>(tensor, shapes[i])) return {};
-    addresses[i] = reinterpret_cast<std::uintptr_t>(numbers<Scalar>(tensor));
+    if (!access.view<Scalar>(weights[i], &tensor, kept) || !fits(tensor, shapes[i])) return {};
+    addresses[i] = reinterpret_cast<std::uintptr_t>(dlpack::numbers<Scalar>(tensor));
   }
   return addresses;
 }
@@ -99,18 +80,18 @@ std::vector<LayerParameters<const Scalar*>> parameters_at(
 // The weights in the kernels' order; null if they are not finite.
 std::shared_ptr<const PackedWeights> packed_at(Recurrent& self,
                                                const std::vector<std::uintptr_t>& addresses,
-                                               int threads) {
+                                               bool backward, int threads) {
   try {
-    return self.weights_at(addresses, false, threads);
+    return self.weights_at(addresses, backward, threads);
   } catch (const py::value_error&) {
     return nullptr;
   }
 }
 
 template <class Scalar>
-py::object typed_step(Recurrent& self, const TensorAccess& access, const py::handle& weights,
-                      const py::handle& x, const py::handle& hx, bool batch_first, bool cell,
-                      int threads) {
+py::object typed_step(Recurrent& self, const TensorAccess& access, const GivenWeights& weights,
+                      const py::handle& x, const py::handle& hx, TensorCall call) {
+  const auto [batch_first, cell, only_one, threads_of] = call;
   const StackShape& shape = self.shape();
   dlpack::Tensor given;
   if (!access.view<Scalar>(x, &given)) return py::none();
@@ -125,11 +106,11 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
       (shape.I > 1 && given.strides[last] != 1))
     return py::none();
   const RecurrentTable<Scalar>& table = *tables<Scalar>(self.table()).recurrent;
-  const bool held = !PyList_CheckExact(weights.ptr());
-  const bool direct = !held && T == 1 && B == 1 && table.steps_directly(shape);
-  const bool is_short =
-      static_cast<double>(T) * static_cast<double>(B) * static_cast<double>(self.size()) <= kShort;
-  if (!is_short && !direct) return py::none();
+  if (only_one && (T != 1 || B != 1)) return py::none();
+  const bool direct = weights.packed == nullptr && T == 1 && B == 1 && table.steps_directly(shape);
+  const double work =
+      static_cast<double>(T) * static_cast<double>(B) * static_cast<double>(self.size());
+  const bool is_short = work <= kShort;
   std::vector<py::object> keeping;
   auto* const kept = is_short ? nullptr : &keeping;  // then other threads run meanwhile
   if (kept != nullptr) {
@@ -156,9 +137,8 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
   const auto state = [&](const py::handle& object, dlpack::Tensor& tensor,
                          const std::vector<std::int64_t>& expected, const Scalar** data) {
     if (!object) return true;
-    if (!access.view<Scalar>(object, &tensor, kept) || !fits<Scalar>(tensor, expected))
-      return false;
-    *data = numbers<Scalar>(tensor);
+    if (!access.view<Scalar>(object, &tensor, kept) || !fits(tensor, expected)) return false;
+    *data = dlpack::numbers<Scalar>(tensor);
     std::int64_t count = 1;
     for (const std::int64_t size : expected) count *= size;
     return all_finite(*data, count);
@@ -167,20 +147,20 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
     return py::none();
   in.T = T;
   in.B = B;
-  in.x = numbers<Scalar>(given);
+  in.x = dlpack::numbers<Scalar>(given);
   in.x_time = time < 0 ? 0 : given.strides[time];
   in.x_batch = batch < 0 ? 0 : given.strides[batch];
 
-  std::shared_ptr<const PackedWeights> packed;
+  const int threads = work < kAlone ? 1 : py::cast<int>(threads_of());
+  auto packed = weights.packed;
   std::vector<std::uintptr_t> addresses;
-  if (held) {
-    packed = py::cast<std::shared_ptr<PackedWeights>>(weights);
+  if (packed != nullptr) {
     self.require_fitting(*packed, false);
   } else {
-    addresses = addresses_of<Scalar>(self, access, weights, kept);
+    addresses = addresses_of<Scalar>(self, access, weights.tensors, kept);
     if (addresses.empty()) return py::none();
     if (!direct) {
-      packed = packed_at(self, addresses, threads);
+      packed = packed_at(self, addresses, false, threads);
       if (packed == nullptr) return py::none();
     }
   }
@@ -203,113 +183,74 @@ py::object typed_step(Recurrent& self, const TensorAccess& access, const py::han
   h_n = access.make<Scalar>(h_shape, &out.h_n);
   if (memory) c_n = access.make<Scalar>(c_shape, &out.c_n);
   Status status;
-  if (direct) {
-    const auto parameters = parameters_at<Scalar>(self, addresses);
-    std::optional<py::gil_scoped_release> release;
-    if (!is_short) release.emplace();
-    status = table.direct_step(shape, parameters.data(), in.x, in.h0, in.c0, out.h_n, out.c_n,
-                               thread_count(threads));
-    std::copy_n(out.h_n + (rows - shape.D) * shape.H, width, out.y);
-  } else {
-    status = table.forward(packed->packed, in, out, Dropout{}, nullptr, thread_count(threads));
+  bool finite = false;
+  {
+    const Unlocked others(is_short ? 0 : work);
+    if (direct) {
+      const auto parameters = parameters_at<Scalar>(self, addresses);
+      status = table.direct_step(shape, parameters.data(), in.x, in.h0, in.c0, out.h_n, out.c_n,
+                                 thread_count(threads));
+      std::copy_n(out.h_n + (rows - shape.D) * shape.H, width, out.y);
+    } else {
+      status = table.forward(packed->packed, in, out, Dropout{}, nullptr, thread_count(threads));
+    }
+    if (status == Status::ok)
+      finite = all_finite(out.y, T * B * width) && all_finite(out.h_n, rows * B * shape.P) &&
+               (!memory || all_finite(out.c_n, rows * B * shape.memory()));
   }
-  if (status == Status::not_finite) return py::none();
-  require_ok(status);
-  if (!all_finite(out.y, T * B * width) || !all_finite(out.h_n, rows * B * shape.P) ||
-      (memory && !all_finite(out.c_n, rows * B * shape.memory())))
-    return py::none();
+  if (status != Status::not_finite) require_ok(status);
+  if (!finite) return py::none();
   const py::object final = memory ? py::object(py::make_tuple(h_n, c_n)) : h_n;
   return cell ? final : py::object(py::make_tuple(y, final));
 }
 
 }  // namespace
 
-TensorAccess::TensorAccess(const py::capsule& api, const py::tuple& kinds)
-    : kinds_(kinds), is_neg_("is_neg"), detach_("detach") {
-  if (api.name() == nullptr || std::string(api.name()) != dlpack::kCapsule)
-    throw py::type_error("api: expected functions of DLPack, got another capsule");
-  api_ = api.get_pointer<const dlpack::ExchangeApi>();
-  while (api_ != nullptr && api_->version.major != dlpack::kMajor) api_ = api_->previous;
-  if (api_ == nullptr || api_->view_of == nullptr)
-    throw py::value_error("api: expected functions of DLPack 1 that show tensors, got others");
+std::vector<py::object> tensors_of(const py::list& list) {
+  std::vector<py::object> tensors;
+  tensors.reserve(list.size());
+  for (const auto& tensor : list) tensors.push_back(py::reinterpret_borrow<py::object>(tensor));
+  return tensors;
 }
 
-template <class Scalar>
-bool TensorAccess::view(const py::handle& given, dlpack::Tensor* out,
-                        std::vector<py::object>* kept) const {
-  py::handle object = given;
-  const auto* const kind = reinterpret_cast<PyObject*>(Py_TYPE(object.ptr()));
-  bool known = false;
-  for (const auto& each : kinds_) known = known || each.ptr() == kind;
-  if (!known) return false;
-  if (kept != nullptr) {
-    auto held =
-        py::reinterpret_steal<py::object>(PyObject_CallMethodNoArgs(object.ptr(), detach_.ptr()));
-    if (!held) throw py::error_already_set();
-    object = kept->emplace_back(std::move(held));
-  }
-  if (api_->view_of(object.ptr(), out) != 0) {
-    PyErr_Clear();
-    return false;
-  }
-  if (out->device_type != dlpack::kCpu || out->code != dlpack::kFloat ||
-      out->bits != 8 * sizeof(Scalar) || out->lanes != 1 || out->data == nullptr ||
-      reinterpret_cast<std::uintptr_t>(numbers<Scalar>(*out)) % alignof(Scalar) != 0)
-    return false;
-  const auto negated =
-      py::reinterpret_steal<py::object>(PyObject_CallMethodNoArgs(object.ptr(), is_neg_.ptr()));
-  if (!negated) throw py::error_already_set();
-  return negated.ptr() == Py_False;
-}
-
-template <class Scalar>
-py::object TensorAccess::make(const std::vector<std::int64_t>& shape, Scalar** data) const {
-  std::size_t bytes = sizeof(Scalar);
-  for (const std::int64_t size : shape) bytes *= static_cast<std::size_t>(size);
-  bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  auto* const memory =
-      static_cast<char*>(::operator new(kHead + bytes, std::align_val_t{kAlignment}));
-  auto* const block = new (memory) Block{};
-  std::int64_t stride = 1;
-  for (std::size_t axis = shape.size(); axis-- > 0; stride *= shape[axis]) {
-    block->shape[axis] = shape[axis];
-    block->strides[axis] = stride;
-  }
-  block->managed.version = {dlpack::kMajor, dlpack::kMinor};
-  block->managed.owner = block;
-  block->managed.deleter = [](dlpack::ManagedTensor* self) {
-    ::operator delete(self->owner, std::align_val_t{kAlignment});
-  };
-  block->managed.tensor = {memory + kHead,
-                           dlpack::kCpu,
-                           0,
-                           static_cast<std::int32_t>(shape.size()),
-                           dlpack::kFloat,
-                           8 * sizeof(Scalar),
-                           1,
-                           block->shape,
-                           block->strides,
-                           0};
-  void* object = nullptr;
-  if (api_->object_of(&block->managed, &object) != 0) throw py::error_already_set();
-  *data = reinterpret_cast<Scalar*>(memory + kHead);
-  return py::reinterpret_steal<py::object>(static_cast<PyObject*>(object));
-}
-
-py::object step_on_tensors(Recurrent& self, const TensorAccess& access, const py::handle& weights,
-                           const py::handle& x, const py::handle& hx, bool batch_first, bool cell,
-                           int threads) {
+py::object step_on_tensors(Recurrent& self, const TensorAccess& access, const GivenWeights& weights,
+                           const py::handle& x, const py::handle& hx, TensorCall call) {
   return with_scalar(self.is_double(), [&](auto scalar) {
-    return typed_step<decltype(scalar)>(self, access, weights, x, hx, batch_first, cell, threads);
+    return typed_step<decltype(scalar)>(self, access, weights, x, hx, call);
   });
 }
 
 void bind_tensor_steps(py::module_& m) {
   py::class_<TensorAccess>(m, "TensorAccess")
       .def(py::init<const py::capsule&, const py::tuple&>(), py::arg("api"), py::arg("kinds"));
-  m.def("step_on_tensors", &step_on_tensors, py::arg("network"), py::arg("access"),
-        py::arg("weights"), py::arg("x"), py::arg("hx"), py::arg("batch_first"), py::arg("cell"),
-        py::arg("threads"));
+  m.def(
+      "step_on_tensors",
+      [](Recurrent& self, const TensorAccess& access, const py::object& weights,
+         const py::handle& x, const py::handle& hx, bool batch_first, bool cell,
+         const py::object& threads) {
+        GivenWeights given;
+        if (PyList_CheckExact(weights.ptr()))
+          given.tensors = tensors_of(weights);
+        else
+          given.packed = py::cast<std::shared_ptr<PackedWeights>>(weights);
+        return step_on_tensors(self, access, given, x, hx, {batch_first, cell, false, threads});
+      },
+      py::arg("network"), py::arg("access"), py::arg("weights"), py::arg("x"), py::arg("hx"),
+      py::arg("batch_first"), py::arg("cell"), py::arg("threads"));
+  m.def(
+      "weights_of_tensors",
+      [](Recurrent& self, const TensorAccess& access, const py::list& weights, bool backward,
+         int threads) {
+        return with_scalar(self.is_double(), [&](auto scalar) {
+          const auto tensors = tensors_of(weights);
+          const auto addresses = addresses_of<decltype(scalar)>(self, access, tensors, nullptr);
+          return std::const_pointer_cast<PackedWeights>(
+              addresses.empty() ? nullptr : packed_at(self, addresses, backward, threads));
+        });
+      },
+      py::arg("network"), py::arg("access"), py::arg("weights"), py::arg("backward"),
+      py::arg("threads"));
+  bind_ready_calls(m);
 }
 
 }  // namespace rnnfast

@@ -6,13 +6,30 @@
 #include <cstdint>
 #include <optional>
 
+#include "bindings/turn.h"
+
 namespace rnnfast {
 
 // Multiply-adds up to which a call keeps the GIL, some 50 us: two threads get more done so.
 constexpr std::int64_t kShortCall = 3 << 19;
 
-// Lets go of the GIL, unless the call is short: where several threads want it, to have it back
-// takes longer than such a call.
+// Lets go of the GIL, and before that of the thread's turn, which comes back first.
+class Released {
+ public:
+  Released() : had_turn_(Turn::pause()) {}
+  ~Released() {
+    if (had_turn_) Turn::resume();
+  }
+  Released(const Released&) = delete;
+  Released& operator=(const Released&) = delete;
+
+ private:
+  bool had_turn_;
+  pybind11::gil_scoped_release gil_;  // taken back after the destructor's body
+};
+
+// The same, unless the call is short: where several threads want the GIL, to have it back takes
+// longer than such a call.
 class Unlocked {
  public:
   // A bound of the multiply-adds, the product of sizes.
@@ -23,7 +40,7 @@ class Unlocked {
   }
 
  private:
-  std::optional<pybind11::gil_scoped_release> release_;
+  std::optional<Released> release_;
 };
 
 }  // namespace rnnfast

@@ -22,6 +22,7 @@ from dropin_cases import (
     tensors,
     torch,
 )
+from rnnfast import _core
 
 NAMES = ["RNN", "GRU", "LSTM"]
 
@@ -327,6 +328,13 @@ def test_pytorchs_number_of_threads_holds(monkeypatch: pytest.MonkeyPatch) -> No
         made.append(self.network)
 
     monkeypatch.setattr(_counterpart.Counterpart, "__init__", counted)
+    at_once: Any = _core.weights_of_tensors
+
+    def noted(*arguments: Any) -> Any:
+        made[0].threads.append(arguments[-1])
+        return at_once(made[0].network, *arguments[1:])
+
+    monkeypatch.setattr(_core, "weights_of_tensors", noted)
     ours, _ = pair("GRU", {})
     before = torch.get_num_threads()
     try:

@@ -219,13 +219,20 @@ def test_results_have_memory_of_their_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
-def test_long_passes_leave_the_lock_to_others(name: str, taken: list[bool]) -> None:
-    ours, theirs = pair(name, {}, torch.float32)
-    x = torch.randn(2000, 16, 5)
-    with torch.no_grad():
-        ours(x)
-        assert_same(tensors(ours(x)), tensors(theirs(x)), **FLOAT)
-    assert taken == [False]
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_long_passes(name: str, batch_first: bool, threads: int, taken: list[bool]) -> None:
+    ours, theirs = pair(name, {"batch_first": batch_first}, torch.float32)
+    x, state = torch.randn(2000, 16, 5), ours(torch.randn(16, 16, 5))[1]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.no_grad():
+            given = x.transpose(0, 1) if batch_first else x
+            assert_same(tensors(ours(given, state)), tensors(theirs(given, state)), **FLOAT)
+    finally:
+        torch.set_num_threads(before)
+    assert taken == [True]
 
 
 @pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])

@@ -21,6 +21,7 @@ from rnnfast.models.parts.heads import SoftmaxHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.models.parts.labels import read_classes
 from rnnfast.models.parts.running import RunningLabels
+from rnnfast.models.parts.turns import in_turn
 from rnnfast.nn.losses import softmax
 from rnnfast.nn.module import Array
 
@@ -100,6 +101,7 @@ class SequenceClassifier(Weighed, Estimator):
 
     # Asking
 
+    @in_turn
     def predict_proba(self, X: Any, *, like: bool = False) -> Array:
         """Return the probability of each class for each sequence.
 
@@ -128,6 +130,7 @@ class SequenceClassifier(Weighed, Estimator):
         probabilities = softmax(self.network_.scores_of(self._reader.encode("X", X)))
         return alike.whole(probabilities, self.classes_)
 
+    @in_turn
     def predict(self, X: Any, *, like: bool = False) -> Array:
         """Return the likeliest class of each sequence, ``(N,)``, one of ``classes_``.
 

@@ -22,6 +22,7 @@ from rnnfast.models.parts.examples import check_same_length
 from rnnfast.models.parts.heads import CTCHead
 from rnnfast.models.parts.hyperparameters import TokenOptions
 from rnnfast.models.parts.running_symbols import RunningSymbols
+from rnnfast.models.parts.turns import in_turn
 from rnnfast.models.stream import ModelStream
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import split_text
@@ -95,6 +96,7 @@ class CTCRecognizer(Weighed, Estimator):
 
     # Asking
 
+    @in_turn
     def predict(
         self,
         X: Any,
@@ -151,6 +153,7 @@ class CTCRecognizer(Weighed, Estimator):
         found = self._codec.written(said)
         return alike.whole(found) if self._codec.writes_text else alike.each(found)
 
+    @in_turn
     def transcribe(
         self,
         X: Any,

@@ -33,6 +33,7 @@ from rnnfast.models.parts.contract import Facts, Weighed
 from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import Head, NumberHead
 from rnnfast.models.parts.hyperparameters import PoolOptions
+from rnnfast.models.parts.turns import in_turn
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.module import Array
 from rnnfast.training.distributed import joined
@@ -265,6 +266,7 @@ class Forecaster(Weighed, Estimator):
 
     # Asking
 
+    @in_turn
     def predict(
         self,
         steps: int | None = None,

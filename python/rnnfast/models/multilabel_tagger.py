@@ -19,6 +19,7 @@ from rnnfast.models.parts.hyperparameters import WordOptions
 from rnnfast.models.parts.inputs import SeriesInputs
 from rnnfast.models.parts.running import RunningLabelSets
 from rnnfast.models.parts.step_rows import check_ignore_number, known
+from rnnfast.models.parts.turns import in_turn
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.step_model import StepModel
 from rnnfast.nn.module import Array
@@ -100,6 +101,7 @@ class MultiLabelTagger(StepModel):
 
     # Asking
 
+    @in_turn
     def predict_proba(self, X: Any, *, like: bool = False) -> list[Array]:
         """Return the probability of each label at each step.
 
@@ -128,6 +130,7 @@ class MultiLabelTagger(StepModel):
         x = self._reader.encode("X", X)
         return alike.each(self.network_.steps_of(x, self.network_.probabilities))
 
+    @in_turn
     def predict(self, X: Any, *, like: bool = False) -> list[Array]:
         """Return arrays of bool ``(T_i, K)``, True where a label is likelier than not.
 

@@ -18,6 +18,7 @@ from rnnfast.models.parts.examples import check_same_length
 from rnnfast.models.parts.heads import NumberHead, number_head
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.models.parts.running import RunningNumbers
+from rnnfast.models.parts.turns import in_turn
 from rnnfast.nn.module import Array
 
 
@@ -86,6 +87,7 @@ class SequenceRegressor(Weighed, Estimator):
 
     # Asking
 
+    @in_turn
     def predict(self, X: Any, *, like: bool = False) -> npt.NDArray[np.float64]:
         """Return the numbers of each sequence.
 

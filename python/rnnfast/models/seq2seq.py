@@ -26,6 +26,7 @@ from rnnfast.models.parts.examples import PairBatch, check_same_length, scoring_
 from rnnfast.models.parts.hyperparameters import LayerOptions, TokenOptions
 from rnnfast.models.parts.inputs import TokenInputs
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork, make_attention
+from rnnfast.models.parts.turns import in_turn
 from rnnfast.models.parts.warm_start import Axes, axes_of_ids
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary
@@ -145,6 +146,7 @@ class Seq2Seq(Weighed, Estimator):
 
     # Asking
 
+    @in_turn
     def predict(
         self,
         X: Any,

@@ -16,6 +16,7 @@ from rnnfast.models.parts.heads import NumberHead, number_head
 from rnnfast.models.parts.hyperparameters import WordOptions
 from rnnfast.models.parts.running import RunningNumbers
 from rnnfast.models.parts.step_rows import check_ignore_number
+from rnnfast.models.parts.turns import in_turn
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.step_model import StepModel
 from rnnfast.nn.module import Array
@@ -94,6 +95,7 @@ class StepRegressor(StepModel):
 
     # Asking
 
+    @in_turn
     def predict(self, X: Any, *, like: bool = False) -> list[Array]:
         """Return the numbers of every step.
 

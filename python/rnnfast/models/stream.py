@@ -15,6 +15,7 @@ from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.running import Answer, Running
 from rnnfast.models.parts.running_pool import Rows
 from rnnfast.models.parts.step_reader import StepReader
+from rnnfast.models.parts.turns import in_turn
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.stream import given_rows
 
@@ -78,6 +79,7 @@ class ModelStream(Generic[Answer]):
         """How many steps each sequence has taken since it began, ``(B,)``; a copy."""
         return self._steps.copy()
 
+    @in_turn
     def __call__(self, x: Any, rows: Any = None) -> Any:
         """Take one step.
 

@@ -19,6 +19,7 @@ from rnnfast.models.parts.feedback_head import FeedbackHead
 from rnnfast.models.parts.heads import CrfHead, Head, SoftmaxHead
 from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
 from rnnfast.models.parts.running import Labels, Running, RunningFeedback, RunningLabels
+from rnnfast.models.parts.turns import in_turn
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.step_model import StepModel
 from rnnfast.nn.module import Array
@@ -147,6 +148,7 @@ class SequenceTagger(StepModel):
 
     # Asking
 
+    @in_turn
     def predict(self, X: Any, *, like: bool = False) -> list[list[Any]]:
         """Return the likeliest labels of every sequence.
 
@@ -175,6 +177,7 @@ class SequenceTagger(StepModel):
         self, alike = self._as_fitted(), likeness(X, like)
         return alike.each(self._labels(self._reader.encode("X", X)), lists=True)
 
+    @in_turn
     def predict_proba(self, X: Any, *, like: bool = False) -> list[Array]:
         """Return the probability of each label at each step.
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from rnnfast import _core
 from rnnfast.interop.torch._conditions import as_leaf, is_observed, is_plain
 from rnnfast.interop.torch._counterpart import Counterpart
-from rnnfast.interop.torch._kept import KEPT, Held, Keeping
-from rnnfast.interop.torch._steps import ACCESS
+from rnnfast.interop.torch._kept import KEPT, Held, Keeping, Kept
+from rnnfast.interop.torch._steps import ACCESS, make_ready
 
 # Bytes of weights beyond which a step of several sequences, in which they are compared, is no
 # faster than PyTorch's, as `bench/torch_dropin.py` measures it.
@@ -37,7 +37,16 @@ def bytes_of(cell: Any, dtype: torch.dtype) -> int:
 class Cell(Keeping, torch.nn.RNNCellBase):
     """What the three cells share."""
 
+    _key: tuple[str, ...] = ("input_size", "hidden_size", "bias")
+
     def _call(self, input: Any, hx: Any) -> Any:
+        if not torch.compiler.is_compiling():
+            own = self.__dict__
+            kept: Kept | None = own.get(KEPT)
+            if kept is not None and kept.ready is not None:
+                result = kept.ready(own, kept.held, input, hx)
+                if result is not None:
+                    return result
         if not (torch.is_grad_enabled() or is_observed()):
             result = self._step(input, hx)
             if result is not None:
@@ -49,9 +58,10 @@ class Cell(Keeping, torch.nn.RNNCellBase):
     def _step(self, x: Any, hx: Any) -> Any:
         if ACCESS is None or type(x) is not Tensor:
             return None
-        held: Held | None = self.kept.held
+        kept = self.kept
+        held = kept.held
         counterpart: Counterpart | None
-        weights: Any
+        weights: Any = None
         if held is not None:
             counterpart, weights = held
         else:
@@ -61,9 +71,16 @@ class Cell(Keeping, torch.nn.RNNCellBase):
                 return None
             if counterpart.compared > MOST_BYTES and x.numel() != self.input_size:
                 return None
-        return _core.step_on_tensors(
-            counterpart.network, ACCESS, weights, x, hx, False, True, torch.get_num_threads()
+        result = _core.step_on_tensors(
+            counterpart.network, ACCESS, weights, x, hx, False, True, torch.get_num_threads
         )
+        if result is not None and self.bias:
+            make_ready(
+                kept, counterpart, self.__dict__, self._key,
+                held=held, parameters=_NAMES, batch_first=False,
+                only_one=held is None and counterpart.compared > MOST_BYTES,
+            )  # fmt: skip
+        return result
 
     def _counterpart(self, dtype: torch.dtype, bias: bool) -> Counterpart | None:
         mode = mode_of(self)
@@ -115,6 +132,8 @@ class Cell(Keeping, torch.nn.RNNCellBase):
 
 class RNNCell(Cell, torch.nn.RNNCell):
     """`torch.nn.RNNCell`, on rnnfast's kernels without gradients."""
+
+    _key = (*Cell._key, "nonlinearity")
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Take a step; see `torch.nn.RNNCell`."""

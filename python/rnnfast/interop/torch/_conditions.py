@@ -57,6 +57,19 @@ def is_observed() -> bool:
     )
 
 
+# Functions and what they return, and what stands in a dictionary, of calls without gradients that
+# are not observed: one call asks all of them (`_core.ready_call`). `is_observed` lets more pass.
+QUIET: tuple[tuple[Callable[[], Any], Any], ...] = (
+    (torch.is_grad_enabled, False),
+    (_tracing_state, None),
+    (_dispatch_modes, 0),
+    (_function_modes, 0),
+    (_transform, None),
+    (_is_autocast, False),
+)
+LEVEL = (vars(forward_ad), "_current_level", -1)
+
+
 def _has_function_mode() -> bool:
     """Return whether a mode sees the functions called, other than one of a default device."""
     modes = map(_function_mode, range(_function_modes()))

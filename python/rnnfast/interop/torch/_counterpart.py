@@ -19,7 +19,9 @@ from rnnfast.nn.recurrent.base import Recurrent
 MOST_COMPARED = 600 << 10
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3}  # none of an LSTM: the kernels gain by more
 
-# What decides the kernels and the shapes of the parameters, as attributes of the module.
+# What decides the kernels and the shapes of the parameters, as attributes of the module; and the
+# dtype.
+KEY = ("mode", "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")
 Key = tuple[Any, ...]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from rnnfast import _core
 from rnnfast.interop.torch._counterpart import Counterpart
 
 Held = tuple[Counterpart, _core.PackedWeights]
+# From a module's attributes, what it holds, x and the state to the results, or None.
+ReadyCall = Callable[[dict[str, Any], Held | None, Any, Any], Any]
 KEPT = "_kept"  # the one attribute beside those of PyTorch's own module
 
 
@@ -24,11 +27,17 @@ class Kept:
         What calls without gradients use, without looking at the weights; see `frozen`.
     holders : int
         Contexts of `frozen` that the module is in.
+    ready : callable, optional
+        What answers the next call without gradients at once, if it is like the last one.
+    ready_for : tuple, optional
+        For which calls that was made.
     """
 
     counterpart: Counterpart | None = None
     held: Held | None = None
     holders: int = 0
+    ready: ReadyCall | None = None
+    ready_for: tuple[Any, ...] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Kept, ()

@@ -15,11 +15,11 @@ from torch.nn.utils.rnn import PackedSequence
 import rnnfast.nn.recurrent as native
 from rnnfast import _core
 from rnnfast.interop.torch._conditions import as_leaf, is_observed, is_plain, require_memory
-from rnnfast.interop.torch._counterpart import GATES, MOST_COMPARED, Counterpart, key_of
-from rnnfast.interop.torch._kept import KEPT, Held, Keeping
+from rnnfast.interop.torch._counterpart import GATES, KEY, MOST_COMPARED, Counterpart, key_of
+from rnnfast.interop.torch._kept import KEPT, Held, Keeping, Kept
 from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
 from rnnfast.interop.torch._resets import in_equations, require_reset
-from rnnfast.interop.torch._steps import ACCESS
+from rnnfast.interop.torch._steps import ACCESS, make_ready
 from rnnfast.nn.recurrent.stream import Stream
 
 Results = tuple[Tensor, ...]  # y, h_n, and c_n of an LSTM
@@ -32,6 +32,13 @@ class Layer(Keeping, torch.nn.RNNBase):
     def _call(self, input: Any, hx: Any, reset: Any = None) -> Any:
         if reset is not None and not isinstance(input, torch.fx.Proxy):
             require_reset(self, input, reset)
+        if reset is None and not torch.compiler.is_compiling():
+            own = self.__dict__
+            kept: Kept | None = own.get(KEPT)
+            if kept is not None and kept.ready is not None:
+                results = kept.ready(own, kept.held, input, hx)
+                if results is not None:
+                    return results
         if not is_observed():
             results = self._step(input, hx) if reset is None else None
             if results is not None:
@@ -58,18 +65,17 @@ class Layer(Keeping, torch.nn.RNNBase):
             return None
         if type(x) is not Tensor:
             return None
-        own = self.__dict__
         kept = self.kept
+        held = kept.held
         counterpart: Counterpart | None
         weights: Any
-        if kept.held is not None:
-            counterpart, weights = kept.held
+        if held is not None:
+            counterpart, weights = held
         else:
-            # Other threads may put a parameter into the module's list, whose last holder it is.
-            counterpart, weights = kept.counterpart, list(own["_flat_weights"])
-            named = map(own["_parameters"].get, own["_flat_weights_names"])
-            if not all(map(operator.is_, named, weights)):
+            weights = self._own_weights()
+            if weights is None:
                 return None
+            counterpart = kept.counterpart
             if counterpart is not None and counterpart.key != key_of(self, x.dtype):
                 counterpart = None
             if (counterpart is None or counterpart.is_large) and self._is_torchs(x, hx, weights):
@@ -79,10 +85,24 @@ class Layer(Keeping, torch.nn.RNNBase):
                     counterpart = kept.counterpart = Counterpart(key_of(self, x.dtype))
             if counterpart is None:
                 return None
-        return _core.step_on_tensors(
+        results = _core.step_on_tensors(
             counterpart.network, ACCESS, weights, x, hx, self.batch_first, False,
-            torch.get_num_threads(),
+            torch.get_num_threads,
         )  # fmt: skip
+        if results is not None:
+            make_ready(
+                kept, counterpart, self.__dict__, (*KEY, "batch_first", "dropout", "training"),
+                held=held, parameters=None, batch_first=self.batch_first,
+                only_one=held is None and counterpart.is_large,
+            )  # fmt: skip
+        return results
+
+    def _own_weights(self) -> list[Any] | None:
+        """Return the parameters; None if passes use others in their place."""
+        # Other threads may put a parameter into the module's list, whose last holder it is.
+        weights = list(self.__dict__["_flat_weights"])
+        named = map(self._parameters.get, self._flat_weights_names)
+        return weights if all(map(operator.is_, named, weights)) else None
 
     # Each of these gives None where PyTorch's own layer is to answer, or to complain.
 
@@ -172,25 +192,29 @@ class Layer(Keeping, torch.nn.RNNBase):
         if reset is not None and not is_plain(reset, torch.bool):
             return None
         held = self.kept.held
+        grad = torch.is_grad_enabled()
         weights: list[Tensor] | None = None
+        found: Held | None
         keep = False
-        if held is None or torch.is_grad_enabled() or dropout:
-            weights = self._weights(x.dtype)
+        if held is not None and not grad and not dropout:
+            found = held if held[0].dtype is x.dtype else None
+        else:
+            own = self._own_weights()
+            weights = self._weights(x.dtype) if own is None else own
             if weights is None:
                 return None
-        if weights is None:
-            assert held is not None
-            counterpart, packed = held
-            if counterpart.dtype is not x.dtype:
-                return None
-        else:
-            keep = torch.is_grad_enabled() and any(t.requires_grad for t in (*given, *weights))
+            keep = grad and any(getattr(t, "requires_grad", False) for t in (*given, *weights))
             if not (keep or dropout or reset is not None) and self._is_dear(x, batch):
                 return None
-            found = self._native_weights(weights, keep or dropout > 0)
+            backward = keep or dropout > 0
+            found = None if own is None else self._parameters_at_once(own, x.dtype, backward)
             if found is None:
-                return None
-            counterpart, packed = found
+                if own is not None:
+                    weights = self._weights(x.dtype)
+                found = None if weights is None else self._native_weights(weights, backward)
+        if found is None:
+            return None
+        counterpart, packed = found
         call = Call(
             counterpart,
             packed,
@@ -260,6 +284,18 @@ class Layer(Keeping, torch.nn.RNNBase):
         for name, weight in zip(names, weights, strict=True):
             require_memory(name, weight)
         return weights
+
+    def _parameters_at_once(
+        self, parameters: list[Tensor], dtype: torch.dtype, backward: bool
+    ) -> Held | None:
+        """Return what `_native_weights` does in one call; None if it is not as simple as that."""
+        counterpart = self.kept.counterpart
+        if ACCESS is None or counterpart is None or counterpart.key != key_of(self, dtype):
+            return None
+        packed = _core.weights_of_tensors(
+            counterpart.network, ACCESS, parameters, backward, torch.get_num_threads()
+        )
+        return None if packed is None else (counterpart, packed)
 
     def _native_weights(self, weights: list[Tensor], backward: bool) -> Held | None:
         """Return the counterpart of the module as it is, and these weights in its order."""

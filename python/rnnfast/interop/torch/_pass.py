@@ -38,11 +38,12 @@ def _finite(*tensors: Tensor | None) -> bool:
 
 def _is_finite(tensor: Tensor) -> bool:
     """Return what ``torch.isfinite(tensor).all()`` does, which writes down what each number is."""
-    # Each number once: gradients of sums and means are spread over an axis without being copied.
-    once = tensor[tuple(slice(1 if stride == 0 else None) for stride in tensor.stride())]
-    if not once.is_contiguous():
-        return bool(torch.isfinite(once).all())
-    return _core.all_finite(array_of(once.resolve_neg()))
+    if not tensor.is_contiguous():
+        # Each number once: gradients of sums and means are spread over an axis and not copied.
+        tensor = tensor[tuple(slice(1 if stride == 0 else None) for stride in tensor.stride())]
+        if not tensor.is_contiguous():
+            return bool(torch.isfinite(tensor).all())
+    return _core.all_finite(array_of(tensor.resolve_neg()))
 
 
 @dataclass(slots=True)

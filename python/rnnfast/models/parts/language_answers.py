@@ -21,6 +21,7 @@ from rnnfast.models.parts.running import RunningProbabilities
 from rnnfast.models.parts.text_source import Text
 from rnnfast.models.parts.token_network import Evaluation, TokenNetwork, score
 from rnnfast.models.parts.token_sequences import Tokens
+from rnnfast.models.parts.turns import in_turn
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.models.stream import LanguageStream
 from rnnfast.nn.module import Array
@@ -131,6 +132,7 @@ class LanguageAnswers(RecurrentModel, base=True):
             raise TypeError(f"y: expected None, a text has no target, got {type(y).__name__}")
         return -self.evaluate(text, condition, sample_weight).loss
 
+    @in_turn
     def log_prob(self, sentence: str, condition: str | Array | None = None) -> float:
         """Return ``log P(sentence)``, the sum of ``log P(y<t> | y<1> ... y<t-1>)``, in nats.
 
@@ -161,6 +163,7 @@ class LanguageAnswers(RecurrentModel, base=True):
             return 0.0
         return self._score_sequences([ids], self._given(condition)).log_prob
 
+    @in_turn
     def next_tokens(
         self, prefix: str = "", k: int = 5, condition: str | Array | None = None
     ) -> list[tuple[str, float]]:
@@ -192,6 +195,7 @@ class LanguageAnswers(RecurrentModel, base=True):
         best = np.argsort(-probabilities, kind="stable")[:k]
         return [(self.vocabulary_.tokens[i], float(probabilities[i])) for i in best]
 
+    @in_turn
     def sample(
         self,
         n: int = 1,
