@@ -79,6 +79,8 @@ class Likeness:
         TypeError, ValueError
             If a sequence's kind cannot hold its output.
         """
+        if not any(self._kinds):
+            return [output.tolist() for output in outputs] if lists else list(outputs)
         made = []
         for place, output in enumerate(outputs):
             if self._items is None:

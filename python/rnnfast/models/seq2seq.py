@@ -29,7 +29,7 @@ from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork, make_attention
 from rnnfast.models.parts.turns import in_turn
 from rnnfast.models.parts.warm_start import Axes, axes_of_ids
 from rnnfast.nn.module import Array
-from rnnfast.text.vocabulary import Vocabulary
+from rnnfast.text.vocabulary import Vocabulary, decode_each
 
 # The exponent that the course suggests.
 _LENGTH_PENALTY = 0.7
@@ -187,7 +187,7 @@ class Seq2Seq(Weighed, Estimator):
         self, alike = self._as_fitted(), likeness(X, like)
         codec, x = self._codec, self._reader.encode("X", X)
         found = self._predict_ids(x, beam_size, length_penalty, max_length)
-        written = codec.written([*map(codec.vocabulary.decode, found)])
+        written = codec.written(decode_each(codec.vocabulary, found))
         return alike.whole(written) if codec.writes_text else alike.each(written)
 
     def score(
@@ -222,7 +222,7 @@ class Seq2Seq(Weighed, Estimator):
         check_same_length(x, true)
         weights = read_weights("sample_weight", sample_weight, len(x))
         found = self._predict_ids(x, beam_size, length_penalty, max_length)
-        decoded = [*map(self._codec.vocabulary.decode, found)]
+        decoded = decode_each(self._codec.vocabulary, found)
         return accuracy(true, decoded, sample_weight=weights)
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:

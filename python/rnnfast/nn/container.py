@@ -27,6 +27,10 @@ States: TypeAlias = dict[str, State]
 Back: TypeAlias = Callable[[Any, bool], Any]
 
 
+# Errors that say where they came up.
+_TOLD = (TypeError, ValueError, FloatingPointError)
+
+
 class Pass:
     """One pass through a container: what its parts are given, and the states that they hand out.
 
@@ -60,20 +64,14 @@ class Pass:
             options["reset"] = self.reset if reset is None else reset
         if isinstance(part, Container):
             return self._run_container(name, part, x, options)
-        taken = _parameters_of(getattr(part.forward, "__func__", part.forward))
-        with self._at(name, part):
-            if not part.has_state:
-                for key in sorted(options.keys() - taken):
-                    if _hides_state(part):
-                        raise ValueError(
-                            f"{key}: expected None, since forward takes none but layers within "
-                            f"would need them, got an array; give forward a parameter {key}=None"
-                        )
-                    del options[key]
-                return self._run_plain(name, part, x, options)
-            for key in options.keys() - taken:
-                raise ValueError(f"{key}: expected None, the part takes none, got an array")
-            return self._run_with_state(name, part, x, options)
+        try:
+            if options:
+                options = _taken_by(part, options)
+            if part.has_state:
+                return self._run_with_state(name, part, x, options)
+            return self._run_plain(name, part, x, options)
+        except _TOLD as error:
+            raise self._placed(name, part, error) from error
 
     def _run_plain(
         self, name: str, part: Module, x: Any, options: dict[str, Any]
@@ -92,13 +90,15 @@ class Pass:
         def back(dy: Any, need_dx: bool) -> Any:
             if dy is None:
                 return None
-            with self._at(name, part):
+            try:
                 if isinstance(part, Linear):
                     return backprop(dy, need_dx=need_dx)
                 dx = backprop(dy)
                 if taken is not None and dx is not None:
                     require_array("dx", dx, *taken)
                 return dx
+            except _TOLD as error:
+                raise self._placed(name, part, error) from error
 
         return y, back
 
@@ -116,10 +116,12 @@ class Pass:
             dstate = self._dstates.get(name)
             if dy is None and dstate is None:
                 return None
-            with self._at(name, part):
+            try:
                 dx, self._dinitial[name] = with_state(
                     backprop(dy, dstate, need_dx=need_dx), "backprop", "(dx, dstate)"
                 )
+            except _TOLD as error:
+                raise self._placed(name, part, error) from error
             return dx
 
         return y, back
@@ -129,18 +131,22 @@ class Pass:
     ) -> tuple[Any, Back]:
         start = f"{name}."
         options |= {"state": _below(start, self._initial), "return_state": True}
-        with self._at(name, part):
+        try:
             if not self._training:
                 y, states = part(x, **options)
             else:
                 (y, states), backprop = part.forward(x, **options)
+        except _TOLD as error:
+            raise self._placed(name, part, error) from error
         self.states |= {start + place: state for place, state in states.items()}
         if not self._training:
             return y, _no_backprop
 
         def back(dy: Any, need_dx: bool) -> Any:
-            with self._at(name, part):
+            try:
                 dx, dstates = backprop(dy, _below(start, self._dstates), need_dx=need_dx)
+            except _TOLD as error:
+                raise self._placed(name, part, error) from error
             self._dinitial |= {start + place: dstate for place, dstate in dstates.items()}
             return dx
 
@@ -152,27 +158,12 @@ class Pass:
         self._dinitial = {}
         return back(dy, need_dx), self._dinitial
 
-    def _at(self, name: str, part: Module) -> _Place:
-        return _Place(self._container, name, part)
-
-
-class _Place:
-    """A context in which errors say at which place of a container they came up."""
-
-    def __init__(self, container: Container, name: str, part: Module) -> None:
-        self._container, self._name, self._part = container, name, part
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        for known in (TypeError, ValueError, FloatingPointError) if error is not None else ():
-            if isinstance(error, known):
-                text, part = str(error), self._part
-                place = self._container._place(self._name)
-                inner = isinstance(part, Container) and text.startswith(part._word)
-                text = f"{place}.{text}" if inner else f"{place} ({type(part).__name__}): {text}"
-                raise known(text) from error
+    def _placed(self, name: str, part: Module, error: Exception) -> Exception:
+        """Return an error that says at which place of the container it came up."""
+        text, place = str(error), self._container._place(name)
+        inner = isinstance(part, Container) and text.startswith(part._word)
+        text = f"{place}.{text}" if inner else f"{place} ({type(part).__name__}): {text}"
+        return next(kind for kind in _TOLD if isinstance(error, kind))(text)
 
 
 class Container(Module):
@@ -333,6 +324,21 @@ def checked_states(name: str, states: Any, container: Container) -> States:
 def _below(start: str, states: States) -> States:
     """Return what belongs to places within a container."""
     return {p.removeprefix(start): state for p, state in states.items() if p.startswith(start)}
+
+
+def _taken_by(part: Module, options: dict[str, Any]) -> dict[str, Any]:
+    """Return what of the options a part takes; ValueError for what it should not do without."""
+    taken = _parameters_of(getattr(part.forward, "__func__", part.forward))
+    for key in sorted(options.keys() - taken):
+        if part.has_state:
+            raise ValueError(f"{key}: expected None, the part takes none, got an array")
+        if _hides_state(part):
+            raise ValueError(
+                f"{key}: expected None, since forward takes none but layers within would need "
+                f"them, got an array; give forward a parameter {key}=None"
+            )
+        del options[key]
+    return options
 
 
 def _hides_state(part: Module) -> bool:

@@ -352,6 +352,14 @@ def encode_each(
     return [ids[begin:end] for begin, end in pairwise(ends)]
 
 
+def decode_each(
+    vocabulary: Vocabulary, sequences: Iterable[npt.NDArray[np.int64]]
+) -> list[list[str]]:
+    """Return what `Vocabulary.decode` gives for each of many arrays of ids that fit."""
+    token = vocabulary.tokens.__getitem__
+    return [[*map(token, ids.tolist())] for ids in sequences]
+
+
 def _check_specials(roles: dict[str, str | None]) -> None:
     given = {role: token for role, token in roles.items() if token is not None}
     for role, token in given.items():

@@ -16,6 +16,9 @@ from rnnfast.models.parts.inputs import SeriesInputs
 from rnnfast.models.parts.sequences import as_item
 from rnnfast.nn.module import Array
 
+# What has no columns.
+_NO_TABLES = {list, tuple, str, np.ndarray}
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -131,7 +134,10 @@ def step_names(name: str, X: Any, known: tuple[str, ...] | None = None) -> tuple
     ValueError
         If a table has as many columns by other names.
     """
-    for number, item in enumerate(X if isinstance(X, (list, tuple)) else ()):
+    items = X if isinstance(X, (list, tuple)) else ()
+    if set(map(type, items)) <= _NO_TABLES:  # as most are
+        return known
+    for number, item in enumerate(items):
         names = _names(item)
         if names is None or known is None:
             known = names if known is None else known

@@ -70,11 +70,12 @@ class EncoderNetwork(Network):
         count, here = self._count(batch), placement()
         if (count if here is None else self._count(here.whole)) == 0:
             return 0.0, 0
-        (h, _), backprop = self.encoder.forward(x, lengths=lengths)
+        ends = _if_shorter(lengths, len(x))
+        (h, _), backprop = self.encoder.forward(x, lengths=ends)
         if self._pool is None:
             loss, dh = self.head.loss(h, y, lengths, backward=True, weights=weights)
         else:
-            v, to_steps = self._pool.forward(h, lengths)
+            v, to_steps = self._pool.forward(h, ends)
             loss, dv = self.head.loss(
                 v[np.newaxis], y[np.newaxis], _one_step(v), backward=True, weights=weights
             )
@@ -91,26 +92,29 @@ class EncoderNetwork(Network):
 
     def loss(self, batch: ExampleBatch) -> float:
         """Return the summed loss of a batch with outputs at its steps, without dropout."""
-        h, _ = self.encoder(batch.x, lengths=batch.lengths)
+        h, _ = self.encoder(batch.x, lengths=_if_shorter(batch.lengths, len(batch.x)))
         y, lengths, weights = batch.y, batch.lengths, batch.weights
         return self.head.loss(h, y, lengths, backward=False, weights=weights)[0]
 
     def scores(self, x: Array, lengths: Ints) -> Array:
         """Return the scores of a batch, ``(T, B, K)`` or with pooling ``(B, K)``."""
-        h, _ = self.encoder(x, lengths=lengths)
+        ends = _if_shorter(lengths, len(x))
+        h, _ = self.encoder(x, lengths=ends)
         if self._pool is None:
             return self.head.scores(h, lengths)
-        v = self._pool(h, lengths)
+        v = self._pool(h, ends)
         scores: Array = self.head.scores(v[np.newaxis], _one_step(v))[0]
         return scores
 
     def predict(self, x: Array, lengths: Ints, **options: Any) -> Array:
         """Return what the head predicts for the steps of a batch; options as it takes them."""
-        return self.head.predict(self.encoder(x, lengths=lengths)[0], lengths, **options)
+        h, _ = self.encoder(x, lengths=_if_shorter(lengths, len(x)))
+        return self.head.predict(h, lengths, **options)
 
     def probabilities(self, x: Array, lengths: Ints) -> Array:
         """Return the head's probabilities for the steps of a batch."""
-        return self.head.probabilities(self.encoder(x, lengths=lengths)[0], lengths)
+        h, _ = self.encoder(x, lengths=_if_shorter(lengths, len(x)))
+        return self.head.probabilities(h, lengths)
 
     # Of many sequences, in batches of similar lengths
 
@@ -137,6 +141,11 @@ class EncoderNetwork(Network):
     def steps_of(self, x: Sequence[Array], of_batch: Callable[..., Array]) -> list[Array]:
         """Return what a method gives for each step of sequences, ``(T_i, ...)``."""
         return steps_of(x, of_batch)
+
+
+def _if_shorter(lengths: Ints, steps: int) -> Ints | None:
+    """Return the lengths of sequences, or None where all have as many steps as there are."""
+    return lengths if (lengths < steps).any() else None
 
 
 def _one_step(v: Array) -> Ints:

@@ -16,6 +16,7 @@ library, as `read_exporter` reads it, and a list may have tables of a step a row
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -141,6 +142,8 @@ def read_sequences(
         infinite, which is told with its place; or if all series have one step or two of thousands
         of numbers, as sound has whose first axis is the channel.
     """
+    if (tokens := _plain_tokens(X, tokenizer)) is not None:
+        return ReadSequences(tokens)
     expected = "a list of str, of token lists or of arrays"
     if is_table(X):
         raise TypeError(f"{name}: expected {expected}, got a {type(X).__name__}{_cure_of(name, X)}")
@@ -199,6 +202,15 @@ def read_sequences(
             _as_ids(f"{name}[{number}]", item) for number, item in enumerate(items)
         )
     return ReadSequences(_as_series(name, items))
+
+
+def _plain_tokens(X: Any, tokenizer: Tokenizer) -> list[list[str]] | None:
+    """Return what a list of nothing but str, or of lists of nothing but str, is of; else None."""
+    kinds = set(map(type, X)) if type(X) is list else set()
+    if kinds == {str}:
+        return [split_text(tokenizer, text) for text in X]
+    tokens = [*map(list, X)] if kinds == {list} else []
+    return tokens if set(map(type, chain.from_iterable(tokens))) == {str} else None
 
 
 def _are_sound(items: list[Any]) -> bool:
