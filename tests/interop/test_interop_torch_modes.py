@@ -166,7 +166,14 @@ def test_autocast(name: str) -> None:
     ours, theirs = pair(name, {}, torch.float32)
     x = new_input({}, torch.float32)
     with torch.autocast("cpu", torch.bfloat16):
-        mine, expected = ours(x)[0], theirs(x)[0]
+        try:
+            expected = theirs(x)[0]
+        except RuntimeError as error:  # PyTorch's LSTM lacks bfloat16 on some processors
+            with pytest.raises(RuntimeError) as mine_too:
+                ours(x)
+            assert str(mine_too.value) == str(error)
+            return
+        mine = ours(x)[0]
         assert mine.dtype == expected.dtype
         assert torch.equal(mine, expected)
 
