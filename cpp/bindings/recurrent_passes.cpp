@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bindings/finite.h"
+#include "bindings/memory.h"
 #include "bindings/strided.h"
 #include "bindings/unlocked.h"
 
@@ -251,6 +252,11 @@ py::tuple forward(Recurrent& self, const py::array& x_given, const py::object& h
   const SequenceInput<Scalar>& in = read.in;
   const std::int64_t T = read.T, B = read.B;
   const std::int64_t states = std::int64_t(shape.L) * shape.D, width = shape.D * shape.P;
+  if (shape.window > 1) {
+    const std::int64_t widest = std::max(shape.input_of(0), shape.L > 1 ? shape.input_of(1) : 0);
+    require_memory("width: steps side by side, " + std::to_string(shape.window) + " each",
+                   bytes_of({T, B, shape.D, widest}, sizeof(Scalar)));
+  }
   auto y = new_array<Scalar>(by_time(T, B, batch_first, width));
   auto h_n = new_array<Scalar>({states, in.B, shape.P});
   auto c_n = new_array<Scalar>({shape.cell->has_memory() ? states : 0, in.B, shape.memory()});

@@ -19,8 +19,14 @@ void Turn::enter() {
   if (turn_depth++ > 0) return;
   has_turn = turn.try_lock();
   if (has_turn) return;
-  const pybind11::gil_scoped_release release;
-  resume();
+  {
+    const pybind11::gil_scoped_release release;
+    resume();
+  }
+  if (PyErr_CheckSignals() != 0) {  // an interrupt, while nobody has begun
+    leave();
+    throw pybind11::error_already_set();
+  }
 }
 
 void Turn::leave() {

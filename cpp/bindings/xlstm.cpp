@@ -2,6 +2,7 @@
 #include <array>
 
 #include "bindings/arrays.h"
+#include "bindings/memory.h"
 #include "bindings/module.h"
 
 namespace rnnfast {
@@ -101,6 +102,14 @@ std::array<Sizes, 3> mlstm_states(const XlstmShape& shape) {
   return {Sizes{shape.B, heads, d, d}, Sizes{shape.B, heads, d}, Sizes{shape.B, heads}};
 }
 
+// Room for what backpropagation needs.
+template <class Scalar>
+py::array_t<Scalar> kept_numbers(std::int64_t count) {
+  require_memory("x: what backpropagation through its steps needs",
+                 bytes_of({count}, sizeof(Scalar)));
+  return new_array<Scalar>({count});
+}
+
 // Runs a kernel without the GIL.
 template <class F>
 void run_unlocked(const F& run) {
@@ -145,7 +154,7 @@ py::tuple slstm_forward(const py::array& gates, const py::array& packed, int hea
   py::object kept = py::none();
   Scalar *const to = y.mutable_data(), *keeping = nullptr;
   if (keep) {
-    auto array = new_array<Scalar>({table.slstm_kept_size(shape)});
+    auto array = kept_numbers<Scalar>(table.slstm_kept_size(shape));
     keeping = array.mutable_data();
     kept = array;
   }
@@ -221,7 +230,7 @@ py::tuple mlstm_forward(const CheckedMlstm<Scalar>& given, const py::object& sta
   py::object kept = py::none();
   Scalar *const to = y.mutable_data(), *keeping = nullptr;
   if (keep) {
-    auto array = new_array<Scalar>({table.mlstm_kept_size(in.shape, in.chunk)});
+    auto array = kept_numbers<Scalar>(table.mlstm_kept_size(in.shape, in.chunk));
     keeping = array.mutable_data();
     kept = array;
   }

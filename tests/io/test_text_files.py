@@ -36,7 +36,7 @@ def test_pieces_are_the_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["", ".gz", ".GZ"])
 def test_blocks_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     path = tmp_path / f"c.txt{end}"
-    path.write_bytes(gzip.compress(TEXT.encode()) if end else TEXT.encode())
+    path.write_bytes(gzip.compress(TEXT.encode(), mtime=0) if end else TEXT.encode())
     for size in (1, 2, 3, 1 << 20):
         monkeypatch.setattr(module, "_BLOCK", size)
         told: list[int] = []
@@ -76,10 +76,18 @@ def test_zstandard_without_its_package(tmp_path: Path, monkeypatch: pytest.Monke
         ("a", b"ab\xffc", "a: expected UTF-8 text, got byte 0xff at offset 2 (invalid start byte)"),
         ("a", b"abc\xe4\xb8", "a: expected UTF-8 text, got byte 0xe4 at offset 3 (unexpected end"),
         ("a", TEXT.encode("utf-16"), "a: expected UTF-8 text, got UTF-16, by its byte order mark"),
-        ("a", gzip.compress(b"a"), "a: expected UTF-8 text, got a gzip archive; gunzip"),
+        ("a", gzip.compress(b"a", mtime=0), "a: expected UTF-8 text, got a gzip archive; gunzip"),
         ("a.gz", b"text", "a.gz: expected a gzip file that is whole, got a damaged one (Not a gz"),
-        ("a.gz", gzip.compress(b"a" * 99)[:-9], "a.gz: expected a gzip file that is whole, got"),
-        ("a.gz", gzip.compress(b"a" * 99)[:-8] + b"12345678", "a.gz: expected a gzip file that is"),
+        (
+            "a.gz",
+            gzip.compress(b"a" * 99, mtime=0)[:-9],
+            "a.gz: expected a gzip file that is whole, got",
+        ),
+        (
+            "a.gz",
+            gzip.compress(b"a" * 99, mtime=0)[:-8] + b"12345678",
+            "a.gz: expected a gzip file that is",
+        ),
     ],
 )
 def test_what_is_no_text(

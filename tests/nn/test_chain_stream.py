@@ -183,7 +183,7 @@ def test_bad_input(name: str, x: Any, out: Any, error: type[Exception], message:
     [
         (
             (rf.bidirectional(rf.GRU(4, 5)),),
-            "chain[0] (Bidirectional): expected a recurrent layer, or Linear, Embedding, "
+            "chain[0] (Bidirectional): expected a recurrent layer but SLSTM and MLSTM, or Linear, Embedding, "
             "Activation, Dropout or a chain of such for a stream, got Bidirectional",
         ),
         (
@@ -192,7 +192,7 @@ def test_bad_input(name: str, x: Any, out: Any, error: type[Exception], message:
         ),
         (
             (rf.chain(rf.GRU(4, 5), rf.Pooling("mean")),),
-            "chain[0].chain[1] (Pooling): expected a recurrent layer, or Linear, Embedding, "
+            "chain[0].chain[1] (Pooling): expected a recurrent layer but SLSTM and MLSTM, or Linear, Embedding, "
             "Activation, Dropout or a chain of such for a stream, got Pooling",
         ),
         (

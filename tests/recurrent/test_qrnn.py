@@ -295,3 +295,11 @@ def test_what_does_not_fit() -> None:
         rf.LanguageModel(cell="gru", cell_options={"width": 2}).fit(TEXT)
     with pytest.raises(MemoryError):
         rf.QRNN(3, 400, width=2**31 - 1)
+
+
+def test_more_than_there_is() -> None:
+    with pytest.raises(MemoryError, match=r"hidden_size, num_layers, width: expected sizes whose"):
+        rf.QRNN(3, 4, width=10**9)
+    layer = rf.QRNN(1, 1, width=10**6)
+    with pytest.raises(MemoryError, match=r"^width: steps side by side, 1000000 each needs "):
+        layer(np.zeros((10**6, 10, 1), np.float32))

@@ -125,3 +125,56 @@ def test_a_single_sequence(kind: str) -> None:
     assert dx.shape == x.shape
     assert [part.shape for part in dstate] == [part.shape for part in final]
     np.testing.assert_array_equal(layer(x, final)[0].shape, y.shape)
+
+
+@pytest.mark.parametrize("forget", [20.0, 60.0, 80.0, 90.0])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_forget_gate_that_multiplies_nothing(steps: int, forget: float) -> None:
+    """Without a state before, exp(forget) times zero pushes nothing out of range."""
+    layer = rf.MLSTM(1, 1, forget_gate="exponential")
+    layer.load_state_dict(
+        {
+            "weight_ih_l0": np.zeros((6, 1), np.float32),
+            # q, k, v, o, i, f: only the second step, if there is one, is multiplied.
+            "bias_ih_l0": np.array([1e3, 1e3, 1e3, 0, -20, forget], np.float32),
+        }
+    )
+    (y, _), backprop = layer.forward(np.ones((steps, 1, 1), np.float32))
+    backprop(np.ones_like(y))
+    # h = o v (n q) / max(|n q|, 1) with n q = exp(-20) 1e6 at first, and more afterwards.
+    first = 0.5 * 1e3 * min(1.0, np.exp(-20) * 1e6)
+    np.testing.assert_allclose(y[0, 0, 0], first, rtol=1e-4)
+    assert all(np.isfinite(gradient).all() for gradient in layer.grads.values())
+    assert layer.grads["bias_ih_l0"][3] != 0
+    step = layer.stream()
+    one = [step(np.ones(1, np.float32)).copy() for _ in range(steps)]
+    np.testing.assert_allclose(np.ravel(one), np.ravel(y), rtol=1e-5)
+
+
+@both
+def test_what_is_written_to_afterwards_changes_no_gradient(kind: str) -> None:
+    layer = LAYERS[kind](3, 4, seed=0, batch_first=True)
+    x = np.random.default_rng(0).normal(size=(1, 6, 3)).astype(np.float32)
+    (y, _), backprop = layer.forward(x)
+    backprop(np.ones_like(y))
+    expected = {name: gradient.copy() for name, gradient in layer.grads.items()}
+    layer.zero_grad()
+    (y, _), backprop = layer.forward(x)
+    x[:] = 0
+    backprop(np.ones_like(y))
+    for name, gradient in layer.grads.items():
+        np.testing.assert_array_equal(gradient, expected[name])
+
+
+@both
+def test_more_than_there_is(kind: str) -> None:
+    layer = LAYERS[kind](3, 4)
+    with pytest.raises(MemoryError, match=rf"^{kind.upper()}: the states of 1000000000000000 sequ"):
+        layer.stream(10**15)
+    with pytest.raises(TypeError, match=r"^batch_first: expected a bool, got str"):
+        layer.batch_first = "no"
+    assert layer.batch_first is False
+    with pytest.raises(
+        ValueError, match=r"^chain\[0\] \([SM]LSTM\): expected a recurrent layer but SL"
+    ):
+        rf.chain(layer, rf.Linear(4, 2)).stream()

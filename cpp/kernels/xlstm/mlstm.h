@@ -11,6 +11,9 @@
 //   A = D * (Q K^T),  h<t> = o (A V + g Q C')<t> / max(|sum over j of A<t,j> + g Q n'|, exp(-m))
 //   C = g<L> C' + sum over j of D<L,j> k<j> v<j>^T
 //
+// Where C' and n' are zero there is no state before, and m = i~: a forget gate that multiplies
+// nothing does not make m larger.
+//
 // All factors are at most 1 but for rounding, and D is formed row by row from the one above, so
 // that nothing overflows and nothing cancels.
 #pragma once
@@ -52,23 +55,39 @@ struct MlstmHead {
         exponential(in.shape.exponential) {}
 };
 
-// The stabilised gates of a step. m is rounded to what a state is, and f makes up for it while that
-// is little: otherwise C would drift away from where m says that it is.
+// What f is at most where it multiplies zeros, in logarithms: products with it are finite.
+constexpr double kMostOfNothing = 40;
+
+template <class Scalar>
+bool is_zero(const Scalar* x, std::int64_t count, std::int64_t stride = 1) {
+  for (std::int64_t k = 0; k < count; ++k)
+    if (x[k * stride] != 0) return false;
+  return true;
+}
+template <class Scalar>
+bool mlstm_is_empty(std::int64_t d, const Scalar* C, const Scalar* n) {
+  return is_zero(n, d) && is_zero(C, d * d);
+}
+
+// The stabilised gates of a step, `empty` where there is no state before. m is rounded to what a
+// state is, and f makes up for it while that is little: otherwise C would drift away from where m
+// says that it is.
 template <class Scalar>
 struct MlstmGates {
   Scalar i, f, m;
   bool fresh;  // whether m is i~
 
-  MlstmGates(const MlstmHead<Scalar>& head, std::int64_t t, Scalar before) {
+  MlstmGates(const MlstmHead<Scalar>& head, std::int64_t t, Scalar before, bool empty) {
     const double input = head.i[t * head.G], forget = head.f[t * head.G];
     const double log_f =
         head.exponential ? forget : std::min(forget, 0.0) - std::log1p(std::exp(-std::abs(forget)));
     const double kept = log_f + static_cast<double>(before);
     const auto rounded = static_cast<Scalar>(kept);
-    fresh = input >= kept;
+    fresh = empty || input >= kept;
     m = fresh ? static_cast<Scalar>(input) : rounded;
     i = static_cast<Scalar>(std::exp(input - m));
-    f = static_cast<Scalar>(std::exp((std::abs(m) < kMakesUp<Scalar> ? kept : rounded) - m));
+    const double log_kept = (std::abs(m) < kMakesUp<Scalar> ? kept : rounded) - m;
+    f = static_cast<Scalar>(std::exp(std::min(log_kept, kMostOfNothing)));
   }
 };
 
@@ -104,7 +123,7 @@ template <class Scalar>
 void mlstm_step(const MlstmHead<Scalar>& head, std::int64_t t, Scalar* C, Scalar* n, Scalar* m,
                 Scalar* y) {
   constexpr int V = lanes<Scalar>;
-  const MlstmGates<Scalar> gates(head, t, *m);
+  const MlstmGates<Scalar> gates(head, t, *m, mlstm_is_empty(head.d, C, n));
   const Scalar *const q = head.q + t * head.G, *const k = head.k + t * head.G,
                       *const v = head.v + t * head.G;
   const auto f = broadcast(gates.f);
@@ -130,8 +149,9 @@ void mlstm_step(const MlstmHead<Scalar>& head, std::int64_t t, Scalar* C, Scalar
 template <class Scalar>
 struct MlstmChunk {
   std::int64_t most, d, L = 0;
-  int threads;        // of its products
-  Scalar before = 0;  // m of the state before
+  std::int64_t empty = 0;  // steps, of the first, without a state before
+  int threads;             // of its products
+  Scalar before = 0;       // m of the state before
   Scalar* products;
   Scalar *i, *f, *m, *g, *sums,
       *row;          // (L): of each step; sums of the rows of A, the last row of D
@@ -158,13 +178,17 @@ struct MlstmChunk {
         wide(A + most * most),
         rest(wide + most * d) {}
 
-  // The gates of `count` steps from t on, after a state of the stabiliser `first`.
-  void begin(const MlstmHead<Scalar>& head, std::int64_t t, std::int64_t count, Scalar first) {
+  // The gates of `count` steps from t on, after this state.
+  void begin(const MlstmHead<Scalar>& head, std::int64_t t, std::int64_t count, const Scalar* C,
+             const Scalar* n, Scalar first) {
     L = count;
     before = first;
+    empty = mlstm_is_empty(d, C, n) ? 1 : 0;
+    // A step without a key leaves nothing behind.
+    while (empty > 0 && empty < L && is_zero(head.k + (t + empty - 1) * head.G, d)) ++empty;
     Scalar decay = 1;
     for (std::int64_t s = 0; s < L; ++s) {
-      const MlstmGates<Scalar> gates(head, t + s, first);
+      const MlstmGates<Scalar> gates(head, t + s, first, s < empty);
       i[s] = gates.i;
       f[s] = gates.f;
       m[s] = first = gates.m;
@@ -230,19 +254,30 @@ void mlstm_chunk(const MlstmHead<Scalar>& head, std::int64_t t, MlstmChunk<Scala
 
 // What is kept of the states before chunks: C, n and m of each chunk of each head of each sequence.
 template <class Scalar>
-struct MlstmKept {
-  std::int64_t d, chunk;
+class MlstmKept {
+ public:
+  MlstmKept(const XlstmShape& shape, std::int64_t chunk) : shape_(shape), chunk_(chunk) {}
 
-  std::int64_t one() const { return d * d + d + 1; }
-  std::int64_t chunks(const XlstmShape& shape, std::int64_t b) const {
-    return ceil_div(shape.begins[b + 1] - shape.begins[b], chunk);
+  // False if there is no memory for the table.
+  bool create() {
+    if (!first_.reserve(shape_.B + 1)) return false;
+    first_[0] = 0;
+    for (std::int64_t b = 0; b < shape_.B; ++b) first_[b + 1] = first_[b] + chunks(b);
+    return true;
+  }
+  std::int64_t one() const { return shape_.d() * shape_.d() + shape_.d() + 1; }
+  std::int64_t chunks(std::int64_t b) const {
+    return ceil_div(shape_.begins[b + 1] - shape_.begins[b], chunk_);
   }
   // Where the first chunk of a head of a sequence begins.
-  std::int64_t begin(const XlstmShape& shape, std::int64_t b, int head) const {
-    std::int64_t before = 0;
-    for (std::int64_t other = 0; other < b; ++other) before += chunks(shape, other);
-    return (before * shape.heads + head * chunks(shape, b)) * one();
+  std::int64_t begin(std::int64_t b, int head) const {
+    return (first_[b] * shape_.heads + head * chunks(b)) * one();
   }
+
+ private:
+  const XlstmShape& shape_;
+  std::int64_t chunk_;
+  Buffer<std::int64_t> first_;  // of each sequence
 };
 
 // Calls f(b, head, threads, rank) for each head of each sequence: these among the threads, or where
@@ -276,9 +311,9 @@ void copy_or_clear(const Scalar* from, std::int64_t count, Scalar* to) {
 
 template <class Scalar>
 std::int64_t mlstm_kept_size(const XlstmShape& shape, std::int64_t chunk) {
-  const detail::MlstmKept<Scalar> kept{shape.d(), chunk};
+  const detail::MlstmKept<Scalar> kept(shape, chunk);
   std::int64_t chunks = 0;
-  for (std::int64_t b = 0; b < shape.B; ++b) chunks += kept.chunks(shape, b);
+  for (std::int64_t b = 0; b < shape.B; ++b) chunks += kept.chunks(b);
   return product_of(chunks, shape.heads, kept.one());
 }
 
@@ -290,7 +325,9 @@ Status mlstm_forward(const MlstmInput<Scalar>& in, Scalar* y, const MlstmState<S
   const std::int64_t d = shape.d(), size = Chunk::size(in.chunk, d, 1, 1, 1),
                      all = Chunk::size(in.chunk, d, 1, 1, threads);
   Buffer<Scalar> scratch;
-  if (!scratch.reserve(std::max(product_of(size, threads), all))) return Status::out_of_memory;
+  detail::MlstmKept<Scalar> places(shape, in.chunk);
+  if (!scratch.reserve(std::max(product_of(size, threads), all)) || !places.create())
+    return Status::out_of_memory;
   detail::for_heads(shape, threads, [&](std::int64_t b, int number, int within, int rank) {
     const detail::MlstmHead<Scalar> head(in, b, number);
     const std::int64_t index = b * shape.heads + number;
@@ -301,8 +338,7 @@ Status mlstm_forward(const MlstmInput<Scalar>& in, Scalar* y, const MlstmState<S
     detail::copy_or_clear(initial.n == nullptr ? nullptr : initial.n + index * d, d, n);
     detail::copy_or_clear(initial.m == nullptr ? nullptr : initial.m + index, 1, m);
     Scalar* const own = y + shape.begins[b] * shape.H + number * d;
-    const detail::MlstmKept<Scalar> places{d, in.chunk};
-    Scalar* to = kept == nullptr ? nullptr : kept + places.begin(shape, b, number);
+    Scalar* to = kept == nullptr ? nullptr : kept + places.begin(b, number);
     Chunk chunk(in.chunk, d, within, scratch.data() + rank * size);
     for (std::int64_t t = 0; t < head.steps; t += in.chunk) {
       if (kept == nullptr && in.chunk == 1) {
@@ -315,7 +351,7 @@ Status mlstm_forward(const MlstmInput<Scalar>& in, Scalar* y, const MlstmState<S
         to[d * d + d] = *m;
         to += places.one();
       }
-      chunk.begin(head, t, std::min(in.chunk, head.steps - t), *m);
+      chunk.begin(head, t, std::min(in.chunk, head.steps - t), C, n, *m);
       detail::mlstm_chunk(head, t, chunk, C, n, m, own + t * shape.H);
     }
   });

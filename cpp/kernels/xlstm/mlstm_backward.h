@@ -149,7 +149,7 @@ void mlstm_chunk_backward(const MlstmHead<Scalar>& head, std::int64_t t, MlstmCh
     Scalar forget = kept + row_sum<Scalar>(s, back.columns) + row_sum<Scalar>(s, back.written);
     if (back.dm != 0) {
       const Scalar before = s > 0 ? chunk.m[s - 1] : chunk.before;
-      if (MlstmGates<Scalar>(head, t + s, before).fresh) {
+      if (MlstmGates<Scalar>(head, t + s, before, s < chunk.empty).fresh) {
         input += back.dm;
         back.dm = 0;
       } else {
@@ -172,7 +172,9 @@ Status mlstm_backward(const MlstmInput<Scalar>& in, const MlstmGradients<Scalar>
                      size = Chunk::size(in.chunk, d, Back::kWides, Back::kSquares, 1),
                      all = Chunk::size(in.chunk, d, Back::kWides, Back::kSquares, threads);
   Buffer<Scalar> scratch;
-  if (!scratch.reserve(std::max(product_of(size, threads), all))) return Status::out_of_memory;
+  detail::MlstmKept<Scalar> places(shape, in.chunk);
+  if (!scratch.reserve(std::max(product_of(size, threads), all)) || !places.create())
+    return Status::out_of_memory;
   detail::for_heads(shape, threads, [&](std::int64_t b, int number, int within, int rank) {
     const detail::MlstmHead<Scalar> head(in, b, number);
     const std::int64_t index = b * shape.heads + number;
@@ -185,13 +187,12 @@ Status mlstm_backward(const MlstmInput<Scalar>& in, const MlstmGradients<Scalar>
     detail::copy_or_clear(at(g.dfinal.n, d), d, back.dn);
     detail::copy_or_clear(at(g.dfinal.m, 1), 1, &back.dm);
     back.last = g.dfinal.C != nullptr;
-    const detail::MlstmKept<Scalar> places{d, in.chunk};
-    const Scalar* const kept = g.kept + places.begin(shape, b, number);
+    const Scalar* const kept = g.kept + places.begin(b, number);
     const std::int64_t row = shape.begins[b];
-    for (std::int64_t c = places.chunks(shape, b) - 1; c >= 0; --c) {
+    for (std::int64_t c = places.chunks(b) - 1; c >= 0; --c) {
       const Scalar* const C = kept + c * places.one();
       const std::int64_t t = c * in.chunk, from = (row + t) * shape.H + number * d;
-      chunk.begin(head, t, std::min(in.chunk, head.steps - t), C[d * d + d]);
+      chunk.begin(head, t, std::min(in.chunk, head.steps - t), C, C + d * d, C[d * d + d]);
       detail::mlstm_chunk_backward(head, t, chunk, back, C, C + d * d, g.y + from, g.dy + from,
                                    g.dgates + (row + t) * head.G + number * d);
     }

@@ -16,6 +16,9 @@ from rnnfast._checks.ours import is_our_module, is_ours
 from rnnfast._checks.synonyms import ARGUMENTS
 
 
+_explaining: set[Callable[..., Any]] = set()  # functions that explain others
+
+
 def nearest(name: str, names: list[str]) -> str | None:
     """Return which of some names was most likely meant; None: none of them."""
     for group in ARGUMENTS:
@@ -93,7 +96,7 @@ def explain_calls(
             public = not name.startswith("_") or name == "__call__"
             of_class = isinstance(found, classmethod)
             function = found.__func__ if isinstance(found, classmethod) else found
-            if hasattr(function, "__wrapped__") or not inspect.isfunction(function):
+            if not inspect.isfunction(function) or function in _explaining:
                 continue
             if name == "__init__" or (public and (methods or of_class)):
                 explained = _explained(function, hints or {})
@@ -156,8 +159,7 @@ def _explained(function: Callable[..., Any], hints: Mapping[str, str]) -> Callab
         try:
             return function(self, *args, **kwargs)
         except TypeError as error:
-            trace = error.__traceback__
-            if trace is None or trace.tb_next is not None:  # it has run, and what it says counts
+            if _has_run(error, function):  # and what it says counts
                 raise
             kind = self if isinstance(self, type) else type(self)
             message = next((f"{n}: {hints[n]}" for n in kwargs if n in hints), None)
@@ -167,7 +169,16 @@ def _explained(function: Callable[..., Any], hints: Mapping[str, str]) -> Callab
             problem = TypeError(message)
         raise problem
 
+    _explaining.add(call)
     return call
+
+
+def _has_run(error: TypeError, function: Callable[..., Any]) -> bool:
+    """Whether a function was entered before an error, behind what wraps it."""
+    trace = error.__traceback__
+    while hasattr(function, "__wrapped__") and trace is not None:
+        function, trace = function.__wrapped__, trace.tb_next
+    return trace is None or trace.tb_next is not None
 
 
 def _refusal(

@@ -56,8 +56,8 @@ def _parts(chain: Chain, above: str = "", start: str = "") -> Iterator[_Part]:
             yield _Part(place, name, layer, None)
         else:
             raise ValueError(
-                f"{name}: expected a recurrent layer, or Linear, Embedding, Activation, Dropout or "
-                f"a chain of such for a stream, got {type(layer).__name__}"
+                f"{name}: expected a recurrent layer but SLSTM and MLSTM, or Linear, Embedding, "
+                f"Activation, Dropout or a chain of such for a stream, got {type(layer).__name__}"
             )
 
 

@@ -94,7 +94,8 @@ def mlstm_step(
     z = {g: values + parameters[f"b_{g}"] for g, values in z.items()}
     q, k, v = (z[g].reshape(heads, d, -1) for g in "qkv")
     o = sigmoid(z["o"])
-    gates = stabilise(z["i"], z["f"], m_prev, forget_gate)
+    empty = (C_prev == 0).all(axis=(1, 2)) & (n_prev == 0).all(axis=1)
+    gates = stabilise(z["i"], z["f"], m_prev, forget_gate, empty)
     f, i = gates.f[:, np.newaxis], gates.i[:, np.newaxis]
     C = f[:, np.newaxis] * C_prev + np.einsum("hkm,hvm->hkvm", i * k, v)
     n = f * n_prev + i * k

@@ -22,8 +22,8 @@ def in_turn(answer: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(answer)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        _core.enter_turn()
         try:
+            _core.enter_turn()
             return answer(*args, **kwargs)
         finally:
             _core.leave_turn()

@@ -157,6 +157,8 @@ class Recurrent(Module):
         first, other = (self._spec.layer_shapes(layer).values() for layer in (0, 1))
         numbers, others = (sum(map(math.prod, shapes)) for shapes in (first, other))
         sizes = {name: getattr(self, name) for name in ("input_size", "hidden_size", "num_layers")}
+        if self._spec.window > 1:
+            sizes["width"] = self._spec.window
         check_memory(
             sizes,
             self.num_directions * (numbers + (self.num_layers - 1) * others),

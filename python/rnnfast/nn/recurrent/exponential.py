@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from math import prod
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from rnnfast import _core
 from rnnfast._checks import among, check_bool, check_finite, check_int, make_generator
 from rnnfast._checks.arrays import dtype_error, require_array, require_ndarray
 from rnnfast._checks.likeness import call_like
+from rnnfast._checks.memory import check_bytes
 from rnnfast._checks.messages import shown
 from rnnfast.nn._copies import compiled
 from rnnfast.nn.module import Array, Module
@@ -64,7 +66,7 @@ class ExponentialRecurrent(Module):
             )
         self.forget_gate = forget_gate
         self.bias = check_bool("bias", bias)
-        self.batch_first = check_bool("batch_first", batch_first)
+        self._batch_first = check_bool("batch_first", batch_first)
         self.bidirectional = check_bool("bidirectional", bidirectional)
         if self.bidirectional:
             raise ValueError(
@@ -100,9 +102,24 @@ class ExponentialRecurrent(Module):
     def _open(self, bias: Array) -> None:
         """Set the bias of the forget gate so that much is remembered at first."""
 
+    @property
+    def batch_first(self) -> bool:
+        """Whether sequences come as ``(B, T, I)``; may be set."""
+        return self._batch_first
+
+    @batch_first.setter
+    def batch_first(self, value: bool) -> None:
+        self._batch_first = check_bool("batch_first", value)
+
     @abstractmethod
     def _state_shapes(self, batch: int) -> list[tuple[int, ...]]:
         """Return the shapes of the state's parts, without the axis of layers."""
+
+    def _check_memory(self, batch: int) -> None:
+        """Raise MemoryError unless the states before and after may be had."""
+        numbers = sum(prod(shape) for shape in self._state_shapes(batch))
+        what = f"{type(self).__name__}: the states of {batch} sequences, {self.hidden_size} units"
+        check_bytes(what, 2.0 * numbers * self.dtype.itemsize)
 
     def _check_state(self, parts: States) -> None:
         """Raise ValueError for a state that no step leaves."""
@@ -176,10 +193,13 @@ class ExponentialRecurrent(Module):
         if unbatched and lengths is not None:
             raise ValueError("lengths: expected None for a single sequence, got an array")
         rows = SequenceRows(array, lengths, self.batch_first)
+        self._check_memory(rows.batch)
         initial = self._state("state", state, "0", rows.batch, unbatched)
         if initial is not None:
             self._check_state(initial)
         inputs = rows.pack(array)
+        if keep and np.may_share_memory(inputs, array):
+            inputs = inputs.copy()  # of which the way back makes the weights' gradients
         gates = self._native.forward(inputs)
         by_rows, final, back = self._run(gates, rows.begins, rows.longest, initial, keep=keep)
         y, axis = rows.unpack(by_rows), 0 if self.batch_first else 1

@@ -34,6 +34,7 @@ class ExponentialStream:
     def __init__(self, layer: ExponentialRecurrent, batch_size: int = 1) -> None:
         self.batch_size = check_int("batch_size", batch_size, 1)
         self._layer = layer
+        layer._check_memory(self.batch_size)
         self._begins = np.arange(self.batch_size + 1)
         self.reset()
 

@@ -42,8 +42,8 @@ class MLSTM(ExponentialRecurrent):
     Parameters: ``weight_ih_l0`` (4H + 2 num_heads, I), blocks of H rows of q, k, v, o, then
     num_heads rows of i and of f, and ``bias_ih_l0``. The state is (C, n, m):
     ``(1, B, num_heads, d, d)``, a row a key, ``(1, B, num_heads, d)`` and ``(1, B, num_heads)``.
-    Results carry the same bits for any number of threads and whatever else is in the batch; a
-    sequence that is cut elsewhere rounds otherwise.
+    Results carry the same bits for any number of threads; a sequence that is cut elsewhere rounds
+    otherwise, and so does a single step beside longer sequences.
     """
 
     _letters = "Cnm"

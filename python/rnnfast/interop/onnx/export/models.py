@@ -201,17 +201,17 @@ def _seq2seq_encoder(g: Graph, model: Seq2Seq) -> None:
     g.output("memory", batch_first(g, memory.name), ["batch", "time", memory.width])
     layers, directions = network.decoder.recurrent.num_layers, encoder.num_directions
     spec = network.decoder.recurrent.spec
-    units = spec.hidden_size
-    for name, state, width in zip("hc", final, [units, spec.memory_size], strict=False):
+    sizes = [(spec.output_size, 0), (spec.hidden_size, spec.memory_size - spec.hidden_size)]
+    for name, state, (units, behind) in zip("hc", final, sizes, strict=False):
         # The states of both directions stand side by side, without the steps behind their units.
         own = g.slice(state, 0, units // directions)
         rows = g.integers(layers, directions, -1, units // directions)
         apart = g.add("Transpose", g.add("Reshape", own, rows), perm=[0, 2, 1, 3])
         joined = g.add("Reshape", apart, g.integers(0, 0, units))
-        if width > units:
-            shape = g.concat([g.integers(layers), sequences.batch, g.integers(width - units)], 0)
+        if behind:
+            shape = g.concat([g.integers(layers), sequences.batch, g.integers(behind)], 0)
             joined = g.concat([joined, g.add("Expand", g.constant(0), shape)])
-        g.output(f"{name}_n", joined, [layers, "batch", width])
+        g.output(f"{name}_n", joined, [layers, "batch", units + behind])
 
 
 def _seq2seq_decoder(g: Graph, model: Seq2Seq) -> Facts:
