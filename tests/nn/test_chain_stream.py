@@ -183,8 +183,8 @@ def test_bad_input(name: str, x: Any, out: Any, error: type[Exception], message:
     [
         (
             (rf.bidirectional(rf.GRU(4, 5)),),
-            "chain[0] (Bidirectional): expected a recurrent layer but SLSTM and MLSTM, or Linear, Embedding, "
-            "Activation, Dropout or a chain of such for a stream, got Bidirectional",
+            "chain[0] (Bidirectional): expected a recurrent layer but SLSTM and MLSTM, or Linear, "
+            "Embedding, Activation, Dropout or a chain of such for a stream, got Bidirectional",
         ),
         (
             (rf.Dropout(), rf.GRU(4, 5, bidirectional=True)),
@@ -192,8 +192,8 @@ def test_bad_input(name: str, x: Any, out: Any, error: type[Exception], message:
         ),
         (
             (rf.chain(rf.GRU(4, 5), rf.Pooling("mean")),),
-            "chain[0].chain[1] (Pooling): expected a recurrent layer but SLSTM and MLSTM, or Linear, Embedding, "
-            "Activation, Dropout or a chain of such for a stream, got Pooling",
+            "chain[0].chain[1] (Pooling): expected a recurrent layer but SLSTM and MLSTM, or "
+            "Linear, Embedding, Activation, Dropout or a chain of such for a stream, got Pooling",
         ),
         (
             (rf.GRU(4, 5), rf.Activation("tanh"), rf.Linear(6, 1)),

@@ -15,7 +15,6 @@ from rnnfast._checks.messages import counted, listed, shown
 from rnnfast._checks.ours import is_our_module, is_ours
 from rnnfast._checks.synonyms import ARGUMENTS
 
-
 _explaining: set[Callable[..., Any]] = set()  # functions that explain others
 
 
