@@ -25,7 +25,8 @@ template <class Scalar>
 const Array* plain_array(PyObject* given) {
   static const auto* const type = py::detail::npy_api::get().PyArray_Type_;
   static const PyObject* const dtype = py::dtype::of<Scalar>().release().ptr();
-  constexpr int flags = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  constexpr int flags = static_cast<int>(py::array::c_style) |
+                        static_cast<int>(py::detail::npy_api::NPY_ARRAY_ALIGNED_);
   if (Py_TYPE(given) != type) return nullptr;
   const Array* const array = py::detail::array_proxy(given);
   return array->descr == dtype && (array->flags & flags) == flags ? array : nullptr;

@@ -111,8 +111,7 @@ PyObject* call_ready(PyObject* self, PyObject* const* arguments, Py_ssize_t coun
 }
 
 PyMethodDef definition = {"ready_call",
-                          reinterpret_cast<PyCFunction>(  // NOLINT
-                              reinterpret_cast<void*>(call_ready)),
+                          reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_ready)),
                           METH_FASTCALL, nullptr};
 
 }  // namespace

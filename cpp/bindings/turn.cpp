@@ -30,8 +30,9 @@ void Turn::enter() {
 }
 
 void Turn::leave() {
-  if (turn_depth == 0 || --turn_depth > 0) return;
-  pause();
+  if (turn_depth == 0) return;
+  --turn_depth;
+  if (turn_depth == 0) pause();
 }
 
 bool Turn::pause() {
