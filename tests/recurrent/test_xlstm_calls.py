@@ -178,3 +178,12 @@ def test_more_than_there_is(kind: str) -> None:
         ValueError, match=r"^chain\[0\] \([SM]LSTM\): expected a recurrent layer but SL"
     ):
         rf.chain(layer, rf.Linear(4, 2)).stream()
+
+
+def test_a_single_step_has_the_bits_of_one_beside_longer_sequences() -> None:
+    layer = rf.MLSTM(3, 24, num_heads=3, seed=0)
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    lengths = [2, 1, 2, 1, 2]
+    y, _ = layer(x, lengths=lengths)
+    np.testing.assert_array_equal(layer(x[:1, 1:2])[0], y[:1, 1:2])
+    np.testing.assert_array_equal(layer.forward(x[:1])[0][0], layer(x[:1])[0])

@@ -42,8 +42,8 @@ class MLSTM(ExponentialRecurrent):
     Parameters: ``weight_ih_l0`` (4H + 2 num_heads, I), blocks of H rows of q, k, v, o, then
     num_heads rows of i and of f, and ``bias_ih_l0``. The state is (C, n, m):
     ``(1, B, num_heads, d, d)``, a row a key, ``(1, B, num_heads, d)`` and ``(1, B, num_heads)``.
-    Results carry the same bits for any number of threads; a sequence that is cut elsewhere rounds
-    otherwise, and so does a single step beside longer sequences.
+    Results carry the same bits for any number of threads and whatever else is in the batch; a
+    sequence that is cut elsewhere, or a stream, rounds otherwise.
     """
 
     _letters = "Cnm"
@@ -90,7 +90,7 @@ class MLSTM(ExponentialRecurrent):
         keep: bool = False, in_place: bool = False,
     ) -> tuple[Array, States, RowsBack | None]:  # fmt: skip
         heads, exponential = self.num_heads, self.forget_gate == "exponential"
-        chunk = self._chunk(longest)
+        chunk = 1 if in_place else self._chunk(longest)
         y, final, kept = _core.mlstm_forward(
             gates, heads, exponential, begins, state, chunk, keep, in_place
         )
@@ -106,7 +106,5 @@ class MLSTM(ExponentialRecurrent):
 
     def _chunk(self, longest: int) -> int:
         """Return how many steps are taken together; one reads and writes the memory once."""
-        if longest <= 1:
-            return 1
         d = self.hidden_size // self.num_heads
-        return min(longest, 64 if d <= 64 else 128)
+        return min(max(longest, 2), 64 if d <= 64 else 128)  # a chunk of 1: a stream's step
