@@ -124,24 +124,21 @@ def test_a_forked_child_has_its_turn(model: Any) -> None:
     def fork() -> int:
         return os.fork()  # with another thread's turn, or within the own
 
-    holder = threading.Thread(target=hold)
-    holder.start()
-    try:
-        assert entered.wait(60)
+    def status_of_child() -> int:
         child = fork()
         if child == 0:
             try:
                 os._exit(0 if len(model.predict_proba(X)) == 2 else 1)
             finally:
                 os._exit(2)
-        assert os.waitpid(child, 0)[1] == 0
+        return os.waitpid(child, 0)[1]
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert entered.wait(60)
+        assert status_of_child() == 0
     finally:
         done.set()
         holder.join()
-    child = fork()
-    if child == 0:
-        try:
-            os._exit(0 if len(model.predict_proba(X)) == 2 else 1)
-        finally:
-            os._exit(2)
-    assert os.waitpid(child, 0)[1] == 0
+    assert status_of_child() == 0

@@ -23,7 +23,7 @@ def in_turn(answer: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(answer)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            _core.enter_turn()
+            _core.enter_turn()  # within: an interrupt may come as it returns
             return answer(*args, **kwargs)
         finally:
             _core.leave_turn()
