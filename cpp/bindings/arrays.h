@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "bindings/gil.h"
 #include "bindings/memory.h"
 
 namespace rnnfast {
@@ -88,8 +89,9 @@ inline py::array from_any(const char* name, const py::array& array, int flags,
   using Api = py::detail::npy_api;
   flags |= Api::NPY_ARRAY_C_CONTIGUOUS_ | Api::NPY_ARRAY_ALIGNED_ | Api::NPY_ARRAY_ENSUREARRAY_;
   PyObject* const descriptor = dtype ? dtype->release().ptr() : nullptr;
-  PyObject* const found =
-      Api::get().PyArray_FromAny_(array.ptr(), descriptor, 0, 0, flags, nullptr);
+  PyObject* const found = or_stay([&] {  // NumPy lets go of the GIL as it copies
+    return Api::get().PyArray_FromAny_(array.ptr(), descriptor, 0, 0, flags, nullptr);
+  });
   if (found != nullptr) return py::reinterpret_steal<py::array>(found);
   if (!PyErr_ExceptionMatches(PyExc_MemoryError)) throw py::error_already_set();
   PyErr_Clear();

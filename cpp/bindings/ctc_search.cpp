@@ -52,7 +52,7 @@ void search_all(std::int64_t count, int threads, const Work& work) {
   std::vector<std::thread> workers;
   bool interrupted = false;
   {
-    const Released release;
+    Released release;
     try {
       for (int i = 0; i < threads; ++i) {
         {
@@ -73,8 +73,9 @@ void search_all(std::int64_t count, int threads, const Work& work) {
     while (!ended.wait_for(lock, kSearchPatience, [&] { return running == 0; })) {
       lock.unlock();
       if (!stop) {
-        const py::gil_scoped_acquire acquire;
-        if (PyErr_CheckSignals() != 0) interrupted = stop = true;
+        release.with_gil([&] {
+          if (PyErr_CheckSignals() != 0) interrupted = stop = true;
+        });
       }
       lock.lock();
     }
@@ -148,7 +149,7 @@ class CtcSearch {
     // Between two questions to a language model there are few steps.
     if (has_model_ ? work_ * static_cast<double>(B_) < kShortSearch : work < kShortSearch) {
       const std::atomic<bool> stop{false};
-      const Released release;
+      Released release;
       for (std::int64_t b = 0; b < B_; ++b) read(b, stop);
     } else {
       search_all(B_, threads, read);
@@ -234,7 +235,7 @@ py::tuple align_symbols(const py::array& given, const std::vector<std::int64_t>&
   std::vector<CtcSpan> spans;
   bool found = false;
   {
-    const Released release;
+    Released release;
     found = ctc_align(data, V, T, blank, symbols, spans);
   }
   if (!found) throw py::value_error("symbols: expected some that fit the steps, got none that do");

@@ -1,6 +1,7 @@
 #include <mutex>
 
 #include "bindings/arrays.h"
+#include "bindings/gil.h"
 #include "bindings/module.h"
 #include "bindings/packed_copies.h"
 
@@ -56,7 +57,7 @@ struct Part {
   void run(const Touched<Scalar>& all, const F& f) const {
     const auto& table = *tables<Scalar>(kernels()).optimizers;
     const int threads = thread_count();
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     const std::scoped_lock lock(buffer.gradient_mutex());
     RowGradients* const by_row = buffer.row_grads();
     if (by_row == nullptr) return f(table, all, buffer.grads<Scalar>() + begin, threads);
@@ -135,7 +136,7 @@ double squared_norm(ParameterBuffer& buffer, std::int64_t begin, std::int64_t en
 void zero_grads(ParameterBuffer& buffer, std::int64_t begin, std::int64_t end) {
   with_part(buffer, begin, end, [&](const auto& part) {
     if (RowGradients* const by_row = buffer.row_grads()) {
-      const py::gil_scoped_release release;
+      const WithoutGil release;
       const std::scoped_lock lock(buffer.gradient_mutex());
       return by_row->clear();
     }

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "bindings/gil.h"
 #include "bindings/module.h"
 
 namespace rnnfast {
@@ -51,7 +52,7 @@ py::tuple sparse_grads(ParameterBuffer& buffer) {
   std::vector<std::int64_t> rows;
   std::vector<std::byte> block;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     const std::scoped_lock lock(buffer.gradient_mutex());
     rows = grads->rows();
     block.assign(grads->data<std::byte>(), grads->data<std::byte>() + grads->bytes());
@@ -92,7 +93,7 @@ void ParameterBuffer::add_grads(std::int64_t offset, const py::array& source) {
     const Scalar* const from = held.data<Scalar>();
     const std::int64_t count = held->size();
     Scalar* const to = grads<Scalar>() + offset;
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     const std::scoped_lock lock(gradient_mutex_);
     for (std::int64_t i = 0; i < count; ++i) to[i] += from[i];
   });

@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 
+#include "bindings/gil.h"
 #include "bindings/module.h"
 
 namespace py = pybind11;
@@ -32,7 +33,7 @@ double fma_probe(const std::string& dtype, int threads, double seconds) {
     throw py::value_error("dtype: expected 'float32' or 'float64', got '" + dtype + "'");
   check(threads, seconds);
   const ProbeTable& probes = *kernels().probe;
-  const py::gil_scoped_release release;
+  const WithoutGil release;
   return (dtype == "float32" ? probes.fma_f32 : probes.fma_f64)(threads, seconds);
 }
 
@@ -43,7 +44,7 @@ double read_probe(std::int64_t bytes, int threads, double seconds) {
   const ProbeTable& probes = *kernels().probe;
   double rate;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     rate = probes.read(bytes, threads, seconds);
   }
   if (rate < 0) throw std::bad_alloc();

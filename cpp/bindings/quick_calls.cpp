@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "bindings/finite.h"
+#include "bindings/gil.h"
 #include "bindings/stream.h"
 #include "bindings/unlocked.h"
 
@@ -121,7 +122,7 @@ PyObject* StreamHandle::typed_quick_run(PyObject* x, PyObject* out) {
     values = static_cast<const Scalar*>(copy.data());
     if (!all_finite(values, T * I)) return nullptr;
     const Held written(py::reinterpret_borrow<py::array>(target));
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     small<Scalar>().run(T, values, y);
   }
   return target.release().ptr();

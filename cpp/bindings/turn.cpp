@@ -4,6 +4,8 @@
 #include <mutex>
 #include <new>
 
+#include "bindings/gil.h"
+
 namespace rnnfast {
 
 namespace {
@@ -20,7 +22,7 @@ void Turn::enter() {
   has_turn = turn.try_lock();
   if (has_turn) return;
   {
-    const pybind11::gil_scoped_release release;
+    const WithoutGil release;
     resume();
   }
   if (PyErr_CheckSignals() != 0) {  // an interrupt, while nobody has begun

@@ -1,11 +1,10 @@
 // When other threads of Python run beside a call of the kernels.
 #pragma once
 
-#include <pybind11/pybind11.h>
-
 #include <cstdint>
 #include <optional>
 
+#include "bindings/gil.h"
 #include "bindings/turn.h"
 
 namespace rnnfast {
@@ -23,9 +22,15 @@ class Released {
   Released(const Released&) = delete;
   Released& operator=(const Released&) = delete;
 
+  // Calls f with the GIL in between.
+  template <class F>
+  void with_gil(const F& f) {
+    gil_.with_gil(f);
+  }
+
  private:
   bool had_turn_;
-  pybind11::gil_scoped_release gil_;  // taken back after the destructor's body
+  WithoutGil gil_;  // taken back after the destructor's body
 };
 
 // The same, unless the call is short: where several threads want the GIL, to have it back takes

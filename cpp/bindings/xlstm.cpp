@@ -2,6 +2,7 @@
 #include <array>
 
 #include "bindings/arrays.h"
+#include "bindings/gil.h"
 #include "bindings/memory.h"
 #include "bindings/module.h"
 
@@ -116,7 +117,7 @@ void run_unlocked(const F& run) {
   const int threads = thread_count();
   Status status;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     status = run(threads);
   }
   require_ok(status);
