@@ -95,12 +95,14 @@ def read_array(name: str, value: Any, expected: str = "an array of numbers") -> 
         array = np.asarray(value)
     except OverflowError:
         raise ValueError(f"{name}: expected {expected}, got integers beyond 64 bits") from None
-    except Exception:  # of many kinds, also those of an object's own __array__
+    except MemoryError:
+        raise
+    except Exception as error:  # of many kinds, also those of an object's own __array__
         kind = type(value).__name__
         got = "a ragged list" if isinstance(value, (list, tuple)) else f"a {kind} that makes none"
         if cure := _cure_of_pair(value):
             got = f"{kind}{cure}"
-        raise ValueError(f"{name}: expected {expected}, got {got}") from None
+        raise ValueError(f"{name}: expected {expected}, got {got}") from error
     # Too large integers make NumPy take objects, or floats with which they are not exact.
     large = array.dtype.kind == "O" or (
         array.dtype.kind == "f" and float(np.abs(array).max(initial=0.0)) >= 2.0**63

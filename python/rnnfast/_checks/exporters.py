@@ -67,11 +67,13 @@ def read_exporter(name: str, value: Any) -> npt.NDArray[Any] | None:
             array: npt.NDArray[Any] = np.from_dlpack(value)
         else:
             array = np.asanyarray(value)
+    except MemoryError:
+        raise
     except Exception as error:  # of many kinds, also those of an object's own __array__
         raise ValueError(
             f"{name}: expected an array, got a {kind.__name__} that makes none ({one_line(error)})"
             f"{_cure_of(name, value)}"
-        ) from None
+        ) from error
     require_unmasked(name, array)
     return array.view(np.ndarray)
 

@@ -78,7 +78,10 @@ class ExponentialStream:
         TypeError, ValueError
             As a call of the layer. The state has not changed then.
         """
-        y, self.state = self._layer(x, self.state)
+        array = require_ndarray("x", x)
+        if array.ndim != 3:
+            raise ValueError(f"x: expected 3 axes, got shape {array.shape}")
+        y, self.state = self._layer(array, self.state)
         return y
 
     @property

@@ -89,6 +89,8 @@ class SLSTM(ExponentialRecurrent):
         least = parts[2].min(initial=0.0)
         if least < 0:
             raise ValueError(f"n0: expected numbers from 0 on, got {least}")
+        if np.any((parts[2] == 0) & (parts[1] != 0)):  # no step leaves that: h is c / n
+            raise ValueError("n0: expected numbers above 0 where c0 is not 0, got 0.0")
 
     def _packed(self) -> Array:
         """Return the recurrent weight as it is now in the order of the kernels."""
