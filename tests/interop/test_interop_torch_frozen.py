@@ -211,3 +211,17 @@ def test_what_is_no_module_is_refused() -> None:
         message = f"^module: expected a torch.nn.Module, got {got}"
         with pytest.raises(TypeError, match=message), interop.frozen(value):
             pass
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_weights_that_a_hook_computes_are_not_held() -> None:
+    ours, _ = pair("LSTM", {})
+    torch.nn.utils.weight_norm(ours, "weight_hh_l0")
+    x = new_input({})
+    with torch.no_grad():
+        before = ours(x)[0]
+        ours.weight_hh_l0_g.mul_(3)
+        with interop.frozen(ours):
+            within = ours(x)[0]
+        assert not torch.equal(within, before)
+        assert torch.equal(within, ours(x)[0])

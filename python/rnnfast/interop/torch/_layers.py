@@ -325,6 +325,8 @@ class Layer(Keeping, torch.nn.RNNBase):
 
     def held_weights(self) -> Held | None:
         """Return what calls can use without looking at the weights; see `frozen`."""
+        if self._forward_pre_hooks:  # as weight_norm's, which compute weights before each call
+            return None
         weights = self._weights()
         return None if weights is None else self._native_weights(weights, backward=False)
 
