@@ -13,7 +13,7 @@ from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.arrays import column_names, is_table, read_array
 from rnnfast._checks.messages import counted, shown
 from rnnfast.models.parts.inputs import SeriesInputs
-from rnnfast.models.parts.sequences import as_item
+from rnnfast.models.parts.lists import as_item
 from rnnfast.nn.module import Array
 
 # What has no columns.

@@ -12,7 +12,7 @@ from rnnfast._checks.arrays import read_array, require_finite
 from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown, some_of
 from rnnfast.models.parts.extension import require_extendable
-from rnnfast.models.parts.sequences import as_item
+from rnnfast.models.parts.lists import as_item
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.module import Array

@@ -14,13 +14,8 @@ from rnnfast._checks.messages import shown
 from rnnfast.models.parts.extension import are_numbered, extend_ids, extend_vocabulary
 from rnnfast.models.parts.lazy import LazySeries
 from rnnfast.models.parts.scaling import mean_and_scale
-from rnnfast.models.parts.sequences import (
-    Sequences,
-    are_ids,
-    common_dtype,
-    lengths_of,
-    read_sequences,
-)
+from rnnfast.models.parts.sequences import Sequences, are_ids, lengths_of, read_sequences
+from rnnfast.models.parts.series import common_dtype
 from rnnfast.models.parts.tokens import (
     check_vocabulary,
     learn_vocabulary,

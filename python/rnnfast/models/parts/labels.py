@@ -16,7 +16,7 @@ from rnnfast._checks.arrays import as_numbers, read_array
 from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.contract import column_warning
-from rnnfast.models.parts.sequences import as_item, as_list
+from rnnfast.models.parts.lists import as_item, as_list
 from rnnfast.nn.module import Array
 
 # The integer label of a step that does not count, as other libraries' losses have it by default;

@@ -17,12 +17,7 @@ from rnnfast.models.parts.examples import Examples, pick
 from rnnfast.models.parts.hyperparameters import TokenOptions, WordOptions
 from rnnfast.models.parts.inputs import count_ids
 from rnnfast.models.parts.reader import Reader
-from rnnfast.models.parts.sequences import (
-    Sequences,
-    are_series,
-    has_steps_of,
-    read_sequences,
-)
+from rnnfast.models.parts.sequences import Sequences, are_series, has_steps_of, read_sequences
 from rnnfast.models.parts.weights import Weights, of_examples, relative, scaled
 from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.recurrent_model import RecurrentModel

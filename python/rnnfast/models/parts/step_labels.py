@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from rnnfast._checks.missing import says_none
 from rnnfast.models.parts.labels import IGNORED, an, flat_column, read_labels
-from rnnfast.models.parts.sequences import as_list
+from rnnfast.models.parts.lists import as_list
 from rnnfast.nn.module import Array
 
 Bools = npt.NDArray[np.bool_]

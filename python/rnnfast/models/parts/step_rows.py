@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rnnfast._checks import check_real
 from rnnfast._checks.arrays import read_array, require_finite
-from rnnfast.models.parts.sequences import as_item, as_list
+from rnnfast.models.parts.lists import as_item, as_list
 from rnnfast.nn.module import Array
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rnnfast._checks.masks import require_unmasked
 from rnnfast.io.files import shown_path
 from rnnfast.io.text_files import decode_pieces, read_pieces, text_files
-from rnnfast.models.parts.sequences import as_examples, as_list, require_column
+from rnnfast.models.parts.lists import as_examples, as_list, require_column
 
 # Characters of a text, and items of a list, that are looked at together.
 _PIECE = 1 << 20

@@ -18,7 +18,7 @@ from rnnfast.models.parts.examples import Examples
 from rnnfast.models.parts.heads import NUMBER_LOSSES, check_loss
 from rnnfast.models.parts.inputs import Inputs, read_scaling
 from rnnfast.models.parts.scaling import mean_and_scale
-from rnnfast.models.parts.sequences import common_dtype
+from rnnfast.models.parts.series import common_dtype
 from rnnfast.models.parts.step_rows import known
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.module import Array

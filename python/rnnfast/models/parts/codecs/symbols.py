@@ -28,7 +28,8 @@ from rnnfast.models.parts.examples import (
 )
 from rnnfast.models.parts.extension import require_extendable
 from rnnfast.models.parts.inputs import Inputs
-from rnnfast.models.parts.sequences import Sequences, as_list, lengths_of
+from rnnfast.models.parts.lists import as_list
+from rnnfast.models.parts.sequences import Sequences, lengths_of
 from rnnfast.models.parts.warm_start import Axes, axes_of_rows
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.ctc import ctc_loss, needed_steps

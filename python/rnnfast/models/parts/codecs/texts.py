@@ -23,8 +23,9 @@ from rnnfast.models.parts.examples import (
 )
 from rnnfast.models.parts.hyperparameters import TokenOptions
 from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict
+from rnnfast.models.parts.lists import as_item, as_list
 from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork
-from rnnfast.models.parts.sequences import as_item, as_list, read_sequences
+from rnnfast.models.parts.sequences import read_sequences
 from rnnfast.models.parts.warm_start import Axes, axes_of_rows
 from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.module import Array
