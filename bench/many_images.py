@@ -42,7 +42,7 @@ def measure(kind: str, count: int, batch_size: int) -> None:
 
     def learn(x: object, y: np.ndarray) -> None:
         rf.SequenceClassifier(
-            hidden_size=32, epochs=1, batch_size=batch_size, seed=0, verbose=0
+            cell="lstm", hidden_size=32, epochs=1, batch_size=batch_size, seed=0, verbose=0
         ).fit(x, y)
 
     with tempfile.TemporaryDirectory() as folder:

@@ -30,7 +30,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"cell": "gru"},
     {"cell": "gru", "learning_rate": 0.01},
     {"cell": "gru", "bidirectional": True, "learning_rate": 0.01},
-    {"bidirectional": True, "pooling": "concat", "dropout": 0.3},
+    {"cell": "lstm", "bidirectional": True, "pooling": "concat", "dropout": 0.3},
 ]
 
 

@@ -35,6 +35,7 @@ def main() -> None:
     clock = Clock()
     judge = rf.SequenceClassifier(
         level="char",
+        cell="lstm",
         hidden_size=128,
         bidirectional=True,
         embedding_size=32,

@@ -66,8 +66,8 @@ def intents() -> Task:
     folder = DATA / "snips"
     test = snips_intent.read(folder / "test")
     model = rf.SequenceClassifier(
-        hidden_size=128, bidirectional=True, pooling="concat", embedding_size=100, epochs=1,
-        batch_size=32, learning_rate=0.002, validation_fraction=0, **SHARED,
+        cell="lstm", hidden_size=128, bidirectional=True, pooling="concat", embedding_size=100,
+        epochs=1, batch_size=32, learning_rate=0.002, validation_fraction=0, **SHARED,
     )  # fmt: skip
     return Task(
         "SNIPS, intents, a bidirectional LSTM of 128", "accuracy, %",
@@ -95,8 +95,8 @@ def languages() -> Task:
     names, classes = names_language.read(DATA / "names-18-languages")
     train, test = next(folds(classes, 10))
     model = rf.SequenceClassifier(
-        level="char", hidden_size=128, bidirectional=True, pooling="concat", embedding_size=32,
-        epochs=2, validation_fraction=0, **SHARED,
+        level="char", cell="lstm", hidden_size=128, bidirectional=True, pooling="concat",
+        embedding_size=32, epochs=2, validation_fraction=0, **SHARED,
     )  # fmt: skip
     return Task(
         "Names, languages, a bidirectional LSTM of 128", "accuracy, %",

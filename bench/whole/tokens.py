@@ -287,8 +287,8 @@ def classes() -> Pair:
     X = sentences(rng, 4000, 512, 4, 16)
     y = [f"C{int(x[0][1:]) % 7}" for x in X]
     model = rf.SequenceClassifier(
-        hidden_size=128, embedding_size=100, bidirectional=True, pooling="concat", batch_size=32,
-        **_shared(0.002, 0.4),
+        cell="lstm", hidden_size=128, embedding_size=100, bidirectional=True, pooling="concat",
+        batch_size=32, **_shared(0.002, 0.4),
     )  # fmt: skip
     units = sum(map(len, X))
     return Pair("SequenceClassifier", "words", units, model, ClassRecipe(X, y, model=model), 10)

@@ -320,3 +320,14 @@ def test_bad_questions(call: Callable[[Any], Any], error: type, message: str) ->
 def test_an_unseen_label_counts_as_wrong() -> None:
     model = small().fit(TEXTS, MOODS)
     assert model.score(["good", "good"], ["?", "?"]) == 0.0
+
+
+def test_the_cell_is_a_gru_unless_it_is_said(tmp_path: Path) -> None:
+    cases: list[tuple[dict[str, Any], type]] = [({}, rf.GRU), ({"cell": "lstm"}, rf.LSTM)]
+    for options, layer in cases:
+        model = rf.SequenceClassifier(hidden_size=3, epochs=1, seed=0, verbose=0, **options)
+        model.fit(["a b", "b a"] * 4, [0, 1] * 4).save(tmp_path / "m")
+        read = rf.load(tmp_path / "m")
+        assert isinstance(model.network_.encoder.recurrent, layer)
+        assert isinstance(read.network_.encoder.recurrent, layer)
+        np.testing.assert_array_equal(read.predict_proba(["a b"]), model.predict_proba(["a b"]))

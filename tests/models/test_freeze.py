@@ -141,5 +141,5 @@ def test_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     rf.SequenceClassifier(hidden_size=4, embedding_size=3, epochs=1, verbose=2, seed=0).fit(
         TEXTS, ["m", "z"] * 9, freeze="recurrent"
     )
-    # 4 gates of 4 units over 3 numbers, 4 units and two biases.
-    assert f"frozen: recurrent: {16 * 3 + 16 * 4 + 2 * 16} of " in capsys.readouterr().err
+    # 3 gates of 4 units over 3 numbers, 4 units and two biases.
+    assert f"frozen: recurrent: {12 * 3 + 12 * 4 + 2 * 12} of " in capsys.readouterr().err

@@ -45,6 +45,9 @@ class SequenceClassifier(Weighed, Estimator):
 
     Parameters
     ----------
+    cell : str
+        The recurrent cell, as all models have it; by default ``"gru"``, which learns from few long
+        series with seeds with which an LSTM does not (:doc:`/amount`).
     pooling : {"last", "mean", "max", "concat"}
         What becomes of the layers' outputs over time: what each direction has when it has read
         all, as the course draws it; their mean; the largest of each number; or all three one after
@@ -87,6 +90,7 @@ class SequenceClassifier(Weighed, Estimator):
     array(['+', '-'], dtype='<U1')
     """
 
+    cell: str = "gru"
     # Smaller than with others, since there is one label to a sequence to learn from.
     embedding_scale: float = 0.1
     pooling: Literal["last", "mean", "max", "concat"] = "max"
