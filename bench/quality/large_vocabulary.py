@@ -87,7 +87,7 @@ def main() -> None:
                 training.update(batch)
     first = None
     for training in trainings:
-        valid = CorpusBatches.to_validate([ids["valid"][: options.valid]], size, None, 10)
+        valid = CorpusBatches.to_score([ids["valid"][: options.valid]], size, None, 10)
         perplexity = score(training.network, valid, True).perplexity
         seconds = training.seconds[options.block :]
         took = min(seconds), statistics.median(seconds)

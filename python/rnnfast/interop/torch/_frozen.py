@@ -27,7 +27,8 @@ def frozen(module: torch.nn.Module) -> Iterator[None]:
 
     In return the weights must not change within it, by whatever way: such calls would not see it,
     nor would they see the weights that `torch.func.functional_call` puts in. Calls with gradients
-    enabled compare as ever, and so do those with dropout between layers.
+    enabled compare as ever, and so do those with dropout between layers, and all of a layer with
+    hooks that run before its forward pass, such as those of `torch.nn.utils.weight_norm`.
 
     It holds in all threads. Contexts on the same layer may be nested or overlap, in one thread or
     several: the weights are those of the entry that came first, and calls compare again from the
