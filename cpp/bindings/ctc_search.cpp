@@ -149,7 +149,7 @@ class CtcSearch {
     // Between two questions to a language model there are few steps.
     if (has_model_ ? work_ * static_cast<double>(B_) < kShortSearch : work < kShortSearch) {
       const std::atomic<bool> stop{false};
-      Released release;
+      const Released release;
       for (std::int64_t b = 0; b < B_; ++b) read(b, stop);
     } else {
       search_all(B_, threads, read);
@@ -235,7 +235,7 @@ py::tuple align_symbols(const py::array& given, const std::vector<std::int64_t>&
   std::vector<CtcSpan> spans;
   bool found = false;
   {
-    Released release;
+    const Released release;
     found = ctc_align(data, V, T, blank, symbols, spans);
   }
   if (!found) throw py::value_error("symbols: expected some that fit the steps, got none that do");

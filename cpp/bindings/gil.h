@@ -36,7 +36,7 @@ class WithoutGil {
   WithoutGil(const WithoutGil&) = delete;
   WithoutGil& operator=(const WithoutGil&) = delete;
 
-  // Calls f with the GIL in between.
+  // Calls f, which throws nothing, with the GIL in between.
   template <class F>
   void with_gil(const F& f) {
     take();

@@ -22,7 +22,7 @@ class Released {
   Released(const Released&) = delete;
   Released& operator=(const Released&) = delete;
 
-  // Calls f with the GIL in between.
+  // As that of WithoutGil.
   template <class F>
   void with_gil(const F& f) {
     gil_.with_gil(f);

@@ -151,12 +151,17 @@ def test_a_finished_training_is_prolonged(capsys: pytest.CaptureFixture[str]) ->
     )
     assert main([*arguments, "--epochs", "4", "--resume"]) == 0
     assert len(rf.load("n").history_) == 4
-    assert not Path("n.checkpoint").exists()
     lm = rf.load("m")  # the same in Python
     text = Path("c.txt").read_text(encoding="utf-8")
     lm.fit(text, epochs=2, verbose=0, checkpoint="c")
     lm.fit(text, epochs=4, verbose=0, checkpoint="c", resume=True).save("expected")
     assert_same("n", "expected")
+    # What was kept stays, also where there is nothing to train.
+    assert main([*arguments, "--epochs", "4", "--resume"]) == 0
+    assert_same("n", "expected")
+    assert main([*arguments, "--epochs", "5", "--resume"]) == 0
+    assert len(rf.load("n").history_) == 5
+    assert Path("n.checkpoint").exists()
 
 
 KILLED = """

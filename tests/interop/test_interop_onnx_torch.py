@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import warnings
 from typing import Any
@@ -98,3 +99,16 @@ def test_its_layers(exported: Any) -> None:
     with torch.no_grad():
         expected = module.recurrent(x.transpose(0, 1))[0].transpose(0, 1).numpy()
     np.testing.assert_allclose(second(first(x.numpy())[0])[0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_an_accelerated_layer_by_itself_is_exported(kind: str) -> None:
+    """The exporter hands on the defaults of all arguments by their places."""
+    layer, buffer = getattr(nn, kind)(3, 4).eval(), io.BytesIO()
+    importlib.import_module("rnnfast.interop.torch").accelerate(layer)
+    x = torch.randn(5, 2, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(layer, (x,), buffer, dynamo=False, input_names=["x"])
+    y = interop.prepare(onnx.load_from_string(buffer.getvalue())).run([x.numpy()])[0]
+    np.testing.assert_allclose(y, layer(x)[0].detach().numpy(), atol=1e-6)

@@ -286,7 +286,7 @@ def test_an_unknown_class_to_validate_on_has_no_loss() -> None:
         ({"label_smoothing": 1}, ValueError, "^label_smoothing: expected a finite number of at le"),
         ({"class_weight": "even"}, ValueError, "^class_weight: expected None, 'balanced' or a dic"),
         ({"class_weight": [1, 2]}, ValueError, r"^class_weight: .* a dict, got \[1, 2\]$"),
-        ({"class_weight": {"?": 1}}, ValueError, r"^class_weight: expected classes of y, got '\?'"),
+        ({"class_weight": {"?": 1}}, ValueError, r"^class_weight: .* classes of y \(.*, got '\?'"),
         ({"class_weight": {"+": 0}}, ValueError, r"^class_weight\['\+'\]: .*above 0.*, got 0$"),
         ({"class_weight": {"+": 1e39}}, ValueError, r"\]: .*of at most 3.40282e\+38, got 1e\+39$"),
         ({"class_weight": {"+": 1e-50}}, ValueError, r"\]: .*float32 can tell from 0, got 1e-50$"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+from rnnfast._checks.adjustments import AdjustmentWarning
 
 X = np.random.default_rng(0).normal(size=(8, 5))
 SMALL: dict[str, Any] = {"hidden_size": 4, "epochs": 2, "verbose": 0, "seed": 0}
@@ -75,3 +76,14 @@ def test_models_whose_targets_do_not_tell_want_the_axis() -> None:
         assert answers(model, X) == answers(model, X[..., np.newaxis])
     with pytest.raises(ValueError, match=expected):  # one series of five features, and its labels
         rf.SequenceTagger(**SMALL).fit(X, [*"abababab"])
+
+
+@pytest.mark.parametrize("make", [rf.SequenceClassifier, rf.SequenceRegressor])
+def test_integers_that_may_be_ids_are_told(make: Any) -> None:
+    ids, y = np.arange(40).reshape(8, 5) % 7, [0, 1] * 4
+    with pytest.warns(AdjustmentWarning, match=r"^X: an array of integers .*list\(X\) are ids"):
+        told = make(**SMALL).fit(ids, y)
+    silent = make(**SMALL).fit(ids.astype(float), y)
+    assert answers(told, ids) == answers(silent, ids)
+    for clear in (list(ids), ids - 3, ids[..., np.newaxis]):
+        make(**SMALL).fit(clear, y)

@@ -646,3 +646,16 @@ def test_indexing_and_repr() -> None:
             self.depth = depth
 
     assert repr(Own(3, depth=2)) == "Own(depth=2)"
+
+
+@pytest.mark.parametrize("make", [rf.SLSTM, rf.MLSTM])
+def test_a_second_layer_with_exponential_gates_is_drawn_by_the_first(make: Any) -> None:
+    rng = np.random.default_rng(3)
+    net = rf.bidirectional(make(I, H, seed=rng))
+    again = np.random.default_rng(3)
+    both = rf.bidirectional(make(I, H, seed=again), make(I, H, seed=again))
+    x = np.random.default_rng(0).normal(size=(5, 2, I)).astype("f4")
+    y = net(x, [5, 3])
+    np.testing.assert_array_equal(y, both(x, [5, 3]))
+    alone = net.reverse_layer(x[:3, 1:][::-1].copy())[0][::-1, 0]
+    np.testing.assert_array_equal(y[:3, 1, H:], alone)

@@ -570,3 +570,11 @@ def test_a_loss_of_ones_own_that_returns_no_pair(result: Any, got: str) -> None:
         expected = f"^loss: expected to return the loss and its gradient, got {got}$"
         with pytest.raises(TypeError, match=expected):
             rf.Trainer(net, loss, rf.Adam(net), verbose=0).fit([(x, y)], epochs=1)
+
+
+def test_a_loss_of_pytorch_is_refused() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    net = rf.Linear(2, 1)
+    message = r"^loss: expected a function, such as rf.mse, got MSELoss; loss=rf.mse is meant$"
+    with pytest.raises(TypeError, match=message):
+        rf.Trainer(net, torch.nn.MSELoss(), rf.Adam(net.parameters(), 0.1))

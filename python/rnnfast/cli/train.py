@@ -41,6 +41,7 @@ from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.text.conversion import read_tokenizer
+from rnnfast.training.checkpoints import has_ended
 from rnnfast.training.messages import describe_training, kept_record
 from rnnfast.training.progress import Progress, naming
 from rnnfast.training.ranks import current_ranks
@@ -158,7 +159,7 @@ def train(
         typer.Option(
             "--keep-checkpoint",
             help="Keep the checkpoint of a training that has ended: --resume goes on with it when "
-            "--epochs are more.",
+            "--epochs are more, and keeps it again.",
         ),
     ] = False,
     quantize: Annotated[
@@ -201,6 +202,8 @@ def train(
     leads = current_ranks().leads
     if leads:
         require_free(out, checkpoint, files, resume, force)
+        # Beside its model it is there because it was to be kept.
+        keep_checkpoint |= resume and out.exists() and has_ended(checkpoint)
     if threads is not None:
         rf.set_num_threads(threads)
     hyperparameters = {

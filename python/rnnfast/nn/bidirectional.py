@@ -23,6 +23,7 @@ from rnnfast.nn.container import (
 )
 from rnnfast.nn.module import Array, Module
 from rnnfast.nn.recurrent.base import Recurrent
+from rnnfast.nn.recurrent.exponential import ExponentialRecurrent
 
 Merge: TypeAlias = Literal["concat", "sum", "mean", "product"]
 MERGES = ("concat", "sum", "mean", "product")
@@ -151,7 +152,7 @@ def _another(layer: Any) -> Module:
     """Return a recurrent layer of the same configuration, with weights of its own."""
     if not isinstance(layer, Module):
         raise TypeError(f"layer: expected a Module, got {not_a_module(layer)}")
-    if not isinstance(layer, Recurrent):
+    if not isinstance(layer, (Recurrent, ExponentialRecurrent)):
         kind = type(layer).__name__
         raise TypeError(f"reverse_layer: expected a second part beside a {kind}, got None")
     require_floats("layer", layer.buffers())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -41,7 +42,9 @@ class LossOfNetwork:
     """
 
     def __init__(self, net: Module, loss: Loss) -> None:
-        if not callable(loss) or isinstance(loss, type):
+        torch = sys.modules.get("torch")
+        foreign = torch is not None and isinstance(loss, torch.nn.Module)
+        if not callable(loss) or isinstance(loss, type) or foreign:
             raise TypeError(f"loss: expected a function, such as rf.mse, got {_not_a_loss(loss)}")
         self._whole = net if isinstance(net, Container) else _Whole(net)
         self._loss = loss
@@ -143,8 +146,9 @@ def require_order(net: Module, when: str) -> None:
 
 def _not_a_loss(value: Any) -> str:
     """Return what came where a loss belongs, and which function is meant."""
-    name = value.__name__ if isinstance(value, type) else value
-    meant = [ours for ours, names in LOSSES.items() if isinstance(name, str) and name in names]
+    kind = value if isinstance(value, type) else type(value)
+    name = value if isinstance(value, str) else kind.__name__
+    meant = [ours for ours, names in LOSSES.items() if name in names]
     cure = f"; loss={meant[0]} is meant" if meant else ""
     if isinstance(value, type):
         if issubclass(value, Module) and hasattr(value, "loss"):

@@ -380,7 +380,7 @@ class Layer(Keeping, torch.nn.RNNBase):
 class RNN(Layer, torch.nn.RNN):
     """`torch.nn.RNN` on rnnfast's kernels."""
 
-    def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
+    def forward(self, input: Any, hx: Any = None, reset: Any = None) -> Any:
         """Run the network; see `torch.nn.RNN`, and for ``reset`` `rnnfast.interop.torch`."""
         return self._call(input, hx, reset)
 
@@ -388,7 +388,7 @@ class RNN(Layer, torch.nn.RNN):
 class GRU(Layer, torch.nn.GRU):
     """`torch.nn.GRU` on rnnfast's kernels."""
 
-    def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
+    def forward(self, input: Any, hx: Any = None, reset: Any = None) -> Any:
         """Run the network; see `torch.nn.GRU`, and for ``reset`` `rnnfast.interop.torch`."""
         return self._call(input, hx, reset)
 
@@ -396,6 +396,6 @@ class GRU(Layer, torch.nn.GRU):
 class LSTM(Layer, torch.nn.LSTM):
     """`torch.nn.LSTM` on rnnfast's kernels."""
 
-    def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
+    def forward(self, input: Any, hx: Any = None, reset: Any = None) -> Any:
         """Run the network; see `torch.nn.LSTM`, and for ``reset`` `rnnfast.interop.torch`."""
         return self._call(input, hx, reset)

@@ -51,6 +51,17 @@ class Columns:
             raise ValueError(f"{name}: expected shape (N, T), T at least 1, got {array.shape}")
         return cls(array.shape[1], _names(X))
 
+    def warn_of_ids(self, name: str, X: Any) -> None:
+        """Warn of an array of integers that may be ids of tokens, which are read as numbers."""
+        array = None if is_table(X) else _table(name, X)
+        if array is None or array.dtype.kind not in "iu" or self.count == 1:
+            return
+        if array.min(initial=0) >= 0:
+            warn_caller(
+                f"{name}: an array of integers is read as series of one number a step; "
+                f"list({name}) are ids of tokens, {name}.astype(float) numbers without this warning"
+            )
+
     def require_names(self, name: str, X: Any) -> None:
         """Raise ValueError for as many columns of other names; warn if the names are gone.
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rnnfast._checks import check_real
 from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.arrays import as_numbers, read_array
-from rnnfast._checks.messages import shown
+from rnnfast._checks.messages import shown, some_of
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.contract import column_warning
 from rnnfast.models.parts.lists import as_item, as_list
@@ -197,7 +197,10 @@ def named_weights(class_weight: Mapping[Any, Any], classes: Array, dtype: str) -
     named: dict[int, Any] = {}
     for label, weight in class_weight.items():
         if label not in place:
-            raise ValueError(f"class_weight: expected classes of y, got {shown(label)}")
+            raise ValueError(
+                f"class_weight: expected classes of y ({some_of(classes.tolist())}), got "
+                f"{shown(label)}"
+            )
         number = place[label]
         if number in named:
             raise ValueError(

@@ -56,6 +56,8 @@ class Preparation(RecurrentModel, base=True):
             columns = self._reader.columns
         elif 2 in self._facts.axes and not codec.of_steps:
             columns = Columns.of("X", X)
+            if columns is not None and self.tokenizer is None and current_ranks().leads:
+                columns.warn_of_ids("X", X)
         if columns is not None and self.tokenizer is not None:
             raise ValueError(
                 "X: expected text, tokens or ids with a tokenizer, got a table of numbers, which "

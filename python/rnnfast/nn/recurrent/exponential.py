@@ -80,10 +80,13 @@ class ExponentialRecurrent(Module):
             shapes["bias_ih_l0"] = (self._gate_rows(),)
         sizes = {"input_size": self.input_size, "hidden_size": self.hidden_size}
         super().__init__(shapes, dtype, sizes=sizes)
-        rng = make_generator("seed", seed)
+        self._rng = make_generator("seed", seed)
+        self._initialise()
+
+    def _initialise(self) -> None:
         for name, parameter in self._parameters.items():
-            parameter._fill_uniform(rng, self.hidden_size**-0.5)
-            if name == "bias_ih_l0" and forget_gate == "sigmoid":
+            parameter._fill_uniform(self._rng, self.hidden_size**-0.5)
+            if name == "bias_ih_l0" and self.forget_gate == "sigmoid":
                 begun = parameter.data.copy()
                 self._open(begun)
                 parameter.assign(begun)
