@@ -350,9 +350,12 @@ def test_what_is_not_finite_has_a_place(name: str, bad: float) -> None:
     series[2][3, 1] = bad
     argument, call = PLACES[name]
     column = r"(feature|channel|number)"
+    cure = (
+        "; missing='mask' leaves out what is nan" if name == "forecaster" and np.isnan(bad) else ""
+    )
     with pytest.raises(
         ValueError,
-        match=rf"^{argument}: expected finite numbers, got {bad} at step 3, {column} 1$",
+        match=rf"^{argument}: expected finite numbers, got {bad} at step 3, {column} 1{cure}$",
     ):
         call(series)
 

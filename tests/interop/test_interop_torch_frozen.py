@@ -225,3 +225,23 @@ def test_weights_that_a_hook_computes_are_not_held() -> None:
             within = ours(x)[0]
         assert not torch.equal(within, before)
         assert torch.equal(within, ours(x)[0])
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "LSTMCell"])
+def test_hooks_of_all_modules_are_hooks(kind: str) -> None:
+    layer = getattr(interop, kind)(3, 4)
+    weight = layer.weight_hh if kind == "LSTMCell" else layer.weight_hh_l0
+
+    def grow(module: Any, args: Any) -> None:
+        if module is layer:
+            weight.data.mul_(1.5)
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(grow)
+    x = torch.randn(2, 3) if kind == "LSTMCell" else torch.randn(5, 2, 3)
+    state = (torch.ones(2, 4),) * 2 if kind == "LSTMCell" else (torch.ones(1, 2, 4),) * 2
+    try:
+        with torch.no_grad(), interop.frozen(layer):
+            first, second = layer(x, state)[0].clone(), layer(x, state)[0]
+    finally:
+        hook.remove()
+    assert not torch.equal(first, second)

@@ -82,6 +82,7 @@ def test_an_array_of_series(container: str) -> None:
     assert same(_fit(rf.SequenceClassifier, given, CLASSES), expected)
 
 
+@pytest.mark.filterwarnings("ignore:X. an array of integers is read as series")
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("dtype", [np.int64, np.float64])
 def test_a_table_is_one_of_every_container(container: str, dtype: Any) -> None:
@@ -101,7 +102,7 @@ def test_a_table_is_one_of_every_container(container: str, dtype: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "Table", "RecordBatch"])
 def test_names_of_columns_of_every_table(kind: str) -> None:
-    table = RNG.integers(0, 9, (8, 3))
+    table = RNG.integers(-1, 9, (8, 3))
     model = rf.SequenceClassifier(**SMALL).fit(named_table(kind, table, [*"abc"]), CLASSES)
     assert model.feature_names_in_.tolist() == [*"abc"]
     expected = rf.SequenceClassifier(**SMALL).fit(table, CLASSES).predict_proba(table)

@@ -202,7 +202,7 @@ def train(
     leads = current_ranks().leads
     if leads:
         require_free(out, checkpoint, files, resume, force)
-        # Beside its model it is there because it was to be kept.
+        # Deleting it would end what its user may have kept it for.
         keep_checkpoint |= resume and out.exists() and has_ended(checkpoint)
     if threads is not None:
         rf.set_num_threads(threads)

@@ -106,8 +106,6 @@ class Cell(Keeping, torch.nn.RNNCellBase):
 
     def held_weights(self) -> Held | None:
         """Return what calls can use without looking at the weights; see `frozen`."""
-        if self._forward_pre_hooks:  # as weight_norm's, which compute weights before each call
-            return None
         weights = self._weights()
         dtype = getattr(weights[0], "dtype", None)
         if dtype is None or not all(is_plain(w, dtype) for w in weights):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
@@ -60,12 +61,18 @@ _lock = threading.RLock()
 def _enter(layers: Sequence[Keeping]) -> None:
     with _lock:
         # All of them first: where one raises, none is held.
-        found = {m: m.held_weights() for m in layers if not m.kept.holders}
+        free = [m for m in layers if not m.kept.holders]
+        found = {m: None if _has_hooks(m) else m.held_weights() for m in free}
         for layer in layers:
             kept = layer.kept
             if not kept.holders:
                 kept.held = found[layer]
             kept.holders += 1
+
+
+def _has_hooks(layer: Any) -> bool:
+    """Whether something runs before each call, and may compute weights as weight_norm does."""
+    return bool(layer._forward_pre_hooks or torch.nn.modules.module._global_forward_pre_hooks)
 
 
 def _leave(layers: Sequence[Keeping]) -> None:

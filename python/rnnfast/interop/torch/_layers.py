@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,7 @@ from rnnfast.interop.torch._resets import in_equations, require_reset
 from rnnfast.interop.torch._steps import ACCESS, make_ready
 from rnnfast.nn.recurrent.stream import Stream
 
+F = TypeVar("F", bound=Callable[..., Any])
 Results = tuple[Tensor, ...]  # y, h_n, and c_n of an LSTM
 DTYPES = (torch.float32, torch.float64)
 
@@ -325,8 +328,6 @@ class Layer(Keeping, torch.nn.RNNBase):
 
     def held_weights(self) -> Held | None:
         """Return what calls can use without looking at the weights; see `frozen`."""
-        if self._forward_pre_hooks:  # as weight_norm's, which compute weights before each call
-            return None
         weights = self._weights()
         return None if weights is None else self._native_weights(weights, backward=False)
 
@@ -377,10 +378,21 @@ class Layer(Keeping, torch.nn.RNNBase):
 # Each has a `forward` of its own, by whose name Python complains of wrong arguments.
 
 
+def _looks_as(theirs: Any) -> Callable[[F], F]:
+    """Show PyTorch's signature: its older exporter to ONNX gives all that one has by place."""
+
+    def shown(ours: F) -> F:
+        setattr(ours, "__signature__", inspect.signature(theirs))  # noqa: B010
+        return ours
+
+    return shown
+
+
 class RNN(Layer, torch.nn.RNN):
     """`torch.nn.RNN` on rnnfast's kernels."""
 
-    def forward(self, input: Any, hx: Any = None, reset: Any = None) -> Any:
+    @_looks_as(torch.nn.RNN.forward)
+    def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
         """Run the network; see `torch.nn.RNN`, and for ``reset`` `rnnfast.interop.torch`."""
         return self._call(input, hx, reset)
 
@@ -388,7 +400,8 @@ class RNN(Layer, torch.nn.RNN):
 class GRU(Layer, torch.nn.GRU):
     """`torch.nn.GRU` on rnnfast's kernels."""
 
-    def forward(self, input: Any, hx: Any = None, reset: Any = None) -> Any:
+    @_looks_as(torch.nn.GRU.forward)
+    def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
         """Run the network; see `torch.nn.GRU`, and for ``reset`` `rnnfast.interop.torch`."""
         return self._call(input, hx, reset)
 
@@ -396,6 +409,7 @@ class GRU(Layer, torch.nn.GRU):
 class LSTM(Layer, torch.nn.LSTM):
     """`torch.nn.LSTM` on rnnfast's kernels."""
 
-    def forward(self, input: Any, hx: Any = None, reset: Any = None) -> Any:
+    @_looks_as(torch.nn.LSTM.forward)
+    def forward(self, input: Any, hx: Any = None, *, reset: Any = None) -> Any:
         """Run the network; see `torch.nn.LSTM`, and for ``reset`` `rnnfast.interop.torch`."""
         return self._call(input, hx, reset)

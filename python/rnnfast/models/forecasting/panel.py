@@ -200,7 +200,8 @@ def _read_one(name: str, X: Any, masked: bool) -> Any:
         try:
             return read_numbers(name, X, _SHAPE)
         except ValueError as error:
-            raise ValueError(f"{error}{_hint_several(X) or _hint_missing(X)}") from None
+            hint = "; missing='mask' leaves out what is nan" if "got nan" in str(error) else ""
+            raise ValueError(f"{error}{_hint_several(X) or hint}") from None
         except TypeError as error:
             hint = ""
             if is_table(X):
@@ -225,13 +226,6 @@ def _hint_several(X: Any) -> str:
     if max(lengths) <= len(items):  # more steps than numbers in each
         return ""
     return "; several series are a list of arrays, [np.array(one) for one in X]"
-
-
-def _hint_missing(X: Any) -> str:
-    """Return what a message ends with where numbers are missing."""
-    array = np.asarray(X)
-    gaps = array.dtype.kind == "f" and np.isnan(array).any()
-    return "; missing='mask' leaves out what is nan" if gaps else ""
 
 
 def with_channels(array: Floats) -> Floats:

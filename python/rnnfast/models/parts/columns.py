@@ -54,12 +54,12 @@ class Columns:
     def warn_of_ids(self, name: str, X: Any) -> None:
         """Warn of an array of integers that may be ids of tokens, which are read as numbers."""
         array = None if is_table(X) else _table(name, X)
-        if array is None or array.dtype.kind not in "iu" or self.count == 1:
+        if array is None or array.dtype.kind not in "iu" or self.count == 1 or not len(array):
             return
-        if array.min(initial=0) >= 0:
+        if array.min() >= 0:
             warn_caller(
                 f"{name}: an array of integers is read as series of one number a step; "
-                f"list({name}) are ids of tokens, {name}.astype(float) numbers without this warning"
+                f"list({name}) are ids of tokens; floats are read so without this warning"
             )
 
     def require_names(self, name: str, X: Any) -> None:
