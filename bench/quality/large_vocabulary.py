@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 import rnnfast as rf
 from rnnfast.data.batches import StreamBatches
@@ -50,7 +51,7 @@ class Training:
 
     def update(self, batch: Any, learning_rate: float) -> None:
         """Make an update."""
-        self.optimizer.learning_rate = learning_rate
+        self.optimizer.lr = learning_rate
         began = time.perf_counter()
         loss, self.state = self.network.add_gradients(batch, self.state)
         rf.clip_grad_norm(self.modules, 5.0 * batch.num_targets)  # sums over words
@@ -91,7 +92,7 @@ def main() -> None:
     print(f"{size} words, {epochs} x {updates} updates of {options.batch} x {options.steps} words")
     scored = min(options.valid, len(ids["valid"]))
     valid = CorpusBatches.to_score([ids["valid"][:scored]], size, None, 10)
-    done = 0
+    done, bar = 0, tqdm(total=epochs * updates, unit="update", mininterval=5)
     for number in range(epochs):
         batches = islice(epoch, updates)
         for training in trainings:
@@ -104,6 +105,7 @@ def main() -> None:
                 for batch in block:
                     training.update(batch, options.learning_rate * share)
             done += len(block)
+            bar.update(len(block))
         print(f"after epoch {number + 1}, {done} updates:")
         tell(trainings, valid, scored, options.block)
 
