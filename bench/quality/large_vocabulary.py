@@ -1,14 +1,17 @@
 """Words of wikitext-2 with the full and the adaptive softmax: updates a second, and perplexity.
 
 Both networks begin with the same seed and take the same updates in turns, a block of one, then a
-block of the other; after the last both are measured on the validation text.
+block of the other; both are measured on the validation text after the last one, and with `--epochs`
+after each epoch, while the learning rate falls along a half cosine to 0 at the last.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +48,9 @@ class Training:
         self.seconds: list[float] = []
         self.losses: list[float] = []
 
-    def update(self, batch: Any) -> None:
+    def update(self, batch: Any, learning_rate: float) -> None:
         """Make an update."""
+        self.optimizer.learning_rate = learning_rate
         began = time.perf_counter()
         loss, self.state = self.network.add_gradients(batch, self.state)
         rf.clip_grad_norm(self.modules, 5.0 * batch.num_targets)  # sums over words
@@ -64,9 +68,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=35)
     parser.add_argument("--batch", type=int, default=20)
     parser.add_argument("--updates", type=int, default=400)
+    parser.add_argument("--epochs", type=int, help="of the whole text, in place of --updates")
     parser.add_argument("--block", type=int, default=5, help="updates of one before the other's")
     parser.add_argument("--learning-rate", type=float, default=0.003)
-    parser.add_argument("--valid", type=int, default=40_000, help="words of it to measure on")
+    parser.add_argument(
+        "--valid", type=int, default=40_000, help="words of it to measure on at most"
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     rf.set_num_threads(options.threads)
@@ -78,24 +85,41 @@ def main() -> None:
         Training("full", size, None, options),
         Training(f"adaptive {cutoffs}", size, cutoffs, options),
     ]
-    print(f"{size} words, {options.updates} updates of {options.batch} x {options.steps} words")
-    batches = iter(StreamBatches(ids["train"], options.batch, options.steps))
-    for _ in range(options.updates // options.block):
-        block = [next(batches) for _ in range(options.block)]
+    epoch = StreamBatches(ids["train"], options.batch, options.steps)
+    epochs = options.epochs or 1
+    updates = len(epoch) if options.epochs else min(options.updates, len(epoch))
+    print(f"{size} words, {epochs} x {updates} updates of {options.batch} x {options.steps} words")
+    scored = min(options.valid, len(ids["valid"]))
+    valid = CorpusBatches.to_score([ids["valid"][:scored]], size, None, 10)
+    done = 0
+    for number in range(epochs):
+        batches = islice(epoch, updates)
         for training in trainings:
-            for batch in block:
-                training.update(batch)
+            training.state = None
+        while block := list(islice(batches, options.block)):
+            share = 1.0
+            if options.epochs:
+                share = (1 + math.cos(math.pi * done / (epochs * updates))) / 2
+            for training in trainings:
+                for batch in block:
+                    training.update(batch, options.learning_rate * share)
+            done += len(block)
+        print(f"after epoch {number + 1}, {done} updates:")
+        tell(trainings, valid, scored, options.block)
+
+
+def tell(trainings: list[Training], valid: Any, scored: int, block: int) -> None:
+    """Print what updates took, and the perplexity of the validation text."""
     first = None
     for training in trainings:
-        valid = CorpusBatches.to_score([ids["valid"][: options.valid]], size, None, 10)
         perplexity = score(training.network, valid, True).perplexity
-        seconds = training.seconds[options.block :]
+        seconds = training.seconds[block:]
         took = min(seconds), statistics.median(seconds)
         first = took if first is None else first
         print(
             f"{training.name:<28}ms an update {took[0] * 1e3:8.2f} min {took[1] * 1e3:8.2f} median"
             f"{first[0] / took[0]:7.2f}{first[1] / took[1]:7.2f} times as fast, perplexity of the "
-            f"validation text's first {options.valid} words {perplexity:.2f}",
+            f"validation text's first {scored} words {perplexity:.2f}",
             flush=True,
         )
 

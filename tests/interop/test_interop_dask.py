@@ -86,7 +86,7 @@ def test_shards_that_are_futures(client: Any, model: Any) -> None:
 def test_a_model_travels_once_to_each_worker(client: Any, monkeypatch: Any) -> None:
     """What the scheduler and the client, both in this process, send is counted."""
     tcp = distributed.comm.tcp.TCP
-    model = rf.SequenceClassifier(**{**SHARED, "hidden_size": 256}).fit(TEXTS, LABELS)
+    model = rf.SequenceClassifier(**{**SHARED, "hidden_size": 288}).fit(TEXTS, LABELS)
     size = 4 * model.num_parameters
     assert size > 1_000_000
     sent, write = [], tcp.write
