@@ -65,8 +65,6 @@ void for_stretches(const Touched<Scalar>& touched, const Scalar* p, int rank, in
 // other.
 template <class Scalar, class F>
 void for_each_vector(const Touched<Scalar>& touched, const Scalar* p, int threads, const F& f) {
-  for (std::int64_t k = 0; k < touched.copy_count; ++k)
-    reinterpret_cast<PackedStack<Scalar>*>(touched.copies[k].packed)->begin_repack();
   const StretchFunction call = [](const void* each, Range stretch, std::int64_t before) {
     const F& visit = *static_cast<const F*>(each);
     for (std::int64_t i = stretch.begin; i < stretch.end; i += lanes<Scalar>)

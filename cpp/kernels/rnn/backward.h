@@ -66,8 +66,8 @@ class BackwardLayer final : public BackwardDriver<Scalar> {
       const std::int64_t row = schedule.first[s] + b, next = schedule.first[s + 1] + b;
       TileSums<Scalar> sums(size, 1);
       if (!ends)
-        slots_product(p_, next, cell.h_first, w_.h_width(), size, w_.w_hh_t, block, prefetch,
-                      sums.all());
+        slots_product(p_, next, cell.h_first, w_.h_width(), size, p_.transposed.w_hh, block,
+                      prefetch, sums.all());
       for (int u = 0; u < size.blocks; ++u)
         for (int m = 0; m < size.rows; ++m) {
           Vec<Scalar> dh = zeros<Scalar>();
@@ -103,7 +103,7 @@ class BackwardLayer final : public BackwardDriver<Scalar> {
       TileSums<Scalar> sums(size, 1);
       multiply_tile<Scalar>(size,
                             {g_.d_output + row * V, p_.schedule->rows * V, V, w_.outputs, V,
-                             w_.outputs, w_.w_hr_t, block, prefetch},
+                             w_.outputs, p_.transposed.w_hr, block, prefetch},
                             sums.all());
       for (int u = 0; u < size.blocks; ++u)
         for (int m = 0; m < size.rows; ++m)
@@ -146,7 +146,7 @@ class BackwardLayer final : public BackwardDriver<Scalar> {
     if constexpr (cell.second_product()) {
       const std::int64_t row = p_.schedule->first[s] + b;
       TileSums<Scalar> sums(size, 1);
-      slots_product(p_, row, 0, V, size, w_.w_second_t, block, prefetch, sums.all());
+      slots_product(p_, row, 0, V, size, p_.transposed.w_second, block, prefetch, sums.all());
       for (int u = 0; u < size.blocks; ++u)
         for (int m = 0; m < size.rows; ++m) {
           Scalar* gate = p_.workspace_at(block + u, row + m) + V;
