@@ -196,7 +196,7 @@ std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward, int threa
     }
     const auto parameters = values<Scalar>();
     packed->version = -1;
-    table.pack(packed->packed, parameters.data(), thread_count(threads));
+    require_ok(table.pack(packed->packed, parameters.data(), thread_count(threads)));
     packed->version = parameters_->version();
     weights_ = packed;
   });

@@ -129,7 +129,7 @@ template <class Scalar>
 struct RecurrentTable {
   // Weights. `pack` copies L*D sets of parameters.
   Packed* (*packed_create)(const StackShape& shape);  // null: out of memory
-  void (*pack)(Packed* packed, const LayerParameters<const Scalar*>* parameters, int threads);
+  Status (*pack)(Packed* packed, const LayerParameters<const Scalar*>* parameters, int threads);
   void (*packed_free)(Packed* packed);
 
   // One pass over a batch; not_finite where x is not, within the lengths. With `cache`, keeps there

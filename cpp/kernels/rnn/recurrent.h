@@ -20,6 +20,7 @@ RecurrentTable<Scalar> make_recurrent_table() {
   };
   t.pack = [](Packed* packed, const LayerParameters<const Scalar*>* parameters, int threads) {
     reinterpret_cast<Stack*>(packed)->pack(parameters, threads);
+    return Status::ok;
   };
   t.packed_free = [](Packed* packed) { delete reinterpret_cast<Stack*>(packed); };
   t.forward = [](const Packed* packed, const SequenceInput<Scalar>& input,
