@@ -66,7 +66,7 @@ void for_stretches(const Touched<Scalar>& touched, const Scalar* p, int rank, in
 template <class Scalar, class F>
 void for_each_vector(const Touched<Scalar>& touched, const Scalar* p, int threads, const F& f) {
   const StretchFunction call = [](const void* each, Range stretch, std::int64_t before) {
-    const F& visit = *static_cast<const F*>(each);
+    const F visit = *static_cast<const F*>(each);  // in registers: what is stored is none of it
     for (std::int64_t i = stretch.begin; i < stretch.end; i += lanes<Scalar>)
       visit(Place<Scalar>{i, stretch.end - i, i - before});
   };

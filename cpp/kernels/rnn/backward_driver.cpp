@@ -132,7 +132,8 @@ void BackwardDriver<Scalar>::initial_tile(std::int64_t block, std::int64_t b, Ti
                                           const Prefetch& prefetch) {
   TileSums<Scalar> sums(size, 1);
   if (cell_.recurrent_product())
-    slots_product(p_, b, cell_.h_first, w_.h_width(), size, p_.transposed.w_hh, block, prefetch, sums.all());
+    slots_product(p_, b, cell_.h_first, w_.h_width(), size, p_.transposed.w_hh, block, prefetch,
+                  sums.all());
   for (int u = 0; u < size.blocks; ++u)
     for (int m = 0; m < size.rows; ++m) {
       Vec<Scalar> dh = zeros<Scalar>();
