@@ -180,7 +180,7 @@ void Recurrent::require_training() const {
 
 std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward, int threads) {
   if (backward) require_training();
-  if (is_packed() && (weights_->has_backward || !backward)) return weights_;
+  if (is_packed()) return weights_;
   with_scalar(is_double(), [&](auto scalar) {
     using Scalar = decltype(scalar);
     const auto& table = *tables<Scalar>(*table_).recurrent;
@@ -196,9 +196,8 @@ std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward, int threa
     }
     const auto parameters = values<Scalar>();
     packed->version = -1;
-    require_ok(table.pack(packed->packed, parameters.data(), backward, thread_count(threads)));
+    require_ok(table.pack(packed->packed, parameters.data(), thread_count(threads)));
     packed->version = parameters_->version();
-    packed->has_backward = backward;
     weights_ = packed;
   });
   return weights_;
@@ -239,8 +238,6 @@ void Recurrent::require_fitting(const PackedWeights& weights, bool backward) con
   if (weights.table != table_ || weights.is_double != is_double() || !alike(weights.shape, shape_))
     throw py::value_error("weights: expected those of a network of this shape, got another's");
   if (backward) require_training();
-  if (backward && !weights.has_backward)
-    throw py::value_error("weights: expected what backpropagation reads, got what inference does");
 }
 
 void require_alike(const std::vector<std::shared_ptr<Recurrent>>& networks) {

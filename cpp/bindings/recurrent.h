@@ -21,7 +21,6 @@ struct PackedWeights {
   StackShape shape;
   Packed* packed = nullptr;
   std::int64_t version = -1;
-  bool has_backward = false;
 
   PackedWeights() = default;
   PackedWeights(const PackedWeights&) = delete;

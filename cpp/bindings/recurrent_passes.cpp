@@ -393,8 +393,7 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
   if (need.weights) g.parameters = parameters.data();
   const auto weights = kept.weights;
   Cache* cache = std::exchange(kept.cache, nullptr);
-  const bool alone =
-      g.dx == nullptr && shape.window == 1 && (!need.weights || !gradients.is_none());
+  const bool alone = !need.weights || !gradients.is_none();
   threads = thread_count(threads);
   const Strided<Scalar> x{kept.x.data<Scalar>(), kept.x_time, kept.x_batch};
   const std::int64_t* const ends = kept.lengths.empty() || packed ? nullptr : kept.lengths.data();
@@ -404,8 +403,8 @@ py::tuple backward(Recurrent& self, ForwardCache& kept, const py::object& dy,
     const auto& table = *tables<Scalar>(*weights->table).recurrent;
     const Released release;
     if (!kept.indices) same = fingerprint_of(x, T, B, shape.I, ends) == kept.x_print;
-    // Two threads may share a layer: its gradients are added to one pass at a time, and so is what
-    // dx alone needs made of the weights. A pass with gradients of its own waits for nobody.
+    // Two threads may share a layer: its gradients are added to one pass at a time. A pass with
+    // gradients of its own waits for nobody.
     std::unique_lock lock(self.gradient_mutex(), std::defer_lock);
     if (!alone) lock.lock();
     if (same) status = table.backward(weights->packed, cache, g, threads);

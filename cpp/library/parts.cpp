@@ -141,7 +141,7 @@ RecurrentPart<Scalar> pack_recurrent(const StackShape& shape,
   part.packed = std::shared_ptr<Packed>(table.packed_create(shape),
                                         typename RecurrentPart<Scalar>::Free{&table});
   if (part.packed == nullptr) throw std::bad_alloc();
-  require_ok(table.pack(part.packed.get(), parameters.data(), false, 1));
+  require_ok(table.pack(part.packed.get(), parameters.data(), 1));
   if (table_of<Scalar>(small_kernels()).fits(shape, 0)) {
     part.parameters = parameters.front();
     part.kept = std::make_shared<std::vector<Block<Scalar>>>(std::move(memory));

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/gemm/packed_stack.h"
+#include "kernels/gemm/transposed.h"
 #include "kernels/rnn/registry.h"
 #include "tests/numbers.h"
 
@@ -162,28 +163,31 @@ void check_forward(const PackedLayer<Scalar>& packed, const Weights<Scalar>& w) 
 }
 
 template <class Scalar>
-void check_backward(const PackedLayer<Scalar>& packed, const Weights<Scalar>& w) {
+void check_transposed(const PackedLayer<Scalar>& packed, const Weights<Scalar>& w, int threads) {
   constexpr int V = lanes<Scalar>;
   const CellDescriptor& cell = packed.cell;
   const std::int64_t I = packed.I, H = packed.H, P = packed.P, units = packed.units;
+  std::vector<Scalar> memory(static_cast<std::size_t>(Transposed<Scalar>::size(packed, true)));
+  const Transposed<Scalar> transposed(packed, true, memory.data());
+  for (int member = 0; member < threads; ++member) transposed.fill(packed, member, threads);
   // [column block][unit block][gate * V + lane][V]
   const auto gates = [&](const std::vector<Scalar>& from, std::int64_t columns, const int* gate,
                          const std::int64_t* i) {
     return element(from, H, columns, gate[i[2] / V], i[1] * V + i[2] % V, i[0] * V + i[3]);
   };
-  Reader("w_ih_t", packed.w_ih_t)
+  Reader("w_ih_t", transposed.w_ih)
       .expect({packed.inputs, units, cell.x_count * V, V},
               [&](const auto& i) { return gates(w.w_ih, I, cell.x_gate, i); });
   if (cell.recurrent_product())
-    Reader("w_hh_t", packed.w_hh_t)
+    Reader("w_hh_t", transposed.w_hh)
         .expect({packed.outputs, units, cell.h_count * V, V},
                 [&](const auto& i) { return gates(w.w_hh, P, cell.h_gate, i); });
   if (cell.second_product())
-    Reader("w_second_t", packed.w_second_t).expect({units, units, V, V}, [&](const auto& i) {
+    Reader("w_second_t", transposed.w_second).expect({units, units, V, V}, [&](const auto& i) {
       return gates(w.w_hh, P, &cell.second_gate, i);
     });
   if (packed.projection)
-    Reader("w_hr_t", packed.w_hr_t).expect({units, packed.outputs * V, V}, [&](const auto& i) {
+    Reader("w_hr_t", transposed.w_hr).expect({units, packed.outputs * V, V}, [&](const auto& i) {
       return element(w.w_hr, P, H, 0, i[1], i[0] * V + i[2]);
     });
 }
@@ -218,16 +222,12 @@ TYPED_TEST(PackTest, LayoutsOfEveryCell) {
     const Weights<TypeParam> weights(shape, 0);
     const auto given = weights.pointers();
     PackedLayer<TypeParam> packed;
-    ASSERT_TRUE(packed.create(shape, 0, 0) && packed.create_backward() &&
-                packed.create_input_gradient());
-    for (std::int64_t u = 0; u < packed.units; ++u) {
-      packed.pack(given, u, true);
-      packed.pack_input_gradient(u);
-    }
+    ASSERT_TRUE(packed.create(shape, 0, 0));
+    for (std::int64_t u = 0; u < packed.units; ++u) packed.pack(given, u);
     for (std::int64_t o = 0; packed.projection && o < packed.outputs; ++o)
-      packed.pack_projection(given, o, true);
+      packed.pack_projection(given, o);
     check_forward(packed, weights);
-    check_backward(packed, weights);
+    check_transposed(packed, weights, 1);
   });
 }
 
@@ -275,11 +275,10 @@ TYPED_TEST(PackTest, StacksOfEveryCell) {
       for (const auto& layer : weights) given.push_back(layer.pointers());
       const std::unique_ptr<PackedStack<TypeParam>> stack(PackedStack<TypeParam>::create(shape));
       ASSERT_NE(stack, nullptr);
-      ASSERT_EQ(stack->pack(given.data(), true, threads), Status::ok);
-      ASSERT_TRUE(stack->need_input_gradient(threads));
+      stack->pack(given.data(), threads);
       for (std::size_t i = 0; i < weights.size(); ++i) {
         check_forward(stack->layers[i], weights[i]);
-        check_backward(stack->layers[i], weights[i]);
+        check_transposed(stack->layers[i], weights[i], threads);
       }
     }
 }

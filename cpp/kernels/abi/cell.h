@@ -6,6 +6,10 @@
 
 namespace rnnfast {
 
+// What a descriptor that is wrong calls, which does not compile.
+int a_letter_of_another_cell();
+int a_bias_of_other_gates_than_the_first();
+
 // The state of H units that a cell hands from step to step past its products.
 enum class Carry {
   none,
@@ -80,7 +84,7 @@ struct CellDescriptor {
   constexpr CellDescriptor& with_biases(const char* letters) {
     bias_count = length(letters);
     for (int i = 0; i < bias_count; ++i)
-      if (gate(letters[i]) != i) throw "a bias of other gates than the first";
+      if (gate(letters[i]) != i) a_bias_of_other_gates_than_the_first();
     return *this;
   }
   // Of the last gate.
@@ -211,7 +215,7 @@ struct CellDescriptor {
   // A letter that is no gate does not compile.
   constexpr int gate(char letter) const {
     const int found = find(gates, letter);
-    return found >= 0 ? found : throw "a letter of another cell";
+    return found >= 0 ? found : a_letter_of_another_cell();
   }
   constexpr void add_norm(int count) {
     if (count == 0) return;

@@ -127,12 +127,9 @@ struct Stream;  // a stack that is run step by step
 
 template <class Scalar>
 struct RecurrentTable {
-  // Weights. `pack` copies L*D sets of parameters; `backward` says whether the copy that only
-  // backpropagation reads is made too, but for what the gradient of x alone needs: `backward` makes
-  // that when it is first wanted.
+  // Weights. `pack` copies L*D sets of parameters.
   Packed* (*packed_create)(const StackShape& shape);  // null: out of memory
-  Status (*pack)(Packed* packed, const LayerParameters<const Scalar*>* parameters, bool backward,
-                 int threads);
+  Status (*pack)(Packed* packed, const LayerParameters<const Scalar*>* parameters, int threads);
   void (*packed_free)(Packed* packed);
 
   // One pass over a batch; not_finite where x is not, within the lengths. With `cache`, keeps there
@@ -140,9 +137,8 @@ struct RecurrentTable {
   Status (*forward)(const Packed* packed, const SequenceInput<Scalar>& input,
                     const SequenceOutput<Scalar>& output, Dropout dropout, Cache** cache,
                     int threads);
-  // Uses the cache up: what it kept becomes gradients. For each `packed` one call at a time that
-  // wants dx, others beside it. Where dy is not_finite nothing has changed.
-  Status (*backward)(Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
+  // Uses the cache up: what it kept becomes gradients. Where dy is not_finite nothing has changed.
+  Status (*backward)(const Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
                      int threads);
   std::int64_t (*cache_bytes)(const Cache* cache);
   // A gate of a layer's direction at every step of the pass, or the carry (gate -1): values

@@ -12,7 +12,7 @@
 namespace rnnfast {
 
 // `count` values of T, aligned to a cache line; not initialised. Allocation reports failure, it
-// does not throw.
+// does not throw. Not inlined: there are hundreds of them.
 template <class T>
 class Buffer {
   static_assert(std::is_trivially_copyable_v<T>, "raw memory only");
@@ -28,11 +28,13 @@ class Buffer {
   }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { Memory::give(data_, taken_); }
+  ~Buffer() {
+    if (data_ != nullptr) Memory::give(data_, taken_);
+  }
 
   // At least `count` values; what was there is lost unless it already fits. A negative count, which
   // `product_of` gives for too large ones, is never to be had.
-  bool reserve(std::int64_t count) {
+  __attribute__((noinline)) bool reserve(std::int64_t count) {
     if (count < 0) return false;
     if (count <= count_) return true;
     Memory::give(data_, taken_);
@@ -49,7 +51,7 @@ class Buffer {
     count_ = count;
     return true;
   }
-  bool reserve_zeroed(std::int64_t count) {
+  __attribute__((noinline)) bool reserve_zeroed(std::int64_t count) {
     if (!reserve(count)) return false;
     if (count > 0)  // where there are none, there may be no memory
       std::memset(static_cast<void*>(data_), 0, static_cast<std::size_t>(count) * sizeof(T));

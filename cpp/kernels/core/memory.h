@@ -18,7 +18,7 @@ class Memory {
  public:
   // At least `bytes`, aligned to a pair of cache lines, or to a huge page where that is worth it;
   // null if there is not so much. `bytes` becomes what was given.
-  static void* take(std::size_t& bytes) {
+  __attribute__((noinline)) static void* take(std::size_t& bytes) {
     if (kWatched) return aligned_allocate(kPair, bytes);
     const std::size_t alignment = bytes >= 2 * kHuge ? kHuge : kPair;
     bytes =
@@ -36,7 +36,7 @@ class Memory {
     return fresh;
   }
 
-  static void give(void* data, std::size_t bytes) {
+  __attribute__((noinline)) static void give(void* data, std::size_t bytes) {
     if (data == nullptr) return;
     if (kWatched || bytes < kLeast || bytes > kMost) return aligned_free(data);
     const Lock lock;

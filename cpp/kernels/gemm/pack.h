@@ -14,10 +14,7 @@
 //   remainder_ih   [k < I][x_remainder][V]          remainder_hh   [k < P][h_remainder][V]
 //   remainder_bias [x_remainder][V]
 //
-// and for backpropagation, where k runs over (unit block, slot, lane) as gradients are stored:
-//
-//   w_ih_t    [input block][k][V]                   w_hh_t    [output block][k][V]
-//   w_second_t [unit block][k][V]                   w_hr_t    [unit block][k < padded P][V]
+// Backpropagation reads them in another order: transposed.h.
 #pragma once
 
 #include "kernels/abi/recurrent.h"
@@ -41,15 +38,6 @@ int remainder_vectors(std::int64_t last, int count) {
   return count >= 3 && vectors < count ? vectors : 0;
 }
 
-// to[k][V]: V columns of `from` from column c on, for the rows of V units; zero beyond the edges.
-template <class Scalar>
-void pack_rows(const Scalar* from, std::int64_t ldf, std::int64_t units, std::int64_t columns,
-               Scalar* to) {
-  constexpr int V = lanes<Scalar>;
-  for (std::int64_t v = 0; v < V; ++v)
-    store(to + v * V, v < units ? load_first(from + v * ldf, columns) : zeros<Scalar>());
-}
-
 // One layer's direction.
 template <class Scalar>
 struct PackedLayer {
@@ -63,10 +51,9 @@ struct PackedLayer {
   bool projection;
   std::int64_t highway;  // the column of the input at which it begins, or -1
   Scalar highway_scale;
-  Buffer<Scalar> forward_memory, backward_memory, input_memory;
+  Buffer<Scalar> memory;
   Scalar *w_ih, *w_hh, *w_second, *w_hr, *bias, *unit, *norm;
   Scalar *remainder_ih, *remainder_hh, *remainder_bias;
-  Scalar *w_ih_t, *w_hh_t, *w_second_t, *w_hr_t;
   GateFunctions functions;  // of a general cell
 
   std::int64_t x_width() const { return cell.x_count * V; }  // of one panel's row
@@ -102,31 +89,19 @@ struct PackedLayer {
                                   I * x_remainder * V,
                                   P * h_remainder * V,
                                   x_remainder * V};
-    if (!forward_memory.reserve_zeroed(sum_of(sizes))) return false;
-    Scalar** parts[] = {&w_ih, &w_hh, &w_second,     &w_hr,         &bias,
-                        &unit, &norm, &remainder_ih, &remainder_hh, &remainder_bias};
-    place(forward_memory.data(), sizes, parts, 10);
+    if (!memory.reserve_zeroed(sum_of(sizes))) return false;
+    Scalar** const parts[] = {&w_ih, &w_hh, &w_second,     &w_hr,         &bias,
+                              &unit, &norm, &remainder_ih, &remainder_hh, &remainder_bias};
+    Scalar* at = memory.data();
+    for (int i = 0; i < 10; ++i) {
+      *parts[i] = sizes[i] > 0 ? at : nullptr;
+      at += sizes[i];
+    }
     return true;
   }
 
-  bool create_backward() {
-    const std::int64_t sizes[] = {product_of(outputs, units, h_width(), V),
-                                  cell.second_product() ? product_of(units, units, V, V) : 0,
-                                  projection ? product_of(units, outputs, V, V) : 0};
-    if (!backward_memory.reserve(sum_of(sizes))) return false;
-    Scalar** parts[] = {&w_hh_t, &w_second_t, &w_hr_t};
-    place(backward_memory.data(), sizes, parts, 3);
-    return true;
-  }
-  // For the gradient of the layer's input.
-  bool create_input_gradient() {
-    if (!input_memory.reserve(product_of(inputs, units, x_width(), V))) return false;
-    w_ih_t = input_memory.data();
-    return true;
-  }
-
-  // Packs the weights of a unit block: forward, and for backpropagation while they are in cache.
-  void pack(const LayerParameters<const Scalar*>& p, std::int64_t u, bool backward) {
+  // Packs the weights of a unit block.
+  void pack(const LayerParameters<const Scalar*>& p, std::int64_t u) {
     const std::int64_t n = H - u * V;  // units from this block's first on
     pack_slots(p.w_ih + u * V * I, I, n, cell.x_gate, cell.x_count, w_ih + u * I * x_width());
     if (cell.recurrent_product())
@@ -140,9 +115,6 @@ struct PackedLayer {
     for (int g = 0; g < cell.unit_count; ++g)
       store(unit + (u * cell.unit_count + g) * V, load_first(p.unit + g * H + u * V, n));
     if (u + 1 == units) pack_remainders();
-    if (!backward) return;
-    spread(p.w_hh, P, cell.h_gate, cell.h_count, u, w_hh_t);
-    if (cell.second_product()) spread(p.w_hh, P, &cell.second_gate, 1, u, w_second_t);
   }
   // Visits the values that `pack` reads for a unit block: f(first, count of neighbours).
   template <class F>
@@ -168,21 +140,9 @@ struct PackedLayer {
                              const F& f) const {
     f(p.w_hr + o * V * H, std::min<std::int64_t>(V, P - o * V) * H);
   }
-  // From what `pack` left: [input block][unit block][gate][lane][V].
-  void pack_input_gradient(std::int64_t u) {
-    const int count = cell.x_count;
-    for (std::int64_t c = 0; c < inputs; ++c)
-      for (int s = 0; s < count; ++s)
-        pack_lanes(w_ih + (u * I + c * V) * x_width() + s * V, x_width(), I - c * V, V,
-                   w_ih_t + ((c * units + u) * count + s) * V * V, V);
-  }
   // Of output block o.
-  void pack_projection(const LayerParameters<const Scalar*>& p, std::int64_t o, bool backward) {
-    const Scalar* rows = p.w_hr + o * V * H;
-    pack_lanes(rows, H, P - o * V, H, w_hr + o * H * V, V);
-    if (!backward) return;
-    for (std::int64_t u = 0; u < units; ++u)
-      pack_rows(rows + u * V, H, P - o * V, H - u * V, w_hr_t + (u * outputs + o) * V * V);
+  void pack_projection(const LayerParameters<const Scalar*>& p, std::int64_t o) {
+    pack_lanes(p.w_hr + o * V * H, H, P - o * V, H, w_hr + o * H * V, V);
   }
 
  private:
@@ -213,13 +173,6 @@ struct PackedLayer {
                     static_cast<std::size_t>(last) * sizeof(Scalar));
   }
 
-  static void place(Scalar* memory, const std::int64_t* sizes, Scalar** const* parts, int count) {
-    for (int i = 0; i < count; ++i) {
-      *parts[i] = sizes[i] > 0 ? memory : nullptr;
-      memory += sizes[i];
-    }
-  }
-
   void pack_bias(const LayerParameters<const Scalar*>& p, std::int64_t u, std::int64_t n) {
     if (p.b_ih == nullptr) return;  // zero since creation
     for (int slot = 0; slot < cell.slots; ++slot) {
@@ -245,18 +198,6 @@ struct PackedLayer {
     for (int i = 0; i < cell.x_count; ++i) put(i, p.gain_ih, p.b_ih, cell.x_gate[i]);
     for (int i = 0; i < cell.h_count; ++i) put(cell.h_first + i, p.gain_hh, p.b_hh, cell.h_gate[i]);
     if (cell.memory_slot >= 0) put(cell.memory_slot, p.gain_c, p.bias_c, 0);
-  }
-
-  // The gates' rows of unit block u of a (G*H, columns) matrix, V columns at a time, each to its
-  // panel of [column block][unit block][gate][lane][V].
-  void spread(const Scalar* w, std::int64_t columns, const int* gates, int count, std::int64_t u,
-              Scalar* to) const {
-    for (int g = 0; g < count; ++g) {
-      const Scalar* rows = w + (gates[g] * H + u * V) * columns;
-      for (std::int64_t c = 0; c * V < columns; ++c)
-        pack_rows(rows + c * V, columns, H - u * V, columns - c * V,
-                  to + ((c * units + u) * count + g) * V * V);
-    }
   }
 };
 

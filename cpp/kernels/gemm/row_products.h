@@ -47,8 +47,8 @@ void interleave_panels(Scalar* to, std::int64_t K, Range rows, const Worker& wor
 
 // The same for tiles of a product with `count` vectors a block.
 template <class Scalar, class Row>
-void interleave_rows(int count, Scalar* to, std::int64_t K, Range rows, const Worker& worker,
-                     const Row& row_at) {
+__attribute__((noinline)) void interleave_rows(int count, Scalar* to, std::int64_t K, Range rows,
+                                               const Worker& worker, const Row& row_at) {
   with_count<4>(count, [&](auto n) {
     interleave_panels<Scalar, tile_shape(decltype(n)::value).rows>(to, K, rows, worker, row_at);
   });
@@ -97,8 +97,10 @@ __attribute__((noinline)) void row_product_tile(const Scalar* left, std::int64_t
 // to += left times right over `rows`, or = where `fresh`; K is that of whole tiles. Threads own
 // blocks, or panels of k where there are too few blocks.
 template <class Scalar>
-void row_product(int count, const Scalar* left, std::int64_t K, const RowsOfBlocks<Scalar>& right,
-                 std::int64_t blocks, Scalar* to, Range rows, bool fresh, const Worker& worker) {
+__attribute__((noinline)) void row_product(int count, const Scalar* left, std::int64_t K,
+                                           const RowsOfBlocks<Scalar>& right, std::int64_t blocks,
+                                           Scalar* to, Range rows, bool fresh,
+                                           const Worker& worker) {
   with_count<4>(count, [&](auto n) {
     constexpr int Count = decltype(n)::value, MR = tile_shape(Count).rows;
     const bool by_block = blocks >= 2 * worker.members;

@@ -29,11 +29,15 @@ struct Place {
   }
 };
 
-// Visits a thread's share of the values `p` that are touched: f(stretch, values up to it that are
-// not). Where they have packed copies, those follow each stretch while it is in cache.
-template <class Scalar, class F>
+// What is done with a stretch of values; `before` are those up to it that are not touched.
+using StretchFunction = void (*)(const void* each, Range stretch, std::int64_t before);
+
+// Visits a thread's share of the values `p` that are touched. Where they have packed copies, those
+// follow each stretch while it is in cache. Compiled once for all optimizers.
+template <class Scalar>
 void for_stretches(const Touched<Scalar>& touched, const Scalar* p, int rank, int size,
-                   const F& f) {
+                   StretchFunction call, const void* each) {
+  const auto f = [=](Range stretch, std::int64_t before) { call(each, stretch, before); };
   if (touched.rows != nullptr) {
     const std::int64_t width = touched.width;
     const Range mine = share(touched.n / width, rank, size);
@@ -61,15 +65,13 @@ void for_stretches(const Touched<Scalar>& touched, const Scalar* p, int rank, in
 // other.
 template <class Scalar, class F>
 void for_each_vector(const Touched<Scalar>& touched, const Scalar* p, int threads, const F& f) {
-  for (std::int64_t k = 0; k < touched.copy_count; ++k)
-    reinterpret_cast<PackedStack<Scalar>*>(touched.copies[k].packed)->begin_repack();
-  parallel(useful_threads(threads, touched.n, 1 << 14), [&](int rank, int size) {
-    for_stretches(touched, p, rank, size,
-                  [&](Range stretch, std::int64_t before) __attribute__((noinline)) {
-                    for (std::int64_t i = stretch.begin; i < stretch.end; i += lanes<Scalar>)
-                      f(Place<Scalar>{i, stretch.end - i, i - before});
-                  });
-  });
+  const StretchFunction call = [](const void* each, Range stretch, std::int64_t before) {
+    const F visit = *static_cast<const F*>(each);  // in registers: what is stored is none of it
+    for (std::int64_t i = stretch.begin; i < stretch.end; i += lanes<Scalar>)
+      visit(Place<Scalar>{i, stretch.end - i, i - before});
+  };
+  parallel(useful_threads(threads, touched.n, 1 << 14),
+           [&](int rank, int size) { for_stretches(touched, p, rank, size, call, &f); });
 }
 
 template <class Scalar>

@@ -43,7 +43,7 @@ RecurrentTable<float> make_recurrent() {
   t.packed_create = [](const StackShape& shape) {
     return reinterpret_cast<Packed*>(Packing::create(shape));
   };
-  t.pack = [](Packed* packed, const LayerParameters<const float*>* parameters, bool, int threads) {
+  t.pack = [](Packed* packed, const LayerParameters<const float*>* parameters, int threads) {
     return reinterpret_cast<Packing*>(packed)->pack(parameters, threads);
   };
   t.packed_free = [](Packed* packed) { delete reinterpret_cast<Packing*>(packed); };

@@ -46,11 +46,11 @@ RNNFAST_INLINE const Scalar* next_line(const Scalar* row, std::int64_t k, std::i
 }
 
 // acc[c] += x times the transpose of C matrices of `units` rows, at most V, and K columns each.
-// What stands `ahead` rows further is read next.
+// What stands `ahead` rows further is read next. Compiled once for all cells.
 template <class Scalar, int C>
-RNNFAST_INLINE void multiply_rows(Vec<Scalar> (&acc)[C], const Scalar* const (&rows)[C],
-                                  std::int64_t units, std::int64_t ahead, const Scalar* x,
-                                  std::int64_t K) {
+__attribute__((noinline)) void multiply_rows(Vec<Scalar> (&acc)[C], const Scalar* const (&rows)[C],
+                                             std::int64_t units, std::int64_t ahead,
+                                             const Scalar* x, std::int64_t K) {
   constexpr int V = lanes<Scalar>;
   static_assert(kLongestChain % V == 0);
   Vec<Scalar> total[C];

@@ -1,9 +1,9 @@
 // One layer in one direction during one pass: what the time loops read and write.
 #pragma once
 
-#include "kernels/gemm/pack.h"
 #include "kernels/gemm/panel_tiles.h"
 #include "kernels/gemm/tiling.h"
+#include "kernels/gemm/transposed.h"
 #include "kernels/rnn/schedule.h"
 #include "kernels/threads/team.h"
 
@@ -40,7 +40,8 @@ template <class Scalar>
 struct LayerPass {
   const Schedule* schedule;
   const PackedLayer<Scalar>* weights;
-  bool keep;  // training: everything that backpropagation needs stays
+  Transposed<Scalar> transposed;  // on the way back
+  bool keep;                      // training: everything that backpropagation needs stays
 
   // Per row of the schedule.
   const Scalar* const* x;          // input rows (I), or null if indices are given

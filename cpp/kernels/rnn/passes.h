@@ -98,14 +98,19 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
 // Scratch of those who work on one layer's direction in backpropagation.
 template <class Scalar>
 struct GradientScratch {
-  Buffer<Scalar> dcarry, dkept, d_output, d_norm, row_space, products, left;
+  Buffer<Scalar> transposed, dcarry, dkept, d_output, d_norm, row_space, products, left;
 
-  bool reserve(const PackedStack<Scalar>& packed, const Schedule& schedule, int threads) {
+  // `of_input(l)`: whether the gradient of what layer l's product sees is wanted.
+  template <class F>
+  bool reserve(const PackedStack<Scalar>& packed, const Schedule& schedule, int threads,
+               const F& of_input) {
     constexpr int V = lanes<Scalar>;
     const StackShape& shape = packed.shape;
-    std::int64_t most_products = 0, most_left = 0;
+    std::int64_t most_products = 0, most_left = 0, most_weights = 0;
     for (int i = 0; i < shape.L * shape.D; ++i) {
       const auto sizes = gradient_sizes(packed.layers[i]);
+      most_weights =
+          std::max(most_weights, Transposed<Scalar>::size(packed.layers[i], of_input(i / shape.D)));
       most_products = std::max(most_products, sizes.products);
       most_left = std::max(most_left, sizes.left);
     }
@@ -113,7 +118,8 @@ struct GradientScratch {
     const CellDescriptor& cell = *shape.cell;
     const std::int64_t states = product_of(any.units, schedule.B, V);
     const std::int64_t outputs = product_of(any.outputs, shape.projection ? schedule.rows : 0, V);
-    return dcarry.reserve(states) && products.reserve(most_products) && left.reserve(most_left) &&
+    return transposed.reserve(most_weights) && dcarry.reserve(states) &&
+           products.reserve(most_products) && left.reserve(most_left) &&
            d_output.reserve(cell.normalised() ? states : outputs) &&
            dkept.reserve(cell.keeps_output() ? states : 0) &&
            (!cell.normalised() ||
@@ -128,16 +134,14 @@ class StackBackward {
   using Tables = typename StackCache<Scalar>::Tables;
 
  public:
-  StackBackward(PackedStack<Scalar>& packed, StackCache<Scalar>& cache,
+  StackBackward(const PackedStack<Scalar>& packed, StackCache<Scalar>& cache,
                 const SequenceGradients<Scalar>& gradients)
       : packed_(packed), c_(cache), shape_(packed.shape), given_(gradients) {}
 
   Status run(int threads) {
     const TeamPlan plan =
         Planner<Scalar>(shape_, c_.schedule, c_.input.indices != nullptr, threads).choose();
-    const bool of_input = given_.dx != nullptr || shape_.window > 1;  // the state's has steps
-    if (!reserve(plan) || (of_input && !packed_.need_input_gradient(threads)))
-      return Status::out_of_memory;
+    if (!reserve(plan)) return Status::out_of_memory;
     Everywhere finite;
     bool refused = false;
     run_team(plan, [&](Worker worker) {
@@ -168,7 +172,9 @@ class StackBackward {
     scratch_.reset(new (std::nothrow) GradientScratch<Scalar>[parties]);
     if (!scratch_) return false;
     for (int i = 0; i < parties; ++i)
-      if (!scratch_[i].reserve(packed_, c_.schedule, plan.threads)) return false;
+      if (!scratch_[i].reserve(packed_, c_.schedule, plan.threads,
+                               [this](int l) { return of_input(l); }))
+        return false;
     between_size_ = plan.pipelined ? shape_.L : 2;
     between_.reset(new (std::nothrow) Buffer<Scalar>[between_size_]);
     if (!between_) return false;
@@ -190,6 +196,14 @@ class StackBackward {
     return l + 1 < shape_.L ? between_[l % between_size_].data() : nullptr;
   }
   bool wants_dx(int l) const { return l > 0 || given_.dx != nullptr; }
+  // The same of what a layer's product sees, which the state may have brought.
+  bool of_input(int l) const { return wants_dx(l) || shape_.window > 1; }
+
+  LayerPass<Scalar> pass_of(int l, int d, const Tables& rows, GradientScratch<Scalar>& scratch) {
+    LayerPass<Scalar> pass = c_.pass(packed_, rows, l, d);
+    pass.transposed = Transposed<Scalar>(*pass.weights, of_input(l), scratch.transposed.data());
+    return pass;
+  }
 
   void layer(int l, int d, Tables& rows, GradientScratch<Scalar>& scratch, const Worker& worker,
              PartObserver* observer) {
@@ -216,8 +230,9 @@ class StackBackward {
     g.row_space = scratch.row_space.data();
     g.products = scratch.products.data();
     g.left = scratch.left.data();
-    LayerPass<Scalar> pass = c_.pass(packed_, rows, l, d);
+    LayerPass<Scalar> pass = pass_of(l, d, rows, scratch);
     pass.observer = observer;
+    pass.transposed.fill(*pass.weights, worker.member, worker.members);
     worker.own->wait();
     layer_kernel<Scalar>(*shape_.cell).backward(pass, g, worker);
     worker.own->wait();
@@ -235,8 +250,8 @@ class StackBackward {
       // second direction lie elsewhere, so that it waits for the first.
       for (int d = 0; d < shape_.D; ++d) {
         const Tables& rows = c_.tables[d];
-        input_gradient(c_.pass(packed_, rows, l, d), rows.dx.data(), d > 0, {0, c_.schedule.rows},
-                       worker.rank, worker.size);
+        input_gradient(pass_of(l, d, rows, scratch_[d]), rows.dx.data(), d > 0,
+                       {0, c_.schedule.rows}, worker.rank, worker.size);
         worker.all->wait();
       }
     }
@@ -256,10 +271,16 @@ class StackBackward {
         wants_dx(l) ? schedule.steps : std::min<std::int64_t>(shape_.window - 1, schedule.steps);
     for (int d = 0; d < shape_.D; ++d) {
       const Tables& rows = c_.tables[d];
-      input_gradient(c_.pass(packed_, rows, l, d), rows.dx.data(), false, {0, schedule.first[seen]},
-                     worker.rank, worker.size);
+      const bool own = worker.groups == 2;  // a direction has its scratch, filled on the way back
+      const LayerPass<Scalar> pass = pass_of(l, d, rows, scratch_[own ? d : 0]);
+      if (!own && shape_.D > 1) {
+        pass.transposed.fill(*pass.weights, worker.rank, worker.size);
+        worker.all->wait();
+      }
+      input_gradient(pass, rows.dx.data(), false, {0, schedule.first[seen]}, worker.rank,
+                     worker.size);
+      worker.all->wait();
     }
-    worker.all->wait();
     for (int d = 0; d < shape_.D && given_.dc0 != nullptr; ++d)
       LayerWindow<Scalar>(c_, l, d).state_gradient(share(schedule.B, worker.rank, worker.size),
                                                    d_wide_[d].data(), given_.dc_n, given_.dc0);
@@ -282,7 +303,7 @@ class StackBackward {
     }
   }
 
-  PackedStack<Scalar>& packed_;
+  const PackedStack<Scalar>& packed_;
   StackCache<Scalar>& c_;
   const StackShape& shape_;
   const SequenceGradients<Scalar>& given_;

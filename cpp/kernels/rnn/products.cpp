@@ -68,7 +68,7 @@ void input_gradient_tile(const LayerPass<Scalar>& p, Scalar* const* dx, bool add
                          const Prefetch& prefetch) {
   const PackedLayer<Scalar>& w = *p.weights;
   TileSums<Scalar> sums(size, 1);
-  slots_product(p, row, 0, w.x_width(), size, w.w_ih_t, block, prefetch, sums.all());
+  slots_product(p, row, 0, w.x_width(), size, p.transposed.w_ih, block, prefetch, sums.all());
   for (int m = 0; m < size.rows; ++m)
     for (int u = 0; u < size.blocks; ++u) {
       const std::int64_t column = (block + u) * lanes<Scalar>, count = w.I - column;

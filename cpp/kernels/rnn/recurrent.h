@@ -18,9 +18,9 @@ RecurrentTable<Scalar> make_recurrent_table() {
   t.packed_create = [](const StackShape& shape) {
     return reinterpret_cast<Packed*>(Stack::create(shape));
   };
-  t.pack = [](Packed* packed, const LayerParameters<const Scalar*>* parameters, bool backward,
-              int threads) {
-    return reinterpret_cast<Stack*>(packed)->pack(parameters, backward, threads);
+  t.pack = [](Packed* packed, const LayerParameters<const Scalar*>* parameters, int threads) {
+    reinterpret_cast<Stack*>(packed)->pack(parameters, threads);
+    return Status::ok;
   };
   t.packed_free = [](Packed* packed) { delete reinterpret_cast<Stack*>(packed); };
   t.forward = [](const Packed* packed, const SequenceInput<Scalar>& input,
@@ -29,10 +29,10 @@ RecurrentTable<Scalar> make_recurrent_table() {
     return stack_forward(*reinterpret_cast<const Stack*>(packed), input, output, dropout,
                          reinterpret_cast<Kept**>(cache), threads);
   };
-  t.backward = [](Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
+  t.backward = [](const Packed* packed, Cache* cache, const SequenceGradients<Scalar>& gradients,
                   int threads) {
-    return StackBackward<Scalar>(*reinterpret_cast<Stack*>(packed), *reinterpret_cast<Kept*>(cache),
-                                 gradients)
+    return StackBackward<Scalar>(*reinterpret_cast<const Stack*>(packed),
+                                 *reinterpret_cast<Kept*>(cache), gradients)
         .run(threads);
   };
   t.cache_bytes = [](const Cache* cache) { return reinterpret_cast<const Kept*>(cache)->bytes(); };

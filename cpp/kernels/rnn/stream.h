@@ -175,7 +175,7 @@ class StackStream {
         !allocate_wide(shape))
       return false;
     for (int l = 0; l < L_; ++l) {
-      weight_bytes_ += packed.layers[l].forward_memory.bytes();
+      weight_bytes_ += packed.layers[l].memory.bytes();
       LayerPass<Scalar>& p = passes_[l];
       p = {};
       p.schedule = &schedule_;

@@ -73,16 +73,16 @@ struct TeamPlan {
   bool pipelined = false;  // each thread takes whole layers
 };
 
-// Calls work(rank, size) once on each thread, subnormals flushed. It is told the size because the
-// runtime may give fewer threads than were asked for.
-template <class Work>
-void parallel(int threads, const Work& work) {
+// What threads of a region call: compiled apart, so that the region is compiled once.
+using Work = void (*)(const void* work, int rank, int size);
+
+inline __attribute__((noinline)) void parallel(int threads, Work call, const void* work) {
   threads = Crowd::here().admit(threads);
   const bool known = Crew::has(threads);  // to start threads takes long anywhere
   if (threads > 1) threads = Crew::hire(threads);
   if (threads <= 1) {
     const FlushSubnormals flush;
-    work(0, 1);
+    call(work, 0, 1);
     return;
   }
   Meeting meeting;
@@ -96,7 +96,7 @@ void parallel(int threads, const Work& work) {
     const FlushSubnormals flush;
     Crowd::own_waits() = 0;
     meeting.begin(rank, size);
-    work(rank, size);
+    call(work, rank, size);
     // The end of a region waits as well, but would not let others have its core for long.
     if (rank > 0) {
       waited.fetch_add(Crowd::own_waits(), std::memory_order_relaxed);
@@ -110,9 +110,19 @@ void parallel(int threads, const Work& work) {
   }
 }
 
+// Calls work(rank, size) once on each thread, subnormals flushed. It is told the size because the
+// runtime may give fewer threads than were asked for.
+template <class F>
+void parallel(int threads, const F& work) {
+  const Work call = [](const void* of, int rank, int size) {
+    (*static_cast<const F*>(of))(rank, size);
+  };
+  parallel(threads, call, &work);
+}
+
 // Runs work(worker) on every thread of the plan.
-template <class Work>
-void run_team(const TeamPlan& plan, const Work& work) {
+template <class F>
+void run_team(const TeamPlan& plan, const F& work) {
   Barrier all, own[2];
   parallel(plan.threads, [&](int rank, int size) {
     Worker worker;
