@@ -18,10 +18,9 @@ import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
 import rnnfast as rf  # noqa: E402
-import rnnfast.training.distributed as distributed  # noqa: E402
 import rnnfast.training.loop as loop  # noqa: E402
+import rnnfast.training.mpi_ranks as mpi_ranks  # noqa: E402
 from mpi_cases import TEXT, arrays_of, of_streams, stop  # noqa: E402
-from rnnfast.training.distributed import MpiRanks  # noqa: E402
 from rnnfast.training.gradients import Gradients  # noqa: E402
 
 loop._CHECKPOINT_WITHIN = 0.0  # a checkpoint after every step
@@ -132,9 +131,9 @@ BROKEN: dict[str, tuple[Any, str, int, BaseException]] = {
     "last": (loop.Checkpointer, "write", 20, MemoryError("full")),
     "resumed": (loop.Reporter, "report", 1, BrokenPipeError("gone")),
     "reduce": (Gradients, "reduce", 9, MemoryError("full")),
-    "share_state": (MpiRanks, "_from_first", 3, KeyboardInterrupt()),
-    "threads": (distributed, "_share_threads", 1, KeyboardInterrupt()),
-    "states": (MpiRanks, "_gathered", 4, MemoryError("full")),
+    "share_state": (mpi_ranks.MpiRanks, "_from_first", 3, KeyboardInterrupt()),
+    "threads": (mpi_ranks, "share_threads", 1, KeyboardInterrupt()),
+    "states": (mpi_ranks.MpiRanks, "_gathered", 4, MemoryError("full")),
 }
 OF_FIRST = ("last", "resumed")
 
