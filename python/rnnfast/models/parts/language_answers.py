@@ -5,42 +5,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rnnfast._checks import check_bool, check_int
 from rnnfast.data.batches import Ints
-from rnnfast.models.parts.condition import Condition, encode_given
+from rnnfast.models.parts.condition import encode_given
 from rnnfast.models.parts.corpus import CorpusBatches, CorpusReader
 from rnnfast.models.parts.inputs import TokenInputs
+from rnnfast.models.parts.language_layers import LanguageLayers
 from rnnfast.models.parts.line_weights import read_line_weights
 from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.running import RunningProbabilities
 from rnnfast.models.parts.text_source import Text
-from rnnfast.models.parts.token_network import Evaluation, TokenNetwork, score
+from rnnfast.models.parts.token_network import Evaluation, score
 from rnnfast.models.parts.token_sequences import Tokens
 from rnnfast.models.parts.turns import in_turn
-from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.models.stream import LanguageStream
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import join_tokens, require_no_end, split_text
-from rnnfast.text.tokenizers import Tokenizer
-from rnnfast.text.vocabulary import Vocabulary
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LanguageAnswers(RecurrentModel, base=True):
+class LanguageAnswers(LanguageLayers, base=True):
     """Base of `LanguageModel`: what can be asked once it has learned."""
 
     lines: bool = False
-
-    vocabulary_: Vocabulary = field(init=False)
-    tokenizer_: Tokenizer = field(init=False)
-    network_: TokenNetwork = field(init=False)
-    condition_: Condition | None = field(init=False)
-    cutoffs_: tuple[int, ...] | None = field(init=False)
 
     def evaluate(
         self,

@@ -20,12 +20,12 @@ from rnnfast.models.parts.reader import Reader
 from rnnfast.models.parts.sequences import Sequences, are_series, has_steps_of, read_sequences
 from rnnfast.models.parts.weights import Weights, of_examples, relative, scaled
 from rnnfast.models.parts.word_features import WordFeatures
-from rnnfast.models.recurrent_model import RecurrentModel
+from rnnfast.models.trainable import Trainable
 from rnnfast.nn.module import Array
 from rnnfast.training.ranks import current_ranks
 
 
-class Preparation(RecurrentModel, base=True):
+class Preparation(Trainable, base=True):
     """Base of `Estimator`: what `fit` does before it trains."""
 
     standardize: bool
