@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 from rnnfast._checks import check_bool, check_int
 from rnnfast.io.tensors import to_json
 from rnnfast.models.base import OfPart
-from rnnfast.models.parts.amount import choose_amount
-from rnnfast.models.parts.columns import Featured
 from rnnfast.models.parts.composition import Composition
-from rnnfast.models.parts.examples import ExampleBatches, fingerprint
-from rnnfast.models.parts.fit_options import FitOptions
-from rnnfast.models.parts.inputs import Inputs
-from rnnfast.models.parts.sequences import lengths_of
+from rnnfast.models.parts.fitting.amount import choose_amount
+from rnnfast.models.parts.fitting.examples import ExampleBatches, fingerprint
+from rnnfast.models.parts.fitting.fit_options import FitOptions
+from rnnfast.models.parts.reading.columns import Featured
+from rnnfast.models.parts.reading.inputs import Inputs
+from rnnfast.models.parts.reading.sequences import lengths_of
 from rnnfast.models.stream import ModelStream
 from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter

@@ -13,22 +13,22 @@ from rnnfast._checks.messages import shown
 from rnnfast.io.files import require_writable
 from rnnfast.models.parts.codecs.base import choose_monitor
 from rnnfast.models.parts.contract import Facts, Weighed
-from rnnfast.models.parts.corpus import CorpusReader
-from rnnfast.models.parts.fit_options import FitOptions
+from rnnfast.models.parts.fitting.fit_options import FitOptions
 from rnnfast.models.parts.hyperparameters import TokenOptions
-from rnnfast.models.parts.language_answers import LanguageAnswers
-from rnnfast.models.parts.language_layers import NetworkOptions
-from rnnfast.models.parts.language_training import (
+from rnnfast.models.parts.language.answers import LanguageAnswers
+from rnnfast.models.parts.language.corpus import CorpusReader
+from rnnfast.models.parts.language.layers import NetworkOptions
+from rnnfast.models.parts.language.preparing import Preparing
+from rnnfast.models.parts.language.subwords import SubwordOptions, to_identity
+from rnnfast.models.parts.language.text_source import Text, read_again
+from rnnfast.models.parts.language.token_output import OutputOptions
+from rnnfast.models.parts.language.training import (
     CorpusOptions,
     CorpusTraining,
     Known,
     choose_epochs,
     prepare_corpus,
 )
-from rnnfast.models.parts.preparing import Preparing
-from rnnfast.models.parts.subwords import SubwordOptions, to_identity
-from rnnfast.models.parts.text_source import Text, read_again
-from rnnfast.models.parts.token_output import OutputOptions
 from rnnfast.nn.module import Array
 from rnnfast.text.subwords import SubwordTokenizer
 from rnnfast.training.checkpoints import require_replaceable

@@ -13,12 +13,12 @@ from rnnfast._checks import among, check_bool, make_generator
 from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.messages import shown
 from rnnfast.models.base import Model
-from rnnfast.models.parts.given_schedules import (
+from rnnfast.models.parts.fitting.given_schedules import (
     packed_schedule,
     require_function,
 )
+from rnnfast.models.parts.fitting.initial import InitialOptions
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
-from rnnfast.models.parts.initial import InitialOptions
 from rnnfast.text.conversion import as_tokenizer
 from rnnfast.text.tokenizers import tokenizer_from_dict
 

@@ -13,15 +13,15 @@ from rnnfast._checks import check_bool, check_int
 from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast._checks.messages import shown
 from rnnfast.io.packing import pack, unpack, untyped
-from rnnfast.models.parts.fit_options import FitOptions
-from rnnfast.models.parts.freezing import Frozen
-from rnnfast.models.parts.given_schedules import describe_schedule
+from rnnfast.models.parts.fitting.fit_options import FitOptions
+from rnnfast.models.parts.fitting.freezing import Frozen
+from rnnfast.models.parts.fitting.given_schedules import describe_schedule
+from rnnfast.models.parts.fitting.initial import InitialOptions
+from rnnfast.models.parts.fitting.making import Making
+from rnnfast.models.parts.fitting.pretrained import put_vectors
+from rnnfast.models.parts.fitting.warm_start import FREE, Axes, KeptWeights, require_same_layers
 from rnnfast.models.parts.hyperparameters import FittingOptions
-from rnnfast.models.parts.initial import InitialOptions
-from rnnfast.models.parts.making import Making
-from rnnfast.models.parts.pretrained import put_vectors
 from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
-from rnnfast.models.parts.warm_start import FREE, Axes, KeptWeights, require_same_layers
 from rnnfast.models.recurrent_model import RecurrentModel
 from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training.loop import TrainingLoop

@@ -24,11 +24,11 @@ from rnnfast.models.forecasting.tracks import Track
 from rnnfast.models.forecasting.windows import Floats, Windows
 from rnnfast.models.parts.codecs.base import Read
 from rnnfast.models.parts.codecs.numbers import NumberCodec
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.inputs import Inputs, SeriesInputs
-from rnnfast.models.parts.sequences import Sequences
-from rnnfast.models.parts.weights import Weights
+from rnnfast.models.parts.fitting.examples import Examples
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.reading.inputs import Inputs, SeriesInputs
+from rnnfast.models.parts.reading.sequences import Sequences
+from rnnfast.models.parts.reading.weights import Weights
 from rnnfast.nn.module import Array
 
 

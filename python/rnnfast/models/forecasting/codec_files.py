@@ -20,7 +20,7 @@ from rnnfast.models.forecasting.panel import Panel
 from rnnfast.models.forecasting.tails import read_tail, tail_to_dict
 from rnnfast.models.forecasting.tracks import Track, make_tracks
 from rnnfast.models.forecasting.windows import Windows
-from rnnfast.models.parts.inputs import Inputs, SeriesInputs
+from rnnfast.models.parts.reading.inputs import Inputs, SeriesInputs
 
 if TYPE_CHECKING:
     from rnnfast.models.forecasting.codec import WindowCodec

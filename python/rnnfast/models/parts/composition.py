@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.models.parts.encoder import EncoderLayers
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.heads import Head
+from rnnfast.models.parts.fitting.preparation import Preparation
+from rnnfast.models.parts.fitting.warm_start import Axes
 from rnnfast.models.parts.hyperparameters import LayerOptions, PoolOptions, WordOptions
-from rnnfast.models.parts.inputs import TokenInputs
-from rnnfast.models.parts.preparation import Preparation
-from rnnfast.models.parts.reader import Reader
+from rnnfast.models.parts.networks.encoder import EncoderLayers
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.networks.heads import Head
+from rnnfast.models.parts.networks.word_layers import WordLayers
+from rnnfast.models.parts.reading.inputs import TokenInputs
+from rnnfast.models.parts.reading.reader import Reader
 from rnnfast.models.parts.running import Running
 from rnnfast.models.parts.running_pool import RunningPool
-from rnnfast.models.parts.warm_start import Axes
-from rnnfast.models.parts.word_layers import WordLayers
 from rnnfast.nn.compose import chain
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.pooling import Pooling, pooled_size
