@@ -21,10 +21,10 @@ from tqdm import tqdm
 import rnnfast as rf
 from rnnfast.data.batches import StreamBatches
 from rnnfast.data.datasets import read_text
-from rnnfast.models.parts.corpus import CorpusBatches
 from rnnfast.models.parts.hyperparameters import LayerOptions
-from rnnfast.models.parts.token_network import TokenNetwork, score
-from rnnfast.models.parts.token_output import choose_cutoffs
+from rnnfast.models.parts.language.corpus import CorpusBatches
+from rnnfast.models.parts.language.token_network import TokenNetwork, score
+from rnnfast.models.parts.language.token_output import choose_cutoffs
 
 
 class Training:

@@ -95,7 +95,8 @@ def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 SLOW = """
 import sys, time
-from rnnfast.models.parts import spool, text_source
+from rnnfast.models.parts.language import spool
+from rnnfast.models.parts.language import text_source
 spool.IN_MEMORY = 0
 read = text_source.read_pieces
 def slowly(path, told):

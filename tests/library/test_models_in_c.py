@@ -22,7 +22,7 @@ from c_library import (
     pointer,
     size,
 )
-from rnnfast.models.parts.warm_start import FREE
+from rnnfast.models.parts.fitting.warm_start import FREE
 
 TEXT = "The cat sat on the mat. It didn't cost $3.50, U.S. money -- or so; ça va?\n" * 30
 RNG = np.random.default_rng(0)

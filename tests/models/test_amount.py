@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast.models.parts.amount import (
+from rnnfast.models.parts.fitting.amount import (
     Amount,
     choose_amount,
     choose_batch_size,
@@ -18,7 +18,7 @@ from rnnfast.models.parts.amount import (
     choose_fraction,
     choose_patience,
 )
-from rnnfast.models.parts.scaling import mean_and_scale
+from rnnfast.models.parts.reading.scaling import mean_and_scale
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(3, 2)) for _ in range(24)]

@@ -12,7 +12,7 @@ import pytest
 
 import rnnfast as rf
 from gradcheck import assert_gradients
-from rnnfast.models.parts.examples import ExampleBatch
+from rnnfast.models.parts.fitting.examples import ExampleBatch
 
 TEXTS = ["good film", "a bad film", "good", "bad bad", "so good", "so very bad"] * 4
 MOODS = ["+", "-", "+", "-", "+", "-"] * 4

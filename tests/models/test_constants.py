@@ -11,8 +11,8 @@ import pytest
 import rnnfast as rf
 from rnnfast import metrics
 from rnnfast._checks.arrays import constant_columns
-from rnnfast.models.parts.inputs import SeriesInputs
-from rnnfast.models.parts.scaling import mean_and_scale
+from rnnfast.models.parts.reading.inputs import SeriesInputs
+from rnnfast.models.parts.reading.scaling import mean_and_scale
 
 RNG = np.random.default_rng(3)
 FLOAT64 = np.dtype(np.float64)

@@ -15,11 +15,11 @@ import pytest
 import rnnfast as rf
 from rnnfast.data.batches import SentenceBatches, StreamBatches, bucket_by_length
 from rnnfast.data.datasets import split_items
-from rnnfast.models.parts import encoded_text, spool, text_source, token_sequences
-from rnnfast.models.parts.corpus import CorpusReader
-from rnnfast.models.parts.encoded_text import EncodedText, Encoder, cut_after, split_codes
-from rnnfast.models.parts.spool import Spool
-from rnnfast.models.parts.token_sequences import LineTokens, TextTokens
+from rnnfast.models.parts.language import encoded_text, spool, text_source, token_sequences
+from rnnfast.models.parts.language.corpus import CorpusReader
+from rnnfast.models.parts.language.encoded_text import EncodedText, Encoder, cut_after, split_codes
+from rnnfast.models.parts.language.spool import Spool
+from rnnfast.models.parts.language.token_sequences import LineTokens, TextTokens
 from rnnfast.text.tokenizers import CharTokenizer, WordTokenizer, split_lines
 
 DRAW = random.Random(1)

@@ -16,7 +16,7 @@ import rnnfast as rf
 from rnnfast.io.tensors import collect_arrays
 from rnnfast.models.base import Model, NotFittedError
 from rnnfast.models.estimator import Estimator
-from rnnfast.models.parts.examples import ExampleBatches, digest, hold_out, pad_batch
+from rnnfast.models.parts.fitting.examples import ExampleBatches, digest, hold_out, pad_batch
 
 RNG = np.random.default_rng(0)
 TEXTS = ["good film", "a bad film", "good", "bad bad", "so good", "so very bad"] * 4

@@ -11,7 +11,7 @@ import pytest
 
 import rnnfast as rf
 from rnnfast.io.tensors import read_tensors
-from rnnfast.models.parts.examples import Examples
+from rnnfast.models.parts.fitting.examples import Examples
 from warm_cases import CASES, TEXTS, Case, arrays_of
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnfast.models.parts.inputs import (
+from rnnfast.models.parts.reading.inputs import (
     Inputs,
     SeriesInputs,
     TokenInputs,
     inputs_from_dict,
     learn_inputs,
 )
-from rnnfast.models.parts.sequences import read_sequences
-from rnnfast.models.parts.tokens import make_tokenizer
+from rnnfast.models.parts.reading.sequences import read_sequences
+from rnnfast.models.parts.reading.tokens import make_tokenizer
 from rnnfast.text import CharTokenizer, WordTokenizer
 
 WORDS, CHARS = WordTokenizer(), CharTokenizer()

@@ -11,7 +11,7 @@ import pytest
 
 import rnnfast as rf
 from rnnfast.generation.search import beam_search
-from rnnfast.models.parts.labels import find_classes, read_labels
+from rnnfast.models.parts.reading.labels import find_classes, read_labels
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(6, 2)) for _ in range(30)]

@@ -8,7 +8,7 @@ import pytest
 
 import rnnfast as rf
 from rnnfast.data import load_dinosaurs
-from rnnfast.models.parts.language_training import choose_epochs
+from rnnfast.models.parts.language.training import choose_epochs
 
 
 @pytest.mark.parametrize(

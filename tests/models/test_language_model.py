@@ -14,7 +14,7 @@ import pytest
 
 import rnnfast as rf
 from rnnfast.models.base import NotFittedError
-from rnnfast.models.parts.corpus import CorpusBatches
+from rnnfast.models.parts.language.corpus import CorpusBatches
 
 LINES = ["ab", "ba", "aab", "abb", "b", "aa", "bab", "abab", "bb", "a"]
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 12

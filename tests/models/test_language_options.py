@@ -16,9 +16,9 @@ import rnnfast as rf
 from gradcheck import assert_gradients
 from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast.data.batches import Batch
-from rnnfast.models.parts.condition import Condition, make_condition_layer
 from rnnfast.models.parts.hyperparameters import LayerOptions
-from rnnfast.models.parts.token_network import TokenNetwork
+from rnnfast.models.parts.language.condition import Condition, make_condition_layer
+from rnnfast.models.parts.language.token_network import TokenNetwork
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 12
 NAMES = ["anna", "ada", "ana", "nada"] * 8 + ["otto", "toto", "oot", "totto"] * 8

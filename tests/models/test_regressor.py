@@ -11,7 +11,7 @@ import pytest
 
 import rnnfast as rf
 from gradcheck import assert_gradients
-from rnnfast.models.parts.examples import ExampleBatch
+from rnnfast.models.parts.fitting.examples import ExampleBatch
 
 RNG = np.random.default_rng(0)
 SERIES = [RNG.normal(3, 2, size=(length, 2)) for length in RNG.integers(2, 8, 120)]

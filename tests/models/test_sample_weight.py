@@ -10,7 +10,7 @@ import pytest
 
 import rnnfast as rf
 from rnnfast import metrics
-from rnnfast.models.parts.examples import hold_out
+from rnnfast.models.parts.fitting.examples import hold_out
 from sklearn_cases import CASES, fit, make
 
 RNG = np.random.default_rng(5)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnfast.models.parts.inputs import SeriesInputs
-from rnnfast.models.parts.sequences import read_sequences
+from rnnfast.models.parts.reading.inputs import SeriesInputs
+from rnnfast.models.parts.reading.sequences import read_sequences
 from rnnfast.text import CharTokenizer
 
 F = 3

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast.models.parts.columns import restore_step_names
+from rnnfast.models.parts.reading.columns import restore_step_names
 from sklearn_cases import CASES, LETTERS, SERIES, Table, fit, make
 
 FLAT = SERIES[..., 0]

@@ -10,20 +10,20 @@ import numpy.typing as npt
 import pytest
 
 from gradcheck import assert_gradients
-from rnnfast.models.parts.encoder import EncoderLayers
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import ExampleBatch
-from rnnfast.models.parts.feedback_head import FeedbackHead
-from rnnfast.models.parts.heads import CrfHead, Head, NumberHead, SigmoidHead, SoftmaxHead
+from rnnfast.models.parts.fitting.examples import ExampleBatch
 from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
-from rnnfast.models.parts.word_features import (
+from rnnfast.models.parts.networks.encoder import EncoderLayers
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.networks.feedback_head import FeedbackHead
+from rnnfast.models.parts.networks.heads import CrfHead, Head, NumberHead, SigmoidHead, SoftmaxHead
+from rnnfast.models.parts.networks.word_layers import WordLayers
+from rnnfast.models.parts.reading.word_features import (
     MOST_CHARACTERS,
     SHAPES,
     WordFeatures,
     distinct_rows,
     word_shape,
 )
-from rnnfast.models.parts.word_layers import WordLayers
 from rnnfast.nn.crf import Constraints
 
 Array = npt.NDArray[Any]

@@ -10,7 +10,7 @@ import pytest
 
 import rnnfast as rf
 from rnnfast import metrics
-from rnnfast.models.parts.examples import hold_out
+from rnnfast.models.parts.fitting.examples import hold_out
 
 RNG = np.random.default_rng(3)
 X = [RNG.normal(size=(length, 2)) for length in (4, 1, 3, 5, 2, 4, 3, 5)]

@@ -131,7 +131,7 @@ def test_gradients_are_those_of_the_loss(name: str) -> None:
     counting = codec.counting(targets, None)
     x = before._reader.encode("X", [X[n] for n in counting])
     y = codec.encode("y", [targets[n] for n in counting], x)
-    batch = codec.batch(rf.models.parts.examples.Examples(x, y), np.arange(len(x)))
+    batch = codec.batch(rf.models.parts.fitting.examples.Examples(x, y), np.arange(len(x)))
     count = network.head.counts(batch.y, batch.lengths).sum()
     parameter = network.output.parameters()["weight"]
     for place in ((0, 0), (1, 2)):

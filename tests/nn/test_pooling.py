@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gradcheck import assert_gradients
-from rnnfast.models.parts.encoder import EncoderLayers
 from rnnfast.models.parts.hyperparameters import LayerOptions
+from rnnfast.models.parts.networks.encoder import EncoderLayers
 from rnnfast.nn.pooling import POOLINGS, pool, pooled_size
 
 LENGTHS = np.array([4, 0, 1, 3])

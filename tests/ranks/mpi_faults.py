@@ -18,13 +18,12 @@ import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
 import rnnfast as rf  # noqa: E402
-import rnnfast.training.distributed as distributed  # noqa: E402
-import rnnfast.training.loop as loop  # noqa: E402
+import rnnfast.training.checkpointer as checkpointer  # noqa: E402
+import rnnfast.training.mpi_ranks as mpi_ranks  # noqa: E402
 from mpi_cases import TEXT, arrays_of, of_streams, stop  # noqa: E402
-from rnnfast.training.distributed import MpiRanks  # noqa: E402
 from rnnfast.training.gradients import Gradients  # noqa: E402
 
-loop._CHECKPOINT_WITHIN = 0.0  # a checkpoint after every step
+checkpointer._WITHIN = 0.0  # a checkpoint after every step
 COMM = MPI.COMM_WORLD
 CHECKPOINT = FOLDER / "checkpoint"
 
@@ -129,12 +128,12 @@ def broken(where: str) -> None:
 # What fails, at which call, and how: between exchanges, and within one.
 BROKEN: dict[str, tuple[Any, str, int, BaseException]] = {
     "first_step": (rf.Adam, "step", 1, MemoryError("full")),
-    "last": (loop.Checkpointer, "write", 20, MemoryError("full")),
-    "resumed": (loop.Reporter, "report", 1, BrokenPipeError("gone")),
+    "last": (checkpointer.Checkpointer, "write", 20, MemoryError("full")),
+    "resumed": (rf.training.progress.Reporter, "report", 1, BrokenPipeError("gone")),
     "reduce": (Gradients, "reduce", 9, MemoryError("full")),
-    "share_state": (MpiRanks, "_from_first", 3, KeyboardInterrupt()),
-    "threads": (distributed, "_share_threads", 1, KeyboardInterrupt()),
-    "states": (MpiRanks, "_gathered", 4, MemoryError("full")),
+    "share_state": (mpi_ranks.MpiRanks, "_from_first", 3, KeyboardInterrupt()),
+    "threads": (mpi_ranks, "share_threads", 1, KeyboardInterrupt()),
+    "states": (mpi_ranks.MpiRanks, "_gathered", 4, MemoryError("full")),
 }
 OF_FIRST = ("last", "resumed")
 

@@ -12,7 +12,7 @@ import pytest
 
 import rnnfast as rf
 from rnnfast import _dispatch
-from rnnfast.training import distributed
+from rnnfast.training import shared_threads
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +26,9 @@ def of_eight_threads(
     monkeypatch.setitem(
         sys.modules, "mpi4py", SimpleNamespace(MPI=SimpleNamespace(COMM_TYPE_SHARED=0))
     )
-    distributed._threads_alone.cache_clear()
+    shared_threads._threads_alone.cache_clear()
     yield
-    distributed._threads_alone.cache_clear()
+    shared_threads._threads_alone.cache_clear()
 
 
 def machine(processes: int) -> Any:
@@ -39,14 +39,14 @@ def machine(processes: int) -> Any:
 
 def test_each_training_shares_all_cpus_and_not_the_share_of_the_last() -> None:
     for processes, threads in ((2, 4), (2, 4), (4, 2), (2, 4), (16, 1), (2, 4)):
-        distributed._share_threads(machine(processes))
+        shared_threads.share_threads(machine(processes))
         assert rf.get_num_threads() == threads
 
 
 def test_what_a_user_says_stays() -> None:
-    distributed._share_threads(machine(2))
+    shared_threads.share_threads(machine(2))
     rf.set_num_threads(3)
-    distributed._share_threads(machine(2))
+    shared_threads.share_threads(machine(2))
     assert rf.get_num_threads() == 3
 
 
@@ -56,5 +56,5 @@ def test_the_bound_share_those_they_are_bound_to(monkeypatch: pytest.MonkeyPatch
     others = [(0, 1, 2), (0, 1, 2), (3, 4)]
     local = SimpleNamespace(allgather=lambda cpus: others, Free=lambda: None)
     for _ in range(2):
-        distributed._share_threads(SimpleNamespace(Split_type=lambda kind: local))
+        shared_threads.share_threads(SimpleNamespace(Split_type=lambda kind: local))
         assert rf.get_num_threads() == 1

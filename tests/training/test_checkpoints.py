@@ -56,7 +56,7 @@ def test_a_checkpoint_in_the_middle_of_an_epoch(
     make: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As often as once a step: whichever is left when the process dies, the bits are those."""
-    monkeypatch.setattr("rnnfast.training.loop._CHECKPOINT_WITHIN", 0.0)
+    monkeypatch.setattr("rnnfast.training.checkpointer._WITHIN", 0.0)
     path, kept = tmp_path / "c", {}
 
     def keep(progress: Progress) -> None:
@@ -74,7 +74,7 @@ def test_a_checkpoint_in_the_middle_of_an_epoch(
 def test_how_often_checkpoints_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within an epoch every two minutes, by a clock on which a step takes 50 seconds."""
     clock = [0.0]
-    monkeypatch.setattr("rnnfast.training.loop.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("rnnfast.training.checkpointer.time.perf_counter", lambda: clock[0])
     path, written = tmp_path / "c", []
 
     def tick(progress: Progress) -> None:
@@ -193,7 +193,7 @@ def test_weights_that_are_not_finite_are_never_written(
     """A step has made them; the next would find out. The checkpoint from before goes on."""
     path, kept = tmp_path / "c", []
     if how == "by time":
-        monkeypatch.setattr("rnnfast.training.loop._CHECKPOINT_WITHIN", 0.0)
+        monkeypatch.setattr("rnnfast.training.checkpointer._WITHIN", 0.0)
 
     def explode(progress: Progress) -> bool:
         if progress.step < 3:

@@ -44,9 +44,9 @@ def corpus(tmp_path: Path) -> Path:
 
 # A command line that writes checkpoints after every step.
 OFTEN = """
-import sys, rnnfast.training.loop
+import sys, rnnfast.training.checkpointer as checkpointer
 from rnnfast.__main__ import main
-rnnfast.training.loop._CHECKPOINT_WITHIN = rnnfast.training.loop._CHECKPOINT_EVERY = 0.0
+checkpointer._WITHIN = checkpointer._EVERY = 0.0
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -11,8 +11,8 @@ import typer
 
 from rnnfast._checks.messages import shown
 from rnnfast.cli.options import choice, file, real
+from rnnfast.models.parts.fitting.initial import WAYS
 from rnnfast.models.parts.hyperparameters import REDUCTIONS
-from rnnfast.models.parts.initial import WAYS
 from rnnfast.models.parts.shared import OPTIMIZERS, SCHEDULES
 from rnnfast.text._lookup import vector_size
 

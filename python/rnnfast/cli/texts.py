@@ -18,7 +18,7 @@ from rnnfast.cli.console import note
 from rnnfast.cli.options import path_of_file
 from rnnfast.io.files import decode_utf8, read_utf8, shown_path
 from rnnfast.io.text_files import text_files
-from rnnfast.models.parts.text_source import text_of_blocks
+from rnnfast.models.parts.language.text_source import text_of_blocks
 
 _STANDARD_INPUT = "standard input"
 # Bytes of it that are read at once.

@@ -16,7 +16,7 @@ from rnnfast.diagnostics._single_layers import (
     state_of,
 )
 from rnnfast.models.language_model import LanguageModel
-from rnnfast.models.parts.token_output import token_loss
+from rnnfast.models.parts.language.token_output import token_loss
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import Recurrent, State
 

@@ -22,7 +22,7 @@ from rnnfast.io.packing import pack, unpack
 from rnnfast.io.saving import register
 from rnnfast.io.tensors import collect_arrays, spread_arrays, to_json, write_tensors
 from rnnfast.models.parts.contract import NotFittedError, not_fitted_error
-from rnnfast.models.parts.making import Making
+from rnnfast.models.parts.fitting.making import Making
 from rnnfast.models.telling import Telling
 from rnnfast.nn._frozen import NUMBERS, decoded, quantized_call, require_floats, require_kept
 from rnnfast.nn.module import Array, Module

@@ -16,10 +16,10 @@ from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.classes import ClassCodec
 from rnnfast.models.parts.contract import Facts, Weighed
-from rnnfast.models.parts.examples import check_same_length
-from rnnfast.models.parts.heads import SoftmaxHead
+from rnnfast.models.parts.fitting.examples import check_same_length
 from rnnfast.models.parts.hyperparameters import PoolOptions
-from rnnfast.models.parts.labels import read_classes
+from rnnfast.models.parts.networks.heads import SoftmaxHead
+from rnnfast.models.parts.reading.labels import read_classes
 from rnnfast.models.parts.running import RunningLabels
 from rnnfast.models.parts.turns import in_turn
 from rnnfast.nn.losses import softmax

@@ -17,9 +17,9 @@ from rnnfast._checks.messages import shown
 from rnnfast.data.batches import Ints, pad_sequences
 from rnnfast.generation.ctc import checked_scores, log_probs_within
 from rnnfast.models.language_model import LanguageModel
-from rnnfast.models.parts.prefix_scores import FunctionScores, PrefixScores, SymbolScores
+from rnnfast.models.parts.language.prefix_scores import FunctionScores, PrefixScores, SymbolScores
+from rnnfast.models.parts.language.word_scores import WordScores
 from rnnfast.models.parts.transcription import Transcription, spans_of, words_of
-from rnnfast.models.parts.word_scores import WordScores
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import require_strings, split_text
 from rnnfast.text.tokenizers import CharTokenizer, Tokenizer

@@ -18,9 +18,9 @@ from rnnfast.models.estimator import Estimator
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.models.parts.codecs.symbols import SymbolCodec
 from rnnfast.models.parts.contract import Weighed
-from rnnfast.models.parts.examples import check_same_length
-from rnnfast.models.parts.heads import CTCHead
+from rnnfast.models.parts.fitting.examples import check_same_length
 from rnnfast.models.parts.hyperparameters import TokenOptions
+from rnnfast.models.parts.networks.heads import CTCHead
 from rnnfast.models.parts.running_symbols import RunningSymbols
 from rnnfast.models.parts.turns import in_turn
 from rnnfast.models.stream import ModelStream

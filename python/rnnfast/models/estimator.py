@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-
 from rnnfast._checks import check_bool, check_int
-from rnnfast._checks.messages import shown
 from rnnfast.io.tensors import to_json
 from rnnfast.models.base import OfPart
-from rnnfast.models.parts.amount import choose_amount
-from rnnfast.models.parts.columns import Featured
-from rnnfast.models.parts.encoder import EncoderLayers
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import ExampleBatches, fingerprint
-from rnnfast.models.parts.heads import Head
-from rnnfast.models.parts.hyperparameters import LayerOptions, PoolOptions, WordOptions
-from rnnfast.models.parts.inputs import Inputs, TokenInputs
-from rnnfast.models.parts.preparation import Preparation
-from rnnfast.models.parts.reader import Reader
-from rnnfast.models.parts.running import Running
-from rnnfast.models.parts.running_pool import RunningPool
-from rnnfast.models.parts.sequences import lengths_of
-from rnnfast.models.parts.warm_start import Axes
-from rnnfast.models.parts.word_layers import WordLayers
+from rnnfast.models.parts.composition import Composition
+from rnnfast.models.parts.fitting.amount import choose_amount
+from rnnfast.models.parts.fitting.examples import ExampleBatches, fingerprint
+from rnnfast.models.parts.fitting.fit_options import FitOptions
+from rnnfast.models.parts.reading.columns import Featured
+from rnnfast.models.parts.reading.inputs import Inputs
+from rnnfast.models.parts.reading.sequences import lengths_of
 from rnnfast.models.stream import ModelStream
-from rnnfast.nn.compose import chain
-from rnnfast.nn.dropout import Dropout
-from rnnfast.nn.pooling import Pooling, pooled_size
-from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter
 from rnnfast.training.ranks import Shard, place
@@ -41,7 +26,7 @@ Self = TypeVar("Self", bound="Estimator")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Estimator(Preparation, Featured, base=True):
+class Estimator(Composition, Featured, base=True):
     """Base of the supervised models: hyperparameters that all have, and `fit`.
 
     A subclass is such a dataclass too: it adds its hyperparameters as fields, and says what it is
@@ -105,31 +90,6 @@ class Estimator(Preparation, Featured, base=True):
     verbose: int = 1
 
     inputs_ = OfPart[Inputs]("_reader.inputs")
-    network_: EncoderNetwork = field(init=False)
-
-    # The parts that a model is composed of
-
-    def _make_head(self, in_features: int, rng: np.random.Generator) -> Head:
-        """Return what stands above the encoder, of the hyperparameters and what was learned."""
-        raise NotImplementedError
-
-    def _make_network(self, rng: np.random.Generator) -> Any:
-        """Return the network; its ``add_gradients(batch)`` tells the summed loss and its terms."""
-        encoder = self._make_encoder(rng)
-        size = encoder.output_size
-        if PoolOptions not in self._groups:
-            return EncoderNetwork(encoder, self._make_head(size, rng))
-        pooling = self._options(PoolOptions).pooling
-        pool = chain(
-            Pooling(pooling, num_directions=encoder.num_directions),
-            Dropout(self.dropout, seed=rng),
-        )
-        return EncoderNetwork(encoder, self._make_head(pooled_size(pooling, size), rng), pool)
-
-    def _step(self, network: Any, batch: Any, progress: float) -> tuple[float, int]:
-        """Add a batch's gradients; ``progress`` is the part of training that is over."""
-        result: tuple[float, int] = network.add_gradients(batch)
-        return result
 
     # Step by step
 
@@ -152,17 +112,6 @@ class Estimator(Preparation, Featured, base=True):
         self = self._as_fitted()
         running = self._make_running()
         return ModelStream(self._reader, self.network_.encoder, running, batch_size)
-
-    def _make_running(self) -> Running[Any]:
-        """Return what makes the answers of a stream; ValueError says why there are none."""
-        raise NotImplementedError
-
-    def _make_pool(self) -> RunningPool:
-        """Return the pooling of the trained network, over the steps so far."""
-        network = self.network_
-        assert network.pooling is not None
-        layer = network.encoder.recurrent
-        return RunningPool(network.pooling, layer.output_size, layer.dtype)
 
     # Measuring
 
@@ -313,11 +262,7 @@ class Estimator(Preparation, Featured, base=True):
             If a checkpoint cannot be read or written.
         """
         with joined(comm):
-            return self._fit(
-                X,
-                y,
-                sample_weight=sample_weight,
-                valid=valid,
+            asked = FitOptions(
                 warm_start=warm_start,
                 extend=extend,
                 freeze=freeze,
@@ -328,47 +273,23 @@ class Estimator(Preparation, Featured, base=True):
                 verbose=verbose,
                 callbacks=callbacks,
             )
+            return self._fit(X, y, sample_weight, valid, asked)
 
-    def _fit(
-        self: Self,
-        X: Any,
-        y: Any,
-        *,
-        sample_weight: Any,
-        valid: Any,
-        warm_start: bool | None,
-        extend: bool,
-        freeze: str | Sequence[str] | None,
-        embeddings: Any,
-        checkpoint: str | os.PathLike[str] | None,
-        resume: bool,
-        epochs: int | None,
-        verbose: int | None,
-        callbacks: Sequence[Callback],
-    ) -> Self:
+    def _fit(self: Self, X: Any, y: Any, sample_weight: Any, valid: Any, asked: FitOptions) -> Self:
         fresh = self._copy_to_train()
-        kept = fresh._kept(warm_start, extend)
-        epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
-        fresh._require_epochs(epochs, checkpoint, resume, valid, callbacks)
-        if epochs == 0:  # nothing would be measured
-            fresh.validation_fraction = 0.0
-        grow = None if kept is None else extend
+        asked, kept = fresh._begin(asked, valid)
+        grow = None if kept is None else asked.extend
         train, held_out, baseline = fresh._prepare(X, y, valid, sample_weight, grow)
         codec, rng = fresh._codec, fresh._make_generator()
         network = fresh.network_ = fresh._make_network(rng)
-        reporter = Reporter(verbose, unit=codec.unit)
-        fresh._initialise(rng, embeddings, reporter, resume)
-        fresh._take_over(kept, reporter, resume)
+        reporter = Reporter(asked.verbose, unit=codec.unit)
+        fresh._fill(asked, kept, rng, reporter)
         lengths = lengths_of(train.x)
         amount = choose_amount(
-            len(lengths), epochs, fresh.batch_size, fresh.patience, held_out is not None
+            len(lengths), asked.epochs, fresh.batch_size, fresh.patience, held_out is not None
         )
         monitor, maximize = codec.choice(fresh.monitor)
-        if fresh.monitor is not None and held_out is None and amount.epochs:
-            raise ValueError(
-                f"monitor: expected None without validation, which measures it, got "
-                f"{shown(fresh.monitor)}"
-            )
+        fresh._require_measured(amount.epochs, held_out is not None)
 
         def split(batch: Any, rank: int, size: int) -> Shard:
             rows, here, empty = place(len(batch.lengths), rank, size, batch, lengths=batch.lengths)
@@ -377,6 +298,7 @@ class Estimator(Preparation, Featured, base=True):
         self._train(
             fresh,
             rng,
+            asked=asked,
             step=lambda batch, progress: fresh._step(network, batch, progress),
             batches=lambda rng: ExampleBatches(
                 lengths, lambda chosen: codec.batch(train, chosen), amount.batch_size, rng
@@ -385,8 +307,6 @@ class Estimator(Preparation, Featured, base=True):
             total_steps=amount.epochs * -(-len(lengths) // amount.batch_size),
             patience=amount.patience,
             chosen=amount.chosen,
-            checkpoint=checkpoint,
-            resume=resume,
             data=lambda: {"data": fingerprint(train, held_out, to_json(fresh._learned()))},
             counts={
                 "examples": len(lengths),
@@ -397,13 +317,16 @@ class Estimator(Preparation, Featured, base=True):
             monitor=monitor,
             maximize=maximize,
             baseline=baseline,
-            freeze=freeze,
-            callbacks=callbacks,
             reporter=reporter,
             notes=codec.notes,
             split=split,
         )
         return self
+
+    def _step(self, network: Any, batch: Any, progress: float) -> tuple[float, int]:
+        """Add a batch's gradients; ``progress`` is the part of training that is over."""
+        result: tuple[float, int] = network.add_gradients(batch)
+        return result
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
@@ -414,44 +337,3 @@ class Estimator(Preparation, Featured, base=True):
             check_int("epochs", self.epochs, 1)
         check_int("verbose", self.verbose, 0)
         check_bool("standardize", self.standardize)
-
-    def _make_encoder(self, rng: np.random.Generator) -> EncoderLayers:
-        """Make the layers that read encoded sequences."""
-        inputs, known, words = self._reader.inputs, self._reader.words, None
-        unknown = inputs.vocabulary.unk_id if isinstance(inputs, TokenInputs) else None
-        layers = self._options(LayerOptions)
-        if known is not None and known.wide:
-            assert unknown is not None
-            options = self._options(WordOptions)
-            words = WordLayers(known, inputs.size, layers, options, rng=rng, unknown=unknown)
-        return EncoderLayers(
-            inputs.size,
-            layers,
-            tokens=isinstance(inputs, TokenInputs),
-            rng=rng,
-            drop_outputs=PoolOptions not in self._groups,
-            unknown=unknown,
-            words=words,
-        )
-
-    def _word_tables(self) -> dict[str, Vocabulary]:
-        inputs = self._reader.inputs
-        return {"embedding": inputs.vocabulary} if isinstance(inputs, TokenInputs) else {}
-
-    def _axes(self) -> Axes:
-        return {**self._reader.axes("", self.embedding_size is not None), **self._codec.axes()}
-
-    # Files
-
-    def _learned(self) -> dict[str, Any]:
-        described = self._reader.to_dict(WordOptions in self._groups)
-        return {**super()._learned(), **described, **self._codec.to_dict()}
-
-    def _restore(self, learned: Mapping[str, Any]) -> None:
-        """Set what `_learned` gave, and make the layers."""
-        super()._restore(learned)
-        self._reader = Reader.from_dict(
-            learned, WordOptions in self._groups, self._reads_backwards(), self.tokenizer
-        )
-        self._codec = self._make_codec().restore(learned, self._reader.inputs)
-        self.network_ = self._make_network(np.random.default_rng(0))

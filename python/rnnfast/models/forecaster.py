@@ -28,13 +28,13 @@ from rnnfast.models.forecasting.prepared import Given, Prepared, weights_of_step
 from rnnfast.models.forecasting.rolling import Origins, mean_r2, rolling
 from rnnfast.models.forecasting.windows import Floats
 from rnnfast.models.parts.codecs.numbers import compare_numbers
-from rnnfast.models.parts.columns import Columns
 from rnnfast.models.parts.contract import Facts, Weighed
-from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.heads import Head, NumberHead
+from rnnfast.models.parts.fitting.examples import Examples
 from rnnfast.models.parts.hyperparameters import PoolOptions
+from rnnfast.models.parts.networks.heads import Head, NumberHead
+from rnnfast.models.parts.reading.columns import Columns
+from rnnfast.models.parts.reading.weights import Weights
 from rnnfast.models.parts.turns import in_turn
-from rnnfast.models.parts.weights import Weights
 from rnnfast.nn.module import Array
 from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter

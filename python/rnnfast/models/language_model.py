@@ -4,39 +4,33 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
-from rnnfast._checks import among, check_bool, check_factor, check_int, check_real
+from rnnfast._checks import among, check_bool, check_int, check_real
 from rnnfast._checks.messages import shown
 from rnnfast.io.files import require_writable
 from rnnfast.models.parts.codecs.base import choose_monitor
-from rnnfast.models.parts.condition import Condition, make_condition_layer
 from rnnfast.models.parts.contract import Facts, Weighed
-from rnnfast.models.parts.corpus import CorpusReader
-from rnnfast.models.parts.hyperparameters import LayerOptions, TokenOptions
-from rnnfast.models.parts.language_answers import LanguageAnswers
-from rnnfast.models.parts.language_training import (
+from rnnfast.models.parts.fitting.fit_options import FitOptions
+from rnnfast.models.parts.hyperparameters import TokenOptions
+from rnnfast.models.parts.language.answers import LanguageAnswers
+from rnnfast.models.parts.language.corpus import CorpusReader
+from rnnfast.models.parts.language.layers import NetworkOptions
+from rnnfast.models.parts.language.preparing import Preparing
+from rnnfast.models.parts.language.subwords import SubwordOptions, to_identity
+from rnnfast.models.parts.language.text_source import Text, read_again
+from rnnfast.models.parts.language.token_output import OutputOptions
+from rnnfast.models.parts.language.training import (
     CorpusOptions,
     CorpusTraining,
     Known,
     choose_epochs,
     prepare_corpus,
 )
-from rnnfast.models.parts.preparing import Preparing
-from rnnfast.models.parts.subwords import SubwordOptions, to_identity
-from rnnfast.models.parts.text_source import Text, read_again
-from rnnfast.models.parts.token_network import TokenNetwork
-from rnnfast.models.parts.token_output import OutputOptions
-from rnnfast.models.parts.tokens import check_vocabulary, saved_tokenizer, tokenizer_to_save
-from rnnfast.models.parts.warm_start import Axes, axes_of_ids, axes_of_rows
-from rnnfast.nn.adaptive import check_cutoffs
 from rnnfast.nn.module import Array
 from rnnfast.text.subwords import SubwordTokenizer
-from rnnfast.text.vocabulary import Vocabulary
 from rnnfast.training.checkpoints import require_replaceable
 from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter
@@ -264,11 +258,7 @@ class LanguageModel(Weighed, LanguageAnswers):
             If a checkpoint cannot be read or written.
         """
         with joined(comm):
-            return self._fit(
-                text,
-                valid,
-                (condition, valid_condition),
-                sample_weight,
+            asked = FitOptions(
                 warm_start=warm_start,
                 extend=extend,
                 freeze=freeze,
@@ -279,6 +269,7 @@ class LanguageModel(Weighed, LanguageAnswers):
                 verbose=verbose,
                 callbacks=callbacks,
             )
+            return self._fit(text, valid, (condition, valid_condition), sample_weight, asked)
 
     def _fit(
         self,
@@ -286,26 +277,15 @@ class LanguageModel(Weighed, LanguageAnswers):
         valid: Any,
         conditions: tuple[Any, Any],
         sample_weight: Any,
-        *,
-        warm_start: bool | None,
-        extend: bool,
-        freeze: str | Sequence[str] | None,
-        embeddings: Any,
-        epochs: int | None,
-        checkpoint: str | os.PathLike[str] | None,
-        resume: bool,
-        verbose: int | None,
-        callbacks: Sequence[Callback],
+        asked: FitOptions,
     ) -> LanguageModel:
         fresh = self._copy_to_train()
-        kept = fresh._kept(warm_start, extend)
-        epochs, verbose = fresh._how_long(epochs, verbose, 1 if kept is None else 0)
-        fresh._require_epochs(epochs, checkpoint, resume, valid, callbacks)
-        if epochs == 0:  # nothing would be measured
-            fresh.validation_fraction = 0.0
+        asked, kept = fresh._begin(asked, valid)
+        checkpoint, resume, epochs = asked.checkpoint, asked.resume, asked.epochs
         known, learns_subwords = None, fresh.level == "subword" and fresh.tokenizer is None
         if kept is not None:
-            known, splitter = Known(fresh.vocabulary_, fresh.condition_, extend), fresh.tokenizer_
+            known = Known(fresh.vocabulary_, fresh.condition_, asked.extend)
+            splitter = fresh.tokenizer_
         elif learns_subwords:
             text = read_again("text", text, fresh.lines)
             resumed = checkpoint if resume else None
@@ -313,7 +293,7 @@ class LanguageModel(Weighed, LanguageAnswers):
         else:
             splitter = fresh._options(TokenOptions).splitter()
         shown_unit = fresh.unit if fresh.unit == "token" else fresh.level
-        reporter = Reporter(verbose, unit=shown_unit, perplexity=True)
+        reporter = Reporter(asked.verbose, unit=shown_unit, perplexity=True)
         reader = CorpusReader(splitter, fresh.lines)
         if checkpoint is not None and not resume and not current_ranks().several:
             # Before a long corpus is read.
@@ -342,11 +322,7 @@ class LanguageModel(Weighed, LanguageAnswers):
             chosen = {}
             if epochs is None:
                 epochs = chosen["epochs"] = choose_epochs(steps)
-            if fresh.monitor is not None and not corpus.valid and epochs:
-                raise ValueError(
-                    f"monitor: expected None without validation, which measures it, got "
-                    f"{shown(fresh.monitor)}"
-                )
+            fresh._require_measured(epochs, bool(corpus.valid))
 
             def fingerprint() -> dict[str, str]:
                 facts, own = training.fingerprint(), reader.tokenizer
@@ -356,33 +332,27 @@ class LanguageModel(Weighed, LanguageAnswers):
 
             if isinstance(reader.tokenizer, SubwordTokenizer):
                 reporter.write(f"tokenizer: {reader.tokenizer.describe(corpus.vocabulary)}")
-            fresh._initialise(rng, embeddings, reporter, resume)
-            fresh._take_over(kept, reporter, resume)
+            fresh._fill(asked, kept, rng, reporter)
             self._train(
                 fresh,
                 rng,
+                asked=asked,
                 step=training.step,
                 batches=training.batches,
                 epochs=epochs,
                 total_steps=epochs * steps,
-                checkpoint=checkpoint,
-                resume=resume,
                 data=fingerprint,
                 counts=corpus.counts(fresh.lines, fresh.unit),
                 chosen=chosen,
                 validate=training.validate if corpus.valid else None,
                 baseline=math.log(len(corpus.vocabulary)),
                 carry=training.carry,
-                freeze=freeze,
-                callbacks=callbacks,
                 reporter=reporter,
                 notes=corpus.notes,
                 split=training.split,
             )
             preparing.ended = fresh.stopped_ in ("finished", "patience")
         return self
-
-    # Making and files
 
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
@@ -392,13 +362,8 @@ class LanguageModel(Weighed, LanguageAnswers):
         check_int("batch_size", self.batch_size, 1)
         check_real("validation_fraction", self.validation_fraction, 0, 1, below=True)
         choose_monitor(self.monitor, ("loss", "perplexity"))
-        for name in ("lines", "tie_weights"):
-            check_bool(name, getattr(self, name))
-        if self.tie_weights and self.sparse_embedding:
-            raise ValueError(
-                "sparse_embedding: expected False with tie_weights, whose output layer gives every "
-                "row a gradient, got True"
-            )
+        check_bool("lines", self.lines)
+        self._options(NetworkOptions)
         if not among(self.level, ("char", "word", "subword")):
             raise ValueError(
                 f"level: expected 'char', 'word' or 'subword', got {shown(self.level)}"
@@ -406,50 +371,7 @@ class LanguageModel(Weighed, LanguageAnswers):
         if self.level == "subword" and self.tokenizer is None:
             self._options(SubwordOptions)
         self._options(OutputOptions)
-        for name in ("sequence_length", "condition_size"):
-            check_int(name, getattr(self, name), 1)
-        for name in ("embedding_dropout", "weight_drop", "label_smoothing"):
-            check_real(name, getattr(self, name), 0, 1, below=True)
-        for name in ("activation_penalty", "slowness_penalty"):
-            check_factor(name, getattr(self, name), 0)
-
-    def _make_network(
-        self, vocabulary: Vocabulary, condition: Condition | None, rng: np.random.Generator
-    ) -> TokenNetwork:
-        given = None
-        if condition is not None:
-            given = make_condition_layer(condition, self.condition_size, self.dtype, rng)
-        return TokenNetwork(
-            len(vocabulary),
-            self._options(LayerOptions),
-            rng=rng,
-            embedding_dropout=self.embedding_dropout,
-            weight_drop=self.weight_drop,
-            activation_penalty=self.activation_penalty,
-            slowness_penalty=self.slowness_penalty,
-            label_smoothing=self.label_smoothing,
-            tie_weights=self.tie_weights,
-            cutoffs=self.cutoffs_,
-            condition=given,
-        )
-
-    def _word_tables(self) -> dict[str, Vocabulary]:
-        return {"embedding": self.vocabulary_}
-
-    def _axes(self) -> Axes:
-        tokens, given = self.vocabulary_.tokens, self.condition_
-        beside = 0 if given is None else self.condition_size
-        axes = axes_of_ids("", self.embedding_size is not None, [*tokens, None], beside)
-        if self.cutoffs_ is None:
-            axes |= axes_of_rows("output", tokens)
-        else:
-            last = len(self.cutoffs_) - 1
-            axes[f"output.tail.{last}.1.weight"] = {0: tokens[self.cutoffs_[last] :]}
-        if self.tie_weights:
-            axes["embedding.bias"] = {0: tokens}
-        if given is not None and given.labels is not None:
-            axes["condition.weight"] = {0: given.labels}
-        return axes
+        check_int("sequence_length", self.sequence_length, 1)
 
     @property
     def unit(self) -> str:
@@ -458,25 +380,3 @@ class LanguageModel(Weighed, LanguageAnswers):
         if self.tokenizer is not None or self.level == "subword":
             return "token"
         return "character" if self.level == "char" else "word"
-
-    def _learned(self) -> dict[str, Any]:
-        return {
-            **super()._learned(),
-            "vocabulary": self.vocabulary_.to_json(),
-            "tokenizer": tokenizer_to_save(self.tokenizer_, learned=self.tokenizer is None),
-            "cutoffs": None if self.cutoffs_ is None else list(self.cutoffs_),
-            "condition": None if self.condition_ is None else self.condition_.to_json(),
-        }
-
-    def _restore(self, learned: Mapping[str, Any]) -> None:
-        super()._restore(learned)
-        self.tokenizer_ = saved_tokenizer(learned["tokenizer"], self.tokenizer)
-        vocabulary = Vocabulary.from_json(learned["vocabulary"])
-        self.vocabulary_ = check_vocabulary(self.tokenizer_, vocabulary)
-        cutoffs = learned.get("cutoffs")  # which older files do not have
-        self.cutoffs_ = None if cutoffs is None else check_cutoffs("cutoffs", cutoffs, None)
-        saved = learned["condition"]
-        self.condition_ = None if saved is None else Condition.from_json(saved)
-        self.network_ = self._make_network(
-            self.vocabulary_, self.condition_, np.random.default_rng(0)
-        )

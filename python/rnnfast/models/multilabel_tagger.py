@@ -13,14 +13,14 @@ from rnnfast._checks.likeness import likeness
 from rnnfast.models.base import OfPart
 from rnnfast.models.parts.codecs.label_sets import LabelSetCodec
 from rnnfast.models.parts.contract import Facts
-from rnnfast.models.parts.examples import pad_batch
-from rnnfast.models.parts.heads import SigmoidHead
+from rnnfast.models.parts.fitting.examples import pad_batch
 from rnnfast.models.parts.hyperparameters import WordOptions
-from rnnfast.models.parts.inputs import SeriesInputs
+from rnnfast.models.parts.networks.heads import SigmoidHead
+from rnnfast.models.parts.reading.inputs import SeriesInputs
+from rnnfast.models.parts.reading.step_rows import check_ignore_number, known
+from rnnfast.models.parts.reading.word_features import WordFeatures
 from rnnfast.models.parts.running import RunningLabelSets
-from rnnfast.models.parts.step_rows import check_ignore_number, known
 from rnnfast.models.parts.turns import in_turn
-from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.step_model import StepModel
 from rnnfast.nn.module import Array
 

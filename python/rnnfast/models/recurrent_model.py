@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import copy
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from rnnfast._checks import among, check_bool, check_functions, check_int, make_generator
-from rnnfast._checks.adjustments import AdjustmentWarning, warn_caller
+from rnnfast._checks import among, check_bool, make_generator
+from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.messages import shown
-from rnnfast.io.packing import pack, unpack, untyped
 from rnnfast.models.base import Model
-from rnnfast.models.parts.freezing import Frozen
-from rnnfast.models.parts.given_schedules import (
-    describe_schedule,
+from rnnfast.models.parts.fitting.given_schedules import (
     packed_schedule,
     require_function,
 )
+from rnnfast.models.parts.fitting.initial import InitialOptions
 from rnnfast.models.parts.hyperparameters import FittingOptions, LayerOptions, TokenOptions
-from rnnfast.models.parts.initial import InitialOptions
-from rnnfast.models.parts.making import Making
-from rnnfast.models.parts.pretrained import put_vectors
-from rnnfast.models.parts.shared import make_average, make_optimizer, make_schedule
-from rnnfast.models.parts.warm_start import FREE, Axes, KeptWeights, require_same_layers
 from rnnfast.text.conversion import as_tokenizer
 from rnnfast.text.tokenizers import tokenizer_from_dict
-from rnnfast.text.vocabulary import Vocabulary
-from rnnfast.training.loop import TrainingLoop
-from rnnfast.training.messages import describe_training
-from rnnfast.training.progress import Progress, Reporter
-from rnnfast.training.ranks import current_ranks
 
 Batch = TypeVar("Batch")
 Self = TypeVar("Self", bound="RecurrentModel")
@@ -215,35 +202,6 @@ class RecurrentModel(Model, base=True):
         name = "seed" if self.random_state is None else "random_state"
         return make_generator(name, getattr(self, name))
 
-    def _how_long(self, epochs: Any, verbose: Any, least: int = 1) -> tuple[Any, int]:
-        """Return ``epochs`` and ``verbose`` of a training, checked: those of `fit` come first.
-
-        Neither is a hyperparameter of what is learned: the model's own stay as they are. None of
-        epochs is for the model to choose.
-        """
-        own: Any = self
-        if epochs is not None:
-            epochs = check_int("epochs", epochs, least)
-        if verbose is not None:
-            verbose = check_int("verbose", verbose, 0)
-        return (
-            own.epochs if epochs is None else epochs,
-            own.verbose if verbose is None else verbose,
-        )
-
-    def _require_epochs(
-        self, epochs: int | None, checkpoint: Any, resume: Any, valid: Any, callbacks: Any
-    ) -> None:
-        """Raise ValueError if something was given to `fit` that no epoch would look at."""
-        check_functions("callbacks", callbacks)
-        given = {
-            "checkpoint": check_bool("resume", resume) or checkpoint is not None,
-            "valid": valid is not None,
-            "callbacks": len(callbacks) > 0,
-        }
-        for name in (name for name, there in given.items() if there and epochs == 0):
-            raise ValueError(f"epochs: expected at least 1 with {name}, got 0")
-
     def _options(self, kind: type[Options]) -> Options:
         """Return those hyperparameters that a dataclass has, checked, as one of it."""
         names = [field.name for field in fields(kind) if hasattr(self, field.name)]
@@ -281,167 +239,3 @@ class RecurrentModel(Model, base=True):
         given = copy.copy(self)
         given.tokenizer = as_tokenizer("tokenizer", self.tokenizer)
         return super(RecurrentModel, given)._copy_to_train()
-
-    def _axes(self) -> Axes:
-        """Return what stands along the axes of the fitted layers' tables, which may grow."""
-        raise NotImplementedError
-
-    def _kept(self, warm_start: Any, extend: Any) -> KeptWeights | None:
-        """Return what a warm `fit` of this, a checked copy, goes on with; None: it begins anew.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is wrong, or layers of these hyperparameters are others.
-        """
-        check_bool("extend", extend)
-        warm = self.warm_start if warm_start is None else check_bool("warm_start", warm_start)
-        if not warm or not self._is_fitted():
-            return None
-        before, now = (
-            self._packed({name: value for name, value in params.items() if name not in FREE})
-            for params in (self._trained_with, self._hyperparameters())
-        )
-        require_same_layers(before, now)
-        return KeptWeights.of(self._modules(), self._axes())
-
-    def _word_tables(self) -> dict[str, Vocabulary]:
-        """Return the vocabularies of the tables that embed words, by the names of those layers."""
-        return {}
-
-    def _initialise(
-        self, rng: np.random.Generator, embeddings: Any, reporter: Reporter, resume: Any
-    ) -> None:
-        """Give this copy's new layers the weights that they are to begin with.
-
-        Those of a checkpoint come in their place: then vectors of words are not looked up.
-        """
-        self._options(InitialOptions).fill(self._modules(), rng)
-        if embeddings is not None and not check_bool("resume", resume):
-            put_vectors(embeddings, self._modules(), self._word_tables(), reporter.report)
-
-    def _take_over(self, kept: KeptWeights | None, reporter: Reporter, resume: Any) -> None:
-        """Give this copy's new layers the weights of the training before, if any.
-
-        Say so, unless a checkpoint has others that come in their place.
-        """
-        if kept is None:
-            return
-        grown = kept.put_into(self._modules(), self._axes())
-        if check_bool("resume", resume):
-            return
-        reporter.report(
-            f"goes on from {describe_training(self)}; the optimizer begins anew, with a learning "
-            f"rate of {self.learning_rate:g} and the {describe_schedule(self.schedule)}"
-        )
-        if grown:
-            reporter.report(f"grown: {', '.join(grown)}")
-
-    def _train(
-        self,
-        trained: RecurrentModel,
-        rng: np.random.Generator,
-        *,
-        step: Callable[[Batch, float], tuple[float, int]],
-        batches: Callable[[np.random.Generator], Iterable[Batch]],
-        epochs: int,
-        total_steps: int,
-        checkpoint: str | os.PathLike[str] | None,
-        resume: bool,
-        data: Callable[[], Mapping[str, str]],
-        counts: Mapping[str, int] | None = None,
-        chosen: Mapping[str, int] | None = None,
-        notes: Sequence[str] = (),
-        freeze: Any = None,
-        **options: Any,
-    ) -> None:
-        """Train ``trained``, a copy of this model, and take over what it learned.
-
-        Until training has ended this model is as it was, for callbacks and other threads too. It
-        stays so if an error ends the training.
-
-        Callbacks find ``trained`` as ``progress.model``, with its network; its history begins anew.
-        ``step`` is told too which part of the training is over, from 0 to 1, and the schedule how
-        many steps there are to be. ``data`` returns fingerprints by name, which a resumption
-        compares, and is called if there is a checkpoint; ``counts`` say for the card how much data
-        there is, and ``chosen`` what nobody has set; ``notes`` are told before training begins;
-        ``freeze`` is as `Frozen` takes it. Without any epoch, only what ``trained`` knows is taken
-        over, and what is told of its training stays. All else is as `TrainingLoop` takes it.
-        """
-        if epochs:
-            trained.history_, trained.best_epoch_, trained.stopped_ = [], 0, ""
-            trained._made = Making.now(counts or {}, chosen or {})
-            trained._trained_with = copy.deepcopy(trained._hyperparameters())
-        modules = trained._modules()
-        how, frozen = trained._options(FittingOptions), Frozen(modules, freeze)
-        optimizer = make_optimizer(
-            how.optimizer, frozen.trainable, how.learning_rate, how.optimizer_options
-        )
-        if not epochs:  # nothing of what follows would be looked at
-            self._tell_before(options["reporter"], notes, frozen)
-            self._adopt(trained)
-            return
-        identity: dict[str, Any] = {}
-        if checkpoint is not None or current_ranks().several:
-            # Equal values are the same training, whatever type they have.
-            identity = {
-                name: pack(untyped(unpack(value)))
-                for name, value in trained._params_to_save().items()
-                if name not in (*_FREE_ON_RESUMPTION, "random_state")
-            }
-            if trained.random_state is not None:  # the seed by its other name
-                identity["seed"] = pack(untyped(trained.random_state))
-            if frozen.names:
-                identity["freeze"] = frozen.names
-            identity.update(data())
-        schedule = make_schedule(
-            how.schedule,
-            optimizer,
-            max(total_steps, 1),
-            how.schedule_options,
-            maximize=options.get("maximize", False),
-            epochs=epochs,
-        )
-
-        def step_of(batch: Batch) -> tuple[float, int]:
-            result = step(batch, loop.steps / total_steps)
-            frozen.forget_gradients()
-            return result
-
-        loop: TrainingLoop[Batch] = TrainingLoop(
-            step_of,
-            batches,
-            modules,
-            optimizer,
-            rng,
-            schedule=schedule,
-            max_norm=how.clip_norm,
-            max_value=how.clip_value,
-            divisor=how.divisor(),
-            average=make_average(how.averaging, frozen.trainable, how.averaging_options),
-            chosen=chosen or {},
-            checkpoint=checkpoint,
-            identity=identity,
-            model=trained,
-            **{"patience": how.patience, **options},
-        )
-
-        def note(progress: Progress) -> None:
-            trained.history_ = progress.history
-
-        def finish() -> None:
-            for module in modules.values():  # gradients of the last step: nothing to copy
-                module.zero_grad()
-            trained.history_ = loop.history
-            trained.best_epoch_, trained.stopped_ = loop.best_epoch, loop.stopped
-            self._adopt(trained)
-
-        loop.callbacks, loop.finish = [note, *loop.callbacks], finish
-        self._tell_before(loop.reporter, notes, frozen)
-        loop.run(epochs, resume)
-
-    def _tell_before(self, reporter: Reporter, notes: Sequence[str], frozen: Frozen) -> None:
-        for text in notes:
-            reporter.tell(text, AdjustmentWarning)
-        if frozen.names:
-            reporter.report(f"frozen: {frozen.describe()}")

@@ -14,9 +14,9 @@ from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberCodec
 from rnnfast.models.parts.contract import Facts, Weighed
-from rnnfast.models.parts.examples import check_same_length
-from rnnfast.models.parts.heads import NumberHead, number_head
+from rnnfast.models.parts.fitting.examples import check_same_length
 from rnnfast.models.parts.hyperparameters import PoolOptions
+from rnnfast.models.parts.networks.heads import NumberHead, number_head
 from rnnfast.models.parts.running import RunningNumbers
 from rnnfast.models.parts.turns import in_turn
 from rnnfast.nn.module import Array

@@ -21,13 +21,13 @@ from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.texts import TokenCodec
 from rnnfast.models.parts.contract import Weighed
-from rnnfast.models.parts.encoder import EncoderLayers
-from rnnfast.models.parts.examples import PairBatch, check_same_length, scoring_batches
+from rnnfast.models.parts.fitting.examples import PairBatch, check_same_length, scoring_batches
+from rnnfast.models.parts.fitting.warm_start import Axes, axes_of_ids
 from rnnfast.models.parts.hyperparameters import LayerOptions, TokenOptions
-from rnnfast.models.parts.inputs import TokenInputs
-from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork, make_attention
+from rnnfast.models.parts.networks.encoder import EncoderLayers
+from rnnfast.models.parts.networks.seq2seq_network import Seq2SeqNetwork, make_attention
+from rnnfast.models.parts.reading.inputs import TokenInputs
 from rnnfast.models.parts.turns import in_turn
-from rnnfast.models.parts.warm_start import Axes, axes_of_ids
 from rnnfast.nn.module import Array
 from rnnfast.text.vocabulary import Vocabulary, decode_each
 

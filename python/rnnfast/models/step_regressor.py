@@ -12,12 +12,12 @@ from rnnfast.models.base import OfPart
 from rnnfast.models.parts.codecs.numbers import NumberTargets
 from rnnfast.models.parts.codecs.step_numbers import StepNumberCodec
 from rnnfast.models.parts.contract import Facts
-from rnnfast.models.parts.heads import NumberHead, number_head
 from rnnfast.models.parts.hyperparameters import WordOptions
+from rnnfast.models.parts.networks.heads import NumberHead, number_head
+from rnnfast.models.parts.reading.step_rows import check_ignore_number
+from rnnfast.models.parts.reading.word_features import WordFeatures
 from rnnfast.models.parts.running import RunningNumbers
-from rnnfast.models.parts.step_rows import check_ignore_number
 from rnnfast.models.parts.turns import in_turn
-from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.step_model import StepModel
 from rnnfast.nn.module import Array
 

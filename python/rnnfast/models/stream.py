@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast._checks import check_int
-from rnnfast.models.parts.encoder import EncoderLayers
-from rnnfast.models.parts.reader import Reader
+from rnnfast.models.parts.networks.encoder import EncoderLayers
+from rnnfast.models.parts.reading.reader import Reader
 from rnnfast.models.parts.running import Answer, Running
 from rnnfast.models.parts.running_pool import Rows
 from rnnfast.models.parts.step_reader import StepReader

@@ -15,12 +15,12 @@ from rnnfast._checks.missing import check_ignore_label
 from rnnfast.models.base import OfPart
 from rnnfast.models.parts.codecs.tags import TagCodec
 from rnnfast.models.parts.contract import Facts
-from rnnfast.models.parts.feedback_head import FeedbackHead
-from rnnfast.models.parts.heads import CrfHead, Head, SoftmaxHead
 from rnnfast.models.parts.hyperparameters import LayerOptions, WordOptions
+from rnnfast.models.parts.networks.feedback_head import FeedbackHead
+from rnnfast.models.parts.networks.heads import CrfHead, Head, SoftmaxHead
+from rnnfast.models.parts.reading.word_features import WordFeatures
 from rnnfast.models.parts.running import Labels, Running, RunningFeedback, RunningLabels
 from rnnfast.models.parts.turns import in_turn
-from rnnfast.models.parts.word_features import WordFeatures
 from rnnfast.models.step_model import StepModel
 from rnnfast.nn.module import Array
 

@@ -11,9 +11,9 @@ import numpy as np
 from rnnfast._checks.messages import shown
 from rnnfast.models.parts.card import card_of
 from rnnfast.models.parts.contract import Contract
+from rnnfast.models.parts.fitting.making import Making
 from rnnfast.models.parts.html import model_html
-from rnnfast.models.parts.inputs import SeriesInputs, TokenInputs
-from rnnfast.models.parts.making import Making
+from rnnfast.models.parts.reading.inputs import SeriesInputs, TokenInputs
 from rnnfast.nn.module import Module
 from rnnfast.nn.summary import Summary, numbers_facts, summarise
 from rnnfast.training.messages import describe_training, kept_record

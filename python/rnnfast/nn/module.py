@@ -6,7 +6,6 @@ A module may hold modules; `rnnfast.nn.compose` says how they work together.
 from __future__ import annotations
 
 import functools
-import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -15,16 +14,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 import numpy as np
 
 from rnnfast import _core
-from rnnfast._checks import check_bool, check_int, check_probability
+from rnnfast._checks import check_bool, check_probability
 from rnnfast._checks.likeness import likeness
-from rnnfast._checks.memory import check_memory, claim_parameters
-from rnnfast._checks.messages import listed, shown
+from rnnfast._checks.messages import shown
 from rnnfast._checks.ours import is_ours
 from rnnfast.nn._contract import passed
-from rnnfast.nn._copies import Buffer, compiled_names, state_without_compiled
+from rnnfast.nn._copies import compiled_names, state_without_compiled
 from rnnfast.nn._describe import describe, options_of
 from rnnfast.nn._frozen import FrozenBuffer, numbers_of, quantized_call, refuse, require_floats
-from rnnfast.nn._state_dicts import cure_of_mapping, cure_of_names
+from rnnfast.nn._layout import lay_out
+from rnnfast.nn._state_dicts import require_names
+from rnnfast.nn._tree import dotted, modules_among, modules_within
 from rnnfast.nn.parameter import Array as Array
 from rnnfast.nn.parameter import Parameter as Parameter
 
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
     from rnnfast.nn.summary import Summary
 
 DType = Literal["float32", "float64"]
-
-# What attributes mostly are; a module is looked for in others.
-_PLAIN = frozenset({int, float, bool, str, type(None), np.ndarray, np.random.Generator})
-
-_MOST_LEVELS = 50  # of lists in lists
 
 # Whether a thread is within a plain call, in which nothing is random.
 _call = threading.local()
@@ -99,32 +94,7 @@ class Module:
             raise ValueError(f"dtype: expected 'float32' or 'float64', got {shown(dtype)}")
         if shapes is None:
             return
-        if not isinstance(shapes, Mapping):
-            raise TypeError(f"shapes: expected names and shapes, got {shown(shapes)}")
-        for name, shape in shapes.items():
-            if not isinstance(name, str) or not isinstance(shape, (tuple, list)):
-                raise TypeError(
-                    f"shapes: expected names and shapes, got {shown(name)} and {shown(shape)}"
-                )
-            for size in shape:
-                check_int(f"shapes: {name}", size, 0)
-        numbers = sum(map(math.prod, shapes.values()))
-        check_memory(sizes or shapes, numbers, np.dtype(dtype).itemsize, len(shapes))
-        claim_parameters(numbers)
-        # Each parameter starts on a cache line of its own.
-        offsets, total = [], 0
-        for shape in shapes.values():
-            offsets.append(Parameter.aligned(total))
-            total = offsets[-1] + math.prod(shape)
-        row_size = next(iter(shapes.values()))[1] if sparse else 0
-        buffer = Buffer(total, dtype, row_size)
-        self._share(
-            buffer,
-            {
-                name: Parameter(buffer, offset, shape)
-                for (name, shape), offset in zip(shapes.items(), offsets, strict=True)
-            },
-        )
+        self._share(*lay_out(shapes, dtype, sparse=sparse, sizes=sizes))
 
     def _share(self, buffer: _core.ParameterBuffer, parameters: dict[str, Parameter]) -> None:
         """Take parameters that stand in a buffer."""
@@ -244,9 +214,7 @@ class Module:
 
     def children(self) -> dict[str, Module]:
         """Return the modules that are attributes, by name; those of a list as ``layers.0``."""
-        found: dict[str, Module] = {}
-        _find_modules("", vars(self), found)
-        return found
+        return modules_among(vars(self), Module)
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Return this module, named ``""``, and all within, each once, by dotted names.
@@ -256,9 +224,7 @@ class Module:
         ValueError
             If a module stands within itself.
         """
-        found: dict[int, tuple[str, Module]] = {}
-        _walk("", self, (), found)
-        return iter(found.values())
+        return iter(modules_within(self))
 
     @property
     def _owner(self) -> Module:
@@ -295,7 +261,7 @@ class Module:
         if not self.children():
             return dict(self._parameters)
         return {
-            _dotted(name, key): parameter
+            dotted(name, key): parameter
             for name, module in self.named_modules()
             for key, parameter in module._parameters.items()
         }
@@ -351,21 +317,7 @@ class Module:
         """
         own = self.parameters() if parameters is None else parameters
         require_floats("load_state_dict", [parameter.buffer for parameter in own.values()])
-        if not isinstance(mapping, Mapping):
-            got = type(mapping).__name__
-            raise TypeError(f"mapping: expected a mapping, got {got}{cure_of_mapping(mapping)}")
-        missing = [name for name in own if name not in mapping]
-        unknown = [name for name in mapping if name not in own]
-        if missing or unknown:
-            parts = []
-            if missing:
-                parts.append(f"without {listed(missing, 200)}")
-            if unknown:
-                parts.append(f"with the unknown {listed(unknown, 200)}")
-            raise ValueError(
-                f"mapping: expected the names {listed(own, 200)}; got one {' and '.join(parts)}"
-                f"{cure_of_names(own, mapping)}"
-            )
+        require_names(own, mapping)
         arrays = {name: p._fitting(name, mapping[name], finite=finite) for name, p in own.items()}
         values = [buffer.values for buffer in self.buffers()]
         for name, array in arrays.items():
@@ -373,33 +325,3 @@ class Module:
                 arrays[name] = array.copy()
         for name, parameter in own.items():
             parameter.buffer.assign(parameter.offset, arrays[name])
-
-
-def _dotted(name: str, key: str) -> str:
-    return f"{name}.{key}" if name else key
-
-
-def _find_modules(start: str, items: Any, found: dict[str, Module]) -> None:
-    """Add the modules among the values of a list, tuple or dict, and of those within, by name."""
-    for key, value in items.items() if isinstance(items, dict) else enumerate(items):
-        if type(value) in _PLAIN or key == "_parameters":
-            continue
-        if isinstance(value, Module):
-            found[f"{start}{key}"] = value
-        elif isinstance(value, (list, tuple, dict)):
-            if start.count(".") > _MOST_LEVELS:
-                raise ValueError(f"{start.partition('.')[0]}: expected no list within itself")
-            _find_modules(f"{start}{key}.", value, found)
-
-
-def _walk(
-    name: str, module: Module, above: tuple[Module, ...], found: dict[int, tuple[str, Module]]
-) -> None:
-    """Add a module and all within to what was found, the first name of each."""
-    if module in above:
-        kind = type(module).__name__
-        raise ValueError(f"{name}: expected no module within itself, got the {kind} that holds it")
-    if id(module) not in found:
-        found[id(module)] = name, module
-        for key, child in module.children().items():
-            _walk(_dotted(name, key), child._owner, (*above, module), found)

@@ -5,9 +5,9 @@ import warnings
 from rnnfast.training.averaging import ExponentialAverage, MeanAverage, WeightAverage
 from rnnfast.training.clipping import clip_grad_norm, clip_grad_value, scale_grad
 from rnnfast.training.courses import GivenLR, LambdaLR, MultiStepLR
-from rnnfast.training.distributed import RankFailed
 from rnnfast.training.event_files import tensorboard
 from rnnfast.training.loop import TrainingLoop
+from rnnfast.training.mpi_ranks import RankFailed
 from rnnfast.training.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from rnnfast.training.progress import Callback, Progress
 from rnnfast.training.schedules import (

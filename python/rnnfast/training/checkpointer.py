@@ -23,6 +23,11 @@ from rnnfast.training.optimizers import Optimizer
 from rnnfast.training.progress import Reporter
 from rnnfast.training.schedules import ReduceOnPlateau, Schedule
 
+# Least seconds between checkpoints at the ends of epochs: short ones must not wait for the disk.
+_EVERY = 10.0
+# Seconds within an epoch after which there is one: so much is lost at most.
+_WITHIN = 120.0
+
 
 @dataclass
 class TrainingState:
@@ -96,15 +101,16 @@ class Checkpointer:
     ) -> None:
         self._path, self._state, self._identity = path, state, identity
         self._reporter = reporter
-        self._written = -math.inf
+        self._began = self._written = -math.inf
         self._claimed: tuple[int, int] | None = None
 
     def claim(self) -> None:
-        """Write the first checkpoint where there is no file.
+        """Begin, and write the first checkpoint where there is no file.
 
         It shows that one can be written, and that the place is taken: to those who look, and to
         another training that begins at the same time.
         """
+        self._began = time.perf_counter()
         self._claimed = None
         if self._path is not None and not os.path.lexists(self._path):
             self.write(first=True)
@@ -117,9 +123,13 @@ class Checkpointer:
                 if _identity_of(self._path) == self._claimed:
                     os.unlink(self._path)
 
-    def is_due(self, seconds: float, since: float = -math.inf) -> bool:
-        """Whether the last checkpoint, or a time, is so many seconds ago."""
-        return time.perf_counter() - max(self._written, since) >= seconds
+    def is_due(self) -> bool:
+        """Whether a checkpoint is due at the end of an epoch."""
+        return time.perf_counter() - self._written >= _EVERY
+
+    def is_due_within(self) -> bool:
+        """Whether one is due before an epoch has ended."""
+        return time.perf_counter() - max(self._written, self._began) >= _WITHIN
 
     def write(self, first: bool = False) -> None:
         """Write a checkpoint; if that fails, raise OSError for the ``first`` one, else warn."""

@@ -14,34 +14,27 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from rnnfast import _core
 from rnnfast._checks import check_bool, check_int
-from rnnfast._checks.messages import counted, shown
+from rnnfast._checks.messages import counted
 from rnnfast.io.files import require_writable
-from rnnfast.io.tensors import Array, collect_arrays, spread_arrays
+from rnnfast.io.tensors import Array, collect_arrays
 from rnnfast.nn.module import Module
 from rnnfast.training.averaging import WeightAverage
-from rnnfast.training.batch_numbers import BatchError
 from rnnfast.training.checkpointer import Checkpointer, TrainingState
 from rnnfast.training.checkpoints import Position, Record, require_replaceable
-from rnnfast.training.clipping import clip_norm_of, clip_value_of, scale_runs
 from rnnfast.training.finite_numbers import FiniteNumbers, are_finite
 from rnnfast.training.gradients import fingerprint
+from rnnfast.training.kept_weights import KeptWeights
 from rnnfast.training.loop_arguments import check_loop, facts_of
-from rnnfast.training.messages import describe_absurdity, describe_end, still_improving
+from rnnfast.training.messages import describe_absurdity, describe_end
 from rnnfast.training.optimizers import Optimizer
-from rnnfast.training.progress import Callback, Progress, Reporter
-from rnnfast.training.ranks import Outcome, Split, current_ranks, measuring_with
-from rnnfast.training.runs import collect
+from rnnfast.training.progress import Callback, Progress, Reporter, ask
+from rnnfast.training.ranks import Split, current_ranks, measuring_with
 from rnnfast.training.schedules import ReduceOnPlateau, Schedule
 from rnnfast.training.signals import InterruptFlag
+from rnnfast.training.step import StepMaker
 
 Batch = TypeVar("Batch")
-
-# Least seconds between checkpoints at the ends of epochs: short ones must not wait for the disk.
-_CHECKPOINT_EVERY = 10.0
-# Seconds within an epoch after which there is one: so much is lost at most.
-_CHECKPOINT_WITHIN = 120.0
 
 
 @dataclass
@@ -159,11 +152,6 @@ class TrainingLoop(Generic[Batch]):
             require_writable("checkpoint", self.checkpoint)
         self.stopped = ""
         self._state = self._state_at(Position(), {})
-        # Finite weights to fall back to where there are no best ones.
-        self._good: dict[str, Array] = {}
-        # What a step has changed before it is made: the generator's state, and states.
-        self._before: tuple[Any, dict[str, Array]] | None = None
-        self._whole = True  # whether no step is half made
         self._by = ""  # the signal that has interrupted it
 
     def _state_at(self, at: Position, best: dict[str, Array]) -> TrainingState:
@@ -240,14 +228,19 @@ class TrainingLoop(Generic[Batch]):
                 f"resumed after {counted(self.steps, 'step')} and {self._at.epoch} of "
                 f"{counted(epochs, 'epoch')}, with a learning rate of {self.optimizer.lr:g}"
             )
+        self._kept = KeptWeights(self._state, self.monitor, self.maximize, self.patience)
+        self._steps = StepMaker(
+            self.step,
+            self.divisor,
+            self.max_norm,
+            self.max_value,
+            state=self._state,
+            finite=self._finite,
+            ranks=self._ranks,
+        )
         # A training that had run out of patience may be resumed with that much, or with more.
-        self.stopped = "patience" if self._out_of_patience() else ""
+        self.stopped = "patience" if self._kept.out_of_patience() else ""
         self._at.ended = False  # there may be more epochs now
-        self._good = {} if self._state.best else collect_arrays(self.modules)
-        # What every step clears, scales and measures stays the same arrays.
-        self._runs = collect(self.modules)
-        self._buffers = {id(b): b for m in self.modules.values() for b in m.buffers()}.values()
-        self._began = time.perf_counter()
         # All come to what follows, or none: an error there is for all to save.
         self._ranks.agree("")
         with InterruptFlag(self._ranks.several) as interrupt:
@@ -268,28 +261,20 @@ class TrainingLoop(Generic[Batch]):
                 raise known from None
             finally:
                 self.reporter.close()
-                self._put_back()
+                self._kept.put_back(failed=self.stopped == "error")
             if self.finish is not None:
                 self.finish()
             self._tell_end(epochs)
 
     def _save_what_is_whole(self) -> None:
         """Write what was learned until another rank, or this one, has failed."""
-        self._undo()
+        self._steps.undo()
         unsaved = self._keeps and self._at.step > 0 and not self._at.ended
         if self._ranks.total(unsaved)[0] < self._ranks.size:  # all of them gather states, or none
             return
         with self._ranks.whole(self.carry):
-            if self._whole and are_finite(collect_arrays(self.modules)):
+            if self._steps.whole and are_finite(collect_arrays(self.modules)):
                 self._file.write()
-
-    def _undo(self) -> None:
-        """Put back what a step that is not made has changed."""
-        if self._before is not None:
-            self.rng.bit_generator.state = self._before[0]
-            self.carry.clear()
-            self.carry.update(self._before[1])
-            self._before = None
 
     def _save(self) -> None:
         """Write a checkpoint within an epoch."""
@@ -297,16 +282,6 @@ class TrainingLoop(Generic[Batch]):
         if self._keeps:
             with self._ranks.whole(self.carry):
                 self._file.write()
-
-    def _put_back(self) -> None:
-        """Give the layers the weights that they are to have after training."""
-        if self._state.best:
-            spread_arrays(self.modules, self._state.best)
-        elif self.stopped != "error":
-            if self.average is not None:
-                self.average.apply()
-        elif not are_finite(collect_arrays(self.modules)):
-            spread_arrays(self.modules, self._good)
 
     def _run_epoch(self, epochs: int, interrupt: InterruptFlag) -> None:
         at = self._at
@@ -323,7 +298,7 @@ class TrainingLoop(Generic[Batch]):
             return "callback" if called_off else interrupt.by
 
         for batch in islice(batches, at.batch, None):
-            outcome = self._make_step(batch, wish, save)
+            outcome = self._steps.make(batch, wish, save)
             if outcome.stop:
                 stop = outcome.stop
                 break
@@ -331,7 +306,7 @@ class TrainingLoop(Generic[Batch]):
             self.reporter.update(at.loss, outcome.terms)
             called_off = self._call_back(at.epoch + 1, epochs, epoch_ended=False)
             stop = "" if self._ranks.several else wish()
-            save = self._keeps and self._file.is_due(_CHECKPOINT_WITHIN, self._began)
+            save = self._keeps and self._file.is_due_within()
             if outcome.save or (save and not self._ranks.several and not stop):
                 self._save()
             if stop:
@@ -348,11 +323,11 @@ class TrainingLoop(Generic[Batch]):
             facts = {"weights": fingerprint(self.modules), "learning rate": self.optimizer.lr}
             self._ranks.require_alike({f"{k} after epoch {at.epoch}": v for k, v in facts.items()})
         stop = wish() if called_off or at.epoch < epochs else ""
-        if not self._stop(self._ranks.agree(stop)) and self._out_of_patience():
+        if not self._stop(self._ranks.agree(stop)) and self._kept.out_of_patience():
             self.stopped = "patience"
         ends = self.stopped or at.epoch == epochs
         at.ended = at.epoch >= epochs or self.stopped == "patience"
-        if ends or self._file.is_due(_CHECKPOINT_EVERY):
+        if ends or self._file.is_due():
             self._file.write()
 
     def _stop(self, wish: str) -> bool:
@@ -362,49 +337,6 @@ class TrainingLoop(Generic[Batch]):
         if self.stopped == "interrupt":
             self._by = wish
         return bool(wish)
-
-    def _make_step(self, batch: Batch, stop: Callable[[], str], save: bool) -> Outcome:
-        """Make one step, unless one of the ranks wishes to stop before it."""
-        at, ranks = self._at, self._ranks
-        if ranks.several:
-            self._before = self.rng.bit_generator.state, dict(self.carry)
-        for buffer in self._buffers:
-            _core.zero_grads(buffer, 0, buffer.size)
-        with self._finite.telling():
-            try:
-                outcome = ranks.step(self.step, batch, self.modules, stop=stop, save=save)
-            except BatchError as error:
-                where = f"epoch {at.epoch + 1}, batch {at.batch + 1}"
-                raise BatchError(f"{where}: {error}") from error.__cause__
-            if outcome.stop:
-                self._undo()
-                return outcome
-            loss_sum, count = outcome.loss, outcome.terms
-            if not math.isfinite(loss_sum):
-                raise FloatingPointError(f"the loss is {loss_sum}")
-            if count:
-                divisor = count if self.divisor is None else self.divisor(batch, count)
-                at.gradient_norm = max(at.gradient_norm, self._cut_gradients(divisor))
-        self._before, self._whole = None, False
-        if count:
-            self.optimizer.step()
-            if self.average is not None:
-                self.average.update()
-            if isinstance(self.schedule, Schedule):
-                self.schedule.step()
-        at.batch += 1
-        at.step += 1
-        at.loss_sum += float(loss_sum)
-        at.count += int(count)
-        self._whole = True
-        return outcome
-
-    def _cut_gradients(self, divisor: float) -> float:
-        """Divide the gradients and cut them; return their norm before the cut."""
-        scale_runs(self._runs, 1 / divisor)
-        if self.max_value is not None:
-            clip_value_of(self._runs, self.max_value)
-        return clip_norm_of(self._runs, math.inf if self.max_norm is None else self.max_norm)
 
     def _end_epoch(self, began: float) -> None:
         """Validate, and enter the epoch in the history."""
@@ -417,20 +349,9 @@ class TrainingLoop(Generic[Batch]):
         for name, value in figures.items():
             if not math.isfinite(value):
                 raise FloatingPointError(f"epoch {at.epoch + 1}: {name} is {value}")
-        if figures:
-            if self.monitor not in figures:
-                known = ", ".join(figures)
-                raise ValueError(f"monitor: expected one of {known}, got {shown(self.monitor)}")
-            value = figures[self.monitor]
-            if at.best_value is None or (
-                value > at.best_value if self.maximize else value < at.best_value
-            ):
-                at.best_epoch, at.best_value, self._state.best = at.epoch + 1, float(value), arrays
-                self._good = {}
-            if isinstance(self.schedule, ReduceOnPlateau):
-                self.schedule.step(value)
-        if not self._state.best:
-            self._good = arrays
+        self._kept.enter(arrays, figures)
+        if figures and isinstance(self.schedule, ReduceOnPlateau):
+            self.schedule.step(figures[self.monitor])
         at.seconds = time.perf_counter() - began
         at.history.append(
             {
@@ -452,9 +373,6 @@ class TrainingLoop(Generic[Batch]):
         with measuring_with(self._ranks):
             return self._ranks.same(self.validate())
 
-    def _out_of_patience(self) -> bool:
-        return self.patience is not None and self._at.epoch - self.best_epoch >= self.patience
-
     def _call_back(self, epoch: int, epochs: int, epoch_ended: bool) -> bool:
         at = self._at
         progress = Progress(
@@ -469,14 +387,11 @@ class TrainingLoop(Generic[Batch]):
             self.optimizer,
         )
         try:
-            return any([_stops(callback(progress)) for callback in self.callbacks])
+            return ask(self.callbacks, progress)
         except BaseException:
             if not self._ranks.several and are_finite(collect_arrays(self.modules)):
                 self._file.write()  # what was learned up to here is whole
             raise
-
-    def _is_improving(self) -> bool:
-        return self.stopped == "finished" and still_improving(self._at, self.monitor, self.maximize)
 
     def _tell_end(self, epochs: int) -> None:
         message = describe_end(
@@ -485,9 +400,9 @@ class TrainingLoop(Generic[Batch]):
             epochs,
             self.patience,
             self.monitor,
+            self.maximize,
             self._by,
-            chosen=self.chosen,
-            improving=self._is_improving(),
+            self.chosen,
         )
         if self.stopped == "interrupt":
             self.reporter.tell(message)
@@ -496,14 +411,3 @@ class TrainingLoop(Generic[Batch]):
         absurd = describe_absurdity(self._at, self.baseline)
         if absurd:
             self.reporter.tell(absurd)
-
-
-def _stops(result: Any) -> bool:
-    """Return whether a callback's result stops training."""
-    try:
-        return bool(result)
-    except Exception:  # such as that of an array
-        kind = type(result).__name__
-        raise TypeError(
-            f"callbacks: expected each to return True, False or None, got {kind}"
-        ) from None

@@ -18,15 +18,13 @@ def describe_end(
     epochs: int,
     patience: int | None,
     monitor: str,
+    maximize: bool,
     signal: str,
-    *,
     chosen: Mapping[str, int],
-    improving: bool,
 ) -> str:
     """Say why and where a training ended, and which weights it leaves.
 
-    ``signal`` is what interrupted it, if something did; ``improving`` is what `still_improving`
-    says; the others are as `TrainingLoop`'s.
+    ``signal`` is what interrupted it, if something did; the others are as `TrainingLoop`'s.
     """
     kept = (
         f"weights of epoch {at.best_epoch} kept ({monitor} {at.best_value:.4f})"
@@ -43,7 +41,7 @@ def describe_end(
         why = f"stopped by {by} {place} of {epochs}"
     amount = f" ({describe_chosen(chosen)})" if chosen else ""
     more = ""
-    if improving:
+    if stopped == "finished" and _still_improving(at, monitor, maximize):
         what = monitor if at.best_epoch else "the loss"
         more = f"; {what} was still getting better, more epochs may help"
     return f"{why}, {counted(at.step, 'step')}{amount}; {kept}{more}"
@@ -60,7 +58,7 @@ def describe_chosen(chosen: Mapping[str, int]) -> str:
 _IMPROVING, _IMPROVING_LOSS, _NOTHING = 0.05, 0.1, 0.05
 
 
-def still_improving(at: Position, monitor: str, maximize: bool) -> bool:
+def _still_improving(at: Position, monitor: str, maximize: bool) -> bool:
     """Return whether a training ended while the figure that tells the best epoch became better.
 
     The best of its last quarter is compared with the best before, and the best epoch has to be

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -81,6 +81,22 @@ class Progress:
 
 
 Callback = Callable[[Progress], bool | None]
+
+
+def ask(callbacks: Iterable[Callback], progress: Progress) -> bool:
+    """Call each of them; return whether one wants training to stop."""
+    return any([_stops(callback(progress)) for callback in callbacks])
+
+
+def _stops(result: Any) -> bool:
+    """Return whether a callback's result stops training."""
+    try:
+        return bool(result)
+    except Exception:  # such as that of an array
+        kind = type(result).__name__
+        raise TypeError(
+            f"callbacks: expected each to return True, False or None, got {kind}"
+        ) from None
 
 
 class Reporter:

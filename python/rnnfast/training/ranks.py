@@ -1,6 +1,6 @@
 """What the training loop asks of those that train together: one process, or several.
 
-`Ranks` is the one process, which asks nobody. `rnnfast.training.distributed` has several.
+`Ranks` is the one process, which asks nobody. `rnnfast.training.mpi_ranks` has several.
 """
 
 from __future__ import annotations

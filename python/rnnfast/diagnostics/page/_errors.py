@@ -16,8 +16,8 @@ from rnnfast.diagnostics.page._reading import Reading
 from rnnfast.metrics import confusion
 from rnnfast.models.classifier import SequenceClassifier
 from rnnfast.models.ctc_recognizer import CTCRecognizer
-from rnnfast.models.parts.step_labels import counts
-from rnnfast.models.parts.step_rows import known
+from rnnfast.models.parts.reading.step_labels import counts
+from rnnfast.models.parts.reading.step_rows import known
 from rnnfast.models.regressor import SequenceRegressor
 from rnnfast.models.seq2seq import Seq2Seq
 from rnnfast.models.step_model import StepModel

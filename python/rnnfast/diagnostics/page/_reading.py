@@ -13,7 +13,7 @@ from rnnfast.diagnostics.activations import Gates, gate_activations
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
-from rnnfast.models.parts.token_output import token_log_probabilities
+from rnnfast.models.parts.language.token_output import token_log_probabilities
 from rnnfast.nn.module import Array
 
 MOST_TOKENS = 2000  # of a text that is shown

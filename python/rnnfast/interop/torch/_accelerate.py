@@ -25,8 +25,8 @@ from rnnfast.interop.torch._classes import (
 )
 from rnnfast.interop.torch._conditions import is_plain
 from rnnfast.interop.torch._kept import KEPT, Keeping
-from rnnfast.interop.torch._layers import DTYPES
 from rnnfast.interop.torch._modules import require_module
+from rnnfast.interop.torch._weights import DTYPES
 
 _ALREADY = "runs on rnnfast's kernels already"
 _CELL = (

@@ -8,31 +8,27 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rnnfast._checks import check_bool, check_list
-from rnnfast._checks.arrays import as_numbers, require_finite
 from rnnfast.data.batches import Ints
-from rnnfast.models.forecasting.calendar import check_calendar, names_of
 from rnnfast.models.forecasting.choosing import (
     window_forecasts,
     window_rows,
     window_targets,
 )
-from rnnfast.models.forecasting.chosen import check_chosen
+from rnnfast.models.forecasting.codec_files import codec_to_dict, read_codec
 from rnnfast.models.forecasting.companions import Companion, averaged
 from rnnfast.models.forecasting.intervals import Calibration
 from rnnfast.models.forecasting.line import Line
 from rnnfast.models.forecasting.outputs import LOSSES, Output, make_output
 from rnnfast.models.forecasting.panel import Panel
-from rnnfast.models.forecasting.tails import read_tail, tail_to_dict
-from rnnfast.models.forecasting.tracks import Track, make_tracks
+from rnnfast.models.forecasting.tracks import Track
 from rnnfast.models.forecasting.windows import Floats, Windows
 from rnnfast.models.parts.codecs.base import Read
 from rnnfast.models.parts.codecs.numbers import NumberCodec
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.inputs import Inputs, SeriesInputs
-from rnnfast.models.parts.sequences import Sequences
-from rnnfast.models.parts.weights import Weights
+from rnnfast.models.parts.fitting.examples import Examples
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.reading.inputs import Inputs, SeriesInputs
+from rnnfast.models.parts.reading.sequences import Sequences
+from rnnfast.models.parts.reading.weights import Weights
 from rnnfast.nn.module import Array
 
 
@@ -276,99 +272,14 @@ class WindowCodec(NumberCodec):
             if len(rows):
                 yield _Part(self, track, where, rows, own, of_it)
 
-    def _require_readable(self, inputs: SeriesInputs, tracks: Sequence[Track]) -> None:
-        """Raise ValueError if the ends of series cannot be read."""
-        for track in tracks:
-            rows, _ = window_rows(self.windows, track, np.array([len(track.read)]))
-            inputs.encode_one("tail", rows[0])
-
     # Files
 
     def to_dict(self) -> dict[str, Any]:
-        described = super().to_dict()
-        del described["single"]
-        assert self.panel is not None
-        described["windows"] = self.windows.to_dict()
-        described |= tail_to_dict(self.panel)
-        described["single"] = self.single
-        if self.features:
-            described["calendar"] = list(self.features)
-        if self.line is not None:
-            described["line"] = self.line.to_dict()
-        if self.companions:
-            described["companions"] = [one.to_dict() for one in self.companions]
-        if self.chosen:
-            described["chosen"] = dict(self.chosen)
-        if self.calibration is not None:
-            described["calibration"] = self.calibration.to_dict()
-        if self.level.size:
-            described["level"] = self.level.tolist()
-        return described
+        return codec_to_dict(self, super().to_dict())
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> WindowCodec:
-        codec = super().restore({**learned, "single": False}, inputs)
-        outputs = codec.numbers.size
-        single = check_bool("single", learned["single"])
-        panel = read_tail(learned, single)
-        windows = Windows.from_dict(learned["windows"], panel.channels)
-        foretold = windows.horizon * len(windows.targets)
-        if foretold != outputs:
-            raise ValueError(
-                f"windows: expected horizon x targets of the {outputs} numbers that the network "
-                f"predicts, got {foretold}"
-            )
-        if single and panel.channels != 1:
-            raise ValueError(f"single: expected False of {panel.channels} channels, got True")
-        assert isinstance(inputs, SeriesInputs)
-        restored = replace(
-            self, numbers=codec.numbers, single=single, windows=windows, panel=panel,
-            features=_features_of(learned, panel),
-        )  # fmt: skip
-        if restored.width != inputs.size:
-            raise ValueError(
-                f"tail: expected {inputs.size} numbers of a step, got {restored.width}"
-            )
-        for values in panel.values:
-            shape = (windows.reach, panel.channels)
-            if len(values) < shape[0] or (not self.masked and values.shape != shape):
-                raise ValueError(f"tail: expected shape {shape}, got {values.shape}")
-            if not self.masked:
-                require_finite("tail", values, ("step", "channel"))
-            if windows.logarithm and (values[:, windows.targets] <= 0).any():  # NaN is missing
-                raise ValueError("tail: expected numbers above 0 with logarithms, got others")
-        features, masked = restored.features, self.masked
-        restored._require_readable(inputs, make_tracks(panel, windows.horizon, features, masked))
-        if "line" in learned:
-            size = windows.lags * inputs.size
-            restored = replace(restored, line=Line.from_dict(learned["line"], size, outputs))
-        if "companions" in learned:
-            companions = tuple(
-                Companion.from_dict(one, windows, panel.channels, inputs.size)
-                for one in check_list("companions", learned["companions"], "mappings")
-            )
-            restored = replace(restored, companions=companions)
-        if "chosen" in learned:
-            restored = replace(restored, chosen=check_chosen(learned["chosen"]))
-        if "calibration" in learned:
-            shape = (windows.horizon, len(windows.targets))
-            calibration = Calibration.from_dict(learned["calibration"], shape)
-            restored = replace(restored, calibration=calibration)
-        if self.loss == "negative_binomial":
-            level = as_numbers("level", learned["level"])
-            if level.shape != (outputs,) or not (level > 0).all():
-                raise ValueError(f"level: expected {outputs} numbers above 0, got others")
-            restored = replace(restored, level=level)
-        return restored
-
-
-def _features_of(learned: Mapping[str, Any], panel: Panel) -> tuple[str, ...]:
-    """Return what a file says is read of a calendar; raise if the ends of series have none."""
-    features = check_calendar(learned.get("calendar", ()))
-    if isinstance(features, bool):
-        raise TypeError("calendar: expected names, got a bool")
-    for times in panel.times:
-        names_of("calendar", features, times)
-    return features
+        numbers = super().restore({**learned, "single": False}, inputs).numbers
+        return read_codec(replace(self, numbers=numbers), learned, inputs)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,8 +24,8 @@ from rnnfast.models.forecasting.prepared import (
 from rnnfast.models.forecasting.season import find_season
 from rnnfast.models.forecasting.tracks import make_tracks
 from rnnfast.models.forecasting.windows import Floats, check_targets
-from rnnfast.models.parts.columns import Columns
-from rnnfast.models.parts.weights import Weights
+from rnnfast.models.parts.reading.columns import Columns
+from rnnfast.models.parts.reading.weights import Weights
 from rnnfast.nn.linear import Linear
 from rnnfast.training.progress import Reporter
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnfast.data.batches import Ints
 from rnnfast.models.forecasting.outputs import Output
-from rnnfast.models.parts.heads import Head
+from rnnfast.models.parts.networks.heads import Head
 from rnnfast.nn.module import Array
 
 

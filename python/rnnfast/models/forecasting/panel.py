@@ -15,7 +15,7 @@ from rnnfast.models.forecasting.long_tables import split_long
 from rnnfast.models.forecasting.times import Times, has_times, require_times
 from rnnfast.models.forecasting.windows import Floats
 from rnnfast.models.parts.codecs.numbers import read_numbers
-from rnnfast.models.parts.series import common_dtype
+from rnnfast.models.parts.reading.series import common_dtype
 
 _SHAPE = "(T,) or (T, F)"
 

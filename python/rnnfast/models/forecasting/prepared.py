@@ -25,8 +25,8 @@ from rnnfast.models.forecasting.line import Line
 from rnnfast.models.forecasting.panel import Panel
 from rnnfast.models.forecasting.tracks import Track
 from rnnfast.models.forecasting.windows import Floats
-from rnnfast.models.parts.sequences import Sequences
-from rnnfast.models.parts.weights import Weights
+from rnnfast.models.parts.reading.sequences import Sequences
+from rnnfast.models.parts.reading.weights import Weights
 from rnnfast.nn.module import Array
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks.messages import one_line, shown
-from rnnfast.models.parts.making import Making
+from rnnfast.models.parts.fitting.making import Making
 from rnnfast.nn._frozen import NUMBERS
 from rnnfast.nn.summary import Summary
 

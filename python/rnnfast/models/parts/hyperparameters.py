@@ -10,10 +10,10 @@ import numpy as np
 
 from rnnfast._checks import LARGEST_FACTOR, among, check_bool, check_int, check_real
 from rnnfast._checks.messages import shown
-from rnnfast.models.parts.given_schedules import check_schedule
-from rnnfast.models.parts.inputs import Inputs, learn_inputs
-from rnnfast.models.parts.sequences import Sequences
-from rnnfast.models.parts.tokens import make_tokenizer
+from rnnfast.models.parts.fitting.given_schedules import check_schedule
+from rnnfast.models.parts.reading.inputs import Inputs, learn_inputs
+from rnnfast.models.parts.reading.sequences import Sequences
+from rnnfast.models.parts.reading.tokens import make_tokenizer
 from rnnfast.nn.pooling import POOLINGS
 from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.text.subwords import SubwordTokenizer

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast.models.parts.codecs.numbers import NumberTargets
-from rnnfast.models.parts.feedback_head import FeedbackHead
-from rnnfast.models.parts.heads import Head, SigmoidHead
+from rnnfast.models.parts.language.token_output import TokenOutput, token_probabilities
+from rnnfast.models.parts.networks.feedback_head import FeedbackHead
+from rnnfast.models.parts.networks.heads import Head, SigmoidHead
 from rnnfast.models.parts.running_pool import Rows, RunningPool
-from rnnfast.models.parts.token_output import TokenOutput, token_probabilities
 from rnnfast.nn.losses import log_softmax, softmax
 from rnnfast.nn.module import Array
 

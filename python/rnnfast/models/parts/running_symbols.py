@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast.models.parts.codecs.symbols import SymbolCodec
-from rnnfast.models.parts.heads import Head
+from rnnfast.models.parts.networks.heads import Head
 from rnnfast.models.parts.running import Running
 from rnnfast.models.parts.running_pool import Rows
 from rnnfast.nn.module import Array

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast._checks import among, check_bool, check_mapping, check_options
 from rnnfast._checks.messages import shown
-from rnnfast.models.parts.given_schedules import make_given_schedule
+from rnnfast.models.parts.fitting.given_schedules import make_given_schedule
 from rnnfast.nn import init
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.base import LAYERS, Recurrent, State

@@ -9,10 +9,10 @@ import numpy as np
 from rnnfast._checks import check_indices
 from rnnfast._checks.arrays import read_array, require_finite
 from rnnfast._checks.messages import shown
-from rnnfast.models.parts.columns import step_names
-from rnnfast.models.parts.inputs import TokenInputs
-from rnnfast.models.parts.lists import as_item, as_list
-from rnnfast.models.parts.reader import Reader
+from rnnfast.models.parts.reading.columns import step_names
+from rnnfast.models.parts.reading.inputs import TokenInputs
+from rnnfast.models.parts.reading.lists import as_item, as_list
+from rnnfast.models.parts.reading.reader import Reader
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import require_no_end
 from rnnfast.text.tokenizers import CharTokenizer

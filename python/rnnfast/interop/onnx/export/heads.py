@@ -12,8 +12,8 @@ from rnnfast.interop.onnx.export.modules import linear
 from rnnfast.interop.onnx.export.recurrent import weights_of
 from rnnfast.interop.onnx.export.sequences import Sequences, Value
 from rnnfast.models.parts.codecs.numbers import NumberTargets
-from rnnfast.models.parts.feedback_head import FeedbackHead
-from rnnfast.models.parts.token_output import TokenOutput
+from rnnfast.models.parts.language.token_output import TokenOutput
+from rnnfast.models.parts.networks.feedback_head import FeedbackHead
 from rnnfast.nn.adaptive import AdaptiveSoftmax
 
 

@@ -10,11 +10,11 @@ from rnnfast.interop.onnx.export.graph import Graph
 from rnnfast.interop.onnx.export.modules import linear, turn
 from rnnfast.interop.onnx.export.recurrent import one_hot, recurrent
 from rnnfast.interop.onnx.export.sequences import Sequences, States, Value
-from rnnfast.models.parts.encoder import EncoderLayers
-from rnnfast.models.parts.inputs import SeriesInputs
-from rnnfast.models.parts.reader import Reader
-from rnnfast.models.parts.word_features import MOST_CHARACTERS, SHAPES, WordFeatures
-from rnnfast.models.parts.word_layers import WordLayers
+from rnnfast.models.parts.networks.encoder import EncoderLayers
+from rnnfast.models.parts.networks.word_layers import WordLayers
+from rnnfast.models.parts.reading.inputs import SeriesInputs
+from rnnfast.models.parts.reading.reader import Reader
+from rnnfast.models.parts.reading.word_features import MOST_CHARACTERS, SHAPES, WordFeatures
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 

@@ -30,8 +30,8 @@ from rnnfast.models.estimator import Estimator
 from rnnfast.models.forecaster import Forecaster
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.models.multilabel_tagger import MultiLabelTagger
-from rnnfast.models.parts.feedback_head import FeedbackHead
-from rnnfast.models.parts.heads import CrfHead
+from rnnfast.models.parts.networks.feedback_head import FeedbackHead
+from rnnfast.models.parts.networks.heads import CrfHead
 from rnnfast.models.regressor import SequenceRegressor
 from rnnfast.models.seq2seq import Seq2Seq
 from rnnfast.models.step_regressor import StepRegressor

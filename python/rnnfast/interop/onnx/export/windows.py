@@ -12,7 +12,7 @@ from rnnfast.interop.onnx.export.sequences import Value
 from rnnfast.models.forecasting.codec import WindowCodec
 from rnnfast.models.forecasting.line import Line
 from rnnfast.models.forecasting.windows import Windows
-from rnnfast.models.parts.inputs import Inputs, SeriesInputs
+from rnnfast.models.parts.reading.inputs import Inputs, SeriesInputs
 
 
 def forecast(g: Graph, codec: WindowCodec, inputs: Inputs) -> tuple[Value, Callable[[str], None]]:

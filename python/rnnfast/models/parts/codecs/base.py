@@ -12,7 +12,7 @@ from rnnfast._checks import among
 from rnnfast._checks.messages import shown
 from rnnfast._checks.weights import read_weights
 from rnnfast.data.batches import Ints
-from rnnfast.models.parts.examples import (
+from rnnfast.models.parts.fitting.examples import (
     ExampleBatch,
     Examples,
     check_same_length,
@@ -21,10 +21,10 @@ from rnnfast.models.parts.examples import (
     split_valid,
     weights_of,
 )
-from rnnfast.models.parts.inputs import Inputs
-from rnnfast.models.parts.sequences import Sequences
-from rnnfast.models.parts.warm_start import Axes
-from rnnfast.models.parts.weights import StepWeights
+from rnnfast.models.parts.fitting.warm_start import Axes
+from rnnfast.models.parts.reading.inputs import Inputs
+from rnnfast.models.parts.reading.sequences import Sequences
+from rnnfast.models.parts.reading.weights import StepWeights
 from rnnfast.nn.module import Array
 
 Self = TypeVar("Self", bound="Codec")

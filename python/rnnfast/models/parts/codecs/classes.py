@@ -13,11 +13,12 @@ from rnnfast._checks.messages import shown, some_of
 from rnnfast.data.batches import Ints
 from rnnfast.metrics._pairs import require_alike
 from rnnfast.models.parts.codecs.base import Codec, Read
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import Examples, hold_out
-from rnnfast.models.parts.extension import extend_classes
-from rnnfast.models.parts.inputs import Inputs
-from rnnfast.models.parts.labels import (
+from rnnfast.models.parts.fitting.examples import Examples, hold_out
+from rnnfast.models.parts.fitting.warm_start import Axes, axes_of_rows
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.reading.extension import extend_classes
+from rnnfast.models.parts.reading.inputs import Inputs
+from rnnfast.models.parts.reading.labels import (
     chance_loss,
     class_numbers,
     class_weights,
@@ -25,9 +26,8 @@ from rnnfast.models.parts.labels import (
     read_classes,
     restore_classes,
 )
-from rnnfast.models.parts.sequences import Sequences
-from rnnfast.models.parts.warm_start import Axes, axes_of_rows
-from rnnfast.models.parts.weights import Weights
+from rnnfast.models.parts.reading.sequences import Sequences
+from rnnfast.models.parts.reading.weights import Weights
 from rnnfast.nn.losses import cross_entropy
 from rnnfast.nn.module import Array
 

@@ -11,17 +11,17 @@ import numpy as np
 
 from rnnfast._checks import check_int
 from rnnfast.models.parts.codecs.steps import StepCodec, require_each
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.inputs import Inputs
-from rnnfast.models.parts.labels import (
+from rnnfast.models.parts.fitting.examples import Examples
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.reading.inputs import Inputs
+from rnnfast.models.parts.reading.labels import (
     named_weights,
     require_balanced,
     restore_weights,
     within_dtype,
 )
-from rnnfast.models.parts.step_rows import known, read_rows, require_columns
-from rnnfast.models.parts.weights import StepWeights, Weights, spread
+from rnnfast.models.parts.reading.step_rows import known, read_rows, require_columns
+from rnnfast.models.parts.reading.weights import StepWeights, Weights, spread
 from rnnfast.nn.module import Array
 
 

@@ -13,14 +13,14 @@ from rnnfast import metrics
 from rnnfast._checks import check_bool
 from rnnfast._checks.arrays import read_array, require_finite
 from rnnfast.models.parts.codecs.base import Codec
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.heads import NUMBER_LOSSES, check_loss
-from rnnfast.models.parts.inputs import Inputs, read_scaling
-from rnnfast.models.parts.scaling import mean_and_scale
-from rnnfast.models.parts.series import common_dtype
-from rnnfast.models.parts.step_rows import known
-from rnnfast.models.parts.weights import Weights
+from rnnfast.models.parts.fitting.examples import Examples
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.networks.heads import NUMBER_LOSSES, check_loss
+from rnnfast.models.parts.reading.inputs import Inputs, read_scaling
+from rnnfast.models.parts.reading.scaling import mean_and_scale
+from rnnfast.models.parts.reading.series import common_dtype
+from rnnfast.models.parts.reading.step_rows import known
+from rnnfast.models.parts.reading.weights import Weights
 from rnnfast.nn.module import Array
 
 

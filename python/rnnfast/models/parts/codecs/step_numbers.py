@@ -12,12 +12,12 @@ import numpy as np
 
 from rnnfast.models.parts.codecs.numbers import UNKNOWN, NumberTargets, compare_numbers
 from rnnfast.models.parts.codecs.steps import StepCodec, require_each
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import Examples
-from rnnfast.models.parts.heads import check_loss
-from rnnfast.models.parts.inputs import Inputs
-from rnnfast.models.parts.step_rows import is_flat, known, read_rows, require_columns
-from rnnfast.models.parts.weights import StepWeights, spread
+from rnnfast.models.parts.fitting.examples import Examples
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.networks.heads import check_loss
+from rnnfast.models.parts.reading.inputs import Inputs
+from rnnfast.models.parts.reading.step_rows import is_flat, known, read_rows, require_columns
+from rnnfast.models.parts.reading.weights import StepWeights, spread
 from rnnfast.nn.module import Array
 
 

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from rnnfast._checks.weights import read_step_weights
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.codecs.base import Codec
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import (
+from rnnfast.models.parts.fitting.examples import (
     ExampleBatch,
     Examples,
     check_same_length,
@@ -20,9 +19,10 @@ from rnnfast.models.parts.examples import (
     require_steps,
     weights_of,
 )
-from rnnfast.models.parts.sequences import Sequences, lengths_of
-from rnnfast.models.parts.step_rows import known
-from rnnfast.models.parts.weights import StepWeights
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.reading.sequences import Sequences, lengths_of
+from rnnfast.models.parts.reading.step_rows import known
+from rnnfast.models.parts.reading.weights import StepWeights
 from rnnfast.nn.module import Array
 
 Bools = npt.NDArray[np.bool_]

@@ -16,8 +16,7 @@ from rnnfast.generation.ctc import ctc_greedy
 from rnnfast.metrics import edit_distance
 from rnnfast.models.parts.codecs.base import Read
 from rnnfast.models.parts.codecs.texts import WHAT, TextCodec
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import (
+from rnnfast.models.parts.fitting.examples import (
     ExampleBatch,
     Examples,
     own_scoring_batches,
@@ -26,12 +25,13 @@ from rnnfast.models.parts.examples import (
     scoring_batches,
     weights_of,
 )
-from rnnfast.models.parts.extension import require_extendable
-from rnnfast.models.parts.inputs import Inputs
-from rnnfast.models.parts.lists import as_list
-from rnnfast.models.parts.sequences import Sequences, lengths_of
-from rnnfast.models.parts.warm_start import Axes, axes_of_rows
-from rnnfast.models.parts.weights import Weights
+from rnnfast.models.parts.fitting.warm_start import Axes, axes_of_rows
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.reading.extension import require_extendable
+from rnnfast.models.parts.reading.inputs import Inputs
+from rnnfast.models.parts.reading.lists import as_list
+from rnnfast.models.parts.reading.sequences import Sequences, lengths_of
+from rnnfast.models.parts.reading.weights import Weights
 from rnnfast.nn.ctc import ctc_loss, needed_steps
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import require_strings

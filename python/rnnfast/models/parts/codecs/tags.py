@@ -16,21 +16,21 @@ from rnnfast.metrics import entity_scores
 from rnnfast.metrics._entities import require_labels
 from rnnfast.metrics._schemes import scheme_of, written_as
 from rnnfast.models.parts.codecs.steps import StepCodec
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.examples import Examples, pick, require_steps
-from rnnfast.models.parts.extension import extend_classes
-from rnnfast.models.parts.feedback_head import FeedbackHead
-from rnnfast.models.parts.inputs import Inputs
-from rnnfast.models.parts.labels import (
+from rnnfast.models.parts.fitting.examples import Examples, pick, require_steps
+from rnnfast.models.parts.fitting.warm_start import Axes, axes_of_rows
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.networks.feedback_head import FeedbackHead
+from rnnfast.models.parts.reading.extension import extend_classes
+from rnnfast.models.parts.reading.inputs import Inputs
+from rnnfast.models.parts.reading.labels import (
     IGNORED,
     chance_loss,
     class_weights,
     find_classes,
     restore_classes,
 )
-from rnnfast.models.parts.step_labels import Bools, counts, dropped, read_label_lists
-from rnnfast.models.parts.warm_start import Axes, axes_of_rows
-from rnnfast.models.parts.weights import StepWeights, spread
+from rnnfast.models.parts.reading.step_labels import Bools, counts, dropped, read_label_lists
+from rnnfast.models.parts.reading.weights import StepWeights, spread
 from rnnfast.nn.crf import Constraints
 from rnnfast.nn.module import Array
 

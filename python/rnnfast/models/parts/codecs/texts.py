@@ -13,7 +13,7 @@ from rnnfast._checks import check_bool, check_int
 from rnnfast._checks.arrays import read_array
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.codecs.base import Codec
-from rnnfast.models.parts.examples import (
+from rnnfast.models.parts.fitting.examples import (
     Examples,
     PairBatch,
     own_scoring_batches,
@@ -21,13 +21,13 @@ from rnnfast.models.parts.examples import (
     pick,
     weights_of,
 )
+from rnnfast.models.parts.fitting.warm_start import Axes, axes_of_rows
 from rnnfast.models.parts.hyperparameters import TokenOptions
-from rnnfast.models.parts.inputs import Inputs, TokenInputs, inputs_from_dict
-from rnnfast.models.parts.lists import as_item, as_list
-from rnnfast.models.parts.seq2seq_network import Seq2SeqNetwork
-from rnnfast.models.parts.sequences import read_sequences
-from rnnfast.models.parts.warm_start import Axes, axes_of_rows
-from rnnfast.models.parts.weights import Weights
+from rnnfast.models.parts.networks.seq2seq_network import Seq2SeqNetwork
+from rnnfast.models.parts.reading.inputs import Inputs, TokenInputs, inputs_from_dict
+from rnnfast.models.parts.reading.lists import as_item, as_list
+from rnnfast.models.parts.reading.sequences import read_sequences
+from rnnfast.models.parts.reading.weights import Weights
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import join_tokens, require_no_end
 from rnnfast.text.tokenizers import Tokenizer

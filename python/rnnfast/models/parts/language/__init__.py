@@ -1,0 +1,1 @@
+"""What language models are made of: their corpora, networks, training and answers."""

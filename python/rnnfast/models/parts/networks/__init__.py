@@ -1,0 +1,1 @@
+"""The networks of supervised models: encoders, heads, and what stands beside them."""
