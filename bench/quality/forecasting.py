@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import logging
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,11 +55,15 @@ def read_series() -> dict[str, tuple[pd.Series, int | None]]:
     }  # fmt: skip
 
 
-def by_rnnfast(series: pd.Series, origins: list[int], horizon: int, seed: int) -> list[Any]:
-    """Return the forecasts of `Forecaster`, told nothing but the horizon."""
+def by_rnnfast(
+    series: pd.Series, origins: list[int], horizon: int, seed: int
+) -> tuple[list[Any], list[Any]]:
+    """Return the forecasts of `Forecaster`, told nothing but the horizon, and without averaging."""
     model = rf.Forecaster(horizon=horizon, seed=seed, verbose=0).fit(series[: origins[0]])
     print(f"    chosen: {dict(list(model.chosen_.items())[:8])}")
-    return [model.predict(after=series[:origin]) for origin in origins]
+    averaged = [model.predict(after=series[:origin]) for origin in origins]
+    model._codec = replace(model._codec, companions=())
+    return averaged, [model.predict(after=series[:origin]) for origin in origins]
 
 
 def by_ets(series: pd.Series, origins: list[int], horizon: int, season: int | None) -> list[Any]:
@@ -120,8 +125,11 @@ def main() -> None:
         errors: dict[str, list[float]] = {"naive": [rmse(true, naive)]}
         errors["ETS"] = [rmse(true, by_ets(series, origins, horizon, season))]
         for seed in range(arguments.seeds):
-            found = by_rnnfast(series, origins, horizon, seed)
+            found, alone = by_rnnfast(series, origins, horizon, seed)
             errors.setdefault("Forecaster()", []).append(rmse(true, found))
+            errors.setdefault("its best choice alone", []).append(rmse(true, alone))
+            each = [rmse(*pair) / errors["naive"][0] for pair in zip(true, found, strict=True)]
+            print(f"    by origin: {' '.join(f'{one:.2f}' for one in each)}")
             if not arguments.without_darts:
                 lags = 2 * (season or 12)
                 other = by_darts(series, origins, horizon, lags, seed)

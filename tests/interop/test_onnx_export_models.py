@@ -221,6 +221,25 @@ def test_forecaster(options, opset, tmp_path):
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:a naive forecast")
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("season", [None, 3])
+def test_a_forecaster_with_naive_forecasts_in_it(season, opset, tmp_path):
+    rng = np.random.default_rng(4)
+    series = np.cumsum(rng.normal(size=(90, 2)), axis=0)
+    options = {**SMALL, "validation_fraction": 0.1, "season": season, "targets": [1]}
+    model = rf.Forecaster(horizon=4, **options).fit(series)
+    naive = model._codec.companions[-1]
+    again = Line.again(Windows(season or 1, 4, (), (1,)), 2)
+    np.testing.assert_array_equal(naive.line.weight, again.weight)
+    run = Run(model, tmp_path / "a.onnx", opset=opset)
+    reach = facts(run)["reach"]
+    starts = [0, 9, 30]
+    got = run(x=np.stack([series[start : start + reach] for start in starts]))["y"]
+    expected = [model.predict(after=series[start : start + reach]) for start in starts]
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("logarithm", [False, True])
 @pytest.mark.parametrize("opset", OPSETS)
 def test_a_forecaster_that_averages(logarithm, opset, tmp_path):

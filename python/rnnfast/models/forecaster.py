@@ -65,7 +65,7 @@ class Forecaster(Weighed, Estimator):
         Steps that are read. None: chosen, and with them ``horizon``, ``differences``,
         ``logarithm``, ``scaling`` and ``linear`` where they are None, by forecasts of regressions
         on the last two fifths of the series; ``chosen_`` tells. With the losses ``"mse"`` and
-        ``"mae"``, and unless ``linear`` is False, forecasts are then an average with those of
+        ``"mae"``, and unless ``linear`` is False, forecasts are then an average with naive ones and
         regressions on other differences and without logarithms that were about as good there.
     horizon : int, optional
         Steps that are foretold at once. None: 1, or a season where lags are chosen and the series
@@ -123,8 +123,8 @@ class Forecaster(Weighed, Estimator):
     ----------
     chosen_ : dict
         What was chosen or said: ``lags``, ``horizon``, ``season``, ``differences``, ``logarithm``,
-        ``scaling``, ``linear``; ``averaged``, of how many forecasts the mean is taken, the model's
-        and those of further regressions; ``network``, False if forecasts of what is held out are
+        ``scaling``, ``linear``; ``averaged``, of how many forecasts the mean is taken: the model's,
+        the naive and further regressions'; ``network``, False if forecasts of what is held out are
         better without the network, which was left out then; ``windows``, how many were held out;
         and ``errors`` there by name: ``model``, ``persistence`` (the last number again) and
         ``season`` (those of the season before), root mean squared, as a share of the mean change

@@ -15,13 +15,14 @@ from rnnfast.models.forecasting.tracks import Track
 from rnnfast.models.forecasting.windows import Floats, Windows
 
 # Validation windows: what comes behind these shares of a series, up to the next.
-_CUTS = (0.6, 0.8, 1.0)
+CUTS = (0.6, 0.8, 1.0)
 _FEWEST, _MOST = 4, 3000  # windows to learn from
 _SERIES = 100  # that are looked at
 _WIDEST = 600  # numbers of a window
 _LONGEST = 64  # lags
-# Forms are averaged with weights that fall as this power of their errors, down to the least.
-_POWER, _LEAST = 5, 0.05
+# Forms are averaged with weights that fall as this power of their errors, down to the least; the
+# naive forecast has this share of its own.
+_POWER, _LEAST, _NAIVE = 3, 1 / 6, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +65,15 @@ class Choice:
         nothing was to be compared.
     others : tuple of (Choice, float)
         What is averaged with it, and how much each counts beside it, at most 1.
+    naive : bool
+        Whether the last ``lags`` steps come again; nothing is learned then.
     """
 
     windows: Windows
     penalty: float | None
     error: float | None
     others: tuple[tuple[Choice, float], ...] = ()
+    naive: bool = False
 
 
 def window_rows(windows: Windows, track: Track, places: Ints) -> tuple[Floats, Any]:
@@ -132,7 +136,10 @@ def choose(tracks: Sequence[Track], said: Said, counts: Sequence[Floats] | None 
         )  # fmt: skip
         return Choice(windows, 10.0 if said.linear else None, None)
     every.sort(key=lambda pair: pair[0])
-    return replace(every[0][1], others=tuple(_others(every)) if said.averaged else ())
+    best = every[0][1]
+    if not said.averaged:
+        return best
+    return replace(best, others=(*_others(every), *_naive(best, tracks, said, counts)))
 
 
 def _others(every: Sequence[tuple[float, Choice]]) -> Iterator[tuple[Choice, float]]:
@@ -145,12 +152,32 @@ def _others(every: Sequence[tuple[float, Choice]]) -> Iterator[tuple[Choice, flo
     own = best.windows
     forms = {(own.differences, own.logarithm)}
     for error, choice in rest:
-        windows, weight = choice.windows, (least / error) ** _POWER if error > 0 else 0.0
+        windows, weight = choice.windows, _weight(least, error)
         form = windows.differences, windows.logarithm
         fits = windows.reach <= own.reach and windows.logarithm <= own.logarithm
         if fits and windows.local == own.local and weight >= _LEAST and form not in forms:
             forms.add(form)
             yield choice, weight
+
+
+def _naive(
+    best: Choice, tracks: Sequence[Track], said: Said, counts: Sequence[Floats] | None
+) -> Iterator[tuple[Choice, float]]:
+    """Yield the season before, or without one the last number, if it counts, and its weight."""
+    own, season, wide = best.windows, said.season or 1, tracks[0].read.shape[1]
+    fits = season <= own.reach and season * wide <= _WIDEST
+    windows = replace(own, lags=season if fits else 1, differences=(), logarithm=False)
+    line, parts = Line.again(windows, wide), [*_parts(tracks, windows, counts)]
+    error = sum(_missed(tracks, after, windows, line, counts) for _, after in parts) / len(parts)
+    assert best.error is not None
+    weight = _weight(best.error, error)
+    if weight >= _LEAST:
+        yield Choice(windows, None, error, naive=True), _NAIVE * weight
+
+
+def _weight(least: float, error: float) -> float:
+    """Return how much forecasts count beside those of the least error; 0 if these are exact."""
+    return (least / max(error, least)) ** _POWER if least > 0 else 0.0
 
 
 def _candidates(
@@ -181,7 +208,7 @@ def _candidates(
         windows = Windows(lag, said.horizon, lost, said.targets, logarithm, local)
         # All series are foretold from, and the longest tells what is good.
         fits = windows.reach + said.horizon <= shortest
-        enough = windows.reach + 2 * said.horizon <= _CUTS[0] * max(steps)
+        enough = windows.reach + 2 * said.horizon <= CUTS[0] * max(steps)
         if lag * wide <= _WIDEST and fits and enough:
             yield windows
 
@@ -199,56 +226,76 @@ def _errors(
     if said.linear is not False:
         penalties += PENALTIES
     errors = np.zeros(len(penalties))
-    step = [_mean_change(track, windows.targets) for track in tracks]
-    for start, stop in itertools.pairwise(_CUTS):
-        x, y, parts, own_counts, part_counts = [], [], [], [], []
-        few = -(-sum(len(track.read) for track in tracks) // _MOST)
-        for number, track in enumerate(tracks):
-            cut, end = (round(share * len(track.read)) for share in (start, stop))
-            places = windows.places(track.read)
-            if counts is not None:
-                places = places[counts[number][places] > 0]
-            before = places[places + windows.horizon <= cut][::few]
-            after = places[(places >= cut) & (places + windows.horizon <= end)][::few]
-            rows, own = window_rows(windows, track, before)
-            x.append(rows.reshape(len(before), rows.shape[1] * rows.shape[2]))
-            y.append(window_targets(windows, track, before, own))
-            parts.append(after)
-            if counts is not None:
-                own_counts.append(counts[number][before])
-                part_counts.append(counts[number][after])
+    for before, after in _parts(tracks, windows, counts):
+        x, y = [], []
+        for track, places in zip(tracks, before, strict=True):
+            rows, own = window_rows(windows, track, places)
+            x.append(rows.reshape(len(places), rows.shape[1] * rows.shape[2]))
+            y.append(window_targets(windows, track, places, own))
         known, foretold = np.concatenate(x), np.concatenate(y)
-        if len(known) < _FEWEST or not sum(map(len, parts)):
+        if len(known) < _FEWEST or not sum(map(len, after)):
             return
-        made = ridge(known, foretold, PENALTIES, _joined(own_counts))
+        each = _counted(counts, before)
+        made = ridge(known, foretold, PENALTIES, each)
         if said.linear is not False and not all(line.bounded for line in made):
             return
         lines: dict[float | None, Any] = dict(zip(PENALTIES, made, strict=True))
-        middle = _middle(foretold, _joined(own_counts))
+        middle = _middle(foretold, each)
         lines[None] = lambda rows, middle=middle: np.tile(middle, (len(rows), 1))
         for number, penalty in enumerate(penalties):
-            squares = []
-            for track, places, size in zip(tracks, parts, step, strict=True):
-                if not len(places):
-                    continue
-                rows, own = window_rows(windows, track, places)
-                found = window_forecasts(windows, track, places, own, lines[penalty](rows))
-                with np.errstate(over="ignore"):
-                    missed = (found - windows.futures(track.true, places)) / size
-                    squares.append(np.minimum(missed**2, 1e300).reshape(len(places), -1))
-            every, own_count = np.concatenate(squares), _joined(part_counts)
-            seen = np.isfinite(every)
-            if own_count is not None:
-                own_count = np.broadcast_to(own_count[:, np.newaxis], every.shape)[seen]
-            mean = np.average(every[seen], weights=own_count) if seen.any() else np.inf
-            errors[number] += np.sqrt(mean)
+            errors[number] += _missed(tracks, after, windows, lines[penalty], counts)
     if np.isfinite(errors).all():
-        yield from zip(penalties, (errors / (len(_CUTS) - 1)).tolist(), strict=True)
+        yield from zip(penalties, (errors / (len(CUTS) - 1)).tolist(), strict=True)
 
 
-def _joined(counts: list[Floats]) -> Floats | None:
-    """Return how much windows count; None: all the same."""
-    joined = np.concatenate(counts) if counts else np.empty(0)
+def _parts(
+    tracks: Sequence[Track], windows: Windows, counts: Sequence[Floats] | None
+) -> Iterator[tuple[list[Ints], list[Ints]]]:
+    """Yield the places of each series to learn from and to foretell from, for each validation."""
+    few = -(-sum(len(track.read) for track in tracks) // _MOST)
+    every = [windows.places(track.read) for track in tracks]
+    if counts is not None:
+        every = [one[own[one] > 0] for one, own in zip(every, counts, strict=True)]
+    for start, stop in itertools.pairwise(CUTS):
+        before, after = [], []
+        for track, places in zip(tracks, every, strict=True):
+            cut, end = (round(share * len(track.read)) for share in (start, stop))
+            before.append(places[places + windows.horizon <= cut][::few])
+            after.append(places[(places >= cut) & (places + windows.horizon <= end)][::few])
+        yield before, after
+
+
+def _missed(
+    tracks: Sequence[Track],
+    parts: Sequence[Ints],
+    windows: Windows,
+    line: Any,
+    counts: Sequence[Floats] | None,
+) -> float:
+    """Return by how much forecasts miss what follows places, root mean squared, in mean changes."""
+    squares = []
+    for track, places in zip(tracks, parts, strict=True):
+        if not len(places):
+            continue
+        rows, own = window_rows(windows, track, places)
+        found = window_forecasts(windows, track, places, own, line(rows))
+        size = _mean_change(track, windows.targets)
+        with np.errstate(over="ignore"):
+            missed = (found - windows.futures(track.true, places)) / size
+            squares.append(np.minimum(missed**2, 1e300).reshape(len(places), -1))
+    every, own_count = np.concatenate(squares), _counted(counts, parts)
+    seen = np.isfinite(every)
+    if own_count is not None:
+        own_count = np.broadcast_to(own_count[:, np.newaxis], every.shape)[seen]
+    mean = np.average(every[seen], weights=own_count) if seen.any() else np.inf
+    return float(np.sqrt(mean))
+
+
+def _counted(counts: Sequence[Floats] | None, parts: Sequence[Ints]) -> Floats | None:
+    """Return how much windows at places of series count; None: all the same."""
+    if counts is None:
+        return None
+    joined = np.concatenate([own[places] for own, places in zip(counts, parts, strict=True)])
     return None if (joined == joined[:1]).all() else joined
 
 

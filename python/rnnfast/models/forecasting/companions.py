@@ -1,8 +1,9 @@
-"""Regressions on other forms of a series, whose forecasts are averaged with the model's own.
+"""Forecasts that are averaged with the model's own: regressions on other forms, and the naive one.
 
 Which differences, and whether logarithms, is seldom plain from a short series: forms that foretold
 its end nearly as well are as likely to be right about what follows. An average with weights that
-fall with the error is better than the best alone (Bates and Granger 1969).
+fall with the error is better than the best alone (Bates and Granger 1969). A naive forecast that is
+not much worse is among them: where a series changes its ways, it misses least.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rnnfast.models.forecasting.windows import Floats, Windows
 
 @dataclass(frozen=True, eq=False)
 class Companion:
-    """A regression, and how much it counts beside the model's own forecast.
+    """A line, and how much its forecast counts beside the model's own.
 
     Attributes
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast._checks.arrays import as_numbers
 from rnnfast._products import product
-from rnnfast.models.forecasting.windows import Floats
+from rnnfast.models.forecasting.windows import Floats, Windows
 
 # Beyond this a product with what is read overflows.
 _LARGEST = 1e280
@@ -36,6 +36,18 @@ class Line:
         """Return the forecasts ``(N, q)`` for windows ``(N, ...)``."""
         y: Floats = product(x.reshape(len(x), len(self.weight)), self.weight) + self.bias
         return y
+
+    @classmethod
+    def again(cls, windows: Windows, width: int) -> Line:
+        """Return the one that foretells the last ``lags`` levels again, of ``width`` numbers read.
+
+        With one lag that is the last number, with those of a season the season before.
+        """
+        ahead, targets = np.indices((windows.horizon, len(windows.targets))).reshape(2, -1)
+        read = ahead % windows.lags * width + np.take(windows.targets, targets)
+        weight = np.zeros((windows.lags * width, len(read)))
+        weight[read, np.arange(len(read))] = 1.0
+        return cls(weight, np.zeros(len(read)))
 
     @property
     def bounded(self) -> bool:
