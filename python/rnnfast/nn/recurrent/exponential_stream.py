@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -37,6 +37,10 @@ class ExponentialStream:
         layer._check_memory(self.batch_size)
         self._begins = np.arange(self.batch_size + 1)
         self.reset()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the layer and a copy of the state: a copy of a stream goes on by itself."""
+        return {**vars(self), "_parts": tuple(part.copy() for part in self._parts)}
 
     def __call__(self, x: Array) -> Array:
         """Take one step.
