@@ -61,6 +61,7 @@ class ExponentialStream:
             If ``x`` is no array or of another dtype; nothing is cast.
         ValueError
             If a shape does not fit, or a number is NaN or infinite. The state has not changed then.
+            If products of numbers overflow: then it is of no use until it is set or reset.
         """
         layer = self._layer
         array = require_ndarray("x", x)
