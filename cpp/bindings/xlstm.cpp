@@ -123,6 +123,23 @@ void run_unlocked(const F& run) {
   require_ok(status);
 }
 
+// Throws unless what a pass gives is finite: gates, and in mLSTM products of three of them, may
+// overflow though x is finite. A state that was written in place is not looked at: y is made of it.
+template <class Scalar, std::size_t count>
+void require_no_overflow(const py::array& y, const NewState<Scalar, count>& final, bool in_place) {
+  const auto& table = *tables<Scalar>(kernels()).elements;
+  const int threads = thread_count();
+  const auto fits = [&](std::int64_t size, const Scalar* numbers) {
+    return table.all_finite(1, size, {numbers, size}, threads);
+  };
+  bool all = fits(y.size(), static_cast<const Scalar*>(y.data()));
+  for (std::size_t k = 0; k < count && all && !in_place; ++k)
+    all = fits(py::cast<py::array>(final.arrays[k]).size(), final.data[k]);
+  if (!all)
+    throw py::value_error("x: expected numbers whose products fit into " +
+                          std::string(py::str(y.dtype())) + ", got some that overflow");
+}
+
 template <class Scalar>
 py::array slstm_pack(const py::array& given, int heads) {
   const std::int64_t d = width_of("weight", given), H = d * heads;
@@ -163,6 +180,7 @@ py::tuple slstm_forward(const py::array& gates, const py::array& packed, int hea
     return table.slstm_forward(in, to, {final.data[0], final.data[1], final.data[2], final.data[3]},
                                keeping, threads);
   });
+  require_no_overflow(y, final, in_place);
   return py::make_tuple(y, final.arrays, kept);
 }
 
@@ -239,6 +257,7 @@ py::tuple mlstm_forward(const CheckedMlstm<Scalar>& given, const py::object& sta
     return table.mlstm_forward(in, to, {final.data[0], final.data[1], final.data[2]}, keeping,
                                threads);
   });
+  require_no_overflow(y, final, in_place);
   return py::make_tuple(y, final.arrays, kept);
 }
 

@@ -38,7 +38,7 @@ rnnfast_status forward_any(const rnnfast_model* given, std::int64_t T, std::int6
     const Model& model = given->model;
     require_type<Scalar>(model);
     if (T < 1 || B < 1 || T > kMostSteps || B > kMostSteps)
-      fail_argument("T, B: expected at least 1, got " + std::to_string(T) + " and " +
+      fail_argument("T, B: expected 1 to 2**40 each, got " + std::to_string(T) + " and " +
                     std::to_string(B));
     require(x != nullptr ? static_cast<const void*>(x) : ids, ids == nullptr ? "x" : "ids");
     require(y, "y");

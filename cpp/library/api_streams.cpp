@@ -102,7 +102,8 @@ rnnfast_status rnnfast_stream_create(const rnnfast_model* model, int64_t B,
   return called([&] {
     require(model, "model");
     require(stream, "stream");
-    if (B < 1 || B > kMostRows) fail_argument("B: expected at least 1, got " + std::to_string(B));
+    if (B < 1 || B > kMostRows)
+      fail_argument("B: expected 1 to 2**31 sequences, got " + std::to_string(B));
     with_scalar(model->model, [&](auto scalar) {
       using Scalar = decltype(scalar);
       const Network<Scalar>& network = model->model.of<Scalar>();

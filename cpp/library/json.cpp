@@ -83,6 +83,7 @@ class JsonReader {
     } else {
       value.kind_ = Json::Kind::number;
       value.number_ = read_number();
+      value.text_ = text_.substr(value.begin_, at_ - value.begin_);
     }
     value.end_ = at_;
     return value;
@@ -221,8 +222,10 @@ double Json::number(const std::string& name) const {
 std::int64_t Json::integer(const std::string& name) const {
   require(Kind::number, name, "an integer");
   constexpr double most = 9007199254740992.0;
-  if (!(std::abs(number_) <= most) || number_ != std::floor(number_))
-    fail_file(name + ": expected an integer, got another number");
+  const bool whole = text_.find_first_not_of("-0123456789") == std::string::npos;
+  if (!whole || std::abs(number_) > most)
+    fail_file(name + ": expected an integer" + (whole ? " of at most 2**53" : "") + ", got " +
+              text_.substr(0, 30) + (text_.size() > 30 ? "..." : ""));
   return static_cast<std::int64_t>(number_);
 }
 const std::string& Json::string(const std::string& name) const {

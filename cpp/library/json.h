@@ -27,7 +27,8 @@ class Json {
   // What it holds; a Fault that names `name` where it is of another kind.
   bool boolean(const std::string& name) const;
   double number(const std::string& name) const;
-  std::int64_t integer(const std::string& name) const;  // that a double holds exactly
+  // Written without a point, as Python writes integers, and such that a double holds it exactly.
+  std::int64_t integer(const std::string& name) const;
   const std::string& string(const std::string& name) const;
   const std::vector<Json>& array(const std::string& name) const;
   const std::map<std::string, Json>& object(const std::string& name) const;
@@ -48,7 +49,7 @@ class Json {
   bool truth_ = false;
   double number_ = 0;
   std::size_t begin_ = 0, end_ = 0;
-  std::string text_;
+  std::string text_;  // a string; of a number what stands for it
   std::vector<Json> items_;
   std::map<std::string, Json> members_;
 };

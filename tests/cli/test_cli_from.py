@@ -14,7 +14,7 @@ import pytest
 import rnnfast as rf
 from command_line import LINES, SMALL, environment, fails, run
 from rnnfast.__main__ import main
-from rnnfast.io.tensors import collect_arrays
+from rnnfast.io.tensors import collect_arrays, description_of, read_tensors, write_tensors
 
 TRAIN = [*SMALL, "--epochs", "2", "-q"]
 MORE = ["zebra quiz", "to be", "jazz"] * 12
@@ -37,6 +37,21 @@ def assert_same(first: str, second: str) -> None:
     one, two = weights(first), weights(second)
     for name, array in one.items():
         np.testing.assert_array_equal(two[name], array, err_msg=name)
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, arguments: list[str], step: int) -> None:
+    """Run a training that Ctrl-C stops after so many steps."""
+    fit = rf.LanguageModel.fit
+
+    def stopped(*given: object, **options: object) -> rf.LanguageModel:
+        options["callbacks"] = [
+            lambda p: os.kill(os.getpid(), signal.SIGINT) if p.step == step else None
+        ]
+        return fit(*given, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rf.LanguageModel, "fit", stopped)
+        assert main(arguments) == 130
 
 
 def test_from_is_a_warm_start() -> None:
@@ -120,19 +135,9 @@ def test_frozen_layers() -> None:
 @pytest.mark.parametrize("out", ["n", "m"])
 def test_stopped_and_resumed(out: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the model that was gone on with has been replaced by what was stopped."""
-    fit = rf.LanguageModel.fit
     arguments = ["train", "more.txt", "--from", "m", "--epochs", "4", "-q"]
     assert main([*arguments, "-o", "whole"]) == 0
-
-    def stopped(*given: object, **options: object) -> rf.LanguageModel:
-        options["callbacks"] = [
-            lambda p: os.kill(os.getpid(), signal.SIGINT) if p.step == 5 else None
-        ]
-        return fit(*given, **options)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(rf.LanguageModel, "fit", stopped)
-        assert main([*arguments, "-o", out, "--force"]) == 130
+    interrupted(monkeypatch, [*arguments, "-o", out, "--force"], 5)
     assert main([*arguments, "-o", out, "--resume"]) == 0
     assert not Path(f"{out}.checkpoint").exists()
     assert_same(out, "whole")
@@ -164,6 +169,59 @@ def test_a_finished_training_is_prolonged(capsys: pytest.CaptureFixture[str]) ->
     assert Path("n.checkpoint").exists()
 
 
+def position(path: str) -> dict[str, object]:
+    kind, description = description_of(path)
+    assert kind == "checkpoint"
+    return dict(description["position"])
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_interrupted_training_remembers_whether_it_is_kept(
+    kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["train", "c.txt", "-o", "n", *SMALL, "-q"]
+    begun = [*arguments, "--epochs", "2", *(["--keep-checkpoint"] if kept else [])]
+    interrupted(monkeypatch, begun, 3)
+    assert position("n.checkpoint")["kept"] is kept
+    assert main([*arguments, "--epochs", "2", "--resume"]) == 0
+    assert Path("n.checkpoint").exists() is kept
+    if kept:
+        longer = [*arguments, "--epochs", "4", "--resume"]
+        interrupted(monkeypatch, longer, position("n.checkpoint")["step"] + 3)  # type: ignore[operator]
+        assert not position("n.checkpoint")["ended"]
+        assert main(longer) == 0
+        assert len(rf.load("n").history_) == 4
+        assert position("n.checkpoint")["kept"] is True
+
+
+def test_a_wish_for_a_training_that_has_ended_is_written(folder: Path) -> None:
+    """Also where nothing is left to train, which writes no checkpoint."""
+    text = Path("c.txt").read_text(encoding="utf-8")
+    rf.load("m").fit(text, epochs=2, verbose=0, checkpoint="n.checkpoint")
+    assert position("n.checkpoint")["kept"] is None
+    arguments = ["train", "c.txt", "-o", "n", *SMALL, "-q", "--resume", "--epochs"]
+    assert main([*arguments, "2", "--keep-checkpoint"]) == 0
+    assert position("n.checkpoint")["kept"] is True
+    assert main([*arguments, "3"]) == 0
+    assert Path("n.checkpoint").exists()
+
+
+def test_a_checkpoint_that_does_not_say_stays_where_it_has_outlived_the_model() -> None:
+    """As an older version, or `fit` in Python, has left it."""
+    text = Path("c.txt").read_text(encoding="utf-8")
+    rf.load("m").fit(text, epochs=2, verbose=0, checkpoint="n.checkpoint")
+    tensors, description = read_tensors("n.checkpoint", "checkpoint")
+    del description["position"]["kept"]
+    write_tensors("n.checkpoint", "checkpoint", tensors, description)
+    old = Path("n.checkpoint").read_bytes()
+    arguments = ["train", "c.txt", "-o", "n", *SMALL, "-q", "--resume", "--epochs"]
+    assert main([*arguments, "3"]) == 0
+    assert len(rf.load("n").history_) == 3 and not Path("n.checkpoint").exists()
+    Path("n.checkpoint").write_bytes(old)
+    assert main([*arguments, "3"]) == 0
+    assert position("n.checkpoint")["kept"] is True
+
+
 KILLED = """
 import os, signal, sys
 import rnnfast as rf
@@ -191,9 +249,9 @@ def test_killed_between_the_end_and_the_file(start: list[str]) -> None:
     assert len(rf.load("n").history_) == 2 and not Path("n.checkpoint").exists()
     assert main([*arguments[:3], "whole", *arguments[4:], "--epochs", "2"]) == 0
     assert_same("n", "whole")
-    Path("n.checkpoint").write_bytes(kept)
+    Path("n.checkpoint").write_bytes(kept)  # beside a model, as where --force replaces one
     assert main([*arguments, "--epochs", "3", "--resume"]) == 0
-    assert len(rf.load("n").history_) == 3
+    assert len(rf.load("n").history_) == 3 and not Path("n.checkpoint").exists()
 
 
 def test_it_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,41 @@ def test_chained() -> None:
     with pytest.raises(ValueError, match=r"^x: expected an array, got a Raising") as raised:
         rf.GRU(3, 4)(Raising(error))  # type: ignore[arg-type]
     assert raised.value.__cause__ is error
+
+
+class Speechless(Exception):
+    """Makes no text of itself."""
+
+    def __str__(self) -> str:
+        raise LookupError("no text")
+
+    __repr__ = __str__
+
+
+def test_an_error_without_a_text_is_told_by_its_type() -> None:
+    given: Any = Raising(Speechless())
+    layer, x = rf.GRU(3, 4), np.ones((2, 1, 3), "f4")
+    texts = ["a good film", "a bad film"] * 4
+    model = rf.SequenceClassifier(hidden_size=2, epochs=1, verbose=0)
+    calls: dict[str, Callable[[], Any]] = {
+        "x": lambda: layer(given),
+        "lengths": lambda: layer(x, lengths=given),
+        "h0": lambda: layer(x, given),
+        "y": lambda: model.fit(texts, given),
+        "sample_weight": lambda: model.fit(texts, [0, 1] * 4, sample_weight=given),
+        "true": lambda: rf.metrics.rmse(given, x),
+    }
+    for name, call in calls.items():
+        with pytest.raises(
+            (TypeError, ValueError), match=rf"^{name}: expected .*Raising"
+        ) as raised:
+            call()
+        assert "\n" not in str(raised.value)
+    stream = layer.stream()
+    with pytest.raises((TypeError, ValueError), match=r"^x: expected an array.*none .Speechless"):
+        stream(given)
+    with pytest.raises((TypeError, ValueError), match=r"^rows: expected .*Speechless"):
+        stream(x[0], rows=given)
 
 
 def test_a_normaliser_of_zero_divides_nothing() -> None:

@@ -211,6 +211,24 @@ def test_recorded(name: str, way: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.filterwarnings("ignore")
+def test_a_scripted_layer_is_as_pytorchs_own(name: str) -> None:
+    """By itself it may have no ``forward`` that Python can call; other scripted modules call it."""
+    results: list[list[Any]] = []
+    x = new_input({})
+    ours, theirs = pair(name, {})
+    for layer in (ours, theirs):
+        scripted = torch.jit.script(layer)
+        try:
+            results.append(["called", *tensors(scripted(x))])
+        except AttributeError as error:
+            results.append([str(error)])
+        assert_same([torch.jit.script(Wrapped(scripted))(x) - 1], [theirs(x)[0]])
+    assert results[0].pop(0) == results[1].pop(0)
+    assert_same(*results)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore")
 def test_compiled(name: str) -> None:
     ours, theirs = pair(name, {})
     torch._dynamo.reset()

@@ -231,6 +231,31 @@ def test_flat_weights_of_the_users(name: str) -> None:
     assert_same(*results)
 
 
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("calls", [0, 3])
+@pytest.mark.parametrize("shape", [(6, 3, 5), (1, 1, 5), (1, 5)])
+def test_one_of_the_flat_weights_replaced(
+    name: str, grad: bool, calls: int, shape: tuple[int, ...]
+) -> None:
+    """In the list itself, which no attribute of the module tells of."""
+    results: list[list[Any]] = []
+    x = new_input({}).new_ones(shape)
+    for module in pair(name, {}):
+        with torch.set_grad_enabled(grad):
+            for _ in range(calls):
+                module(x)
+            value: list[Any] = []
+            for place in range(len(module._flat_weights)):
+                other = torch.full_like(module._flat_weights[place], 0.1 + place)
+                module._flat_weights[place] = torch.nn.Parameter(other) if place % 2 else other
+                value += [one.detach() for _ in range(2) for one in tensors(module(x))]
+            module._init_flat_weights()
+            value += [one.detach() for one in tensors(module(x))]
+        results.append(value)
+    assert_same(*results)
+
+
 def test_tied_and_replaced_parameters() -> None:
     results = []
     for module in pair("GRU", {"num_layers": 2}):

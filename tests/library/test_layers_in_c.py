@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from c_library import INVALID_ARGUMENT, NOT_FINITE, UNSUPPORTED, WRONG_TYPE, CError, CModel
+from c_library import (
+    INVALID_ARGUMENT,
+    NOT_FINITE,
+    OUT_OF_MEMORY,
+    UNSUPPORTED,
+    WRONG_TYPE,
+    CError,
+    CModel,
+    pointer,
+    size,
+)  # fmt: skip
 from rnnfast.nn.recurrent.base import LAYERS
 
 RNG = np.random.default_rng(3)
@@ -157,6 +167,47 @@ def test_wrong_numbers_and_types_change_nothing(tmp_path: Path) -> None:
     with pytest.raises(CError, match="expected the functions of float") as caught:
         model.forward(x.astype("f8"))
     assert caught.value.status == WRONG_TYPE
+
+
+@pytest.mark.parametrize(
+    ("steps", "batch"), [(0, 1), (1, 0), (-1, 1), (1, -1), (2**40 + 1, 1), (1, 2**62)]
+)
+def test_sizes_of_a_pass_that_cannot_be(steps: int, batch: int, tmp_path: Path) -> None:
+    model = in_c(tmp_path, rf.GRU(3, 4, seed=0))
+    x, y = np.ones(3, "f4"), np.zeros(4, "f4")
+    call = model.lib.rnnfast_forward
+    status = call(model.made, size(steps), size(batch), pointer(x), pointer(y))
+    assert status == INVALID_ARGUMENT and not y.any()
+    line = model.lib.rnnfast_last_error().decode()
+    assert line == f"T, B: expected 1 to 2**40 each, got {steps} and {batch}"
+
+
+@pytest.mark.parametrize("batch", [0, -1, 2**31 + 1, 2**40])
+def test_sizes_of_a_stream_that_cannot_be(batch: int, tmp_path: Path) -> None:
+    with pytest.raises(CError) as caught:
+        in_c(tmp_path, rf.GRU(3, 4, seed=0)).stream(batch)
+    assert caught.value.status == INVALID_ARGUMENT
+    assert str(caught.value) == f"B: expected 1 to 2**31 sequences, got {batch}"
+
+
+def test_a_batch_for_which_there_is_no_memory(tmp_path: Path) -> None:
+    model = in_c(tmp_path, rf.GRU(3, 4, seed=0))
+    x, y = np.ones(3, "f4"), np.zeros(4, "f4")
+    call = model.lib.rnnfast_forward
+    promises = Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "1"
+    for steps in (2**40,) if promises else (2**40, 1):  # there all memory is promised
+        status = call(model.made, size(steps), size(2**40), pointer(x), pointer(y))
+        assert status == OUT_OF_MEMORY
+        line = model.lib.rnnfast_last_error()
+        assert line == b"this call needs more memory than there is"
+
+
+def test_no_steps_of_a_stream_are_none(tmp_path: Path) -> None:
+    stream = in_c(tmp_path, rf.GRU(3, 4, seed=0)).stream()
+    stream.run(np.ones((2, 1, 3), "f4"))
+    before = stream.state()
+    assert stream.run(np.ones((0, 1, 3), "f4")).shape == (0, 1, 4)
+    np.testing.assert_array_equal(stream.state(), before)
 
 
 def test_outputs_are_not_written_over_inputs(tmp_path: Path) -> None:

@@ -176,14 +176,20 @@ def test_states_are_set_and_reset() -> None:
         np.testing.assert_array_equal(own, kept)
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))]
+)
 def test_copies_go_on_by_themselves(copied: Any) -> None:
     step, x = ensemble_of(rf.GRU).stream(), numbers(F)
     step(x)
-    other = copied(step)
-    np.testing.assert_array_equal(other(x), step(x).copy())
+    other, before = copied(step), step.state
+    expected = step(x).copy()
+    np.testing.assert_array_equal(other.state, before)
+    np.testing.assert_array_equal(other(x), expected)
     step(x)
     assert (other.state != step.state).any()
+    step.reset()
+    assert (other.state != 0).any()
 
 
 def test_a_refused_step_is_taken_by_none() -> None:

@@ -154,6 +154,13 @@ WRONG: list[tuple[Any, Any, type[Exception], str]] = [
         ValueError,
         f"rows: expected numbers from 0 to 3, got {2**63}",
     ),
+    (np.array([2**40]), None, ValueError, f"rows: expected numbers from 0 to 3, got {2**40}"),
+    (
+        np.array([2**32 + 1]),
+        None,
+        ValueError,
+        f"rows: expected numbers from 0 to 3, got {2**32 + 1}",
+    ),
     ([1, 1], None, ValueError, "rows: expected each once, got 1 again"),
     (range(2**70), None, ValueError, "rows: expected at most 4, each once, got more"),
     (np.arange(5), None, ValueError, "rows: expected at most 4, each once, got more"),
@@ -164,6 +171,8 @@ WRONG: list[tuple[Any, Any, type[Exception], str]] = [
     (1, None, TypeError, "rows: expected a list or an array of integers, got int"),
     ({1}, None, TypeError, "rows: expected a list or an array of integers, got set"),
     (np.array([1.0]), None, TypeError, "rows: expected integers, got dtype float64"),
+    (np.array([1.7], "f4"), None, TypeError, "rows: expected integers, got dtype float32"),
+    (np.array([1], object), None, TypeError, "rows: expected integers, got dtype object"),
     (
         np.ones(4, bool),
         None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -231,8 +233,9 @@ def test_a_stream_takes_the_same_steps(level: str, dtype: str, kind: str) -> Non
         assert steps.tobytes() == y.tobytes()
     with pytest.raises(ValueError, match=r"^x: expected finite numbers"):
         stream(np.full((3, 3), np.nan, dtype))
-    again = pickle.loads(pickle.dumps(stream))
-    assert again(x[0]).tobytes() == stream(x[0]).tobytes()
+    twins = [copy.copy(stream), copy.deepcopy(stream), pickle.loads(pickle.dumps(stream))]
+    expected = stream(x[0]).tobytes()
+    assert all(twin(x[0]).tobytes() == expected for twin in twins)  # each from the same state
     stream.reset()
     assert_near({"y": stream(x[0])}, {"y": layer(x[:1])[0][0]}, TOLERANCE[dtype])
     stream.reset()
@@ -286,3 +289,51 @@ def test_stabilised_steps_are_the_plain_equations(kind: str) -> None:
             memory, n = f * memory + i * np.outer(v, k), f * n + i * k
             h = memory @ q / max(abs(n @ q), 1) / (1 + np.exp(-o))
         np.testing.assert_allclose(y[t, 0], h, rtol=1e-11)
+
+
+@both
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_products_that_overflow_are_refused(kind: str, dtype: str, level: str) -> None:
+    """Finite inputs of any size give finite results or a refusal, of passes and of steps."""
+    layer = LAYERS[kind](4, 8, num_heads=2, dtype=dtype, seed=0)
+    message = f"^x: expected numbers whose products fit into {dtype}, got some that overflow$"
+    calls: list[Callable[[Any], Any]] = [
+        lambda x: layer(x)[0],
+        lambda x: layer.forward(x)[0][0],
+        lambda x: layer.stream(2)(x[0]),
+    ]
+    normal = np.random.default_rng(0).normal(size=(70, 2, 4)).astype(dtype)
+    refused = 0
+    for power in np.linspace(0.1, 0.97, 30):
+        size = np.dtype(dtype).type(float(np.finfo(dtype).max) ** power)
+        for x in (normal * size, normal[:1] * size):
+            for call in calls:
+                try:
+                    y = call(x)
+                except ValueError as error:
+                    assert re.match(message, str(error)), error
+                    refused += 1
+                else:
+                    assert np.isfinite(y).all()
+    assert refused > 0 if kind == "mlstm" else refused == 0
+    x = np.full((3, 2, 4), 0.9 * float(np.finfo(dtype).max), dtype)
+    layer.load_state_dict({n: np.full(p.shape, 2.0) for n, p in layer.parameters().items()})
+    stream = layer.stream(2)
+    for call in (*calls[:2], lambda x: stream(x[0])):
+        with pytest.raises(ValueError, match=message):
+            call(x)
+    stream.reset()
+    assert np.isfinite(stream(normal[0])).all()
+
+
+def test_a_norm_that_overflows_alone_is_no_zero() -> None:
+    """Keys and queries that are large beside small values: 1 / infinity would be a silent 0."""
+    layer = rf.MLSTM(1, 2, seed=0)
+    weight = np.zeros((10, 1), np.float32)
+    weight[0:4] = 1e20  # queries and keys
+    weight[4:6] = 1e-20
+    layer.load_state_dict({"weight_ih_l0": weight, "bias_ih_l0": np.zeros(10, np.float32)})
+    x = np.ones((3, 1, 1), np.float32)
+    for call in (lambda: layer(x), lambda: layer.stream()(x[0])):
+        with pytest.raises(ValueError, match=r"^x: expected numbers whose products fit"):
+            call()

@@ -105,6 +105,14 @@ Scalar mlstm_least(Scalar m) {
                   std::numeric_limits<Scalar>::min());
 }
 
+// What h is divided by, with the norm n . q. NaN where that has overflowed, not the 0 of a
+// division: the least may be infinite, where h is nothing.
+template <class Scalar>
+Scalar mlstm_divisor(Scalar norm, Scalar m) {
+  if (!std::isfinite(norm)) return std::numeric_limits<Scalar>::quiet_NaN();
+  return std::max(std::abs(norm), mlstm_least(m));
+}
+
 // h = o num / den, in y.
 template <class Scalar>
 void mlstm_output(const MlstmHead<Scalar>& head, std::int64_t t, Scalar den, Scalar* y) {
@@ -142,7 +150,7 @@ void mlstm_step(const MlstmHead<Scalar>& head, std::int64_t t, Scalar* C, Scalar
   row_scale<Scalar>(head.d, gates.f, n, n);
   row_add(head.d, input, k, n);
   *m = gates.m;
-  mlstm_output(head, t, std::max(std::abs(row_dot<Scalar>(head.d, n, q)), mlstm_least(gates.m)), y);
+  mlstm_output(head, t, mlstm_divisor(row_dot<Scalar>(head.d, n, q), gates.m), y);
 }
 
 // A chunk of L steps, of `most` at most: its gates, its scores and room to work in.
@@ -240,7 +248,7 @@ void mlstm_chunk(const MlstmHead<Scalar>& head, std::int64_t t, MlstmChunk<Scala
            Target<Scalar>{y, head.H, Start::add, nullptr}, chunk.products, chunk.threads);
   for (std::int64_t s = 0; s < L; ++s) {
     const Scalar norm = chunk.sums[s] + row_dot<Scalar>(d, chunk.wide + s * d, n);
-    mlstm_output(head, t + s, std::max(std::abs(norm), mlstm_least(chunk.m[s])), y + s * head.H);
+    mlstm_output(head, t + s, mlstm_divisor(norm, chunk.m[s]), y + s * head.H);
   }
   const Scalar decay = chunk.g[L - 1];
   chunk.weigh(chunk.row, head.k + t * head.G, head.G, head.scale, chunk.wide);

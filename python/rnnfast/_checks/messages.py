@@ -50,6 +50,13 @@ def printable(text: str) -> str:
 
 
 def one_line(message: object, most: int = 400) -> str:
-    """Return a message of others, or a text, as one line of at most so many characters."""
-    text = printable(" ".join(str(message).split()))
+    """Return a message of others, or a text, as one line of at most so many characters.
+
+    Of what makes no text of itself, as an error of others may fail to, its type.
+    """
+    try:
+        text = str(message)
+    except Exception:
+        text = type(message).__name__
+    text = printable(" ".join(text.split()))
     return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -35,13 +35,13 @@ from rnnfast.cli.recipe import (
 from rnnfast.cli.results import AsJson, Quiet, say_json
 from rnnfast.cli.starting import begin_with
 from rnnfast.cli.texts import TextSource, corpus_of, files_of, sources_of
-from rnnfast.cli.training_files import are_same, require_free, set_aside
+from rnnfast.cli.training_files import are_same, is_wanted, require_free, set_aside
 from rnnfast.data.datasets import load_dinosaurs
 from rnnfast.metrics._texts import perplexity_of
 from rnnfast.models.language_model import LanguageModel
 from rnnfast.nn.recurrent.base import LAYERS
 from rnnfast.text.conversion import read_tokenizer
-from rnnfast.training.checkpoints import has_ended
+from rnnfast.training.checkpointer import keeping
 from rnnfast.training.messages import describe_training, kept_record
 from rnnfast.training.progress import Progress, naming
 from rnnfast.training.ranks import current_ranks
@@ -202,8 +202,7 @@ def train(
     leads = current_ranks().leads
     if leads:
         require_free(out, checkpoint, files, resume, force)
-        # Deleting it would end what its user may have kept it for.
-        keep_checkpoint |= resume and out.exists() and has_ended(checkpoint)
+        keep_checkpoint = keep_checkpoint or (resume and is_wanted(checkpoint, out))
     if threads is not None:
         rf.set_num_threads(threads)
     hyperparameters = {
@@ -243,7 +242,8 @@ def train(
     began, before = time.perf_counter(), getattr(lm, "network_", None)
     terminated: Terminated | None = None
     try:
-        with _telling(quiet), set_aside(checkpoint, leads and force and not resume):
+        aside = set_aside(checkpoint, leads and force and not resume)
+        with _telling(quiet), keeping(keep_checkpoint), aside:
             lm.fit(
                 given["CORPUS"] if corpus else load_dinosaurs(),
                 given.get("--valid"),

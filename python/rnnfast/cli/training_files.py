@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rnnfast.io.files import require_writable, shown_path
 from rnnfast.io.tensors import kind_of
-from rnnfast.training.checkpoints import has_ended
+from rnnfast.training.checkpoints import has_ended, is_kept
 
 
 def require_free(
@@ -64,6 +64,16 @@ def require_free(
             )
         if out.exists():
             raise _exists(out, "exists; --force replaces it, --out names another file")
+
+
+def is_wanted(checkpoint: Path, out: Path) -> bool:
+    """Whether a checkpoint is one to keep when its training has ended.
+
+    One that does not say, of Python's `fit` or of an older version, is if it has outlived the
+    model's file.
+    """
+    kept = is_kept(checkpoint)
+    return out.exists() and has_ended(checkpoint) if kept is None else kept
 
 
 @contextmanager

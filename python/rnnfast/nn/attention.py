@@ -108,7 +108,8 @@ class Attention(Module):
         """Read from a memory and keep what backpropagation needs.
 
         Takes what a call takes. ``query`` and ``memory`` must not be changed before ``backprop``
-        has run: they are read again. So are the weights that it returns, which are read-only.
+        has run: they are read again. So are the weights that it returns, which are read-only, and
+        the parameters, of which a change is a RuntimeError.
 
         Returns
         -------
@@ -119,6 +120,7 @@ class Attention(Module):
         """
         self._require_trainable("forward")
         query, memory, steps = self._check(query, memory, lengths)
+        require_same = self._as_now()
         read = *self._compared(query, memory), memory, steps, self._score
         context, weights = _core.attend(*read)
         weights.setflags(write=False)
@@ -126,6 +128,7 @@ class Attention(Module):
         def backprop(dcontext: Array) -> tuple[Array, Array]:
             dcontext = require_array("dcontext", dcontext, self.dtype, shape)
             check_finite("dcontext", dcontext)
+            require_same()
             dqueries, dkeys, dmemory, dscore = _core.attend_backward(*read, dcontext, weights)
             if dscore is not None:
                 self._parameters["weight_score"]._add_grad(dscore)

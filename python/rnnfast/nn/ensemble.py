@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -219,8 +220,8 @@ class EnsembleStream:
         return _core.Streams([stream.native for stream in self._streams]).step
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the streams, which copy with their states."""
-        return state_without_compiled(self)
+        """Return copies of the streams, which go on by themselves."""
+        return {**state_without_compiled(self), "_streams": [*map(copy.copy, self._streams)]}
 
     def __call__(self, x: Any, out: Array | None = None, *, like: bool = False) -> Array:
         """Take one step with every network.

@@ -103,7 +103,8 @@ class Linear(Module):
     def forward(self, x: Array) -> tuple[Array, Callable[..., Array | None]]:
         """Apply the layer and keep what backpropagation needs.
 
-        ``x`` must not be changed before ``backprop`` has run: it is read again.
+        ``x`` must not be changed before ``backprop`` has run: it is read again. Nor must the
+        parameters, of which that is a RuntimeError, unless ``need_dx`` is False.
 
         Returns
         -------
@@ -115,11 +116,13 @@ class Linear(Module):
         """
         self._require_trainable("forward")
         x = require_ndarray("x", x)
+        require_same = self._as_now()
         y = self(x)
 
         def backprop(dy: Array, *, need_dx: bool = True) -> Array | None:
             dy = require_array("dy", dy, self.dtype, y_shape)
-            wanted = check_bool("need_dx", need_dx)
+            if wanted := check_bool("need_dx", need_dx):
+                require_same()
             rows = self._rows("dy", dy, self.out_features)
             inputs = self._rows("x", x, self.in_features)
             check_finite("dy", rows)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -113,6 +113,21 @@ class Module:
         """Raise TypeError for parameters that stay as they are, but within a plain call."""
         if self._frozen and not getattr(_call, "plain", False):
             refuse(what, numbers_of(self.buffer))
+
+    def _as_now(self) -> Callable[[], None]:
+        """Return what raises RuntimeError if the parameters are others than now.
+
+        For a ``backprop`` that reads them again: a gradient by other weights is of no function.
+        """
+        buffer, version = self.buffer, self.buffer.version
+
+        def require() -> None:
+            if buffer.version != version:
+                raise RuntimeError(
+                    "backprop: expected the parameters of the forward pass, but they were changed"
+                )
+
+        return require
 
     def __getstate__(self) -> dict[str, Any]:
         return state_without_compiled(self)

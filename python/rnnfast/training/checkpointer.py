@@ -6,8 +6,9 @@ import errno
 import math
 import os
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,19 @@ from rnnfast.training.schedules import ReduceOnPlateau, Schedule
 _EVERY = 10.0
 # Seconds within an epoch after which there is one: so much is lost at most.
 _WITHIN = 120.0
+
+# Whether the file is wanted after the end, as a program's user says.
+_keeping: ContextVar[bool | None] = ContextVar("keeping", default=None)
+
+
+@contextmanager
+def keeping(wanted: bool) -> Iterator[None]:
+    """Let checkpoints say whether they are wanted after the end."""
+    token = _keeping.set(wanted)
+    try:
+        yield
+    finally:
+        _keeping.reset(token)
 
 
 @dataclass
@@ -103,6 +117,7 @@ class Checkpointer:
         self._reporter = reporter
         self._began = self._written = -math.inf
         self._claimed: tuple[int, int] | None = None
+        self._kept = _keeping.get()
 
     def claim(self) -> None:
         """Begin, and write the first checkpoint where there is no file.
@@ -136,6 +151,8 @@ class Checkpointer:
         if self._path is None:
             return
         state = self._state
+        if self._kept is not None:
+            state.at.kept = self._kept
         self._written = time.perf_counter()
         try:
             write_checkpoint(
@@ -180,6 +197,8 @@ class Checkpointer:
             message = str(error) if str(error).startswith(f"{name}: ") else f"{name}: {error}"
             raise ValueError(message) from None
         state.at = at
+        if self._kept is not None and self._kept != at.kept:
+            self.write()  # where nothing is left to train it is not written again
 
 
 def _identity_of(path: str | os.PathLike[str]) -> tuple[int, int]:

@@ -37,6 +37,7 @@ class Position:
     best_value: float | None = None
     history: list[Record] = field(default_factory=list)
     ended: bool = False  # whether all epochs were made, or patience ran out
+    kept: bool | None = None  # whether a program's user wants the file after the end; None: unsaid
 
     def start_epoch(self, batch_seed: int) -> None:
         """Forget what concerns the epoch before."""
@@ -52,6 +53,8 @@ class Position:
         if self.best_value is not None:
             check_real("best_value", self.best_value)
         check_bool("ended", self.ended)
+        if self.kept is not None:
+            check_bool("kept", self.kept)
         if not isinstance(self.history, list):
             raise TypeError(f"history: expected a list, got {type(self.history).__name__}")
         for record in self.history:
@@ -132,8 +135,7 @@ def require_replaceable(name: str, path: str | os.PathLike[str]) -> None:
             f"{name}: expected a new file or a checkpoint to replace, got another file, "
             f"{shown_path(file)}"
         )
-    position = description.get("position")
-    position = position if isinstance(position, dict) else {}
+    position = _position_in(description)
     if position.get("ended") is not True:
         steps = position.get("step")
         after = f" after {counted(steps, 'step')}" if isinstance(steps, int) else ""
@@ -147,8 +149,19 @@ def require_replaceable(name: str, path: str | os.PathLike[str]) -> None:
 def has_ended(path: str | os.PathLike[str]) -> bool:
     """Return whether a file is the checkpoint of a training that has ended."""
     kind, description = description_of(path)
-    position = description.get("position") if kind == "checkpoint" else None
-    return isinstance(position, dict) and position.get("ended") is True
+    return kind == "checkpoint" and _position_in(description).get("ended") is True
+
+
+def is_kept(path: str | os.PathLike[str]) -> bool | None:
+    """Return whether a file is a checkpoint to be kept after the end; None if it does not say."""
+    kind, description = description_of(path)
+    kept = _position_in(description).get("kept") if kind == "checkpoint" else None
+    return kept if isinstance(kept, bool) else None
+
+
+def _position_in(description: Mapping[str, Any]) -> dict[str, Any]:
+    position = description.get("position")
+    return position if isinstance(position, dict) else {}
 
 
 def read_checkpoint(

@@ -203,6 +203,7 @@ class ExponentialRecurrent(Module):
         inputs = rows.pack(array)
         if keep and np.may_share_memory(inputs, array):
             inputs = inputs.copy()  # of which the way back makes the weights' gradients
+        require_same = self._as_now()
         gates = self._native.forward(inputs)
         by_rows, final, back = self._run(gates, rows.begins, rows.longest, initial, keep=keep)
         y, axis = rows.unpack(by_rows), 0 if self.batch_first else 1
@@ -216,6 +217,7 @@ class ExponentialRecurrent(Module):
             nonlocal back
             if back is None:
                 raise RuntimeError("backprop: expected one call for each forward pass, got another")
+            require_same()
             check_bool("need_dx", need_dx)
             dfinal = self._state("dstate", dstate, "", rows.batch, unbatched)
             if dy is None:
@@ -273,8 +275,8 @@ class ExponentialRecurrent(Module):
         TypeError
             If an array has another dtype; nothing is cast.
         ValueError
-            If a shape does not fit, a length is out of range, a number is NaN or infinite, or there
-            is a ``reset``.
+            If a shape does not fit, a length is out of range, a number is NaN or infinite, products
+            of numbers overflow (in `MLSTM` those of three, from 1e12 on), or there is a ``reset``.
         """
         if like is not False:
             return call_like(like, self, x, state, lengths, reset)
@@ -290,7 +292,8 @@ class ExponentialRecurrent(Module):
     ) -> tuple[tuple[Array, States], Callable[..., tuple[Array | None, States]]]:
         """Run the layer over a batch and keep what backpropagation needs.
 
-        Takes what a call takes. ``x`` must not be changed before ``backprop`` has run.
+        Takes what a call takes. The parameters must not be changed before ``backprop`` has run: a
+        RuntimeError.
 
         Returns
         -------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -38,6 +38,10 @@ class ExponentialStream:
         self._begins = np.arange(self.batch_size + 1)
         self.reset()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the layer and a copy of the state: a copy of a stream goes on by itself."""
+        return {**vars(self), "_parts": tuple(part.copy() for part in self._parts)}
+
     def __call__(self, x: Array) -> Array:
         """Take one step.
 
@@ -57,6 +61,7 @@ class ExponentialStream:
             If ``x`` is no array or of another dtype; nothing is cast.
         ValueError
             If a shape does not fit, or a number is NaN or infinite. The state has not changed then.
+            If products of numbers overflow: then it is of no use until it is set or reset.
         """
         layer = self._layer
         array = require_ndarray("x", x)
