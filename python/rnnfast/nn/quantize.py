@@ -12,7 +12,7 @@ from rnnfast import _core
 from rnnfast._checks import among, check_int
 from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.messages import shown
-from rnnfast.nn._frozen import LARGEST, NUMBERS, FrozenBuffer, numbers_of, rounded
+from rnnfast.nn._frozen import LARGEST, NUMBERS, FrozenBuffer, numbers_of
 from rnnfast.nn._not_modules import not_a_module
 from rnnfast.nn.adaptive import AdaptiveSoftmax
 from rnnfast.nn.attention import Attention
@@ -139,17 +139,15 @@ def freeze_own(name: str, module: Module, word: str) -> None:
     kind = numbers_of(module.buffer) if module._parameters else "no numbers"
     if kind != "float32":
         raise TypeError(f"{name or 'network'}: expected numbers of float32, got {kind}")
-    values, matrices = module.buffer.values.copy(), set()
+    shapes: dict[int, tuple[int, ...]] = {}
     for key, parameter in module._parameters.items():
         largest = np.abs(parameter.data).max(initial=0.0)
         if not largest <= LARGEST:
             full = f"{name}.{key}" if name else key
             raise ValueError(f"{full}: expected numbers up to {LARGEST:g}, got {largest:g}")
-        if isinstance(module, _ROUNDED) and parameter.data.ndim == 2:
-            begin = parameter.offset
-            matrices.add(begin)
-            values[begin : begin + parameter.data.size] = rounded(parameter.data, word).ravel()
-    buffer = FrozenBuffer(values, word, frozenset(matrices))
+        if isinstance(module, _ROUNDED) and len(parameter.shape) == 2:
+            shapes[parameter.offset] = parameter.shape
+    buffer = FrozenBuffer.of(module.buffer.values, word, shapes)
     module._move(buffer)
     if isinstance(module, TiedEmbedding):
         module.linear._move(buffer)
