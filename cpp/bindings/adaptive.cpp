@@ -1,6 +1,8 @@
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -46,10 +48,15 @@ class AdaptiveSoftmax {
     const CheckedTargets<Scalar> checked(targets, h.R, V_);
     if (checked.targets.class_weights != nullptr || checked.targets.smoothing > 0)
       throw py::value_error("targets: expected no class_weights and no smoothing");
+    if (head_->is_reduced()) {
+      h.require_finite("h", *tables<Scalar>(head_->table()).elements, thread_count());
+      return py::make_tuple(loss_of_all_scores(h, checked.targets), py::none());
+    }
     AdaptiveCrossEntropy<Scalar> problem = {};
     problem.head.shape = {h.R, I, head_->out_features()};
     problem.head.h = h.matrix;
-    problem.head.weight = head_->weight<Scalar>();
+    const auto weight = head_->weight<Scalar>();
+    problem.head.weight = weight.data();
     problem.head.bias = head_->bias<Scalar>();
     problem.head.targets = checked.targets;
     std::vector<AdaptiveCluster<Scalar>> clusters;
@@ -57,8 +64,9 @@ class AdaptiveSoftmax {
       Linear &down = *pair.first, &up = *pair.second;
       const std::int64_t begin =
           clusters.empty() ? S_ : clusters.back().begin + clusters.back().size;
-      clusters.push_back({begin, up.out_features(), down.out_features(), down.weight<Scalar>(),
-                          up.weight<Scalar>(), down.dweight<Scalar>(), up.dweight<Scalar>()});
+      clusters.push_back({begin, up.out_features(), down.out_features(),
+                          down.weight<Scalar>().data(), up.weight<Scalar>().data(),
+                          down.dweight<Scalar>(), up.dweight<Scalar>()});
     }
     problem.clusters = clusters.data();
     problem.C = static_cast<std::int64_t>(clusters.size());
@@ -98,6 +106,50 @@ class AdaptiveSoftmax {
   }
 
  private:
+  // The sum of the losses of scores as the layers' `forward` gives them: those of the head, and in
+  // each cluster of the rows whose targets are in it. Needs the GIL.
+  template <class Scalar>
+  double loss_of_all_scores(const RowArray<Scalar>& h, const Targets<Scalar>& targets) {
+    std::vector<std::int64_t> in_head(targets.classes, targets.classes + h.R);
+    // A number of no class: that of the caller's may be one of a cluster.
+    std::replace(in_head.begin(), in_head.end(), targets.ignore, std::int64_t(-1));
+    std::int64_t begin = S_;
+    double loss = 0;
+    for (std::size_t i = 0; i < tail_.size(); ++i) {
+      Linear &down = *tail_[i].first, &up = *tail_[i].second;
+      const std::int64_t I = down.in_features(), width = down.out_features();
+      const std::int64_t end = begin + up.out_features();
+      std::vector<Scalar> rows, weights;
+      std::vector<std::int64_t> classes;
+      for (std::int64_t r = 0; r < h.R; ++r) {
+        const std::int64_t target = targets.classes[r];
+        if (target < begin || target >= end || target == targets.ignore) continue;
+        in_head[static_cast<std::size_t>(r)] = S_ + static_cast<std::int64_t>(i);
+        classes.push_back(target - begin);
+        const Scalar* const from = h.matrix.data + r * h.matrix.stride;
+        rows.insert(rows.end(), from, from + I);
+        if (targets.row_weights != nullptr) weights.push_back(targets.row_weights[r]);
+      }
+      begin = end;
+      const auto R = static_cast<std::int64_t>(classes.size());
+      std::vector<Scalar> fewer(static_cast<std::size_t>(R * width));
+      const auto projection = down.template forward<Scalar>();
+      require_ok(projection.table->forward({R, I, width}, {rows.data(), I},
+                                           projection.packed->template data<Scalar>(), nullptr,
+                                           {fewer.data(), width}, thread_count()));
+      if (!all_finite(fewer.data(), R * width)) return std::numeric_limits<double>::quiet_NaN();
+      Targets<Scalar> part = targets;
+      part.classes = classes.data();
+      part.row_weights = weights.empty() ? nullptr : weights.data();
+      part.ignore = -1;
+      loss += loss_of_scores<Scalar>(up, R, {fewer.data(), width}, part);
+    }
+    Targets<Scalar> part = targets;
+    part.classes = in_head.data();
+    part.ignore = -1;
+    return loss + loss_of_scores<Scalar>(*head_, h.R, h.matrix, part);
+  }
+
   // Whether a row of this size may have scores that are not finite. Needs the GIL.
   template <class Scalar>
   bool may_be_nan(double largest_input) {

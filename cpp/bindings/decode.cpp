@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "bindings/embedding.h"
 #include "bindings/linear.h"
 #include "bindings/stream.h"
 #include "bindings/unlocked.h"
@@ -54,9 +55,9 @@ constexpr std::int64_t kStepsAtOnce = 64;
 
 // Feeds the prefix, then draws up to `capacity` tokens a row: (B, capacity) and the lengths (B).
 template <class Scalar>
-py::tuple decode(StreamHandle& stream, Linear& linear, const py::object& embedding_given,
-                 bool zero_first, const std::vector<std::int64_t>& prefix,
-                 const DrawArguments& arguments, const py::object& stops, std::int64_t capacity) {
+py::tuple decode(StreamHandle& stream, Linear& linear, const Embedding* embedding, bool zero_first,
+                 const std::vector<std::int64_t>& prefix, const DrawArguments& arguments,
+                 const py::object& stops, std::int64_t capacity) {
   const StackShape& shape = stream.layer().shape();
   const std::int64_t B = stream.batch_size(), V = linear.out_features(), I = shape.I;
   if (linear.is_double() != stream.layer().is_double())
@@ -65,12 +66,14 @@ py::tuple decode(StreamHandle& stream, Linear& linear, const py::object& embeddi
     throw py::value_error("linear: expected in_features " + std::to_string(shape.P) + ", got " +
                           std::to_string(linear.in_features()));
   std::int64_t known = I;  // tokens that can be fed
-  Held embedding, forbidden, stop_mask;
-  const Scalar* rows = nullptr;
-  if (!embedding_given.is_none()) {
-    const auto given = py::cast<py::array>(embedding_given);
-    known = given.ndim() == 2 ? given.shape(0) : 0;
-    rows = optional_data<Scalar>("embedding", embedding_given, {known, I}, embedding);
+  Held forbidden, stop_mask;
+  if (embedding != nullptr) {
+    if (embedding->is_double() != linear.is_double())
+      throw py::type_error("embedding: expected the dtype of the recurrent layer, got another");
+    known = embedding->rows();
+    if (embedding->columns() != I)
+      throw py::value_error("embedding: expected shape " + text_of({known, I}) + ", got " +
+                            text_of({known, embedding->columns()}));
   }
   if (known < V)
     throw py::value_error("linear: expected at most " + std::to_string(known) +
@@ -85,7 +88,7 @@ py::tuple decode(StreamHandle& stream, Linear& linear, const py::object& embeddi
   const DrawOptions options = arguments.options(V, forbidden);
   const auto& table = *tables<Scalar>(linear.table()).sampling;
   const auto& recurrent_table = *tables<Scalar>(stream.layer().table()).recurrent;
-  const auto weight = linear.packed();
+  const auto output = linear.forward<Scalar>();
   const StreamHandle::Lock lock(stream);  // before the state is brought to the kernels' stream
   Decoder<Scalar> decoder = {};
   decoder.step = recurrent_table.stream_step;
@@ -95,8 +98,19 @@ py::tuple decode(StreamHandle& stream, Linear& linear, const py::object& embeddi
   decoder.I = I;
   decoder.H = shape.P;
   decoder.V = V;
-  decoder.embedding = rows;
-  decoder.weight = weight->template data<Scalar>();
+  if (embedding != nullptr) {
+    decoder.embedding = embedding->kept() == nullptr ? embedding->table<Scalar>() : nullptr;
+    if constexpr (std::is_same_v<Scalar, float>) {
+      decoder.kept = embedding->kept();
+      if (decoder.kept != nullptr)
+        decoder.widen = [](const void* kept, std::int64_t count, const std::int64_t* tokens,
+                           float* x) {
+          widen_rows(*static_cast<const KeptMatrix*>(kept), count, tokens, x);
+        };
+    }
+  }
+  decoder.forward = output.table->forward;
+  decoder.weight = output.packed->template data<Scalar>();
   decoder.bias = linear.bias<Scalar>();
 
   // What is fed: a vector of zeros (-1), the prefix; `decode` begins with the last of these.
@@ -161,7 +175,7 @@ void bind_decode(py::module_& m) {
       py::arg("logits"), py::arg("options"), py::arg("position"));
   m.def(
       "decode",
-      [](StreamHandle& stream, Linear& linear, const py::object& embedding, bool zero_first,
+      [](StreamHandle& stream, Linear& linear, const Embedding* embedding, bool zero_first,
          const std::vector<std::int64_t>& prefix, const DrawArguments& options,
          const py::object& stops, std::int64_t max_length) {
         return with_scalar(stream.layer().is_double(), [&](auto scalar) {
@@ -169,7 +183,7 @@ void bind_decode(py::module_& m) {
                                           stops, max_length);
         });
       },
-      py::arg("stream"), py::arg("linear"), py::arg("embedding"), py::arg("zero_first"),
+      py::arg("stream"), py::arg("linear"), py::arg("embedding").none(true), py::arg("zero_first"),
       py::arg("prefix"), py::arg("options"), py::arg("stops"), py::arg("max_length"));
 }
 

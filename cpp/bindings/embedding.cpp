@@ -1,5 +1,6 @@
+#include "bindings/embedding.h"
+
 #include <algorithm>
-#include <memory>
 #include <mutex>
 
 #include "bindings/linear.h"
@@ -7,83 +8,82 @@
 
 namespace rnnfast {
 
+Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim,
+                     std::shared_ptr<ParameterBuffer> parameters, std::int64_t weight,
+                     std::int64_t padding)
+    : table_(&kernels()),
+      N_(num_embeddings),
+      E_(embedding_dim),
+      parameters_(std::move(parameters)),
+      weight_(weight),
+      padding_(padding) {
+  const std::int64_t size = parameters_->size();
+  if (N_ < 1 || E_ < 1 || weight_ < 0 || N_ > size / E_ || weight_ > size - N_ * E_)
+    throw py::value_error("weight: expected an offset within the buffer of " +
+                          std::to_string(size));
+  const RowGradients* const by_row = parameters_->row_grads();
+  if (by_row != nullptr && (weight_ != 0 || N_ * E_ != size || by_row->width() != E_))
+    throw py::value_error("buffer: expected its gradients by rows of this table");
+  if (parameters_->kept() == nullptr) return;
+  kept_ = parameters_->kept()->matrix_at(weight_);
+  if (kept_ == nullptr || kept_->rows != N_ || kept_->columns != E_)
+    throw py::value_error("buffer: expected this table in fewer bits");
+}
+
+template <class Scalar>
+py::array Embedding::forward(const py::array& given) const {
+  const Held indices = checked(given);
+  const std::int64_t R = indices->size();
+  auto y = new_array<Scalar>({R, E_});
+  Scalar* const to = y.mutable_data();
+  const auto* const from = indices.data<std::int64_t>();
+  const int threads = thread_count();
+  {
+    const Unlocked others(R, E_);
+    if constexpr (std::is_same_v<Scalar, float>) {
+      if (kept_ != nullptr) {
+        widen_rows(*kept_, R, from, to);
+        return std::move(y);
+      }
+    }
+    tables<Scalar>(*table_).embedding->gather(R, E_, table<Scalar>(), from, to, threads);
+  }
+  return std::move(y);
+}
+
+template <class Scalar>
+void Embedding::backward(const py::array& dy_given, const py::array& indices_given) {
+  const Held indices = checked(indices_given);
+  const RowArray<Scalar> dy("dy", dy_given, E_);
+  if (dy.R != indices->size()) require_shape("dy", *dy.held, {indices->size(), E_});
+  Scalar* const grads = parameters_->grads<Scalar>();
+  const int threads = thread_count();
+  const Released release;
+  const auto* const to = indices.data<std::int64_t>();
+  const auto scatter = tables<Scalar>(*table_).embedding->scatter;
+  const std::scoped_lock lock(parameters_->gradient_mutex());
+  if (RowGradients* const by_row = parameters_->row_grads()) {
+    const auto places = by_row->place(to, dy.R, padding_);
+    return scatter(dy.R, E_, dy.matrix, places.data(), -1, by_row->data<Scalar>(), threads);
+  }
+  scatter(dy.R, E_, dy.matrix, to, padding_, grads + weight_, threads);
+}
+
+Held Embedding::checked(const py::array& given) const {
+  require_dtype<std::int64_t>("indices", given);
+  if (given.ndim() != 1)
+    throw py::value_error("indices: expected shape (R,), got " + text_of(shape_of(given)));
+  const Held indices(copy_of("indices", given));
+  const auto* const begin = indices.data<std::int64_t>();
+  const auto* const end = begin + indices->size();
+  const auto* wrong = std::find_if(begin, end, [this](auto i) { return i < 0 || i >= N_; });
+  if (wrong != end)
+    throw py::value_error("indices: expected numbers from 0 to " + std::to_string(N_ - 1) +
+                          ", got " + std::to_string(*wrong));
+  return indices;
+}
+
 namespace {
-
-// A table (N, E) in a flat buffer; the whole buffer if that keeps gradients by row.
-class Embedding {
- public:
-  Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim,
-            std::shared_ptr<ParameterBuffer> parameters, std::int64_t weight, std::int64_t padding)
-      : table_(&kernels()),
-        N_(num_embeddings),
-        E_(embedding_dim),
-        parameters_(std::move(parameters)),
-        weight_(weight),
-        padding_(padding) {
-    const std::int64_t size = parameters_->size();
-    if (N_ < 1 || E_ < 1 || weight_ < 0 || N_ > size / E_ || weight_ > size - N_ * E_)
-      throw py::value_error("weight: expected an offset within the buffer of " +
-                            std::to_string(size));
-    const RowGradients* const by_row = parameters_->row_grads();
-    if (by_row != nullptr && (weight_ != 0 || N_ * E_ != size || by_row->width() != E_))
-      throw py::value_error("buffer: expected its gradients by rows of this table");
-  }
-
-  bool is_double() const { return parameters_->is_double(); }
-
-  template <class Scalar>
-  py::array forward(const py::array& given) const {
-    const Held indices = checked(given);
-    const std::int64_t R = indices->size();
-    auto y = new_array<Scalar>({R, E_});
-    Scalar* const to = y.mutable_data();
-    const int threads = thread_count();
-    {
-      const Unlocked others(R, E_);
-      tables<Scalar>(*table_).embedding->gather(R, E_, parameters_->values<Scalar>() + weight_,
-                                                indices.data<std::int64_t>(), to, threads);
-    }
-    return std::move(y);
-  }
-
-  template <class Scalar>
-  void backward(const py::array& dy_given, const py::array& indices_given) {
-    const Held indices = checked(indices_given);
-    const RowArray<Scalar> dy("dy", dy_given, E_);
-    if (dy.R != indices->size()) require_shape("dy", *dy.held, {indices->size(), E_});
-    const int threads = thread_count();
-    const Released release;
-    const auto* const to = indices.data<std::int64_t>();
-    const auto scatter = tables<Scalar>(*table_).embedding->scatter;
-    const std::scoped_lock lock(parameters_->gradient_mutex());
-    if (RowGradients* const by_row = parameters_->row_grads()) {
-      const auto places = by_row->place(to, dy.R, padding_);
-      return scatter(dy.R, E_, dy.matrix, places.data(), -1, by_row->data<Scalar>(), threads);
-    }
-    scatter(dy.R, E_, dy.matrix, to, padding_, parameters_->grads<Scalar>() + weight_, threads);
-  }
-
- private:
-  // (R) int64, a copy, each in [0, N).
-  Held checked(const py::array& given) const {
-    require_dtype<std::int64_t>("indices", given);
-    if (given.ndim() != 1)
-      throw py::value_error("indices: expected shape (R,), got " + text_of(shape_of(given)));
-    const Held indices(copy_of("indices", given));
-    const auto* const begin = indices.data<std::int64_t>();
-    const auto* const end = begin + indices->size();
-    const auto* wrong = std::find_if(begin, end, [this](auto i) { return i < 0 || i >= N_; });
-    if (wrong != end)
-      throw py::value_error("indices: expected numbers from 0 to " + std::to_string(N_ - 1) +
-                            ", got " + std::to_string(*wrong));
-    return indices;
-  }
-
-  const KernelTable* table_;
-  std::int64_t N_, E_;
-  std::shared_ptr<ParameterBuffer> parameters_;
-  std::int64_t weight_, padding_;
-};
 
 template <class Scalar>
 py::array dropout(const py::array& given, double probability, std::uint64_t seed) {

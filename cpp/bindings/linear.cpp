@@ -1,8 +1,10 @@
 #include "bindings/linear.h"
 
+#include <algorithm>
 #include <cmath>
 #include <mutex>
 #include <new>
+#include <vector>
 
 #include "bindings/losses.h"
 #include "bindings/reduced.h"
@@ -48,7 +50,8 @@ void Linear::pack(const LinearTable<Scalar>& table, std::shared_ptr<PackedLinear
     packed = fresh;
   }
   packed->version = -1;
-  table.pack(I_, O_, weight<Scalar>(), static_cast<Scalar*>(packed->memory.get()), thread_count());
+  table.pack(I_, O_, weight<Scalar>().data(), static_cast<Scalar*>(packed->memory.get()),
+             thread_count());
   packed->version = parameters_->version();
 }
 
@@ -76,7 +79,7 @@ double Linear::largest_score(double largest_input) {
   if (measured_version_ != version) {
     const auto& table = *tables<Scalar>(*table_).elements;
     const int threads = thread_count();
-    largest_weight_ = table.largest(O_, I_, {weight<Scalar>(), I_}, threads);
+    largest_weight_ = table.largest(O_, I_, {weight<Scalar>().data(), I_}, threads);
     largest_bias_ = bias_ < 0 ? 0 : table.largest(1, O_, {bias<Scalar>(), O_}, threads);
     measured_version_ = version;
   }
@@ -84,6 +87,42 @@ double Linear::largest_score(double largest_input) {
 }
 template double Linear::largest_score<float>(double);
 template double Linear::largest_score<double>(double);
+
+template <class Scalar>
+double loss_of_scores(Linear& linear, std::int64_t R, Matrix<const Scalar> h,
+                      const Targets<Scalar>& targets) {
+  constexpr std::int64_t at_once = 96;  // rows whose scores are in memory
+  const std::int64_t I = linear.in_features(), O = linear.out_features();
+  const auto own = linear.forward<Scalar>();
+  const auto& losses = *tables<Scalar>(linear.table()).losses;
+  const Scalar* const bias = linear.bias<Scalar>();
+  const int threads = thread_count();
+  double loss = 0;
+  Status status = Status::ok;
+  {
+    const Released release;
+    std::vector<Scalar> scores(static_cast<std::size_t>(std::min(R, at_once) * O));
+    for (std::int64_t r = 0; r < R && status == Status::ok; r += at_once) {
+      const std::int64_t rows = std::min(at_once, R - r);
+      status = own.table->forward({rows, I, O}, {h.data + r * h.stride, h.stride},
+                                  own.packed->template data<Scalar>(), bias, {scores.data(), O},
+                                  threads);
+      if (status != Status::ok) break;
+      Targets<Scalar> part = targets;
+      part.classes += r;
+      if (part.row_weights != nullptr) part.row_weights += r;
+      double sum = 0;
+      status = losses.cross_entropy(rows, O, {scores.data(), O}, part, &sum, nullptr, threads);
+      loss += sum;
+    }
+  }
+  require_ok(status);
+  return loss;
+}
+template double loss_of_scores<float>(Linear&, std::int64_t, Matrix<const float>,
+                                      const Targets<float>&);
+template double loss_of_scores<double>(Linear&, std::int64_t, Matrix<const double>,
+                                       const Targets<double>&);
 
 namespace {
 
@@ -115,10 +154,11 @@ py::object backward(Linear& self, const py::array& dy_given, const py::array& x_
       x("x", x_given, self.in_features());
   if (dy.R != x.R) require_shape("dy", *dy.held, {x.R, self.out_features()});
   const LinearShape shape = {x.R, self.in_features(), self.out_features()};
+  const auto weight = self.weight<Scalar>();
   LinearGradients<Scalar> g = {};
   g.dy = dy.matrix;
   g.x = x.matrix;
-  g.weight = self.weight<Scalar>();
+  g.weight = weight.data();
   g.dweight = self.dweight<Scalar>();
   g.dbias = self.dbias<Scalar>();
   py::object dx = py::none();
@@ -145,12 +185,17 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
                         bool backward) {
   if (backward) self.require_training();
   const RowArray<Scalar> h("h", h_given, self.in_features());
+  const CheckedTargets<Scalar> checked(targets, h.R, self.out_features());
+  if (self.is_reduced()) {
+    h.require_finite("h", *tables<Scalar>(self.table()).elements, thread_count());
+    return py::make_tuple(loss_of_scores(self, h.R, h.matrix, checked.targets), py::none());
+  }
+  const auto weight = self.weight<Scalar>();
   LinearCrossEntropy<Scalar> problem = {};
   problem.shape = {h.R, self.in_features(), self.out_features()};
   problem.h = h.matrix;
-  problem.weight = self.weight<Scalar>();
+  problem.weight = weight.data();
   problem.bias = self.bias<Scalar>();
-  const CheckedTargets<Scalar> checked(targets, h.R, self.out_features());
   problem.targets = checked.targets;
   py::object dh = py::none();
   if (backward) {

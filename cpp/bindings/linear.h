@@ -51,13 +51,16 @@ class Linear {
   // Throws where backpropagation is wanted of smaller numbers.
   void require_training() const;
 
+  // Whether only `forward` multiplies as the layer does: in smaller numbers, or of weights that are
+  // kept in fewer bits.
+  bool is_reduced() const { return reduced_ != nullptr || parameters_->kept() != nullptr; }
   template <class Scalar>
-  const Scalar* weight() const {
-    return parameters_->values<Scalar>() + weight_;
+  Values<Scalar> weight() const {
+    return parameters_->read<Scalar>(weight_, O_ * I_);
   }
   template <class Scalar>
   const Scalar* bias() const {
-    return bias_ < 0 ? nullptr : parameters_->values<Scalar>() + bias_;
+    return bias_ < 0 ? nullptr : parameters_->plain<Scalar>(bias_);
   }
   template <class Scalar>
   Scalar* dweight() const {
@@ -88,6 +91,12 @@ class Linear {
   double largest_weight_ = 0, largest_bias_ = 0;  // NaN: one is not finite
   std::int64_t measured_version_ = -1;
 };
+
+// The sum of the losses of R rows of scores as `forward` gives them, of features (R, I) that are
+// finite. Needs the GIL.
+template <class Scalar>
+double loss_of_scores(Linear& linear, std::int64_t R, Matrix<const Scalar> h,
+                      const Targets<Scalar>& targets);
 
 // Whether scores of this bound may be NaN or infinite, or their differences.
 template <class Scalar>

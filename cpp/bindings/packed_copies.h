@@ -28,7 +28,8 @@ class PackedCopies {
       if (overlap(all)) continue;  // with another network that has the same weights
       if (auto weights = network->lend()) {
         taken = std::move(all);
-        networks_.push_back({network, std::move(weights), network->template values<Scalar>()});
+        networks_.push_back({network, std::move(weights),
+                             network->values(network->template numbers_of_all<Scalar>())});
       }
     }
     std::int64_t from = begin;

@@ -43,6 +43,19 @@ py::array view(const py::object& self, bool grads) {
   return array;
 }
 
+// A read-only copy of numbers, made of those in fewer bits.
+py::array read_numbers(const ParameterBuffer& buffer, std::int64_t offset, std::int64_t size) {
+  if (buffer.kept() == nullptr)
+    throw py::value_error("buffer: expected numbers in fewer bits, got float32 or float64");
+  if (offset < 0 || size < 0 || offset > buffer.size() || size > buffer.size() - offset)
+    throw py::value_error("offset: expected a place within the buffer of " +
+                          std::to_string(buffer.size()));
+  auto array = new_array<float>({size});
+  buffer.kept()->read(offset, size, array.mutable_data());
+  array.attr("setflags")(py::arg("write") = false);
+  return std::move(array);
+}
+
 // The rows that have gradients (K), and those (K, row_size): copies.
 py::tuple sparse_grads(ParameterBuffer& buffer) {
   RowGradients* const grads = buffer.row_grads();
@@ -100,6 +113,7 @@ void ParameterBuffer::add_grads(std::int64_t offset, const py::array& source) {
 }
 
 void ParameterBuffer::assign(std::int64_t offset, const py::array& source) {
+  require_floats();
   if (is_double_)
     require_dtype<double>("source", source);
   else
@@ -122,6 +136,18 @@ void bind_parameters(py::module_& m) {
              return std::make_shared<ParameterBuffer>(size, dtype == "float64", row_size);
            }),
            py::arg("size"), py::arg("dtype"), py::arg("row_size") = 0)
+      .def(py::init([](std::int64_t size, const py::array& others, const py::list& matrices) {
+             return std::make_shared<ParameterBuffer>(
+                 size, std::make_unique<const FewerBits>(size, others, matrices));
+           }),
+           py::arg("size"), py::arg("others"), py::arg("matrices"))
+      .def_property_readonly("kept",
+                             [](const py::object& self) -> py::object {
+                               const auto* kept = self.cast<ParameterBuffer&>().kept();
+                               if (kept == nullptr) return py::none();
+                               return kept->parts(self);
+                             })
+      .def("read", &read_numbers, py::arg("offset"), py::arg("size"))
       .def_property_readonly("size", &ParameterBuffer::size)
       .def_property_readonly(
           "dtype", [](const ParameterBuffer& b) { return b.is_double() ? "float64" : "float32"; })

@@ -126,8 +126,8 @@ std::vector<LayerParameters<Pointer>> Recurrent::layers_at(Pointer base) const {
 }
 
 template <class Scalar>
-std::vector<LayerParameters<const Scalar*>> Recurrent::values() const {
-  return layers_at<const Scalar*>(parameters_->values<Scalar>());
+std::vector<LayerParameters<const Scalar*>> Recurrent::values(const Values<Scalar>& all) const {
+  return layers_at<const Scalar*>(all.data());
 }
 
 template <class Scalar>
@@ -135,8 +135,8 @@ std::vector<LayerParameters<Scalar*>> Recurrent::gradients(Scalar* flat) const {
   return layers_at<Scalar*>(flat != nullptr ? flat : parameters_->grads<Scalar>());
 }
 
-template std::vector<LayerParameters<const float*>> Recurrent::values<float>() const;
-template std::vector<LayerParameters<const double*>> Recurrent::values<double>() const;
+template std::vector<LayerParameters<const float*>> Recurrent::values(const Values<float>&) const;
+template std::vector<LayerParameters<const double*>> Recurrent::values(const Values<double>&) const;
 template std::vector<LayerParameters<float*>> Recurrent::gradients<float>(float*) const;
 template std::vector<LayerParameters<double*>> Recurrent::gradients<double>(double*) const;
 
@@ -194,7 +194,8 @@ std::shared_ptr<const PackedWeights> Recurrent::weights(bool backward, int threa
       packed->packed = table.packed_create(shape_);
       if (packed->packed == nullptr) require_ok(Status::out_of_memory);
     }
-    const auto parameters = values<Scalar>();
+    const auto all = numbers_of_all<Scalar>();
+    const auto parameters = values(all);
     packed->version = -1;
     require_ok(table.pack(packed->packed, parameters.data(), thread_count(threads)));
     packed->version = parameters_->version();

@@ -89,8 +89,13 @@ class Recurrent {
   // Of an array as large as the buffer; null: the buffer's own.
   template <class Scalar>
   std::vector<LayerParameters<Scalar*>> gradients(Scalar* flat) const;
+  // All numbers of the buffer, and where this network's parameters are among them.
   template <class Scalar>
-  std::vector<LayerParameters<const Scalar*>> values() const;
+  Values<Scalar> numbers_of_all() const {
+    return parameters_->read<Scalar>(0, parameters_->size());
+  }
+  template <class Scalar>
+  std::vector<LayerParameters<const Scalar*>> values(const Values<Scalar>& all) const;
   Mutex& gradient_mutex() { return parameters_->gradient_mutex(); }
 
  private:

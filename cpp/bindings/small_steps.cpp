@@ -50,11 +50,13 @@ void SmallSteps<Scalar>::refresh(Recurrent& layer, const std::shared_ptr<Linear>
     fresh->tables = &layer.small_tables();
     fresh->is_double = layer.is_double();
     fresh->version = layer.version();
-    SmallWeights<Scalar> weights = {layer.values<Scalar>().front(), nullptr, nullptr, 0};
+    const auto all = layer.numbers_of_all<Scalar>();
+    const auto of_head = head == nullptr ? Values<Scalar>(nullptr) : head->weight<Scalar>();
+    SmallWeights<Scalar> weights = {layer.values(all).front(), nullptr, nullptr, 0};
     if (head != nullptr) {
       fresh->head = head;
       fresh->head_version = head->parameters()->version();
-      weights.weight = head->weight<Scalar>();
+      weights.weight = of_head.data();
       weights.bias = head->bias<Scalar>();
       weights.O = head->out_features();
     }

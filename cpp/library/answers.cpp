@@ -201,6 +201,7 @@ std::string sample(const Model& model, std::string_view prefix, const rnnfast_sa
     decoder.V = V;
     if (const auto* table = std::get_if<EmbeddingPart<Scalar>>(&network.parts.front()))
       decoder.embedding = table->table->data();
+    decoder.forward = all.linear->forward;
     decoder.weight = output.packed->data();
     decoder.bias = output.bias->data();
     const DrawOptions draw = {options.temperature, options.top_k, options.top_p,

@@ -1,7 +1,7 @@
 """The compiled seam: signatures as `cpp/bindings` has them."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar, overload
 
 import numpy.typing as npt
 
@@ -41,7 +41,15 @@ def fma_probe(dtype: str, threads: int, seconds: float) -> float: ...
 def read_probe(bytes: int, threads: int, seconds: float) -> float: ...
 
 class ParameterBuffer(metaclass=_Bound):
+    @overload
     def __init__(self, size: int, dtype: str, row_size: int = 0) -> None: ...
+    @overload
+    def __init__(
+        self, size: int, others: _Array, matrices: list[tuple[int, _Array, _Array | None]]
+    ) -> None: ...
+    @property
+    def kept(self) -> tuple[_Array, list[tuple[int, _Array, _Array | None]]] | None: ...
+    def read(self, offset: int, size: int) -> _Array: ...
     @property
     def size(self) -> int: ...
     @property
@@ -484,7 +492,7 @@ def draw(logits: _Array, options: DrawOptions, position: int) -> _Array: ...
 def decode(
     stream: Stream,
     linear: Linear,
-    embedding: _Array | None,
+    embedding: Embedding | None,
     zero_first: bool,
     prefix: list[int],
     options: DrawOptions,

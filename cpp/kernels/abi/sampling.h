@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/abi/common.h"
+#include "kernels/abi/linear.h"
 #include "kernels/abi/recurrent.h"
 
 namespace rnnfast {
@@ -27,8 +27,12 @@ struct Decoder {
   const Packed* packed;
   std::int64_t B, I, H, V;
   const Scalar* embedding;  // (tokens, I) or null: the stack takes indices
-  const Scalar* weight;     // packed by linear_pack
-  const Scalar* bias;       // (V) or null
+  // Of a table in fewer bits, which `embedding` is not: writes the rows (B, I) of tokens. Or null.
+  void (*widen)(const void* kept, std::int64_t B, const std::int64_t* tokens, Scalar* x);
+  const void* kept;
+  decltype(LinearTable<Scalar>::forward) forward;
+  const Scalar* weight;  // packed for `forward`
+  const Scalar* bias;    // (V) or null
 };
 struct Drawing {
   std::int64_t* tokens;  // (B, capacity)

@@ -6,7 +6,6 @@
 #include "kernels/core/random.h"
 #include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/embedding.h"
-#include "kernels/ops/linear.h"
 
 namespace rnnfast {
 
@@ -118,7 +117,9 @@ void decoder_step(const Decoder<Scalar>& d, const std::int64_t* tokens, Scalar* 
     std::fill(x, x + d.B * d.I, Scalar(0));
   else if (d.embedding != nullptr)
     embedding_gather(d.B, d.I, d.embedding, tokens, x, 1);
-  const bool indices = tokens[0] >= 0 && d.embedding == nullptr;
+  else if (d.widen != nullptr)
+    d.widen(d.kept, d.B, tokens, x);
+  const bool indices = tokens[0] >= 0 && d.embedding == nullptr && d.widen == nullptr;
   d.step(d.stream, d.packed, x, indices ? tokens : nullptr, h, threads);
 }
 
@@ -148,8 +149,9 @@ Status decode(const Decoder<Scalar>& d, const DrawOptions& options, Drawing& dra
   for (std::int64_t i = 0; i < count; ++i) {
     if (std::all_of(drawing.done, drawing.done + d.B, [](auto done) { return done != 0; })) break;
     decoder_step(d, drawing.last, x.data(), h.data(), threads);
-    linear_forward<Scalar>({d.B, d.H, d.V}, {h.data(), d.H}, d.weight, d.bias, {logits.data(), d.V},
-                           threads);
+    const Status status = d.forward({d.B, d.H, d.V}, {h.data(), d.H}, d.weight, d.bias,
+                                    {logits.data(), d.V}, threads);
+    if (status != Status::ok) return status;
     for (std::int64_t b = 0; b < d.B; ++b) {
       if (drawing.done[b] != 0) continue;
       const std::int64_t position = drawing.lengths[b];

@@ -9,6 +9,7 @@
 #include "kernels/ops/decode.h"
 #include "kernels/ops/elements.h"
 #include "kernels/ops/embedding.h"
+#include "kernels/ops/linear.h"
 #include "kernels/ops/linear_softmax.h"
 #include "kernels/ops/optimizer.h"
 

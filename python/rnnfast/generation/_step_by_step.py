@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rnnfast import _core
 from rnnfast.nn.adaptive import AdaptiveSoftmax
+from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.module import Array
 from rnnfast.nn.recurrent.stream import Stream
 
@@ -16,14 +17,14 @@ from rnnfast.nn.recurrent.stream import Stream
 def draw_step_by_step(
     stream: Stream,
     output: AdaptiveSoftmax,
-    table: Array | None,
+    embedding: Embedding | None,
     zero_first: bool,
     prefix: list[int],
     options: _core.DrawOptions,
     stops: npt.NDArray[np.bool_] | None,
     max_length: int,
 ) -> list[Array]:
-    """Return the tokens drawn for each sequence; arguments as `_core.decode` takes them.
+    """Return the tokens drawn for each sequence; arguments as `sample` has them.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def draw_step_by_step(
         raise ValueError(
             f"linear: expected in_features {layer.output_size}, got {output.in_features}"
         )
-    known = layer.input_size if table is None else len(table)
+    known = layer.input_size if embedding is None else embedding.num_embeddings
     if known < output.n_classes:
         raise ValueError(
             f"linear: expected at most {known} tokens, as many as can be fed back, got "
@@ -52,7 +53,7 @@ def draw_step_by_step(
         raise ValueError("prefix: expected a token, or zero_first=True, got neither")
 
     def step(tokens: Any) -> Array:
-        return stream(tokens if table is None else table[tokens])
+        return stream(tokens if embedding is None else embedding(tokens))
 
     rows = stream.batch_size
     h = stream(np.zeros((rows, layer.input_size), layer.dtype)) if zero_first else None

@@ -86,11 +86,8 @@ def sample(
         raise TypeError(f"stream: expected a Stream, got {type(stream).__name__}")
     if not isinstance(linear, (Linear, AdaptiveSoftmax)):
         raise TypeError(f"linear: expected a Linear, got {type(linear).__name__}")
-    table = None
-    if embedding is not None:
-        if not isinstance(embedding, Embedding):
-            raise TypeError(f"embedding: expected an Embedding, got {type(embedding).__name__}")
-        table = embedding.parameters()["weight"].data
+    if embedding is not None and not isinstance(embedding, Embedding):
+        raise TypeError(f"embedding: expected an Embedding, got {type(embedding).__name__}")
     zero_first = check_bool("zero_first", zero_first)
     size = linear.n_classes if isinstance(linear, AdaptiveSoftmax) else linear.out_features
     fed = check_indices("prefix", list(prefix) if isinstance(prefix, tuple) else prefix, ndim=1)
@@ -99,8 +96,9 @@ def sample(
     prefix_ids = fed.tolist()
     if isinstance(linear, AdaptiveSoftmax):
         return draw_step_by_step(
-            stream, linear, table, zero_first, prefix_ids, options, stops, most
+            stream, linear, embedding, zero_first, prefix_ids, options, stops, most
         )
+    table = None if embedding is None else embedding.native
     tokens, lengths = _core.decode(
         stream.native, linear.native, table, zero_first, prefix_ids, options, stops, most
     )

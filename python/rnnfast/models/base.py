@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import inspect
 import json
+import math
 import os
 from collections.abc import Mapping
 from operator import attrgetter
@@ -218,7 +219,7 @@ class Model(Telling):
         """How many numbers the fitted model's layers hold."""
         self = self._as_fitted()
         return sum(
-            parameter.data.size
+            math.prod(parameter.shape)
             for module in self._modules().values()
             for parameter in module.parameters().values()
         )

@@ -5,6 +5,7 @@ What the bits are is defined in `rnnfast.reference.quantized`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
@@ -28,23 +29,52 @@ _MOST_COLUMNS = 65536
 LARGEST = 1e38
 
 
+# A matrix in fewer bits: where it begins among the numbers of its buffer, int8 or the bits of
+# bfloat16, and the scale of each row of int8.
+Matrix = tuple[int, Array, Array | None]
+
+
 class FrozenBuffer(Buffer):
-    """The memory of parameters that do not change, as float32: there are no gradients.
+    """The memory of parameters that do not change, in fewer bits: there are no gradients.
 
     Parameters
     ----------
-    values : ndarray of float32
-        All numbers, those of matrices as they have been rounded.
+    size : int
+        How many numbers there are.
     numbers : str
         In what; one of `NUMBERS`.
-    matrices : frozenset of int
-        The offsets of the parameters that are rounded.
+    others : ndarray of float32
+        Those of no matrix, in their order.
+    matrices : list of tuple
+        A `Matrix` each.
     """
 
-    def __init__(self, values: Array, numbers: str, matrices: frozenset[int]) -> None:
-        super().__init__(values.size, "float32")
-        super().assign(0, values)
-        self.numbers, self.matrices = numbers, matrices
+    kept: tuple[Array, list[Matrix]]
+
+    def __init__(self, size: int, numbers: str, others: Array, matrices: list[Matrix]) -> None:
+        super().__init__(size, others, matrices)
+        self.numbers, self._shapes = numbers, {m[0]: m[1].shape for m in matrices}
+
+    @classmethod
+    def of(cls, values: Array, numbers: str, shapes: Mapping[int, tuple[int, ...]]) -> FrozenBuffer:
+        """Return what float32 numbers become, of which matrices of these places are rounded."""
+        matrices: list[Matrix] = []
+        stays = np.ones(values.size, np.bool_)
+        for offset, shape in shapes.items():
+            place = slice(offset, offset + math.prod(shape))
+            arrays = encoded("", values[place].reshape(shape), numbers)
+            matrices.append((offset, arrays[""], arrays.get(_SCALE)))
+            stays[place] = False
+        return cls(values.size, numbers, values[stays], matrices)
+
+    def is_rounded(self, offset: int) -> bool:
+        """Return whether the parameter that begins there is in fewer bits."""
+        return offset in self._shapes
+
+    def arrays(self, name: str, offset: int) -> dict[str, Array]:
+        """Return a matrix as `encoded` does, read-only."""
+        codes, scale = next(m[1:] for m in self.kept[1] if m[0] == offset)
+        return {name: codes} if scale is None else {name: codes, f"{name}{_SCALE}": scale}
 
     def assign(self, offset: int, source: Array) -> NoReturn:
         """Raise TypeError."""
@@ -64,7 +94,10 @@ class FrozenBuffer(Buffer):
         refuse("grads", self.numbers)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.values, self.numbers, self.matrices)
+        return type(self), (self.size, self.numbers, *self.kept)
+
+    def __setstate__(self, state: Any) -> None:
+        """Do nothing: all of it is what it was made of."""
 
 
 def refuse(what: str, numbers: str) -> NoReturn:
@@ -152,24 +185,25 @@ def decoded(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def kept_bytes(parameters: Iterable[Any]) -> int:
-    """Return the bytes that parameters take in a file."""
+    """Return the bytes that parameters take, in a file and in memory."""
     total = 0
     for parameter in parameters:
-        size, buffer = parameter.data.size, parameter.buffer
-        if not isinstance(buffer, FrozenBuffer) or parameter.offset not in buffer.matrices:
-            total += parameter.data.nbytes
+        size, buffer = math.prod(parameter.shape), parameter.buffer
+        if not isinstance(buffer, FrozenBuffer) or not buffer.is_rounded(parameter.offset):
+            total += size * parameter.dtype.itemsize
         elif buffer.numbers == "bfloat16":
             total += 2 * size
         else:
-            total += size + 4 * len(parameter.data)
+            total += size + 4 * parameter.shape[0]
     return total
 
 
 def arrays_of(name: str, parameter: Any) -> dict[str, Array]:
     """Return a copy of a parameter as files have it."""
     buffer = parameter.buffer
-    if isinstance(buffer, FrozenBuffer) and parameter.offset in buffer.matrices:
-        return encoded(name, parameter.data, buffer.numbers)
+    if isinstance(buffer, FrozenBuffer) and buffer.is_rounded(parameter.offset):
+        kept = buffer.arrays(name, parameter.offset)
+        return {key: array.copy() for key, array in kept.items()}
     return {name: parameter.data.copy()}
 
 

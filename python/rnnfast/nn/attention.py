@@ -247,6 +247,10 @@ class DotAttention(Attention):
     def _native(self) -> _core.Linear:
         return self._projection("weight")
 
+    @compiled
+    def _weight(self) -> Array:
+        return self._parameters["weight"].data
+
     @property
     def _key_size(self) -> int:
         return self.query_size
@@ -273,7 +277,7 @@ class DotAttention(Attention):
         return dqueries, _project_back(self._native, dkeys, memory)
 
     def _turned(self, query: Array) -> Array:
-        queries = product(_rows(query), self._parameters["weight"].data)
+        queries = product(_rows(query), self._weight)
         return queries.reshape(*query.shape[:2], self.memory_size)
 
 

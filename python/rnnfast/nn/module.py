@@ -334,7 +334,8 @@ class Module:
         require_floats("load_state_dict", [parameter.buffer for parameter in own.values()])
         require_names(own, mapping)
         arrays = {name: p._fitting(name, mapping[name], finite=finite) for name, p in own.items()}
-        values = [buffer.values for buffer in self.buffers()]
+        buffers = {id(parameter.buffer): parameter.buffer for parameter in own.values()}
+        values = [buffer.values for buffer in buffers.values()]
         for name, array in arrays.items():
             if any(np.may_share_memory(array, v) for v in values):  # one of the parameters itself
                 arrays[name] = array.copy()

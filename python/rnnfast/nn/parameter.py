@@ -22,27 +22,32 @@ class Parameter:
     """A named array that is trained, with its gradient."""
 
     def __init__(self, buffer: _core.ParameterBuffer, offset: int, shape: Sequence[int]) -> None:
-        size = math.prod(shape)
-        self.buffer = buffer
-        self.offset = offset
-        self._data: Array = buffer.values[offset : offset + size].reshape(shape)
+        self.buffer, self.offset = buffer, offset
+        self._shape, self._dtype = tuple(shape), np.dtype(buffer.dtype)
+        # Of numbers in fewer bits there is no array, but what `data` makes.
+        self._data: Array | None = None
         self._grad: Array | None = None
-        if not buffer.is_sparse and not isinstance(buffer, FrozenBuffer):
-            self._grad = buffer.grads[offset : offset + size].reshape(shape)
+        if isinstance(buffer, FrozenBuffer):
+            return
+        end = offset + math.prod(shape)
+        self._data = buffer.values[offset:end].reshape(shape)
+        if not buffer.is_sparse:
+            self._grad = buffer.grads[offset:end].reshape(shape)
 
-    def _move(self, buffer: _core.ParameterBuffer) -> None:
+    def _move(self, buffer: FrozenBuffer) -> None:
         """Be in the same place of a buffer of the same size, without a gradient."""
-        begin, shape = self.offset, self.shape
-        self._data = buffer.values[begin : begin + self.data.size].reshape(shape)
-        self.buffer, self._grad = buffer, None
+        self.buffer, self._data, self._grad = buffer, None, None
 
     @property
     def data(self) -> Array:
         """The values, read-only.
 
         They change through `assign`, `Module.load_state_dict` and the optimizers only, so that
-        packed copies of them cannot go stale.
+        packed copies of them cannot go stale. Of numbers that `quantize` made a copy, made at each
+        access.
         """
+        if self._data is None:
+            return self.buffer.read(self.offset, math.prod(self.shape)).reshape(self.shape)
         return self._data
 
     @data.setter
@@ -72,12 +77,12 @@ class Parameter:
     @property
     def shape(self) -> tuple[int, ...]:
         """The array's shape."""
-        return self.data.shape
+        return self._shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """``float32`` or ``float64``."""
-        return self.data.dtype
+        return self._dtype
 
     def assign(self, value: Any) -> None:
         """Replace the values by those of ``value``, an array of the same shape.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -174,12 +175,12 @@ def numbers_facts(network: Module) -> list[tuple[str, str]]:
     if not frozen:
         return []
     size = _core.text_of_bytes(kept_bytes(network.parameters().values()))
-    return [("numbers", f"{', '.join(frozen)}, {size} in a file; float32 beside them in memory")]
+    return [("numbers", f"{', '.join(frozen)}, {size} in a file")]
 
 
 def _own(module: Module) -> tuple[ParameterRow, ...]:
     return tuple(
-        ParameterRow(name, one.data.shape, one.data.size, one.data.nbytes)
+        ParameterRow(name, one.shape, math.prod(one.shape), kept_bytes([one]))
         for name, one in module._parameters.items()
     )
 
