@@ -11,7 +11,7 @@ exec </dev/null
 
 # What a user is promised: bytes of the wheel, and of what is installed.
 most_packed=5000000
-most_installed=13000000
+most_installed=10000000
 
 tests=()
 while getopts t: option; do
