@@ -26,7 +26,7 @@ import rnnfast as rf
 from memory import status
 from rnnfast.data.batches import Batch
 from rnnfast.models.parts.hyperparameters import LayerOptions
-from rnnfast.models.parts.token_network import TokenNetwork
+from rnnfast.models.parts.language.token_network import TokenNetwork
 from turns import in_turns
 
 NUMBERS = ("float32", "int8", "bfloat16")
