@@ -187,3 +187,33 @@ def test_other_steps_than_those_of_fit_are_told() -> None:
     workdays = pandas.Series(WEEKLY[:20], pandas.bdate_range("2024-01-01", periods=20))
     for alike in (series.set_axis(pandas.period_range("2024", periods=140, freq="D")), workdays):
         model.predict(2, after=alike)
+
+
+def test_targets_by_name(tmp_path: Path) -> None:
+    waves = np.sin(np.arange(60)[:, np.newaxis] * [0.3, 0.5, 0.7])
+    frame = pandas.DataFrame(waves, columns=["a", "b", "c"])
+    by_number = small(lags=6, targets=[2, 0]).fit(frame)
+    for X in (frame, [frame, frame]):
+        named = small(lags=6, targets=["c", "a"]).fit(X)
+        plain = small(lags=6, targets=[2, 0]).fit(X)
+        np.testing.assert_array_equal(named.predict(), plain.predict())
+    named = small(lags=6, targets=("c", "a")).fit(frame)
+    named.save(tmp_path / "m")
+    loaded = rf.load(tmp_path / "m")
+    assert [*loaded.targets] == ["c", "a"]
+    np.testing.assert_array_equal(loaded.predict(), by_number.predict())
+    assert list(named.predict(like=True).columns) == ["c", "a"]
+    named.fit(frame, warm_start=True, epochs=1)
+    cases: list[tuple[Any, Any, type[Exception], str]] = [
+        (["d"], frame, ValueError, r"^targets: expected some of a, b, c, got 'd'$"),
+        (["a"], frame.to_numpy(), ValueError,
+         r"^targets: expected numbers of columns, from 0 on, of X without names, got \['a'\]$"),
+        (["a", "a"], frame, ValueError, r"^targets: expected different numbers below 3, got"),
+        ("a", frame, TypeError,
+         r"^targets: expected a list of numbers or names of columns, got str$"),
+        ([0, "a"], frame, TypeError,
+         r"^targets: expected numbers of columns, or names, got \[0, 'a'\]$"),
+    ]  # fmt: skip
+    for targets, X, error, message in cases:
+        with pytest.raises(error, match=message):
+            small(lags=6, targets=targets).fit(X)

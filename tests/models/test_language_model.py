@@ -136,7 +136,11 @@ def test_resumed_is_uninterrupted(tmp_path: Path, options: dict[str, Any]) -> No
 def test_resuming_with_another_corpus_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     small(lines=True).fit(LINES, epochs=1, verbose=0, checkpoint=path)
-    with pytest.raises(ValueError, match=r"cannot resume with another corpus"):
+    message = (
+        r"checkpoint: cannot resume with another corpus: expected the corpus that the checkpoint "
+        r"was made from, got another$"
+    )
+    with pytest.raises(ValueError, match=message):
         small(lines=True).fit([*LINES, "c"], epochs=2, verbose=0, checkpoint=path, resume=True)
     with pytest.raises(ValueError, match=r"another hidden_size: expected 12, got 13$"):
         small(lines=True, hidden_size=13).fit(

@@ -276,6 +276,22 @@ BAD: list[tuple[dict[str, Any], Any, Any, type[Exception], str]] = [
         TypeError,
         "y[1][0]: expected a label, a str or an int, got 1.5",
     ),
+    (
+        {},
+        [["a"], ["b"]],
+        [[[0, 1]], [[1, 0]]],
+        TypeError,
+        "y[0][0]: expected a label, a str or an int, got list; np.argmax(y[0], axis=-1) has the "
+        "labels of one-hot rows",
+    ),
+    (
+        {},
+        [["a"], ["b"]],
+        [[[1, 1]], [[1, 0]]],
+        TypeError,
+        "y[0][0]: expected a label, a str or an int, got list; MultiLabelTagger learns any of "
+        "several labels of a step",
+    ),
     ({}, [["a"]] * 9, [["x"]] * 9, ValueError, "y: expected at least 2 classes, got only 'x'"),
     ({}, [[], []], [[], []], ValueError, "y: expected at least one label, got none"),
     (

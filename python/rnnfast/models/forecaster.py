@@ -84,8 +84,9 @@ class Forecaster(Weighed, Estimator):
         says, or ``"all"``.
     season : int, optional
         Steps of a season. None: as the index says, or the series themselves.
-    targets : sequence of int or ndarray, optional
-        The channels to foretell, by their numbers; the others are only read. None: all.
+    targets : sequence of int or of str, or ndarray, optional
+        The channels to foretell, by their numbers, or by the names of columns of a table; the
+        others are only read. None: all.
     loss : {"mse", "mae", "quantile", "gaussian", "student_t", "negative_binomial"}
         Mean squared or absolute error, the error of ``quantiles``, or minus the logarithm of the
         probability by a distribution whose parameters the network tells (Salinas et al. 2020); the
@@ -152,7 +153,7 @@ class Forecaster(Weighed, Estimator):
     linear: bool | None = None
     scaling: Literal["all", "window"] | None = None
     season: int | None = None
-    targets: Sequence[int] | Ints | None = None
+    targets: Sequence[int] | Sequence[str] | Ints | None = None
     quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)
     layout: Literal["channels", "columns", "rows"] = "channels"
     series_column: str | None = None

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -146,6 +147,11 @@ def require_replaceable(name: str, path: str | os.PathLike[str]) -> None:
         )
 
 
+def _is_digest(value: Any) -> bool:
+    """Whether a value is the sum of something that is not kept, which says nothing to a reader."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
 def has_ended(path: str | os.PathLike[str]) -> bool:
     """Return whether a file is the checkpoint of a training that has ended."""
     kind, description = description_of(path)
@@ -198,11 +204,13 @@ def read_checkpoint(
         raise ValueError(f"{file}: {reason}") from None
     given = json.loads(to_json(dict(identity)))
     for name in {**given, **written}:
-        if written.get(name) != given.get(name):
-            raise ValueError(
-                f"{file}: cannot resume with another {name}: "
-                f"expected {shown(written.get(name))}, got {shown(given.get(name))}"
-            )
+        expected, got = written.get(name), given.get(name)
+        if expected == got:
+            continue
+        told = f"expected {shown(expected)}, got {shown(got)}"
+        if _is_digest(expected) and _is_digest(got):
+            told = f"expected the {name} that the checkpoint was made from, got another"
+        raise ValueError(f"{file}: cannot resume with another {name}: {told}")
     try:
         rng.bit_generator.state = description["rng"]
     except Exception as error:  # whatever a generator makes of what it cannot use

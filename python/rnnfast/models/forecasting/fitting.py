@@ -23,8 +23,8 @@ from rnnfast.models.forecasting.prepared import (
 )
 from rnnfast.models.forecasting.season import find_season
 from rnnfast.models.forecasting.tracks import make_tracks
-from rnnfast.models.forecasting.windows import Floats, check_targets
-from rnnfast.models.parts.reading.columns import Columns
+from rnnfast.models.forecasting.windows import Floats, check_targets, numbers_of_names
+from rnnfast.models.parts.reading.columns import Columns, step_names
 from rnnfast.models.parts.reading.weights import Weights
 from rnnfast.nn.linear import Linear
 from rnnfast.training.progress import Reporter
@@ -73,7 +73,8 @@ def ready(model: Any, given: Given, valid: Any, sample_weight: Any, grow: bool |
     panel = read_panel("X", given.X, how, known=given.future, static=given.static)
     each = weights_of_steps(sample_weight, panel)
     if grow is None:
-        prepared, weights = _begun(model, panel, given, each, fraction)
+        names = step_names("X", given.X) if columns is None else columns.names
+        prepared, weights = _begun(model, panel, given, each, fraction, names)
     else:
         judged_anew = held_out or valid is not None
         prepared = _continued(model, panel, given, held_out, judged_anew)
@@ -97,12 +98,16 @@ def ready(model: Any, given: Given, valid: Any, sample_weight: Any, grow: bool |
 
 
 def _begun(
-    model: Any, panel: Panel, given: Given, each: list[Floats] | None, fraction: float
+    model: Any,
+    panel: Panel,
+    given: Given,
+    each: list[Floats] | None,
+    fraction: float,
+    names: tuple[str, ...] | None,
 ) -> tuple[Prepared, Weights | None]:
     channels, held_out = panel.channels, fraction > 0
-    targets = check_targets(
-        "targets", range(channels) if model.targets is None else model.targets, channels
-    )
+    chosen = range(channels) if model.targets is None else model.targets
+    targets = check_targets("targets", numbers_of_names("targets", chosen, names), channels)
     counting = [each is None or bool(each[n].any()) for n in range(len(panel.values))]
     learned = [one[:, targets] for one in compress(panel.values, counting)]
     season = model.season

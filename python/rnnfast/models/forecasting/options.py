@@ -10,6 +10,7 @@ from rnnfast.models.forecasting.calendar import check_calendar
 from rnnfast.models.forecasting.choosing import Said
 from rnnfast.models.forecasting.outputs import LOSSES
 from rnnfast.models.forecasting.panel import Layout
+from rnnfast.models.forecasting.windows import check_chosen
 
 # Steps of a season that are foretold at once.
 _LONGEST = 60
@@ -29,8 +30,7 @@ def check_options(model: Any) -> None:
             check_int(name, value, 1)
     if model.differences is not None:
         check_integers("differences", model.differences, 1)
-    if model.targets is not None:
-        check_integers("targets", model.targets, 0)
+    check_chosen("targets", model.targets)
     for name, words in _WORDS.items():
         value = getattr(model, name)
         if not among(value, words):

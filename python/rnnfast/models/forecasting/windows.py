@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._checks import check_bool, check_int, check_integers
-from rnnfast._checks.messages import shown
+from rnnfast._checks.messages import listed, shown
 from rnnfast.data.batches import Ints
 
 Floats = npt.NDArray[np.float64]
@@ -162,6 +162,44 @@ class Windows:
         for lag in self.differences:
             levels.append(levels[-1][lag:] - levels[-1][:-lag])
         return levels
+
+
+def check_chosen(name: str, targets: Any) -> None:
+    """Raise TypeError or ValueError unless they are None, numbers of columns or their names."""
+    if targets is None or _are_names(targets):
+        return
+    if isinstance(targets, str) or not isinstance(targets, (Sequence, np.ndarray)):
+        got = type(targets).__name__
+        raise TypeError(f"{name}: expected a list of numbers or names of columns, got {got}")
+    if any(isinstance(one, str) for one in targets):
+        raise TypeError(f"{name}: expected numbers of columns, or names, got {shown(targets)}")
+    check_integers(name, targets, 0)
+
+
+def numbers_of_names(name: str, targets: Any, names: tuple[str, ...] | None) -> Any:
+    """Return the numbers of columns that are named; of numbers, what is given.
+
+    Raises
+    ------
+    ValueError
+        If a name is none of the table's, or there is no table with names.
+    """
+    if not _are_names(targets):
+        return targets
+    if names is None:
+        raise ValueError(
+            f"{name}: expected numbers of columns, from 0 on, of X without names, got "
+            f"{shown(list(targets))}"
+        )
+    unknown = [one for one in targets if one not in names]
+    if unknown:
+        raise ValueError(f"{name}: expected some of {listed(names)}, got {shown(unknown[0])}")
+    return [names.index(one) for one in targets]
+
+
+def _are_names(targets: Any) -> bool:
+    many = isinstance(targets, (list, tuple)) and len(targets) > 0
+    return many and all(isinstance(one, str) for one in targets)
 
 
 def check_targets(name: str, targets: Any, channels: int) -> tuple[int, ...]:

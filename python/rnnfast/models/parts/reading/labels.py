@@ -246,7 +246,23 @@ def _kind(name: str, label: Any) -> type:
         if label.is_integer():
             return float
         raise TypeError(f"{name}: expected a label, a str or an int, got {shown(label)}")
-    raise TypeError(f"{name}: expected a label, a str or an int, got {type(label).__name__}")
+    raise TypeError(
+        f"{name}: expected a label, a str or an int, got {type(label).__name__}"
+        f"{_cure_of_row(name, label)}"
+    )
+
+
+def _cure_of_row(name: str, label: Any) -> str:
+    """Return what a message ends with of a row of zeros and ones: which makes labels of it."""
+    if not isinstance(label, (list, tuple, np.ndarray)) or len(label) < 2:
+        return ""
+    if not all(
+        isinstance(one, (int, float, np.number, np.bool_)) and one in (0, 1) for one in label
+    ):
+        return ""
+    if sum(map(bool, label)) == 1:
+        return f"; np.argmax({name.rpartition('[')[0]}, axis=-1) has the labels of one-hot rows"
+    return "; MultiLabelTagger learns any of several labels of a step" if "][" in name else ""
 
 
 def an(kind: type) -> str:
