@@ -16,8 +16,8 @@ from rnnfast.models.forecasting.outputs import DISTRIBUTIONS
 from rnnfast.models.forecasting.panel import Panel
 from rnnfast.models.forecasting.tracks import Track
 from rnnfast.models.forecasting.windows import Floats
-from rnnfast.models.parts.encoder_network import EncoderNetwork
-from rnnfast.models.parts.inputs import Inputs
+from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.reading.inputs import Inputs
 
 # Paths that are drawn side by side.
 _PATHS = 1000
