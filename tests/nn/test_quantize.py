@@ -456,18 +456,12 @@ def test_onnx() -> None:
         export(rf.quantize(rf.GRU(3, 4)), "never.onnx")
 
 
-def test_of_what_is_no_faster_on_the_cpu_it_warns(reduced_level: str) -> None:
+def test_of_numbers_that_the_cpu_does_not_multiply_it_warns(reduced_level: str) -> None:
     layer = rf.Linear(2, 3, seed=0)
-    slow = {"bfloat16": "numbers: bfloat16 halves the file, but this CPU does not multiply it"}
-    plain = "numbers: int8 quarters the file, and single steps take less than half of float32's"
-    slow |= {"int8": plain, "int8-16": plain}
-    fast = {"vnni": ("int8", "int8-16"), "bf16": tuple(slow), "amx": tuple(slow)}
-    for word, options in WORDS.items():
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            rf.quantize(layer, **options)
-        told = [str(one.message) for one in caught if one.filename == __file__]
-        if word in fast.get(reduced_level, ()):
-            assert not told
-        else:
-            assert len(told) == 1 and told[0].startswith(slow[word]) and "\n" not in told[0]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for numbers in ("int8", "bfloat16"):
+            rf.quantize(layer, numbers)
+    told = [str(one.message) for one in caught if one.filename == __file__]
+    assert len(told) == (reduced_level not in ("bf16", "amx"))
+    assert all("this CPU does not multiply it" in line for line in told)

@@ -9,6 +9,16 @@ namespace rnnfast::reduced {
 constexpr int V = lanes<float>;
 using Floats = Vec<float>;
 
+// A sum that is made before the next one is begun. Compilers would rather load all factors first,
+// and with 16 registers then keep some of the sums in memory, where each step waits for the last.
+template <class Sum>
+RNNFAST_INLINE Sum in_order(Sum sum) {
+#if defined(__SSE2__) && !defined(__AVX512F__)
+  __asm__ volatile("" : "+x"(sum));
+#endif
+  return sum;
+}
+
 #if defined(__AVX512VNNI__)  // which multiplies bytes as they are
 using Ints = __m512i;
 RNNFAST_INLINE Ints load_ints(const void* from) { return _mm512_loadu_si512(from); }
@@ -54,7 +64,7 @@ RNNFAST_INLINE void store_shorts(std::int16_t* to, const Ints& a) {
 }
 // sum + a[2i] b[2i] + a[2i + 1] b[2i + 1] of 16 bits.
 RNNFAST_INLINE Ints add_pairs(const Ints& sum, const Ints& a, const Ints& b) {
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+  return in_order(_mm256_add_epi32(sum, _mm256_madd_epi16(a, b)));
 }
 #elif defined(__SSE2__)
 using Ints = __m128i;
@@ -86,7 +96,7 @@ RNNFAST_INLINE void store_shorts(std::int16_t* to, const Ints& a) {
   _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi32(a, a));
 }
 RNNFAST_INLINE Ints add_pairs(const Ints& sum, const Ints& a, const Ints& b) {
-  return _mm_add_epi32(sum, _mm_madd_epi16(a, b));
+  return in_order(_mm_add_epi32(sum, _mm_madd_epi16(a, b)));
 }
 #else  // for any CPU
 struct Ints {

@@ -28,8 +28,7 @@ Network = TypeVar("Network")
 # Layers whose matrices are rounded; those of others, such as a CRF's transitions, stay float32.
 _ROUNDED = (AdaptiveSoftmax, Attention, Embedding, Linear, Recurrent)
 
-# Levels of kernels whose CPUs have no dot products of int8, and those that multiply bfloat16.
-_PLAIN_LEVELS = ("v1", "v3")
+# Levels of kernels whose CPUs multiply bfloat16.
 _BFLOAT16_LEVELS = ("bf16", "amx")
 
 
@@ -71,8 +70,7 @@ def quantize(
     Warns
     -----
     AdjustmentWarning
-        If the CPU does not multiply bfloat16: batches then take longer than in float32. If it has
-        no dot products of int8: batches of LSTMs then take about as long, and steps less.
+        If the CPU does not multiply bfloat16: batches then take longer than in float32.
 
     Examples
     --------
@@ -94,12 +92,6 @@ def quantize(
         warn_caller(
             "numbers: bfloat16 halves the file, but this CPU does not multiply it, so that batches "
             "take longer than in float32"
-        )
-    elif word != "bfloat16" and _core.reduced_level() in _PLAIN_LEVELS:
-        warn_caller(
-            "numbers: int8 quarters the file, and single steps take less than half of float32's "
-            "time, but this CPU has no dot products of int8, so that batches of LSTMs take about "
-            "as long as in float32, 0.95 to 1.2 of its time"
         )
     return result
 
