@@ -19,13 +19,12 @@ from rnnfast.models.forecasting import asking, fitting
 from rnnfast.models.forecasting.codec import WindowCodec
 from rnnfast.models.forecasting.following import following
 from rnnfast.models.forecasting.head import ForecastHead
-from rnnfast.models.forecasting.intervals import check_coverage, pair_of, width_of
-from rnnfast.models.forecasting.judging import units_of
+from rnnfast.models.forecasting.intervals import check_coverage
 from rnnfast.models.forecasting.options import check_options, check_quantiles, layout_of
-from rnnfast.models.forecasting.outputs import DISTRIBUTIONS
 from rnnfast.models.forecasting.panel import Layout
 from rnnfast.models.forecasting.prepared import Given, Prepared, weights_of_steps
 from rnnfast.models.forecasting.rolling import Origins, mean_r2, rolling
+from rnnfast.models.forecasting.spread import bounds_of, paths_of
 from rnnfast.models.forecasting.windows import Floats
 from rnnfast.models.parts.codecs.numbers import compare_numbers
 from rnnfast.models.parts.contract import Facts, Weighed
@@ -40,8 +39,6 @@ from rnnfast.training.distributed import joined
 from rnnfast.training.progress import Callback, Reporter
 
 Self = TypeVar("Self", bound="Forecaster")
-# Paths that are drawn side by side.
-_PATHS = 1000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -408,7 +405,8 @@ class Forecaster(Weighed, Estimator):
         self, n = self._as_fitted(), check_int("n", n, 1)
         rng = make_generator("seed", seed)
         steps, _, panel = self._asked(steps, after, future_covariates, static_covariates, False)
-        paths = self._paths(panel, n, steps, "X" if after is None else "after", rng)
+        name, both = "X" if after is None else "after", (self.network_, self.inputs_)
+        paths = paths_of(self._codec, *both, panel, n, steps, rng, name=name)
         paths = paths[..., 0] if self._codec.single else paths
         drawn: Array = paths if panel.several else paths[0]
         return drawn
@@ -554,35 +552,7 @@ class Forecaster(Weighed, Estimator):
         codec = self._codec
         steps, alike, panel = self._asked(steps, after, future, static, like)
         name = "X" if after is None else "after"
-        if codec.loss in DISTRIBUTIONS:
-            paths = self._paths(panel, 1000, steps, name, np.random.default_rng(0))
-            tails = [(1 - coverage) / 2, (1 + coverage) / 2]
-            low, high = np.quantile(paths, tails, axis=1)
-        else:
-            if steps > codec.windows.horizon:
-                raise ValueError(
-                    f"steps: expected at most horizon {codec.windows.horizon}, the steps that were "
-                    f"held out, got {steps}"
-                )
-            calibration = codec.calibration
-            if calibration is None:
-                raise ValueError(
-                    "predict_interval: expected a model fitted with windows held out, "
-                    "validation_fraction above 0, got none"
-                )
-            pair = pair_of(np.array(codec.levels), coverage)
-            widths = width_of(calibration.misses(pair), coverage)
-            bounds: list[tuple[Floats, Floats]] = []
-
-            def answer(tracks: Any, places: Any) -> Floats:
-                made = codec.quantiles_of(self.network_, self.inputs_, name, tracks, places)
-                both = zip(tracks, places, strict=True)
-                unit = np.concatenate([units_of(codec, *one) for one in both])
-                bounds.append(calibration.widened(made, unit, widths, pair))
-                return bounds[0][0]
-
-            asking.go_on(codec, panel, steps, answer)
-            low, high = (bound[:, :steps] for bound in bounds[0])
+        low, high = bounds_of(codec, self.network_, self.inputs_, panel, steps, coverage, name=name)
         given = (
             self._given_back(low, panel, alike, after, like),
             self._given_back(high, panel, alike, after, like),
@@ -614,24 +584,6 @@ class Forecaster(Weighed, Estimator):
             return following(alike, after, panel, self._layout(), chosen, names, found)
         found = found[..., 0] if self._codec.single else found
         return found if panel.several else found[0]
-
-    def _paths(self, panel: Any, n: int, steps: int, name: str, rng: np.random.Generator) -> Floats:
-        """Return paths ``(N, n, steps, k)``."""
-        codec = self._codec
-        if codec.loss not in DISTRIBUTIONS:
-            known = ", ".join(DISTRIBUTIONS)
-            raise ValueError(f"sample_paths: expected a loss of {known}, got {codec.loss!r}")
-
-        def answer(tracks: Any, places: Any) -> Floats:
-            return codec.drawn(self.network_, self.inputs_, name, tracks, places, rng)
-
-        count = len(panel.values)
-        paths = asking.room_for(count, n, steps, len(codec.windows.targets))
-        for first in range(0, n, _PATHS):
-            some = paths[:, first : first + _PATHS]
-            drawn = asking.go_on(codec, asking.repeated(panel, some.shape[1]), steps, answer)
-            some[...] = drawn.reshape(some.shape)
-        return paths
 
     def _layout(self) -> Layout:
         return layout_of(self._trained_with or self._hyperparameters())
