@@ -37,6 +37,8 @@ void Turn::leave() {
   if (turn_depth == 0) pause();
 }
 
+bool Turn::held() { return has_turn; }
+
 bool Turn::pause() {
   if (!has_turn) return false;
   has_turn = false;
@@ -54,6 +56,7 @@ void Turn::in_child() {
 void bind_turn(pybind11::module_& m) {
   m.def("enter_turn", &Turn::enter);
   m.def("leave_turn", &Turn::leave);
+  m.def("has_turn", &Turn::held);
 }
 
 }  // namespace rnnfast

@@ -17,6 +17,8 @@ class Turn {
   // Both with the GIL; a thread may enter again within.
   static void enter();
   static void leave();
+  // Whether this thread has it, for tests: no result depends on it.
+  static bool held();
 
   // Without the GIL, around what others may run beside: `pause` tells whether this thread had it.
   static bool pause();

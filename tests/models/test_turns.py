@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -142,3 +143,91 @@ def test_a_forked_child_has_its_turn(model: Any) -> None:
         done.set()
         holder.join()
     assert status_of_child() == 0
+
+
+class Interrupted(Exception):
+    """What a handler of signals raises."""
+
+
+def by_alarm() -> Callable[[], None]:
+    signal.setitimer(signal.ITIMER_REAL, 0.005)
+
+    def stop() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    return stop
+
+
+def by_ctrl_c() -> Callable[[], None]:
+    main = threading.get_ident()
+    timer = threading.Timer(0.005, lambda: signal.pthread_kill(main, signal.SIGINT))
+    timer.start()
+
+    def stop() -> None:
+        timer.cancel()
+        timer.join()
+
+    return stop
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such signals on this system")
+@pytest.mark.parametrize(("number", "send"), [("SIGALRM", by_alarm), ("SIGINT", by_ctrl_c)])
+def test_an_interrupt_of_who_waits_leaves_no_turn(
+    number: str, send: Callable[[], Callable[[], None]], model: Any
+) -> None:
+    """It comes where the call began, not in what it does, and others have the turn afterwards."""
+    X = np.ones((2, 12, 3))
+    expected = model.predict_proba(X)
+    entered, done = threading.Event(), threading.Event()
+    had: list[bool] = []
+
+    @in_turn
+    def hold() -> None:
+        had.append(_core.has_turn())
+        entered.set()
+        done.wait()
+
+    inside, interrupted = False, 0
+
+    @in_turn
+    def work() -> None:
+        nonlocal inside
+        inside = True
+
+    def interrupt(*_: Any) -> None:
+        raise Interrupted
+
+    others = [threading.Thread(target=lambda: [work() for _ in range(20)]) for _ in range(2)]
+    holder = threading.Thread(target=hold)
+    before = signal.signal(getattr(signal, number), interrupt)
+    try:
+        holder.start()
+        assert entered.wait(60) and had == [True]
+        for thread in others:
+            thread.start()
+        for _ in range(1000):
+            inside = False
+            try:
+                stop = send()
+                try:
+                    work()
+                finally:
+                    stop()
+            except Interrupted:
+                assert not _core.has_turn()
+                interrupted += not inside
+            if interrupted == 3:
+                break
+        assert interrupted == 3, "interrupts came to a thread that waited"
+        np.testing.assert_array_equal(model.predict_proba(X), expected)  # goes on beside the holder
+        assert not _core.has_turn()
+    finally:
+        signal.signal(getattr(signal, number), before)
+        done.set()
+        for thread in (holder, *others):
+            thread.join()
+    assert not _core.has_turn()
+    asked = in_turn(_core.has_turn)
+    assert asked() and in_threads(1, lambda _: asked()) == [True]
+    assert asked() and not _core.has_turn()  # nested and after: it is given back each time
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
