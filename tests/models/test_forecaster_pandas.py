@@ -210,7 +210,7 @@ def test_targets_by_name(tmp_path: Path) -> None:
          r"^targets: expected numbers of columns, from 0 on, of X without names, got \['a'\]$"),
         (["a", "a"], frame, ValueError, r"^targets: expected different numbers below 3, got"),
         ("a", frame, TypeError,
-         r"^targets: expected a list of numbers or names of columns, got str$"),
+         r"^targets: expected a list of integers, got str$"),
         ([0, "a"], frame, TypeError,
          r"^targets: expected numbers of columns, or names, got \[0, 'a'\]$"),
     ]  # fmt: skip

@@ -109,7 +109,7 @@ def run_checks(model: Any) -> tuple[set[str], dict[str, str]]:
 def test_checks_of_scikit_learn(name: str) -> None:
     model = TABLES[name](
         hidden_size=8, epochs=60, verbose=0, learning_rate=0.05, validation_fraction=0.0,
-        batch_size=1000, dtype="float64", seed=0,  # weights and repetitions are the same steps
+        batch_size=1000, dtype="float64", random_state=0,  # weights, repetitions: the same steps
     )  # fmt: skip
     ran, failed = run_checks(model)
     assert len(ran) >= 40

@@ -18,6 +18,10 @@ def are_finite(arrays: Mapping[str, Array]) -> bool:
     return all(np.isfinite(array).all() for array in arrays.values())
 
 
+# How layers and metrics refuse what has grown too large.
+_REFUSALS = ("expected finite numbers", "expected numbers whose products fit into")
+
+
 class FiniteNumbers:
     """Raises where numbers of a training are not finite, and says where they stand.
 
@@ -44,7 +48,7 @@ class FiniteNumbers:
             raise
         except (FloatingPointError, ValueError) as error:
             # What layers and metrics refuse is what an earlier layer made of too large weights.
-            if isinstance(error, ValueError) and "expected finite numbers" not in str(error):
+            if isinstance(error, ValueError) and not any(words in str(error) for words in _REFUSALS):
                 raise
             raise FloatingPointError(self._blame(str(error))) from error
 

@@ -168,9 +168,12 @@ def check_chosen(name: str, targets: Any) -> None:
     """Raise TypeError or ValueError unless they are None, numbers of columns or their names."""
     if targets is None or _are_names(targets):
         return
-    if isinstance(targets, str) or not isinstance(targets, (Sequence, np.ndarray)):
+    if isinstance(targets, np.ndarray):
+        check_integers(name, targets, 0)
+        return
+    if isinstance(targets, str) or not isinstance(targets, Sequence):
         got = type(targets).__name__
-        raise TypeError(f"{name}: expected a list of numbers or names of columns, got {got}")
+        raise TypeError(f"{name}: expected a list of integers, got {got}")
     if any(isinstance(one, str) for one in targets):
         raise TypeError(f"{name}: expected numbers of columns, or names, got {shown(targets)}")
     check_integers(name, targets, 0)
@@ -198,6 +201,8 @@ def numbers_of_names(name: str, targets: Any, names: tuple[str, ...] | None) -> 
 
 
 def _are_names(targets: Any) -> bool:
+    if isinstance(targets, np.ndarray):
+        targets = targets.tolist() if targets.ndim == 1 else ()
     many = isinstance(targets, (list, tuple)) and len(targets) > 0
     return many and all(isinstance(one, str) for one in targets)
 
