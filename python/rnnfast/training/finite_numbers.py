@@ -48,7 +48,7 @@ class FiniteNumbers:
             raise
         except (FloatingPointError, ValueError) as error:
             # What layers and metrics refuse is what an earlier layer made of too large weights.
-            if isinstance(error, ValueError) and not any(words in str(error) for words in _REFUSALS):
+            if isinstance(error, ValueError) and not any(w in str(error) for w in _REFUSALS):
                 raise
             raise FloatingPointError(self._blame(str(error))) from error
 
