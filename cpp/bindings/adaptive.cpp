@@ -43,6 +43,7 @@ class AdaptiveSoftmax {
   // The sum of the losses, and the gradient of h or None. Adds to the layers' gradients.
   template <class Scalar>
   py::tuple cross_entropy(const py::array& h_given, const TargetArrays& targets, bool backward) {
+    if (backward) head_->require_training();  // the tail is as the head
     const std::int64_t I = head_->in_features();
     const RowArray<Scalar> h("h", h_given, I);
     const CheckedTargets<Scalar> checked(targets, h.R, V_);

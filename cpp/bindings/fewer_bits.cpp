@@ -68,7 +68,8 @@ FewerBits::FewerBits(std::int64_t size, const py::array& others, const py::list&
             [](const auto& a, const auto& b) { return a.offset < b.offset; });
   std::int64_t end = 0, expected = size;
   for (const KeptMatrix& matrix : matrices_) {
-    if (matrix.offset < end || matrix.end() > size)
+    if (matrix.offset < end || matrix.offset > size ||
+        matrix.rows * matrix.columns > size - matrix.offset)
       throw py::value_error("matrices: expected places side by side within " +
                             std::to_string(size) + " numbers, got one at " +
                             std::to_string(matrix.offset));
@@ -106,6 +107,12 @@ const float* FewerBits::other(std::int64_t offset) const {
   for (const KeptMatrix& matrix : matrices_)
     if (matrix.offset < offset) place -= matrix.rows * matrix.columns;
   return others_.data() + place;
+}
+
+bool FewerBits::has_others(std::int64_t offset, std::int64_t size) const {
+  return std::all_of(matrices_.begin(), matrices_.end(), [&](const KeptMatrix& matrix) {
+    return offset + size <= matrix.offset || offset >= matrix.end();
+  });
 }
 
 const KeptMatrix* FewerBits::matrix_at(std::int64_t offset) const {

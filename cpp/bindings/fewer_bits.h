@@ -30,7 +30,9 @@ class FewerBits {
 
   // The numbers [offset, offset + size) as float32.
   void read(std::int64_t offset, std::int64_t size, float* to) const;
-  // Where numbers from an offset on stand that are of no matrix.
+  // Whether all of some numbers of the buffer are of no matrix.
+  bool has_others(std::int64_t offset, std::int64_t size) const;
+  // Where these stand, from their offset on.
   const float* other(std::int64_t offset) const;
   // The matrix that begins there, or null.
   const KeptMatrix* matrix_at(std::int64_t offset) const;

@@ -26,14 +26,18 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features,
   if (I_ < 1 || O_ < 1 || weight_ < 0 || I_ > size / O_ || weight_ > size - I_ * O_ ||
       bias_ > size - O_)
     throw py::value_error("weight: expected offsets within the buffer of " + std::to_string(size));
+  const FewerBits* const kept = parameters_->kept();
+  if (kept != nullptr && bias_ >= 0 && !kept->has_others(bias_, O_))
+    throw py::value_error("bias: expected numbers of no matrix in fewer bits");
   if (numbers_ == "float32") return;
   reduced_ = &reduced_numbers(numbers_, is_double()).linear;
   require_columns("in_features", I_);
 }
 
 void Linear::require_training() const {
-  if (reduced_ != nullptr)
-    throw py::value_error("numbers: expected float32 for backpropagation, got " + numbers_ +
+  if (is_reduced())
+    throw py::value_error("numbers: expected float32 for backpropagation, got " +
+                          (reduced_ != nullptr ? numbers_ : std::string("fewer bits")) +
                           ", which is for inference alone");
 }
 
