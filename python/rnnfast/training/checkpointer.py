@@ -151,8 +151,7 @@ class Checkpointer:
         if self._path is None:
             return
         state = self._state
-        if self._kept is not None:
-            state.at.kept = self._kept
+        state.at.kept = self._kept  # who goes on says it anew, or does not
         self._written = time.perf_counter()
         try:
             write_checkpoint(
