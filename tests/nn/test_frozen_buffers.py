@@ -15,6 +15,7 @@ from reduced_cases import NUMBERS, same
 from rnnfast import _core
 from rnnfast.nn import _frozen
 from rnnfast.nn._frozen import FrozenBuffer
+from rnnfast.nn._loss_arguments import native_targets
 
 SIZES = ((1, 1), (3, 17), (33, 5), (17, 65))
 
@@ -157,3 +158,39 @@ def test_attention_whose_weight_goes_to_the_queries() -> None:
         np.testing.assert_allclose(found, expected, atol=0.05)
     twin = pickle.loads(pickle.dumps(small))
     same(twin(query, memory), small(query, memory))
+
+
+@pytest.mark.parametrize("offset", [-1, 5, 2**62, 2**63 - 1])
+def test_matrices_beyond_the_buffer(offset: int) -> None:
+    matrix = (offset, np.zeros((2, 2), np.int8), np.ones(2, np.float32))
+    with pytest.raises(ValueError, match=r"^matrices: expected places side by side within 8"):
+        _core.ParameterBuffer(8, np.zeros(4, np.float32), [matrix])
+
+
+@pytest.mark.parametrize(("offset", "bias"), [(0, 0), (0, 1), (0, 3), (3, 2), (2, 4)])
+def test_a_bias_within_a_matrix_is_refused(offset: int, bias: int) -> None:
+    matrix = (offset, np.full((2, 2), 7, np.int8), np.ones(2, np.float32))
+    buffer = _core.ParameterBuffer(8, np.zeros(4, np.float32), [matrix])
+    with pytest.raises(ValueError, match=r"^bias: expected numbers of no matrix in fewer bits"):
+        _core.Linear(2, 2, buffer, offset, bias)
+    others = 6 if offset < 3 else 0
+    _core.Linear(2, 2, buffer, offset, others)
+
+
+def test_fewer_bits_have_no_gradients() -> None:
+    matrix = (0, np.full((2, 2), 7, np.int8), np.ones(2, np.float32))
+    buffer = _core.ParameterBuffer(6, np.zeros(2, np.float32), [matrix])
+    rows = np.zeros((1, 2), np.float32)
+    with pytest.raises(ValueError, match=r"^numbers: expected float32 for backpropagation"):
+        _core.Linear(2, 2, buffer, 0, 4).backward(rows, rows, True)
+
+
+@pytest.mark.parametrize("kind", ["int8", "bfloat16"])
+def test_losses_of_fewer_bits_have_no_gradients(kind: str) -> None:
+    h, classes = numbers(3, 4), np.array([0, 7, 19])
+    for layer in (rf.AdaptiveSoftmax(4, 20, [5], seed=0), rf.Linear(4, 20, seed=0)):
+        small = rf.quantize(layer, kind)
+        targets, _ = native_targets("float32", (3,), 20, classes, None, None, -100, 0.0, "sum", 1.0)
+        with pytest.raises(ValueError, match=r"^numbers: expected float32 for backpropagation"):
+            small.native.cross_entropy(h, targets, True)
+        assert small.native.cross_entropy(h, targets, False)[1] is None
