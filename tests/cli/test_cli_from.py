@@ -15,6 +15,7 @@ import rnnfast as rf
 from command_line import LINES, SMALL, environment, fails, run
 from rnnfast.__main__ import main
 from rnnfast.io.tensors import collect_arrays, description_of, read_tensors, write_tensors
+from rnnfast.training.checkpointer import keeping
 
 TRAIN = [*SMALL, "--epochs", "2", "-q"]
 MORE = ["zebra quiz", "to be", "jazz"] * 12
@@ -204,6 +205,18 @@ def test_a_wish_for_a_training_that_has_ended_is_written(folder: Path) -> None:
     assert position("n.checkpoint")["kept"] is True
     assert main([*arguments, "3"]) == 0
     assert Path("n.checkpoint").exists()
+
+
+def test_a_training_that_python_goes_on_with_says_nothing_of_a_wish() -> None:
+    """Whatever the command that began it was told."""
+    text = Path("c.txt").read_text(encoding="utf-8")
+    model = rf.LanguageModel(level="char", hidden_size=4, batch_size=2, sequence_length=8, seed=0)
+    given: dict[str, object] = {"epochs": 2, "verbose": 0, "checkpoint": "k.checkpoint"}
+    with keeping(False):
+        model.fit(text, **given, callbacks=[lambda p: p.step == 1])  # type: ignore[arg-type]
+    assert position("k.checkpoint")["kept"] is False
+    model.fit(text, **given, resume=True)  # type: ignore[arg-type]
+    assert position("k.checkpoint")["kept"] is None
 
 
 def test_a_checkpoint_that_does_not_say_stays_where_it_has_outlived_the_model() -> None:

@@ -197,15 +197,18 @@ def test_targets_by_name(tmp_path: Path) -> None:
         named = small(lags=6, targets=["c", "a"]).fit(X)
         plain = small(lags=6, targets=[2, 0]).fit(X)
         np.testing.assert_array_equal(named.predict(), plain.predict())
-    named = small(lags=6, targets=("c", "a")).fit(frame)
-    named.save(tmp_path / "m")
-    loaded = rf.load(tmp_path / "m")
-    assert [*loaded.targets] == ["c", "a"]
-    np.testing.assert_array_equal(loaded.predict(), by_number.predict())
+    for targets in (np.array(["c", "a"]), ("c", "a")):
+        named = small(lags=6, targets=targets).fit(frame)
+        named.save(tmp_path / "m")
+        loaded = rf.load(tmp_path / "m")
+        assert [*loaded.targets] == ["c", "a"]
+        np.testing.assert_array_equal(loaded.predict(), by_number.predict())
     assert list(named.predict(like=True).columns) == ["c", "a"]
     named.fit(frame, warm_start=True, epochs=1)
     cases: list[tuple[Any, Any, type[Exception], str]] = [
         (["d"], frame, ValueError, r"^targets: expected some of a, b, c, got 'd'$"),
+        (np.array(["d"]), frame, ValueError, r"^targets: expected some of a, b, c, got 'd'$"),
+        (np.array(["a"], object), frame, TypeError, "^targets"),
         (["a"], frame.to_numpy(), ValueError,
          r"^targets: expected numbers of columns, from 0 on, of X without names, got \['a'\]$"),
         (["a", "a"], frame, ValueError, r"^targets: expected different numbers below 3, got"),

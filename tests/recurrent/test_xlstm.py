@@ -337,3 +337,13 @@ def test_a_norm_that_overflows_alone_is_no_zero() -> None:
     for call in (lambda: layer(x), lambda: layer.stream()(x[0])):
         with pytest.raises(ValueError, match=r"^x: expected numbers whose products fit"):
             call()
+
+
+@both
+def test_divergence_is_told_as_that_of_others(kind: str) -> None:
+    x = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
+    net = rf.chain(LAYERS[kind](4, 8, seed=0), rf.Linear(8, 1, seed=1))
+    optimizer = rf.SGD(net.parameters(), 1e6)
+    trainer = rf.Trainer(net, loss=rf.mse, optimizer=optimizer, verbose=0)
+    with pytest.raises(FloatingPointError, match=r"step .*lower the learning rate"):
+        trainer.fit([(x, np.zeros((5, 3, 1), np.float32))] * 8, epochs=6)

@@ -196,13 +196,13 @@ def numbers_of_names(name: str, targets: Any, names: tuple[str, ...] | None) -> 
         )
     unknown = [one for one in targets if one not in names]
     if unknown:
-        raise ValueError(f"{name}: expected some of {listed(names)}, got {shown(unknown[0])}")
+        raise ValueError(f"{name}: expected some of {listed(names)}, got {shown(str(unknown[0]))}")
     return [names.index(one) for one in targets]
 
 
 def _are_names(targets: Any) -> bool:
     if isinstance(targets, np.ndarray):
-        targets = targets.tolist() if targets.ndim == 1 else ()
+        return targets.ndim == 1 and targets.size > 0 and targets.dtype.kind == "U"
     many = isinstance(targets, (list, tuple)) and len(targets) > 0
     return many and all(isinstance(one, str) for one in targets)
 
