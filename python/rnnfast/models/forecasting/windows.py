@@ -173,7 +173,7 @@ def check_chosen(name: str, targets: Any) -> None:
         return
     if isinstance(targets, str) or not isinstance(targets, Sequence):
         got = type(targets).__name__
-        raise TypeError(f"{name}: expected a list of integers, got {got}")
+        raise TypeError(f"{name}: expected a list of integers, or of names, got {got}")
     if any(isinstance(one, str) for one in targets):
         raise TypeError(f"{name}: expected numbers of columns, or names, got {shown(targets)}")
     check_integers(name, targets, 0)
@@ -197,6 +197,12 @@ def numbers_of_names(name: str, targets: Any, names: tuple[str, ...] | None) -> 
     unknown = [one for one in targets if one not in names]
     if unknown:
         raise ValueError(f"{name}: expected some of {listed(names)}, got {shown(str(unknown[0]))}")
+    double = [one for one in targets if names.count(one) > 1]
+    if double:
+        raise ValueError(
+            f"{name}: expected names of one column each, got {shown(str(double[0]))}, which "
+            "several have"
+        )
     return [names.index(one) for one in targets]
 
 
