@@ -1,8 +1,10 @@
 """Time the drop-in modules against `torch.nn`, in turns, after comparing the answers.
 
 Run as ``python bench/torch_dropin.py [--threads 1,2] [--seconds S] [--only TEXT]``. Prints, for
-each case, the least and the median time of both and the ratios of PyTorch's to rnnfast's; then the
-geometric means of the ratios of each kind, and the cases that rnnfast loses.
+each case, the least and the median time of both and the ratios of PyTorch's to rnnfast's; for
+batches, the highest ratio that there could be too: PyTorch's least time over that of the matrix
+products alone at the rate of multiplications in registers, probed beside it. Then the geometric
+means of the ratios of each kind, and the cases that rnnfast loses.
 
 Cases: RNN, GRU and LSTM, inference and training (forward and back, the gradient of the input
 included) of padded and packed batches; single steps, frozen or not; loops over a cell.
@@ -21,6 +23,7 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
+from rnnfast import _core
 from rnnfast.interop import torch as dropin
 
 KINDS = ("RNN", "GRU", "LSTM")
@@ -28,6 +31,8 @@ SHAPES = ((50, 16, 128, 1), (100, 1, 64, 1), (20, 64, 256, 1), (30, 32, 128, 2))
 STEPS = ((1, 64), (16, 64), (1, 128), (1, 256), (1, 512))  # B, H
 CELLS = ((1, 32), (1, 64), (16, 64))  # B, H
 LOST = 1.05
+GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+PROBE_SECONDS = 2e-3
 Run = Callable[[], Any]
 
 
@@ -41,6 +46,8 @@ class Case:
     sizes: tuple[int, ...]
     make: Callable[[Any], Run]
     frozen: bool = False
+    gradients: bool = False
+    flops: float = 0.0  # of the matrix products, where these bound the time
 
     def modules(self) -> tuple[Any, Any]:
         """Return rnnfast's module and PyTorch's, with the same weights."""
@@ -52,10 +59,11 @@ class Case:
 
 @dataclass
 class Times:
-    """Seconds of calls of rnnfast and of PyTorch."""
+    """Seconds of calls of rnnfast and of PyTorch, and what the processor could do meanwhile."""
 
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
+    rate: float = 0.0  # the best of multiplications and additions in registers, a second
 
     def of(self, reduce: Callable[[list[float]], float]) -> tuple[float, float, float]:
         """Return both in microseconds, and the ratio."""
@@ -71,8 +79,7 @@ def step(batch: int) -> Callable[[Any], Run]:
         state = module(x)[1]
 
         def run() -> Any:
-            with torch.no_grad():
-                return module(x, state)[0]
+            return module(x, state)[0]
 
         return run
 
@@ -87,9 +94,8 @@ def loop(batch: int, steps: int = 50) -> Callable[[Any], Run]:
 
         def run() -> Any:
             state = None
-            with torch.no_grad():
-                for row in rows:
-                    state = module(row, state)
+            for row in rows:
+                state = module(row, state)
             return state
 
         return run
@@ -102,8 +108,7 @@ def batch_of(steps: int, batch: int, width: int, packed: bool, gradient: bool) -
     x = torch.randn(steps, batch, width, requires_grad=gradient)
     if not packed:
         return x, x
-    lengths = torch.linspace(steps, 0.3 * steps, batch).long()
-    return x, pack_padded_sequence(x, lengths)
+    return x, pack_padded_sequence(x, lengths_of(steps, batch))
 
 
 def infer(steps: int, batch: int, packed: bool) -> Callable[[Any], Run]:
@@ -113,8 +118,7 @@ def infer(steps: int, batch: int, packed: bool) -> Callable[[Any], Run]:
         _, given = batch_of(steps, batch, module.input_size, packed, False)
 
         def run() -> Any:
-            with torch.no_grad():
-                y = module(given)[0]
+            y = module(given)[0]
             return y.data if isinstance(y, PackedSequence) else y
 
         return run
@@ -141,6 +145,17 @@ def train(steps: int, batch: int, packed: bool) -> Callable[[Any], Run]:
     return make
 
 
+def lengths_of(steps: int, batch: int) -> Any:
+    """Return the lengths of packed sequences: from 0.3 T to T."""
+    return torch.linspace(steps, 0.3 * steps, batch).long()
+
+
+def flops_of(kind: str, rows: int, hidden: int, layers: int, training: bool) -> float:
+    """Return the multiplications and additions of a pass's products; three times in training."""
+    forward = 2.0 * rows * layers * GATES[kind] * hidden * (hidden + hidden)
+    return forward * (3 if training else 1)
+
+
 def cases() -> Iterator[Case]:
     """Yield all."""
     for kind in KINDS:
@@ -155,12 +170,15 @@ def cases() -> Iterator[Case]:
             for packed in (False, True)[: 1 + (batch > 1)]:
                 for mode, make in (("inference", infer), ("training", train)):
                     name = f"{kind} {mode} T={steps} B={batch} H={hidden} L={layers}"
+                    rows = int(lengths_of(steps, batch).sum()) if packed else steps * batch
                     yield Case(
                         name + (" packed" if packed else ""),
                         kind,
                         kind,
                         (hidden, hidden, layers),
                         make(steps, batch, packed),
+                        gradients=mode == "training",
+                        flops=flops_of(kind, rows, hidden, layers, mode == "training"),
                     )
 
 
@@ -171,8 +189,11 @@ def measured(case: Case, seconds: float) -> Times:
     for module in (ours, theirs):
         torch.manual_seed(1)
         runs.append(case.make(module))
-    times = Times()
-    with dropin.frozen(ours) if case.frozen else contextlib.nullcontext():
+    times, threads = Times(), torch.get_num_threads()
+    with (
+        torch.set_grad_enabled(case.gradients),
+        dropin.frozen(ours) if case.frozen else contextlib.nullcontext(),
+    ):
         torch.testing.assert_close(runs[0](), runs[1](), rtol=1e-3, atol=1e-4)
         end = time.perf_counter() + seconds
         while time.perf_counter() < end or len(times.ours) < 5:
@@ -180,6 +201,9 @@ def measured(case: Case, seconds: float) -> Times:
                 begin = time.perf_counter()
                 run()
                 own.append(time.perf_counter() - begin)
+            if case.flops:
+                rate = _core.fma_probe("float32", threads, PROBE_SECONDS)
+                times.rate = max(times.rate, rate)
     return times
 
 
@@ -190,7 +214,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="of each case")
     parser.add_argument("--only", default="", help="cases whose name contains this")
     arguments = parser.parse_args()
-    ratios: dict[str, list[tuple[float, float]]] = {}
+    ratios: dict[str, list[tuple[float, ...]]] = {}
     lost = []
     for threads in map(int, arguments.threads.split(",")):
         torch.set_num_threads(threads)
@@ -204,11 +228,16 @@ def main() -> None:
             times = measured(case, arguments.seconds)
             least, median = times.of(min), times.of(statistics.median)
             cells = (f"{a:12.1f}{b:10.1f} {r:6.2f}" for a, b, r in (least, median))
-            print(f"{case.name:44s}" + " |".join(cells), flush=True)
-            ratios.setdefault(case.kind, []).append((least[2], median[2]))
+            row = [least[2], median[2]]
+            line = f"{case.name:44s}" + " |".join(cells)
+            if case.flops:
+                row.append(min(times.theirs) / (case.flops / times.rate))
+                line += f" | at most {row[-1]:.2f}"
+            print(line, flush=True)
+            ratios.setdefault(case.kind, []).append(tuple(row))
             if least[2] < LOST:
                 lost.append(f"{case.name}, {threads} threads: {least[2]:.2f}, {median[2]:.2f}")
-    print(f"\n{'geometric means':44s}{'min':>8s}{'median':>8s}")
+    print(f"\n{'geometric means':44s}{'min':>8s}{'median':>8s}{'at most':>8s}")
     for kind, found in ratios.items():
         means = (statistics.geometric_mean(column) for column in zip(*found, strict=True))
         print(f"{kind:44s}" + "".join(f"{mean:8.2f}" for mean in means))
