@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,27 @@ def test_what_is_no_text_is_no_standard_stream(
     assert code == 2 and errors.endswith(
         "expected standard input for CORPUS or --valid, got it for both\n"
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_pipes_by_name(model: Path, tmp_path: Path) -> None:
+    """As a shell's <(...) gives them."""
+
+    def named(name: str) -> Path:
+        path = tmp_path / name
+        os.mkfifo(path)
+        threading.Thread(target=path.write_text, args=(TEXT,), daemon=True).start()
+        return path
+
+    (tmp_path / "text").write_text(TEXT)
+    expected = pipe("score", model, "--file", tmp_path / "text")
+    assert expected[0] == 0 and pipe("score", model, "--file", named("a")) == expected
+    train = ["train", named("b"), "--valid", named("c"), "-o", tmp_path / "m", *TRAIN, "-q"]
+    assert pipe(*train) == (0, "", "")
+    other = ["train", tmp_path / "text", "--valid", tmp_path / "text", "-o", tmp_path / "n"]
+    assert pipe(*other, *TRAIN, "-q") == (0, "", "")
+    a, b = (rf.load(tmp_path / name).history_[-1]["valid_loss"] for name in "mn")
+    assert a == b
 
 
 # Readers that go

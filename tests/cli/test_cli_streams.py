@@ -76,7 +76,7 @@ def test_what_is_no_text(model: tuple[rf.LanguageModel, Path]) -> None:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert len(output.splitlines()) == 1
-    assert errors.startswith("rnnfast: standard input: ")
+    assert errors.startswith("rnnfast: standard input, line 2: expected UTF-8 text, got byte")
     assert len(errors.splitlines()) == 1
 
 

@@ -110,8 +110,8 @@ def test_gradcheck_and_gradgradcheck(name: str, k: int) -> None:
         weights = dict(zip(names, given[len(given) - len(names) :], strict=True))
         return tuple(tensors(torch.func.functional_call(module, weights, (first, *states))))
 
-    # All entries of the first order for the sample itself; a random projection for the rest.
-    plain = k % 3 == 0
+    # All entries of the first order for some samples; a random projection for the rest.
+    plain = k % 12 == 0
     assert torch.autograd.gradcheck(run, inputs, check_batched_grad=plain, fast_mode=not plain)
     assert torch.autograd.gradgradcheck(run, inputs, fast_mode=True)
 

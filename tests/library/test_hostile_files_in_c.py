@@ -21,7 +21,7 @@ from rnnfast.io.tensors import _digest
 from rtneural_files import published
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = 3000
+FILES = 1500
 
 
 @functools.cache

@@ -21,7 +21,8 @@ FLOAT64 = np.dtype(np.float64)
 def exact_r2(true: list[float], predicted: list[float]) -> float:
     """The definition in rational numbers; a constant counts as in scikit-learn."""
     t, p = [Fraction(x) for x in true], [Fraction(x) for x in predicted]
-    spread = sum((x - sum(t) / len(t)) ** 2 for x in t)
+    mean = sum(t) / len(t)
+    spread = sum((x - mean) ** 2 for x in t)
     missed = sum((x - y) ** 2 for x, y in zip(t, p, strict=True))
     if spread == 0:
         return 1.0 if missed == 0 else 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -304,6 +306,27 @@ def test_a_language_model_reads_files(lines: bool, tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"corpus\.txt: expected UTF-8"):
         lm.evaluate(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("options", [{}, {"lines": True}, {"level": "subword"}], ids=str)
+def test_a_language_model_reads_pipes(options: dict[str, Any], tmp_path: Path) -> None:
+    """Once, and knows no place in them."""
+    if "level" in options:
+        pytest.importorskip("tokenizers", reason="tokenizers is not installed")
+        options = {**options, "max_vocabulary_size": 300}
+    text = "\n".join(LINES * 8)
+    sizes: dict[str, Any] = {"hidden_size": 3, "sequence_length": 4, "batch_size": 2, "seed": 0}
+
+    def pipe(name: str) -> Path:
+        path = tmp_path / name
+        os.mkfifo(path)
+        threading.Thread(target=path.write_text, args=(text,), daemon=True).start()
+        return path
+
+    lm = rf.LanguageModel(**options, **sizes).fit(pipe("a"), pipe("b"), epochs=2, verbose=0)
+    other = rf.LanguageModel(**options, **sizes).fit(text, text, epochs=2, verbose=0)
+    assert lm.evaluate(pipe("c")) == other.evaluate(text)
 
 
 @pytest.mark.parametrize("lines", [False, True])

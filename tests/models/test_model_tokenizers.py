@@ -22,6 +22,7 @@ from rnnfast.text import (
     HuggingFaceTokenizer,
     SentencePieceTokenizer,
     WordTokenizer,
+    read_tokenizer,
     register_tokenizer,
 )
 from tokenizer_cases import LINES, Pairs, hugging_face, sentence_piece, word_level
@@ -182,7 +183,43 @@ def test_options_that_a_tokenizer_decides(options: dict[str, Any], message: str)
         lm.fit("the cat sat", verbose=0)
 
 
-@pytest.mark.parametrize("bad", ["m.model", 3, {"type": "word"}, Pairs])
+@pytest.mark.parametrize("kind", ["hugging face", "sentencepiece"])
+@pytest.mark.parametrize("as_path", [str, Path])
+def test_a_file_of_a_tokenizer(kind: str, as_path: Any, tmp_path: Path) -> None:
+    path = tmp_path / "pieces"
+    if kind == "sentencepiece":
+        pytest.importorskip("sentencepiece")
+        path.write_bytes(sentence_piece())
+    else:
+        pytest.importorskip("tokenizers")
+        hugging_face().save(str(path))
+    text = "\n".join(LINES * 8)
+    model = make(as_path(path)).fit(text, epochs=1, verbose=0)
+    other = make(read_tokenizer(path)).fit(text, epochs=1, verbose=0)
+    assert answers(model) == answers(other)
+    model.save(tmp_path / "m")
+    path.unlink()
+    assert answers(rf.load(tmp_path / "m")) == answers(other)
+    with pytest.raises(FileNotFoundError, match=r"^tokenizer: expected a tokenizer or"):
+        make(as_path(path)).fit(text, epochs=1, verbose=0)
+
+
+def test_nothing_is_not_split() -> None:
+    """As one's own class may make a token of it."""
+
+    class Dashes(Pairs):
+        def tokenize(self, text: str) -> list[str]:
+            return text.split("-")
+
+        def detokenize(self, tokens: Any) -> str:
+            return "-".join(tokens)
+
+    lm = make(Dashes()).fit("a-b-" * 200 + "c", epochs=1, verbose=0)
+    assert len(lm.sample(2, max_length=4, seed=0)) == 2
+    assert lm.next_tokens("", 2) and lm.log_prob("") == 0.0
+
+
+@pytest.mark.parametrize("bad", [3, {"type": "word"}, Pairs])
 def test_what_is_no_tokenizer(bad: Any) -> None:
     with pytest.raises(TypeError, match=r"^tokenizer: expected a tokenizer: one of rnnfast.text"):
         make(bad).fit("the cat sat", verbose=0)

@@ -190,6 +190,47 @@ def test_random_state_is_the_seed_by_another_name(name: str, tmp_path: Path) -> 
     assert rf.load(tmp_path / "m").get_params() == named.get_params()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_of_seed_and_random_state_the_one_set_last_holds(name: str) -> None:
+    """scikit-learn sets ``random_state`` of whatever has it, also where ``seed`` was given."""
+    model = make(name, seed=3).set_params(random_state=4)
+    assert (model.seed, model.random_state) == (None, 4)
+    assert model.set_params(random_state=None).random_state is None and model.seed is None
+    assert (model.set_params(seed=5).seed, model.random_state) == (5, None)
+    assert model.set_params(random_state=None).seed == 5
+    with pytest.raises(ValueError, match=r"^random_state: expected None with seed, its synonym, "):
+        fit(name, model.set_params(seed=1, random_state=1))
+
+
+def test_an_ensemble_of_a_model_with_a_seed() -> None:
+    ensemble = pytest.importorskip("sklearn.ensemble", reason="scikit-learn is not installed")
+    model = rf.SequenceClassifier(**SMALL, epochs=1, verbose=0, seed=3)
+    fitted = ensemble.BaggingClassifier(model, 2, random_state=0).fit(
+        SERIES[..., 0], CASES["classifier"][2][1]
+    )
+    assert len({one.random_state for one in fitted.estimators_}) == 2
+
+
+def test_a_random_state_of_numpys() -> None:
+    """It is drawn from, as scikit-learn's own estimators do."""
+    first, again, other = (
+        fit("classifier", make("classifier", seed=None, random_state=np.random.RandomState(n)))
+        for n in (7, 7, 8)
+    )
+    assert_same(first, again)
+    assert first.history_ != other.history_
+
+
+def test_r2_of_one_sequence() -> None:
+    model, (X, y) = fit("regressor"), CASES["regressor"][2]
+    sklearn = pytest.importorskip("sklearn.exceptions", reason="scikit-learn is not installed")
+    text = r"^y: expected at least 2 sequences for R\^2, got 1; the score is NaN$"
+    with pytest.warns(sklearn.UndefinedMetricWarning, match=text):
+        assert np.isnan(model.score(X[:1], y[:1]))
+    with pytest.warns(sklearn.UndefinedMetricWarning, match=text):
+        assert np.isnan(model.score(X[:1], y[:1], [0.5]))
+
+
 def test_a_training_is_resumed_by_either_name(tmp_path: Path) -> None:
     path = tmp_path / "c"
     fit("classifier", checkpoint=path, callbacks=[lambda p: p.step == 2])

@@ -87,3 +87,44 @@ def test_integers_that_may_be_ids_are_told(make: Any) -> None:
     assert answers(told, ids) == answers(silent, ids)
     for clear in (list(ids), ids - 3, ids[..., np.newaxis]):
         make(**SMALL).fit(clear, y)
+
+
+SERIES: dict[str, Any] = {
+    "arrays": list,
+    "lists": lambda X: [row.tolist() for row in X],
+    "pandas": lambda X: [pytest.importorskip("pandas").Series(row) for row in X],
+    "polars": lambda X: [pytest.importorskip("polars").Series(row) for row in X],
+    "arrow": lambda X: [pytest.importorskip("pyarrow").array(row) for row in X],
+    "tensors": lambda X: [pytest.importorskip("torch").from_numpy(row) for row in X],
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("container", SERIES)
+def test_a_list_of_what_has_one_axis(kind: str, container: str) -> None:
+    """Of floats: series of one number a step, of any lengths."""
+    make, y = CASES[kind]
+    ragged = [row[: 3 + n % 3] for n, row in enumerate(X)]
+    y = [one[: len(row)] if np.ndim(one) else one for one, row in zip(y, ragged, strict=True)]
+    flat = make(**SMALL).fit(SERIES[container](ragged), y)
+    full = make(**SMALL).fit([row[:, np.newaxis] for row in ragged], y)
+    assert flat.history_[-1]["loss"] == full.history_[-1]["loss"]
+    assert answers(flat, SERIES[container](ragged)) == answers(full, [r[:, None] for r in ragged])
+    assert flat.n_features_in_ == 1
+
+
+def test_what_is_missing_in_one() -> None:
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    given = [polars.Series([1.0, None, 2.0]), polars.Series([0.5])] * 4
+    with pytest.raises(ValueError, match=r"^X\[0\]: expected finite numbers, got nan at step 1"):
+        rf.SequenceClassifier(**SMALL).fit(given, [0, 1] * 4)
+    given = [polars.Series([1, None]), polars.Series([3])] * 4
+    pattern = r"^X\[1\]: expected an array as X\[0\] is, got an array of integers$"
+    with pytest.raises(TypeError, match=pattern):
+        rf.SequenceClassifier(**SMALL).fit(given, [0, 1] * 4)
+
+
+def test_a_step_alone_is_no_series_of_a_model_of_several() -> None:
+    model = rf.SequenceClassifier(**SMALL).fit(np.stack([X, X], axis=-1), [0, 1] * 4)
+    with pytest.raises(ValueError, match=r"^X\[0\]: expected shape \(T, 2\), got \(2, 1\)$"):
+        model.predict([X[0, :2]])

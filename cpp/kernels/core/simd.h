@@ -220,10 +220,18 @@ RNNFAST_INLINE V keep_nan_min(const V& x, const V& bound) {
 class FlushSubnormals {
  public:
 #if defined(__SSE2__)
-  FlushSubnormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040u); }
-  ~FlushSubnormals() { _mm_setcsr(saved_); }
+  // Nothing is written, which takes longer than to read, where the caller's is such already, as in
+  // threads that process sound.
+  FlushSubnormals() : saved_(_mm_getcsr()) {
+    if (!is_set()) _mm_setcsr(saved_ | kFlags);
+  }
+  ~FlushSubnormals() {
+    if (!is_set()) _mm_setcsr(saved_);
+  }
 
  private:
+  static constexpr unsigned kFlags = 0x8040;
+  bool is_set() const { return (saved_ & kFlags) == kFlags; }
   unsigned saved_;
 #elif defined(__aarch64__)
   FlushSubnormals() {

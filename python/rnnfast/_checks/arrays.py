@@ -129,7 +129,9 @@ def _all_integers(value: Any) -> bool:
     return isinstance(value, (int, np.integer))
 
 
-def dtype_error(name: str, expected: Any, got: np.dtype[Any], more: str = "") -> TypeError:
+def dtype_error(
+    name: str, expected: Any, got: np.dtype[Any], more: str = "", *, of: Any = None
+) -> TypeError:
     """Return the error for an array of another dtype, with what makes it one of the right dtype.
 
     Parameters
@@ -140,10 +142,14 @@ def dtype_error(name: str, expected: Any, got: np.dtype[Any], more: str = "") ->
         Of which a float was expected.
     more : str
         What else was possible, such as ``" or integers"``.
+    of : object, optional
+        What was given, if it may be no array of NumPy's.
     """
     cure = ""
     if got.kind in "fiu":
-        cure = f"; use {name}.astype(np.{expected})"
+        numpys = of is None or isinstance(of, np.ndarray)
+        cure = f"{name}.astype(np.{expected})" if numpys else f"np.asarray({name}, np.{expected})"
+        cure = f"; use {cure}"
         if got == np.float64:
             cure += ', or a layer of dtype="float64"'
     return TypeError(f"{name}: expected dtype {expected}{more}, got {got}{cure}")
@@ -274,7 +280,7 @@ def require_array(
     """Return an array of this dtype and shape; TypeError or ValueError for anything else."""
     array = require_ndarray(name, value)
     if array.dtype != dtype:
-        raise dtype_error(name, dtype, array.dtype)
+        raise dtype_error(name, dtype, array.dtype, of=value)
     if array.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     return array

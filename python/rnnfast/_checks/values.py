@@ -256,6 +256,8 @@ def make_generator(name: str, seed: Any) -> np.random.Generator:
     generators = (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)
     if seed is None or isinstance(seed, generators):
         return np.random.default_rng(seed)
+    if isinstance(seed, np.random.RandomState):  # as scikit-learn takes
+        return np.random.Generator(seed._bit_generator)
     expected = f"{name}: expected None, an integer of at least 0 or a generator"
     if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)):
         raise TypeError(f"{expected}, got {shown(seed)}")

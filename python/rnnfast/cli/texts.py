@@ -113,8 +113,10 @@ def input_lines() -> Iterator[str]:
     ValueError
         If a line is not UTF-8.
     """
+    number = 0
     while line := _read_input("readline"):
-        yield from _LINE.findall(decode_utf8(_STANDARD_INPUT, line))
+        number += 1
+        yield from _LINE.findall(decode_utf8(f"{_STANDARD_INPUT}, line {number}", line))
 
 
 def _read_input(how: str = "read", *size: int) -> bytes:

@@ -119,9 +119,10 @@ def _blocks(path: str, told: Callable[[int], object] | None) -> Iterator[bytes]:
     end = os.path.splitext(path)[1].lower()
     unpack = {".gz": _unzipped, ".zst": _unpacked}.get(end, _as_they_are)
     with open(path, "rb") as file:
+        has_place = file.seekable()  # a pipe has none
         try:
             for block in unpack(path, file):
-                if told is not None:
+                if told is not None and has_place:
                     told(file.tell())
                 yield block
         except OSError as error:  # of a device, a network's file system or a disk that fails

@@ -43,11 +43,12 @@ class RecurrentModel(Model, base=True):
         What a token of a text is. Of no effect on token lists and series.
     tokenizer_options : dict, optional
         What `WordTokenizer` or `CharTokenizer` take, such as ``{"lower": True}``.
-    tokenizer : Tokenizer, tokenizers.Tokenizer or sentencepiece.SentencePieceProcessor, optional
+    tokenizer : Tokenizer, tokenizers.Tokenizer, SentencePieceProcessor or path-like, optional
         What splits text, in place of ``level`` and its options: one of Hugging Face's, one of
-        sentencepiece, or anything of the protocol `rnnfast.text.Tokenizer` whose type
-        `rnnfast.text.register_tokenizer` knows. One that has a vocabulary brings it, with its ids,
-        and token lists are of its tokens. It stands in the model's file.
+        sentencepiece, the file of one of these, or anything of the protocol
+        `rnnfast.text.Tokenizer` whose type `rnnfast.text.register_tokenizer` knows. One that has a
+        vocabulary brings it, with its ids, and token lists are of its tokens. It stands in the
+        model's file.
     max_vocabulary_size : int, optional
         Only so many of the most frequent tokens get an id of their own; the others are ``<UNK>``.
     min_count : int
@@ -196,6 +197,32 @@ class RecurrentModel(Model, base=True):
         if self.seed is not None and self.random_state is not None:
             got = shown(self.random_state)
             raise ValueError(f"random_state: expected None with seed, its synonym, got {got}")
+
+    def set_params(self: Self, **params: Any) -> Self:
+        """Set hyperparameters; `fit` checks and uses them.
+
+        Of ``seed`` and ``random_state``, which are the same, the one set last holds: the other
+        becomes None. scikit-learn sets ``random_state`` of whatever has it.
+
+        Parameters
+        ----------
+        **params
+            Values by name.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown; nothing is set then.
+        """
+        super().set_params(**params)
+        for name, synonym in (("seed", "random_state"), ("random_state", "seed")):
+            if params.get(name) is not None and synonym not in params:
+                setattr(self, synonym, None)
+        return self
 
     def _make_generator(self) -> np.random.Generator:
         """Return what initial weights, order of examples and dropout are drawn from."""

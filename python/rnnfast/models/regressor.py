@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -9,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import metrics
+from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.likeness import likeness
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberCodec
-from rnnfast.models.parts.contract import Facts, Weighed
+from rnnfast.models.parts.contract import Facts, Weighed, loaded
 from rnnfast.models.parts.fitting.examples import check_same_length
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.models.parts.networks.heads import NumberHead, number_head
@@ -128,6 +130,12 @@ class SequenceRegressor(Weighed, Estimator):
         sample_weight : array_like, optional
             How much each sequence counts, ``(N,)``, none below 0; None: all the same.
 
+        Returns
+        -------
+        float
+            Of one sequence, whose numbers have no variance, NaN with a warning, which is
+            scikit-learn's ``UndefinedMetricWarning`` where that is loaded.
+
         Raises
         ------
         ValueError, TypeError
@@ -138,7 +146,12 @@ class SequenceRegressor(Weighed, Estimator):
         check_same_length(predicted, numbers)
         if numbers.shape != predicted.shape:
             raise ValueError(f"y: expected shape {predicted.shape}, got {numbers.shape}")
-        return metrics.r2(numbers, predicted, sample_weight=sample_weight)
+        score = metrics.r2(numbers, predicted, sample_weight=sample_weight)
+        if len(numbers) > 1:
+            return score
+        kind = getattr(loaded("exceptions"), "UndefinedMetricWarning", RuntimeWarning)
+        warn_caller("y: expected at least 2 sequences for R^2, got 1; the score is NaN", kind)
+        return math.nan
 
     # What it is composed of
 

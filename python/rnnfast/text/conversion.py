@@ -32,12 +32,14 @@ def as_tokenizer(name: str, value: Any) -> Tokenizer:
     ----------
     name : str
         The argument, for messages.
-    value : Tokenizer, tokenizers.Tokenizer or sentencepiece.SentencePieceProcessor
+    value : Tokenizer, tokenizers.Tokenizer, sentencepiece.SentencePieceProcessor or path-like
         Of a class of one's own, its type must be known by `register_tokenizer`, so that models of
-        it can be read again.
+        it can be read again. Of a file, what `read_tokenizer` reads.
 
     Raises
     ------
+    OSError
+        If it is the path of a file that cannot be read.
     TypeError
         If it is none of these, or gives settings that JSON cannot hold.
     ValueError
@@ -53,14 +55,17 @@ def as_tokenizer(name: str, value: Any) -> Tokenizer:
             return HuggingFaceTokenizer(value)
         if callable(getattr(value, "serialized_model_proto", None)):
             return of_processor(value)
-    cure = ""
     if isinstance(value, (str, os.PathLike)):
-        cure = "; rnnfast.text.read_tokenizer(path) reads a file"
+        if not os.path.exists(value):
+            what = "a tokenizer or the path of its file"
+            raise FileNotFoundError(f"{name}: expected {what}, got {shown(value)}, which is none")
+        return read_tokenizer(value)
+    cure = ""
     if hasattr(value, "backend_tokenizer"):
         cure = "; its backend_tokenizer is one"
     raise TypeError(
-        f"{name}: expected a tokenizer: one of rnnfast.text, a tokenizers.Tokenizer, or an object "
-        f"with {', '.join(_METHODS)}; got {shown(value)}{cure}"
+        f"{name}: expected a tokenizer: one of rnnfast.text, a tokenizers.Tokenizer, the path "
+        f"of its file, or an object with {', '.join(_METHODS)}; got {shown(value)}{cure}"
     )
 
 

@@ -114,13 +114,22 @@ def _input(spec: RecurrentSpec, dtype: np.dtype[Any], x: Any) -> Array:
     if array.dtype.kind in "iu":
         require_index_axes(array, (1, 2), spec.input_size, dtype)
     elif array.ndim not in (2, 3):
-        raise ValueError(f"x: expected 2 or 3 axes, got shape {array.shape}")
+        raise ValueError(f"x: expected 2 or 3 axes, got shape {array.shape}{_no_indices(array)}")
     elif array.dtype != dtype:
-        raise dtype_error("x", dtype, array.dtype, " or integers")
+        raise dtype_error("x", dtype, array.dtype, " or integers", of=x)
     elif array.shape[-1] != spec.input_size:
         axes = ("B, T" if spec.batch_first else "T, B") if array.ndim == 3 else "T"
         raise ValueError(f"x: expected shape ({axes}, {spec.input_size}), got {array.shape}")
     return array
+
+
+def _no_indices(x: Array) -> str:
+    """Return what a message ends with of one axis of what are no integers, though they may be."""
+    if x.ndim != 1:
+        return ""
+    missing = x.dtype.kind == "f" and bool(np.isnan(x).any())
+    got = f"{x.dtype} with missing values" if missing else str(x.dtype)
+    return f"; one axis is of indices, integers, got {got}"
 
 
 def require_index_axes(

@@ -301,7 +301,7 @@ class LanguageAnswers(LanguageLayers, base=True):
             got = type(text).__name__
             cure = f"; one {name} at a time" if isinstance(text, (list, tuple)) else ""
             raise TypeError(f"{name}: expected a str, got {got}{cure}")
-        tokens = split_text(self.tokenizer_, text)
+        tokens = split_text(self.tokenizer_, text) if text else []
         require_no_end(name, tokens, self.vocabulary_.eos)
         ids = self.vocabulary_.encode(tokens)
         if len(ids) and (ids == self.vocabulary_.unk_id).all():

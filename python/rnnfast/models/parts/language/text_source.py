@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain, islice
+from stat import S_ISREG
 from typing import Any, TypeAlias
 
 import numpy.typing as npt
@@ -135,7 +136,7 @@ def text_source(name: str, corpus: Any, lines: bool) -> TextSource | ItemSource:
 
 def read_again(name: str, corpus: Any, lines: bool) -> Any:
     """Return a corpus that can be read more than once: of an iterator its whole text."""
-    if not isinstance(corpus, (Iterator, TextSource)):
+    if not isinstance(corpus, (Iterator, TextSource)) and not _passes(corpus):
         return corpus
     source = text_source(name, corpus, lines)
     assert isinstance(source, TextSource)
@@ -170,9 +171,17 @@ def _paths(name: str, items: Iterable[Any]) -> list[os.PathLike[str]]:
     return paths
 
 
+def _passes(corpus: Any) -> bool:
+    """Whether a corpus is a path, or has one, of what can be read once: a pipe or a device."""
+    paths = corpus if isinstance(corpus, (list, tuple)) else [corpus]
+    paths = [path for path in paths if isinstance(path, os.PathLike)]
+    return any(os.path.exists(p) and not os.path.isdir(p) and not os.path.isfile(p) for p in paths)
+
+
 def _of_files(paths: Sequence[os.PathLike[str]]) -> TextSource:
     files = [file for path in paths for file in text_files(path)]
     states = [os.stat(file) for file in files]
+    known = all(S_ISREG(state.st_mode) for state in states)  # how large they are, and when changed
 
     def pieces(told: Told) -> Iterator[str]:
         done = 0
@@ -188,13 +197,14 @@ def _of_files(paths: Sequence[os.PathLike[str]]) -> TextSource:
 
         return _one_after_another(texts())
 
+    changed = (
+        (os.path.abspath(file), state.st_size, state.st_mtime_ns)
+        for file, state in zip(files, states, strict=True)
+    )
     return TextSource(
         pieces,
-        sum(state.st_size for state in states),
-        tuple(
-            (os.path.abspath(file), state.st_size, state.st_mtime_ns)
-            for file, state in zip(files, states, strict=True)
-        ),
+        sum(state.st_size for state in states) if known else None,
+        tuple(changed) if known else (),
         shown_path(files[0]) if len(files) == 1 else None,
     )
 

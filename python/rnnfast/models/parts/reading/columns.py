@@ -13,7 +13,7 @@ from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.arrays import column_names, is_table, read_array
 from rnnfast._checks.messages import counted, shown
 from rnnfast.models.parts.reading.inputs import SeriesInputs
-from rnnfast.models.parts.reading.lists import as_item
+from rnnfast.models.parts.reading.lists import as_item, not_numbers
 from rnnfast.nn.module import Array
 
 # What has no columns.
@@ -94,7 +94,7 @@ class Columns:
         array = _table(name, X)
         if array is None:
             if is_table(X):
-                raise TypeError(f"{name}: expected numbers as in fit, got {_not_numbers(name, X)}")
+                raise TypeError(f"{name}: expected numbers as in fit, got {not_numbers(name, X)}")
             return X
         if array.shape[1] != self.count:
             raise ValueError(
@@ -207,16 +207,6 @@ def _table(name: str, X: Any) -> Array | None:
         return None
     array = read_array(name, array)
     return array if array.ndim == 2 and array.dtype.kind in "biuf" else None
-
-
-def _not_numbers(name: str, table: Any) -> str:
-    """Return which value of a table with one that is no number comes first, for messages."""
-    array = as_item(name, table)
-    for number, column in enumerate(column_names(table)):
-        for value in array[:, number]:
-            if not isinstance(value, (int, float, np.number, np.bool_)):
-                return f"{shown(value)} in column {shown(column)}"
-    return f"dtype {array.dtype}; a table of numbers has a dtype of numbers"
 
 
 def _names(X: Any) -> tuple[str, ...] | None:

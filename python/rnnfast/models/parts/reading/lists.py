@@ -10,6 +10,7 @@ import numpy as np
 from rnnfast._checks.arrays import column_names, is_table, read_array
 from rnnfast._checks.exporters import read_exporter
 from rnnfast._checks.masks import require_unmasked
+from rnnfast._checks.messages import shown
 
 
 def as_list(name: str, items: Any, what: str) -> list[Any]:
@@ -92,3 +93,13 @@ def describe(item: Any) -> str:
     if isinstance(item, np.ndarray):
         return f"an array of shape {item.shape}"
     return type(item).__name__
+
+
+def not_numbers(name: str, table: Any) -> str:
+    """Return which value of a table with one that is no number comes first, for messages."""
+    array = as_item(name, table)
+    for number, column in enumerate(column_names(table)):
+        for value in array[:, number]:
+            if not isinstance(value, (int, float, np.number, np.bool_)):
+                return f"{shown(value)} in column {shown(column)}"
+    return f"dtype {array.dtype}; a table of numbers has a dtype of numbers"

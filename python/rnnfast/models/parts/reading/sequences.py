@@ -6,6 +6,7 @@
 - a list of lists of str: tokens,
 - a list of integer arrays ``(T_i,)``: ids of tokens,
 - a list of arrays ``(T_i, F)``: series of F numbers a step, of different lengths,
+- a list of arrays ``(T_i,)`` of floats: series of one number a step,
 - an array ``(N, T, F)``: series of equal lengths,
 - an array ``(N, T)`` of floats, where that is taken: such series of one number a step.
 
@@ -30,7 +31,14 @@ from rnnfast._checks.arrays import (
 from rnnfast._checks.masks import require_unmasked
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.reading.lazy import LazySeries, is_lazy
-from rnnfast.models.parts.reading.lists import as_examples, as_item, as_list, describe, kind_of
+from rnnfast.models.parts.reading.lists import (
+    as_examples,
+    as_item,
+    as_list,
+    describe,
+    kind_of,
+    not_numbers,
+)
 from rnnfast.models.parts.reading.series import are_sound, as_series, equal_series, lazy_series
 from rnnfast.nn.module import Array
 from rnnfast.text._tokens import split_text
@@ -52,7 +60,7 @@ def _cure_of(name: str, table: Any) -> str:
     for number, column in enumerate(column_names(table)):
         if isinstance(column, (str, int)) and all(isinstance(v, str) for v in array[:, number]):
             return f"; one of its columns is, {name}[{column!r}]"
-    return f" of dtype {array.dtype}; numbers have a dtype of numbers"
+    return f", {not_numbers(name, table)}"
 
 
 def read_sequences(
@@ -127,9 +135,9 @@ def read_sequences(
     for number, (found, item) in enumerate(zip(kinds, items, strict=True)):
         if found not in (kind, "nothing") or (found == "nothing" and kind == "str"):
             first = kinds.index(kind)
+            got = "an array of integers" if found == "array of ids" else describe(item)
             raise TypeError(
-                f"{name}[{number}]: expected {_an(kind)} as {name}[{first}] is, "
-                f"got {describe(item)}"
+                f"{name}[{number}]: expected {_an(kind)} as {name}[{first}] is, got {got}"
             )
     if kind == "str":
         return ReadSequences(split_text(tokenizer, item) for item in items)

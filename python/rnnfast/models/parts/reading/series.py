@@ -65,11 +65,13 @@ def _as_one_series(
         raise TypeError(f"{label}: expected real numbers, got dtype {array.dtype}")
     if array.shape == (0,) and not isinstance(item, np.ndarray):
         array = array.reshape(0, first[1] if first is not None else width or 0)
+    if array.ndim == 1 and array.dtype.kind == "f":
+        array = array[:, np.newaxis]
     if array.ndim != 2 or array.shape[1] == 0:
         cure = ""
         if array.ndim == 1:
             made = label if isinstance(item, np.ndarray) else f"np.array({label})"
-            cure = f"; {made}[:, np.newaxis] is one of a single feature"
+            cure = f"; {made}.astype(float) is one of a single feature"
             if made != label and first is None and array.dtype.kind in "iu":
                 cure += f", {made} one of ids of tokens"
         raise ValueError(f"{label}: expected shape (T, F), got {array.shape}{cure}")
