@@ -58,6 +58,16 @@ def test_a_table_of_other_columns_is_refused(name: str) -> None:
         make(name).fit(masked, y)
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_a_row_alone_is_told(name: str) -> None:
+    model = make(name).fit(FLAT, CASES[name][2][1])
+    with pytest.raises(
+        ValueError, match=r"^X: expected shape \(N, 5\), got \(5,\); X\[np.newaxis\] "
+    ):
+        model.predict(FLAT[0])
+    assert len(model.predict(FLAT[0][np.newaxis])) == 1
+
+
 @pytest.mark.parametrize("name", sorted(set(CASES) - {"forecaster", "language", "pairs"}))
 def test_one_series_is_never_taken_for_a_table(name: str) -> None:
     """Once a model has read series, an array with two axes may be one of them."""

@@ -331,6 +331,8 @@ def test_types_of_ones_own() -> None:
 
     with pytest.raises(TypeError, match=r"; its backend_tokenizer is one$"):
         as_tokenizer("t", OfAnotherLibrary())
-    for bad in ("a.model", 3, Pairs, object()):
+    with pytest.raises(FileNotFoundError, match=r"^t: expected .* got 'a\.model', which is none$"):
+        as_tokenizer("t", "a.model")
+    for bad in (3, Pairs, object()):
         with pytest.raises(TypeError, match=r"^t: expected a tokenizer: one of rnnfast.text"):
             as_tokenizer("t", bad)

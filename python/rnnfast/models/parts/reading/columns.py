@@ -95,6 +95,11 @@ class Columns:
         if array is None:
             if is_table(X):
                 raise TypeError(f"{name}: expected numbers as in fit, got {not_numbers(name, X)}")
+            if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf":
+                raise ValueError(
+                    f"{name}: expected shape (N, {self.count}), got {X.shape}; {name}[np.newaxis] "
+                    "is one row"
+                )
             return X
         if array.shape[1] != self.count:
             raise ValueError(

@@ -144,4 +144,5 @@ def common_dtype(arrays: Sequence[Array]) -> np.dtype[Any]:
 
 def _features(items: list[Any]) -> int:
     """Return the width of the first item that is not empty."""
-    return int(next(np.shape(item)[-1] for item in items if len(item)))
+    shape = next(np.shape(item) for item in items if len(item))
+    return int(shape[-1]) if len(shape) > 1 else 1
