@@ -57,9 +57,9 @@ def test_a_gradient_is_none_where_pytorchs_is(
     subsets = [s for n in range(1, count + 1) for s in itertools.combinations(range(count), n)]
     given = list(itertools.product((False, True), (None, True), TRAINED.values()))
     several = options["num_layers"] > 1 or options["bidirectional"]
-    turn = itertools.cycle(subsets)
-    for of_x, of_state, trained in given:  # of large networks: not with each subset
-        for outputs in [next(turn)] if several else subsets:
+    for number, (of_x, of_state, trained) in enumerate(given):
+        turn = number + number // len(TRAINED)  # of large networks: one subset, in turns
+        for outputs in [subsets[turn % len(subsets)]] if several else subsets:
             results = []
             for module in pair(name, options):
                 for parameter_name, parameter in module.named_parameters():

@@ -148,7 +148,7 @@ def test_a_table_is_not_a_list_of_series() -> None:
     ):
         tagger.fit(table, ["p", "q"])
     assert len(tagger.fit([table] * 2, [["p", "q"]] * 2).predict([table])[0]) == 2
-    with pytest.raises(TypeError, match=r"of dtype object; numbers have a dtype of numbers$"):
+    with pytest.raises(TypeError, match="a table of numbers has a dtype of numbers$"):
         rf.SequenceTagger(**SMALL).fit(table.astype(object), ["p", "q"])
     mixed = pandas.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
     with pytest.raises(TypeError, match=r", got a DataFrame; one of its columns is, X\['b'\]$"):
@@ -208,7 +208,7 @@ def test_ids_held_out_count() -> None:
         ([np.array([-1])], r"^X\[0\]: expected no negative number, got -1"),
         ([np.array([2**64 - 1], np.uint64)], r"^X\[0\]: expected 64-bit signed integers"),
         ([np.array([1]), "a"], r"^X\[1\]: expected an array of ids as X\[0\] is, got str"),
-        ([np.array([1.0])], r"^X\[0\]: expected shape \(T, F\), got \(1,\)"),
+        ([np.array([1.0])], "^X: expected text or tokens as in training, got arrays"),
         ([[1, 2]], r"^X\[0\]: expected shape \(T, F\), got \(2,\)"),
         (np.ones((3, 2), np.int64), r"^X: expected an array of .*, list\(X\) are ids of tokens$"),
     ],

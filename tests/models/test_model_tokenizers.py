@@ -195,11 +195,14 @@ def test_a_file_of_a_tokenizer(kind: str, as_path: Any, tmp_path: Path) -> None:
         hugging_face().save(str(path))
     text = "\n".join(LINES * 8)
     model = make(as_path(path)).fit(text, epochs=1, verbose=0)
-    other = make(read_tokenizer(path)).fit(text, epochs=1, verbose=0)
+    read = read_tokenizer(path)
+    other = make(read).fit(text, epochs=1, verbose=0)
     assert answers(model) == answers(other)
-    model.save(tmp_path / "m")
     path.unlink()
-    assert answers(rf.load(tmp_path / "m")) == answers(other)
+    model.save(tmp_path / "m")
+    loaded = rf.load(tmp_path / "m")
+    assert answers(loaded) == answers(other)
+    assert loaded.tokenizer.to_dict() == read.to_dict()
     with pytest.raises(FileNotFoundError, match=r"^tokenizer: expected a tokenizer or"):
         make(as_path(path)).fit(text, epochs=1, verbose=0)
 

@@ -61,11 +61,20 @@ def test_a_table_of_other_columns_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", TABLES)
 def test_a_row_alone_is_told(name: str) -> None:
     model = make(name).fit(FLAT, CASES[name][2][1])
-    with pytest.raises(
-        ValueError, match=r"^X: expected shape \(N, 5\), got \(5,\); X\[np.newaxis\] "
-    ):
+    with pytest.raises(ValueError, match=r"^X: expected shape \(N, 5\), got \(5,\)$"):
         model.predict(FLAT[0])
     assert len(model.predict(FLAT[0][np.newaxis])) == 1
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_in_a_list_have_as_many_columns(name: str) -> None:
+    model = make(name).fit(FLAT, CASES[name][2][1])
+    np.testing.assert_array_equal(model.predict(FLAT.tolist()), model.predict(FLAT))
+    np.testing.assert_array_equal(model.predict(list(FLAT)), model.predict(FLAT))
+    for rows in (FLAT[:, :3].tolist(), list(FLAT[:, :3])):
+        with pytest.raises(ValueError, match=r"^X\[0\]: expected 5 columns as in fit, got shape"):
+            model.predict(rows)
+        assert len(model.predict([np.reshape(row, (3, 1)) for row in rows])) == 24
 
 
 @pytest.mark.parametrize("name", sorted(set(CASES) - {"forecaster", "language", "pairs"}))

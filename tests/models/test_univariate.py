@@ -119,9 +119,18 @@ def test_what_is_missing_in_one() -> None:
     with pytest.raises(ValueError, match=r"^X\[0\]: expected finite numbers, got nan at step 1"):
         rf.SequenceClassifier(**SMALL).fit(given, [0, 1] * 4)
     given = [polars.Series([1, None]), polars.Series([3])] * 4
-    pattern = r"^X\[1\]: expected an array as X\[0\] is, got an array of integers$"
+    pattern = (
+        r"^X\[1\]: expected an array .*, got an array of integers; X\[0\] has a missing value$"
+    )
     with pytest.raises(TypeError, match=pattern):
         rf.SequenceClassifier(**SMALL).fit(given, [0, 1] * 4)
+
+
+def test_one_without_steps_has_any_width() -> None:
+    made = rf.SequenceClassifier(**SMALL).fit([np.zeros(0), np.ones((4, 2))] * 4, [0, 1] * 4)
+    assert made.n_features_in_ == 2
+    made = rf.SequenceClassifier(**SMALL).fit([np.zeros(0), np.ones(4)] * 4, [0, 1] * 4)
+    assert made.n_features_in_ == 1
 
 
 def test_a_step_alone_is_no_series_of_a_model_of_several() -> None:

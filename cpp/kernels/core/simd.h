@@ -216,7 +216,7 @@ RNNFAST_INLINE V keep_nan_min(const V& x, const V& bound) {
 }
 
 // Subnormal numbers as zero within a scope (decaying states reach them, at a hundred times the
-// cost); the caller's floating-point state comes back at its end.
+// cost); the caller's modes come back at its end.
 class FlushSubnormals {
  public:
 #if defined(__SSE2__)

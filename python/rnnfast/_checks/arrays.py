@@ -18,18 +18,6 @@ _CHANNELS, _SAMPLES = 2, 4000
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def is_table(value: Any) -> bool:
-    """Whether a value is a table of columns, such as a DataFrame of pandas or polars."""
-    is_plain = isinstance(value, (np.ndarray, str))
-    return not is_plain and hasattr(value, "__array__") and hasattr(value, "columns")
-
-
-def column_names(table: Any) -> tuple[Any, ...]:
-    """Return what a table calls its columns; of Arrow, ``columns`` are the columns themselves."""
-    of_arrow = hasattr(type(table), "column_names")  # asked of the type: a column may be named so
-    return tuple(table.column_names if of_arrow else table.columns)
-
-
 def require_ndarray(name: str, value: Any) -> npt.NDArray[Any]:
     """Return an array as NumPy's; TypeError for a list or a masked array: all that layers read.
 

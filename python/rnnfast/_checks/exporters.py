@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import one_line
+from rnnfast._checks.tables import numbers_of_pandas
 
 # Kinds of devices of DLPack whose memory the CPU reads: its own, and what CUDA and ROCm pin for it.
 _OF_CPU = (1, 3, 11)
@@ -66,9 +67,8 @@ def read_exporter(name: str, value: Any) -> npt.NDArray[Any] | None:
         if only_dlpack and not _is_buffer(value):
             array: npt.NDArray[Any] = np.from_dlpack(value)
         else:
-            array = np.asanyarray(value)
-            if array.dtype.kind == "O":
-                array = _numbers_of_pandas(value, array)
+            numbers = numbers_of_pandas(value)
+            array = np.asanyarray(value) if numbers is None else numbers
     except MemoryError:
         raise
     except Exception as error:  # of many kinds, also those of an object's own __array__
@@ -78,30 +78,6 @@ def read_exporter(name: str, value: Any) -> npt.NDArray[Any] | None:
         ) from error
     require_unmasked(name, array)
     return array.view(np.ndarray)
-
-
-def _numbers_of_pandas(value: Any, objects: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the numbers of a table or Series of pandas that NumPy reads as objects.
-
-    They are of several dtypes, or of one that has a value for what is missing: NaN, here. Anything
-    else, and what holds something else, comes back as it was.
-    """
-    dtypes = getattr(value, "dtypes", None)
-    packages = (kind.__module__.partition(".")[0] for kind in type(value).__mro__)
-    if "pandas" not in packages or dtypes is None:
-        return objects
-    columns = [value] if objects.ndim == 1 else [value.iloc[:, n] for n in range(len(dtypes))]
-    made = []
-    for column in columns:
-        dtype = getattr(column.dtype, "numpy_dtype", column.dtype)
-        if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
-            return objects
-        if dtype is not column.dtype and column.isna().any():
-            dtype = np.result_type(dtype, np.float32) if dtype.kind == "f" else np.dtype(float)
-            made.append(column.to_numpy(dtype=dtype, na_value=np.nan))
-        else:
-            made.append(column.to_numpy(dtype=dtype))
-    return made[0] if objects.ndim == 1 else np.stack(made, axis=1)
 
 
 def is_exporter(value: Any) -> bool:

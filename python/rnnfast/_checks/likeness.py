@@ -10,9 +10,9 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from rnnfast._checks.arrays import column_names, is_table
 from rnnfast._checks.containers import Array, Kind, Names, kind_of_container
 from rnnfast._checks.messages import one_line
+from rnnfast._checks.tables import column_names, is_table
 from rnnfast._checks.values import check_bool
 
 Output = TypeVar("Output")

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._checks.arrays import is_table
 from rnnfast._checks.exporters import read_exporter
 from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown
+from rnnfast._checks.tables import is_table
 
 MAX_INT = 2**63 - 1  # what the kernels count with
 

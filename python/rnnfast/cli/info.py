@@ -78,7 +78,7 @@ def _describe(path: Path) -> dict[str, Any]:
     model: Any = load_as(path, Model, "model")
     facts = {"model": type(model).__name__, **model.get_params()}
     if facts.get("tokenizer") is not None:
-        facts = {name: value for name, value in facts.items() if name != "level"}
+        facts.pop("level", None)
     facts["parameters"] = model.num_parameters
     facts["numbers"] = model.numbers_
     if isinstance(model, LanguageModel):

@@ -48,6 +48,4 @@ def begin_with(
     for name, value in hyperparameters.items():
         if is_given(context, *_OPTIONS.get(name, (name,))):
             lm.set_params(**{name: value})
-    if lm.seed is not None and lm.random_state is not None:  # its synonym, which the file has
-        lm.set_params(random_state=None)
     return lm

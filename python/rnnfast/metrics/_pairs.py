@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._checks.arrays import is_table
 from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown
+from rnnfast._checks.tables import is_table
 
 
 def make_pairs(true: Sequence[Any], predicted: Sequence[Any]) -> list[tuple[Any, Any]]:

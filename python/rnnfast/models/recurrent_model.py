@@ -238,7 +238,9 @@ class RecurrentModel(Model, base=True):
     def _packed(self, params: Mapping[str, Any]) -> dict[str, Any]:
         given = params.get("tokenizer")
         if given is not None:
-            params = {**params, "tokenizer": as_tokenizer("tokenizer", given).to_dict()}
+            known = vars(self).get("_tokenizer_read", (None, None))
+            made = known[1] if known[0] is given else as_tokenizer("tokenizer", given)
+            params = {**params, "tokenizer": made.to_dict()}
         if "schedule" in params:
             params = {**params, "schedule": packed_schedule(params["schedule"])}
         return super()._packed(params)
@@ -265,4 +267,6 @@ class RecurrentModel(Model, base=True):
         # It may change while and after the model learns, and each look at it converts it.
         given = copy.copy(self)
         given.tokenizer = as_tokenizer("tokenizer", self.tokenizer)
+        # Of a file, what stood there then: it may be another one, or gone, when the model is saved.
+        vars(given)["_tokenizer_read"] = self.tokenizer, given.tokenizer
         return super(RecurrentModel, given)._copy_to_train()

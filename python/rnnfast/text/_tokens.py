@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rnnfast._checks import check_list
-from rnnfast._checks.arrays import is_table
 from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown
+from rnnfast._checks.tables import is_table
 
 
 def require_strings(name: str, tokens: Iterable[object]) -> None:

@@ -56,7 +56,7 @@ def as_tokenizer(name: str, value: Any) -> Tokenizer:
         if callable(getattr(value, "serialized_model_proto", None)):
             return of_processor(value)
     if isinstance(value, (str, os.PathLike)):
-        if not os.path.exists(value):
+        if not os.path.exists(value) or os.path.isdir(value):
             what = "a tokenizer or the path of its file"
             raise FileNotFoundError(f"{name}: expected {what}, got {shown(value)}, which is none")
         return read_tokenizer(value)

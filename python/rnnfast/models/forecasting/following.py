@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnfast._checks.arrays import column_names, is_table
 from rnnfast._checks.likeness import Likeness
+from rnnfast._checks.tables import column_names, is_table
 from rnnfast.models.forecasting.panel import Layout, Panel
 from rnnfast.models.forecasting.windows import Floats
 

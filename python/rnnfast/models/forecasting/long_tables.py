@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._checks.arrays import column_names
 from rnnfast._checks.messages import listed, shown
+from rnnfast._checks.tables import column_names
 
 
 def split_long(

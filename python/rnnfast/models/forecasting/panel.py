@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._checks.arrays import column_names, hint_time_first, is_table, read_array
+from rnnfast._checks.arrays import hint_time_first, read_array
 from rnnfast._checks.exporters import is_exporter
 from rnnfast._checks.messages import shown
+from rnnfast._checks.tables import column_names, is_table
 from rnnfast.models.forecasting.long_tables import split_long
 from rnnfast.models.forecasting.times import Times, has_times, require_times
 from rnnfast.models.forecasting.windows import Floats

@@ -136,10 +136,9 @@ def text_source(name: str, corpus: Any, lines: bool) -> TextSource | ItemSource:
 
 def read_again(name: str, corpus: Any, lines: bool) -> Any:
     """Return a corpus that can be read more than once: of an iterator its whole text."""
-    if not isinstance(corpus, (Iterator, TextSource)) and not _passes(corpus):
-        return corpus
     source = text_source(name, corpus, lines)
-    assert isinstance(source, TextSource)
+    if isinstance(source, ItemSource) or (source.size is not None and source is not corpus):
+        return corpus
     text = "".join(source.text(lambda done: None))
     return TextSource(lambda told: _cut(text, told), len(text))
 
@@ -169,13 +168,6 @@ def _paths(name: str, items: Iterable[Any]) -> list[os.PathLike[str]]:
             got = type(path).__name__
             raise TypeError(f"{name}[{number}]: expected a path as {name}[0], got {got}")
     return paths
-
-
-def _passes(corpus: Any) -> bool:
-    """Whether a corpus is a path, or has one, of what can be read once: a pipe or a device."""
-    paths = corpus if isinstance(corpus, (list, tuple)) else [corpus]
-    paths = [path for path in paths if isinstance(path, os.PathLike)]
-    return any(os.path.exists(p) and not os.path.isdir(p) and not os.path.isfile(p) for p in paths)
 
 
 def _of_files(paths: Sequence[os.PathLike[str]]) -> TextSource:

@@ -10,8 +10,9 @@ import numpy as np
 
 from rnnfast._checks import check_int, check_list
 from rnnfast._checks.adjustments import warn_caller
-from rnnfast._checks.arrays import column_names, is_table, read_array
+from rnnfast._checks.arrays import read_array
 from rnnfast._checks.messages import counted, shown
+from rnnfast._checks.tables import column_names, is_table
 from rnnfast.models.parts.reading.inputs import SeriesInputs
 from rnnfast.models.parts.reading.lists import as_item, not_numbers
 from rnnfast.nn.module import Array
@@ -95,11 +96,10 @@ class Columns:
         if array is None:
             if is_table(X):
                 raise TypeError(f"{name}: expected numbers as in fit, got {not_numbers(name, X)}")
-            if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf":
-                raise ValueError(
-                    f"{name}: expected shape (N, {self.count}), got {X.shape}; {name}[np.newaxis] "
-                    "is one row"
-                )
+            row = as_item(name, X)
+            if isinstance(row, np.ndarray) and row.ndim == 1 and row.dtype.kind in "biuf":
+                raise ValueError(f"{name}: expected shape (N, {self.count}), got {row.shape}")
+            self._require_rows(name, X)
             return X
         if array.shape[1] != self.count:
             raise ValueError(
@@ -108,6 +108,18 @@ class Columns:
             )
         self.require_names(name, X)
         return array[:, :, np.newaxis]
+
+    def _require_rows(self, name: str, X: Any) -> None:
+        """Raise ValueError if a list has rows of floats, of another number of columns."""
+        for number, item in enumerate(X if isinstance(X, (list, tuple)) else ()):
+            shape = np.shape(item)
+            if len(shape) != 1 or shape[0] in (0, self.count):
+                continue
+            if np.asarray(item).dtype.kind == "f":
+                raise ValueError(
+                    f"{name}[{number}]: expected {counted(self.count, 'column')} as in fit, got "
+                    f"shape {shape}; as an array (T, 1) it is a series of any length"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads."""

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast._checks.arrays import column_names, is_table, read_array
+from rnnfast._checks.arrays import read_array
 from rnnfast._checks.exporters import read_exporter
 from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown
+from rnnfast._checks.tables import column_names, is_table
 
 
 def as_list(name: str, items: Any, what: str) -> list[Any]:

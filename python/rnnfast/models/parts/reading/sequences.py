@@ -23,12 +23,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rnnfast._checks import check_indices
-from rnnfast._checks.arrays import (
-    column_names,
-    is_table,
-    require_time_first,
-)
+from rnnfast._checks.arrays import require_time_first
 from rnnfast._checks.masks import require_unmasked
+from rnnfast._checks.tables import column_names, is_table
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.reading.lazy import LazySeries, is_lazy
 from rnnfast.models.parts.reading.lists import (
@@ -136,8 +133,10 @@ def read_sequences(
         if found not in (kind, "nothing") or (found == "nothing" and kind == "str"):
             first = kinds.index(kind)
             got = "an array of integers" if found == "array of ids" else describe(item)
+            missing = [f"{name}[{n}]" for n in (first, number) if _has_missing(items[n])]
+            more = f"; {missing[0]} has a missing value" if missing else ""
             raise TypeError(
-                f"{name}[{number}]: expected {_an(kind)} as {name}[{first}] is, got {got}"
+                f"{name}[{number}]: expected {_an(kind)} as {name}[{first}] is, got {got}{more}"
             )
     if kind == "str":
         return ReadSequences(split_text(tokenizer, item) for item in items)
@@ -201,6 +200,13 @@ def _as_tokens(name: str, item: Any) -> list[str]:
 
 def _as_ids(name: str, item: Any) -> Array:
     return check_indices(name, item, 1).astype(np.int64) if len(item) else np.zeros(0, np.int64)
+
+
+def _has_missing(item: Any) -> bool:
+    """Whether what may be ids has NaN, which makes floats of integers."""
+    if not isinstance(item, np.ndarray) or item.ndim != 1 or item.dtype.kind != "f":
+        return False
+    return bool(np.isnan(item).any())
 
 
 def _an(kind: str) -> str:

@@ -42,7 +42,7 @@ def as_series(name: str, items: list[Any]) -> list[Array]:
     arrays: list[Array] = []
     first: tuple[int, ...] | None = None
     for number, item in enumerate(items):
-        unclear = first is None and not isinstance(item, np.ndarray) and not len(item)
+        unclear = first is None and not len(item) and np.ndim(item) == 1
         width = _features(items) if unclear else None
         arrays.append(_as_one_series(name, number, item, first, width))
         first = arrays[0].shape
@@ -63,9 +63,10 @@ def _as_one_series(
     array = read_array(label, item, "shape (T, F)")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{label}: expected real numbers, got dtype {array.dtype}")
-    if array.shape == (0,) and not isinstance(item, np.ndarray):
-        array = array.reshape(0, first[1] if first is not None else width or 0)
-    if array.ndim == 1 and array.dtype.kind == "f":
+    shape = array.shape
+    if shape == (0,):
+        array = array.reshape(0, first[1] if first is not None else width or 1)
+    elif len(shape) == 1 and array.dtype.kind == "f":
         array = array[:, np.newaxis]
     if array.ndim != 2 or array.shape[1] == 0:
         cure = ""
@@ -74,12 +75,12 @@ def _as_one_series(
             cure = f"; {made}.astype(float) is one of a single feature"
             if made != label and first is None and array.dtype.kind in "iu":
                 cure += f", {made} one of ids of tokens"
-        raise ValueError(f"{label}: expected shape (T, F), got {array.shape}{cure}")
+        raise ValueError(f"{label}: expected shape (T, F), got {shape}{cure}")
     check_int("features", array.shape[1], 1)
     if first is not None and array.shape[1] != first[1]:
         raise ValueError(
-            f"{label}: expected shape (T, {first[1]}) as {name}[0] has, got {array.shape}"
-            + hint_time_first(label, array.shape, first)
+            f"{label}: expected shape (T, {first[1]}) as {name}[0] has, got {shape}"
+            + hint_time_first(label, shape, first)
         )
     require_finite(label, array)
     return array
@@ -144,5 +145,5 @@ def common_dtype(arrays: Sequence[Array]) -> np.dtype[Any]:
 
 def _features(items: list[Any]) -> int:
     """Return the width of the first item that is not empty."""
-    shape = next(np.shape(item) for item in items if len(item))
+    shape: tuple[int, ...] = next((np.shape(item) for item in items if len(item)), ())
     return int(shape[-1]) if len(shape) > 1 else 1
