@@ -148,7 +148,7 @@ def test_a_table_is_not_a_list_of_series() -> None:
     ):
         tagger.fit(table, ["p", "q"])
     assert len(tagger.fit([table] * 2, [["p", "q"]] * 2).predict([table])[0]) == 2
-    with pytest.raises(TypeError, match="a table of numbers has a dtype of numbers$"):
+    with pytest.raises(TypeError, match=r"a table of numbers has a dtype of numbers$"):
         rf.SequenceTagger(**SMALL).fit(table.astype(object), ["p", "q"])
     mixed = pandas.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
     with pytest.raises(TypeError, match=r", got a DataFrame; one of its columns is, X\['b'\]$"):

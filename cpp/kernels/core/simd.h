@@ -216,22 +216,14 @@ RNNFAST_INLINE V keep_nan_min(const V& x, const V& bound) {
 }
 
 // Subnormal numbers as zero within a scope (decaying states reach them, at a hundred times the
-// cost); the caller's modes come back at its end.
+// cost); the caller's floating-point state comes back at its end.
 class FlushSubnormals {
  public:
 #if defined(__SSE2__)
-  // Nothing is written, which takes longer than to read, where the caller's is such already, as in
-  // threads that process sound.
-  FlushSubnormals() : saved_(_mm_getcsr()) {
-    if (!is_set()) _mm_setcsr(saved_ | kFlags);
-  }
-  ~FlushSubnormals() {
-    if (!is_set()) _mm_setcsr(saved_);
-  }
+  FlushSubnormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040u); }
+  ~FlushSubnormals() { _mm_setcsr(saved_); }
 
  private:
-  static constexpr unsigned kFlags = 0x8040;
-  bool is_set() const { return (saved_ & kFlags) == kFlags; }
   unsigned saved_;
 #elif defined(__aarch64__)
   FlushSubnormals() {

@@ -26,13 +26,10 @@ struct SmallLayers {
               Scalar* y) = nullptr;
 };
 
-// One step of U blocks of units from `block` on. `head`, if not null, is the sum of the linear
-// layer's one vector of outputs so far: it goes on over these units, while the next blocks, which
-// do not wait for it, are computed.
+// One step of U blocks of units from `block` on.
 template <class Scalar, class Cell, int U>
 RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t block, const Scalar* x,
-                                 const Scalar* before, Scalar* after, Scalar* carried,
-                                 Vec<Scalar>* head) {
+                                 const Scalar* before, Scalar* after, Scalar* carried) {
   constexpr int V = lanes<Scalar>;
   constexpr const CellDescriptor& cell = Cell::descriptor;
   constexpr int X = cell.x_count, G = cell.h_count, S = cell.slots;
@@ -80,10 +77,6 @@ RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t bloc
     store(after + unit, h);
     if constexpr (cell.has_memory()) store(carried + unit, carry);
   }
-  if (head == nullptr) return;
-  const std::int64_t end = std::min(n.H, (block + U) * V);
-  for (std::int64_t k = block * V; k < end; ++k)
-    *head = madd(broadcast<Scalar>(after[k]), load(n.head.data() + k * n.across), *head);
 }
 
 // Blocks side by side: as many sums as hide how long one takes, and that stay in registers.
@@ -96,11 +89,10 @@ constexpr int small_blocks_at_once(int sums) {
 // The blocks from `block` on, U at a time while there are so many.
 template <class Scalar, class Cell, int U>
 RNNFAST_INLINE void small_step(const SmallLayers<Scalar>& n, std::int64_t block, const Scalar* x,
-                               const Scalar* before, Scalar* after, Scalar* carried,
-                               Vec<Scalar>* head) {
+                               const Scalar* before, Scalar* after, Scalar* carried) {
   for (; block + U <= n.blocks; block += U)
-    small_blocks<Scalar, Cell, U>(n, block, x, before, after, carried, head);
-  if constexpr (U > 1) small_step<Scalar, Cell, U / 2>(n, block, x, before, after, carried, head);
+    small_blocks<Scalar, Cell, U>(n, block, x, before, after, carried);
+  if constexpr (U > 1) small_step<Scalar, Cell, U / 2>(n, block, x, before, after, carried);
 }
 
 // Steps whose outputs the linear layer takes at once: their chains of sums do not wait for each
@@ -140,24 +132,17 @@ RNNFAST_INLINE void small_head(const SmallLayers<Scalar>& n, const Scalar* h, st
 template <class Scalar, class Cell>
 void small_run(const SmallLayers<Scalar>& n, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
                Scalar* y) {
-  constexpr int V = lanes<Scalar>, kAtOnce = small_blocks_at_once(Cell::descriptor.h_count);
+  constexpr int V = lanes<Scalar>;
   constexpr std::int64_t kMost = kMostSmallUnits;
   // Whole vectors are written before they are read.
   alignas(64) Scalar states[kSmallSteps][kMost];
   const FlushSubnormals flush;
-  if (T == 1 && n.O > 0 && n.O <= V) {
-    Vec<Scalar> sum = load(n.head_bias.data());
-    small_step<Scalar, Cell, kAtOnce>(n, 0, x, h, states[0], c, &sum);
-    store_outputs(y, sum, n.O);
-    for (std::int64_t block = 0; block < n.blocks; ++block)
-      store(h + block * V, load(states[0] + block * V));
-    return;
-  }
   for (std::int64_t begin = 0; begin < T; begin += kSmallSteps) {
     const int steps = static_cast<int>(std::min<std::int64_t>(kSmallSteps, T - begin));
     const Scalar* before = h;
     for (int t = 0; t < steps; ++t, x += n.I) {
-      small_step<Scalar, Cell, kAtOnce>(n, 0, x, before, states[t], c, nullptr);
+      small_step<Scalar, Cell, small_blocks_at_once(Cell::descriptor.h_count)>(n, 0, x, before,
+                                                                               states[t], c);
       before = states[t];
     }
     if (n.O == 0)
