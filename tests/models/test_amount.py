@@ -19,6 +19,8 @@ from rnnfast.models.parts.fitting.amount import (
     choose_patience,
 )
 from rnnfast.models.parts.reading.scaling import mean_and_scale
+from rnnfast.training.checkpoints import Position
+from rnnfast.training.messages import _still_improving
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(3, 2)) for _ in range(24)]
@@ -119,6 +121,23 @@ def test_the_end_tells_what_was_chosen_and_whether_it_still_became_better() -> N
     assert end.endswith("; valid_loss was still getting better, more epochs may help")
     whole = told(small(learning_rate=0.05), X, Y)
     assert "better" not in whole and "(chosen: batch_size 4, epochs 100)" in whole
+
+
+@pytest.mark.parametrize(
+    ("losses", "improves"),
+    [
+        ([2.30, 2.26, 2.23], True),  # has hardly begun, while a schedule lowers the rate
+        ([2.3, 2.2, 2.0, 1.8, 1.6, 1.5, 1.45, 1.44], True),
+        ([2.3, 1.0, 0.5, 0.45, 0.43, 0.42, 0.42, 0.42], False),
+        ([2.3, 2.301, 2.299, 2.298], False),  # learns nothing
+        ([2.3, 1.0, 0.5, 0.3, 0.25, 0.2], True),  # by more than a tenth in the end
+        ([2.3, 2.4], False),
+    ],
+)
+def test_when_a_training_is_told_to_be_getting_better(losses: list[float], improves: bool) -> None:
+    position = Position()
+    position.history = [{"loss": loss} for loss in losses]
+    assert _still_improving(position, "valid_loss", False) == improves
 
 
 # What tells the best epoch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
+from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast.data.batches import SentenceBatches, StreamBatches, bucket_by_length
 from rnnfast.data.datasets import split_items
 from rnnfast.models.parts.language import encoded_text, spool, text_source, token_sequences
@@ -454,3 +456,23 @@ def test_labels_in_place_of_valid_are_told_of_a_running_text_too() -> None:
     with pytest.warns(RuntimeWarning, match=message), pytest.raises(ValueError, match="zz"):
         small(batch_size=1).fit(lines, labels, epochs=1, verbose=0)
         raise ValueError("zz")
+
+
+def test_a_path_as_str_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("abcab " * 40)
+    lm = rf.LanguageModel(hidden_size=4, seed=0).fit("abcab " * 400, epochs=1, verbose=0)
+    message = r"^text: the path of a file, as str, is the text itself; pathlib.Path reads a file$"
+    for ask in (lm.evaluate, lm.perplexity, lm.score):
+        with pytest.warns(AdjustmentWarning, match=message):
+            ask(str(path))
+    with pytest.warns(AdjustmentWarning, match=r"^text: paths of files, as str, are lines"):
+        lm.perplexity([str(path)])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_in_a_folder_is_none_of_its_texts(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    (tmp_path / "b.txt").write_text("abcab " * 400)
+    lm = rf.LanguageModel(hidden_size=4, seed=0).fit(tmp_path, epochs=1, verbose=0)
+    assert set("abc ") <= set(lm.vocabulary_.tokens)

@@ -11,6 +11,7 @@ import pytest
 
 import rnnfast as rf
 from forecast_cases import NOISE, SEASONAL, small
+from rnnfast._checks.adjustments import AdjustmentWarning
 from rnnfast.models.forecasting.tracks import filled
 
 MANY = [SEASONAL, 3 * SEASONAL[:90] + 100, SEASONAL[10:70] - 5]
@@ -248,6 +249,7 @@ def test_logarithms_are_of_all_of_many_series() -> None:
 # Missing numbers
 
 
+@pytest.mark.filterwarnings("ignore:(X|after). 1 number missing at the end")
 def test_missing_numbers_are_refused_or_masked(tmp_path: Path) -> None:
     gaps = SEASONAL.copy()
     gaps[[0, 17, 18, 60, 131]] = math.nan
@@ -298,3 +300,25 @@ def test_what_is_often_missing() -> None:
 def test_filled() -> None:
     given = np.array([[math.nan, 1], [2, math.nan], [math.nan, math.nan], [3, 4]])
     np.testing.assert_array_equal(filled(given), [[2, 1], [2, 1], [2, 1], [3, 4]])
+
+
+def test_numbers_missing_at_the_end_are_told() -> None:
+    wave = np.sin(np.arange(60.0))
+    gaps = wave.copy()
+    gaps[-2:] = math.nan
+    model = small(lags=6, horizon=2, missing="mask", validation_fraction=0.4).fit(gaps)
+    message = "^X: 2 numbers missing at the end; forecasts read the one before in their place, and "
+    for ask in (model.predict, lambda: model.predict_interval(coverage=0.5)):
+        with pytest.warns(AdjustmentWarning, match=message):
+            ask()
+    with pytest.warns(AdjustmentWarning, match="^after: 2 numbers missing at the end; "):
+        model.predict(after=gaps)
+    model.predict(after=wave)  # warns of nothing: warnings are errors here
+
+
+def test_rolling_bounds_that_are_infinite_are_told() -> None:
+    wave = np.sin(np.arange(60.0))
+    model = small(lags=6, horizon=2, validation_fraction=0.2).fit(wave)
+    with pytest.warns(AdjustmentWarning, match=r"^backtest: expected more windows before"):
+        _, _, low, high = model.backtest(wave, coverage=0.999)
+    assert np.isinf(low).any() and np.isinf(high).any()

@@ -115,3 +115,15 @@ def test_what_is_refused(tmp_path: Any) -> None:
         with pytest.raises(ValueError, match=r"cannot resume with another corpus: expected"):
             model.fit(LINES, sample_weight=other, checkpoint=path, resume=True)
     model.fit(LINES, sample_weight=weights, checkpoint=path, resume=True)
+
+
+def test_sums_count_each_line_as_often_as_its_weight_says() -> None:
+    lines = ["aaab", "aabb", "aaac"] * 6
+    lm = rf.LanguageModel(lines=True, hidden_size=4, seed=1).fit(lines, epochs=1, verbose=0)
+    weighed = lm.evaluate(lines, sample_weight=[1] * 17 + [100])
+    repeated = lm.evaluate(lines[:17] + lines[17:] * 100)
+    assert weighed.num_tokens == pytest.approx(repeated.num_tokens, rel=1e-6)
+    assert weighed.log_prob == pytest.approx(repeated.log_prob, rel=1e-5)
+    assert weighed.loss == pytest.approx(repeated.loss, rel=1e-5)
+    twice = lm.evaluate(lines, sample_weight=[2] * 18)
+    assert twice.num_tokens == 2 * lm.evaluate(lines).num_tokens

@@ -245,3 +245,24 @@ def test_ctrl_c_gives_what_there_is(case: Case) -> None:
     assert model.stopped_ == "interrupt"
     model.fit(*case.first, warm_start=True)
     assert model.stopped_ == "finished"
+
+
+def test_what_is_for_a_warm_start_alone() -> None:
+    texts, labels = ["a b", "b c", "c d", "d a"] * 6, ["x", "y"] * 12
+    model = rf.SequenceClassifier(hidden_size=3, epochs=1, verbose=0, seed=0).fit(texts, labels)
+    before = model.predict_proba(texts)
+    with pytest.raises(ValueError, match=r"^extend: expected True without warm_start, got False$"):
+        model.fit(["z"] * 24, labels, extend=False)
+    assert (model.predict_proba(texts) == before).all()
+    # With it, a model that has learned nothing begins anew.
+    new = rf.SequenceClassifier(hidden_size=3, epochs=1, verbose=0, seed=0, warm_start=True)
+    assert (new.fit(texts, labels, extend=False).predict_proba(texts) == before).all()
+
+
+def test_a_training_is_not_resumed_for_fewer_epochs(tmp_path: Path) -> None:
+    texts, labels, path = ["a b", "b c", "c d", "d a"] * 6, ["x", "y"] * 12, tmp_path / "c"
+    model = rf.SequenceClassifier(hidden_size=3, verbose=0, seed=0)
+    model.fit(texts, labels, epochs=4, checkpoint=path)
+    with pytest.raises(ValueError, match=r"^epochs: expected at least the 4 that the checkpoint"):
+        model.fit(texts, labels, epochs=2, checkpoint=path, resume=True)
+    assert len(model.fit(texts, labels, epochs=4, checkpoint=path, resume=True).history_) == 4

@@ -143,6 +143,16 @@ def dtype_error(
     return TypeError(f"{name}: expected dtype {expected}{more}, got {got}{cure}")
 
 
+def not_real(name: str, array: npt.NDArray[Any]) -> TypeError:
+    """Return the error for an array that holds no real numbers; of objects, the first culprit."""
+    if array.dtype.kind == "O" and array.ndim:
+        for place, value in np.ndenumerate(array):
+            if not isinstance(value, (int, float, np.number, np.bool_)):
+                at = place[0] if array.ndim == 1 else place
+                return TypeError(f"{name}: expected real numbers, got {shown(value)} at {at}")
+    return TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+
+
 def require_finite(
     name: str, array: npt.NDArray[Any], axes: Sequence[str] = ("step", "feature")
 ) -> None:
@@ -250,7 +260,7 @@ def as_numbers(name: str, values: Any) -> npt.NDArray[np.float64]:
     """
     array = read_array(name, values)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+        raise not_real(name, array)
     return array.astype(np.float64)
 
 

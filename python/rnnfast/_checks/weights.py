@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks.arrays import read_array
+from rnnfast._checks.arrays import not_real, read_array
 from rnnfast._checks.messages import shown
 
 Weights = npt.NDArray[np.float64]
@@ -79,7 +79,7 @@ def _numbers(name: str, given: Any, count: int) -> Weights:
     """Return so many weights; raise for others than finite numbers of at least 0."""
     array = read_array(name, given, f"shape ({count},)")
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+        raise not_real(name, array)
     if array.shape != (count,):
         raise ValueError(f"{name}: expected shape ({count},), got {array.shape}")
     weights = array.astype(np.float64)

@@ -25,7 +25,7 @@ def text_files(path: FilePath) -> list[str]:
     """Return the text files that a path stands for, in the order in which they are read.
 
     That is the file itself; or of a folder and those in it the files that end as `TEXT_ENDS` says,
-    by their names, hidden ones left out.
+    by their names, hidden ones and pipes left out.
 
     Raises
     ------
@@ -48,7 +48,9 @@ def text_files(path: FilePath) -> list[str]:
         found += [
             os.path.join(folder, name)
             for name in sorted(names)
-            if name.lower().endswith(TEXT_ENDS) and not name.startswith(".")
+            if name.lower().endswith(TEXT_ENDS)
+            and not name.startswith(".")
+            and not _is_special(os.path.join(folder, name))
         ]
     if not found:
         raise ValueError(
@@ -57,6 +59,11 @@ def text_files(path: FilePath) -> list[str]:
             "by their own paths"
         )
     return found
+
+
+def _is_special(path: str) -> bool:
+    """Whether it is a pipe, a socket or a device, of which a folder's texts are none."""
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def read_pieces(path: str, told: Callable[[int], object] | None = None) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast._checks.arrays import constant_columns, read_array, require_finite
+from rnnfast._checks.arrays import constant_columns, not_real, read_array, require_finite
 from rnnfast._checks.weights import read_weights
 
 Floats = npt.NDArray[np.float64]
@@ -135,7 +135,7 @@ def _numbers(
     arrays = [read_array(name, x) for name, x in (("true", true), ("predicted", predicted))]
     for name, array in zip(("true", "predicted"), arrays, strict=True):
         if array.dtype.kind not in "biuf" and array.size:
-            raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+            raise not_real(name, array)
     t, p = (array.astype(np.float64) for array in arrays)
     if t.shape != p.shape:
         raise ValueError(f"predicted: expected shape {t.shape}, got {p.shape}")

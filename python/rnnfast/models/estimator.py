@@ -52,7 +52,7 @@ class Estimator(Composition, Featured, base=True):
         a number of epochs None means none. `fit` may be given another number.
     batch_size : int, optional
         Examples that are learned from at once. None: a thirty-second of them, as a power of two
-        from 8 to 64; of less than 48 a sixth.
+        from 8 to 64; of less than 48 that below a sixth.
     validation_fraction : float, optional
         The part of the examples to hold out where `fit` is given no others to validate on. None: a
         tenth of 400 or more; of fewer none, so that all are learned from, unless ``patience``, a

@@ -433,7 +433,7 @@ class Forecaster(Weighed, Estimator):
         coverage : float, optional
             Return bounds too, as `predict_interval` does, but that what has come true before a
             place counts for them as well, and of all windows as many of the last ones as were held
-            out in training, at least 100.
+            out in training, at least 100. Of no distribution.
         future_covariates, static_covariates
             As `fit` takes them.
         like : bool
@@ -445,7 +445,7 @@ class Forecaster(Weighed, Estimator):
         true, predicted : ndarray of float64, shape (N, horizon) or (N, horizon, k)
             ``N = T - lags - sum(differences) - horizon + 1``; of several series those of all, one
             after another. What is missing is NaN in ``true``. With ``coverage`` also ``low`` and
-            ``high``.
+            ``high``, infinite, with a warning, where too few windows came before.
 
         Raises
         ------
@@ -455,6 +455,12 @@ class Forecaster(Weighed, Estimator):
         self, alike = self._as_fitted(), likeness(X, like)
         origins = self._origins(X, future_covariates, static_covariates, stride)
         results = rolling(self, origins, None if coverage is None else check_coverage(coverage))
+        if not all(np.isfinite(one).all() for one in results[2:]):
+            warn_caller(
+                f"backtest: expected more windows before each place for a coverage of "
+                f"{coverage:g}, so that some bounds are infinite; validation_fraction says how "
+                "many are held out"
+            )
         if self._codec.single:
             results = tuple(one[..., 0] for one in results)
         return alike.results(results)
@@ -575,7 +581,10 @@ class Forecaster(Weighed, Estimator):
             )
         steps = check_int("steps", codec.windows.horizon if steps is None else steps, 1)
         self._require_columns("X" if after is None else "after", after)
-        return steps, alike, asking.panel_after(codec, self._layout(), after, future, static, steps)
+        panel = asking.panel_after(codec, self._layout(), after, future, static, steps)
+        if codec.masked:
+            asking.tell_of_end("X" if after is None else "after", codec, panel)
+        return steps, alike, panel
 
     def _given_back(self, found: Floats, panel: Any, alike: Any, after: Any, like: Any) -> Any:
         if like:

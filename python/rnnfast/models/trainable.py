@@ -59,7 +59,9 @@ class Trainable(RecurrentModel, base=True):
         TypeError, ValueError
             If an argument is wrong, or layers of these hyperparameters are others.
         """
-        check_bool("extend", asked.extend)
+        warm = self.warm_start if asked.warm_start is None else asked.warm_start
+        if not check_bool("extend", asked.extend) and warm is False:
+            raise ValueError("extend: expected True without warm_start, got False")
         kept = self._kept(asked.warm_start)
         epochs, verbose = self._how_long(asked.epochs, asked.verbose, 1 if kept is None else 0)
         asked = replace(asked, epochs=epochs, verbose=verbose)

@@ -223,6 +223,11 @@ class TrainingLoop(Generic[Batch]):
             require_replaceable("checkpoint", self.checkpoint)
         if self._ranks.several:
             self._ranks.share_state(self._state)
+        if resume and epochs < self._at.epoch:
+            raise ValueError(
+                f"epochs: expected at least the {self._at.epoch} that the checkpoint has made, got "
+                f"{epochs}"
+            )
         if resume:
             self.reporter.report(
                 f"resumed after {counted(self.steps, 'step')} and {self._at.epoch} of "

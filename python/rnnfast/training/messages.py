@@ -54,15 +54,16 @@ def describe_chosen(chosen: Mapping[str, int]) -> str:
 
 # By which part of its best value before a figure of what is held out, or the loss of what is
 # learned from, has to have become better in the last quarter of a training, to be called improving;
-# and which part of its first value is next to nothing.
-_IMPROVING, _IMPROVING_LOSS, _NOTHING = 0.05, 0.1, 0.05
+# which part of its first value is next to nothing, and which a training gains that learns at all.
+_IMPROVING, _IMPROVING_LOSS, _NOTHING, _LEARNING = 0.05, 0.1, 0.05, 0.02
 
 
 def _still_improving(at: Position, monitor: str, maximize: bool) -> bool:
     """Return whether a training ended while the figure that tells the best epoch became better.
 
-    The best of its last quarter is compared with the best before, and the best epoch has to be
-    among the last tenth. Without a best epoch it is the training's loss.
+    The best of its last quarter is compared with the best before, and the second half with the
+    first; the best epoch has to be among the last tenth. Without a best epoch it is the loss of
+    what is learned from.
     """
     history, last = at.history, max(1, len(at.history) // 4)
     name, sign, least = "loss", -1, _IMPROVING_LOSS
@@ -76,7 +77,20 @@ def _still_improving(at: Position, monitor: str, maximize: bool) -> bool:
     before, after = max(values[:-last]), max(values[-last:])
     if sign < 0 and -before < _NOTHING * -values[0]:
         return False
-    return after - before > least * abs(before)
+    return after - before > least * abs(before) or _as_fast_as_ever(values)
+
+
+def _as_fast_as_ever(values: list[float]) -> bool:
+    """Return whether the second half of a training gained at least half of what the first did.
+
+    However small the steps have become by then, as a schedule makes them: what has learned all
+    that it can gains most in the beginning.
+    """
+    if len(values) < 3:
+        return False
+    middle = values[(len(values) - 1) // 2]
+    first, second = middle - values[0], max(values) - middle
+    return second >= first / 2 > 0 and first + second > _LEARNING * abs(values[0])
 
 
 # How many times a loss is that of having learned nothing where no training with sense ends. That of

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks.adjustments import warn_caller
+from rnnfast._checks.messages import counted
 from rnnfast.data.batches import Ints
 from rnnfast.models.forecasting.codec import WindowCodec
 from rnnfast.models.forecasting.panel import (
@@ -115,6 +116,18 @@ def tell_of_times(name: str, codec: WindowCodec, panel: Panel) -> None:
             return warn_caller(
                 f"{panel.label(name, number)}: expected steps of {fitted[0].step} as in fit, got "
                 f"{times.step}; they are read as if they were"
+            )
+
+
+def tell_of_end(name: str, codec: WindowCodec, panel: Panel) -> None:
+    """Warn of series that end with missing numbers: forecasts go on from the ones before them."""
+    for number, values in enumerate(panel.values):
+        known = np.flatnonzero(~np.isnan(values[:, codec.windows.targets]).any(axis=1))
+        count = len(values) - 1 - int(known[-1]) if len(known) else 0
+        if count:
+            warn_caller(
+                f"{panel.label(name, number)}: {counted(count, 'number')} missing at the end; "
+                "forecasts read the one before in their place, and are worse than intervals say"
             )
 
 

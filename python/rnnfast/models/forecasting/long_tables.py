@@ -36,7 +36,10 @@ def split_long(
         If it lacks a column, or a series has a time twice.
     """
     if not hasattr(table, "groupby") or not hasattr(table, "iloc"):
-        raise TypeError(f"{name}: expected a DataFrame of pandas, got {type(table).__name__}")
+        package = type(table).__module__.partition(".")[0]
+        cure = f"; {name}.to_pandas() is one" if hasattr(table, "to_pandas") else ""
+        got = f"a {type(table).__name__} of {package}{cure}"
+        raise TypeError(f"{name}: expected a DataFrame of pandas, got {got}")
     known = column_names(table)
     for argument, column in (("series", series), ("time", time), ("value", value)):
         if column is not None and column not in known:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rnnfast import metrics
 from rnnfast._checks import check_bool
-from rnnfast._checks.arrays import read_array, require_finite
+from rnnfast._checks.arrays import not_real, read_array, require_finite
 from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.fitting.examples import Examples
 from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
@@ -248,7 +248,7 @@ def read_numbers(name: str, y: Any, shape: str = "(N,) or (N, k)") -> Array:
     """
     array = read_array(name, y, f"shape {shape}")
     if array.dtype.kind not in "fiu" and array.size:
-        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+        raise not_real(name, array)
     if array.ndim not in (1, 2) or array.shape[-1] == 0:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     axes = ("step", "channel") if shape.startswith("(T") else ("place", "number")

@@ -248,7 +248,10 @@ def split_valid(valid: Any) -> tuple[Any, Any]:
         If it is not a pair.
     """
     if not isinstance(valid, (tuple, list)) or len(valid) != 2:
-        raise TypeError(f"valid: expected a pair (X, y), got {type(valid).__name__}")
+        got = type(valid).__name__
+        if isinstance(valid, (tuple, list)):
+            got = f"a {got} of {len(valid)}"
+        raise TypeError(f"valid: expected a pair (X, y), got {got}")
     return valid[0], valid[1]
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks import check_bool, check_int
+from rnnfast._checks.adjustments import warn_caller
+from rnnfast._checks.arrays import read_array
 from rnnfast.data.batches import Ints
 from rnnfast.models.parts.language.condition import encode_given
 from rnnfast.models.parts.language.corpus import CorpusBatches, CorpusReader
 from rnnfast.models.parts.language.layers import LanguageLayers
 from rnnfast.models.parts.language.line_weights import read_line_weights
-from rnnfast.models.parts.language.text_source import Text
+from rnnfast.models.parts.language.text_source import Text, read_as_texts
 from rnnfast.models.parts.language.token_network import Evaluation, score
 from rnnfast.models.parts.language.token_sequences import Tokens
 from rnnfast.models.parts.reading.inputs import TokenInputs
@@ -69,6 +71,8 @@ class LanguageAnswers(LanguageLayers, base=True):
             If something is of a wrong type.
         """
         self = self._as_fitted()
+        for note in read_as_texts("text", text):
+            warn_caller(note)
         return self._evaluate(text, condition, sample_weight)[0]
 
     def _evaluate(
@@ -82,6 +86,9 @@ class LanguageAnswers(LanguageLayers, base=True):
             given = encode_given(self.condition_, condition, len(sequences), self.dtype)
             weights = read_line_weights(self.lines, text, len(sequences), sample_weight)
             result = self._score_sequences(sequences, given, weights)
+        if weights is not None:  # of which the largest is 1 there
+            largest = float(read_array("sample_weight", sample_weight).max())
+            result = Evaluation.of(largest * result.log_prob, largest * result.num_tokens)
         return result, reader.unknown(corpus, self.vocabulary_), corpus.num_tokens
 
     def perplexity(

@@ -134,6 +134,24 @@ def text_source(name: str, corpus: Any, lines: bool) -> TextSource | ItemSource:
     return TextSource(lambda told: _join(require_str(name, known), told))
 
 
+def read_as_texts(name: str, text: Any) -> list[str]:
+    """Return what to tell where a text to measure on, or all its lines, are the paths of files."""
+    if isinstance(text, str) and text and "\n" not in text and os.path.exists(text):
+        return [
+            f"{name}: the path of a file, as str, is the text itself; pathlib.Path reads a file"
+        ]
+    return paths_in_place_of_texts(name, text)
+
+
+def paths_in_place_of_texts(name: str, texts: Any) -> list[str]:
+    """Return what to tell where all lines that were given are the paths of files."""
+    if not isinstance(texts, (list, tuple)) or not texts:
+        return []
+    if not all(isinstance(line, str) and line and os.path.isfile(line) for line in texts):
+        return []
+    return [f"{name}: paths of files, as str, are lines themselves; pathlib.Path reads a file"]
+
+
 def read_again(name: str, corpus: Any, lines: bool) -> Any:
     """Return a corpus that can be read more than once: of an iterator its whole text."""
     source = text_source(name, corpus, lines)

@@ -21,6 +21,7 @@ from rnnfast.models.parts.language.line_weights import (
     scaled_to_tokens,
     weights_of_columns,
 )
+from rnnfast.models.parts.language.text_source import paths_in_place_of_texts
 from rnnfast.models.parts.language.token_network import (
     TokenNetwork,
     columns_of,
@@ -150,7 +151,7 @@ def prepare_corpus(
     learned, given, own_weights = everything, all_given, weights
     held_out: EncodedCorpus | None = None
     valid_given = valid_weights = None
-    notes = _paths_in_place_of_texts("text", text) + _paths_in_place_of_texts("valid", valid)
+    notes = paths_in_place_of_texts("text", text) + paths_in_place_of_texts("valid", valid)
     if valid is not None:
         held_out = read("valid", valid)
         if isinstance(valid, Collection) and not isinstance(valid, str):
@@ -236,15 +237,6 @@ def _require_no_path(name: str, text: Any) -> None:
             f"{name}: expected a text, got the path of a {kind}, {shown(text)}; give "
             "pathlib.Path(path), or what it holds"
         )
-
-
-def _paths_in_place_of_texts(name: str, texts: Any) -> list[str]:
-    """Return what to tell where all lines that were given are the paths of files."""
-    if not isinstance(texts, (list, tuple)) or not texts:
-        return []
-    if not all(isinstance(line, str) and line and os.path.isfile(line) for line in texts):
-        return []
-    return [f"{name}: paths of files, as str, are lines themselves; pathlib.Path reads a file"]
 
 
 def _labels_in_place_of_text(text: Any, valid: Any, lines: bool) -> list[str]:

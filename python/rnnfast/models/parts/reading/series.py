@@ -9,7 +9,13 @@ import numpy as np
 
 from rnnfast import _core
 from rnnfast._checks import check_int
-from rnnfast._checks.arrays import hint_time_first, read_array, require_finite, require_time_first
+from rnnfast._checks.arrays import (
+    hint_time_first,
+    not_real,
+    read_array,
+    require_finite,
+    require_time_first,
+)
 from rnnfast.models.parts.reading.lazy import LazySeries
 from rnnfast.models.parts.reading.lists import as_item, describe, kind_of
 from rnnfast.nn.module import Array
@@ -62,7 +68,7 @@ def _as_one_series(
     label = f"{name}[{number}]"
     array = read_array(label, item, "shape (T, F)")
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{label}: expected real numbers, got dtype {array.dtype}")
+        raise not_real(label, array)
     shape = array.shape
     if shape == (0,):
         array = array.reshape(0, first[1] if first is not None else width or 1)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast._checks import check_real
-from rnnfast._checks.arrays import read_array, require_finite
+from rnnfast._checks.arrays import not_real, read_array, require_finite
 from rnnfast.models.parts.reading.lists import as_item, as_list
 from rnnfast.nn.module import Array
 
@@ -66,7 +66,7 @@ def read_rows(
         if flat and array.ndim == 1 and array.size:
             array = array[:, np.newaxis]
         if array.dtype.kind not in "biuf":
-            raise TypeError(f"{label}: expected real numbers, got dtype {array.dtype}")
+            raise not_real(label, array)
         if array.shape != (0,) and (array.ndim != 2 or array.shape[1] == 0):
             raise ValueError(f"{label}: expected shape (T, K), got {array.shape}")
         rows.append(_checked(label, array, missing, ignored))
