@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -18,6 +20,31 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+# RNNFAST_TEST_GRIDS=N: of a test with many cases one in N alone, which ones RNNFAST_TEST_TURN says.
+# What takes an hour so takes half of one, and what is left out has its turn another time.
+GRIDS = int(os.environ.get("RNNFAST_TEST_GRIDS", "1"))
+TURN = int(os.environ.get("RNNFAST_TEST_TURN", "0"))
+MANY = 12
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what RNNFAST_TEST_GRIDS says."""
+    if GRIDS == 1:
+        return
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        cases[item.nodeid.partition("[")[0]].append(item)
+    left_out = {
+        item
+        for group in cases.values()
+        if len(group) > MANY
+        for number, item in enumerate(group)
+        if (number + TURN) % GRIDS
+    }
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
