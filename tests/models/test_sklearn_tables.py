@@ -72,9 +72,11 @@ def test_rows_in_a_list_have_as_many_columns(name: str) -> None:
     np.testing.assert_array_equal(model.predict(FLAT.tolist()), model.predict(FLAT))
     np.testing.assert_array_equal(model.predict(list(FLAT)), model.predict(FLAT))
     for rows in (FLAT[:, :3].tolist(), list(FLAT[:, :3])):
-        with pytest.raises(ValueError, match=r"^X\[0\]: expected 5 columns as in fit, got shape"):
+        with pytest.raises(ValueError, match=r"^X\[0\]: expected 5 columns as in fit, got 3; as"):
             model.predict(rows)
         assert len(model.predict([np.reshape(row, (3, 1)) for row in rows])) == 24
+    with pytest.raises(ValueError, match=r"^X\[0\]: expected shape \(T, F\), got a ragged list"):
+        model.predict([[[1.0, 2.0], [3.0]]])
 
 
 @pytest.mark.parametrize("name", sorted(set(CASES) - {"forecaster", "language", "pairs"}))

@@ -112,13 +112,15 @@ class Columns:
     def _require_rows(self, name: str, X: Any) -> None:
         """Raise ValueError if a list has rows of floats, of another number of columns."""
         for number, item in enumerate(X if isinstance(X, (list, tuple)) else ()):
-            shape = np.shape(item)
-            if len(shape) != 1 or shape[0] in (0, self.count):
-                continue
-            if np.asarray(item).dtype.kind == "f":
+            row = as_item(f"{name}[{number}]", item)
+            if isinstance(row, np.ndarray):
+                is_row = row.ndim == 1 and row.dtype.kind == "f"
+            else:
+                is_row = isinstance(row, (list, tuple)) and {*map(type, row)} <= {float, int}
+            if is_row and len(row) not in (0, self.count):
                 raise ValueError(
                     f"{name}[{number}]: expected {counted(self.count, 'column')} as in fit, got "
-                    f"shape {shape}; as an array (T, 1) it is a series of any length"
+                    f"{len(row)}; as an array (T, 1) it is a series of any length"
                 )
 
     def to_dict(self) -> dict[str, Any]:
