@@ -82,6 +82,8 @@ def test_an_adaptive_output_layer(tmp_path: Path, capsys: pytest.CaptureFixture[
     run(*command, "--epochs", 1, "--hidden-size", 6, "--out", out, "-q")
     lm = rf.load(out)
     assert lm.output == "adaptive" and lm.cutoffs_
+    told = dict(line.split(maxsplit=1) for line in run("info", out).splitlines())
+    assert told["cutoffs"] == ", ".join(map(str, lm.cutoffs_))
     assert run("next", out, "the") and run("sample", out) and run("info", out)
     again = tmp_path / "again.safetensors"
     code, said = fails(

@@ -262,7 +262,7 @@ def test_bad_examples(X: Any, y: Any, error: type, message: str) -> None:
     ("valid", "error", "message"),
     [
         ("ab", TypeError, r"^valid: expected a pair \(X, y\), got str$"),
-        ((TEXTS,), TypeError, r"^valid: expected a pair \(X, y\), got tuple$"),
+        ((TEXTS,), TypeError, r"^valid: expected a pair \(X, y\), got a tuple of 1$"),
         ((TEXTS, MOODS[1:]), ValueError, "^y of valid: expected one for each of the 24 in X, go"),
         ((["a"], ["?"]), ValueError, r"^y of valid: expected some of '\+', '-' to validate on, go"),
         ((["a"], [1]), TypeError, r"^y of valid: expected classes as in fit, such as '\+', got 1$"),

@@ -112,7 +112,7 @@ def test_history() -> None:
         ([], [], ValueError, "^X: expected at least one sequence, got none$"),
         (SERIES, SUMS[1:], ValueError, "^y: expected one for each of the 120 in X, got 119$"),
         (SERIES, ["a"] * 120, TypeError, "^y: expected real numbers, got dtype <U1$"),
-        (SERIES, [None] * 120, TypeError, "^y: expected real numbers, got dtype object$"),
+        (SERIES, [None] * 120, TypeError, "^y: expected real numbers, got None at 0$"),
         (SERIES, [[1], [1, 2]], ValueError, r"^y: expected shape \(N,\) or \(N, k\), got a ragged"),
         (SERIES, np.ones((120, 1, 1)), ValueError, r"^y: expected shape .*, got \(120, 1, 1\)$"),
         (SERIES, np.ones((120, 0)), ValueError, r"^y: expected shape .*, got \(120, 0\)$"),

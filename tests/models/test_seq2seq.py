@@ -341,7 +341,7 @@ def test_wrong_questions(fitted: rf.Seq2Seq) -> None:
         fitted.predict([np.zeros((2, 2))])
     with pytest.raises(ValueError, match=r"^y: expected one for each of the 1 in X, got 2$"):
         fitted.score(["a"], ["A", "B"])
-    with pytest.raises(TypeError, match=r"^valid: expected a pair \(X, y\), got list$"):
+    with pytest.raises(TypeError, match=r"^valid: expected a pair \(X, y\), got a list of 1$"):
         small().fit(*PAIRS, valid=[1])
     with pytest.raises(
         ValueError, match=r"^y of valid: expected one for each of the 1 in X, got 2"

@@ -394,7 +394,7 @@ def test_integers_without_a_label_at_all_are_refused() -> None:
         ("steps", [np.full(x.shape, np.inf) for x in X], {}, ValueError,
          r"^y\[0\]: expected finite numbers, got inf at step 0, number 0$"),
         ("steps", [[None] * len(x) for x in X], {"ignore_label": None}, TypeError,
-         r"^y\[0\]: expected real numbers, got dtype object$"),
+         r"^y\[0\]: expected real numbers, got None at \(0, 0\)$"),
         ("steps", [[[1.0, "a"]] * len(x) for x in X], {}, TypeError,
          r"^y\[0\]: expected real numbers, got dtype <U\d+$"),
         ("steps", [[[None, 1.0], [1.0]][: len(x)] for x in X], {}, ValueError,

@@ -86,6 +86,8 @@ def _describe(path: Path) -> dict[str, Any]:
         if isinstance(model.tokenizer_, SubwordTokenizer):
             known = model.tokenizer_.describe(model.vocabulary_)
         facts["vocabulary"] = known
+        if model.cutoffs_ is not None:
+            facts["cutoffs"] = list(model.cutoffs_)  # those that were chosen, if none were given
     facts["trained"] = describe_training(model)
     record = kept_record(model)
     # Without a best epoch the weights may be of later steps than the figures.
