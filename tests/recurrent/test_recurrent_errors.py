@@ -43,7 +43,11 @@ PASSES: list[tuple[dict[str, Any], Error, str]] = [
     # x
     ({"x": [[[1.0] * I] * B] * T}, TypeError, "x: expected a NumPy array, got list"),
     ({"x": None}, TypeError, "x: expected a NumPy array, got NoneType"),
-    ({"x": ones(T)}, ValueError, "x: expected 2 or 3 axes, got shape (6,)"),
+    (
+        {"x": ones(T)},
+        ValueError,
+        "x: expected 2 or 3 axes, got shape (6,); one axis is of indices, integers, got float32",
+    ),
     ({"x": ones(T, B, I, 1)}, ValueError, "x: expected 2 or 3 axes, got shape (6, 2, 3, 1)"),
     ({"x": ones(T, B, 4)}, ValueError, "x: expected shape (T, B, 3), got (6, 2, 4)"),
     ({"x": ones(T, 4)}, ValueError, "x: expected shape (T, 3), got (6, 4)"),
