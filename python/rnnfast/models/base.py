@@ -132,6 +132,9 @@ class Model(Telling):
     def set_params(self: Self, **params: Any) -> Self:
         """Set hyperparameters; `fit` checks and uses them.
 
+        Of ``seed`` and ``random_state``, which are the same, the one set last holds: the other
+        becomes None. scikit-learn sets ``random_state`` of whatever has it.
+
         Parameters
         ----------
         **params
@@ -150,6 +153,9 @@ class Model(Telling):
         _require_known(params, known)
         for name, value in params.items():
             setattr(self, name, value)
+        for name, synonym in (("seed", "random_state"), ("random_state", "seed")):
+            if params.get(name) is not None and synonym not in params and hasattr(self, synonym):
+                setattr(self, synonym, None)
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:

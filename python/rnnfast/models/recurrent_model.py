@@ -198,32 +198,6 @@ class RecurrentModel(Model, base=True):
             got = shown(self.random_state)
             raise ValueError(f"random_state: expected None with seed, its synonym, got {got}")
 
-    def set_params(self: Self, **params: Any) -> Self:
-        """Set hyperparameters; `fit` checks and uses them.
-
-        Of ``seed`` and ``random_state``, which are the same, the one set last holds: the other
-        becomes None. scikit-learn sets ``random_state`` of whatever has it.
-
-        Parameters
-        ----------
-        **params
-            Values by name.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown; nothing is set then.
-        """
-        super().set_params(**params)
-        for name, synonym in (("seed", "random_state"), ("random_state", "seed")):
-            if params.get(name) is not None and synonym not in params:
-                setattr(self, synonym, None)
-        return self
-
     def _make_generator(self) -> np.random.Generator:
         """Return what initial weights, order of examples and dropout are drawn from."""
         name = "seed" if self.random_state is None else "random_state"
