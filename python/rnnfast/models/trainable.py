@@ -60,7 +60,7 @@ class Trainable(RecurrentModel, base=True):
             If an argument is wrong, or layers of these hyperparameters are others.
         """
         warm = self.warm_start if asked.warm_start is None else asked.warm_start
-        if not check_bool("extend", asked.extend) and warm is False:
+        if not check_bool("extend", asked.extend) and not warm:
             raise ValueError("extend: expected True without warm_start, got False")
         kept = self._kept(asked.warm_start)
         epochs, verbose = self._how_long(asked.epochs, asked.verbose, 1 if kept is None else 0)
