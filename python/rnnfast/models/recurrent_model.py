@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
@@ -241,6 +242,7 @@ class RecurrentModel(Model, base=True):
         # It may change while and after the model learns, and each look at it converts it.
         given = copy.copy(self)
         given.tokenizer = as_tokenizer("tokenizer", self.tokenizer)
-        # Of a file, what stood there then: it may be another one, or gone, when the model is saved.
-        vars(given)["_tokenizer_read"] = self.tokenizer, given.tokenizer
+        if isinstance(self.tokenizer, (str, os.PathLike)):
+            # What stood there then: it may be another one, or gone, when the model is saved.
+            vars(given)["_tokenizer_read"] = self.tokenizer, given.tokenizer
         return super(RecurrentModel, given)._copy_to_train()
