@@ -65,7 +65,11 @@ struct Nothing {
 
 // Tiles of so many rows read their panel from L2 slowly enough for it to be fetched in time.
 constexpr int kFetchingRows = kRegisters >= 32 ? 4 : 3;
+// With 32 registers a step reads more than the CPU fetches into L1 by itself: it is fetched so many
+// steps before. With sixteen a step is short, and each instruction more is felt, most of all where
+// two threads share a core.
 constexpr int kFetchedSteps = 8;
+constexpr bool kFetchesPanel = kRegisters >= 32;
 
 template <class Scalar, int MR, int U, int G, class Left, class Later = Nothing>
 RNNFAST_INLINE void accumulate(Tile<Scalar, MR, U, G>& acc, const Left& a,
@@ -78,7 +82,7 @@ RNNFAST_INLINE void accumulate(Tile<Scalar, MR, U, G>& acc, const Left& a,
   for (std::int64_t k = 0; k < K; ++k) {
     if constexpr (MR >= kFetchingRows) {
       constexpr int line = static_cast<int>(Prefetcher::kLine / sizeof(Scalar));
-      if constexpr (G * V >= line) {
+      if constexpr (kFetchesPanel && G * V >= line) {
 #pragma GCC unroll 8
         for (int u = 0; u < U; ++u)
 #pragma GCC unroll 8
