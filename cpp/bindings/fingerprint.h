@@ -6,23 +6,14 @@
 
 namespace rnnfast {
 
-// Four chains of 64-bit words, so that their products overlap. Every change of a single word
+// Chains of 64-bit words, so that their products overlap. Every change of a single word
 // changes the value; others do but with a probability of 2^-64.
 class Fingerprint {
  public:
   template <class Scalar>
   void add(const Scalar* values, std::int64_t count) {
-    const auto* bytes = reinterpret_cast<const unsigned char*>(values);
-    std::int64_t left = count * static_cast<std::int64_t>(sizeof(Scalar));
-    std::uint64_t words[kChains];
-    for (; left >= kStride; left -= kStride, bytes += kStride) {
-      std::memcpy(words, bytes, kStride);
-      for (int i = 0; i < kChains; ++i) chains_[i] = mixed(chains_[i], words[i]);
-    }
-    if (left == 0) return;
-    std::memset(words, 0, kStride);
-    std::memcpy(words, bytes, static_cast<std::size_t>(left));
-    for (int i = 0; 8 * i < left; ++i) chains_[i] = mixed(chains_[i], words[i]);
+    add_bytes(reinterpret_cast<const unsigned char*>(values),
+              count * static_cast<std::int64_t>(sizeof(Scalar)));
   }
 
   std::uint64_t value() const {
@@ -32,7 +23,9 @@ class Fingerprint {
   }
 
  private:
-  static constexpr int kChains = 4;
+  void add_bytes(const unsigned char* bytes, std::int64_t left);
+
+  static constexpr int kChains = 8;
   static constexpr std::int64_t kStride = 8 * kChains;
 
   // One to one in `word`; turned by half, so that the top bits reach all others with the next.
@@ -41,7 +34,7 @@ class Fingerprint {
     return product << 32 | product >> 32;
   }
 
-  std::uint64_t chains_[kChains] = {1, 2, 3, 4};
+  std::uint64_t chains_[kChains] = {1, 2, 3, 4, 5, 6, 7, 8};
 };
 
 }  // namespace rnnfast
