@@ -1,5 +1,8 @@
 """Time the drop-in modules against `torch.nn`, in turns, after comparing the answers.
 
+A turn is some milliseconds of one's calls, each timed by itself, or one call that takes longer: a
+user's loop calls one of the two, and finds its code and its weights in the caches.
+
 Run as ``python bench/torch_dropin.py [--threads 1,2] [--seconds S] [--only TEXT]``. Prints, for
 each case, the least and the median time of both and the ratios of PyTorch's to rnnfast's; for
 batches, the highest ratio that there could be too: PyTorch's least time over that of the matrix
@@ -33,6 +36,7 @@ CELLS = ((1, 32), (1, 64), (16, 64))  # B, H
 LOST = 1.05
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 PROBE_SECONDS = 2e-3
+TURN_SECONDS = 3e-3
 Run = Callable[[], Any]
 
 
@@ -198,9 +202,12 @@ def measured(case: Case, seconds: float) -> Times:
         end = time.perf_counter() + seconds
         while time.perf_counter() < end or len(times.ours) < 5:
             for run, own in zip(runs, (times.ours, times.theirs), strict=True):
-                begin = time.perf_counter()
-                run()
-                own.append(time.perf_counter() - begin)
+                begin = now = time.perf_counter()
+                while now < begin + TURN_SECONDS:
+                    before = now
+                    run()
+                    now = time.perf_counter()
+                    own.append(now - before)
             if case.flops:
                 rate = _core.fma_probe("float32", threads, PROBE_SECONDS)
                 times.rate = max(times.rate, rate)
