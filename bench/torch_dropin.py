@@ -7,7 +7,7 @@ Run as ``python bench/torch_dropin.py [--threads 1,2] [--seconds S] [--only TEXT
 each case, the least and the median time of both and the ratios of PyTorch's to rnnfast's; for
 batches, the highest ratio that there could be too: PyTorch's least time over that of the matrix
 products alone at the rate of multiplications in registers, probed beside it. Then the geometric
-means of the ratios of each kind, and the cases that rnnfast loses.
+means of the ratios of each kind and of each layer, and the cases that rnnfast loses.
 
 Cases: RNN, GRU and LSTM, inference and training (forward and back, the gradient of the input
 included) of padded and packed batches; single steps, frozen or not; loops over a cell.
@@ -214,6 +214,11 @@ def measured(case: Case, seconds: float) -> Times:
     return times
 
 
+def means_of(rows: list[tuple[float, ...]]) -> str:
+    """Return the geometric mean of each column."""
+    return "".join(f"{statistics.geometric_mean(c):8.2f}" for c in zip(*rows, strict=True))
+
+
 def main() -> None:
     """Time all cases and sum up."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -246,8 +251,11 @@ def main() -> None:
                 lost.append(f"{case.name}, {threads} threads: {least[2]:.2f}, {median[2]:.2f}")
     print(f"\n{'geometric means':44s}{'min':>8s}{'median':>8s}{'at most':>8s}")
     for kind, found in ratios.items():
-        means = (statistics.geometric_mean(column) for column in zip(*found, strict=True))
-        print(f"{kind:44s}" + "".join(f"{mean:8.2f}" for mean in means))
+        print(f"{kind:44s}" + means_of(found))
+    for name in KINDS:
+        found = [row[:2] for kind, rows in ratios.items() if kind.startswith(name) for row in rows]
+        if found:
+            print(f"{f'{name}, all {len(found)} points':44s}" + means_of(found))
     print(f"\nbelow {LOST} by the minimum: {len(lost)} of {sum(map(len, ratios.values()))}")
     print("\n".join(lost))
 
