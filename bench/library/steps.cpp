@@ -1,8 +1,11 @@
 // Nanoseconds a sample of a GRU or LSTM with its dense head, one sample in and one out: rnnfast's
-// `run` in blocks and `step`, and RTNeural's compile-time API where it is compiled with
-// -DWITH_RTNEURAL. Called as `steps FOLDER SECONDS`, FOLDER with gru_8.json and so on.
+// `run` in blocks and `step`; RTNeural's compile-time API where it is compiled with
+// -DWITH_RTNEURAL; ONNX Runtime's C API, in blocks and by steps, with -DWITH_ONNXRUNTIME. Called as
+// `steps FOLDER SECONDS`, FOLDER with gru_8.json, gru_8.onnx and so on.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -16,6 +19,9 @@
 
 #ifdef WITH_RTNEURAL
   #include <RTNeural/RTNeural.h>
+#endif
+#ifdef WITH_ONNXRUNTIME
+  #include <onnxruntime_c_api.h>
 #endif
 
 namespace {
@@ -75,6 +81,74 @@ Contestant* theirs(const std::string& kind, const std::string& file) {
 }
 #endif
 
+#ifdef WITH_ONNXRUNTIME
+// Its tensors stand in memory that is made once; the state that a call gives is the next one's.
+struct OnnxRuntime : Contestant {
+  OnnxRuntime(const std::string& file, bool lstm, int hidden, bool single)
+      : steps(single ? 1 : kBlock), states(lstm ? 2 : 1) {
+    name = single ? "ONNX Runtime step" : "ONNX Runtime run";
+    OrtSessionOptions* options = nullptr;
+    check(api->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "bench", &env));
+    check(api->CreateSessionOptions(&options));
+    check(api->SetIntraOpNumThreads(options, 1));
+    check(api->CreateSession(env, file.c_str(), options, &session));
+    api->ReleaseSessionOptions(options);
+    check(api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory));
+    numbers.assign(static_cast<std::size_t>(2 * (kBlock + states * hidden)), 0.0F);
+    float* at = numbers.data();
+    for (auto* side : {&x, &y}) {
+      *side = at;
+      at += kBlock;
+      side == &x ? tensor(in, x, {steps, 1, 1}) : tensor(out[0], y, {steps, 1});
+    }
+    for (auto& half : halves)
+      for (int i = 0; i < states; ++i, at += hidden) tensor(half[i], at, {1, 1, hidden});
+  }
+  ~OnnxRuntime() override {
+    for (OrtValue* value : {in, out[0], halves[0][0], halves[0][1], halves[1][0], halves[1][1]})
+      if (value != nullptr) api->ReleaseValue(value);
+    api->ReleaseMemoryInfo(memory);
+    api->ReleaseSession(session);
+    api->ReleaseEnv(env);
+  }
+  void run(const float* from, float* to) override {
+    static const char* const inputs[] = {"x", "h0", "c0"};
+    static const char* const outputs[] = {"y", "h_n", "c_n"};
+    for (int t = 0; t < kBlock; t += steps, before = 1 - before) {
+      std::copy_n(from + t, steps, x);
+      const OrtValue* given[] = {in, halves[before][0], halves[before][1]};
+      OrtValue* found[] = {out[0], halves[1 - before][0], halves[1 - before][1]};
+      const auto count = static_cast<std::size_t>(1 + states);
+      check(api->Run(session, nullptr, inputs, given, count, outputs, count, found));
+      std::copy_n(y, steps, to + t);
+    }
+  }
+
+ private:
+  void check(OrtStatus* status) const {
+    if (status == nullptr) return;
+    std::fprintf(stderr, "ONNX Runtime: %s\n", api->GetErrorMessage(status));
+    std::exit(1);
+  }
+  void tensor(OrtValue*& to, float* at, const std::vector<std::int64_t>& shape) const {
+    std::int64_t size = 1;
+    for (const std::int64_t axis : shape) size *= axis;
+    check(api->CreateTensorWithDataAsOrtValue(
+        memory, at, static_cast<std::size_t>(size) * sizeof(float), shape.data(), shape.size(),
+        ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &to));
+  }
+
+  const OrtApi* api = OrtGetApiBase()->GetApi(ORT_API_VERSION);
+  int steps, states, before = 0;
+  OrtEnv* env = nullptr;
+  OrtSession* session = nullptr;
+  OrtMemoryInfo* memory = nullptr;
+  std::vector<float> numbers;
+  float *x = nullptr, *y = nullptr;
+  OrtValue *in = nullptr, *out[1] = {}, *halves[2][2] = {};
+};
+#endif
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -95,6 +169,11 @@ int main(int count, char** arguments) {
                        : H == 16 ? theirs<16>(kind, file)
                        : H == 32 ? theirs<32>(kind, file)
                                  : theirs<64>(kind, file));
+#endif
+#ifdef WITH_ONNXRUNTIME
+      for (const bool single : {false, true})
+        all.push_back(std::make_unique<OnnxRuntime>(file.substr(0, file.size() - 4) + "onnx",
+                                                    kind == "lstm", H, single));
 #endif
       // The answer before the time: from the same start the same sound.
       std::vector<float> expected(kBlock), y(kBlock);
