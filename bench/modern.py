@@ -27,7 +27,8 @@ import rnnfast.reference as ref
 
 STEPS = (4096, 65536)
 LAYERS = {"lstm": rf.LSTM, "gru": rf.GRU, "min_gru": rf.MinGRU, "sru": rf.SRU, "qrnn": rf.QRNN}
-LAYERS |= {"slstm": rf.SLSTM, "mlstm": rf.MLSTM}
+LAYERS |= {"qrnn_3": rf.QRNN, "slstm": rf.SLSTM, "mlstm": rf.MLSTM}
+WIDTH = 3  # of qrnn_3, of whose peers the steps are put side by side first
 HEADS = 4  # of sLSTM and mLSTM
 CHECKED = 64  # steps that are compared with the reference
 LOOPED = 4096  # more steps than this a loop in PyTorch does not go back through
@@ -60,6 +61,10 @@ def by_equations(cell: str, state: dict[str, torch.Tensor], alpha: float) -> Cal
             h = h + z[t] * (n[t] - h)
             found.append(h)
         return torch.stack(found)
+
+    def qrnn_3(x: torch.Tensor) -> torch.Tensor:
+        padded = torch.nn.functional.pad(x, (0, 0, 0, 0, WIDTH - 1, 0))
+        return qrnn(torch.cat([padded[k : k + len(x)] for k in reversed(range(WIDTH))], -1))
 
     def qrnn(x: torch.Tensor) -> torch.Tensor:
         n, f, o = (x @ state["weight_ih_l0"].T + state["bias_ih_l0"]).chunk(3, -1)
@@ -107,7 +112,10 @@ def by_equations(cell: str, state: dict[str, torch.Tensor], alpha: float) -> Cal
             C, n = g[:, -1:] * C + weighted @ V, g[:, -1:] * n + weighted.sum(-1, True)
         return torch.sigmoid(o) * torch.cat(found, 1).transpose(0, 1).reshape(o.shape)
 
-    return {"sru": sru, "min_gru": min_gru, "qrnn": qrnn, "slstm": slstm, "mlstm": mlstm}[cell]
+    return {
+        "sru": sru, "min_gru": min_gru, "qrnn": qrnn, "qrnn_3": qrnn_3, "slstm": slstm,
+        "mlstm": mlstm,
+    }[cell]  # fmt: skip
 
 
 def of_heads(x: torch.Tensor, state: dict[str, torch.Tensor]) -> list[torch.Tensor]:
@@ -158,7 +166,8 @@ def first_steps(cell: str, layer: Any, x: Any) -> Any:
         return ref.slstm_forward(state, x)[0]
     if cell == "mlstm":
         return ref.mlstm_forward(state, x, num_heads=HEADS)[0]
-    spec = ref.NetworkSpec(cell, layer.input_size, layer.hidden_size)
+    name, width = ("qrnn", WIDTH) if cell == "qrnn_3" else (cell, 1)
+    spec = ref.NetworkSpec(name, layer.input_size, layer.hidden_size, width=width)
     return ref.network_forward(spec, state, x)[0]
 
 
@@ -182,6 +191,7 @@ def of_authors(layer: rf.SRU) -> Any:
 def ways_of(cell: str, steps: int, hidden: int) -> tuple[Ways, Ways]:
     """Return the ways to call a layer, and those of a pass forward and back, after a comparison."""
     options = {"num_heads": HEADS} if cell in ("slstm", "mlstm") else {}
+    options |= {"width": WIDTH} if cell == "qrnn_3" else {}
     layer = LAYERS[cell](hidden, hidden, seed=0, **options)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((steps, 1, hidden), np.float32)
