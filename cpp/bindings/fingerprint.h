@@ -6,8 +6,9 @@
 
 namespace rnnfast {
 
-// Chains of 64-bit words, so that their products overlap. Every change of a single word
-// changes the value; others do but with a probability of 2^-64.
+// Chains of 64-bit words, so that their products overlap. A change goes unseen with a probability
+// of about 2^-64, also one that follows a rule: all signs, some signs, a factor, two rows
+// exchanged.
 class Fingerprint {
  public:
   template <class Scalar>
@@ -28,10 +29,12 @@ class Fingerprint {
   static constexpr int kChains = 8;
   static constexpr std::int64_t kStride = 8 * kChains;
 
-  // One to one in `word`; turned by half, so that the top bits reach all others with the next.
+  // Both halves of the product: of the lower one alone, the words' top bits, which are the signs of
+  // numbers, would change the top bits only, and a later word's bits could undo that.
   static std::uint64_t mixed(std::uint64_t chain, std::uint64_t word) {
-    const std::uint64_t product = (chain ^ word) * 0x9E3779B97F4A7C15u;
-    return product << 32 | product >> 32;
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = static_cast<Wide>(chain ^ word) * 0x9E3779B97F4A7C15u;
+    return static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
   }
 
   std::uint64_t chains_[kChains] = {1, 2, 3, 4, 5, 6, 7, 8};

@@ -1,6 +1,8 @@
-"""The scans that each call makes of its arrays: for NaN and infinity, and for what was written to."""
+"""The scans that each call makes of its arrays: for NaN and infinity, and for what has changed."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -27,18 +29,50 @@ def test_each_place_is_looked_at(dtype: str) -> None:
     assert _core.all_finite(np.ones(0, dtype))
 
 
+def prints_of(dtype: str, size: int) -> tuple[Callable[[np.ndarray], int], np.ndarray]:
+    """Return a function that tells what an array's bits make, and an array."""
+    of = rf.RNN(size, 1, dtype=dtype).native.fingerprint
+    x = np.random.default_rng(size).standard_normal(size).astype(dtype)
+    return lambda x: of(x.reshape(1, 1, -1), None, False), x
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_each_bit_is_in_the_fingerprint(dtype: str) -> None:
     bits = {"float32": np.uint32, "float64": np.uint64}[dtype]
     for size in SIZES:
-        print_of = rf.RNN(size, 1, dtype=dtype).native.fingerprint
-        x = np.random.default_rng(size).standard_normal((1, 1, size)).astype(dtype)
-        before = print_of(x, None, False)
-        assert print_of(x.copy(), None, False) == before
+        print_of, x = prints_of(dtype, size)
+        before = print_of(x)
+        assert print_of(x.copy()) == before
         seen = {before}
         for place in range(size):
             for bit in (0, 7, bits().itemsize * 8 - 1):
                 changed = x.copy()
-                changed.view(bits)[0, 0, place] ^= bits(1) << bits(bit)
-                seen.add(print_of(changed, None, False))
+                changed.view(bits)[place] ^= bits(1) << bits(bit)
+                seen.add(print_of(changed))
         assert len(seen) == 1 + 3 * size
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [2, 17, 33, 65, 130])
+def test_changes_that_follow_a_rule(dtype: str, size: int) -> None:
+    """One change does not undo what another did: two signs, two places, factors, constants."""
+    print_of, x = prints_of(dtype, size)
+    changes = [
+        x,
+        -x,
+        2 * x,
+        x / 2,
+        x + 1,
+        np.roll(x, 1),
+        x[::-1].copy(),
+        np.zeros_like(x),
+        -0.0 * x,
+    ]
+    for i in range(size):
+        for j in range(i):
+            signs, places = x.copy(), x.copy()
+            signs[[i, j]] *= -1
+            places[[i, j]] = places[[j, i]]
+            changes += [signs, places]
+    different = {change.tobytes() for change in changes}
+    assert len({print_of(change) for change in changes}) == len(different)
