@@ -169,3 +169,13 @@ def test_wrong_inputs_are_refused(inputs: Any, error: type[Exception], message: 
     prepared = interop.prepare(recurrent("GRU")[0])
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         prepared.run(inputs)
+
+
+@pytest.mark.parametrize("reader", ["prepare", "Session", "layers"])
+def test_names_that_are_not_text(reader: str) -> None:
+    """A message takes them, which protobuf leaves to its reader."""
+    made = model([helper.make_node("Relu", ["x"], ["y"])], {"x": np.ones(1, "f")}, {"y": ("f", 1)})
+    spoiled = onnx.ModelProto()
+    spoiled.ParseFromString(made.SerializeToString().replace(b"Relu", b"Re\xff\xfe"))
+    with pytest.raises(ValueError, match=r"^model: expected an ONNX model, got names that are not"):
+        getattr(interop, reader)(spoiled)

@@ -220,6 +220,33 @@ def test_inputs_and_outputs_are_told_as_onnx_runtime_tells_them() -> None:
     assert session.get_overridable_initializers() == []
 
 
+def test_what_a_file_says_of_itself() -> None:
+    made, _ = speech()
+    onnx.helper.set_model_props(made, {"classes": '["a", "b"]'})
+    made.doc_string, made.producer_name, made.domain, made.model_version = "of speech", "me", "d", 3
+    cpu = ["CPUExecutionProvider"]
+    session = interop.Session(made, None, cpu)
+    theirs = ort.InferenceSession(made.SerializeToString(), providers=cpu)
+    mine, other = session.get_modelmeta(), theirs.get_modelmeta()
+    for name in vars(mine):
+        assert getattr(mine, name) == getattr(other, name), name
+    assert session.get_providers() == theirs.get_providers()
+    assert repr(session).startswith("Session(x -> ")
+
+
+@pytest.mark.parametrize("providers", ["CPUExecutionProvider", [], ["CUDAExecutionProvider"], 1])
+def test_providers_that_there_are_not(providers: Any) -> None:
+    with pytest.raises(ValueError, match=r"^providers: expected None or \['CPU.*'\], .*, got "):
+        interop.Session(speech()[0], providers=providers)
+
+
+@pytest.mark.parametrize("names", ["y", "scores", b"y"])
+def test_a_name_is_not_a_list_of_names(names: Any) -> None:
+    made, inputs = speech()
+    with pytest.raises((TypeError, ValueError), match=r"^output_names: expected "):
+        interop.Session(made).run(names, inputs)
+
+
 @pytest.mark.parametrize("choice", ["kernels", "fastest"])
 def test_results_are_the_callers_own(choice: str) -> None:
     x = np.ones((2, 3, 4), np.float32)
@@ -380,3 +407,62 @@ def test_arrays_of_subclasses_are_read_as_arrays_or_refused(
         np.testing.assert_array_equal(way(square.view(np.matrix)), square * square)
         with pytest.raises(TypeError, match=r"^x: expected an array without a mask, "):
             way(np.ma.masked_array(square, square > 2))
+
+
+def cut_by_a_call(operator: str, axis: int, computed: bool) -> Any:
+    """A recurrent node that reads as much of x as a call says, or as half of its shape says."""
+    rng, G = np.random.default_rng(0), {"LSTM": 4, "GRU": 3, "RNN": 1}[operator]
+    held = {
+        "W": rng.normal(size=(1, G * 2, 2)).astype("f"),
+        "R": rng.normal(size=(1, G * 2, 2)).astype("f"),
+        "zero": np.array([0]),
+        "two": np.array([2]),
+        "axis": np.array([axis]),
+    }
+    nodes = [
+        helper.make_node("Slice", ["x", "zero", "n", "axis"], ["part"]),
+        helper.make_node(operator, ["part", "W", "R"], ["y"], hidden_size=2),
+    ]
+    inputs: dict[str, Any] = {"x": np.zeros((4, 3, 2), "f")}
+    if computed:
+        nodes[:0] = [
+            helper.make_node("Shape", ["x"], ["sizes"]),
+            helper.make_node("Gather", ["sizes", "axis"], ["size"]),
+            helper.make_node("Div", ["size", "two"], ["n"]),
+        ]
+    else:
+        inputs["n"] = np.array([2])
+    return model(nodes, inputs, {"y": (np.float32, 4)}, held)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("operator", ["RNN", "GRU", "LSTM"])
+def test_what_becomes_empty_within_a_graph(operator: str, axis: int) -> None:
+    """ONNX Runtime's GRU and LSTM would end the process, at any call that tries the whole model."""
+    session = interop.Session(cut_by_a_call(operator, axis, computed=False))
+    x = np.random.default_rng(0).normal(size=(4, 3, 2)).astype("f")
+    for call in range(26):
+        n = 0 if call in (0, 5, 7, 25) else 2
+        (y,) = session.run(None, {"x": x, "n": np.array([n])})
+        assert y.shape == ((n, 1, 3, 2) if axis == 0 else (4, 1, n, 2))
+    fixed = interop.Session(cut_by_a_call(operator, axis, computed=True))
+    assert fixed._whole is not None  # whose shapes follow from x's
+    for call in range(26):
+        size = 1 if call in (0, 5, 7, 25) else 3
+        part = x[:size] if axis == 0 else x[:, :size]
+        (y,) = fixed.run(None, {"x": part})
+        assert y.shape == ((size // 2, 1, 3, 2) if axis == 0 else (4, 1, size // 2, 2))
+
+
+@pytest.mark.parametrize("choice", ["fastest", "kernels", "runtime"])
+@pytest.mark.parametrize("name", ["tanh", "TANH", "relu", "Relu"])
+def test_activations_in_another_spelling(name: str, choice: str) -> None:
+    """ONNX Runtime's RNN knows one alone; the weights come with the call."""
+    rng = np.random.default_rng(0)
+    shapes = {"x": (3, 2, 4), "W": (1, 2, 4), "R": (1, 2, 2)}
+    feeds = {key: rng.normal(size=shape).astype("f") for key, shape in shapes.items()}
+    node = helper.make_node("RNN", list(feeds), ["y"], hidden_size=2, activations=[name])
+    made = model([node], feeds, {"y": (np.float32, 4)})
+    (y,) = interop.Session(made, choice=choice).run(None, feeds)
+    (expected,) = interop.prepare(made).run(list(feeds.values()))
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)

@@ -167,6 +167,11 @@ def test_states_are_set_and_reset() -> None:
     np.testing.assert_array_equal(step(x), second)
     step.reset()
     np.testing.assert_array_equal(step(x), first)
+    step.reset([1])
+    for own in step.state:
+        assert not own[:, :, 1].any() and own[:, :, 0].any()
+    with pytest.raises(ValueError, match=r"^rows: expected "):
+        step.reset([B])
     wrong = state[0].copy()
     wrong[2, 0, 0, 0] = np.nan
     before = step.state

@@ -175,7 +175,27 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("LSTM", {"U": zeros(10, H)}, "U: expected shape (4*H, H), got (10, 4)"),
     ("LSTM", {"U": zeros(12, H)}, "U: expected shape (4*H, H), got (12, 4)"),
     ("LSTM", {"U": zeros(0, 0)}, "U: expected shape (4*H, H), got (0, 0)"),
-    ("LSTM", {"transposed": True}, "U: expected shape (H, 4*H), got (16, 4)"),
+    (
+        "LSTM",
+        {"transposed": True},
+        "U: expected shape (H, 4*H), got (16, 4); transposed=False is for gates along the rows",
+    ),
+    (
+        "LSTM",
+        {"U": zeros(H, 4 * H)},
+        "U: expected shape (4*H, H), got (4, 16); transposed=True is for gates along the columns",
+    ),
+    (
+        "LSTM",
+        {"W": zeros(1, 16, I)},
+        "W: expected 2 axes, got shape (1, 16, 5); the first axis is that of directions: "
+        "W[0] is one of them",
+    ),
+    (
+        "LSTM",
+        {"b": zeros(32)},
+        "b: expected shape (16,), or two of those, got (32,); np.split(b, 2) makes two of one",
+    ),
     ("LSTM", {"W": zeros(8, I)}, "W: expected shape (16, 5), got (8, 5)"),
     ("LSTM", {"W": zeros(16)}, "W: expected 2 axes, got shape (16,)"),
     ("LSTM", {"b": zeros(12)}, "b: expected shape (16,), or two of those, got (12,)"),
@@ -188,7 +208,12 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         "U: expected shape (4*H, P), got (10, 3)",
     ),
     ("LSTM", {"W": [W, W], "U": [U]}, "U: expected 2 arrays, as W has, got 1"),
-    ("LSTM", {"W": [W, W], "U": [U, U]}, "W[1]: expected shape (16, 4), got (16, 5)"),
+    (
+        "LSTM",
+        {"W": [W, W], "U": [U, U]},
+        "W[1]: expected shape (16, 4), got (16, 5), as "
+        "W[0] has; bidirectional=True takes two directions of a layer",
+    ),
     (
         "LSTM",
         {"W": [W], "U": [U], "bidirectional": True},

@@ -199,7 +199,7 @@ class EnsembleStream:
     A step is a call, ``y_t = step(x_t)``, with ``x_t`` of shape ``(B, I)``, ``(I,)`` or indices, as
     `Stream` takes it, for all networks, or one for each, ``(N, B, I)`` or indices ``(N, B)``. It
     returns ``(N, B, H)``, or ``(N, H)`` where ``x_t`` came without B, in an array that the next
-    step writes into.
+    step writes into. All sequences of all networks take each step; there are no ``rows``.
 
     Attributes
     ----------
@@ -277,7 +277,18 @@ class EnsembleStream:
             h, c = (None if s is None else s[n] for s in states)
             stream.native.set_state(h, c)
 
-    def reset(self) -> None:
-        """Set all states to zero."""
+    def reset(self, rows: Any = None) -> None:
+        """Set the states of all networks to zero.
+
+        Parameters
+        ----------
+        rows : array_like of int, optional
+            Of which sequences, ``(n,)``; None: of all.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If rows are no integers, out of range, or one is there twice.
+        """
         for stream in self._streams:
-            stream.reset()
+            stream.reset(rows)

@@ -113,10 +113,8 @@ def _inputs(node: Node) -> Any:
 
 def _dense(node: Node, options: Options) -> Module:
     units, bias, inputs = options.size("units"), options.flag("use_bias", True), _inputs(node)
-    activation = "linear"
-    if not options.is_left_out("activation"):
-        cure = "; leave_out=['activation'] takes the layer without it"
-        activation = options.function("activation", "linear", _ACTIVATIONS, cure)
+    cure = "; leave_out=['activation'] takes the layer without it"
+    activation = options.function("activation", "linear", _ACTIVATIONS, cure, or_left_out="linear")
     shapes: dict[str, Any] = {"kernel": (inputs, units)} | ({"bias": (units,)} if bias else {})
     require_arrays(node, shapes, options.dtype)
     linear = Linear(inputs, units, bias, dtype=options.dtype, seed=0)

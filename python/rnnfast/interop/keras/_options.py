@@ -112,12 +112,24 @@ class Options:
         """Return a bool."""
         return check_bool(f"{self.where}: {name}", self._config.get(name, default))
 
-    def function(self, name: str, default: str, allowed: Iterable[str], cure: str = "") -> str:
-        """Return the name of an activation that a layer here has."""
+    def function(
+        self,
+        name: str,
+        default: str,
+        allowed: Iterable[str],
+        cure: str = "",
+        or_left_out: str | None = None,
+    ) -> str:
+        """Return the name of an activation that a layer here has, or what stands for another one.
+
+        That is ``or_left_out``, where the option is left to the caller.
+        """
         value = self._config.get(name, default)
         value = "linear" if value is None else value
         choices = list(allowed)
         if not isinstance(value, str) or value not in choices:
+            if or_left_out is not None and self.is_left_out(name):
+                return or_left_out
             given = value if isinstance(value, (str, type(None))) else _custom(value)
             raise ValueError(
                 f"{self.where}: {name}: expected {' or '.join(map(repr, choices))}, which the "

@@ -35,6 +35,7 @@ def read_model(model: Any) -> Any:
     if isinstance(model, onnx.ModelProto):
         name, proto = "model", onnx.ModelProto()
         proto.CopyFrom(model)
+        _require_text(name, proto)
     elif isinstance(model, bytes):
         name, proto = "model", _parsed("model", model)
     elif isinstance(model, (str, os.PathLike)):
@@ -85,9 +86,13 @@ def _parsed(name: str, data: bytes) -> Any:
         proto.ParseFromString(data)
     except Exception as error:  # protobuf's own class
         raise ValueError(f"{name}: expected an ONNX model, got {one_line(error)}") from None
+    _require_text(name, proto)
+    return proto
+
+
+def _require_text(name: str, proto: Any) -> None:
     if not _is_text(proto):
         raise ValueError(f"{name}: expected an ONNX model, got names that are not UTF-8")
-    return proto
 
 
 def _is_text(message: Any) -> bool:

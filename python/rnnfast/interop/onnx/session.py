@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from rnnfast._checks import among
@@ -14,6 +14,7 @@ from rnnfast.interop.onnx.choice import Fastest
 from rnnfast.interop.onnx.cut import Part, cut, needed_nodes
 from rnnfast.interop.onnx.feeds import Feeds
 from rnnfast.interop.onnx.files import check_model, read_model
+from rnnfast.interop.onnx.fixed_shapes import shapes_are_fixed
 from rnnfast.interop.onnx.graph import (
     Graph,
     Value,
@@ -24,6 +25,7 @@ from rnnfast.interop.onnx.graph import (
 from rnnfast.interop.onnx.nodes import Array, Node
 from rnnfast.interop.onnx.operators.table import why_not
 from rnnfast.interop.onnx.program import Program, fresh, make_recurrent, require_covered
+from rnnfast.interop.onnx.recurrent.activations import KINDS
 from rnnfast.interop.onnx.recurrent.form import Form
 from rnnfast.interop.onnx.submodel import infer_types, submodel
 
@@ -35,6 +37,31 @@ _LIGHT = frozenset({
     *("Squeeze", "Unsqueeze", "Transpose", "Reshape", "Flatten", "Identity", "Slice", "Split"),
     *("Shape", "Size", "Gather", "Concat", "ConstantOfShape", "Expand", "Cast"),
 })  # fmt: skip
+
+
+_PROVIDERS = ["CPUExecutionProvider"]
+
+
+@dataclass(frozen=True)
+class ModelMeta:
+    """What a model's file says of it, as ONNX Runtime names it.
+
+    Attributes
+    ----------
+    custom_metadata_map : dict of str
+        By name; of files that `export` wrote, each entry is JSON.
+    description, domain, graph_name, producer_name
+        Text, or "".
+    version : int
+        Of the model.
+    """
+
+    custom_metadata_map: dict[str, str]
+    description: str
+    domain: str
+    graph_name: str
+    producer_name: str
+    version: int
 
 
 class Session:
@@ -53,6 +80,8 @@ class Session:
         The model.
     sess_options : onnxruntime.SessionOptions, optional
         Of all parts that ONNX Runtime runs.
+    providers : sequence of str, optional
+        ``["CPUExecutionProvider"]``, as ONNX Runtime calls what is meant by None too.
     choice : {"fastest", "kernels", "runtime"}
         ``"fastest"``: for each combination of the inputs' shapes the first twenty calls are made by
         the parts and by the whole model in ONNX Runtime, five in a row, and the faster way is kept.
@@ -67,7 +96,20 @@ class Session:
         If the model is damaged, or a recurrent node or its weights not valid.
     """
 
-    def __init__(self, model: Any, *, sess_options: Any = None, choice: str = "fastest") -> None:
+    def __init__(
+        self,
+        model: Any,
+        sess_options: Any = None,
+        providers: Sequence[str] | None = None,
+        *,
+        choice: str = "fastest",
+    ) -> None:
+        named = list(providers) if isinstance(providers, (list, tuple)) else providers
+        if named is not None and named != _PROVIDERS:
+            raise ValueError(
+                f"providers: expected None or {_PROVIDERS}, all runs on the CPU, "
+                f"got {shown(providers)}"
+            )
         if not among(choice, ("fastest", "kernels", "runtime")):
             raise ValueError(
                 f"choice: expected 'fastest', 'kernels' or 'runtime', got {shown(choice)}"
@@ -116,6 +158,26 @@ class Session:
         """Return what a call gives: ``name``, ``type`` and ``shape`` each."""
         return list(self._graph.outputs)
 
+    def get_providers(self) -> list[str]:
+        """Return ``["CPUExecutionProvider"]``."""
+        return list(_PROVIDERS)
+
+    def get_modelmeta(self) -> ModelMeta:
+        """Return what the file says of the model: ``custom_metadata_map`` and more."""
+        proto = self._proto
+        return ModelMeta(
+            {entry.key: entry.value for entry in proto.metadata_props},
+            proto.doc_string,
+            proto.domain,
+            proto.graph.name,
+            proto.producer_name,
+            proto.model_version,
+        )
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(value.name for value in self._graph.inputs)
+        return f"Session({inputs} -> {', '.join(self._names)})"
+
     def run(
         self,
         output_names: Sequence[str] | None,
@@ -142,6 +204,9 @@ class Session:
         fastest = self._fastest
         if output_names is None and fastest is not None and fastest.chosen(input_feed) == 1:
             return _call(self._bare, self._names, input_feed, run_options)
+        if isinstance(output_names, str):
+            name = shown(output_names)
+            raise TypeError(f"output_names: expected a list of names or None, got {name}")
         names = self._names if output_names is None else list(output_names)
         for name in () if output_names is None else names:
             if name not in self._names:
@@ -187,7 +252,7 @@ class Session:
         for node in nodes:
             if node.is_recurrent:
                 recurrent = make_recurrent(graph, node)
-                lacking = _lacks(recurrent.form, _element(graph, node, types))
+                lacking = _lacks(node, recurrent.form, _element(graph, node, types))
                 self._complete &= not lacking
                 if lacking or (recurrent.on_kernels and choice != "runtime"):
                     here.add(id(node))
@@ -231,6 +296,10 @@ class Session:
         has_own = any(part.own for part in self.parts)
         if not self._complete or choice != "fastest" or not has_own:
             return None
+        # The first calls of each combination of shapes, which are by parts, see what is empty.
+        nodes = [node for part in self.parts for node in part.nodes]
+        if not shapes_are_fixed(self._graph, nodes, self._sequences):
+            return None
         try:
             return self._load(self._proto, None, self._options or self._quiet_options())
         except ValueError:
@@ -260,13 +329,7 @@ class Session:
             raise ValueError(f"{at}: ONNX Runtime refuses it: {one_line(error)}") from None
 
 
-explain_calls(
-    Session,
-    hints={
-        name: "expected none, all runs on the CPU, got some"
-        for name in ("providers", "provider_options")
-    },
-)
+explain_calls(Session, hints={"provider_options": "expected none, all runs on the CPU, got some"})
 
 
 class _InRuntime:
@@ -296,11 +359,13 @@ def _import_runtime() -> Any:
     return onnxruntime
 
 
-def _lacks(form: Form, kind: int) -> bool:
+def _lacks(node: Node, form: Form, kind: int) -> bool:
     """Whether ONNX Runtime has not this form, or gives other numbers for it.
 
-    Its Softplus overflows beyond 88.
+    Its Softplus overflows beyond 88, and its RNN knows activations by ONNX's spelling alone.
     """
+    if node.operator == "RNN" and not KINDS.keys() >= set(node.attribute("activations", ())):
+        return True
     names = {one.name for direction in form.activations for one in direction}
     return form.batch_first or kind != onnx.TensorProto.FLOAT or "Softplus" in names
 

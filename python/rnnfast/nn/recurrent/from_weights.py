@@ -165,16 +165,19 @@ class Reader:
         """Return a matrix with its gates along the rows."""
         array = self.array(name, value)
         if array.ndim != 2:
-            raise ValueError(f"{name}: expected 2 axes, got shape {array.shape}")
+            cure = ""
+            if array.ndim == 3 and len(array) in (1, 2):
+                cure = f"; the first axis is that of directions: {name}[0] is one of them"
+            raise ValueError(f"{name}: expected 2 axes, got shape {array.shape}{cure}")
         return array.T if self.layout.transposed else array
 
-    def fitting(self, name: str, value: Any, rows: int, columns: int) -> Array:
-        """Return a matrix of a shape."""
+    def fitting(self, name: str, value: Any, rows: int, columns: int, cure: str = "") -> Array:
+        """Return a matrix of a shape; ``cure`` ends the message of one of another."""
         array = self.matrix(name, value)
         if array.shape != (rows, columns):
             raise ValueError(
                 f"{name}: expected shape {self.layout.shape(rows, columns)}, "
-                f"got {self.layout.shape(*array.shape)}"
+                f"got {self.layout.shape(*array.shape)}{cure}"
             )
         return array
 
@@ -189,8 +192,11 @@ class Reader:
         arrays = [self.array(*one) for one in pair]
         for (called, _), array in zip(pair, arrays, strict=True):
             if array.shape != (size,):
+                cure = (
+                    f"; np.split({name}, 2) makes two of one" if array.shape == (2 * size,) else ""
+                )
                 raise ValueError(
-                    f"{called}: expected shape ({size},), or two of those, got {array.shape}"
+                    f"{called}: expected shape ({size},), or two of those, got {array.shape}{cure}"
                 )
         return arrays if len(arrays) == 2 else [arrays[0], np.zeros_like(arrays[0])]
 
@@ -236,8 +242,11 @@ def read_weights(given: Given, layout: Layout, directions: int, dtype: Any) -> W
     arrays = []
     for k in range(len(given.W)):
         width = inputs if k < directions else directions * output
+        cure = ""
+        if directions == 1 and k > 0 and reader.matrix(*given.W[k]).shape == (rows, inputs):
+            cure = ", as W[0] has; bidirectional=True takes two directions of a layer"
         found = {
-            "weight_ih": reader.fitting(*given.W[k], rows, width),
+            "weight_ih": reader.fitting(*given.W[k], rows, width, cure),
             "weight_hh": reader.fitting(*given.U[k], rows, output),
         }
         if given.b is not None:
@@ -274,9 +283,13 @@ def _first_sizes(given: Given, reader: Reader) -> tuple[int, int]:
     if not fits:
         letter = "H" if given.projection is None else "P"
         multiple = f"{layout.count}*H" if layout.count > 1 else "H"
+        cure = ""
+        if rows and output == layout.count * rows:
+            along = "rows" if layout.transposed else "columns"
+            cure = f"; transposed={not layout.transposed} is for gates along the {along}"
         raise ValueError(
             f"{name}: expected shape {layout.shape(multiple, letter)}, "
-            f"got {layout.shape(rows, output)}"
+            f"got {layout.shape(rows, output)}{cure}"
         )
     return hidden, output
 
