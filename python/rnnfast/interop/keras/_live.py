@@ -30,8 +30,9 @@ def from_keras(layer: Any, *, leave_out: Iterable[str] = ()) -> Module:
         A built ``SimpleRNN``, ``GRU``, ``LSTM``, ``RNN`` of one of their cells, ``Bidirectional``
         of these, ``Embedding``, ``Dense``, or ``TimeDistributed`` of a ``Dense``.
     leave_out : iterable of str
-        Options whose effect is left to the caller, which are refused otherwise: ``"activation"``
-        (of a ``Dense``), ``"dropout"``, ``"recurrent_dropout"``, ``"go_backwards"``.
+        Options whose effect is left to the caller where it has no equal here, which are refused
+        otherwise: ``"activation"`` (of a ``Dense``; tanh, relu and sigmoid have one), ``"dropout"``,
+        ``"recurrent_dropout"``, ``"go_backwards"``.
 
     Returns
     -------
@@ -61,7 +62,8 @@ def to_keras(ours: Module, layer: Any, *, leave_out: Iterable[str] = ()) -> None
     layer : keras.layers.Layer or list of those
         A built layer of the same options and sizes, or a list of one for each of ``num_layers``.
     leave_out : iterable of str
-        As for `from_keras`; ``"dropout"`` leaves out that of ours too.
+        As for `from_keras`; ``"dropout"`` leaves out that of ours too, ``"activation"`` all
+        differences of activations.
 
     Raises
     ------
