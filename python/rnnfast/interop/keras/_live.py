@@ -31,8 +31,8 @@ def from_keras(layer: Any, *, leave_out: Iterable[str] = ()) -> Module:
         of these, ``Embedding``, ``Dense``, or ``TimeDistributed`` of a ``Dense``.
     leave_out : iterable of str
         Options whose effect is left to the caller where it has no equal here, which are refused
-        otherwise: ``"activation"`` (of a ``Dense``; tanh, relu and sigmoid have one), ``"dropout"``,
-        ``"recurrent_dropout"``, ``"go_backwards"``.
+        otherwise: ``"activation"`` (of a ``Dense``; tanh, relu and sigmoid have one),
+        ``"dropout"``, ``"recurrent_dropout"``, ``"go_backwards"``.
 
     Returns
     -------
