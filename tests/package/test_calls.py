@@ -238,11 +238,11 @@ def test_what_is_not_of_this_package_is_left_alone() -> None:
     assert not hasattr(Outside.__init__, "__wrapped__")
 
 
-def test_a_session_says_that_it_takes_no_providers() -> None:
+def test_a_session_says_that_it_takes_no_options_of_providers() -> None:
     pytest.importorskip("onnx", reason="onnx is not installed")
     onnx = importlib.import_module("rnnfast.interop.onnx")
-    with pytest.raises(TypeError, match=r"^providers: expected none, all runs on the CPU"):
-        onnx.Session("model.onnx", providers=["CPUExecutionProvider"])
+    with pytest.raises(TypeError, match=r"^provider_options: expected none, all runs on the CPU"):
+        onnx.Session("model.onnx", provider_options=[{}])
     with pytest.raises(TypeError, match=r"^chioce: Session has no .*; did you mean choice"):
         onnx.Session("model.onnx", chioce="kernels")
 
