@@ -17,6 +17,8 @@ interop = pytest.importorskip("rnnfast.interop.onnx")
 session_module = pytest.importorskip("rnnfast.interop.onnx.session")
 ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 
+CHOICES = pytest.mark.parametrize("choice", ["fastest", "kernels", "runtime"])
+
 
 def speech(kind: str = "LSTM", dtype: Any = np.float32, **attributes: Any) -> tuple[Any, Any]:
     """A convolution, two recurrent layers in both directions, a head, and a way past them."""
@@ -82,7 +84,7 @@ def test_a_graph_is_cut_by_level_and_nothing_is_in_two_parts() -> None:
     assert parts[4].inputs == ["Y1", "beside"]
 
 
-@pytest.mark.parametrize("choice", ["fastest", "kernels", "runtime"])
+@CHOICES
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
 def test_results_are_onnx_runtimes(kind: str, choice: str) -> None:
     made, inputs = speech(kind)
@@ -104,7 +106,7 @@ def test_nothing_is_written_of_initial_states_that_a_call_may_bring(
 def test_the_faster_way_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     made, inputs = speech()
     session = interop.Session(made)
-    clock, whole = iter(range(10**6)), session_module._call
+    clock, whole = iter(range(10**6)), session_module.call
     calls: list[str] = []
     slow = {"parts": 9, "whole": 1}
 
@@ -121,7 +123,7 @@ def test_the_faster_way_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("rnnfast.interop.onnx.choice.time.perf_counter", lambda: next(clock))
     monkeypatch.setattr(session, "_by_parts", ticking("parts", session._by_parts))
-    monkeypatch.setattr(session_module, "_call", ticking("whole", whole))
+    monkeypatch.setattr(session_module, "call", ticking("whole", whole))
     for _ in range(24):
         session.run(None, inputs)
     assert calls == (["parts"] * 5 + ["whole"] * 5) * 2 + ["whole"] * 4
@@ -157,7 +159,7 @@ def test_a_form_without_a_layer_runs_here_and_weights_of_a_call_in_onnx_runtime(
 def test_without_onnx_runtime(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, inputs = speech(kind)
     expected = runtime(made, inputs)
-    monkeypatch.setattr(session_module, "_import_runtime", lambda: None)
+    monkeypatch.setattr(session_module, "import_runtime", lambda: None)
     session = interop.Session(made)
     assert len(session.parts) == 1
     assert_same(session.run(None, inputs), expected)
@@ -234,16 +236,33 @@ def test_what_a_file_says_of_itself() -> None:
     assert repr(session).startswith("Session(x -> ")
 
 
-@pytest.mark.parametrize("providers", ["CPUExecutionProvider", [], ["CUDAExecutionProvider"], 1])
-def test_providers_that_there_are_not(providers: Any) -> None:
-    with pytest.raises(ValueError, match=r"^providers: expected None or \['CPU.*'\], .*, got "):
+@pytest.mark.parametrize("providers", ["CPUExecutionProvider", 1, np.array(["a", "b"]), {"a"}])
+def test_providers_that_are_no_list(providers: Any) -> None:
+    message = f"providers: expected a list of names or None, got {providers!r}"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         interop.Session(speech()[0], providers=providers)
 
 
-@pytest.mark.parametrize("names", ["y", "scores", b"y"])
+@pytest.mark.parametrize("providers", [[], ["CUDAExecutionProvider"]])
+def test_providers_that_there_are_not(providers: Any) -> None:
+    with pytest.raises(ValueError, match=r"^providers: expected None or a list with 'CPU\w+', as "):
+        interop.Session(speech()[0], providers=providers)
+
+
+def test_providers_beside_the_one_that_there_is() -> None:
+    """As in a script that takes a GPU where there is one."""
+    cpu = "CPUExecutionProvider"
+    with pytest.warns(UserWarning, match=r"^providers: .* CPU, \['CUDAExecutionProvider'\] not$"):
+        session = interop.Session(speech()[0], providers=["CUDAExecutionProvider", cpu])
+    assert session.get_providers() == [cpu]
+    interop.Session(speech()[0], providers=[(cpu, {})])
+
+
+@pytest.mark.parametrize("names", ["y", "scores", b"y", 5, {"scores"}])
 def test_a_name_is_not_a_list_of_names(names: Any) -> None:
     made, inputs = speech()
-    with pytest.raises((TypeError, ValueError), match=r"^output_names: expected "):
+    message = f"output_names: expected a list of names or None, got {names!r}"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         interop.Session(made).run(names, inputs)
 
 
@@ -344,7 +363,7 @@ def late(kind: str, **attributes: Any) -> tuple[Any, dict[str, Any]]:
     return made, inputs
 
 
-@pytest.mark.parametrize("choice", ["fastest", "kernels", "runtime"])
+@CHOICES
 @pytest.mark.parametrize("attributes", [{}, {"clip": 3.0}], ids=str)
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
 def test_of_no_step_and_no_sequence(kind: str, attributes: Any, choice: str) -> None:
@@ -396,7 +415,7 @@ def test_arrays_of_subclasses_are_read_as_arrays_or_refused(
     square = np.array([[1, 2], [3, 4]], np.float32)
     nodes = [helper.make_node("Mul", ["x", "x"], ["y"])]
     made = model(nodes, {"x": square}, {"y": (np.float32, 2)})
-    monkeypatch.setattr(session_module, "_import_runtime", lambda: None)
+    monkeypatch.setattr(session_module, "import_runtime", lambda: None)
     sessions = interop.Session(made).run
     ways = [
         lambda x: interop.run_model(made, [x])[0],
@@ -441,20 +460,112 @@ def test_what_becomes_empty_within_a_graph(operator: str, axis: int) -> None:
     """ONNX Runtime's GRU and LSTM would end the process, at any call that tries the whole model."""
     session = interop.Session(cut_by_a_call(operator, axis, computed=False))
     x = np.random.default_rng(0).normal(size=(4, 3, 2)).astype("f")
-    for call in range(26):
-        n = 0 if call in (0, 5, 7, 25) else 2
-        (y,) = session.run(None, {"x": x, "n": np.array([n])})
-        assert y.shape == ((n, 1, 3, 2) if axis == 0 else (4, 1, n, 2))
-    fixed = interop.Session(cut_by_a_call(operator, axis, computed=True))
-    assert fixed._whole is not None  # whose shapes follow from x's
+    for empty in ({0, 5, 7, 25}, {5}, {25}, set()):  # in trials by parts, of the whole, and behind
+        session._fastest = session_module.Fastest()
+        for call in range(27):
+            n = 0 if call in empty else 2
+            (y,) = session.run(None, {"x": x, "n": np.array([n])})
+            assert y.shape == ((n, 1, 3, 2) if axis == 0 else (4, 1, n, 2))
+    session._fastest.keep({"x": x, "n": np.array([0])}, 1)
+    (y,) = session.run(None, {"x": x, "n": np.array([0])})
+    assert y.size == 0
+    computed = interop.Session(cut_by_a_call(operator, axis, computed=True))
     for call in range(26):
         size = 1 if call in (0, 5, 7, 25) else 3
         part = x[:size] if axis == 0 else x[:, :size]
-        (y,) = fixed.run(None, {"x": part})
+        (y,) = computed.run(None, {"x": part})
         assert y.shape == ((size // 2, 1, 3, 2) if axis == 0 else (4, 1, size // 2, 2))
 
 
-@pytest.mark.parametrize("choice", ["fastest", "kernels", "runtime"])
+@CHOICES
+def test_what_is_empty_and_needed_for_no_output(choice: str) -> None:
+    """ONNX Runtime would compute it nevertheless."""
+    made = cut_by_a_call("GRU", 0, computed=False)
+    made.graph.node.append(helper.make_node("GRU", ["x", "W", "R"], ["z"], hidden_size=2))
+    made.graph.output[0].name = "z"
+    session = interop.Session(made, choice=choice)
+    for _ in range(25):
+        (z,) = session.run(None, {"x": np.ones((4, 3, 2), "f"), "n": np.array([0])})
+        assert z.shape == (4, 1, 3, 2)
+
+
+@CHOICES
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_constants_of_no_step(kind: str, choice: str) -> None:
+    made, inputs = recurrent(kind)
+    made.graph.initializer.append(onnx.numpy_helper.from_array(inputs["X"][:0], "none"))
+    node = made.graph.node.add()
+    node.CopyFrom(made.graph.node[0])
+    node.name, node.input[0], node.output[:] = "beside", "none", ["no"]
+    made.graph.output.append(info("no", np.float32, 4))
+    (no,) = interop.Session(made, choice=choice).run(["no"], inputs)
+    assert no.shape[0] == 0
+
+
+def within(kind: str, outer: str) -> Any:
+    """A recurrent node in a graph within another node, which reads the first n steps of x."""
+    G = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
+    rng = np.random.default_rng(0)
+    held = {name: rng.normal(size=(1, G * 2, 2)).astype("f") for name in ("W", "R")}
+    held.update(zero=np.array([0]), once=np.array(1))
+    nodes = [
+        helper.make_node("Slice", ["x", "zero", "n", "zero"], ["part"]),
+        helper.make_node(kind, ["part", "W", "R"], ["", "last"], name="inner's", hidden_size=2),
+    ]
+    last = info("last", np.float32, 3)
+    if outer == "If":
+        graphs = {}
+        for name in ("then_branch", "else_branch"):
+            graphs[name] = helper.make_graph(nodes, name, [], [last])
+        node = helper.make_node("If", ["on"], ["y"], **graphs)
+    elif outer == "Loop":
+        given = [info("step", np.int64, 0), info("go", np.bool_, 0)]
+        passed = helper.make_node("Identity", ["go"], ["going"])
+        body = helper.make_graph(
+            [passed, *nodes], "body", given, [info("going", np.bool_, 0), last]
+        )
+        node = helper.make_node("Loop", ["once", "on"], ["y"], body=body)
+    else:
+        body = helper.make_graph(
+            nodes, "body", [info("one", np.float32, 2)], [info("last", np.float32, 3)]
+        )
+        node = helper.make_node("Scan", ["x"], ["y"], body=body, num_scan_inputs=1)
+    inputs = {"x": np.ones((4, 3, 2), "f"), "n": np.array([2]), "on": np.array(True)}
+    return model([node], inputs, {"y": (np.float32, 3 if outer == "If" else 4)}, held), inputs
+
+
+@CHOICES
+@pytest.mark.parametrize("outer", ["If", "Loop", "Scan"])
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_what_is_empty_within_a_node_is_refused(kind: str, outer: str, choice: str) -> None:
+    """It would end the process, and runs in ONNX Runtime alone."""
+    made, inputs = within(kind, outer)
+    session = interop.Session(made, choice=choice)
+    (expected,) = runtime(made, inputs)
+    np.testing.assert_array_equal(session.run(None, inputs)[0], expected)
+    wrong = {"n": np.array([0])}, {"x": inputs["x"][:, :0]}
+    for one in wrong:
+        message = rf"^node 'inners' \({kind}\): expected a step and a sequence at least, got none$"
+        for _ in range(2):
+            with pytest.raises(ValueError, match=message):
+                session.run(None, {**inputs, **one})
+    np.testing.assert_array_equal(session.run(None, inputs)[0], expected)
+
+
+def test_a_quantized_node_of_no_step_is_refused(tmp_path: Path) -> None:
+    """ONNX Runtime's own operator, which ends the process of no sequence too."""
+    quantization = pytest.importorskip("onnxruntime.quantization")
+    made, inputs = recurrent("LSTM")
+    onnx.save(made, tmp_path / "lstm.onnx")
+    quantization.quantize_dynamic(tmp_path / "lstm.onnx", tmp_path / "small.onnx")
+    session = interop.Session(tmp_path / "small.onnx")
+    session.run(None, inputs)
+    for empty in (inputs["X"][:0], inputs["X"][:, :0]):
+        with pytest.raises(ValueError, match=r"DynamicQuantizeLSTM\): expected a step and a seq"):
+            session.run(None, {**inputs, "X": empty})
+
+
+@CHOICES
 @pytest.mark.parametrize("name", ["tanh", "TANH", "relu", "Relu"])
 def test_activations_in_another_spelling(name: str, choice: str) -> None:
     """ONNX Runtime's RNN knows one alone; the weights come with the call."""

@@ -80,7 +80,7 @@ def test_a_session(exported: Any, choice: str) -> None:
 
 
 def test_a_session_without_onnx_runtime(exported: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "_import_runtime", lambda: None)
+    monkeypatch.setattr(session_module, "import_runtime", lambda: None)
     module, data = exported
     session = interop.Session(data)
     assert_same(module, lambda feeds: session.run(None, feeds))

@@ -11,10 +11,12 @@ from rnnfast.interop.onnx.backend import (
 )
 from rnnfast.interop.onnx.export import export
 from rnnfast.interop.onnx.layers import layers
+from rnnfast.interop.onnx.metadata import ModelMeta
 from rnnfast.interop.onnx.session import Session
 
 __all__ = [
     "Backend",
+    "ModelMeta",
     "Prepared",
     "Session",
     "export",

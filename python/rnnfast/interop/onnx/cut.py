@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,14 +49,20 @@ def names_used(proto: Any) -> Iterator[str]:
             yield from (value.name for value in graph.output if value.name not in made)
 
 
+def needed(protos: Sequence[Any], names: Iterable[str]) -> list[int]:
+    """Return which of the nodes some values depend on, by place."""
+    wanted, found = set(names), []
+    for k in reversed(range(len(protos))):
+        if wanted.intersection(protos[k].output):
+            found.append(k)
+            wanted.update(names_used(protos[k]))
+    return found[::-1]
+
+
 def needed_nodes(graph: Graph) -> list[Node]:
     """Return the nodes that the outputs depend on."""
-    wanted, found = {value.name for value in graph.outputs}, []
-    for node in reversed(graph.nodes):
-        if wanted.intersection(node.outputs):
-            found.append(node)
-            wanted.update(names_used(node.proto))
-    return found[::-1]
+    protos = [node.proto for node in graph.nodes]
+    return [graph.nodes[k] for k in needed(protos, (value.name for value in graph.outputs))]
 
 
 def cut(graph: Graph, nodes: Sequence[Node], is_own: Callable[[Node], bool]) -> list[Part]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from rnnfast._checks import among
 from rnnfast._checks.calls import explain_calls
-from rnnfast._checks.messages import one_line, shown
+from rnnfast._checks.messages import shown
 from rnnfast.interop.onnx._onnx import onnx
 from rnnfast.interop.onnx.choice import Fastest
-from rnnfast.interop.onnx.cut import Part, cut, needed_nodes
+from rnnfast.interop.onnx.cut import Part, cut, needed, needed_nodes
 from rnnfast.interop.onnx.feeds import Feeds
 from rnnfast.interop.onnx.files import check_model, read_model
-from rnnfast.interop.onnx.fixed_shapes import shapes_are_fixed
 from rnnfast.interop.onnx.graph import (
     Graph,
     Value,
@@ -22,11 +22,22 @@ from rnnfast.interop.onnx.graph import (
     read_nodes,
     require_types,
 )
+from rnnfast.interop.onnx.guard import EmptySequenceError, guard_nodes
+from rnnfast.interop.onnx.metadata import ModelMeta, read_metadata
 from rnnfast.interop.onnx.nodes import Array, Node
 from rnnfast.interop.onnx.operators.table import why_not
 from rnnfast.interop.onnx.program import Program, fresh, make_recurrent, require_covered
 from rnnfast.interop.onnx.recurrent.activations import KINDS
 from rnnfast.interop.onnx.recurrent.form import Form
+from rnnfast.interop.onnx.runtime import (
+    InRuntime,
+    call,
+    import_runtime,
+    load,
+    part_options,
+    quiet_options,
+    typed,
+)
 from rnnfast.interop.onnx.submodel import infer_types, submodel
 
 Values: TypeAlias = dict[str, Any]
@@ -38,30 +49,7 @@ _LIGHT = frozenset({
     *("Shape", "Size", "Gather", "Concat", "ConstantOfShape", "Expand", "Cast"),
 })  # fmt: skip
 
-
-_PROVIDERS = ["CPUExecutionProvider"]
-
-
-@dataclass(frozen=True)
-class ModelMeta:
-    """What a model's file says of it, as ONNX Runtime names it.
-
-    Attributes
-    ----------
-    custom_metadata_map : dict of str
-        By name; of files that `export` wrote, each entry is JSON.
-    description, domain, graph_name, producer_name
-        Text, or "".
-    version : int
-        Of the model.
-    """
-
-    custom_metadata_map: dict[str, str]
-    description: str
-    domain: str
-    graph_name: str
-    producer_name: str
-    version: int
+_CPU = "CPUExecutionProvider"
 
 
 class Session:
@@ -73,6 +61,7 @@ class Session:
     ONNX Runtime, and no node is computed twice in a call.
 
     Of no sequence, or no step, recurrent nodes run here always: ONNX Runtime's end the process.
+    Where one stands in a branch of an ``If``, or in a ``Loop`` or ``Scan``, such a call is refused.
 
     Parameters
     ----------
@@ -80,8 +69,9 @@ class Session:
         The model.
     sess_options : onnxruntime.SessionOptions, optional
         Of all parts that ONNX Runtime runs.
-    providers : sequence of str, optional
-        ``["CPUExecutionProvider"]``, as ONNX Runtime calls what is meant by None too.
+    providers : list of str, optional
+        ``["CPUExecutionProvider"]``, as ONNX Runtime calls what is meant by None too; others beside
+        it are left out, with a warning.
     choice : {"fastest", "kernels", "runtime"}
         ``"fastest"``: for each combination of the inputs' shapes the first twenty calls are made by
         the parts and by the whole model in ONNX Runtime, five in a row, and the faster way is kept.
@@ -104,17 +94,12 @@ class Session:
         *,
         choice: str = "fastest",
     ) -> None:
-        named = list(providers) if isinstance(providers, (list, tuple)) else providers
-        if named is not None and named != _PROVIDERS:
-            raise ValueError(
-                f"providers: expected None or {_PROVIDERS}, all runs on the CPU, "
-                f"got {shown(providers)}"
-            )
+        self._check_providers(providers)
         if not among(choice, ("fastest", "kernels", "runtime")):
             raise ValueError(
                 f"choice: expected 'fastest', 'kernels' or 'runtime', got {shown(choice)}"
             )
-        self._runtime = _import_runtime()
+        self._runtime = import_runtime()
         proto = read_model(model)
         if self._runtime is None:
             require_covered(read_nodes(proto))
@@ -131,16 +116,10 @@ class Session:
         new = {
             name
             for part, run in zip(self.parts, self._runs, strict=True)
-            if isinstance(run, _InRuntime) or _recurrent_of(part) is not None
+            if isinstance(run, InRuntime) or _recurrent_of(part) is not None
             for name in part.outputs
         }
         self._shares = not new.issuperset(self._names)
-        # What recurrent nodes read, unless it is constant.
-        self._sequences = [
-            node.input(0)
-            for part in self.parts
-            if (node := _recurrent_of(part)) is not None and node.input(0) in part.inputs
-        ]
         self._whole = self._make_whole(choice)
         self._fastest = Fastest() if self._whole is not None else None
         # Without what ONNX Runtime asks in Python of inputs: they are such as it has taken before.
@@ -160,19 +139,11 @@ class Session:
 
     def get_providers(self) -> list[str]:
         """Return ``["CPUExecutionProvider"]``."""
-        return list(_PROVIDERS)
+        return [_CPU]
 
     def get_modelmeta(self) -> ModelMeta:
         """Return what the file says of the model: ``custom_metadata_map`` and more."""
-        proto = self._proto
-        return ModelMeta(
-            {entry.key: entry.value for entry in proto.metadata_props},
-            proto.doc_string,
-            proto.domain,
-            proto.graph.name,
-            proto.producer_name,
-            proto.model_version,
-        )
+        return read_metadata(self._proto)
 
     def __repr__(self) -> str:
         inputs = ", ".join(value.name for value in self._graph.inputs)
@@ -203,40 +174,64 @@ class Session:
         """
         fastest = self._fastest
         if output_names is None and fastest is not None and fastest.chosen(input_feed) == 1:
-            return _call(self._bare, self._names, input_feed, run_options)
-        if isinstance(output_names, str):
-            name = shown(output_names)
-            raise TypeError(f"output_names: expected a list of names or None, got {name}")
-        names = self._names if output_names is None else list(output_names)
-        for name in () if output_names is None else names:
-            if name not in self._names:
-                raise ValueError(
-                    f"output_names: expected some of {', '.join(self._names)}, got {shown(name)}"
-                )
+            try:
+                return call(self._bare, self._names, input_feed, run_options)
+            except EmptySequenceError:
+                pass  # by parts, as below
+        names = self._checked_names(output_names)
         if not isinstance(input_feed, Mapping):
             kind = type(input_feed).__name__
             raise TypeError(f"input_feed: expected arrays by name, got {kind}")
         feeds = self._feeds.check(input_feed)
         if fastest is None or any(array.size == 0 for array in feeds.values()):
             return self._by_parts(names, feeds, run_options)
-        return list(
-            fastest.run(
+        try:
+            results = fastest.run(
                 feeds,
                 lambda: self._by_parts(names, feeds, run_options),
-                lambda: _call(self._whole, names, feeds, run_options),
+                lambda: call(self._whole, names, feeds, run_options),
             )
-        )
+        except EmptySequenceError:
+            fastest.keep(feeds, 0)
+            results = self._by_parts(names, feeds, run_options)
+        return list(results)
+
+    def _checked_names(self, names: Any) -> list[str]:
+        if names is None:
+            return self._names
+        if not isinstance(names, (list, tuple)):
+            raise TypeError(f"output_names: expected a list of names or None, got {shown(names)}")
+        for name in names:
+            if name not in self._names:
+                raise ValueError(
+                    f"output_names: expected some of {', '.join(self._names)}, got {shown(name)}"
+                )
+        return list(names)
 
     def _by_parts(self, names: list[str], feeds: Values, options: Any) -> list[Any]:
         given = {**self._graph.defaults, **feeds}
         found = dict(given)
         for run in self._runs:
             run(found, options)
-        if self._fastest is not None and any(found[name].size == 0 for name in self._sequences):
-            self._fastest.keep(feeds, 0)
         constants = self._graph.constants
         results = [found[name] if name in found else constants[name] for name in names]
         return fresh(results, [*given.values(), *constants.values()]) if self._shares else results
+
+    @staticmethod
+    def _check_providers(providers: Any) -> None:
+        if providers is None:
+            return
+        if not isinstance(providers, (list, tuple)):
+            raise TypeError(f"providers: expected a list of names or None, got {shown(providers)}")
+        # ONNX Runtime takes options beside a name.
+        names = [one[0] if isinstance(one, tuple) and one else one for one in providers]
+        if _CPU not in names:
+            raise ValueError(
+                f"providers: expected None or a list with {_CPU!r}, as all runs on the CPU, "
+                f"got {shown(providers)}"
+            )
+        if others := [name for name in names if name != _CPU]:
+            warnings.warn(f"providers: all runs on the CPU, {shown(others)} not", stacklevel=4)
 
     # Made once
 
@@ -252,7 +247,9 @@ class Session:
         for node in nodes:
             if node.is_recurrent:
                 recurrent = make_recurrent(graph, node)
-                lacking = _lacks(node, recurrent.form, _element(graph, node, types))
+                constant = graph.constant(node.input(0))
+                empty = constant is not None and constant.size == 0
+                lacking = empty or _lacks(node, recurrent.form, _element(graph, node, types))
                 self._complete &= not lacking
                 if lacking or (recurrent.on_kernels and choice != "runtime"):
                     here.add(id(node))
@@ -273,18 +270,21 @@ class Session:
             inputs.append(types[name])
         outputs = [types.get(name) or onnx.ValueInfoProto(name=name) for name in part.outputs]
         made = submodel(self._proto, self._graph, part.nodes, inputs, outputs)
+        recurrent = _recurrent_of(part)
+        guard_nodes(made.graph, checked=() if recurrent is None else part.inputs)
+        options = self._options or part_options()
         try:
-            session = self._load(made, part.nodes[0], self._part_options())
+            session = load(made, f"the part from {part.nodes[0].label} on", options)
         except ValueError:  # such as a Conv in float64, which it has not
             if any(why_not(node) is not None for node in part.nodes):
                 raise
             return self._in_numpy(part, types)
         for given in session.get_outputs():
-            types.setdefault(given.name, _typed(given))
-        run, node = _InRuntime(session, part), _recurrent_of(part)
-        if node is None:
+            types.setdefault(given.name, typed(given))
+        run = InRuntime(session, part)
+        if recurrent is None:
             return run
-        return _guarded(run, node.input(0), _in_numpy(self._graph, part))
+        return _guarded(run, recurrent.input(0), _in_numpy(self._graph, part))
 
     def _in_numpy(self, part: Part, types: dict[str, Any]) -> Run:
         for node in part.nodes:
@@ -296,67 +296,20 @@ class Session:
         has_own = any(part.own for part in self.parts)
         if not self._complete or choice != "fastest" or not has_own:
             return None
-        # The first calls of each combination of shapes, which are by parts, see what is empty.
-        nodes = [node for part in self.parts for node in part.nodes]
-        if not shapes_are_fixed(self._graph, nodes, self._sequences):
-            return None
+        made = onnx.ModelProto()
+        made.CopyFrom(self._proto)
+        graph, nodes = made.graph, self._proto.graph.node
+        del graph.node[:]  # ONNX Runtime computes also what no output needs
+        graph.node.extend(nodes[k] for k in needed(nodes, self._names))
+        # Whether a call's inputs are empty is seen without.
+        guard_nodes(graph, checked={value.name for value in self._graph.inputs})
         try:
-            return self._load(self._proto, None, self._options or self._quiet_options())
+            return load(made, "model", self._options or quiet_options())
         except ValueError:
             return None
 
-    def _part_options(self) -> Any:
-        if self._options is not None:
-            return self._options
-        options = self._quiet_options()
-        # Its idle threads would spin on the cores that the kernels run on.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return options
-
-    def _quiet_options(self) -> Any:
-        options = self._runtime.SessionOptions()
-        options.log_severity_level = 4  # what fails is said by an exception
-        return options
-
-    def _load(self, model: Any, first: Node | None, options: Any) -> Any:
-        runtime = self._runtime
-        try:
-            return runtime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # of many kinds, from C++
-            at = "model" if first is None else f"the part from {first.label} on"
-            raise ValueError(f"{at}: ONNX Runtime refuses it: {one_line(error)}") from None
-
 
 explain_calls(Session, hints={"provider_options": "expected none, all runs on the CPU, got some"})
-
-
-class _InRuntime:
-    """A part that ONNX Runtime runs."""
-
-    def __init__(self, session: Any, part: Part) -> None:
-        self._session, self._part = session, part
-
-    def __call__(self, values: Values, options: Any) -> None:
-        feeds = {name: values[name] for name in self._part.inputs}
-        results = _call(self._session, self._part.outputs, feeds, options)
-        values.update(zip(self._part.outputs, results, strict=True))
-
-
-def _call(session: Any, names: list[str], feeds: Mapping[str, Any], options: Any) -> list[Any]:
-    try:
-        return session.run(names, feeds, options)  # type: ignore[no-any-return]
-    except Exception as error:  # of many kinds, from C++
-        raise ValueError(f"run: ONNX Runtime refuses it: {one_line(error)}") from None
-
-
-def _import_runtime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        return None
-    return onnxruntime
 
 
 def _lacks(node: Node, form: Form, kind: int) -> bool:
@@ -398,15 +351,6 @@ def _types_of_results(node: Node, types: dict[str, Any]) -> dict[str, Any]:
         for place, name in enumerate(node.outputs)
         if name and name not in types
     }
-
-
-def _typed(given: Any) -> Any:
-    """Return what ONNX Runtime says of a value as ONNX says it; of a sequence the name only."""
-    name = given.type.removeprefix("tensor(").removesuffix(")").upper()
-    if name not in onnx.TensorProto.DataType.keys():  # noqa: SIM118  # it is no dict
-        return onnx.ValueInfoProto(name=given.name)
-    kind = onnx.TensorProto.DataType.Value(name)
-    return onnx.helper.make_tensor_value_info(given.name, kind, given.shape)
 
 
 def _recurrent_of(part: Part) -> Node | None:
