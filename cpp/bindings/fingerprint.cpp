@@ -3,8 +3,8 @@
 namespace rnnfast {
 
 void Fingerprint::add_bytes(const unsigned char* bytes, std::int64_t left) {
-  std::uint64_t words[kChains],
-      chains[kChains];  // those of the object would be read again each time
+  // Those of the object would be read again each time.
+  std::uint64_t words[kChains], chains[kChains];
   std::memcpy(chains, chains_, kStride);
   for (; left >= kStride; left -= kStride, bytes += kStride) {
     std::memcpy(words, bytes, kStride);

@@ -8,7 +8,7 @@ namespace rnnfast {
 
 // Chains of 64-bit words, so that their products overlap. A change goes unseen with a probability
 // of about 2^-64, also one that follows a rule: all signs, some signs, a factor, two rows
-// exchanged.
+// exchanged. That holds of a change of one word, too: no change is seen for certain.
 class Fingerprint {
  public:
   template <class Scalar>

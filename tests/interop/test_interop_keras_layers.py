@@ -148,7 +148,7 @@ def test_dense_and_embedding() -> None:
     np.testing.assert_allclose(
         exponents / exponents.sum(-1, keepdims=True), numbers(softmax(x)), atol=2e-6
     )
-    for activation in ("relu", "sigmoid"):  # what has an equal is not left out
+    for activation in ("relu", "sigmoid", "tanh"):  # what has an equal is not left out
         layer = drawn(L.Dense(3, activation=activation))
         kept = from_keras(layer, leave_out=["activation"])
         np.testing.assert_allclose(kept(x), numbers(layer(x)), atol=2e-6)

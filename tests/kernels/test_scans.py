@@ -76,3 +76,20 @@ def test_changes_that_follow_a_rule(dtype: str, size: int) -> None:
             changes += [signs, places]
     different = {change.tobytes() for change in changes}
     assert len({print_of(change) for change in changes}) == len(different)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_read_of_views_alone_is_in_the_fingerprint(dtype: str) -> None:
+    base = np.random.default_rng(0).standard_normal((6, 8, 10)).astype(dtype)
+    of = rf.RNN(5, 1, dtype=dtype).native.fingerprint
+    views = (base[::2, ::-2, :5], base[:, 1:7, ::2], base[1:4].transpose(1, 0, 2)[..., 5:])
+    for view in views:
+        before = of(view, None, False)
+        for place in np.ndindex(view.shape):
+            number = view[place]
+            view[place] += 1
+            assert of(view, None, False) != before, place
+            view[place] = number
+        assert of(view, None, False) == before
+    seen = {of(views[0], np.array(lengths), False) for lengths in np.ndindex(4, 4, 4, 4)}
+    assert len(seen) == 4**4

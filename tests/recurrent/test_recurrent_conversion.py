@@ -198,6 +198,18 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("LSTM", {"W": zeros(8, I)}, "W: expected shape (16, 5), got (8, 5)"),
     ("LSTM", {"W": zeros(16)}, "W: expected 2 axes, got shape (16,)"),
+    (
+        "LSTM",
+        {"W": zeros(1, 16, 5)},
+        "W: expected 2 axes, got shape (1, 16, 5); the first axis is that of directions: W[0] is "
+        "one of them",
+    ),
+    (
+        "LSTM",
+        {"W": zeros(2, 16, 5)},
+        "W: expected 2 axes, got shape (2, 16, 5); the first axis is that of directions: W[0] is "
+        "one of them, and bidirectional=True takes a list of both",
+    ),
     ("LSTM", {"b": zeros(12)}, "b: expected shape (16,), or two of those, got (12,)"),
     ("LSTM", {"b": [zeros(16), zeros(4)]}, "b[1]: expected shape (16,), or two of those, got (4,)"),
     ("LSTM", {"peepholes": zeros(16)}, "peepholes: expected shape (12,) or (3, 4), got (16,)"),

@@ -199,7 +199,7 @@ class EnsembleStream:
     A step is a call, ``y_t = step(x_t)``, with ``x_t`` of shape ``(B, I)``, ``(I,)`` or indices, as
     `Stream` takes it, for all networks, or one for each, ``(N, B, I)`` or indices ``(N, B)``. It
     returns ``(N, B, H)``, or ``(N, H)`` where ``x_t`` came without B, in an array that the next
-    step writes into. All sequences of all networks take each step; there are no ``rows``.
+    step writes into. All sequences of all networks take each step: it has no ``rows``.
 
     Attributes
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,16 +168,25 @@ class Reader:
             cure = ""
             if array.ndim == 3 and len(array) in (1, 2):
                 cure = f"; the first axis is that of directions: {name}[0] is one of them"
+                if len(array) == 2:
+                    cure += ", and bidirectional=True takes a list of both"
             raise ValueError(f"{name}: expected 2 axes, got shape {array.shape}{cure}")
         return array.T if self.layout.transposed else array
 
-    def fitting(self, name: str, value: Any, rows: int, columns: int, cure: str = "") -> Array:
-        """Return a matrix of a shape; ``cure`` ends the message of one of another."""
+    def fitting(
+        self,
+        name: str,
+        value: Any,
+        rows: int,
+        columns: int,
+        hints: Mapping[tuple[int, ...], str] | None = None,
+    ) -> Array:
+        """Return a matrix of a shape; of others, ``hints`` end the message by shape."""
         array = self.matrix(name, value)
         if array.shape != (rows, columns):
             raise ValueError(
                 f"{name}: expected shape {self.layout.shape(rows, columns)}, "
-                f"got {self.layout.shape(*array.shape)}{cure}"
+                f"got {self.layout.shape(*array.shape)}{(hints or {}).get(array.shape, '')}"
             )
         return array
 
@@ -239,14 +248,13 @@ def read_weights(given: Given, layout: Layout, directions: int, dtype: Any) -> W
     hidden, output = _first_sizes(given, reader)
     rows = layout.count * hidden
     inputs = first.shape[1]
+    both = ", as W[0] has; bidirectional=True takes two directions of a layer"
+    hints: dict[tuple[int, ...], str] = {(rows, inputs): both} if directions == 1 else {}
     arrays = []
     for k in range(len(given.W)):
         width = inputs if k < directions else directions * output
-        cure = ""
-        if directions == 1 and k > 0 and reader.matrix(*given.W[k]).shape == (rows, inputs):
-            cure = ", as W[0] has; bidirectional=True takes two directions of a layer"
         found = {
-            "weight_ih": reader.fitting(*given.W[k], rows, width, cure),
+            "weight_ih": reader.fitting(*given.W[k], rows, width, hints),
             "weight_hh": reader.fitting(*given.U[k], rows, output),
         }
         if given.b is not None:
