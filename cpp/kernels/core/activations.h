@@ -131,17 +131,74 @@ RNNFAST_INLINE Vec<double> quotient(const Vec<double>& num, const Vec<double>& d
 }
 #endif
 
+// What exp(F x) is made of, by the names of rows; q is the first of several.
+enum Row : int { log2e, ln2_high, ln2_low, magic, least, most, one, two, sign, q };
+
+template <class Scalar, int F>
+constexpr Scalar number(int row) {
+  using C = ExpConstants<Scalar>;
+  Scalar factor = F * F;
+  for (int k = 0; k < row - q; ++k) factor *= F;
+  switch (row) {
+    case log2e:
+      return F * C::log2e;
+    case ln2_high:
+      return C::ln2_high / -F;
+    case ln2_low:
+      return C::ln2_low / -F;
+    case magic:
+      return C::round;
+    case least:  // of x: beyond, exp(F x) counts as 0, or is not finite
+      return F < 0 ? -C::most : C::least;
+    case most:
+      return C::least / F;
+    case one:
+      return 1;
+    case two:
+      return 2;
+    case sign:
+      return Scalar(-0.0);
+    default:
+      return C::q[row - q] * factor;
+  }
+}
+
+// The numbers as vectors. Where there are few registers they lie in memory, and the compiler does
+// not see which they are: it would broadcast them before each loop, those of a few rows too, and
+// put them on the stack, from where they come no faster.
+template <class Scalar, int F>
+class Numbers {
+  static constexpr int V = lanes<Scalar>, count = q + ExpConstants<Scalar>::count;
+  static constexpr bool in_memory = kRegisters < 32 && V * sizeof(Scalar) > 16 && F < 0;
+  struct Table {
+    alignas(64) Scalar rows[count][V] = {};
+    constexpr Table() {
+      for (int row = 0; row < count; ++row)
+        for (int lane = 0; lane < V; ++lane) rows[row][lane] = number<Scalar, F>(row);
+    }
+  };
+  static constexpr Table table = Table();
+
+ public:
+  RNNFAST_INLINE Numbers() {
+    if constexpr (in_memory) asm("" : "+r"(rows_));
+  }
+  RNNFAST_INLINE Vec<Scalar> operator[](int row) const {
+    if constexpr (in_memory) return load(static_cast<const Scalar*>(rows_[row]));
+    return broadcast<Scalar>(number<Scalar, F>(row));
+  }
+
+ private:
+  const Scalar (*rows_)[V] = table.rows;
+};
+
 // F^2 q(F r), so that expm1(F r) = F r + r^2 times it. By Estrin's scheme in pairs: short chains,
 // so that neighbours overlap.
 template <class Scalar, int F>
-RNNFAST_INLINE Vec<Scalar> exp_q(const Vec<Scalar>& r, const Vec<Scalar>& r2) {
-  using C = ExpConstants<Scalar>;
-  const auto c = [](int i) {
-    Scalar factor = F * F;
-    for (int k = 0; k < i; ++k) factor *= F;
-    return broadcast<Scalar>(C::q[i] * factor);
-  };
-  if constexpr (C::count == 5) {
+RNNFAST_INLINE Vec<Scalar> exp_q(const Numbers<Scalar, F>& n, const Vec<Scalar>& r,
+                                 const Vec<Scalar>& r2) {
+  const auto c = [&](int i) { return n[q + i]; };
+  if constexpr (ExpConstants<Scalar>::count == 5) {
     const auto low = madd(c(1), r, c(0));
     const auto high = madd(madd(c(4), r, c(3)), r, c(2));
     return madd(high, r2, low);
@@ -154,20 +211,17 @@ RNNFAST_INLINE Vec<Scalar> exp_q(const Vec<Scalar>& r, const Vec<Scalar>& r2) {
   }
 }
 
-// F x = n log(2) + F r: returns 2^n, r and r^2.
+// F x = k log(2) + F r: returns 2^k, r and r^2.
 template <class Scalar>
 struct Reduced {
   Vec<Scalar> scale, r, r2;
 };
 template <class Scalar, int F>
-RNNFAST_INLINE Reduced<Scalar> reduce(const Vec<Scalar>& x) {
-  using C = ExpConstants<Scalar>;
-  const auto magic = broadcast<Scalar>(C::round);
-  const auto shifted = madd(x, broadcast<Scalar>(F * C::log2e), magic);
-  const auto n = sub(shifted, magic);
-  auto r = madd(n, broadcast<Scalar>(C::ln2_high / -F), x);
-  r = madd(n, broadcast<Scalar>(C::ln2_low / -F), r);
-  return {power_of_two<Scalar>(n, shifted), r, mul(r, r)};
+RNNFAST_INLINE Reduced<Scalar> reduce(const Numbers<Scalar, F>& n, const Vec<Scalar>& x) {
+  const auto shifted = madd(x, n[log2e], n[magic]);
+  const auto k = sub(shifted, n[magic]);
+  const auto r = madd(k, n[ln2_low], madd(k, n[ln2_high], x));
+  return {power_of_two<Scalar>(k, shifted), r, mul(r, r)};
 }
 
 // scale (1 + expm1). Rounded twice, a small product of the two would be flushed to zero.
@@ -182,35 +236,33 @@ RNNFAST_INLINE V scaled_exp(const V& scale, const V& expm1) {
 // exp(x) for x <= 0.
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> exp_nonpositive(const Vec<Scalar>& x) {
-  const auto least = broadcast<Scalar>(detail::ExpConstants<Scalar>::least);
-  const auto [scale, r, r2] = detail::reduce<Scalar, 1>(keep_nan_max<Vec<Scalar>>(x, least));
-  const auto expm1 = madd(detail::exp_q<Scalar, 1>(r, r2), r2, r);
+  const detail::Numbers<Scalar, 1> n;
+  const auto least = n[detail::least];
+  const auto [scale, r, r2] = detail::reduce(n, keep_nan_max<Vec<Scalar>>(x, least));
+  const auto expm1 = madd(detail::exp_q(n, r, r2), r2, r);
   return bits_without(detail::scaled_exp(scale, expm1), less(x, least));
 }
 
 // 1 / (1 + exp(-x)). The largest exp makes it subnormal, which kernels flush to zero.
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> sigmoid(const Vec<Scalar>& x) {
-  using C = detail::ExpConstants<Scalar>;
-  const auto least = broadcast<Scalar>(-C::most), most = broadcast<Scalar>(-C::least);
-  const auto [scale, r, r2] = detail::reduce<Scalar, -1>(
-      keep_nan_min<Vec<Scalar>>(keep_nan_max<Vec<Scalar>>(x, least), most));
-  const auto expm1 = msub(detail::exp_q<Scalar, -1>(r, r2), r2, r);
-  const auto e = detail::scaled_exp(scale, expm1);
-  return detail::reciprocal(add(broadcast<Scalar>(Scalar(1)), e));
+  const detail::Numbers<Scalar, -1> n;
+  const auto [scale, r, r2] = detail::reduce(
+      n,
+      keep_nan_min<Vec<Scalar>>(keep_nan_max<Vec<Scalar>>(x, n[detail::least]), n[detail::most]));
+  const auto expm1 = msub(detail::exp_q(n, r, r2), r2, r);
+  return detail::reciprocal(add(n[detail::one], detail::scaled_exp(scale, expm1)));
 }
 
 // tanh(x) = sign(x) m / (2 - m) with m = 1 - exp(-2|x|), formed without cancellation near 0.
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> tanh(const Vec<Scalar>& x) {
-  const auto one = broadcast<Scalar>(Scalar(1)), two = broadcast<Scalar>(Scalar(2));
-  const auto most = broadcast<Scalar>(detail::ExpConstants<Scalar>::least / -2);
+  const detail::Numbers<Scalar, -2> n;
   const auto [scale, r, r2] =
-      detail::reduce<Scalar, -2>(keep_nan_min<Vec<Scalar>>(absolute(x), most));
-  const auto part = nmadd(detail::exp_q<Scalar, -2>(r, r2), r2, add(r, r));  // 1 - exp(-2r)
-  const auto m = madd(scale, part, sub(one, scale));
-  const auto sign = bits_and(x, broadcast<Scalar>(Scalar(-0.0)));
-  return bits_or(detail::quotient(m, sub(two, m)), sign);
+      detail::reduce(n, keep_nan_min<Vec<Scalar>>(absolute(x), n[detail::most]));
+  const auto part = nmadd(detail::exp_q(n, r, r2), r2, add(r, r));  // 1 - exp(-2r)
+  const auto m = madd(scale, part, sub(n[detail::one], scale));
+  return bits_or(detail::quotient(m, sub(n[detail::two], m)), bits_and(x, n[detail::sign]));
 }
 
 // A cell's choice of an activation: tanh or max(0, .).

@@ -19,10 +19,10 @@ RNNFAST_INLINE V select(const V& below, const V& other, const V& x) {
 // exp(x) - 1 for x <= 0, formed without cancellation near 0.
 template <class Scalar>
 RNNFAST_INLINE Vec<Scalar> expm1_nonpositive(const Vec<Scalar>& x) {
-  const auto least = broadcast<Scalar>(ExpConstants<Scalar>::least);
-  const auto [scale, r, r2] = reduce<Scalar, 1>(keep_nan_max<Vec<Scalar>>(x, least));
-  const auto part = madd(exp_q<Scalar, 1>(r, r2), r2, r);
-  return madd(scale, part, sub(scale, broadcast<Scalar>(1)));
+  const Numbers<Scalar, 1> n;
+  const auto [scale, r, r2] = reduce(n, keep_nan_max<Vec<Scalar>>(x, n[least]));
+  const auto part = madd(exp_q(n, r, r2), r2, r);
+  return madd(scale, part, sub(scale, n[one]));
 }
 
 // log(1 + e) for e in [0, 1]: 2 artanh(s) with s = e / (2 + e), at most 1/3.

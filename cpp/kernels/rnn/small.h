@@ -88,11 +88,22 @@ constexpr int small_blocks_at_once(int sums) {
 
 // The blocks from `block` on, U at a time while there are so many.
 template <class Scalar, class Cell, int U>
-RNNFAST_INLINE void small_step(const SmallLayers<Scalar>& n, std::int64_t block, const Scalar* x,
+RNNFAST_INLINE void small_rest(const SmallLayers<Scalar>& n, std::int64_t block, const Scalar* x,
                                const Scalar* before, Scalar* after, Scalar* carried) {
   for (; block + U <= n.blocks; block += U)
     small_blocks<Scalar, Cell, U>(n, block, x, before, after, carried);
-  if constexpr (U > 1) small_step<Scalar, Cell, U / 2>(n, block, x, before, after, carried);
+  if constexpr (U > 1) small_rest<Scalar, Cell, U / 2>(n, block, x, before, after, carried);
+}
+
+// All blocks, U at a time while there are so many: up, or those down.
+template <class Scalar, class Cell, int U>
+RNNFAST_INLINE void small_step(const SmallLayers<Scalar>& n, bool down, const Scalar* x,
+                               const Scalar* before, Scalar* after, Scalar* carried) {
+  std::int64_t block = 0;
+  const std::int64_t last = n.blocks / U * U - U;
+  for (; block <= last; block += U)
+    small_blocks<Scalar, Cell, U>(n, down ? last - block : block, x, before, after, carried);
+  if constexpr (U > 1) small_rest<Scalar, Cell, U / 2>(n, block, x, before, after, carried);
 }
 
 // Steps whose outputs the linear layer takes at once: their chains of sums do not wait for each
@@ -141,8 +152,9 @@ void small_run(const SmallLayers<Scalar>& n, std::int64_t T, const Scalar* x, Sc
     const int steps = static_cast<int>(std::min<std::int64_t>(kSmallSteps, T - begin));
     const Scalar* before = h;
     for (int t = 0; t < steps; ++t, x += n.I) {
-      small_step<Scalar, Cell, small_blocks_at_once(Cell::descriptor.h_count)>(n, 0, x, before,
-                                                                               states[t], c);
+      // By turns: what is read last of weights that do not fit the first cache is still there.
+      small_step<Scalar, Cell, small_blocks_at_once(Cell::descriptor.h_count)>(
+          n, (t & 1) != 0, x, before, states[t], c);
       before = states[t];
     }
     if (n.O == 0)
