@@ -5,6 +5,7 @@
 
 set(library_sources
   cpp/cpu.cpp
+  cpp/time_pooling.cpp
   cpp/library/answers.cpp
   cpp/library/api.cpp
   cpp/library/api_streams.cpp

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "library/network.h"
+#include "time_pooling.h"
 
 namespace rnnfast::library {
 
@@ -24,28 +25,14 @@ template <class Scalar>
 Block<Scalar> pool(const PoolingPart& part, std::int64_t T, std::int64_t B, std::int64_t F,
                    const Scalar* x) {
   const bool all = part.how == Pool::concat;
-  const std::int64_t W = all ? 3 * F : F, first_way = F / part.directions;
+  const std::int64_t W = all ? 3 * F : F;
   Block<Scalar> v(product_of({B, W}));
-  if (T == 0) return v;
-  const Scalar share = Scalar(1) / static_cast<Scalar>(T);
-  for (std::int64_t b = 0; b < B; ++b) {
-    Scalar* to = v.data() + b * W;
-    const auto at = [&](std::int64_t t, std::int64_t f) { return x[(t * B + b) * F + f]; };
-    if (all || part.how == Pool::last) {
-      for (std::int64_t f = 0; f < F; ++f) to[f] = at(f < first_way ? T - 1 : 0, f);
-      to += F;
-    }
-    if (all || part.how == Pool::mean) {
-      for (std::int64_t t = 0; t < T; ++t)
-        for (std::int64_t f = 0; f < F; ++f) to[f] += at(t, f) * share;
-      to += F;
-    }
-    if (all || part.how == Pool::max)
-      for (std::int64_t f = 0; f < F; ++f) {
-        to[f] = at(0, f);
-        for (std::int64_t t = 1; t < T; ++t) to[f] = std::max(to[f], at(t, f));
-      }
-  }
+  Pooled<Scalar> to = {};
+  to.stride = W;
+  if (all || part.how == Pool::last) to.last = v.data();
+  if (all || part.how == Pool::mean) to.mean = v.data() + (all ? F : 0);
+  if (all || part.how == Pool::max) to.most = v.data() + (all ? 2 * F : 0);
+  rnnfast::pool({T, B, F, F / part.directions, nullptr}, x, B * F, F, to);
   return v;
 }
 

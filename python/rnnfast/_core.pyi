@@ -335,6 +335,17 @@ def ctc_align(
     log_probs: _Array, symbols: list[int], blank: int
 ) -> tuple[_Array, _Array, _Array]: ...
 def softmax(x: _Array, logarithm: bool) -> _Array: ...
+def pool(
+    h: _Array, lengths: _Array | None, how: str, directions: int
+) -> tuple[_Array, _Array | None]: ...
+def pool_backward(
+    dv: _Array,
+    at: _Array | None,
+    shape: Sequence[int],
+    lengths: _Array | None,
+    how: str,
+    directions: int,
+) -> _Array: ...
 def binary_cross_entropy(
     logits: _Array,
     targets: _Array,

@@ -172,7 +172,7 @@ def test_thousands_of_damaged_files_under_the_address_sanitizer(tmp_path: Path) 
         suffix = module.name.partition(".")[2]
     units = [
         *(f for f in source.glob("*.cpp") if f.name not in ("entry.cpp", "kernels_within.cpp")),
-        ROOT / "cpp" / "cpu.cpp",
+        *(ROOT / "cpp" / name for name in ("cpu.cpp", "time_pooling.cpp")),
         Path(__file__).parent / "load_all.cpp",
     ]
     together = tmp_path / "all.cpp"

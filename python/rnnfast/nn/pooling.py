@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast import _core
 from rnnfast._checks import among, check_bool, check_finite, check_int, check_lengths
 from rnnfast._checks.arrays import require_array, require_float
 from rnnfast._checks.messages import shown
 from rnnfast.nn.module import Array, Module
 
 POOLINGS = ("last", "mean", "max", "concat")
+
+# How many vectors "concat" puts one after another.
+_VECTORS = 3
 
 
 class Pooling(Module):
@@ -79,13 +83,8 @@ class Pooling(Module):
             raise ValueError(
                 f"x: expected the outputs of {self.num_directions} directions, got shape {x.shape}"
             )
-        ends = np.full(batch, steps) if lengths is None else lengths
-        v, to_x = pool(
-            steps_first,
-            check_lengths("lengths", ends, batch, steps),
-            self.how,
-            self.num_directions,
-        )
+        ends = None if lengths is None else check_lengths("lengths", lengths, batch, steps)
+        v, to_x = pool(steps_first, ends, self.how, self.num_directions)
 
         def backprop(dv: Array) -> Array:
             dv = require_array("dy", dv, v.dtype, v.shape)
@@ -113,7 +112,7 @@ def refuse_reset(part: Module, reset: Any) -> None:
 
 
 def pool(
-    h: Array, lengths: npt.NDArray[np.integer[Any]], how: str, num_directions: int = 1
+    h: Array, lengths: npt.NDArray[np.int64] | None, how: str, num_directions: int = 1
 ) -> tuple[Array, Callable[[Array], Array]]:
     """Pool the outputs of recurrent layers over each sequence's own steps.
 
@@ -121,13 +120,14 @@ def pool(
     ----------
     h : ndarray
         Outputs ``(T, B, D*H)``.
-    lengths : ndarray of int
-        ``(B,)``, from 0 to T. Past a length ``h`` is 0, as recurrent layers leave it. A sequence
-        of length 0 has a vector of zeros.
+    lengths : ndarray of int64, optional
+        ``(B,)``, from 0 to T; None: T. What lies past a length is never read. A sequence of length
+        0 has a vector of zeros.
     how : {"last", "mean", "max", "concat"}
         What each direction has when it has read all: of the forward one the output of the last
         step, of the reverse one that of the first; the mean over the steps; the largest of each
-        number; or these three one after another (Howard & Ruder 2018, section 3.3).
+        number, whose gradient goes to the first step that has it; or these three one after another
+        (Howard & Ruder 2018, section 3.3).
     num_directions : int
         D, 1 or 2.
 
@@ -143,96 +143,21 @@ def pool(
     ValueError
         If ``how`` is none of these.
     """
-    if _checked_kind("pooling", how) != "concat":
-        return _KINDS[how](h, lengths, num_directions)
-    last, add_last = _last(h, lengths, num_directions)
-    mean, to_mean = _mean(h, lengths, num_directions)
-    most, add_most = _max(h, lengths, num_directions)
+    how = _checked_kind("pooling", how)
+    v, most_at = _core.pool(h, lengths, how, num_directions)
 
     def backprop(dv: Array) -> Array:
-        width = h.shape[2]
-        dh = to_mean(dv[:, width : 2 * width])
-        add_last(dv[:, :width], dh)
-        add_most(dv[:, 2 * width :], dh)
-        return dh
+        return _core.pool_backward(dv, most_at, h.shape, lengths, how, num_directions)
 
-    return np.concatenate([last, mean, most], axis=1), backprop
+    return v, backprop
 
 
 def pooled_size(how: str, width: int) -> int:
     """Return W, the numbers that `pool` makes of ``width`` a step."""
-    return check_int("width", width, 1) * (len(_KINDS) if how == "concat" else 1)
+    return check_int("width", width, 1) * (_VECTORS if how == "concat" else 1)
 
 
 def _checked_kind(name: str, how: str) -> str:
     if not among(how, POOLINGS):
         raise ValueError(f"{name}: expected one of {', '.join(POOLINGS)}, got {shown(how)}")
     return how
-
-
-def _last(
-    h: Array, lengths: npt.NDArray[np.integer[Any]], num_directions: int
-) -> tuple[Array, Callable[..., Array]]:
-    columns = np.arange(h.shape[1])
-    width = h.shape[2] // num_directions
-    ends = np.maximum(lengths - 1, 0)
-    v = np.concatenate([h[ends, columns, :width], h[0, :, width:]], axis=1)
-    empty = lengths == 0
-    v[empty] = 0
-
-    def backprop(dv: Array, dh: Array | None = None) -> Array:
-        dv = np.where(empty[:, np.newaxis], dv.dtype.type(0), dv)
-        dh = np.zeros(h.shape, dv.dtype) if dh is None else dh
-        dh[ends, columns, :width] += dv[:, :width]
-        dh[0, :, width:] += dv[:, width:]
-        return dh
-
-    return v, backprop
-
-
-def _mean(
-    h: Array, lengths: npt.NDArray[np.integer[Any]], num_directions: int
-) -> tuple[Array, Callable[[Array], Array]]:
-    share = _inside(h, lengths) / np.maximum(lengths, 1).astype(h.dtype)[:, np.newaxis]
-
-    def backprop(dv: Array) -> Array:
-        dh: Array = share * dv
-        return dh
-
-    v: Array = np.einsum("tbh,tbi->bh", h, share)
-    return v, backprop
-
-
-def _max(
-    h: Array, lengths: npt.NDArray[np.integer[Any]], num_directions: int
-) -> tuple[Array, Callable[..., Array]]:
-    empty = (lengths == 0)[:, np.newaxis]
-    masked = np.where(_inside(h, lengths) > 0, h, h.dtype.type(-np.inf))
-    most = masked.max(axis=0)
-
-    def backprop(dv: Array, dh: Array | None = None) -> Array:
-        dh = np.zeros(h.shape, dv.dtype) if dh is None else dh
-        left = np.where(empty, dv.dtype.type(0), dv)
-        # Taken by their bits, as numbers times 0 would leave signs.
-        bits = np.dtype(f"i{dv.itemsize}")
-        here = np.empty(left.shape, bits)
-        for step, gradient in zip(masked, dh, strict=True):
-            np.equal(step, most, out=here, casting="unsafe")
-            np.negative(here, out=here)
-            here &= left.view(bits)
-            gradient += here.view(dv.dtype)
-            left.view(bits)[...] ^= here  # the first of equal ones has it all
-        return dh
-
-    v = np.where(empty, h.dtype.type(0), most)
-
-    return v, backprop
-
-
-def _inside(h: Array, lengths: npt.NDArray[np.integer[Any]]) -> Array:
-    """Return 1 where a step counts and 0 elsewhere, ``(T, B, 1)``, of h's dtype."""
-    inside = np.arange(len(h))[:, np.newaxis] < lengths
-    return inside[..., np.newaxis].astype(h.dtype)
-
-
-_KINDS = {"last": _last, "mean": _mean, "max": _max}
