@@ -51,7 +51,7 @@ class SmallSteps {
 
   // y (T, O) of x (T, I) or of one index. Without Python.
   void run(std::int64_t T, const Scalar* x, Scalar* y) {
-    table_->run(copy_->network, T, x, h_.data(), c_.data(), y);
+    table_->run(copy_->network, T, x, h_.data(), c_.data(), &down_, y);
   }
   void step(std::int64_t index, Scalar* y) {
     one_hot_[index] = 1;
@@ -63,6 +63,7 @@ class SmallSteps {
   const SmallTable<Scalar>* table_;
   std::int64_t H_;
   std::vector<Scalar> h_, c_, one_hot_;
+  bool down_ = false;  // how the next step reads the weights
   std::shared_ptr<const SmallCopy> copy_;
 };
 

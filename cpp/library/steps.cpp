@@ -56,7 +56,7 @@ void Steps<Scalar>::make_small(const Network<Scalar>& network) {
 template <class Scalar>
 void Steps<Scalar>::run(std::int64_t T, const Scalar* x, Scalar* y) noexcept {
   if (small_ != nullptr) {
-    table_of<Scalar>(small_kernels()).run(small_.get(), T, x, h_.data(), c_.data(), y);
+    table_of<Scalar>(small_kernels()).run(small_.get(), T, x, h_.data(), c_.data(), &down_, y);
     return;
   }
   for (std::int64_t t = 0; t < T; ++t) step(x + t * B_ * in_, nullptr, y + t * B_ * out_);

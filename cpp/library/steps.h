@@ -53,6 +53,7 @@ class Steps {
   const RecurrentPart<Scalar>* small_part_ = nullptr;
   std::int64_t in_ = 0, out_ = 0;
   Block<Scalar> h_, c_, one_hot_;
+  bool down_ = false;  // how the next step reads the weights
   std::vector<Place> places_;
 };
 

@@ -30,9 +30,11 @@ struct SmallTable {
   // How many numbers h and c of a state have: H, and zeros up to whole vectors.
   std::int64_t (*padded)(const StackShape& shape);
   // y (T, O) of x (T, I); h and c, which may be null without a memory, become the final state.
+  // Steps read the weights up and down by turns: what is read last of those that do not fit the
+  // first cache is still there for the next step, which `down` is of, as it is handed on.
   // Allocates nothing, and may run in several threads at once, on other states.
   void (*run)(const SmallNetwork* network, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
-              Scalar* y);
+              bool* down, Scalar* y);
 };
 
 struct SmallTables {

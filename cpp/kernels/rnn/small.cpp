@@ -92,9 +92,9 @@ SmallTable<Scalar> make_table() {
     return (shape.H + lanes<Scalar> - 1) / lanes<Scalar> * lanes<Scalar>;
   };
   table.run = [](const SmallNetwork* network, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
-                 Scalar* y) {
+                 bool* down, Scalar* y) {
     const auto& layers = *reinterpret_cast<const SmallLayers<Scalar>*>(network);
-    layers.run(layers, T, x, h, c, y);
+    layers.run(layers, T, x, h, c, down, y);
   };
   return table;
 }

@@ -23,7 +23,7 @@ struct SmallLayers {
   Buffer<Scalar> bias, w_x, w_h;   // [block][slot][V], [block][input][x slot][V], as that
   Buffer<Scalar> head, head_bias;  // [H][outputs], padded to vectors
   void (*run)(const SmallLayers& network, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
-              Scalar* y) = nullptr;
+              bool* down, Scalar* y) = nullptr;
 };
 
 // One step of U blocks of units from `block` on.
@@ -142,7 +142,7 @@ RNNFAST_INLINE void small_head(const SmallLayers<Scalar>& n, const Scalar* h, st
 
 template <class Scalar, class Cell>
 void small_run(const SmallLayers<Scalar>& n, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
-               Scalar* y) {
+               bool* down, Scalar* y) {
   constexpr int V = lanes<Scalar>;
   constexpr std::int64_t kMost = kMostSmallUnits;
   // Whole vectors are written before they are read.
@@ -152,9 +152,9 @@ void small_run(const SmallLayers<Scalar>& n, std::int64_t T, const Scalar* x, Sc
     const int steps = static_cast<int>(std::min<std::int64_t>(kSmallSteps, T - begin));
     const Scalar* before = h;
     for (int t = 0; t < steps; ++t, x += n.I) {
-      // By turns: what is read last of weights that do not fit the first cache is still there.
-      small_step<Scalar, Cell, small_blocks_at_once(Cell::descriptor.h_count)>(
-          n, (t & 1) != 0, x, before, states[t], c);
+      small_step<Scalar, Cell, small_blocks_at_once(Cell::descriptor.h_count)>(n, *down, x, before,
+                                                                               states[t], c);
+      *down = !*down;
       before = states[t];
     }
     if (n.O == 0)
