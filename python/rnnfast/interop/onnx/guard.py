@@ -1,7 +1,7 @@
 """Recurrent nodes that refuse an empty sequence, in place of ending the process.
 
 ONNX Runtime's GRU and LSTM end it where there is no step or no sequence to read. A node before each
-looks at the size of what it reads, and fails where that is 0, which costs some 5 us a call.
+looks at the size of what it reads, and fails where that is 0, which costs microseconds a call.
 """
 
 from __future__ import annotations
