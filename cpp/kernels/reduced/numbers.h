@@ -7,9 +7,9 @@
 //
 // What each kind says: `kGroup` neighbours are multiplied at once; a row has `kBytes` activations
 // for each number; registers hold the sums of `kRows` rows; `kShift` is added to activations, and
-// undone by a correction; `kExact` sums are the same in any order. `place` is where the activations
-// of a group stand in their row, `number` the k-th neighbours of a vector of groups of weights,
-// `row` makes a row of activations and returns its scale.
+// undone by a correction, with which sums begin; `kExact` sums are the same in any order. `place` is
+// where the activations of a group stand in their row, `number` the k-th neighbours of a vector of
+// groups of weights, `row` makes a row of activations and returns its scale.
 #pragma once
 
 #include <algorithm>
@@ -108,12 +108,11 @@ struct Int8 {
     return {splat_ints(four)};
   }
   static RNNFAST_INLINE Sum dot(const Sum& sum, const Factor& a, const Factor& w) {
-    return _mm512_dpbusd_epi32(sum, a.value, w.value);
+    return add_fours(sum, a.value, w.value);
   }
   static RNNFAST_INLINE Sum sum_of(const Sum& a, const Sum& b) { return add_ints(a, b); }
-  static RNNFAST_INLINE Floats value(const Sum& sum, const std::int32_t* correction) {
-    return to_floats(add_ints(sum, load_ints(correction)));
-  }
+  static RNNFAST_INLINE Sum begin(const std::int32_t* correction) { return load_ints(correction); }
+  static RNNFAST_INLINE Floats value(const Sum& sum) { return to_floats(sum); }
   static float row(const float* x, std::int64_t n, Activation* to) {
     const Ints shift = splat_ints(kShift);
     return quantise_row(x, n, 127.0f, [&](std::int64_t i, const Ints& q) {
@@ -156,15 +155,16 @@ struct Int16 {
     return {splat_ints(upper), splat_ints(lower)};
   }
   static RNNFAST_INLINE Sum dot(const Sum& sum, const Factor& a, const Factor& w) {
-    return {_mm512_dpbusd_epi32(sum.upper, a.upper, w.upper),
-            _mm512_dpbusd_epi32(sum.lower, a.lower, w.lower)};
+    return {add_fours(sum.upper, a.upper, w.upper), add_fours(sum.lower, a.lower, w.lower)};
   }
   static RNNFAST_INLINE Sum sum_of(const Sum& a, const Sum& b) {
     return {add_ints(a.upper, b.upper), add_ints(a.lower, b.lower)};
   }
-  static RNNFAST_INLINE Floats value(const Sum& sum, const std::int32_t* correction) {
-    const Ints upper = add_ints(sum.upper, load_ints(correction));
-    return to_floats(add_ints(shift_left(upper, 8), sum.lower));
+  static RNNFAST_INLINE Sum begin(const std::int32_t* correction) {
+    return {load_ints(correction), splat_ints(0)};
+  }
+  static RNNFAST_INLINE Floats value(const Sum& sum) {
+    return to_floats(add_ints(shift_left(sum.upper, 8), sum.lower));
   }
   static float row(const float* x, std::int64_t n, Activation* to) {
     const Ints shift = splat_ints(kShift);
@@ -205,7 +205,8 @@ struct Pairs {
     return add_pairs(sum, a.value, w.value);
   }
   static RNNFAST_INLINE Sum sum_of(const Sum& a, const Sum& b) { return add_ints(a, b); }
-  static RNNFAST_INLINE Floats value(const Sum& sum, const std::int32_t*) { return to_floats(sum); }
+  static RNNFAST_INLINE Sum begin(const std::int32_t*) { return nothing(); }
+  static RNNFAST_INLINE Floats value(const Sum& sum) { return to_floats(sum); }
   static float row_with(const float* x, std::int64_t n, float most, Activation* to) {
     return quantise_row(x, n, most,
                         [&](std::int64_t i, const Ints& q) { store_shorts(to + i, q); });
@@ -261,9 +262,10 @@ struct BFloat16 {
     return {splat_ints(both)};
   }
   static RNNFAST_INLINE Sum dot(const Sum& sum, const Factor& a, const Factor& w) {
-    return _mm512_dpbf16_ps(sum, (__m512bh)a.value, (__m512bh)w.value);
+    return add_halves(sum, a.value, w.value);
   }
-  static RNNFAST_INLINE Floats value(const Sum& sum, const std::int32_t*) { return sum; }
+  static RNNFAST_INLINE Sum begin(const std::int32_t*) { return nothing(); }
+  static RNNFAST_INLINE Floats value(const Sum& sum) { return sum; }
   static float row(const float* x, std::int64_t n, Activation* to) {
     std::int64_t i = 0;
     const auto put = [&](const Floats& value) {
@@ -304,7 +306,8 @@ struct BFloat16 {
   static RNNFAST_INLINE Sum dot(const Sum& sum, const Factor& a, const Factor& w) {
     return madd(a.odd, w.odd, madd(a.even, w.even, sum));
   }
-  static RNNFAST_INLINE Floats value(const Sum& sum, const std::int32_t*) { return sum; }
+  static RNNFAST_INLINE Sum begin(const std::int32_t*) { return nothing(); }
+  static RNNFAST_INLINE Floats value(const Sum& sum) { return sum; }
   static float row(const float* x, std::int64_t n, Activation* to) {
     std::memcpy(to, x, static_cast<std::size_t>(n) * sizeof(float));
     return 1;

@@ -43,8 +43,11 @@ struct Tile {
     next.to += row * to_stride;
     return next;
   }
+  RNNFAST_INLINE typename N::Sum begin(int vector) const {
+    return N::begin(correction + vector * V);
+  }
   RNNFAST_INLINE void finish(std::int64_t row, int vector, const typename N::Sum& sum) const {
-    Floats value = N::value(sum, correction + vector * V);
+    Floats value = N::value(sum);
     if constexpr (N::kScaled)
       value = mul(value, mul(broadcast(row_scale[row]), load(scale + vector * V)));
     if (bias != nullptr) value = add(load(bias + vector * V), value);
@@ -52,13 +55,26 @@ struct Tile {
   }
 };
 
+// The sums of M rows, all in registers, with a tile of their own: one that others see would be read
+// anew after each number that is written.
+template <class N, int M, int W>
+RNNFAST_INLINE void finish_rows(const Tile<N> t, const typename N::Sum (&sums)[M][W]) {
+#pragma GCC unroll 8
+  for (int m = 0; m < M; ++m)
+#pragma GCC unroll 4
+    for (int j = 0; j < W; ++j) t.finish(m, j, sums[m][j]);
+}
+
 // Several chains for the sums of a single row, which are exact in any order.
 template <class N, int W>
 void multiply_row(const Tile<N>& t) {
   constexpr int step = W * V * N::kGroup;
   typename N::Sum sums[2][W];
-  for (auto& chain : sums)
-    for (auto& sum : chain) sum = N::nothing();
+#pragma GCC unroll 4
+  for (int j = 0; j < W; ++j) {
+    sums[0][j] = t.begin(j);
+    sums[1][j] = N::nothing();
+  }
   const typename N::Weight* w = t.weights;
   std::int64_t g = 0;
   for (; g + 2 <= t.groups; g += 2, w += 2 * step) {
@@ -76,7 +92,10 @@ void multiply_row(const Tile<N>& t) {
     for (int j = 0; j < W; ++j)
       sums[0][j] = N::dot(sums[0][j], last, N::weights(w + j * V * N::kGroup));
   }
-  for (int j = 0; j < W; ++j) t.finish(0, j, N::sum_of(sums[0][j], sums[1][j]));
+  typename N::Sum both[1][W];
+#pragma GCC unroll 4
+  for (int j = 0; j < W; ++j) both[0][j] = N::sum_of(sums[0][j], sums[1][j]);
+  finish_rows<N, 1, W>(t, both);
 }
 
 template <class N, int M, int W>
@@ -86,7 +105,7 @@ void multiply_rows(const Tile<N>& t) {
 #pragma GCC unroll 8
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
-    for (int j = 0; j < W; ++j) sums[m][j] = N::nothing();
+    for (int j = 0; j < W; ++j) sums[m][j] = t.begin(j);
   const typename N::Weight* w = t.weights;
   for (std::int64_t g = 0; g < t.groups; ++g, w += step) {
     typename N::Factor left[M];
@@ -99,10 +118,7 @@ void multiply_rows(const Tile<N>& t) {
       for (int m = 0; m < M; ++m) sums[m][j] = N::dot(sums[m][j], left[m], weights);
     }
   }
-#pragma GCC unroll 8
-  for (int m = 0; m < M; ++m)
-#pragma GCC unroll 4
-    for (int j = 0; j < W; ++j) t.finish(m, j, sums[m][j]);
+  finish_rows<N, M, W>(t, sums);
 }
 
 template <class N, int W, int M = N::kRows>
@@ -187,9 +203,10 @@ void multiply_tiles(const Tile<N>& t, std::int64_t rows, int first) {
     for (int j = 0; j < J; ++j) {
       const Ints sum = load_ints(sums[m / 16 * 2 + j][m % 16]);
       if constexpr (split)
-        t.finish(m, first + j, {sum, load_ints(sums[2 + j][m])});
+        t.finish(m, first + j,
+                 N::sum_of(t.begin(first + j), {sum, load_ints(sums[2 + j][m])}));
       else if constexpr (N::kExact)
-        t.finish(m, first + j, sum);
+        t.finish(m, first + j, N::sum_of(t.begin(first + j), sum));
       else
         t.finish(m, first + j, floats_of(sum));
     }
