@@ -2,8 +2,10 @@
 //
 // Layer by layer and direction by direction. Per chunk of steps: rows of x become activations, and
 // the input's product is made for all of them; then step by step h<t-1> becomes activations, is
-// multiplied, and the cell's pointwise part follows panel by panel. Threads share either the
-// sequences, and then need nothing of each other, or the panels.
+// multiplied, and the cell's pointwise part follows panel by panel. A single step of a chunk makes
+// both products panel by panel. Steps go through the panels up and down in turns, so that one begins
+// with the weights that the one before has left in a cache. Threads share either the sequences, and
+// then need nothing of each other, or the panels.
 #pragma once
 
 #include "kernels/reduced/layer.h"
@@ -39,9 +41,9 @@ class Pass {
     return true;
   }
 
-  // By every thread of a team that was planned so.
+  // By every thread of a team that was planned so. `down`: which way the first step goes.
   void run(const Stack<N>& stack, const Schedule& schedule, const SequenceInput<float>& input,
-           const SequenceOutput<float>& output, const Worker& worker) {
+           const SequenceOutput<float>& output, const Worker& worker, bool down = false) {
     TileRegisters registers(schedule.B);
     const StackShape& shape = stack.shape;
     Scratch& scratch = scratch_[worker.split_rows ? worker.rank : worker.group];
@@ -51,7 +53,8 @@ class Pass {
           const float* below = l > 0 ? y_[(l - 1) % 2].data() : nullptr;
           float* above = l + 1 < shape.L ? y_[l % 2].data() : nullptr;
           Run{stack,   schedule,         input, output, worker, registers,
-              scratch, zero_row_.data(), below, above,  l,      d}
+              scratch, zero_row_.data(), below, above,  l,      d,
+              down}
               .all();
         }
       worker.all->wait();
@@ -84,6 +87,7 @@ class Pass {
     const float* below;  // outputs of the layer below and of this one, rows by time; or null
     float* above;
     int l, d;
+    bool first_down;
 
     const StackShape& shape = stack.shape;
     const Layer<N>& w = stack.layers[l * shape.D + d];
@@ -95,10 +99,19 @@ class Pass {
       begin();
       for (Range steps = {0, 0}; steps.end < schedule.steps;) {
         steps = chunk_from(steps.end);
-        input_product(steps);
+        enter_inputs(steps);
+        if (steps.end - steps.begin == 1 && w.ih.blocks() == w.hh.blocks()) {
+          step(steps.begin, 0, true);
+          continue;
+        }
+        worker.step_barrier();
+        const std::int64_t rows = rows_of(steps);
+        registers.use(rows);
+        for_panels(w.ih, steps.begin,
+                   [&](std::int64_t panel) { input_product(steps, rows, panel); });
         std::int64_t row = 0;
         for (std::int64_t s = steps.begin; s < steps.end; ++s) {
-          step(s, row);
+          step(s, row, false);
           row += live(s).end - live(s).begin;
         }
       }
@@ -176,36 +189,50 @@ class Pass {
       }
     }
 
-    void input_product(Range steps) const {
-      const bool indices = l == 0 && input.indices != nullptr;
+    std::int64_t rows_of(Range steps) const {
       std::int64_t rows = 0;
-      for_rows(steps, [&](std::int64_t, std::int64_t, std::int64_t) { ++rows; });
-      if (!indices) {
-        const Range mine =
-            worker.waits() ? share(rows, worker.member, worker.members) : Range{0, rows};
-        for_rows(steps, [&](std::int64_t row, std::int64_t t, std::int64_t b) {
-          if (row >= mine.begin && row < mine.end) scratch.x.put(row, x_row(t, b), w.I);
-        });
-        worker.step_barrier();
-      }
-      registers.use(rows);
-      const Range panels = worker.my_blocks(w.ih.panels);
-      const std::int64_t width = w.ih.width * V;
-      for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
-        const float* bias = w.x_bias.data() + panel * width;
-        float* const to = scratch.sums.data() + panel * width;
-        if (indices)
-          for_rows(steps, [&](std::int64_t row, std::int64_t t, std::int64_t b) {
-            const std::int64_t at = schedule.place(t, b, input.x_time, input.x_batch);
-            w.ih.column(input.indices[at], panel, bias, to + row * x_stride);
-          });
-        else
-          w.ih.product(scratch.x, 0, rows, panel, bias, to, x_stride);
-      }
+      for (std::int64_t s = steps.begin; s < steps.end; ++s) rows += live(s).end - live(s).begin;
+      return rows;
     }
 
-    // Step s, whose first row in the chunk is `first`.
-    void step(std::int64_t s, std::int64_t first) const {
+    // Calls f(panel) for my panels, in the order in which step s goes through them.
+    template <class F>
+    void for_panels(const Matrix<N>& matrix, std::int64_t s, const F& f) const {
+      const Range mine = worker.my_blocks(matrix.panels);
+      const bool down = first_down != (s % 2 != 0);
+      for (std::int64_t i = mine.begin; i < mine.end; ++i)
+        f(down ? mine.begin + mine.end - 1 - i : i);
+    }
+
+    bool takes_indices() const { return l == 0 && input.indices != nullptr; }
+
+    // The rows of x become activations.
+    void enter_inputs(Range steps) const {
+      if (takes_indices()) return;
+      const std::int64_t rows = rows_of(steps);
+      const Range mine =
+          worker.waits() ? share(rows, worker.member, worker.members) : Range{0, rows};
+      for_rows(steps, [&](std::int64_t row, std::int64_t t, std::int64_t b) {
+        if (row >= mine.begin && row < mine.end) scratch.x.put(row, x_row(t, b), w.I);
+      });
+    }
+
+    // So many rows of a chunk times a panel.
+    void input_product(Range steps, std::int64_t rows, std::int64_t panel) const {
+      const std::int64_t width = w.ih.width * V;
+      const float* bias = w.x_bias.data() + panel * width;
+      float* const to = scratch.sums.data() + panel * width;
+      if (takes_indices())
+        for_rows(steps, [&](std::int64_t row, std::int64_t t, std::int64_t b) {
+          const std::int64_t at = schedule.place(t, b, input.x_time, input.x_batch);
+          w.ih.column(input.indices[at], panel, bias, to + row * x_stride);
+        });
+      else
+        w.ih.product(scratch.x, 0, rows, panel, bias, to, x_stride);
+    }
+
+    // Step s, whose first row in the chunk is `first`; with the input's product, or after it.
+    void step(std::int64_t s, std::int64_t first, bool with_input) const {
       const Range rows = live(s);
       registers.use(rows.end - rows.begin);
       const Range mine = dealt({0, schedule.active[s]});
@@ -213,7 +240,10 @@ class Pass {
       for (std::int64_t b = mine.begin; b < mine.end; ++b) enter(s, b);
       worker.step_barrier();
       const auto part = cell.second_product() ? stack.cell->gates : stack.cell->finish;
-      panels(w.hh, scratch.h, rows, first, part);
+      for_panels(w.hh, s, [&](std::int64_t panel) {
+        if (with_input) input_product({s, s + 1}, rows.end - rows.begin, panel);
+        product(w.hh, scratch.h, rows, first, panel, part);
+      });
       worker.step_barrier();
       if (!inner) return;
       for (std::int64_t b = mine.begin; b < mine.end; ++b) {
@@ -222,9 +252,11 @@ class Pass {
       }
       worker.step_barrier();
       if (cell.second_product())
-        panels(w.second, scratch.inner_rows, rows, first, stack.cell->finish);
+        for_panels(w.second, s, [&](std::int64_t panel) {
+          product(w.second, scratch.inner_rows, rows, first, panel, stack.cell->finish);
+        });
       else
-        project(rows);
+        for_panels(w.hr, s, [&](std::int64_t panel) { project(rows, panel); });
       worker.step_barrier();
     }
 
@@ -243,35 +275,31 @@ class Pass {
                                : y_row(schedule.time(d, s, b), b);
     }
 
-    // A product of a step's rows, panel by panel, each followed by the pointwise part.
-    void panels(const Matrix<N>& matrix, Rows<N>& left, Range rows, std::int64_t first,
-                void (*part)(const Step&)) const {
+    // A step's rows times a panel, followed by the pointwise part.
+    void product(const Matrix<N>& matrix, Rows<N>& left, Range rows, std::int64_t first,
+                 std::int64_t panel, void (*part)(const Step&)) const {
       alignas(64) float sums[kRowsAtOnce * 4 * V];
       const std::int64_t width = matrix.width * V, blocks = matrix.blocks();
-      const Range mine = worker.my_blocks(matrix.panels);
-      for (std::int64_t panel = mine.begin; panel < mine.end; ++panel)
-        for (std::int64_t b = rows.begin; b < rows.end; b += kRowsAtOnce) {
-          const std::int64_t count = std::min(kRowsAtOnce, rows.end - b);
-          matrix.product(left, b, count, panel, nullptr, sums, width);
-          part({count, panel * blocks, std::min((panel + 1) * blocks, ceil_div(w.H, V)), w.H,
-                scratch.sums.data() + (first + b - rows.begin) * x_stride, x_stride, sums, width,
-                w.bias.data(), w.unit.data(), carry(b), carry_stride, scratch.outputs.data() + b});
-        }
+      for (std::int64_t b = rows.begin; b < rows.end; b += kRowsAtOnce) {
+        const std::int64_t count = std::min(kRowsAtOnce, rows.end - b);
+        matrix.product(left, b, count, panel, nullptr, sums, width);
+        part({count, panel * blocks, std::min((panel + 1) * blocks, ceil_div(w.H, V)), w.H,
+              scratch.sums.data() + (first + b - rows.begin) * x_stride, x_stride, sums, width,
+              w.bias.data(), w.unit.data(), carry(b), carry_stride, scratch.outputs.data() + b});
+      }
     }
 
-    void project(Range rows) const {
+    void project(Range rows, std::int64_t panel) const {
       alignas(64) float sums[kRowsAtOnce * 4 * V];
       const std::int64_t width = w.hr.width * V;
-      const Range mine = worker.my_blocks(w.hr.panels);
-      for (std::int64_t panel = mine.begin; panel < mine.end; ++panel)
-        for (std::int64_t b = rows.begin; b < rows.end; b += kRowsAtOnce) {
-          const std::int64_t count = std::min(kRowsAtOnce, rows.end - b);
-          w.hr.product(scratch.inner_rows, b, count, panel, nullptr, sums, width);
-          for (std::int64_t m = 0; m < count; ++m)
-            std::memcpy(
-                scratch.outputs[b + m] + panel * width, sums + m * width,
-                static_cast<std::size_t>(std::min(width, w.P - panel * width)) * sizeof(float));
-        }
+      for (std::int64_t b = rows.begin; b < rows.end; b += kRowsAtOnce) {
+        const std::int64_t count = std::min(kRowsAtOnce, rows.end - b);
+        w.hr.product(scratch.inner_rows, b, count, panel, nullptr, sums, width);
+        for (std::int64_t m = 0; m < count; ++m)
+          std::memcpy(scratch.outputs[b + m] + panel * width, sums + m * width,
+                      static_cast<std::size_t>(std::min(width, w.P - panel * width)) *
+                          sizeof(float));
+      }
     }
   };
 

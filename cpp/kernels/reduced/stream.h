@@ -35,7 +35,7 @@ class StackStream {
     run_team(alone ? TeamPlan{} : plan_of(stack, schedule_, std::min(threads, kThreads)),
              [&](Worker worker) {
                if (worker.split_rows) worker.rows = schedule_.deal(worker.member, worker.members);
-               pass_.run(stack, schedule_, in, out, worker);
+               pass_.run(stack, schedule_, in, out, worker, now_ != 0);
              });
     now_ = 1 - now_;
     last_ = Clock::now();
