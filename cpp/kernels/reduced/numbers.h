@@ -7,9 +7,9 @@
 //
 // What each kind says: `kGroup` neighbours are multiplied at once; a row has `kBytes` activations
 // for each number; registers hold the sums of `kRows` rows; `kShift` is added to activations, and
-// undone by a correction, with which sums begin; `kExact` sums are the same in any order. `place` is
-// where the activations of a group stand in their row, `number` the k-th neighbours of a vector of
-// groups of weights, `row` makes a row of activations and returns its scale.
+// undone by a correction, with which sums begin; `kExact` sums are the same in any order. `place`
+// is where the activations of a group stand in their row, `number` the k-th neighbours of a vector
+// of groups of weights, `row` makes a row of activations and returns its scale.
 #pragma once
 
 #include <algorithm>

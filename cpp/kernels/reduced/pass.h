@@ -3,9 +3,9 @@
 // Layer by layer and direction by direction. Per chunk of steps: rows of x become activations, and
 // the input's product is made for all of them; then step by step h<t-1> becomes activations, is
 // multiplied, and the cell's pointwise part follows panel by panel. A single step of a chunk makes
-// both products panel by panel. Steps go through the panels up and down in turns, so that one begins
-// with the weights that the one before has left in a cache. Threads share either the sequences, and
-// then need nothing of each other, or the panels.
+// both products panel by panel. Steps go through the panels up and down in turns, so that one
+// begins with the weights that the one before has left in a cache. Threads share either the
+// sequences, and then need nothing of each other, or the panels.
 #pragma once
 
 #include "kernels/reduced/layer.h"
@@ -52,9 +52,8 @@ class Pass {
         if (worker.groups == 1 || d == worker.group) {
           const float* below = l > 0 ? y_[(l - 1) % 2].data() : nullptr;
           float* above = l + 1 < shape.L ? y_[l % 2].data() : nullptr;
-          Run{stack,   schedule,         input, output, worker, registers,
-              scratch, zero_row_.data(), below, above,  l,      d,
-              down}
+          Run{stack, schedule, input, output, worker, registers, scratch, zero_row_.data(),
+              below, above,    l,     d,      down}
               .all();
         }
       worker.all->wait();
@@ -296,9 +295,9 @@ class Pass {
         const std::int64_t count = std::min(kRowsAtOnce, rows.end - b);
         w.hr.product(scratch.inner_rows, b, count, panel, nullptr, sums, width);
         for (std::int64_t m = 0; m < count; ++m)
-          std::memcpy(scratch.outputs[b + m] + panel * width, sums + m * width,
-                      static_cast<std::size_t>(std::min(width, w.P - panel * width)) *
-                          sizeof(float));
+          std::memcpy(
+              scratch.outputs[b + m] + panel * width, sums + m * width,
+              static_cast<std::size_t>(std::min(width, w.P - panel * width)) * sizeof(float));
       }
     }
   };

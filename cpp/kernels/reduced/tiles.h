@@ -203,8 +203,7 @@ void multiply_tiles(const Tile<N>& t, std::int64_t rows, int first) {
     for (int j = 0; j < J; ++j) {
       const Ints sum = load_ints(sums[m / 16 * 2 + j][m % 16]);
       if constexpr (split)
-        t.finish(m, first + j,
-                 N::sum_of(t.begin(first + j), {sum, load_ints(sums[2 + j][m])}));
+        t.finish(m, first + j, N::sum_of(t.begin(first + j), {sum, load_ints(sums[2 + j][m])}));
       else if constexpr (N::kExact)
         t.finish(m, first + j, N::sum_of(t.begin(first + j), sum));
       else

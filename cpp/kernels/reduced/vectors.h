@@ -27,12 +27,12 @@ RNNFAST_INLINE Ints add_fours(Ints sum, const Ints& a, const Ints& b) {
   __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
   return sum;
 }
-#if defined(__AVX512BF16__)
+  #if defined(__AVX512BF16__)
 RNNFAST_INLINE Floats add_halves(Floats sum, const Ints& a, const Ints& b) {
   __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
   return sum;
 }
-#endif
+  #endif
 RNNFAST_INLINE Ints load_ints(const void* from) { return _mm512_loadu_si512(from); }
 RNNFAST_INLINE Ints splat_ints(std::int32_t value) { return _mm512_set1_epi32(value); }
 RNNFAST_INLINE Ints add_ints(const Ints& a, const Ints& b) { return _mm512_add_epi32(a, b); }
