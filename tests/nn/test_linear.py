@@ -18,6 +18,8 @@ TOLERANCE = {"float32": 2e-6, "float64": 4e-15}
 SIZES = [
     (1, 1, 1), (3, 17, 33), (17, 3, 65), (33, 65, 17), (65, 33, 3), (1, 650, 129),
     (300, 300, 40), (520, 64, 70), (7, 600, 515), (2, 16, 1100),
+    # A single output, of rows that end within a vector, with one, or before the first is full.
+    (11, 3, 1), (8, 16, 1), (17, 17, 1), (33, 31, 1), (5000, 65, 1), (3, 1000, 1),
 ]  # fmt: skip
 
 
@@ -71,10 +73,23 @@ def test_against_numpy(
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_rows_do_not_depend_on_each_other(dtype: str) -> None:
+def test_single_output_takes_each_number_once(dtype: str) -> None:
+    """Numbers that two vectors of a row share are in its sum once."""
+    layer = rf.Linear(37, 1, bias=False, dtype=dtype)
+    layer.load_state_dict({"weight": np.ones((1, 37), dtype)})
+    for place in range(37):
+        x = np.zeros((9, 37), dtype)
+        x[4, place] = 1.0
+        np.testing.assert_array_equal(layer(x)[:, 0], np.arange(9) == 4)
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("outputs", [70, 1])
+def test_rows_do_not_depend_on_each_other(dtype: str, outputs: int) -> None:
     """A row's bits are the same alone, in a batch, and with strides."""
     rng = np.random.default_rng(0)
-    layer = rf.Linear(300, 70, dtype=dtype, seed=1)
+    layer = rf.Linear(300, outputs, dtype=dtype, seed=1)
     x = random(rng, dtype, 29, 300)
     y = layer(x)
     for row in (0, 5, 28):

@@ -2,19 +2,26 @@
 #pragma once
 
 #include "kernels/abi/linear.h"
+#include "kernels/gemm/column.h"
 #include "kernels/gemm/multiply.h"
 
 namespace rnnfast {
 
-// W (O, I) in the order `linear_forward` reads: panels of O, each (I, width).
+// W (O, I) in the order `linear_forward` reads: panels of O, each (I, width); or as it is, of a
+// single output.
 template <class Scalar>
 std::int64_t linear_packed_size(std::int64_t I, std::int64_t O) {
+  if (is_column<Scalar>(I, O)) return I;
   return Panels<Scalar>(O).padded() * I;
 }
 
 template <class Scalar>
 void linear_pack(std::int64_t I, std::int64_t O, const Scalar* weight, Scalar* packed,
                  int threads) {
+  if (is_column<Scalar>(I, O)) {
+    std::copy_n(weight, I, packed);
+    return;
+  }
   const Panels<Scalar> panels(O);
   parallel(useful_threads(threads, I * O, 1 << 18), [&](int rank, int size) {
     const Range mine = share(panels.count(), rank, size);
@@ -24,8 +31,30 @@ void linear_pack(std::int64_t I, std::int64_t O, const Scalar* weight, Scalar* p
 }
 
 template <class Scalar>
+void column_forward(const LinearShape& shape, Matrix<const Scalar> x, const Scalar* weight,
+                    Scalar bias, Matrix<Scalar> y, int threads) {
+  constexpr int at_once = 8;
+  const ColumnRows<Scalar> column(shape.I);
+  parallel(useful_threads(threads, shape.R * shape.I, 1 << 18), [&](int rank, int size) {
+    const Range mine = share(shape.R, rank, size);
+    std::int64_t r = mine.begin;
+    const auto next = [&](auto rows) {
+      column.template multiply<rows>(x.data + r * x.stride, x.stride, weight, bias,
+                                     y.data + r * y.stride, y.stride);
+      r += rows;
+    };
+    while (r + at_once <= mine.end) next(std::integral_constant<int, at_once>());
+    while (r < mine.end) next(std::integral_constant<int, 1>());
+  });
+}
+
+template <class Scalar>
 Status linear_forward(const LinearShape& shape, Matrix<const Scalar> x, const Scalar* packed,
                       const Scalar* bias, Matrix<Scalar> y, int threads) {
+  if (is_column<Scalar>(shape.I, shape.O)) {
+    column_forward(shape, x, packed, bias != nullptr ? *bias : Scalar(0), y, threads);
+    return Status::ok;
+  }
   const Start start = bias != nullptr ? Start::column_bias : Start::zero;
   multiply(shape.R, shape.O, shape.I, LeftByRows<Scalar>{x.data, x.stride},
            RightPacked<Scalar>{packed, shape.I}, Target<Scalar>{y.data, y.stride, start, bias},

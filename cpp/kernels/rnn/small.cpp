@@ -59,7 +59,12 @@ SmallNetwork* create(const StackShape& shape, const SmallWeights<Scalar>& given)
   n->O = given.O;
   n->blocks = blocks;
   n->run = run_of<Scalar>(shape);
-  const std::int64_t across = n->across = (given.O + V - 1) / V * V;
+  const bool is_single = is_column<Scalar>(H, given.O);
+  const std::int64_t across = n->across = is_single ? 1 : (given.O + V - 1) / V * V;
+  if (is_single) {
+    n->column.reset(new (std::nothrow) ColumnRows<Scalar>(H));
+    if (!n->column) return nullptr;
+  }
   if (!n->bias.reserve_zeroed(blocks * cell.slots * V) ||
       !n->w_x.reserve_zeroed(blocks * I * cell.x_count * V) ||
       !n->w_h.reserve_zeroed(blocks * H * cell.h_count * V) ||

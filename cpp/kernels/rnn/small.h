@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "kernels/abi/small.h"
 #include "kernels/core/buffer.h"
 #include "kernels/core/simd.h"
+#include "kernels/gemm/column.h"
 #include "kernels/gemm/tile.h"
 
 namespace rnnfast {
@@ -21,7 +23,8 @@ template <class Scalar>
 struct SmallLayers {
   std::int64_t I = 0, H = 0, O = 0, blocks = 0, across = 0;
   Buffer<Scalar> bias, w_x, w_h;   // [block][slot][V], [block][input][x slot][V], as that
-  Buffer<Scalar> head, head_bias;  // [H][outputs], padded to vectors
+  Buffer<Scalar> head, head_bias;  // [H][outputs], padded to vectors; or [H] of a single output
+  std::unique_ptr<const ColumnRows<Scalar>> column;  // which that one is made by, or null
   void (*run)(const SmallLayers& network, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
               bool* down, Scalar* y) = nullptr;
 };
@@ -79,10 +82,12 @@ RNNFAST_INLINE void small_blocks(const SmallLayers<Scalar>& n, std::int64_t bloc
   }
 }
 
-// Blocks side by side: as many sums as hide how long one takes, and that stay in registers.
+// Blocks side by side: as many sums as hide how long one takes, and that stay in registers. Wide
+// vectors are few, and groups of fewer leave more to read down and up by turns.
 constexpr int small_blocks_at_once(int sums) {
+  constexpr int most = lanes<float> == 16 ? 8 : 12;
   int blocks = 1;
-  while (2 * blocks * sums <= 12) blocks *= 2;
+  while (2 * blocks * sums <= most) blocks *= 2;
   return blocks;
 }
 
@@ -119,12 +124,13 @@ RNNFAST_INLINE void store_outputs(Scalar* to, const Vec<Scalar>& value, std::int
   *to = buffer[0];
 }
 
-// y = W h + b of R steps, h and y so many numbers apart: in the order of multiply.h, a chain over h
-// for each output.
+// y = W h + b of R steps, h and y so many numbers apart: in the order of ops/linear.h.
 template <class Scalar, int R>
 RNNFAST_INLINE void small_head(const SmallLayers<Scalar>& n, const Scalar* h, std::int64_t h_step,
                                Scalar* y) {
   constexpr int V = lanes<Scalar>;
+  if (n.column != nullptr)
+    return n.column->template multiply<R>(h, h_step, n.head.data(), n.head_bias[0], y, 1);
   for (std::int64_t o = 0; o < n.O; o += V) {
     Vec<Scalar> sum[R];
 #pragma GCC unroll 8
