@@ -23,22 +23,22 @@ bool SmallSteps<Scalar>::fits(const Recurrent& layer, const Linear* head) {
 
 template <class Scalar>
 SmallSteps<Scalar>::SmallSteps(const Recurrent& layer)
-    : table_(&table_of<Scalar>(layer.small_tables())), H_(layer.shape().H) {
-  const auto padded = static_cast<std::size_t>(table_->padded(layer.shape()));
-  h_.resize(padded);
-  c_.resize(padded);
-  one_hot_.resize(static_cast<std::size_t>(layer.shape().I));
+    : table_(&table_of<Scalar>(layer.small_tables())),
+      H_(layer.shape().H),
+      size_(3 * table_->padded(layer.shape())),
+      memory_(static_cast<Scalar*>(
+          aligned_allocate(64, static_cast<std::size_t>(size_) * sizeof(Scalar)))),
+      state_(memory_.get(), size_ / 3),
+      one_hot_(static_cast<std::size_t>(layer.shape().I)) {
+  if (memory_ == nullptr) throw std::bad_alloc();
+  set(nullptr, nullptr);
 }
 
 template <class Scalar>
 void SmallSteps<Scalar>::set(const Scalar* h, const Scalar* c) {
-  const Scalar* const given[] = {h, c};
-  std::vector<Scalar>* const states[] = {&h_, &c_};
-  for (int i = 0; i < 2; ++i)
-    if (given[i] != nullptr)
-      std::copy_n(given[i], H_, states[i]->data());
-    else
-      std::fill(states[i]->begin(), states[i]->end(), Scalar(0));
+  std::fill_n(memory_.get(), size_, Scalar(0));
+  if (h != nullptr) std::copy_n(h, H_, this->h());
+  if (c != nullptr) std::copy_n(c, H_, this->c());
 }
 
 template <class Scalar>

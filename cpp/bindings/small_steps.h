@@ -37,10 +37,10 @@ class SmallSteps {
   explicit SmallSteps(const Recurrent& layer);  // all zero
 
   // The state, of H numbers and more.
-  Scalar* h() { return h_.data(); }
-  Scalar* c() { return c_.data(); }
-  const Scalar* h() const { return h_.data(); }
-  const Scalar* c() const { return c_.data(); }
+  Scalar* h() { return state_.h[state_.now]; }
+  Scalar* c() { return state_.c; }
+  const Scalar* h() const { return state_.h[state_.now]; }
+  const Scalar* c() const { return state_.c; }
   void set(const Scalar* h, const Scalar* c);  // null: zeros
 
   bool is_current(const Recurrent& layer, const Linear* head) const {
@@ -51,7 +51,7 @@ class SmallSteps {
 
   // y (T, O) of x (T, I) or of one index. Without Python.
   void run(std::int64_t T, const Scalar* x, Scalar* y) {
-    table_->run(copy_->network, T, x, h_.data(), c_.data(), &down_, y);
+    table_->run(copy_->network, T, x, &state_, y);
   }
   void step(std::int64_t index, Scalar* y) {
     one_hot_[index] = 1;
@@ -61,9 +61,10 @@ class SmallSteps {
 
  private:
   const SmallTable<Scalar>* table_;
-  std::int64_t H_;
-  std::vector<Scalar> h_, c_, one_hot_;
-  bool down_ = false;  // how the next step reads the weights
+  std::int64_t H_, size_;  // size_: of the state's memory
+  std::unique_ptr<Scalar[], FreeAligned> memory_;
+  SmallState<Scalar> state_;
+  std::vector<Scalar> one_hot_;
   std::shared_ptr<const SmallCopy> copy_;
 };
 

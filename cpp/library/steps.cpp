@@ -48,15 +48,16 @@ void Steps<Scalar>::make_small(const Network<Scalar>& network) {
   small_.reset(small.create(layer->shape, weights));
   if (small_ == nullptr) throw std::bad_alloc();
   small_part_ = layer;
-  h_ = Block<Scalar>(small.padded(layer->shape));
-  c_ = Block<Scalar>(small.padded(layer->shape));
+  const std::int64_t padded = small.padded(layer->shape);
+  small_memory_ = Block<Scalar>(3 * padded);
+  small_state_ = {small_memory_.data(), padded};
   one_hot_ = Block<Scalar>(in_);
 }
 
 template <class Scalar>
 void Steps<Scalar>::run(std::int64_t T, const Scalar* x, Scalar* y) noexcept {
   if (small_ != nullptr) {
-    table_of<Scalar>(small_kernels()).run(small_.get(), T, x, h_.data(), c_.data(), &down_, y);
+    table_of<Scalar>(small_kernels()).run(small_.get(), T, x, &small_state_, y);
     return;
   }
   for (std::int64_t t = 0; t < T; ++t) step(x + t * B_ * in_, nullptr, y + t * B_ * out_);
@@ -129,8 +130,8 @@ template <class Scalar>
 void Steps<Scalar>::get(Scalar* state) const noexcept {
   if (small_ != nullptr) {
     const std::int64_t H = small_part_->shape.H;
-    std::copy_n(h_.data(), H, state);
-    if (small_part_->shape.cell->has_memory()) std::copy_n(c_.data(), H, state + H);
+    std::copy_n(small_state_.h[small_state_.now], H, state);
+    if (small_part_->shape.cell->has_memory()) std::copy_n(small_state_.c, H, state + H);
     return;
   }
   each_stream(*this, [&](Stream* stream, const RecurrentPart<Scalar>& part, const Steps& steps) {
@@ -144,11 +145,10 @@ template <class Scalar>
 void Steps<Scalar>::set(const Scalar* state) noexcept {
   if (small_ != nullptr) {
     const std::int64_t H = small_part_->shape.H;
-    std::fill_n(h_.data(), h_.size(), Scalar(0));
-    std::fill_n(c_.data(), c_.size(), Scalar(0));
+    std::fill_n(small_memory_.data(), small_memory_.size(), Scalar(0));
     if (state == nullptr) return;
-    std::copy_n(state, H, h_.data());
-    if (small_part_->shape.cell->has_memory()) std::copy_n(state + H, H, c_.data());
+    std::copy_n(state, H, small_state_.h[small_state_.now]);
+    if (small_part_->shape.cell->has_memory()) std::copy_n(state + H, H, small_state_.c);
     return;
   }
   each_stream(*this, [&](Stream* stream, const RecurrentPart<Scalar>& part, const Steps& steps) {

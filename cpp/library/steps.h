@@ -52,8 +52,8 @@ class Steps {
   std::unique_ptr<SmallNetwork, FreeSmall> small_;
   const RecurrentPart<Scalar>* small_part_ = nullptr;
   std::int64_t in_ = 0, out_ = 0;
-  Block<Scalar> h_, c_, one_hot_;
-  bool down_ = false;  // how the next step reads the weights
+  Block<Scalar> small_memory_, one_hot_;
+  SmallState<Scalar> small_state_ = {nullptr, 0};
   std::vector<Place> places_;
 };
 

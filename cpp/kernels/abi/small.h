@@ -20,6 +20,18 @@ struct SmallWeights {
   std::int64_t O;               // 0: the outputs are those of the layer
 };
 
+// The state of one sequence, in its owner's aligned memory. A step reads one h and writes the
+// other.
+template <class Scalar>
+struct SmallState {
+  Scalar *h[2], *c;  // of `padded` numbers each, zeros beyond H
+  int now = 0;       // which h is the state
+
+  // In `memory` of three times so many numbers.
+  SmallState(Scalar* memory, std::int64_t padded)
+      : h{memory, memory + padded}, c(memory + 2 * padded) {}
+};
+
 template <class Scalar>
 struct SmallTable {
   // Whether it is for a stack: one layer of cells that it knows, of sizes that it is fast with.
@@ -27,14 +39,13 @@ struct SmallTable {
   // Null: out of memory.
   SmallNetwork* (*create)(const StackShape& shape, const SmallWeights<Scalar>& weights);
   void (*free)(SmallNetwork* network);
-  // How many numbers h and c of a state have: H, and zeros up to whole vectors.
+  // How many numbers h and c of a state have: H, up to whole vectors.
   std::int64_t (*padded)(const StackShape& shape);
-  // y (T, O) of x (T, I); h and c, which may be null without a memory, become the final state.
-  // Steps read the weights up and down by turns: what is read last of those that do not fit the
-  // first cache is still there for the next step, which `down` is of, as it is handed on.
-  // Allocates nothing, and may run in several threads at once, on other states.
-  void (*run)(const SmallNetwork* network, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
-              bool* down, Scalar* y);
+  // y (T, O) of x (T, I); the state becomes the final one. Steps read the weights up and down by
+  // turns: what is read last of those that do not fit the first cache is still there for the next
+  // step. Allocates nothing, and may run in several threads at once, on other states.
+  void (*run)(const SmallNetwork* network, std::int64_t T, const Scalar* x,
+              SmallState<Scalar>* state, Scalar* y);
 };
 
 struct SmallTables {

@@ -96,10 +96,10 @@ SmallTable<Scalar> make_table() {
   table.padded = [](const StackShape& shape) {
     return (shape.H + lanes<Scalar> - 1) / lanes<Scalar> * lanes<Scalar>;
   };
-  table.run = [](const SmallNetwork* network, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
-                 bool* down, Scalar* y) {
+  table.run = [](const SmallNetwork* network, std::int64_t T, const Scalar* x,
+                 SmallState<Scalar>* state, Scalar* y) {
     const auto& layers = *reinterpret_cast<const SmallLayers<Scalar>*>(network);
-    layers.run(layers, T, x, h, c, down, y);
+    layers.run(layers, T, x, state, y);
   };
   return table;
 }

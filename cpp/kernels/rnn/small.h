@@ -25,8 +25,8 @@ struct SmallLayers {
   Buffer<Scalar> bias, w_x, w_h;   // [block][slot][V], [block][input][x slot][V], as that
   Buffer<Scalar> head, head_bias;  // [H][outputs], padded to vectors; or [H] of a single output
   std::unique_ptr<const ColumnRows<Scalar>> column;  // which that one is made by, or null
-  void (*run)(const SmallLayers& network, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
-              bool* down, Scalar* y) = nullptr;
+  void (*run)(const SmallLayers& network, std::int64_t T, const Scalar* x,
+              SmallState<Scalar>* state, Scalar* y) = nullptr;
 };
 
 // One step of U blocks of units from `block` on.
@@ -124,10 +124,11 @@ RNNFAST_INLINE void store_outputs(Scalar* to, const Vec<Scalar>& value, std::int
   *to = buffer[0];
 }
 
-// y = W h + b of R steps, h and y so many numbers apart: in the order of ops/linear.h.
+// y = W h + b of R steps, h and y so many numbers apart: in the order of ops/linear.h. For all
+// cells.
 template <class Scalar, int R>
-RNNFAST_INLINE void small_head(const SmallLayers<Scalar>& n, const Scalar* h, std::int64_t h_step,
-                               Scalar* y) {
+__attribute__((noinline)) void small_head(const SmallLayers<Scalar>& n, const Scalar* h,
+                                          std::int64_t h_step, Scalar* y) {
   constexpr int V = lanes<Scalar>;
   if (n.column != nullptr)
     return n.column->template multiply<R>(h, h_step, n.head.data(), n.head_bias[0], y, 1);
@@ -147,8 +148,8 @@ RNNFAST_INLINE void small_head(const SmallLayers<Scalar>& n, const Scalar* h, st
 }
 
 template <class Scalar, class Cell>
-void small_run(const SmallLayers<Scalar>& n, std::int64_t T, const Scalar* x, Scalar* h, Scalar* c,
-               bool* down, Scalar* y) {
+void small_run(const SmallLayers<Scalar>& n, std::int64_t T, const Scalar* x,
+               SmallState<Scalar>* state, Scalar* y) {
   constexpr int V = lanes<Scalar>;
   constexpr std::int64_t kMost = kMostSmallUnits;
   // Whole vectors are written before they are read.
@@ -156,23 +157,28 @@ void small_run(const SmallLayers<Scalar>& n, std::int64_t T, const Scalar* x, Sc
   const FlushSubnormals flush;
   for (std::int64_t begin = 0; begin < T; begin += kSmallSteps) {
     const int steps = static_cast<int>(std::min<std::int64_t>(kSmallSteps, T - begin));
-    const Scalar* before = h;
+    // A single step has its place in the state: a copy of it would be waited for by the next one.
+    Scalar* const first = steps == 1 ? state->h[1 - state->now] : states[0];
+    const Scalar* before = state->h[state->now];
     for (int t = 0; t < steps; ++t, x += n.I) {
-      small_step<Scalar, Cell, small_blocks_at_once(Cell::descriptor.h_count)>(n, *down, x, before,
-                                                                               states[t], c);
-      *down = !*down;
-      before = states[t];
+      Scalar* const after = first + t * kMost;
+      small_step<Scalar, Cell, small_blocks_at_once(Cell::descriptor.h_count)>(
+          n, state->now != 0, x, before, after, state->c);
+      state->now = 1 - state->now;
+      before = after;
     }
     if (n.O == 0)
       for (int t = 0; t < steps; ++t)
-        std::memcpy(y + t * n.H, states[t], static_cast<std::size_t>(n.H) * sizeof(Scalar));
+        std::memcpy(y + t * n.H, first + t * kMost, static_cast<std::size_t>(n.H) * sizeof(Scalar));
     else if (steps == kSmallSteps)
-      small_head<Scalar, kSmallSteps>(n, states[0], kMost, y);
+      small_head<Scalar, kSmallSteps>(n, first, kMost, y);
     else
-      for (int t = 0; t < steps; ++t) small_head<Scalar, 1>(n, states[t], kMost, y + t * n.O);
+      for (int t = 0; t < steps; ++t)
+        small_head<Scalar, 1>(n, first + t * kMost, kMost, y + t * n.O);
     y += steps * (n.O == 0 ? n.H : n.O);
-    for (std::int64_t block = 0; block < n.blocks; ++block)
-      store(h + block * V, load(before + block * V));
+    if (steps > 1)
+      for (std::int64_t block = 0; block < n.blocks; ++block)
+        store(state->h[state->now] + block * V, load(before + block * V));
   }
 }
 
