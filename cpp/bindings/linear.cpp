@@ -186,7 +186,7 @@ py::object backward(Linear& self, const py::array& dy_given, const py::array& x_
 // The sum of the losses, and the gradient of h or None. Adds to the layer's gradients.
 template <class Scalar>
 py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArrays& targets,
-                        bool backward) {
+                        bool backward, bool rounded) {
   if (backward) self.require_training();
   const RowArray<Scalar> h("h", h_given, self.in_features());
   const CheckedTargets<Scalar> checked(targets, h.R, self.out_features());
@@ -201,6 +201,7 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
   problem.weight = weight.data();
   problem.bias = self.bias<Scalar>();
   problem.targets = checked.targets;
+  if (rounded) problem.product = bfloat16_product();
   py::object dh = py::none();
   if (backward) {
     auto array = new_array<Scalar>({h.R, problem.shape.I});
@@ -262,12 +263,13 @@ void bind_linear(py::module_& m) {
           py::arg("dy"), py::arg("x"), py::arg("need_dx"))
       .def(
           "cross_entropy",
-          [](Linear& self, const py::array& h, const TargetArrays& targets, bool backward) {
+          [](Linear& self, const py::array& h, const TargetArrays& targets, bool backward,
+             bool rounded) {
             return with_scalar(self.is_double(), [&](auto scalar) {
-              return cross_entropy<decltype(scalar)>(self, h, targets, backward);
+              return cross_entropy<decltype(scalar)>(self, h, targets, backward, rounded);
             });
           },
-          py::arg("h"), py::arg("targets"), py::arg("backward"));
+          py::arg("h"), py::arg("targets"), py::arg("backward"), py::arg("rounded") = false);
 }
 
 }  // namespace rnnfast

@@ -64,6 +64,8 @@ const ReducedNumbers& reduced_numbers(const std::string& name, bool is_double) {
                         std::string(py::repr(py::str(name))));
 }
 
+const RoundedProduct* bfloat16_product() { return reduced().bfloat16_product; }
+
 void require_columns(const char* name, std::int64_t columns) {
   if (columns > reduced().most_columns)
     throw py::value_error(std::string(name) + ": expected at most " +
@@ -94,6 +96,7 @@ const KernelTable& kernels_for(const std::string& numbers, const StackShape& sha
 void bind_reduced(py::module_& m) {
   m.def("use_reduced", &use_reduced, py::arg("capsule").none(true));
   m.def("reduced_level", [] { return reduced().level; });
+  m.def("multiplies_bfloat16", [] { return bfloat16_product() != nullptr; });
 }
 
 }  // namespace rnnfast

@@ -15,6 +15,9 @@ const ReducedNumbers& reduced_numbers(const std::string& name, bool is_double);
 // an object that stays. Throws where a stack of this shape and dtype is none that they take.
 const KernelTable& kernels_for(const std::string& numbers, const StackShape& shape, bool is_double);
 
+// Products of bfloat16; null where the CPU multiplies none.
+const RoundedProduct* bfloat16_product();
+
 // Throws where rows are longer than kernels of smaller numbers take.
 void require_columns(const char* name, std::int64_t columns);
 

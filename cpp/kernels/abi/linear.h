@@ -32,6 +32,22 @@ struct Factor {
   bool turned;
 };
 
+// Where a product of rounded numbers goes, (M, N).
+struct ProductTarget {
+  float* data;
+  std::int64_t stride;
+  const float* row_bias;  // (M) what it begins with, or null: 0
+  bool add;               // or with what is there
+};
+
+// c (M, N) = a (M, K) b (K, N) of float32 that is rounded to fewer bits, with sums in float32. Sums
+// over K are in blocks, as those of `product` below.
+struct RoundedProduct {
+  std::int64_t (*scratch_bytes)(int threads);
+  void (*run)(std::int64_t M, std::int64_t N, std::int64_t K, const Factor<float>& a,
+              const Factor<float>& b, const ProductTarget& c, void* scratch, int threads);
+};
+
 template <class Scalar>
 struct LinearTable {
   // `pack` makes the copy of a weight (O, I) that `forward` reads.

@@ -38,6 +38,8 @@ struct LinearCrossEntropy {
   Matrix<Scalar> dh;  // (R, I) overwritten; or null
   Scalar* dweight;    // (O, I) added to; or null
   Scalar* dbias;      // (O) added to; or null
+  // By which float32 is multiplied; null: as the numbers are.
+  const RoundedProduct* product;
 };
 
 template <class Scalar>

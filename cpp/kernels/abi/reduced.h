@@ -28,6 +28,7 @@ struct ReducedTable {
   // Products of longer rows may be more than int32 holds.
   std::int64_t most_columns;
   bool (*has_teams)();
+  const RoundedProduct* bfloat16_product;  // null: this CPU multiplies no such numbers
 };
 
 constexpr const char* kReducedCapsule = "rnnfast.reduced_table";

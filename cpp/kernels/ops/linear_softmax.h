@@ -183,11 +183,42 @@ class SoftmaxStrip {
   alignas(64) Scalar max_[kStrip<Scalar>], sum_[kStrip<Scalar>], weighted_[kStrip<Scalar>];
 };
 
+// Products as the problem wants them: of numbers as they are, or rounded ones.
+template <class Scalar>
+class Products {
+ public:
+  bool reserve(const RoundedProduct* rounded, int threads) {
+    rounded_ = rounded;
+    threads_ = threads;
+    if (rounded == nullptr) return scratch_.reserve(kScratch<Scalar> * threads);
+    const auto size = static_cast<std::int64_t>(sizeof(Scalar));
+    return scratch_.reserve(ceil_div(rounded->scratch_bytes(threads), size));
+  }
+
+  template <class Left, class Right>
+  void multiply(std::int64_t M, std::int64_t N, std::int64_t K, const Left& left,
+                const Right& right, const Target<Scalar>& target) {
+    if constexpr (std::is_same_v<Scalar, float>)
+      if (rounded_ != nullptr)
+        return rounded_->run(
+            M, N, K, {{left.data, left.stride}, std::is_same_v<Left, LeftByColumns<float>>},
+            {{right.data, right.stride}, std::is_same_v<Right, RightByColumns<float>>},
+            {target.data, target.stride, target.bias, target.start == Start::add}, scratch_.data(),
+            threads_);
+    rnnfast::multiply(M, N, K, left, right, target, scratch_.data(), threads_);
+  }
+
+ private:
+  const RoundedProduct* rounded_ = nullptr;
+  int threads_ = 1;
+  Buffer<Scalar> scratch_;
+};
+
 }  // namespace detail
 
 template <class Scalar>
 Status linear_cross_entropy(const LinearCrossEntropy<Scalar>& problem, double* loss, int threads) {
-  if (is_narrow(problem)) return narrow_cross_entropy(problem, loss, threads);
+  if (problem.product == nullptr && is_narrow(problem)) return narrow_cross_entropy(problem, loss, threads);
   constexpr std::int64_t strip = detail::kStrip<Scalar>;
   const std::int64_t R = problem.shape.R, I = problem.shape.I, V = problem.shape.O;
   const RowTargets<Scalar> targets(problem.targets, V);
@@ -196,20 +227,21 @@ Status linear_cross_entropy(const LinearCrossEntropy<Scalar>& problem, double* l
   // Not a whole number of pages from class to class: those would share their place in the cache.
   const std::int64_t stride = strips * strip + 64 / static_cast<std::int64_t>(sizeof(Scalar));
   const bool backward = problem.backward;
-  Buffer<Scalar> logits, sums, scratch;
+  Buffer<Scalar> logits, sums;
+  detail::Products<Scalar> products;
   Buffer<double> losses;
   if (!logits.reserve(product_of(V, stride)) ||
       !sums.reserve(backward ? product_of(strips, V) : 0) ||
-      !scratch.reserve(kScratch<Scalar> * threads) || !losses.reserve(R))
+      !products.reserve(problem.product, threads) || !losses.reserve(R))
     return Status::out_of_memory;
 
   for (std::int64_t r0 = 0; r0 < R; r0 += rows) {
     const std::int64_t n = std::min(rows, R - r0);
     const Scalar* const h = problem.h.data + r0 * problem.h.stride;
     const Start start = problem.bias != nullptr ? Start::row_bias : Start::zero;
-    multiply(V, n, I, LeftByRows<Scalar>{problem.weight, I},
-             RightByColumns<Scalar>{h, problem.h.stride},
-             Target<Scalar>{logits.data(), stride, start, problem.bias}, scratch.data(), threads);
+    products.multiply(V, n, I, LeftByRows<Scalar>{problem.weight, I},
+                      RightByColumns<Scalar>{h, problem.h.stride},
+                      {logits.data(), stride, start, problem.bias});
     const std::int64_t parts = ceil_div(n, strip);
     parallel(useful_threads(threads, n * V, 1 << 15), [&](int rank, int size) {
       const Range mine = share(parts, rank, size);
@@ -220,15 +252,14 @@ Status linear_cross_entropy(const LinearCrossEntropy<Scalar>& problem, double* l
     });
     if (!backward) continue;
     if (problem.dh.data != nullptr)
-      multiply(n, I, V, LeftByColumns<Scalar>{logits.data(), stride},
-               RightByRows<Scalar>{problem.weight, I},
-               Target<Scalar>{problem.dh.data + r0 * problem.dh.stride, problem.dh.stride,
-                              Start::zero, nullptr},
-               scratch.data(), threads);
+      products.multiply(
+          n, I, V, LeftByColumns<Scalar>{logits.data(), stride},
+          RightByRows<Scalar>{problem.weight, I},
+          {problem.dh.data + r0 * problem.dh.stride, problem.dh.stride, Start::zero, nullptr});
     if (problem.dweight != nullptr)
-      multiply(V, I, n, LeftByRows<Scalar>{logits.data(), stride},
-               RightByRows<Scalar>{h, problem.h.stride},
-               Target<Scalar>{problem.dweight, I, Start::add, nullptr}, scratch.data(), threads);
+      products.multiply(V, I, n, LeftByRows<Scalar>{logits.data(), stride},
+                        RightByRows<Scalar>{h, problem.h.stride},
+                        {problem.dweight, I, Start::add, nullptr});
     if (problem.dbias != nullptr)
       for (std::int64_t s = 0; s < parts; ++s)
         for (std::int64_t v = 0; v < V; ++v) problem.dbias[v] += sums[s * V + v];

@@ -2,6 +2,7 @@
 #include <iterator>
 
 #include "kernels/abi/reduced.h"
+#include "kernels/reduced/product.h"
 #include "kernels/threads/team.h"
 
 namespace rnnfast {
@@ -23,13 +24,21 @@ constexpr const char* kReducedLevel = "v3";
 constexpr const char* kReducedLevel = "v1";
 #endif
 
+#if defined(__AVX512BF16__)
+constexpr RoundedProduct product = {reduced::BFloat16Product::scratch_bytes,
+                                    reduced::BFloat16Product::run};
+constexpr const RoundedProduct* kProduct = &product;
+#else
+constexpr const RoundedProduct* kProduct = nullptr;
+#endif
+
 const ReducedNumbers* const kinds[] = {&reduced::numbers_int8, &reduced::numbers_int16,
                                        &reduced::numbers_bfloat16};
 }  // namespace
 
 extern const ReducedTable reduced_table;
-const ReducedTable reduced_table = {kReducedVersion, kReducedLevel,
-                                    kinds,           static_cast<int>(std::size(kinds)),
-                                    65536,           &Crew::possible};
+const ReducedTable reduced_table = {
+    kReducedVersion, kReducedLevel,   kinds,   static_cast<int>(std::size(kinds)),
+    65536,           &Crew::possible, kProduct};
 
 }  // namespace rnnfast

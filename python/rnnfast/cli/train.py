@@ -93,6 +93,9 @@ def train(
     output_layer: Annotated[
         Any, choice("Score all tokens, or rare ones in clusters, fast.", "full", "adaptive")
     ] = "full",
+    mixed_precision: Annotated[
+        bool, typer.Option("--mixed-precision", help="Score all tokens in bfloat16 while training.")
+    ] = False,
     tokenizer: Annotated[
         Path | None,
         file("Split text with this: a tokenizer.json, or a model of sentencepiece."),
@@ -208,6 +211,7 @@ def train(
     hyperparameters = {
         "level": level,
         "output": output_layer,
+        "mixed_precision": mixed_precision,
         "tokenizer": None if tokenizer is None else read_tokenizer(tokenizer),
         "lines": lines or not corpus,
         "cell": cell,

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from rnnfast import _core
 from rnnfast._checks import among, check_bool, check_int, check_real
+from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.messages import shown
 from rnnfast.io.files import require_writable
 from rnnfast.models.parts.codecs.base import choose_monitor
@@ -82,6 +84,10 @@ class LanguageModel(Weighed, LanguageAnswers):
     cutoffs : sequence of int, optional
         Where the adaptive softmax cuts the vocabulary; None: below the cutoffs are the tokens that
         make up 80 and 95 of 100 in the text. What was taken is ``cutoffs_``.
+    mixed_precision : bool
+        Whether training multiplies in the full output layer in bfloat16, with sums and weights in
+        float32; see `rnnfast.linear_cross_entropy`. On CPUs that do not multiply such numbers it is
+        float32 all the same, and `fit` warns. Validation and all answers are in float32.
     condition_size : int
         Numbers of the vector that is learned for a condition.
     embedding_dropout : float
@@ -131,6 +137,7 @@ class LanguageModel(Weighed, LanguageAnswers):
     tie_weights: bool = False
     output: Literal["full", "adaptive"] = "full"
     cutoffs: Sequence[int] | None = None
+    mixed_precision: bool = False
     condition_size: int = 16
     embedding_dropout: float = 0.0
     weight_drop: float = 0.0
@@ -281,6 +288,10 @@ class LanguageModel(Weighed, LanguageAnswers):
     ) -> LanguageModel:
         fresh = self._copy_to_train()
         asked, kept = fresh._begin(asked, valid)
+        if fresh.mixed_precision and not _core.multiplies_bfloat16():
+            warn_caller(
+                "mixed_precision: this CPU does not multiply bfloat16: training is in float32"
+            )
         checkpoint, resume, epochs = asked.checkpoint, asked.resume, asked.epochs
         known, learns_subwords = None, fresh.level == "subword" and fresh.tokenizer is None
         if kept is not None:

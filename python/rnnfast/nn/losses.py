@@ -112,6 +112,7 @@ def linear_cross_entropy(
     reduction: Reduction = "mean",
     scale: float = 1.0,
     backward: bool = True,
+    mixed_precision: bool = False,
 ) -> tuple[float, Array | None]:
     """`cross_entropy` of ``linear(h)``, in chunks of rows: all the scores are never in memory.
 
@@ -127,6 +128,11 @@ def linear_cross_entropy(
         As `cross_entropy` takes them.
     backward : bool
         Whether gradients are wanted.
+    mixed_precision : bool
+        Whether products, of scores and of both gradients, are of numbers that are rounded to
+        bfloat16, with sums in float32 (Kalamkar et al. 2019, "A Study of BFLOAT16 for Deep Learning
+        Training"), where the CPU multiplies such numbers; elsewhere they are of float32. The rest,
+        and the parameters, stay float32. Of a layer of float32 alone.
 
     Returns
     -------
@@ -138,7 +144,8 @@ def linear_cross_entropy(
     Raises
     ------
     TypeError, ValueError
-        As `cross_entropy`; also if a number of ``h`` is not finite. Nothing is changed then.
+        As `cross_entropy`; also if a number of ``h`` is not finite, or with ``mixed_precision`` the
+        layer is not of float32. Nothing is changed then.
     FloatingPointError
         If the loss is not finite: the layer's parameters are not, or are too large. Nothing is
         changed then either.
@@ -149,11 +156,15 @@ def linear_cross_entropy(
     rows = linear._rows("h", h, linear.in_features)
     if backward := check_bool("backward", backward):
         linear._require_trainable("backward")
+    if check_bool("mixed_precision", mixed_precision) and linear.dtype != "float32":
+        raise ValueError(
+            f"mixed_precision: expected False for a layer of {linear.dtype}, got {mixed_precision}"
+        )
     native, factor = native_targets(
         linear.dtype, h.shape[:-1], linear.out_features, targets, weights, class_weights,
         ignore_index, label_smoothing, reduction, scale,
     )  # fmt: skip
-    loss, dh = linear.native.cross_entropy(rows, native, backward)
+    loss, dh = linear.native.cross_entropy(rows, native, backward, bool(mixed_precision))
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"loss: expected a finite number, got {loss:g}: a parameter of linear is NaN, infinite "

@@ -29,7 +29,6 @@ Network = TypeVar("Network")
 _ROUNDED = (AdaptiveSoftmax, Attention, Embedding, Linear, Recurrent)
 
 # Levels of kernels whose CPUs multiply bfloat16.
-_BFLOAT16_LEVELS = ("bf16", "amx")
 
 
 def quantize(
@@ -88,7 +87,7 @@ def quantize(
         if make is None:
             raise TypeError(f"network: expected a layer or a model, got {not_a_module(network)}")
         result = make(network, word)
-    if word == "bfloat16" and _core.reduced_level() not in _BFLOAT16_LEVELS:
+    if word == "bfloat16" and not _core.multiplies_bfloat16():
         warn_caller(
             "numbers: bfloat16 halves the file, but this CPU does not multiply it, so that batches "
             "take longer than in float32"

@@ -25,6 +25,7 @@ class NetworkOptions:
     """What the network has besides its layers, as `LanguageModel` has it."""
 
     tie_weights: bool
+    mixed_precision: bool
     sparse_embedding: bool
     condition_size: int
     embedding_dropout: float
@@ -74,6 +75,7 @@ class LanguageLayers(Trainable, base=True):
             activation_penalty=options.activation_penalty,
             slowness_penalty=options.slowness_penalty,
             label_smoothing=options.label_smoothing,
+            mixed_precision=options.mixed_precision,
             tie_weights=options.tie_weights,
             cutoffs=self.cutoffs_,
             condition=given,

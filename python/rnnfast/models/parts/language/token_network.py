@@ -57,6 +57,8 @@ class TokenNetwork(Network):
         The weights of those, on the last layer's outputs.
     label_smoothing : float
         Of the loss of `add_gradients`, as `linear_cross_entropy` takes it.
+    mixed_precision : bool
+        Whether `add_gradients` rounds the output layer's products, as `linear_cross_entropy` does.
     tie_weights : bool
         Whether the embeddings are the weights of the output layer too; see `TiedEmbedding`.
     cutoffs : tuple of int, optional
@@ -79,6 +81,7 @@ class TokenNetwork(Network):
         activation_penalty: float = 0.0,
         slowness_penalty: float = 0.0,
         label_smoothing: float = 0.0,
+        mixed_precision: bool = False,
         tie_weights: bool = False,
         cutoffs: tuple[int, ...] | None = None,
         condition: Embedding | Linear | None = None,
@@ -116,7 +119,7 @@ class TokenNetwork(Network):
                 )
             self._weight_drop = WeightDrop(self.recurrent, weight_drop, seed=rng)
         self._activation_penalty, self._slowness_penalty = activation_penalty, slowness_penalty
-        self._label_smoothing = label_smoothing
+        self._label_smoothing, self._mixed_precision = label_smoothing, mixed_precision
 
     def add_gradients(
         self,
@@ -154,6 +157,7 @@ class TokenNetwork(Network):
                 targets,
                 weights=weights,
                 label_smoothing=self._label_smoothing,
+                mixed_precision=self._mixed_precision,
             )
             assert dh is not None
             if self._activation_penalty:

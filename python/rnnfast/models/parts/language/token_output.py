@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from rnnfast._checks import among
+from rnnfast._checks import among, check_bool
 from rnnfast._checks.messages import shown
 from rnnfast.nn.adaptive import AdaptiveSoftmax, check_cutoffs
 from rnnfast.nn.linear import Linear
@@ -30,10 +30,18 @@ class OutputOptions:
     cutoffs: Sequence[int] | None
     tie_weights: bool
     label_smoothing: float
+    mixed_precision: bool
+    dtype: str
 
     def __post_init__(self) -> None:
         if not among(self.output, ("full", "adaptive")):
             raise ValueError(f"output: expected 'full' or 'adaptive', got {shown(self.output)}")
+        if check_bool("mixed_precision", self.mixed_precision):
+            for name, expected in (("output", "full"), ("dtype", "float32")):
+                if (got := getattr(self, name)) != expected:
+                    raise ValueError(
+                        f"mixed_precision: expected False with {name}={got!r}, got True"
+                    )
         if self.output == "full":
             if self.cutoffs is not None:
                 raise ValueError(
@@ -113,6 +121,7 @@ def token_loss(
     weights: Array | None = None,
     label_smoothing: float = 0.0,
     backward: bool = True,
+    mixed_precision: bool = False,
 ) -> tuple[float, Array | None]:
     """Return the summed loss of rows and, with ``backward``, the gradient of ``h``.
 
@@ -128,6 +137,7 @@ def token_loss(
         label_smoothing=label_smoothing,
         reduction="sum",
         backward=backward,
+        mixed_precision=mixed_precision,
     )
 
 
