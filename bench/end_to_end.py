@@ -74,7 +74,7 @@ def compare(pair: Pair, rounds: int, threads: int) -> None:
         cells.append(f"{rate:14,.0f} {least:6.2f} {median:6.2f} {outside:7.1%}")
     rf.set_num_threads(threads)
     losses = f"{pair.mean_loss(model):.3f} {recipe.mean_loss(net):.3f}"
-    print(f"{pair.name:26s}{pair.unit:11s}{''.join(cells)}   {losses}{wrong}", flush=True)
+    print(f"{pair.name:28s}{pair.unit:11s}{''.join(cells)}   {losses}{wrong}", flush=True)
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
-"""Words of wikitext-2 with the full and the adaptive softmax: updates a second, and perplexity.
+"""Words of wikitext-2 with the full softmax, in mixed precision too, and the adaptive one.
 
-Both networks begin with the same seed and take the same updates in turns, a block of one, then a
-block of the other; both are measured on the validation text after the last one, and with `--epochs`
-after each epoch, while the learning rate falls along a half cosine to 0 at the last.
+Prints updates a second, and perplexity. The networks begin with the same seed and take the same
+updates in turns, a block of one, then a block of the next; all are measured on the validation text
+after the last one, and with `--epochs` after each epoch, while the learning rate falls along a half
+cosine to 0 at the last.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from rnnfast.models.parts.language.token_output import choose_cutoffs
 class Training:
     """A network, its optimizer, and what its updates took."""
 
-    def __init__(self, name: str, size: int, cutoffs: Any, options: argparse.Namespace) -> None:
+    def __init__(self, name: str, size: int, options: argparse.Namespace, **output: Any) -> None:
         self.name = name
         layers = LayerOptions(
             cell="lstm",
@@ -41,7 +42,7 @@ class Training:
             dtype="float32",
             sparse_embedding=True,
         )
-        self.network = TokenNetwork(size, layers, rng=np.random.default_rng(1), cutoffs=cutoffs)
+        self.network = TokenNetwork(size, layers, rng=np.random.default_rng(1), **output)
         modules = [self.network.encoder.embedding, self.network.recurrent, self.network.output]
         self.modules = [module for module in modules if module is not None]
         self.optimizer = rf.Adam(self.modules, options.learning_rate)
@@ -83,8 +84,9 @@ def main() -> None:
     ids = {part: vocabulary.encode(words) for part, words in texts.items()}
     size, cutoffs = len(vocabulary), choose_cutoffs(vocabulary)
     trainings = [
-        Training("full", size, None, options),
-        Training(f"adaptive {cutoffs}", size, cutoffs, options),
+        Training("full", size, options),
+        Training("mixed precision", size, options, mixed_precision=True),
+        Training(f"adaptive {cutoffs}", size, options, cutoffs=cutoffs),
     ]
     epoch = StreamBatches(ids["train"], options.batch, options.steps)
     epochs = options.epochs or 1

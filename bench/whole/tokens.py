@@ -59,10 +59,11 @@ class LanguageRecipe(Recipe):
             state = None
             for begin in range(0, len(x), window):
                 optimizer.zero_grad()
-                scores, state = net(x[begin : begin + window], state)
-                state = tuple(part.detach() for part in state)
                 target = y[begin : begin + window]
-                loss = criterion(scores.view(-1, scores.shape[-1]), target.reshape(-1))
+                with torch.autocast("cpu", torch.bfloat16, enabled=self.model.mixed_precision):
+                    scores, state = net(x[begin : begin + window], state)
+                    state = tuple(part.detach() for part in state)
+                    loss = criterion(scores.view(-1, scores.shape[-1]), target.reshape(-1))
                 loss.backward()
                 nn.utils.clip_grad_norm_(net.parameters(), CLIP_NORM)
                 optimizer.step()
@@ -269,16 +270,23 @@ def characters() -> Pair:
     return LanguagePair("LanguageModel, characters", "characters", len(text), model, recipe, 1)
 
 
-def text_of_words() -> Pair:
+def text_of_words(mixed_precision: bool = False) -> Pair:
     """A text by word, V = 10,000: the small LSTM of Zaremba et al. 2014."""
     rng = np.random.default_rng(0)
     text = [f"w{n}" for n in rng.permutation(10_000)] + words(rng, 10_000, 2_000)
     model = rf.LanguageModel(
         level="word", tokenizer_options={"mode": "whitespace"}, hidden_size=200, num_layers=2,
-        embedding_size=200, sequence_length=20, batch_size=20, **_shared(0.002, 0.0),
+        embedding_size=200, sequence_length=20, batch_size=20, mixed_precision=mixed_precision,
+        **_shared(0.002, 0.0),
     )  # fmt: skip
     recipe = LanguageRecipe(text, model=model)
-    return LanguagePair("LanguageModel, words", "words", len(text), model, recipe, 1)
+    name = "LanguageModel, words" + (" mixed" if mixed_precision else "")
+    return LanguagePair(name, "words", len(text), model, recipe, 1)
+
+
+def in_mixed_precision() -> Pair:
+    """The same beside PyTorch's autocast to bfloat16."""
+    return text_of_words(mixed_precision=True)
 
 
 def classes() -> Pair:
@@ -344,4 +352,4 @@ def _shared(learning_rate: float, dropout: float) -> dict[str, Any]:
     }
 
 
-PAIRS = (characters, text_of_words, classes, tags, tags_by_crf, translations)
+PAIRS = (characters, text_of_words, in_mixed_precision, classes, tags, tags_by_crf, translations)

@@ -218,7 +218,8 @@ class Products {
 
 template <class Scalar>
 Status linear_cross_entropy(const LinearCrossEntropy<Scalar>& problem, double* loss, int threads) {
-  if (problem.product == nullptr && is_narrow(problem)) return narrow_cross_entropy(problem, loss, threads);
+  if (problem.product == nullptr && is_narrow(problem))
+    return narrow_cross_entropy(problem, loss, threads);
   constexpr std::int64_t strip = detail::kStrip<Scalar>;
   const std::int64_t R = problem.shape.R, I = problem.shape.I, V = problem.shape.O;
   const RowTargets<Scalar> targets(problem.targets, V);
