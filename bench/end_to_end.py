@@ -89,7 +89,7 @@ def main() -> None:
     torch.manual_seed(0)
     per = "CPU second" if arguments.threads == 1 else "second"
     columns = f"{'a ' + per:>14s} {'least':>6s} {'median':>6s} {'outside':>7s}"
-    print(f"{'':37s}{'  fit':37s}  predict\n{'':37s}{columns}{columns}   losses")
+    print(f"{'':39s}{'  fit':37s}  predict\n{'':39s}{columns}{columns}   losses")
     found = False
     for make in (*tokens.PAIRS, *series.PAIRS):
         pair = make()
