@@ -7,7 +7,9 @@ PyTorch's side is written as its users write it: a `DataLoader` of shuffled exam
 batches, packed sequences, `torch.optim.Adam`, clipping. Trainings and predictions take turns.
 
 Printed are what one CPU second brings (with several threads, one second) by the least time,
-PyTorch's least and median time over rnnfast's, the share of rnnfast's time that is not inside the
+PyTorch's least and median time over rnnfast's, PyTorch's least time over that which the products of
+its layers take at the machine's limit of multiply-adds in float32 (of one thread: more is not to be
+had in float32), the share of rnnfast's time that is not inside the
 compiled module (see `whole.kernel_time`; of one thread, the least of three calls), and both losses
 after training. A language model predicts by scoring a text, as one stream.
 """
@@ -26,6 +28,7 @@ import torch
 import rnnfast as rf
 from whole import series, tokens
 from whole.kernel_time import share_outside
+from whole.products import PASSES_OF_TRAINING, least_seconds, of_forward_passes
 from whole.recipe import Pair, weights_of
 
 
@@ -65,13 +68,19 @@ def compare(pair: Pair, rounds: int, threads: int) -> None:
         predictions.append((ours, theirs))
     rf.set_num_threads(1)  # so that the thread that is watched does all
     cells = []
-    calls = (fits, pair.epochs, pair.fit), (predictions, 1, partial(pair.predict, model))
-    for times, epochs, call in calls:
+    forward = partial(recipe.fit, weights, pair.epochs), partial(recipe.predict, net)
+    passes = PASSES_OF_TRAINING * of_forward_passes(forward[0]), of_forward_passes(forward[1])
+    calls = (
+        (fits, pair.epochs, pair.fit, passes[0]),
+        (predictions, 1, partial(pair.predict, model), passes[1]),
+    )
+    for times, epochs, call, products in calls:
         ours, theirs = zip(*times, strict=True)
+        most = min(theirs) / least_seconds(products)
         least, median = min(theirs) / min(ours), statistics.median(theirs) / statistics.median(ours)
         outside = min(share_outside(call) for _ in range(3))
         rate = pair.units * epochs / min(ours)
-        cells.append(f"{rate:14,.0f} {least:6.2f} {median:6.2f} {outside:7.1%}")
+        cells.append(f"{rate:14,.0f} {least:6.2f} {median:6.2f} {most:6.2f} {outside:7.1%}")
     rf.set_num_threads(threads)
     losses = f"{pair.mean_loss(model):.3f} {recipe.mean_loss(net):.3f}"
     print(f"{pair.name:28s}{pair.unit:11s}{''.join(cells)}   {losses}{wrong}", flush=True)
@@ -88,8 +97,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     per = "CPU second" if arguments.threads == 1 else "second"
-    columns = f"{'a ' + per:>14s} {'least':>6s} {'median':>6s} {'outside':>7s}"
-    print(f"{'':39s}{'  fit':37s}  predict\n{'':39s}{columns}{columns}   losses")
+    columns = f"{'a ' + per:>14s} {'least':>6s} {'median':>6s} {'limit':>6s} {'outside':>7s}"
+    print(f"{'':39s}{'  fit':44s}  predict\n{'':39s}{columns}{columns}   losses")
     found = False
     for make in (*tokens.PAIRS, *series.PAIRS):
         pair = make()
