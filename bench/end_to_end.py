@@ -6,12 +6,12 @@ of batches of the same size from the same data: texts, labels and arrays, which 
 PyTorch's side is written as its users write it: a `DataLoader` of shuffled examples that pads its
 batches, packed sequences, `torch.optim.Adam`, clipping. Trainings and predictions take turns.
 
-Printed are what one CPU second brings (with several threads, one second) by the least time,
-PyTorch's least and median time over rnnfast's, PyTorch's least time over that which the products of
-its layers take at the machine's limit of multiply-adds in float32 (of one thread: more is not to be
-had in float32), the share of rnnfast's time that is not inside the
-compiled module (see `whole.kernel_time`; of one thread, the least of three calls), and both losses
-after training. A language model predicts by scoring a text, as one stream.
+Printed are what one CPU second brings (with several threads, one second) by the least time;
+PyTorch's least and median time over rnnfast's; PyTorch's least time over that which the products of
+its layers, padding included, take at the limit of multiply-adds in float32 of one thread; the share
+of rnnfast's time that is not inside the compiled module (see `whole.kernel_time`; of one thread, the
+least of three calls); and both losses after training. A language model predicts by scoring a text,
+as one stream.
 """
 
 from __future__ import annotations

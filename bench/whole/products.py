@@ -19,7 +19,7 @@ PROBES, PROBE_SECONDS = 200, 60e-6
 def of_forward_passes(call: Callable[[], Any]) -> int:
     """Return the multiply-adds of recurrent and linear layers in all forward passes of a call.
 
-    Products of attention, which are few beside them, and padding of packed sequences do not count.
+    Padding counts where layers compute it. Products of attention, few beside them, do not count.
     """
     total = 0
 
