@@ -9,9 +9,9 @@ batches, packed sequences, `torch.optim.Adam`, clipping. Trainings and predictio
 Printed are what one CPU second brings (with several threads, one second) by the least time;
 PyTorch's least and median time over rnnfast's; PyTorch's least time over that which the products of
 its layers, padding included, take at the limit of multiply-adds in float32 of one thread; the share
-of rnnfast's time that is not inside the compiled module (see `whole.kernel_time`; of one thread, the
-least of three calls); and both losses after training. A language model predicts by scoring a text,
-as one stream.
+of rnnfast's time that is not inside the compiled module (see `whole.kernel_time`; of one thread,
+the least of three calls); and both losses after training. A language model predicts by scoring a
+text, as one stream.
 """
 
 from __future__ import annotations
