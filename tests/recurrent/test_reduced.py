@@ -124,6 +124,28 @@ def test_bits_depend_on_neither_threads_nor_batch_nor_strides(
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_threads_whose_sequences_have_ended(reduced_level, cell, numbers, set_threads):
+    """Threads share the sequences of a ragged batch, in the order of their lengths."""
+    rng = np.random.default_rng(0)
+    for D, P, lengths in ((1, 0, rng.integers(0, 21, 48)), (2, 0, rng.integers(0, 21, 64)),
+                          (1, 0, np.array([63] + [20] * 63)), (1, 9, np.arange(40) % 9)):  # fmt: skip
+        if P and "lstm" not in cell:
+            continue
+        network = Network(cell, numbers, 5, 100, D=D, P=P)
+        x = some_x(int(lengths.max()), len(lengths), 5)
+        set_threads(1)
+        whole = network.forward(x, lengths=lengths)
+        for b in (0, len(lengths) // 2):
+            one = slice(b, b + 1)
+            alone = network.forward(x[:, one].copy(), lengths=lengths[one])
+            same([part[:, one] for part in whole], alone)
+        for threads in (2, 3, 4, 7):
+            set_threads(threads)
+            same(whole, network.forward(x, lengths=lengths))
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
 def test_threads_share_panels_of_a_large_layer(numbers, set_threads):
     for cell in ("lstm", "gru_reset_before"):
         network = Network(cell, numbers, 300, 500)

@@ -33,10 +33,11 @@ struct Worker {
   Range my_blocks(std::int64_t blocks) const {
     return split_rows ? Range{0, blocks} : share(blocks, member, members);
   }
-  // Those of a step's rows that are this worker's; none if the end comes first.
+  // Those of a step's rows that are this worker's.
   Range my_rows(Range all) const {
     if (!split_rows) return all;
-    return {std::max(all.begin, rows.begin), std::min(all.end, rows.end)};
+    const std::int64_t begin = std::max(all.begin, rows.begin);
+    return {begin, std::max(begin, std::min(all.end, rows.end))};
   }
   // Of a step's rows where each is a whole piece of work, whatever else is dealt out.
   Range share_of_rows(Range all) const {
