@@ -24,20 +24,20 @@ struct Sequence {
   }
 
   void mean(Scalar* __restrict to) const {
-    std::copy(h, h + W, to);
+    const Scalar share = share_of<Scalar>(steps);  // of each, whose sum may be too large
+    for (std::int64_t w = 0; w < W; ++w) to[w] = share * h[w];
     for (std::int64_t t = 1; t < steps; ++t) {
       const Scalar* const x = h + t * step;
-      for (std::int64_t w = 0; w < W; ++w) to[w] += x[w];
+      for (std::int64_t w = 0; w < W; ++w) to[w] += share * x[w];
     }
-    const Scalar share = share_of<Scalar>(steps);
-    for (std::int64_t w = 0; w < W; ++w) to[w] *= share;
   }
 
+  // NaN where one is.
   void most(Scalar* __restrict to) const {
     std::copy(h, h + W, to);
     for (std::int64_t t = 1; t < steps; ++t) {
       const Scalar* const x = h + t * step;
-      for (std::int64_t w = 0; w < W; ++w) to[w] = x[w] > to[w] ? x[w] : to[w];
+      for (std::int64_t w = 0; w < W; ++w) to[w] = x[w] <= to[w] || to[w] != to[w] ? to[w] : x[w];
     }
   }
 

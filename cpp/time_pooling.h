@@ -20,7 +20,7 @@ template <class Scalar>
 struct Pooled {
   Scalar* last;  // the forward direction's last step, the other one's first
   Scalar* mean;
-  Scalar* most;           // the largest of each number
+  Scalar* most;           // the largest of each number; NaN of one that is NaN at some step
   std::int32_t* most_at;  // (B, W) contiguous, or null: the first step that has it
   std::int64_t stride;
 };

@@ -31,8 +31,12 @@ def model(
     outputs: dict[str, Any],
     constants: dict[str, Any] | None = None,
     opset: int = OPSET,
+    others: tuple[str, ...] = (),
 ) -> Any:
-    """Return a model of nodes, with inputs as the arrays given, and outputs of dtype and axes."""
+    """Return a model of nodes, with inputs as the arrays given, and outputs of dtype and axes.
+
+    ``others`` are domains of operators beside ONNX's own.
+    """
     graph = helper.make_graph(
         nodes,
         "graph",
@@ -40,7 +44,9 @@ def model(
         [info(name, *about) for name, about in outputs.items()],
         [onnx.numpy_helper.from_array(x, name) for name, x in (constants or {}).items()],
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    opsets = [("", opset), *((domain, 1) for domain in others)]
+    imports = [helper.make_opsetid(*one) for one in opsets]
+    made = helper.make_model(graph, opset_imports=imports, ir_version=10)
     onnx.checker.check_model(made)
     return made
 

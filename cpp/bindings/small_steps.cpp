@@ -25,20 +25,12 @@ template <class Scalar>
 SmallSteps<Scalar>::SmallSteps(const Recurrent& layer)
     : table_(&table_of<Scalar>(layer.small_tables())),
       H_(layer.shape().H),
-      size_(3 * table_->padded(layer.shape())),
-      memory_(static_cast<Scalar*>(
-          aligned_allocate(64, static_cast<std::size_t>(size_) * sizeof(Scalar)))),
-      state_(memory_.get(), size_ / 3),
       one_hot_(static_cast<std::size_t>(layer.shape().I)) {
+  const std::int64_t padded = table_->padded(layer.shape());
+  memory_.reset(static_cast<Scalar*>(
+      aligned_allocate(64, 3 * static_cast<std::size_t>(padded) * sizeof(Scalar))));
   if (memory_ == nullptr) throw std::bad_alloc();
-  set(nullptr, nullptr);
-}
-
-template <class Scalar>
-void SmallSteps<Scalar>::set(const Scalar* h, const Scalar* c) {
-  std::fill_n(memory_.get(), size_, Scalar(0));
-  if (h != nullptr) std::copy_n(h, H_, this->h());
-  if (c != nullptr) std::copy_n(c, H_, this->c());
+  state_.place(memory_.get(), padded);
 }
 
 template <class Scalar>

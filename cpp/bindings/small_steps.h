@@ -41,7 +41,7 @@ class SmallSteps {
   Scalar* c() { return state_.c; }
   const Scalar* h() const { return state_.h[state_.now]; }
   const Scalar* c() const { return state_.c; }
-  void set(const Scalar* h, const Scalar* c);  // null: zeros
+  void set(const Scalar* h, const Scalar* c) { state_.set(H_, h, c); }  // null: zeros
 
   bool is_current(const Recurrent& layer, const Linear* head) const {
     return copy_ != nullptr && copy_->is_of(layer, head);
@@ -61,9 +61,9 @@ class SmallSteps {
 
  private:
   const SmallTable<Scalar>* table_;
-  std::int64_t H_, size_;  // size_: of the state's memory
+  std::int64_t H_;
   std::unique_ptr<Scalar[], FreeAligned> memory_;
-  SmallState<Scalar> state_;
+  SmallState<Scalar> state_ = {};
   std::vector<Scalar> one_hot_;
   std::shared_ptr<const SmallCopy> copy_;
 };

@@ -50,7 +50,7 @@ void Steps<Scalar>::make_small(const Network<Scalar>& network) {
   small_part_ = layer;
   const std::int64_t padded = small.padded(layer->shape);
   small_memory_ = Block<Scalar>(3 * padded);
-  small_state_ = {small_memory_.data(), padded};
+  small_state_.place(small_memory_.data(), padded);
   one_hot_ = Block<Scalar>(in_);
 }
 
@@ -145,11 +145,8 @@ template <class Scalar>
 void Steps<Scalar>::set(const Scalar* state) noexcept {
   if (small_ != nullptr) {
     const std::int64_t H = small_part_->shape.H;
-    std::fill_n(small_memory_.data(), small_memory_.size(), Scalar(0));
-    if (state == nullptr) return;
-    std::copy_n(state, H, small_state_.h[small_state_.now]);
-    if (small_part_->shape.cell->has_memory()) std::copy_n(state + H, H, small_state_.c);
-    return;
+    const bool memory = state != nullptr && small_part_->shape.cell->has_memory();
+    return small_state_.set(H, state, memory ? state + H : nullptr);
   }
   each_stream(*this, [&](Stream* stream, const RecurrentPart<Scalar>& part, const Steps& steps) {
     const bool memory = part.shape.cell->has_memory();

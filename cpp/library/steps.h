@@ -53,7 +53,7 @@ class Steps {
   const RecurrentPart<Scalar>* small_part_ = nullptr;
   std::int64_t in_ = 0, out_ = 0;
   Block<Scalar> small_memory_, one_hot_;
-  SmallState<Scalar> small_state_ = {nullptr, 0};
+  SmallState<Scalar> small_state_ = {};
   std::vector<Place> places_;
 };
 

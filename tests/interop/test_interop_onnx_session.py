@@ -564,6 +564,68 @@ def test_a_quantized_node_of_no_step_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"DynamicQuantizeLSTM\): expected a step and a seq"):
             session.run(None, {**inputs, "X": empty})
 
+    with pytest.raises(NotImplementedError, match="there is no layer with its weights"):
+        interop.layers(tmp_path / "small.onnx")
+
+
+@CHOICES
+def test_an_attention_lstm_of_no_step_is_refused(choice: str) -> None:
+    """Another operator of ONNX Runtime's own that ends the process."""
+    rng = np.random.default_rng(0)
+    shapes = {
+        "W": (1, 12, 6), "R": (1, 12, 3), "B": (1, 24), "QW": (1, 3, 4), "MW": (1, 5, 4),
+        "V": (1, 4), "AW": (1, 8, 4),
+    }  # fmt: skip
+    held = {name: rng.normal(size=shape).astype("f") for name, shape in shapes.items()}
+    names = ["X", "W", "R", "B", "", "", "", "", "QW", "MW", "V", "memory", "ends", "AW"]
+    node = helper.make_node("AttnLSTM", names, ["Y"], domain="com.microsoft", hidden_size=3)
+    inputs = {
+        "X": np.ones((4, 2, 2), "f"),
+        "memory": np.ones((2, 6, 5), "f"),
+        "ends": np.array([6, 6], np.int32),
+    }
+    made = model([node], inputs, {"Y": (np.float32, 4)}, held, others=("com.microsoft",))
+    session = interop.Session(made, choice=choice)
+    assert session.run(None, inputs)[0].shape == (4, 1, 2, 3)
+    for empty in (inputs["X"][:0], inputs["X"][:, :0]):
+        with pytest.raises(ValueError, match=r"AttnLSTM\): expected a step and a sequence"):
+            session.run(None, {**inputs, "X": empty})
+
+
+@pytest.mark.parametrize("name", ["'", "''x''", "", "a 'b' c", "rnnfast: empty sequence: "])
+def test_names_that_a_guard_finds(name: str) -> None:
+    """Values that are called as its own would be, nodes of odd names, and of none that is read."""
+    made, inputs = within("GRU", "If")
+    for branch in made.graph.node[0].attribute:
+        node = branch.g.node[1]
+        node.name = name
+        beside = branch.g.node.add()
+        beside.CopyFrom(node)
+        beside.name, beside.output[:] = "", [""]
+        dead = branch.g.node.add()
+        dead.CopyFrom(beside)
+        branch.g.node.insert(0, helper.make_node("Identity", ["x"], ["rnnfast/guarded/0"]))
+    session = interop.Session(made)
+    (expected,) = runtime(made, inputs)
+    np.testing.assert_array_equal(session.run(None, inputs)[0], expected)
+    with pytest.raises(ValueError, match=r"expected a step and a sequence at least, got none$"):
+        session.run(None, {**inputs, "n": np.array([0])})
+
+
+def test_what_else_a_session_is_given() -> None:
+    made, inputs = recurrent("GRU")
+    for wrong in (5, "options", {}):
+        with pytest.raises(TypeError, match=r"^sess_options: expected onnxruntime.SessionOptions"):
+            interop.Session(made, wrong)
+    for provider in (1, np.array([1, 2]), None):
+        with pytest.raises(TypeError, match=r"^providers: expected a list of names, got"):
+            interop.Session(made, providers=[provider, "CPUExecutionProvider"])
+    session = interop.Session(made)
+    everything, asked = session.run(None, inputs), session.run([], inputs)
+    for got, expected in zip(asked, everything, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    assert session.get_modelmeta().graph_description == made.graph.doc_string
+
 
 @CHOICES
 @pytest.mark.parametrize("name", ["tanh", "TANH", "relu", "Relu"])

@@ -92,6 +92,20 @@ def test_what_lies_past_a_length_is_not_read() -> None:
     np.testing.assert_array_equal(pool(h, lengths, "concat")[0], v)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_not_finite_stays_so_and_what_is_finite_does_too(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    for steps in (1, 2, 5):
+        for place in range(steps):
+            h = rng.normal(size=(steps, 3, 19)).astype(dtype)
+            h[place, 1, 4] = np.nan
+            for how in ("mean", "max"):
+                v, _ = pool(h, None, how)
+                np.testing.assert_array_equal(np.argwhere(np.isnan(v)), [[1, 4]])
+        large = np.full((steps, 2, 5), 0.9 * np.finfo(dtype).max, dtype)
+        np.testing.assert_allclose(pool(large, None, "mean")[0], large[0], rtol=1e-5)
+
+
 def test_what_does_not_fit_is_refused() -> None:
     h = np.zeros((4, 2, 6), np.float32)
     ends = np.array([4, 4])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -314,3 +315,19 @@ def test_the_path_of_a_file_is_no_text(tmp_path: Path) -> None:
     lm = rf.LanguageModel(lines=True, hidden_size=4, epochs=1, seed=0, verbose=0)
     with pytest.warns(AdjustmentWarning, match=r"^text: paths of files, as str, are lines them"):
         lm.fit([str(path)] * 40)
+
+
+@pytest.mark.parametrize("name", ["novel.txt", "some/folder/wiki.train.tokens", "C:\\a\\b.TXT"])
+def test_the_path_of_nothing_is_told(name: str) -> None:
+    lm = rf.LanguageModel(
+        hidden_size=4, batch_size=4, sequence_length=10, epochs=1, seed=0, verbose=0
+    )
+    read = r"is no file, and read as a text; pathlib.Path reads a file$"
+    with pytest.warns(AdjustmentWarning, match=f"^valid: '.*' {read}"):
+        lm.fit(TEXT + name, name)
+    with pytest.warns(AdjustmentWarning, match=f"^text: '.*' {read}"):
+        lm.evaluate(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lm.evaluate("the end.\nof a.txt")
+        lm.evaluate("a sentence that ends in.txt")

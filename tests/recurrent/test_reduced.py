@@ -128,8 +128,13 @@ def test_bits_depend_on_neither_threads_nor_batch_nor_strides(
 def test_threads_whose_sequences_have_ended(reduced_level, cell, numbers, set_threads):
     """Threads share the sequences of a ragged batch, in the order of their lengths."""
     rng = np.random.default_rng(0)
-    for D, P, lengths in ((1, 0, rng.integers(0, 21, 48)), (2, 0, rng.integers(0, 21, 64)),
-                          (1, 0, np.array([63] + [20] * 63)), (1, 9, np.arange(40) % 9)):  # fmt: skip
+    ragged = (
+        (1, 0, rng.integers(0, 21, 48)),
+        (2, 0, rng.integers(0, 21, 64)),
+        (1, 0, np.array([63] + [20] * 63)),
+        (1, 9, np.arange(40) % 9),
+    )
+    for D, P, lengths in ragged:
         if P and "lstm" not in cell:
             continue
         network = Network(cell, numbers, 5, 100, D=D, P=P)

@@ -5,6 +5,7 @@
 // and LinearTable's.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/abi/table.h"
@@ -25,11 +26,23 @@ struct SmallWeights {
 template <class Scalar>
 struct SmallState {
   Scalar *h[2], *c;  // of `padded` numbers each, zeros beyond H
-  int now = 0;       // which h is the state
+  std::int64_t padded = 0;
+  int now = 0;  // which h is the state
 
   // In `memory` of three times so many numbers.
-  SmallState(Scalar* memory, std::int64_t padded)
-      : h{memory, memory + padded}, c(memory + 2 * padded) {}
+  void place(Scalar* memory, std::int64_t padded_) {
+    h[0] = memory;
+    h[1] = memory + padded_;
+    c = memory + 2 * padded_;
+    padded = padded_;
+    set(0, nullptr, nullptr);
+  }
+  // Null: zeros.
+  void set(std::int64_t H, const Scalar* h_given, const Scalar* c_given) {
+    std::fill_n(h[0], 3 * padded, Scalar(0));
+    if (h_given != nullptr) std::copy_n(h_given, H, h[now]);
+    if (c_given != nullptr) std::copy_n(c_given, H, c);
+  }
 };
 
 template <class Scalar>

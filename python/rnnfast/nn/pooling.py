@@ -145,9 +145,10 @@ def pool(
     """
     how = _checked_kind("pooling", how)
     v, most_at = _core.pool(h, lengths, how, num_directions)
+    shape = h.shape  # h itself would be kept
 
     def backprop(dv: Array) -> Array:
-        return _core.pool_backward(dv, most_at, h.shape, lengths, how, num_directions)
+        return _core.pool_backward(dv, most_at, shape, lengths, how, num_directions)
 
     return v, backprop
 

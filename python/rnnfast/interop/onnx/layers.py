@@ -7,7 +7,7 @@ from typing import Any
 from rnnfast._checks.messages import shown
 from rnnfast.interop.onnx.files import check_model, nodes_within, read_model
 from rnnfast.interop.onnx.graph import read_graph
-from rnnfast.interop.onnx.nodes import OWN_DOMAINS, RECURRENT, Node
+from rnnfast.interop.onnx.nodes import OTHER_RECURRENT, OWN_DOMAINS, RECURRENT, Node
 from rnnfast.interop.onnx.program import make_recurrent
 from rnnfast.interop.onnx.recurrent.layer import Layer, why_no_layer
 
@@ -45,6 +45,8 @@ def layers(model: Any) -> dict[str, Layer]:
     found: dict[str, Layer] = {}
     for node in graph.nodes:
         if not node.is_recurrent:
+            if (node.proto.domain, node.proto.op_type) in OTHER_RECURRENT:
+                raise NotImplementedError(f"{node.label}: there is no layer with its weights")
             _require_none_within(node)
             continue
         recurrent = make_recurrent(graph, node)

@@ -14,15 +14,16 @@ class ModelMeta:
     ----------
     custom_metadata_map : dict of str
         By name; of files that `export` wrote, each entry is JSON.
-    description, domain, graph_name, producer_name
+    description, domain, graph_description, graph_name, producer_name
         Text, or "".
     version : int
-        Of the model.
+        Of the model; 0 if the file has none.
     """
 
     custom_metadata_map: dict[str, str]
     description: str
     domain: str
+    graph_description: str
     graph_name: str
     producer_name: str
     version: int
@@ -34,6 +35,7 @@ def read_metadata(model: Any) -> ModelMeta:
         {entry.key: entry.value for entry in model.metadata_props},
         model.doc_string,
         model.domain,
+        model.graph.doc_string,
         model.graph.name,
         model.producer_name,
         model.model_version,

@@ -16,6 +16,8 @@ Array: TypeAlias = npt.NDArray[Any]
 # The two names of the domain of ONNX's own operators.
 OWN_DOMAINS = ("", "ai.onnx")
 RECURRENT = ("RNN", "GRU", "LSTM")
+# ONNX Runtime's own, of which there are no layers.
+OTHER_RECURRENT = (("com.microsoft", "DynamicQuantizeLSTM"), ("com.microsoft", "AttnLSTM"))
 # The types of arrays that are computed with, by the names of ONNX.
 DTYPES: dict[str, np.dtype[Any]] = {
     "float": np.dtype(np.float32),

@@ -100,6 +100,11 @@ class Session:
                 f"choice: expected 'fastest', 'kernels' or 'runtime', got {shown(choice)}"
             )
         self._runtime = import_runtime()
+        if sess_options is not None and (
+            self._runtime is None or not isinstance(sess_options, self._runtime.SessionOptions)
+        ):
+            got = shown(sess_options)
+            raise TypeError(f"sess_options: expected onnxruntime.SessionOptions or None, got {got}")
         proto = read_model(model)
         if self._runtime is None:
             require_covered(read_nodes(proto))
@@ -197,8 +202,8 @@ class Session:
         return list(results)
 
     def _checked_names(self, names: Any) -> list[str]:
-        if names is None:
-            return self._names
+        if names is None or (isinstance(names, (list, tuple)) and not names):
+            return self._names  # as ONNX Runtime has it
         if not isinstance(names, (list, tuple)):
             raise TypeError(f"output_names: expected a list of names or None, got {shown(names)}")
         for name in names:
@@ -225,6 +230,9 @@ class Session:
             raise TypeError(f"providers: expected a list of names or None, got {shown(providers)}")
         # ONNX Runtime takes options beside a name.
         names = [one[0] if isinstance(one, tuple) and one else one for one in providers]
+        for name in names:
+            if not isinstance(name, str):
+                raise TypeError(f"providers: expected a list of names, got {shown(name)} in it")
         if _CPU not in names:
             raise ValueError(
                 f"providers: expected None or a list with {_CPU!r}, as all runs on the CPU, "

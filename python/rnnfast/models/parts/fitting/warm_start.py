@@ -22,10 +22,11 @@ FREE = frozenset({
     "class_weight", "clip_norm", "clip_value", "dropout", "embedding_dropout",
     "embedding_scale", "epochs", "frame_rate", "ignore_label", "impossible", "init",
     "init_range", "label_smoothing", "learning_rate", "loss", "loss_reduction",
-    "max_vocabulary_size", "min_count", "monitor", "optimizer", "optimizer_options", "patience",
-    "random_state", "sampling", "sampling_schedule", "schedule", "schedule_options", "seed",
-    "sequence_length", "slowness_penalty", "sparse_embedding", "validation_fraction",
-    "variational", "verbose", "warm_start", "weight_drop", "word_dropout",
+    "max_vocabulary_size", "min_count", "mixed_precision", "monitor", "optimizer",
+    "optimizer_options", "patience", "random_state", "sampling", "sampling_schedule",
+    "schedule", "schedule_options", "seed", "sequence_length", "slowness_penalty",
+    "sparse_embedding", "validation_fraction", "variational", "verbose", "warm_start",
+    "weight_drop", "word_dropout",
 })  # fmt: skip
 
 

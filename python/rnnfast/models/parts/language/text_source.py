@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -12,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from rnnfast._checks.masks import require_unmasked
+from rnnfast._checks.messages import shown
 from rnnfast.io.files import shown_path
 from rnnfast.io.text_files import decode_pieces, read_pieces, text_files
 from rnnfast.models.parts.reading.lists import as_examples, as_list, require_column
@@ -20,6 +22,10 @@ from rnnfast.models.parts.reading.lists import as_examples, as_list, require_col
 _PIECE = 1 << 20
 _ITEMS = 1 << 12
 _ENDS = ("\n", "\r")
+# One word that ends as the name of a file of text does.
+_PATH = re.compile(
+    r"\S{0,4000}[\w-]\.(csv|gz|json|jsonl|log|md|text|tokens|tsv|txt|xml)", re.IGNORECASE
+)
 
 # What stands second in a call of `fit` may have been meant for the targets of other models.
 CURES = {"valid": "; it is text to measure on: a language model takes no y"}
@@ -140,7 +146,14 @@ def read_as_texts(name: str, text: Any) -> list[str]:
         return [
             f"{name}: the path of a file, as str, is the text itself; pathlib.Path reads a file"
         ]
-    return paths_in_place_of_texts(name, text)
+    return paths_in_place_of_texts(name, text) + path_of_nothing(name, text)
+
+
+def path_of_nothing(name: str, text: Any) -> list[str]:
+    """Return what to tell where a text looks like the path of a file that is not there."""
+    if not isinstance(text, str) or not _PATH.fullmatch(text) or os.path.exists(text):
+        return []
+    return [f"{name}: {shown(text)} is no file, and read as a text; pathlib.Path reads a file"]
 
 
 def paths_in_place_of_texts(name: str, texts: Any) -> list[str]:

@@ -21,7 +21,7 @@ from rnnfast.models.parts.language.line_weights import (
     scaled_to_tokens,
     weights_of_columns,
 )
-from rnnfast.models.parts.language.text_source import paths_in_place_of_texts
+from rnnfast.models.parts.language.text_source import path_of_nothing, paths_in_place_of_texts
 from rnnfast.models.parts.language.token_network import (
     TokenNetwork,
     columns_of,
@@ -151,7 +151,9 @@ def prepare_corpus(
     learned, given, own_weights = everything, all_given, weights
     held_out: EncodedCorpus | None = None
     valid_given = valid_weights = None
-    notes = paths_in_place_of_texts("text", text) + paths_in_place_of_texts("valid", valid)
+    notes = []
+    for name, given_text in (("text", text), ("valid", valid)):
+        notes += paths_in_place_of_texts(name, given_text) + path_of_nothing(name, given_text)
     if valid is not None:
         held_out = read("valid", valid)
         if isinstance(valid, Collection) and not isinstance(valid, str):
