@@ -325,7 +325,10 @@ class Recurrent(Module):
             them again in ``backprop``: memory of the order of sqrt(T) for a third more work
             (Chen et al. 2016). In both directions each layer is gone through by itself, so that
             the inputs of all layers are kept too. The parameters must not change before
-            ``backprop`` has run; otherwise it keeps to those of this pass.
+            ``backprop`` has run; otherwise it keeps to those of this pass. With dropout the masks
+            may be others than without ``recompute``, for the same seed: a stack in one direction
+            draws them for each part anew, unless it is ``variational``; one in both directions
+            draws the same. Those of zoneout and of the candidate are others always.
 
         Returns
         -------

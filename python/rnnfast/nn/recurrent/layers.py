@@ -160,10 +160,35 @@ class RecurrentWithCell(Recurrent):
         *,
         like: bool = False,
     ) -> tuple[Array, State]:
-        """Run the network over a batch and keep nothing; see `RNN`.
+        """Run the network over a batch and keep nothing: inference.
 
-        ``state`` and what is returned are pairs (h, c), of which cells without a recurrent product
-        see c alone.
+        Parameters
+        ----------
+        x : ndarray
+            Input, ``(T, B, I)``, or ``(B, T, I)`` with ``batch_first``, or ``(T, I)`` for a single
+            sequence, of the layer's dtype. An integer array of one axis less holds indices.
+        state : pair of ndarray, optional
+            Initial state ``(h0, c0)``, each ``(L*D, B, H)``, h0 ``(L*D, B, proj_size)`` with a
+            projection; zero if None. Cells without a recurrent product see c0 alone, which is
+            wider in a `QRNN` of longer filters.
+        lengths : array_like of int, optional
+            ``(B,)``; outputs past a length are 0.
+        reset : array_like of bool, optional
+            ``(T, B)``, or ``(B, T)`` with ``batch_first``; True where a new document begins.
+        like : bool
+            True: what is returned is of the library that ``x`` is of, such as a tensor.
+
+        Returns
+        -------
+        y : ndarray
+            Output of the last layer, ``(T, B, D*H)`` in the axes of ``x``; ``D*proj_size`` wide
+            with a projection.
+        state : pair of ndarray
+            Final state ``(h, c)``, as ``state``.
+
+        Notes
+        -----
+        A call of `RNN` says more of each argument, and of the errors.
         """
         if like is not False:
             return call_like(like, self, x, state, lengths, reset)
@@ -178,7 +203,20 @@ class RecurrentWithCell(Recurrent):
         *,
         recompute: bool = False,
     ) -> tuple[tuple[Array, State], Backprop]:
-        """Run the network over a batch and keep what backpropagation needs; see `RNN`."""
+        """Run the network over a batch and keep what backpropagation needs.
+
+        Takes what a call of the layer takes. `RNN` says more of ``recompute`` and of what has to
+        stay as it is until ``backprop`` has run.
+
+        Returns
+        -------
+        (y, state) : tuple
+            As a call of the layer: the output, ``(T, B, D*H)``, and the final pair (h, c).
+        backprop : callable
+            ``dx, dstate = backprop(dy, dstate=None, need_dx=True)``: from the gradients of ``y``
+            and of the final state, a pair (None: zero), to those of ``x`` and of the initial state.
+            Adds to `grads`. May be called once.
+        """
         return super().forward(x, state, lengths, reset, recompute=recompute)
 
 
