@@ -193,9 +193,9 @@ def test_layers_are_no_model(
 ) -> None:
     path = tmp_path / "layer"
     rf.save(path, rf.LSTM(2, 3, seed=0))
-    assert fails(capsys, "info", path, *more) == (1, f"{path}: expected a model, got a LSTM")
+    assert fails(capsys, "info", path, *more) == (1, f"{path}: expected a model, got LSTM")
     for command in (["sample", path], ["score", path, "a"], ["next", path]):
-        expected = f"{path}: expected a LanguageModel, got a LSTM"
+        expected = f"{path}: expected a LanguageModel, got LSTM"
         assert fails(capsys, *command, *more) == (1, expected)
 
 

@@ -92,7 +92,9 @@ def test_what_is_refused(
 def test_twice(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("quantize", "m", "o")
     code, line = fails(capsys, "quantize", "o", "p")
-    assert code == 1 and line.endswith("expected numbers of float32, got int8")
+    assert code == 1 and line.endswith(
+        "expected numbers of float32, got int8, of what is quantized"
+    )
     assert not Path("p").exists()
 
 

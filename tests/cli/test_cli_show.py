@@ -93,7 +93,7 @@ def test_what_is_not_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert (folder / "m.html").read_text() == "mine" and (folder / "t").read_text() == "to be"
     assert rf.load("m.safetensors") and not (folder / "x").exists()
     rf.save("g", rf.GRU(3, 4))
-    assert fails(capsys, "show", "g") == (1, "g: expected a model, got a GRU")
+    assert fails(capsys, "show", "g") == (1, "g: expected a model, got GRU")
 
 
 def test_conditions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

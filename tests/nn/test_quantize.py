@@ -148,7 +148,7 @@ def test_a_message() -> None:
         (([rf.GRU(3, 4)],), TypeError, r"network: expected a layer or a model, got list; rf.chain"),
         ((rf.GRU,), TypeError, r"network: expected a layer or a model, got the class GRU;"),
         ((3,), TypeError, r"network: expected a layer or a model, got int"),
-        ((rf.Dropout(0.5),), ValueError, r"network: expected layers with parameters, got a Dropou"),
+        ((rf.Dropout(0.5),), ValueError, r"network: expected layers with parameters, got Dropout"),
         ((rf.GRU(3, 4).stream(),), TypeError, r"network: expected a layer or a model, got Stream"),
         (
             (rf.chain(rf.Linear(3, 3), rf.quantize(rf.Linear(3, 3))),),

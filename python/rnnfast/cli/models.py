@@ -14,5 +14,5 @@ def load_as(path: Path, kind: type[Kind], called: str) -> Kind:
     """Read a model of a kind; ValueError if the file has another one, or layers alone."""
     model: Any = rf.load(path)
     if not isinstance(model, kind):
-        raise ValueError(f"{path}: expected a {called}, got a {type(model).__name__}")
+        raise ValueError(f"{path}: expected a {called}, got {type(model).__name__}")
     return model

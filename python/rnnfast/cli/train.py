@@ -280,6 +280,11 @@ def train(
                 _report(lm, name, out, time.perf_counter() - began)
             elif not quiet:  # the model is the result
                 _summarise(lm, name, out, time.perf_counter() - began)
+                if quantize is not None and not keep_checkpoint and lm.stopped_ != "interrupt":
+                    say(
+                        f"{quantize} alone is saved, which cannot be trained further; "
+                        "--keep-checkpoint keeps the training, in float32"
+                    )
             if leads and terminated is None and lm.stopped_ == "interrupt" and not quiet:
                 tell = note if as_json else say
                 by = "a signal" if current_ranks().several else "Ctrl-C"

@@ -114,7 +114,7 @@ def freeze(network: Module, word: str) -> None:
     owners = list(_owners(network))
     if not owners:
         kind = type(network).__name__
-        raise ValueError(f"network: expected layers with parameters, got a {kind} without")
+        raise ValueError(f"network: expected layers with parameters, got {kind}, which has none")
     for name, module in owners:
         if isinstance(module, ExponentialRecurrent):
             kind = type(module).__name__
@@ -129,7 +129,8 @@ def freeze_own(name: str, module: Module, word: str) -> None:
     """Do what `freeze` does, with the parameters that are a module's own."""
     kind = numbers_of(module.buffer) if module._parameters else "no numbers"
     if kind != "float32":
-        raise TypeError(f"{name or 'network'}: expected numbers of float32, got {kind}")
+        cure = "; make it with dtype='float32'" if kind == "float64" else ", of what is quantized"
+        raise TypeError(f"{name or 'network'}: expected numbers of float32, got {kind}{cure}")
     shapes: dict[int, tuple[int, ...]] = {}
     for key, parameter in module._parameters.items():
         largest = np.abs(parameter.data).max(initial=0.0)
