@@ -1,6 +1,7 @@
 #include "time_pooling.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace rnnfast {
 
@@ -37,7 +38,10 @@ struct Sequence {
     std::copy(h, h + W, to);
     for (std::int64_t t = 1; t < steps; ++t) {
       const Scalar* const x = h + t * step;
-      for (std::int64_t w = 0; w < W; ++w) to[w] = x[w] <= to[w] || to[w] != to[w] ? to[w] : x[w];
+      for (std::int64_t w = 0; w < W; ++w) {
+        const Scalar larger = x[w] > to[w] ? x[w] : to[w];
+        to[w] = std::isnan(x[w]) ? x[w] : larger;
+      }
     }
   }
 
