@@ -1,7 +1,9 @@
 #include "library/answers.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <type_traits>
 
 #include "library/fault.h"
@@ -15,8 +17,15 @@ constexpr std::int64_t kMostDrawn = 10'000'000;
 
 void require_kind(const Model& model, bool is_one, const char* expected) {
   if (!is_one)
-    fail_unsupported(std::string("model: expected ") + expected + ", got one of kind " +
-                     std::to_string(static_cast<int>(model.kind)));
+    fail_unsupported(std::string("model: expected ") + expected + ", got " + name_of(model.kind));
+}
+
+void require_option(bool holds, const char* name, const char* expected, double got) {
+  if (holds) return;
+  std::array<char, 32> number = {};
+  std::snprintf(number.data(), number.size(), "%g", got);
+  fail_argument(std::string("options: expected ") + name + " " + expected + ", got " +
+                number.data());
 }
 
 template <class Scalar>
@@ -155,13 +164,12 @@ Score score(const Model& model, const char* name, const std::vector<std::int64_t
 
 std::string sample(const Model& model, std::string_view prefix, const rnnfast_sampling& options) {
   require_kind(model, model.kind == RNNFAST_LANGUAGE_MODEL, "a language model");
-  if (!(options.temperature >= 0) || !std::isfinite(options.temperature) || options.top_k < 0 ||
-      !(options.top_p > 0 && options.top_p <= 1) || options.max_length < 1 ||
-      options.max_length > kMostDrawn)
-    fail_argument(
-        "options: expected temperature and top_k of at least 0, top_p in (0, 1], max_length of 1 "
-        "to "
-        "10000000, got others");
+  require_option(options.temperature >= 0 && std::isfinite(options.temperature), "temperature",
+                 "of at least 0, finite", options.temperature);
+  require_option(options.top_k >= 0, "top_k", "of at least 0", static_cast<double>(options.top_k));
+  require_option(options.top_p > 0 && options.top_p <= 1, "top_p", "in (0, 1]", options.top_p);
+  require_option(options.max_length >= 1 && options.max_length <= kMostDrawn, "max_length",
+                 "of 1 to 10000000", static_cast<double>(options.max_length));
   const Tokens& tokens = model.tokens;
   std::vector<std::string> words = tokens.split(prefix);
   std::vector<std::int64_t> fed;

@@ -73,7 +73,9 @@ rnnfast_status predict_any(const rnnfast_model* model, const Question& question,
 
 const Tokens& tokens_of(const rnnfast_model* model) {
   require(model, "model");
-  if (!model->model.has_tokens) fail_unsupported("model: expected one of tokens, got another");
+  if (!model->model.has_tokens)
+    fail_unsupported(std::string("model: expected one of tokens, got ") +
+                     name_of(model->model.kind) + " without");
   return model->model.tokens;
 }
 

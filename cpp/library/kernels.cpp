@@ -29,7 +29,8 @@ const LevelTables& choose() {
   if (asked != nullptr && *asked != 0)
     fail(RNNFAST_NO_KERNELS,
          "RNNFAST_ISA: expected one of " + known + " on this CPU, got " + shown(asked));
-  fail(RNNFAST_NO_KERNELS, "kernels: expected those of " + known + ", found none");
+  fail(RNNFAST_NO_KERNELS,
+       "kernels: expected those of " + known + " in the folder above this library's, found none");
 }
 
 }  // namespace

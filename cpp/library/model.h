@@ -23,6 +23,13 @@ struct Extras {
   Crf<Scalar> crf;              // without numbers: each step by itself
 };
 
+// What messages call it.
+inline const char* name_of(rnnfast_kind kind) {
+  constexpr const char* names[] = {"layers", "a language model", "a classifier", "a tagger",
+                                   "a recognizer by CTC"};
+  return names[kind];
+}
+
 struct Model {
   rnnfast_kind kind = RNNFAST_LAYERS;
   AnyNetwork network;

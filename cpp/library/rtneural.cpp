@@ -77,7 +77,8 @@ void add_recurrent(const std::string& where, bool is_gru, const std::vector<Json
   // Keras: z, r, n and i, f, g, o; here r, z, n and i, f, g, o.
   const std::vector<int> order = is_gru ? std::vector<int>{1, 0, 2} : std::vector<int>{0, 1, 2, 3};
   const auto rows = static_cast<std::int64_t>(order.size()) * H;
-  if (weights.size() != 3) fail_file(where + "weights: expected three arrays, got others");
+  if (weights.size() != 3)
+    fail_file(where + "weights: expected three arrays, got " + std::to_string(weights.size()));
   auto w_ih = transposed(read_array(where + "kernel", weights[0], I, rows), I, H, order);
   auto w_hh = transposed(read_array(where + "recurrent_kernel", weights[1], H, rows), H, H, order);
   const std::int64_t biases = is_gru ? 2 : 1;
@@ -126,7 +127,8 @@ AnyNetwork read_rtneural(const Json& model) {
     const std::string activation =
         given == nullptr || given->is_null() ? "" : given->string(where + "activation");
     if (is_dense) {
-      if (weights.size() != 2) fail_file(where + "weights: expected two arrays, got others");
+      if (weights.size() != 2)
+        fail_file(where + "weights: expected two arrays, got " + std::to_string(weights.size()));
       const auto weight = transposed(read_array(where + "kernel", weights[0], I, H), I, H, {0});
       network.add(make_linear<float>(I, H, weight, read_array(where + "bias", weights[1], 1, H)));
       add_activation(where, activation, network);
