@@ -103,7 +103,7 @@ def test_what_does_not_fit(capsys: pytest.CaptureFixture[str], folder: Path) -> 
          "embedding.weight, got 'head'"),
         (["--from", "absent"], "absent: "),
         (["--from", "tags"], "tags: "),
-        (["--from", "other"], "other: expected a LanguageModel, got a SequenceClassifier"),
+        (["--from", "other"], "other: expected a LanguageModel, got SequenceClassifier"),
     ]  # fmt: skip
     for options, message in cases:
         code, said = fails(capsys, "train", "more.txt", "-o", "n", *options, "-q")
