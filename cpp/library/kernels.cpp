@@ -30,7 +30,7 @@ const LevelTables& choose() {
     fail(RNNFAST_NO_KERNELS,
          "RNNFAST_ISA: expected one of " + known + " on this CPU, got " + shown(asked));
   fail(RNNFAST_NO_KERNELS,
-       "kernels: expected those of " + known + " in the folder above this library's, found none");
+       "kernels: expected those of " + known + " " + kKernelsPlace + ", found none");
 }
 
 }  // namespace

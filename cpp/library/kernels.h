@@ -13,6 +13,8 @@ const SmallTables& small_kernels();
 
 // Those of a level, null where there are none: one of two files says where they come from.
 const LevelTables* find_kernels(const char* level);
+// Where it looks for them, in words.
+extern const char* const kKernelsPlace;
 
 // Threads that a call may use.
 int threads();

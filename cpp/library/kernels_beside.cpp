@@ -8,6 +8,8 @@
 
 namespace rnnfast::library {
 
+const char* const kKernelsPlace = "in the folder above this library's";
+
 const LevelTables* find_kernels(const char* level) {
   Dl_info here;
   if (dladdr(reinterpret_cast<const void*>(&find_kernels), &here) == 0 || here.dli_fname == nullptr)

@@ -10,6 +10,8 @@ RNNFAST_EACH_LEVEL
 
 namespace rnnfast::library {
 
+const char* const kKernelsPlace = "within this library";
+
 const LevelTables* find_kernels(const char* level) {
 #define RNNFAST_LEVEL(name) \
   if (std::strcmp(level, #name) == 0) return rnnfast_kernels_##name();

@@ -98,26 +98,27 @@ class Pass {
       begin();
       for (Range steps = {0, 0}; steps.end < schedule.steps;) {
         steps = chunk_from(steps.end);
-        enter_inputs(steps);
+        const std::int64_t rows = rows_of(steps);
+        enter_inputs(steps, rows);
         if (steps.end - steps.begin == 1 && w.ih.blocks() == w.hh.blocks()) {
           step(steps.begin, 0, true);
           continue;
         }
         worker.step_barrier();
-        const std::int64_t rows = rows_of(steps);
         registers.use(rows);
         for_panels(w.ih, steps.begin,
                    [&](std::int64_t panel) { input_product(steps, rows, panel); });
         std::int64_t row = 0;
         for (std::int64_t s = steps.begin; s < steps.end; ++s) {
           step(s, row, false);
-          row += live(s).end - live(s).begin;
+          row += rows_at(s);
         }
       }
       end();
     }
 
     Range live(std::int64_t s) const { return worker.my_rows({0, schedule.active[s]}); }
+    std::int64_t rows_at(std::int64_t s) const { return live(s).end - live(s).begin; }
     std::int64_t state(std::int64_t b) const {  // where the caller has a sequence's state
       return (l * shape.D + d) * schedule.B + schedule.order[b];
     }
@@ -155,9 +156,9 @@ class Pass {
     Range chunk_from(std::int64_t s) const {
       std::int64_t rows = 0, end = s;
       do {
-        rows += live(end).end - live(end).begin;
+        rows += rows_at(end);
         ++end;
-      } while (end < schedule.steps && rows + live(end).end - live(end).begin <= kChunkRows);
+      } while (end < schedule.steps && rows + rows_at(end) <= kChunkRows);
       return {s, end};
     }
 
@@ -190,7 +191,7 @@ class Pass {
 
     std::int64_t rows_of(Range steps) const {
       std::int64_t rows = 0;
-      for (std::int64_t s = steps.begin; s < steps.end; ++s) rows += live(s).end - live(s).begin;
+      for (std::int64_t s = steps.begin; s < steps.end; ++s) rows += rows_at(s);
       return rows;
     }
 
@@ -205,10 +206,9 @@ class Pass {
 
     bool takes_indices() const { return l == 0 && input.indices != nullptr; }
 
-    // The rows of x become activations.
-    void enter_inputs(Range steps) const {
+    // So many rows of x become activations.
+    void enter_inputs(Range steps, std::int64_t rows) const {
       if (takes_indices()) return;
-      const std::int64_t rows = rows_of(steps);
       const Range mine =
           worker.waits() ? share(rows, worker.member, worker.members) : Range{0, rows};
       for_rows(steps, [&](std::int64_t row, std::int64_t t, std::int64_t b) {

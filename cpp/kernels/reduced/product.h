@@ -17,8 +17,8 @@ namespace rnnfast::reduced {
 class BFloat16Product {
   using Pair = std::uint32_t;
   static constexpr std::int64_t kPairs = kDepth / 2;
-  static constexpr std::int64_t kRows = 48,
-                                kColumns = 512;  // of A and of B that are packed at once
+  // Of A and of B that are packed at once.
+  static constexpr std::int64_t kRows = 48, kColumns = 512;
   static constexpr int kTileRows = 6, kTileVectors = 4;
   static constexpr std::int64_t kPanel = kTileVectors * V;
 
@@ -29,7 +29,7 @@ class BFloat16Product {
 
   static void run(std::int64_t M, std::int64_t N, std::int64_t K, const Factor<float>& a,
                   const Factor<float>& b, const ProductTarget& c, void* scratch, int threads) {
-    const BFloat16Product all{a, b, c, static_cast<Pair*>(scratch), M, N};
+    const BFloat16Product all{a, b, c, static_cast<Pair*>(scratch), M};
     threads = useful_threads(threads, product_of(M, N, K), 1 << 21);
     for (std::int64_t n = 0; n < N; n += kColumns)
       for (std::int64_t k = 0; k < K || k == 0; k += kDepth) {
@@ -156,29 +156,29 @@ class BFloat16Product {
   template <int W>
   void tile(const Left& left, const Pair* right, std::int64_t pairs, Range rows, std::int64_t n,
             std::int64_t count, bool begins) const {
-    constexpr int M = kTileRows;
-    Floats sums[M][W];
+    constexpr int R = kTileRows;
+    Floats sums[R][W];
   #pragma GCC unroll 8
-    for (int m = 0; m < M; ++m)
+    for (int m = 0; m < R; ++m)
   #pragma GCC unroll 4
       for (int j = 0; j < W; ++j) sums[m][j] = zeros<float>();
     for (std::int64_t m = rows.begin; m < rows.end; ++m)
       for (int j = 0; j < W; ++j) __builtin_prefetch(c.data + m * c.stride + n + j * V, 1);
     const Pair* from = left.data;
     for (std::int64_t g = 0; g < pairs; ++g, from += left.pair, right += W * V) {
-      Ints x[M];
+      Ints x[R];
   #pragma GCC unroll 8
-      for (int m = 0; m < M; ++m) x[m] = splat_ints(static_cast<std::int32_t>(from[m * left.row]));
+      for (int m = 0; m < R; ++m) x[m] = splat_ints(static_cast<std::int32_t>(from[m * left.row]));
   #pragma GCC unroll 4
       for (int j = 0; j < W; ++j) {
         const Ints w = load_ints(right + j * V);
   #pragma GCC unroll 8
-        for (int m = 0; m < M; ++m) sums[m][j] = add_halves(sums[m][j], x[m], w);
+        for (int m = 0; m < R; ++m) sums[m][j] = add_halves(sums[m][j], x[m], w);
       }
     }
-    alignas(64) float found[M][W * V];
+    alignas(64) float found[R][W * V];
   #pragma GCC unroll 8
-    for (int m = 0; m < M; ++m)
+    for (int m = 0; m < R; ++m)
   #pragma GCC unroll 4
       for (int j = 0; j < W; ++j) store(found[m] + j * V, sums[m][j]);
     for (std::int64_t m = rows.begin; m < rows.end; ++m) {
@@ -193,15 +193,14 @@ class BFloat16Product {
     }
   }
 
-  // Members are as they are given to `run`.
+  BFloat16Product(const Factor<float>& left, const Factor<float>& right,
+                  const ProductTarget& target, Pair* memory, std::int64_t rows)
+      : a(left), b(right), c(target), scratch(memory), M(rows) {}
+
   Factor<float> a, b;
   ProductTarget c;
   Pair* scratch;  // panels of B, then each thread's rows of A
-  std::int64_t M, N;
-
-  BFloat16Product(const Factor<float>& a_, const Factor<float>& b_, const ProductTarget& c_,
-                  Pair* scratch_, std::int64_t M_, std::int64_t N_)
-      : a(a_), b(b_), c(c_), scratch(scratch_), M(M_), N(N_) {}
+  std::int64_t M;
 };
 #endif
 

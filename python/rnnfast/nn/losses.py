@@ -156,15 +156,14 @@ def linear_cross_entropy(
     rows = linear._rows("h", h, linear.in_features)
     if backward := check_bool("backward", backward):
         linear._require_trainable("backward")
-    if check_bool("mixed_precision", mixed_precision) and linear.dtype != "float32":
-        raise ValueError(
-            f"mixed_precision: expected False for a layer of {linear.dtype}, got {mixed_precision}"
-        )
+    mixed = check_bool("mixed_precision", mixed_precision)
+    if mixed and linear.dtype != "float32":
+        raise ValueError(f"mixed_precision: expected False for a layer of {linear.dtype}, got True")
     native, factor = native_targets(
         linear.dtype, h.shape[:-1], linear.out_features, targets, weights, class_weights,
         ignore_index, label_smoothing, reduction, scale,
     )  # fmt: skip
-    loss, dh = linear.native.cross_entropy(rows, native, backward, bool(mixed_precision))
+    loss, dh = linear.native.cross_entropy(rows, native, backward, mixed)
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"loss: expected a finite number, got {loss:g}: a parameter of linear is NaN, infinite "

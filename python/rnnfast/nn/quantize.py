@@ -28,8 +28,6 @@ Network = TypeVar("Network")
 # Layers whose matrices are rounded; those of others, such as a CRF's transitions, stay float32.
 _ROUNDED = (AdaptiveSoftmax, Attention, Embedding, Linear, Recurrent)
 
-# Levels of kernels whose CPUs multiply bfloat16.
-
 
 def quantize(
     network: Network, numbers: Literal["int8", "bfloat16"] = "int8", *, activations: int = 8
