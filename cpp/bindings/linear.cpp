@@ -201,7 +201,6 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
   problem.weight = weight.data();
   problem.bias = self.bias<Scalar>();
   problem.targets = checked.targets;
-  if (rounded) problem.product = bfloat16_product();
   py::object dh = py::none();
   if (backward) {
     auto array = new_array<Scalar>({h.R, problem.shape.I});
@@ -227,6 +226,10 @@ py::tuple cross_entropy(Linear& self, const py::array& h_given, const TargetArra
     largest = all.elements->largest(h.R, problem.shape.I, h.matrix, threads);
   }
   if (std::isnan(largest)) throw_not_finite("h");
+  // What would round to infinity, and what is none, is left to float32.
+  constexpr double kLargestRounded = 3.38e38;
+  if (rounded && largest < kLargestRounded && self.largest_score<Scalar>(1) < kLargestRounded)
+    problem.product = bfloat16_product();
   // Where the loss may be NaN it is looked at before gradients are touched.
   if (backward && may_overflow<Scalar>(self.largest_score<Scalar>(largest))) {
     run(false);

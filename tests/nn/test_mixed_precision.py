@@ -111,6 +111,28 @@ def test_sums_do_not_depend_on_the_rows_beside() -> None:
     assert rf.linear_cross_entropy(layer, h, targets, **options) == (loss, None)
 
 
+@pytest.mark.usefixtures("reduced_level")
+def test_what_would_round_to_infinity_is_left_to_float32() -> None:
+    """Also in a row that does not count, and in a weight that meets no such input."""
+    most = np.finfo(np.float32).max
+    layer, h, _ = problem(3, 4, 50)
+    h[1, 2] = most
+    cases = [(layer, h, np.array([3, -100, 7]))]
+    layer, h, targets = problem(3, 4, 50, bias=False)
+    weight = np.zeros((50, 4), np.float32)
+    weight[49, 0] = most
+    layer.load_state_dict({"weight": weight})
+    cases.append((layer, -np.abs(h) / 8, targets))
+    layer, h, targets = problem(3, 4, 50)
+    h[2, 3] = -most
+    cases.append((layer, h, targets))
+    for case in cases:
+        got, exact = results(*case, mixed_precision=True), results(*case)
+        for one, other in zip(got, exact, strict=True):
+            assert np.isfinite(one).all()
+            np.testing.assert_array_equal(one, other)
+
+
 def test_bad_arguments() -> None:
     layer, h, targets = problem(3, 4, 50)
     with pytest.raises(TypeError, match=r"^mixed_precision: expected a bool, got str"):

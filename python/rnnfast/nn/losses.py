@@ -131,8 +131,9 @@ def linear_cross_entropy(
     mixed_precision : bool
         Whether products, of scores and of both gradients, are of numbers that are rounded to
         bfloat16, with sums in float32 (Kalamkar et al. 2019, "A Study of BFLOAT16 for Deep Learning
-        Training"), where the CPU multiplies such numbers; elsewhere they are of float32. The rest,
-        and the parameters, stay float32. Of a layer of float32 alone.
+        Training"), where the CPU multiplies such numbers; elsewhere, and of numbers so large that
+        they would round to infinity, they are of float32. The rest, and the parameters, stay
+        float32. Of a layer of float32 alone; one in fewer bits has products of its own.
 
     Returns
     -------
