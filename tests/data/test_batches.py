@@ -243,6 +243,27 @@ def test_padding_and_cutting_gives_the_sequences(lengths, trailing, dtype):
         assert (padded[lengths[column] :, column] == 1).all()
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 26])
+@pytest.mark.parametrize("dtype", ["int8", "float32", ">f8", "complex128"])
+def test_padding_reads_views_as_they_lie(width: int, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    whole = rng.integers(0, 99, (12, 5, 2 * width)).astype(dtype)
+    sequences = [
+        whole[::-2, 0, :width],
+        whole[1:1, 1, :width],
+        whole[:, 2, ::2],
+        np.asfortranarray(whole[:7, 3, width:]),
+        np.broadcast_to(whole[0, 4, :width], (9, width)),
+    ]
+    padded, lengths = pad_sequences(sequences, value=7)
+    assert padded.dtype == dtype
+    assert padded.flags.c_contiguous
+    assert lengths.tolist() == [6, 0, 12, 7, 9]
+    for column, sequence in enumerate(sequences):
+        np.testing.assert_array_equal(padded[: len(sequence), column], sequence)
+        assert (padded[len(sequence) :, column] == 7).all()
+
+
 def test_padding_value():
     padded, lengths = pad_sequences([[1, 2], [3]], value=-100)
     assert padded.tolist() == [[1, 3], [2, -100]]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import rnnfast as rf
 from gradcheck import assert_gradients
+from rnnfast import _core
 
 # --- one mask for all steps -------------------------------------------------------------------
 
@@ -295,3 +298,30 @@ ONES = np.ones((2, 3, 4))
 def test_bad_arguments(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"^{message}$"):
         call()
+
+
+def drawn(seed: int, positions: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """The bits of SplitMix64's finalizer at places of its counter."""
+    z = np.uint64(seed) + (positions + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [1, 3, 7, 17, 33, 65, 200_003])
+def test_each_factor_is_drawn_by_its_position(
+    dtype: str, size: int, set_threads: Callable[[int], None]
+) -> None:
+    """Whatever vectors and threads there are; a number that is dropped keeps its sign."""
+    seed, p = 2**63 - 25, 0.3
+    x = np.random.default_rng(size).normal(size=size).astype(dtype)
+    with np.errstate(over="ignore"):
+        own = drawn(seed, np.zeros(1, np.uint64))[0]
+        draws = drawn(int(own), np.arange(size, dtype=np.uint64)) >> np.uint64(11)
+    factors = np.where(draws < np.uint64(int(p * 2.0**53)), 0, 1 / (1 - p)).astype(dtype)
+    for threads in (1, 2):
+        set_threads(threads)
+        found = _core.dropout(x, p, seed)
+        np.testing.assert_array_equal(found, x * factors)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(x * factors))

@@ -312,7 +312,7 @@ void StackCache<Scalar>::apply_dropout(int l, const Scalar* from, Scalar* to, Ra
       const std::int64_t row = (schedule.first[t] + b) * wide;
       const std::int64_t step = dropout.every_step_alike ? 0 : t;
       const std::int64_t position = (step * schedule.B + schedule.order[b]) * wide;
-      for (std::int64_t j = 0; j < wide; ++j) to[row + j] = from[row + j] * factor(position + j);
+      factor.multiply(position, wide, from + row, to + row);
     }
 }
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast import _core
 from rnnfast._checks import check_generator, check_indices, check_int, check_list, check_real
 from rnnfast._checks.arrays import read_array
 from rnnfast._checks.messages import shown
@@ -286,15 +287,9 @@ def pad_sequences(
     return side_by_side(arrays, _exact(value, first.dtype))
 
 
-def side_by_side(arrays: Sequence[npt.NDArray[Any]], value: Any) -> tuple[npt.NDArray[Any], Ints]:
+def side_by_side(arrays: list[npt.NDArray[Any]], value: Any) -> tuple[npt.NDArray[Any], Ints]:
     """Do what `pad_sequences` does with arrays that are known to fit together."""
-    first, ends = arrays[0], [len(array) for array in arrays]
-    padded = np.empty((max(ends), len(arrays), *first.shape[1:]), first.dtype)
-    if min(ends) < len(padded):
-        padded[...] = value
-    for column, (array, end) in enumerate(zip(arrays, ends, strict=True)):
-        padded[:end, column] = array
-    return padded, np.array(ends, np.int64)
+    return _core.side_by_side(arrays, np.asarray(value, arrays[0].dtype))
 
 
 def _as_sequence(name: str, sequence: npt.ArrayLike) -> npt.NDArray[Any]:

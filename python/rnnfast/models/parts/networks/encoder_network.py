@@ -145,7 +145,7 @@ class EncoderNetwork(Network):
 
 def _if_shorter(lengths: Ints, steps: int) -> Ints | None:
     """Return the lengths of sequences, or None where all have as many steps as there are."""
-    return lengths if (lengths < steps).any() else None
+    return lengths if lengths.min() < steps else None
 
 
 def _one_step(v: Array) -> Ints:

@@ -12,7 +12,7 @@ from rnnfast.data.batches import Ints
 from rnnfast.models.parts.networks.input_parts import Network
 from rnnfast.models.parts.reading.labels import IGNORED
 from rnnfast.models.parts.reading.step_labels import counts
-from rnnfast.models.parts.reading.step_rows import known
+from rnnfast.models.parts.reading.step_rows import all_known, known
 from rnnfast.nn.crf import CRF, Constraints
 from rnnfast.nn.ctc import ctc_loss
 from rnnfast.nn.linear import Linear
@@ -57,9 +57,8 @@ class Head(Network):
 
     def counting(self, y: Any, lengths: Ints) -> Array:
         """Return which steps have a term of the loss, ``(T, B)``: those with a target."""
-        there = known(y)
         inside = within(lengths, len(y))
-        return inside if there.all() else inside & there.any(axis=-1)
+        return inside if all_known(y) else inside & known(y).any(axis=-1)
 
     def size_of(self, y: Array) -> int:
         """Return how many terms the loss has where sequences have one output each."""
@@ -299,12 +298,12 @@ def _of_known(y: Array, lengths: Ints, weights: Array | None) -> tuple[Array, Ar
     Where a target is missing, 0 in its place, and what each number weighs, ``(T, B, K)``. None
     where all weigh 1.
     """
-    if weights is None and (lengths == len(y)).all() and known(y).all():
+    there = None if all_known(y) else known(y)
+    if weights is None and there is None and lengths.min() == len(y):
         return y, None
     inside = within(lengths, len(y))
     each = inside if weights is None else inside * weights
-    there = known(y)
-    if there.all():
+    if there is None:
         return y, each
     return np.where(there, y, y.dtype.type(0)), each[..., np.newaxis] * there
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast import _core
 from rnnfast._checks import check_real
 from rnnfast._checks.arrays import not_real, read_array, require_finite
 from rnnfast.models.parts.reading.lists import as_item, as_list
@@ -110,6 +111,13 @@ def known(rows: Array) -> npt.NDArray[np.bool_]:
         return np.ones(rows.shape, np.bool_)
     there: npt.NDArray[np.bool_] = ~np.isnan(rows)
     return there
+
+
+def all_known(rows: Array) -> bool:
+    """Whether no number is missing."""
+    if rows.dtype.kind != "f" or _core.is_finite("rows", rows):
+        return True
+    return bool(known(rows).all())
 
 
 def _checked(name: str, array: Array, missing: Any, ignored: float | None) -> Array:

@@ -1,0 +1,99 @@
+#include <algorithm>
+#include <cstring>
+
+#include "bindings/arrays.h"
+#include "bindings/module.h"
+#include "bindings/unlocked.h"
+
+namespace rnnfast {
+
+namespace {
+
+// A sequence, whose steps are `bytes` long, `stride` apart.
+struct Steps {
+  const char* first;
+  std::int64_t count, stride;
+};
+
+// Sequences side by side, step after step: what is written lies in one order, and each is read so.
+// `fixed`: the bytes of a step where the compiler is to know them, else 0.
+template <std::int64_t fixed>
+void copy_steps(const std::vector<Steps>& all, std::int64_t T, std::int64_t given,
+                const char* value, std::int64_t item, char* to) {
+  const std::int64_t bytes = fixed != 0 ? fixed : given;
+  const auto size = static_cast<std::size_t>(bytes);
+  for (std::int64_t t = 0; t < T; ++t)
+    for (const Steps& one : all) {
+      if (t < one.count)
+        std::memcpy(to, one.first + t * one.stride, size);
+      else
+        for (std::int64_t i = 0; i < bytes; i += item)
+          std::memcpy(to + i, value, static_cast<std::size_t>(item));
+      to += bytes;
+    }
+}
+
+// Whether a step lies in one piece.
+bool steps_are_whole(const py::array& array) {
+  py::ssize_t expected = array.itemsize();
+  for (py::ssize_t axis = array.ndim() - 1; axis > 0; --axis) {
+    if (array.shape(axis) != 1 && array.strides(axis) != expected) return false;
+    expected *= array.shape(axis);
+  }
+  return true;
+}
+
+// The sequences (T_i, ...) padded, (max T_i, B, ...), and the T_i.
+py::tuple side_by_side(const py::list& arrays, const py::array& value) {
+  const auto B = static_cast<std::int64_t>(arrays.size());
+  if (B == 0) throw py::value_error("arrays: expected at least one, got none");
+  const py::dtype dtype = value.dtype();
+  if (value.ndim() != 0 || dtype.kind() == 'O')
+    throw py::type_error("value: expected a number, got an array");
+  std::vector<Held> held;
+  held.reserve(static_cast<std::size_t>(B));
+  std::vector<Steps> all;
+  all.reserve(static_cast<std::size_t>(B));
+  auto lengths = new_array<std::int64_t>({B});
+  std::vector<py::ssize_t> shape;
+  for (std::int64_t b = 0; b < B; ++b) {
+    auto array = py::cast<py::array>(arrays[static_cast<std::size_t>(b)]);
+    if (array.ndim() == 0 || !array.dtype().equal(dtype))
+      throw py::type_error("arrays: expected sequences of the value's dtype");
+    if (!steps_are_whole(array)) array = contiguous("arrays", array);
+    if (b == 0) {
+      shape = {0, B};
+      shape.insert(shape.end(), array.shape() + 1, array.shape() + array.ndim());
+    } else if (!std::equal(shape.begin() + 2, shape.end(), array.shape() + 1,
+                           array.shape() + array.ndim())) {
+      throw py::value_error("arrays: expected sequences of one shape but for their steps");
+    }
+    lengths.mutable_data()[b] = array.shape(0);
+    shape[0] = std::max<py::ssize_t>(shape[0], array.shape(0));
+    all.push_back({static_cast<const char*>(array.data()), array.shape(0), array.strides(0)});
+    held.emplace_back(std::move(array));
+  }
+  const std::int64_t item = dtype.itemsize(), T = shape[0];
+  std::int64_t bytes = item;
+  for (std::size_t axis = 2; axis < shape.size(); ++axis) bytes *= shape[axis];
+  py::array padded(dtype, shape);
+  auto* const to = static_cast<char*>(padded.mutable_data());
+  const auto* const filler = static_cast<const char*>(value.data());
+  {
+    const Unlocked others(T, B, bytes);
+    const auto copy = bytes == 4    ? copy_steps<4>
+                      : bytes == 8  ? copy_steps<8>
+                      : bytes == 16 ? copy_steps<16>
+                                    : copy_steps<0>;
+    if (bytes > 0) copy(all, T, bytes, filler, item, to);
+  }
+  return py::make_tuple(padded, lengths);
+}
+
+}  // namespace
+
+void bind_padding(py::module_& m) {
+  m.def("side_by_side", side_by_side, py::arg("arrays"), py::arg("value"));
+}
+
+}  // namespace rnnfast
