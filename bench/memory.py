@@ -45,6 +45,16 @@ def training_step(library: str, point: Point) -> Any:
     return next(candidates(library, point, problem))
 
 
+def floor(point: Point) -> int:
+    """Bytes that a library holds at the end of a step, whatever it does on the way.
+
+    Each weight, its gradient and Adam's two numbers; input, output and the output's gradient.
+    """
+    weights = sum(array.size for array in make_problem(point).weights.values())
+    features = 2 if point.indices else point.I  # an index has the bytes of two numbers
+    return 4 * (4 * weights + point.rows * (features + 2 * point.directions * point.H))
+
+
 def child(library: str, point: Point) -> None:
     """Print the bytes that three steps of training added, at their peak, to a warm process."""
     if library == "jax":
@@ -94,8 +104,12 @@ def main() -> None:
     unknown = [name for name in libraries if name not in LIBRARIES]
     if unknown:
         parser.error(f"--libraries: expected some of {','.join(LIBRARIES)}, got {unknown[0]!r}")
-    print("Peak memory that a step of training adds to the process, MB; torch / rnnfast")
-    print(f"{'point':<46}" + "".join(f"{name:>20}" for name in libraries) + f"{'ratio':>8}")
+    print(
+        "Peak memory that a step of training adds to the process, MB; what weights, gradients, "
+        "Adam, inputs and outputs are alone; torch / rnnfast, and torch / those"
+    )
+    names = "".join(f"{name:>20}" for name in libraries)
+    print(f"{'point':<46}{names}{'floor':>8}{'ratio':>8}{'limit':>8}")
     found = {}
     for shape in SHAPES:
         for cell in options.cells.split(","):
@@ -103,8 +117,11 @@ def main() -> None:
             bytes_of = {name: peak(name, point, options.runs) for name in libraries}
             found[point.label] = bytes_of
             text = "".join(f"{bytes_of[name] / 1e6:>20.1f}" for name in libraries)
+            least = floor(point)
+            text += f"{least / 1e6:>8.1f}"
             if {"rnnfast", "torch"} <= bytes_of.keys():
                 text += f"{bytes_of['torch'] / bytes_of['rnnfast']:>8.2f}"
+                text += f"{bytes_of['torch'] / least:>8.2f}"
             print(f"{point.label:<46}{text}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")

@@ -162,22 +162,29 @@ void check_forward(const PackedLayer<Scalar>& packed, const Weights<Scalar>& w) 
         });
 }
 
+constexpr TransposedParts kAllParts[] = {TransposedParts::of_states, TransposedParts::all,
+                                         TransposedParts::in_turns};
+
 template <class Scalar>
-void check_transposed(const PackedLayer<Scalar>& packed, const Weights<Scalar>& w, int threads) {
+void check_transposed(const PackedLayer<Scalar>& packed, const Weights<Scalar>& w, int threads,
+                      TransposedParts parts) {
   constexpr int V = lanes<Scalar>;
   const CellDescriptor& cell = packed.cell;
   const std::int64_t I = packed.I, H = packed.H, P = packed.P, units = packed.units;
-  std::vector<Scalar> memory(static_cast<std::size_t>(Transposed<Scalar>::size(packed, true)));
-  const Transposed<Scalar> transposed(packed, true, memory.data());
+  std::vector<Scalar> memory(static_cast<std::size_t>(Transposed<Scalar>::size(packed, parts)));
+  const Transposed<Scalar> transposed(packed, parts, memory.data());
   for (int member = 0; member < threads; ++member) transposed.fill(packed, member, threads);
   // [column block][unit block][gate * V + lane][V]
   const auto gates = [&](const std::vector<Scalar>& from, std::int64_t columns, const int* gate,
                          const std::int64_t* i) {
     return element(from, H, columns, gate[i[2] / V], i[1] * V + i[2] % V, i[0] * V + i[3]);
   };
-  Reader("w_ih_t", transposed.w_ih)
-      .expect({packed.inputs, units, cell.x_count * V, V},
-              [&](const auto& i) { return gates(w.w_ih, I, cell.x_gate, i); });
+  const auto check_input = [&] {
+    Reader("w_ih_t", transposed.w_ih)
+        .expect({packed.inputs, units, cell.x_count * V, V},
+                [&](const auto& i) { return gates(w.w_ih, I, cell.x_gate, i); });
+  };
+  if (parts == TransposedParts::all) check_input();
   if (cell.recurrent_product())
     Reader("w_hh_t", transposed.w_hh)
         .expect({packed.outputs, units, cell.h_count * V, V},
@@ -190,6 +197,9 @@ void check_transposed(const PackedLayer<Scalar>& packed, const Weights<Scalar>& 
     Reader("w_hr_t", transposed.w_hr).expect({units, packed.outputs * V, V}, [&](const auto& i) {
       return element(w.w_hr, P, H, 0, i[1], i[0] * V + i[2]);
     });
+  if (!transposed.in_turns()) return;
+  for (int member = 0; member < threads; ++member) transposed.fill_input(packed, member, threads);
+  check_input();
 }
 
 // Calls f(shape, what it is) for every cell in every size, with and without what it may have.
@@ -227,7 +237,7 @@ TYPED_TEST(PackTest, LayoutsOfEveryCell) {
     for (std::int64_t o = 0; packed.projection && o < packed.outputs; ++o)
       packed.pack_projection(given, o);
     check_forward(packed, weights);
-    check_transposed(packed, weights, 1);
+    for (const auto parts : kAllParts) check_transposed(packed, weights, 1, parts);
   });
 }
 
@@ -278,7 +288,8 @@ TYPED_TEST(PackTest, StacksOfEveryCell) {
       stack->pack(given.data(), threads);
       for (std::size_t i = 0; i < weights.size(); ++i) {
         check_forward(stack->layers[i], weights[i]);
-        check_transposed(stack->layers[i], weights[i], threads);
+        for (const auto parts : kAllParts)
+          check_transposed(stack->layers[i], weights[i], threads, parts);
       }
     }
 }

@@ -9,6 +9,13 @@
 
 namespace rnnfast {
 
+// What of it is there.
+enum class TransposedParts {
+  of_states,  // not what the gradient of the input reads, which is not wanted
+  all,
+  in_turns,  // that in the place of the others, once they are not needed any more
+};
+
 template <class Scalar>
 class Transposed {
   static constexpr int V = lanes<Scalar>;
@@ -16,43 +23,56 @@ class Transposed {
  public:
   Scalar *w_ih = nullptr, *w_hh = nullptr, *w_second = nullptr, *w_hr = nullptr;
 
-  // In `memory` of at least `size` numbers. `with_input`: what the gradient of the input reads too.
+  // In `memory` of at least `size` numbers.
   Transposed() = default;
-  Transposed(const PackedLayer<Scalar>& from, bool with_input, Scalar* memory) {
-    const Sizes sizes(from, with_input);
-    Scalar** const parts[] = {&w_ih, &w_hh, &w_second, &w_hr};
-    for (int i = 0; i < 4; ++i) {
-      if (sizes.of[i] > 0) *parts[i] = memory;
-      memory += sizes.of[i];
+  Transposed(const PackedLayer<Scalar>& from, TransposedParts parts, Scalar* memory)
+      : parts_(parts) {
+    const Sizes sizes(from);
+    if (parts != TransposedParts::of_states) w_ih = memory;
+    if (parts == TransposedParts::all) memory += sizes.w_ih;
+    Scalar** const others[] = {&w_hh, &w_second, &w_hr};
+    for (int i = 0; i < 3; ++i) {
+      if (sizes.others[i] > 0) *others[i] = memory;
+      memory += sizes.others[i];
     }
   }
-  static std::int64_t size(const PackedLayer<Scalar>& from, bool with_input) {
-    return sum_of(Sizes(from, with_input).of);
+  static std::int64_t size(const PackedLayer<Scalar>& from, TransposedParts parts) {
+    const Sizes sizes(from);
+    const std::int64_t others = sum_of(sizes.others);
+    return parts == TransposedParts::of_states ? others
+           : parts == TransposedParts::all     ? sum_of({sizes.w_ih, others})
+                                               : std::max(sizes.w_ih, others);
   }
+  bool in_turns() const { return parts_ == TransposedParts::in_turns; }
 
-  // Fills a thread's share.
+  // Fills a thread's share of what is there at first.
   void fill(const PackedLayer<Scalar>& from, int member, int members) const {
-    const std::int64_t units = from.units;
-    const Range mine = share(units, member, members);
+    if (parts_ == TransposedParts::all) fill_input(from, member, members);
+    const Range mine = share(from.units, member, members);
     for (std::int64_t u = mine.begin; u < mine.end; ++u) {
-      if (w_ih != nullptr) spread(from.w_ih, from.I, from.cell.x_count, u, units, w_ih);
-      if (w_hh != nullptr) spread(from.w_hh, from.P, from.cell.h_count, u, units, w_hh);
-      if (w_second != nullptr) spread(from.w_second, from.H, 1, u, units, w_second);
+      if (w_hh != nullptr) spread(from.w_hh, from.P, from.cell.h_count, u, from.units, w_hh);
+      if (w_second != nullptr) spread(from.w_second, from.H, 1, u, from.units, w_second);
     }
     if (w_hr == nullptr) return;
     const Range outputs = share(from.outputs, member, members);
     for (std::int64_t o = outputs.begin; o < outputs.end; ++o)
       spread(from.w_hr, from.H, 1, o, from.outputs, w_hr);
   }
+  // The same of what the gradient of the input reads.
+  void fill_input(const PackedLayer<Scalar>& from, int member, int members) const {
+    const Range mine = share(from.units, member, members);
+    for (std::int64_t u = mine.begin; u < mine.end; ++u)
+      spread(from.w_ih, from.I, from.cell.x_count, u, from.units, w_ih);
+  }
 
  private:
   struct Sizes {
-    std::int64_t of[4];
-    Sizes(const PackedLayer<Scalar>& w, bool with_input)
-        : of{with_input ? product_of(w.inputs, w.units, w.x_width(), V) : 0,
-             product_of(w.outputs, w.units, w.h_width(), V),
-             w.cell.second_product() ? product_of(w.units, w.units, V, V) : 0,
-             w.projection ? product_of(w.units, w.outputs, V, V) : 0} {}
+    std::int64_t w_ih, others[3];
+    explicit Sizes(const PackedLayer<Scalar>& w)
+        : w_ih(product_of(w.inputs, w.units, w.x_width(), V)),
+          others{product_of(w.outputs, w.units, w.h_width(), V),
+                 w.cell.second_product() ? product_of(w.units, w.units, V, V) : 0,
+                 w.projection ? product_of(w.units, w.outputs, V, V) : 0} {}
   };
 
   // Block b of a panel [block][k < K][slot][V]: to its place in [block of k][block][slot][lane][V].
@@ -63,6 +83,8 @@ class Transposed {
         pack_lanes(from + ((b * K + k) * count + s) * V, count * V, K - k, V,
                    to + ((k / V * blocks + b) * count + s) * V * V, V);
   }
+
+  TransposedParts parts_ = TransposedParts::of_states;
 };
 
 }  // namespace rnnfast

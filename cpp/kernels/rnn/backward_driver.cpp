@@ -7,17 +7,20 @@ void BackwardDriver<Scalar>::run() {
   const Schedule& schedule = *p_.schedule;
   begin_gradients(p_, g_, worker_);
   begin_carry();
+  const std::int64_t products = gradient_products(schedule.rows);
+  const std::int64_t rows = (schedule.rows + products - 1) / products;
   for (std::int64_t end = schedule.steps; end > 0;) {
-    const std::int64_t begin = chunk_begin(schedule, end, 2 * kGradientRows);
+    const std::int64_t begin = chunk_begin(schedule, end, rows);
     if (p_.observer == nullptr)
       run_steps({begin, end});
     else
       parts({begin, end});
+    if (begin == 0) initial_state();
     add_gradients(p_, g_, worker_, begin, end);
     end = begin;
   }
+  if (schedule.steps == 0) initial_state();
   finish_gradients(p_, g_, worker_);
-  initial_state();
 }
 
 // The gradient of the carry after the last step: dc_n, else nothing.

@@ -2,6 +2,7 @@
 // added to the parameters' gradients.
 #pragma once
 
+#include "kernels/gemm/row_products.h"
 #include "kernels/rnn/gradients.h"
 
 namespace rnnfast {
@@ -12,34 +13,33 @@ inline std::int64_t padded(std::int64_t K, int count) {
   return (K + rows - 1) / rows * rows;
 }
 
-// Where each gradient lies among `products`, each [block][padded k][slots][V], and each left
-// operand among `left`.
+// Where the sums of some gradients lie among `sums`, each [block][padded k][slots][V], and each
+// left operand among `left`. Those of weight matrices are added to the gradients block by block,
+// but for indices, whose rows come in any order.
 template <class Scalar>
 struct GradientLayout {
   std::int64_t k_ih, k_hh, k_inner;  // padded
-  std::int64_t w_ih, w_hh, w_second, w_hr, bias, unit, total;
-  std::int64_t left_x, left_h, left_inner, left_total;
+  std::int64_t w_ih, bias, unit, total;
+  std::int64_t left;
+  std::int64_t panels;  // of each thread
 
-  explicit GradientLayout(const PackedLayer<Scalar>& w) {
+  // For products of `rows` at most.
+  GradientLayout(const PackedLayer<Scalar>& w, bool indexed, std::int64_t rows) {
     constexpr int V = lanes<Scalar>;
     const CellDescriptor& cell = w.cell;
     k_ih = padded(w.I, cell.x_count);
     k_hh = cell.recurrent_product() ? padded(w.P, cell.h_count) : 0;
-    k_inner = padded(w.H, 1);
+    k_inner = cell.second_product() || w.projection ? padded(w.H, 1) : 0;
     std::int64_t at = 0;
     const auto take = [&at](std::int64_t size) { return (at += size) - size; };
-    w_ih = take(w.units * k_ih * w.x_width());
-    w_hh = take(w.units * k_hh * w.h_width());
-    w_second = take(cell.second_product() ? w.units * k_inner * V : 0);
-    w_hr = take(w.projection ? w.outputs * k_inner * V : 0);
+    w_ih = take(indexed ? w.units * k_ih * w.x_width() : 0);
     bias = take(w.units * cell.slots * V);
     unit = take(w.units * cell.unit_count * V);
     total = at;
-    at = 0;
-    left_x = take(k_ih * kGradientRows);
-    left_h = take(k_hh * kGradientRows);
-    left_inner = take(cell.second_product() || w.projection ? k_inner * kGradientRows : 0);
-    left_total = at;
+    left = std::max({indexed ? 0 : k_ih, k_hh, k_inner}) * rows;
+    panels = row_panels<Scalar>(1, k_inner);
+    if (!indexed) panels = std::max(panels, row_panels<Scalar>(cell.x_count, k_ih));
+    if (k_hh > 0) panels = std::max(panels, row_panels<Scalar>(cell.h_count, k_hh));
   }
 };
 

@@ -1,6 +1,5 @@
 #include "kernels/rnn/gradients.h"
 
-#include "kernels/gemm/row_products.h"
 #include "kernels/rnn/gradient_layout.h"
 #include "kernels/rnn/products.h"
 
@@ -19,16 +18,14 @@ class GradientProducts {
         g_(gradients),
         w_(*pass.weights),
         worker_(worker),
-        at_(w_),
+        at_(w_, pass.index != nullptr, most_gradient_rows(pass.schedule->rows)),
         cell_(w_.cell),
-        units_(share(w_.units, worker.member, worker.members)),
-        outputs_(share(w_.outputs, worker.member, worker.members)) {}
+        units_(share(w_.units, worker.member, worker.members)) {}
 
-  // Zeros what sums are added to. The first rows' products of matrices are written.
+  // Zeros what sums are added to.
   void begin() {
     if (!g_.of_weights()) return;
-    set_to_zero(p_.schedule->rows == 0 ? 0 : at_.bias, at_.total);
-    if (p_.index != nullptr) set_to_zero(at_.w_ih, at_.w_hh);
+    set_to_zero(g_.sums, at_.total);
     if (cell_.normalised())
       set_to_zero(g_.d_norm, w_.units * p_.schedule->B * cell_.norm_gradients() * V);
   }
@@ -36,54 +33,43 @@ class GradientProducts {
   // Steps [begin, end): their slots hold gradients now.
   void chunk(std::int64_t begin, std::int64_t end) {
     const Range all{p_.schedule->first[begin], p_.schedule->first[end]};
-    for (std::int64_t row = all.begin; row < all.end; row += kGradientRows) {
-      const Range rows{row, std::min(row + kGradientRows, all.end)};
+    const std::int64_t count = all.end - all.begin, products = gradient_products(count);
+    for (std::int64_t i = 0; i < products; ++i) {
+      const Range part = share(count, static_cast<int>(i), static_cast<int>(products));
+      const Range rows{all.begin + part.begin, all.begin + part.end};
       worker_.own->wait();  // the rows are complete, the last use of `left` is over
-      if (g_.of_weights()) {
-        interleave(rows);
+      if (g_.of_weights()) weights(rows, begin);
+      if (g_.dx == nullptr || p_.observer != nullptr) continue;  // or it is there, part by part
+      if (p_.transposed.in_turns()) {                            // of the only rows that there are
         worker_.own->wait();
-        weights(rows, begin, end == p_.schedule->steps && row == all.begin);
+        p_.transposed.fill_input(w_, worker_.member, worker_.members);
+        worker_.own->wait();
       }
-      if (g_.dx != nullptr && p_.observer == nullptr)  // else it is there, part by part
-        input_gradient(p_, g_.dx, g_.dx_add, rows, worker_.member, worker_.members);
+      input_gradient(p_, g_.dx, g_.dx_add, rows, worker_.member, worker_.members);
     }
   }
 
-  // Adds the panels to the gradients in PyTorch's layout.
+  // Adds the sums to the gradients in PyTorch's layout.
   void finish() {
     worker_.own->wait();
     if (!g_.of_weights()) return;
     const auto& to = g_.parameters;
     for (std::int64_t u = units_.begin; u < units_.end; ++u) {
       const std::int64_t n = w_.H - u * V;
-      for (int s = 0; s < cell_.x_count; ++s)
-        unpack_lanes_add(g_.products + at_.w_ih + u * at_.k_ih * w_.x_width() + s * V, w_.x_width(),
-                         n, w_.I, to.w_ih + (cell_.x_gate[s] * w_.H + u * V) * w_.I, w_.I);
-      for (int s = 0; s < cell_.h_count; ++s)
-        unpack_lanes_add(g_.products + at_.w_hh + u * at_.k_hh * w_.h_width() + s * V, w_.h_width(),
-                         n, w_.P, to.w_hh + (cell_.h_gate[s] * w_.H + u * V) * w_.P, w_.P);
-      if (cell_.second_product())
-        unpack_lanes_add(g_.products + at_.w_second + u * at_.k_inner * V, V, n, w_.P,
-                         to.w_hh + (cell_.second_gate * w_.H + u * V) * w_.P, w_.P);
+      if (p_.index != nullptr)
+        rows_of(to.w_ih, cell_.x_gate, w_.I)
+            .add(cell_.x_count, u, g_.sums + at_.w_ih + u * at_.k_ih * w_.x_width(), {0, w_.I});
       if (cell_.normalised())
         add_norms(u, n);
       else if (to.b_ih != nullptr)
         add_biases(u, n);
       for (int g = 0; g < cell_.unit_count; ++g)
-        add_to(to.unit + g * w_.H + u * V, g_.products + at_.unit + (u * cell_.unit_count + g) * V,
-               n);
+        add_to(to.unit + g * w_.H + u * V, g_.sums + at_.unit + (u * cell_.unit_count + g) * V, n);
     }
-    if (w_.projection)
-      for (std::int64_t o = outputs_.begin; o < outputs_.end; ++o)
-        unpack_lanes_add(g_.products + at_.w_hr + o * at_.k_inner * V, V, w_.P - o * V, w_.H,
-                         to.w_hr + o * V * w_.H, w_.H);
   }
 
  private:
-  // The worker's share of the products [begin, end).
-  void set_to_zero(std::int64_t begin, std::int64_t end) const {
-    set_to_zero(g_.products + begin, end - begin);
-  }
+  // The worker's share.
   void set_to_zero(Scalar* numbers, std::int64_t count) const {
     const Range part = share(count, worker_.member, worker_.members);
     if (part.begin < part.end)  // there may be none at all, and no memory for them
@@ -99,7 +85,7 @@ class GradientProducts {
   }
 
   void add_biases(std::int64_t u, std::int64_t n) {
-    const Scalar* from = g_.products + at_.bias + u * cell_.slots * V;
+    const Scalar* from = g_.sums + at_.bias + u * cell_.slots * V;
     for (int s = 0; s < cell_.x_count; ++s)
       if (cell_.x_gate[s] < cell_.bias_count)
         add_to(g_.parameters.b_ih + cell_.x_gate[s] * w_.H + u * V, from + s * V, n);
@@ -136,41 +122,47 @@ class GradientProducts {
     put(to.bias_c, 0, cell_.slots + cell_.sums());
   }
 
-  // This worker's share of the left operands: [panel of k][row][k within the panel].
-  void interleave(Range rows) {
-    if (p_.index == nullptr)
-      interleave_rows(cell_.x_count, g_.left + at_.left_x, w_.I, rows, worker_,
-                      [this](std::int64_t row) { return p_.x[row]; });
-    if (cell_.recurrent_product())
-      interleave_rows(cell_.h_count, g_.left + at_.left_h, w_.P, rows, worker_,
-                      [this](std::int64_t row) { return p_.h_prev[row]; });
-    if (cell_.second_product() || w_.projection)
-      interleave_rows(1, g_.left + at_.left_inner, w_.H, rows, worker_,
-                      [this](std::int64_t row) { return p_.inner + row * p_.inner_stride; });
-  }
-
-  void weights(Range rows, std::int64_t first_step, bool fresh) {
+  void weights(Range rows, std::int64_t first_step) {
+    const auto& to = g_.parameters;
     if (p_.index != nullptr)
       scatter(rows);
     else
-      row_product(cell_.x_count, g_.left + at_.left_x, at_.k_ih, slots_operand(0), w_.units,
-                  g_.products + at_.w_ih, rows, fresh, worker_);
+      add_product(cell_.x_count, w_.I, at_.k_ih, slots_operand(0), w_.units,
+                  rows_of(to.w_ih, cell_.x_gate, w_.I), rows,
+                  [this](std::int64_t row) { return p_.x[row]; });
     if (cell_.recurrent_product())
-      row_product(cell_.h_count, g_.left + at_.left_h, at_.k_hh, slots_operand(cell_.h_first),
-                  w_.units, g_.products + at_.w_hh, rows, fresh, worker_);
+      add_product(cell_.h_count, w_.P, at_.k_hh, slots_operand(cell_.h_first), w_.units,
+                  rows_of(to.w_hh, cell_.h_gate, w_.P), rows,
+                  [this](std::int64_t row) { return p_.h_prev[row]; });
+    const auto inner = [this](std::int64_t row) { return p_.inner + row * p_.inner_stride; };
     if (cell_.second_product())
-      row_product(1, g_.left + at_.left_inner, at_.k_inner, slots_operand(0), w_.units,
-                  g_.products + at_.w_second, rows, fresh, worker_);
+      add_product(1, w_.H, at_.k_inner, slots_operand(0), w_.units,
+                  rows_of(to.w_hh, &cell_.second_gate, w_.P), rows, inner);
+    constexpr int only = 0;
     if (w_.projection)
-      row_product(1, g_.left + at_.left_inner, at_.k_inner,
-                  RowsOfBlocks<Scalar>{g_.d_output, p_.schedule->rows * V, V}, w_.outputs,
-                  g_.products + at_.w_hr, rows, fresh, worker_);
+      add_product(1, w_.H, at_.k_inner, RowsOfBlocks<Scalar>{g_.d_output, p_.schedule->rows * V, V},
+                  w_.outputs, {to.w_hr, &only, w_.P, w_.H}, rows, inner);
     if (!cell_.normalised()) biases(rows);
     if (cell_.unit_count > 0) unit_weights(rows, first_step);
   }
 
+  // Adds a product with K numbers of each row.
+  template <class Row>
+  void add_product(int count, std::int64_t K, std::int64_t padded_K,
+                   const RowsOfBlocks<Scalar>& right, std::int64_t blocks,
+                   const SummedRows<Scalar>& to, Range rows, const Row& row_at) {
+    interleave_rows(count, g_.left, K, rows, worker_, row_at);
+    worker_.own->wait();
+    row_product(count, g_.left, padded_K, right, blocks, rows,
+                g_.panels + worker_.member * at_.panels, to, worker_);
+    worker_.own->wait();  // before another's left operand comes
+  }
+
   RowsOfBlocks<Scalar> slots_operand(int slot) const {
     return {p_.workspace + slot * V, p_.workspace_rows * cell_.slots * V, cell_.slots * V};
+  }
+  SummedRows<Scalar> rows_of(Scalar* to, const int* gate, std::int64_t columns) const {
+    return {to, gate, w_.H, columns};
   }
 
   // Index inputs: a row's gradient goes to its index's panel row.
@@ -179,7 +171,7 @@ class GradientProducts {
     for (std::int64_t u = units_.begin; u < units_.end; ++u)
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         const Scalar* from = p_.workspace_at(u, row);
-        Scalar* to = g_.products + at_.w_ih + (u * at_.k_ih + p_.index[row]) * G * V;
+        Scalar* to = g_.sums + at_.w_ih + (u * at_.k_ih + p_.index[row]) * G * V;
         for (int g = 0; g < G; ++g) add_to(to + g * V, load(from + g * V));
       }
   }
@@ -202,7 +194,7 @@ class GradientProducts {
           }
           for (int s = 0; s < slots; ++s) total[s] = add(total[s], sum[s]);
         }
-        Scalar* to = g_.products + at_.bias + u * slots * V;
+        Scalar* to = g_.sums + at_.bias + u * slots * V;
         for (int s = 0; s < slots; ++s) add_to(to + s * V, total[s]);
       }
     });
@@ -212,7 +204,7 @@ class GradientProducts {
   void unit_weights(Range rows, std::int64_t first_step) {
     const Schedule& schedule = *p_.schedule;
     for (std::int64_t u = units_.begin; u < units_.end; ++u) {
-      Scalar* to = g_.products + at_.unit + u * cell_.unit_count * V;
+      Scalar* to = g_.sums + at_.unit + u * cell_.unit_count * V;
       Vec<Scalar> sum[CellDescriptor::kMost];
       for (auto& one : sum) one = zeros<Scalar>();
       std::int64_t s = first_step;
@@ -239,15 +231,16 @@ class GradientProducts {
   const Worker& worker_;
   const GradientLayout<Scalar> at_;
   const CellDescriptor& cell_;
-  const Range units_, outputs_;
+  const Range units_;
 };
 
 }  // namespace
 
 template <class Scalar>
-GradientSizes gradient_sizes(const PackedLayer<Scalar>& weights) {
-  const GradientLayout<Scalar> layout(weights);
-  return {layout.total, layout.left_total};
+GradientSizes gradient_sizes(const PackedLayer<Scalar>& weights, const Schedule& schedule,
+                             bool indexed) {
+  const GradientLayout<Scalar> layout(weights, indexed, most_gradient_rows(schedule.rows));
+  return {layout.total, layout.left, layout.panels};
 }
 template <class Scalar>
 void begin_gradients(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
@@ -266,7 +259,8 @@ void finish_gradients(const LayerPass<Scalar>& pass, const LayerGradients<Scalar
 }
 
 #define RNNFAST_INSTANTIATE(Scalar)                                                               \
-  template GradientSizes gradient_sizes<Scalar>(const PackedLayer<Scalar>&);                      \
+  template GradientSizes gradient_sizes<Scalar>(const PackedLayer<Scalar>&, const Schedule&,      \
+                                                bool);                                            \
   template void begin_gradients<Scalar>(const LayerPass<Scalar>&, const LayerGradients<Scalar>&,  \
                                         const Worker&);                                           \
   template void add_gradients<Scalar>(const LayerPass<Scalar>&, const LayerGradients<Scalar>&,    \

@@ -25,15 +25,26 @@ struct LayerGradients {
   // Scratch.
   Scalar* dcarry;    // [unit block][B][V]
   Scalar* d_output;  // [output block][row][V], layers with a projection; with norms of a step alone
-  Scalar* products;  // the weights' gradients as panels, gradient_sizes().products long
-  Scalar* left;      // rows of x and h<t-1>, interleaved for the tiles, .left long
+  Scalar* sums;      // gradients that are not added at once, gradient_sizes().sums long
+  Scalar* left;      // rows of x or of h<t-1>, interleaved for the tiles, .left long
+  Scalar* panels;    // of each thread, for the weights' gradients, .panels long
   Scalar* dkept;     // as dcarry: what zoneout hands on of dh<t> beside the carry
   Scalar* d_norm;    // [unit block][B][norm_gradients][V]: sums over a sequence's steps
   Scalar* row_space;  // of each thread, for RowPhase
 };
 
-// Rows whose slots one product pass reads while they stay in cache.
-constexpr std::int64_t kGradientRows = 256;
+// Rows that a product of gradients sums over before they are added to those of other rows, about:
+// many, as that costs as much as some thirty rows, but in a long layer fewer than a cache holds.
+constexpr std::int64_t kGradientRows = 512;
+
+// How many products sum over so many rows, of nearly as many each.
+inline std::int64_t gradient_products(std::int64_t rows) {
+  return std::max<std::int64_t>(1, (rows + kGradientRows / 2) / kGradientRows);
+}
+// The most rows that one of them has.
+inline std::int64_t most_gradient_rows(std::int64_t rows) {
+  return std::min(rows, kGradientRows + kGradientRows / 2);
+}
 
 // Steps [result, end) make a chunk of backpropagation: as few as have so many rows.
 inline std::int64_t chunk_begin(const Schedule& schedule, std::int64_t end, std::int64_t rows) {
@@ -43,22 +54,25 @@ inline std::int64_t chunk_begin(const Schedule& schedule, std::int64_t end, std:
 }
 
 struct GradientSizes {
-  std::int64_t products, left;
+  std::int64_t sums, left, panels;
 };
+// Of a batch of sequences; `indexed`: whether the layer's input is indices.
 template <class Scalar>
-GradientSizes gradient_sizes(const PackedLayer<Scalar>& weights);
+GradientSizes gradient_sizes(const PackedLayer<Scalar>& weights, const Schedule& schedule,
+                             bool indexed);
 
-// Sets the worker's share of the products to zero.
+// Sets the worker's share of the sums to zero.
 template <class Scalar>
 void begin_gradients(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
                      const Worker& worker);
 
-// Adds steps [begin, end), whose slots hold gradients now, and forms their dx if it is wanted.
+// Adds steps [begin, end), whose slots hold gradients now, to the gradients of the weights or to
+// the sums, and forms their dx if it is wanted.
 template <class Scalar>
 void add_gradients(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
                    const Worker& worker, std::int64_t begin, std::int64_t end);
 
-// Adds the products to the parameters' gradients, in PyTorch's layout.
+// Adds the sums that are left to the parameters' gradients, in PyTorch's layout.
 template <class Scalar>
 void finish_gradients(const LayerPass<Scalar>& pass, const LayerGradients<Scalar>& gradients,
                       const Worker& worker);

@@ -98,28 +98,31 @@ Status stack_forward(const PackedStack<Scalar>& packed, const SequenceInput<Scal
 // Scratch of those who work on one layer's direction in backpropagation.
 template <class Scalar>
 struct GradientScratch {
-  Buffer<Scalar> transposed, dcarry, dkept, d_output, d_norm, row_space, products, left;
+  Buffer<Scalar> transposed, dcarry, dkept, d_output, d_norm, row_space, sums, left, panels;
 
-  // `of_input(l)`: whether the gradient of what layer l's product sees is wanted.
+  // `transposed_of(l)`: what is wanted of layer l's weights; `members`: the threads of a direction.
   template <class F>
-  bool reserve(const PackedStack<Scalar>& packed, const Schedule& schedule, int threads,
-               const F& of_input) {
+  bool reserve(const PackedStack<Scalar>& packed, const StackCache<Scalar>& cache, int threads,
+               int members, const F& transposed_of) {
+    const Schedule& schedule = cache.schedule;
     constexpr int V = lanes<Scalar>;
     const StackShape& shape = packed.shape;
-    std::int64_t most_products = 0, most_left = 0, most_weights = 0;
+    std::int64_t most_sums = 0, most_left = 0, most_panels = 0, most_weights = 0;
     for (int i = 0; i < shape.L * shape.D; ++i) {
-      const auto sizes = gradient_sizes(packed.layers[i]);
-      most_weights =
-          std::max(most_weights, Transposed<Scalar>::size(packed.layers[i], of_input(i / shape.D)));
-      most_products = std::max(most_products, sizes.products);
+      const auto sizes =
+          gradient_sizes(packed.layers[i], schedule, cache.reads_indices(i / shape.D));
+      most_weights = std::max(
+          most_weights, Transposed<Scalar>::size(packed.layers[i], transposed_of(i / shape.D)));
+      most_sums = std::max(most_sums, sizes.sums);
       most_left = std::max(most_left, sizes.left);
+      most_panels = std::max(most_panels, sizes.panels);
     }
     const auto& any = packed.layers[0];
     const CellDescriptor& cell = *shape.cell;
     const std::int64_t states = product_of(any.units, schedule.B, V);
     const std::int64_t outputs = product_of(any.outputs, shape.projection ? schedule.rows : 0, V);
-    return transposed.reserve(most_weights) && dcarry.reserve(states) &&
-           products.reserve(most_products) && left.reserve(most_left) &&
+    return transposed.reserve(most_weights) && dcarry.reserve(states) && sums.reserve(most_sums) &&
+           left.reserve(most_left) && panels.reserve(product_of(members, most_panels)) &&
            d_output.reserve(cell.normalised() ? states : outputs) &&
            dkept.reserve(cell.keeps_output() ? states : 0) &&
            (!cell.normalised() ||
@@ -141,6 +144,8 @@ class StackBackward {
   Status run(int threads) {
     const TeamPlan plan =
         Planner<Scalar>(shape_, c_.schedule, c_.input.indices != nullptr, threads).choose();
+    in_turns_ = plan.groups == 1 && !plan.pipelined && shape_.window == 1 &&
+                gradient_products(c_.schedule.rows) == 1;
     if (!reserve(plan)) return Status::out_of_memory;
     Everywhere finite;
     bool refused = false;
@@ -172,8 +177,8 @@ class StackBackward {
     scratch_.reset(new (std::nothrow) GradientScratch<Scalar>[parties]);
     if (!scratch_) return false;
     for (int i = 0; i < parties; ++i)
-      if (!scratch_[i].reserve(packed_, c_.schedule, plan.threads,
-                               [this](int l) { return of_input(l); }))
+      if (!scratch_[i].reserve(packed_, c_, plan.threads, plan.pipelined ? 1 : plan.threads,
+                               [this](int l) { return transposed_of(l); }))
         return false;
     between_size_ = plan.pipelined ? shape_.L : 2;
     between_.reset(new (std::nothrow) Buffer<Scalar>[between_size_]);
@@ -196,12 +201,17 @@ class StackBackward {
     return l + 1 < shape_.L ? between_[l % between_size_].data() : nullptr;
   }
   bool wants_dx(int l) const { return l > 0 || given_.dx != nullptr; }
-  // The same of what a layer's product sees, which the state may have brought.
-  bool of_input(int l) const { return wants_dx(l) || shape_.window > 1; }
+  // What is wanted of a layer's weights: also of what its product sees, which the state may have
+  // brought.
+  TransposedParts transposed_of(int l) const {
+    if (!wants_dx(l) && shape_.window == 1) return TransposedParts::of_states;
+    return in_turns_ ? TransposedParts::in_turns : TransposedParts::all;
+  }
 
   LayerPass<Scalar> pass_of(int l, int d, const Tables& rows, GradientScratch<Scalar>& scratch) {
     LayerPass<Scalar> pass = c_.pass(packed_, rows, l, d);
-    pass.transposed = Transposed<Scalar>(*pass.weights, of_input(l), scratch.transposed.data());
+    pass.transposed =
+        Transposed<Scalar>(*pass.weights, transposed_of(l), scratch.transposed.data());
     return pass;
   }
 
@@ -228,8 +238,9 @@ class StackBackward {
     g.d_output = scratch.d_output.data();
     g.d_norm = scratch.d_norm.data();
     g.row_space = scratch.row_space.data();
-    g.products = scratch.products.data();
+    g.sums = scratch.sums.data();
     g.left = scratch.left.data();
+    g.panels = scratch.panels.data();
     LayerPass<Scalar> pass = pass_of(l, d, rows, scratch);
     pass.observer = observer;
     pass.transposed.fill(*pass.weights, worker.member, worker.members);
@@ -311,6 +322,7 @@ class StackBackward {
   std::unique_ptr<Buffer<Scalar>[]> between_;  // gradients of layers' outputs but the last's
   int between_size_ = 0;                       // how many there are
   Buffer<Scalar> d_wide_[2];                   // of each direction, (rows, window F)
+  bool in_turns_ = false;  // whether one chunk is all, after which states need no weights any more
   Pipeline pipeline_;
 };
 

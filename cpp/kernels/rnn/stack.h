@@ -59,6 +59,10 @@ struct StackCache {
     const std::int64_t boundary = schedule.time(d, s, b) + d;
     return input.reset[boundary * input.reset_time + schedule.order[b] * input.reset_batch] != 0;
   }
+  // Whether a layer's product is rows of its weights.
+  bool reads_indices(int l) const {
+    return l == 0 && input.indices != nullptr && shape.window == 1;
+  }
   // What a layer reads at time t of sequence b; null if that is an index.
   const Scalar* features(int l, std::int64_t t, std::int64_t b) const {
     if (l == 0)
@@ -231,7 +235,7 @@ template <class Scalar>
 LayerPass<Scalar> StackCache<Scalar>::pass(const PackedStack<Scalar>& packed, const Tables& rows,
                                            int l, int d) {
   Layer& own = layer(l, d);
-  const bool indices = l == 0 && input.indices != nullptr && shape.window == 1;
+  const bool indices = reads_indices(l);
   LayerPass<Scalar> p;
   p.schedule = &schedule;
   p.weights = &packed.layers[l * shape.D + d];

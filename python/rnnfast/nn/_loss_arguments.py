@@ -92,7 +92,10 @@ def check_numbers(name: str, values: Any, dtype: np.dtype[Any], shape: tuple[int
 
 def element_factor(scores: Array, weights: Array | None, reduction: str, scale: float) -> float:
     """Return `loss_factor` of the weights of every score, or of so many scores."""
-    return loss_factor(reduction, scale, scores.size if weights is None else float(weights.sum()))
+    total = float(scores.size)
+    if weights is not None and among(reduction, ("mean",)):
+        total = float(weights.sum())
+    return loss_factor(reduction, scale, total)
 
 
 def element_weights(scores: Array, weights: Any) -> Array | None:

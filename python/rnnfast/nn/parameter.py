@@ -15,7 +15,7 @@ from rnnfast._checks.arrays import read_array
 from rnnfast.nn._frozen import FrozenBuffer
 
 Array = npt.NDArray[Any]
-_DRAWN_AT_ONCE = 2**20
+_DRAWN_AT_ONCE = 1 << 16
 
 
 class Parameter:

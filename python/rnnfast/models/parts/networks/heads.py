@@ -57,8 +57,7 @@ class Head(Network):
 
     def counting(self, y: Any, lengths: Ints) -> Array:
         """Return which steps have a term of the loss, ``(T, B)``: those with a target."""
-        inside = within(lengths, len(y))
-        return inside if all_known(y) else inside & known(y).any(axis=-1)
+        raise NotImplementedError
 
     def size_of(self, y: Array) -> int:
         """Return how many terms the loss has where sequences have one output each."""
@@ -192,7 +191,20 @@ class CrfHead(Head):
         return self.crf.marginals(self.output(h), lengths)
 
 
-class SigmoidHead(Head):
+class ValueHead(Head):
+    """Base of heads of numbers, of which some may be missing."""
+
+    def counts(self, y: Array, lengths: Ints) -> Ints:
+        """Return how many steps of each sequence have a number, ``(B,)``."""
+        return lengths if all_known(y) else super().counts(y, lengths)
+
+    def counting(self, y: Array, lengths: Ints) -> Array:
+        """Return which steps have a number, ``(T, B)``."""
+        inside = within(lengths, len(y))
+        return inside if all_known(y) else inside & known(y).any(axis=-1)
+
+
+class SigmoidHead(ValueHead):
     """``y_hat<t> = sigmoid(W_y h<t> + b_y)``, each of K labels by itself.
 
     `class_weights` are how much more each counts where it is true.
@@ -238,7 +250,7 @@ class SigmoidHead(Head):
         return softmax(pairs)[..., 0]
 
 
-class NumberHead(Head):
+class NumberHead(ValueHead):
     """``y_hat<t> = W_y h<t> + b_y``, with one of `NUMBER_LOSSES`."""
 
     def __init__(
