@@ -1,8 +1,9 @@
 // Forward over time, written once for every cell.
 //
 // Per chunk of steps: the input's product for all its rows at once, then step by step the
-// recurrent product, a tile at a time, and the cell's pointwise part on the tile's sums. A cell
-// without a recurrent product goes block by block through the chunk: no unit waits for another.
+// recurrent product, a tile at a time, and the cell's pointwise part on the tile's sums. A product
+// with a few features only is made where its sums are used. A cell without a recurrent product goes
+// block by block through the chunk: no unit waits for another.
 #pragma once
 
 #include "kernels/core/cache.h"
@@ -18,6 +19,11 @@ class ForwardLayer {
   static constexpr int V = lanes<Scalar>;
   static constexpr const CellDescriptor& cell = Cell::descriptor;
   static constexpr TileShape kRecurrent = tile_shape(cell.h_count);
+  // Features whose product costs less than to write its sums of several gates and to read them.
+  static constexpr std::int64_t kNarrow = 4;
+  static constexpr bool may_be_narrow = cell.x_count >= 3 && cell.recurrent_product() &&
+                                        !cell.normalised() && !cell.second_product() &&
+                                        !cell.noisy && !cell.general();
 
  public:
   ForwardLayer(const LayerPass<Scalar>& pass, const Worker& worker)
@@ -25,8 +31,10 @@ class ForwardLayer {
         w_(*pass.weights),
         worker_(worker),
         blocks_(worker.my_blocks(w_.units)),
+        narrow_(may_be_narrow && pass.index == nullptr && w_.I <= kNarrow && w_.x_remainder == 0 &&
+                w_.h_remainder == 0),
         long_way_(step_bytes() > core_cache_bytes() / 8 * 5),
-        early_(cell.recurrent_product() && worker.waits() && pass.observer == nullptr &&
+        early_(cell.recurrent_product() && !narrow_ && worker.waits() && pass.observer == nullptr &&
                (pass.keep || pass.two_chunks)) {}
 
   void run() {
@@ -40,7 +48,7 @@ class ForwardLayer {
       if (p_.observer != nullptr) p_.observer->before(chunk);
       chunk_ = chunk.begin;
       const bool with_input = together(chunk);
-      if (!with_input && !made)
+      if (!with_input && !made && !narrow_)
         input_product(p_, worker_, blocks_, false, blocks_.begin, chunk, place_);
       made = early_ && next.begin < next.end && !together(next);
       if constexpr (cell.recurrent_product())
@@ -60,7 +68,7 @@ class ForwardLayer {
  private:
   // Whether both products of a step are made block by block.
   bool together(Range chunk) const {
-    return cell.recurrent_product() && chunk.end - chunk.begin == 1 && long_way_;
+    return cell.recurrent_product() && chunk.end - chunk.begin == 1 && long_way_ && !narrow_;
   }
 
   // Where there are others to wait for after each step, a part of the next chunk's input product
@@ -237,13 +245,13 @@ class ForwardLayer {
   // stands in the slots, or, unless they are `done`, to the bias where no input enters.
   template <class Sum>
   RNNFAST_INLINE void pointwise(const Place& at, bool done, const Sum& sum) {
-    const Scalar* slots = at.slots;
-    const Scalar* bias = done ? slots : w_.bias + at.block * cell.slots * V;
+    const Scalar* bias = done ? at.slots : w_.bias + at.block * cell.slots * V;
     // Two sums, of x's and of h's products, round less than one that runs through both.
     Vec<Scalar> v[cell.slots];
+    input(at, v);
 #pragma GCC unroll 8
     for (int slot = 0; slot < cell.slots; ++slot) {
-      v[slot] = load((slot < cell.x_count ? slots : bias) + slot * V);
+      if (slot >= cell.x_count) v[slot] = load(bias + slot * V);
       if (slot >= cell.h_first && slot < cell.h_first + cell.h_count)
         v[slot] = add(v[slot], sum(slot - cell.h_first));
     }
@@ -251,6 +259,21 @@ class ForwardLayer {
       finish_gates(v, at);
     else
       finish(v, at);
+  }
+
+  // The sums of x's product, which stand in the slots, or are made now.
+  RNNFAST_INLINE void input(const Place& at, Vec<Scalar> (&v)[cell.slots]) {
+    const bool made = !may_be_narrow || !narrow_;
+    const Scalar* const sums = made ? at.slots : w_.bias + at.block * cell.slots * V;
+#pragma GCC unroll 8
+    for (int slot = 0; slot < cell.x_count; ++slot) v[slot] = load(sums + slot * V);
+    if (made) return;
+    const Scalar* const x = p_.x[at.row];
+    const Scalar* panel = w_.w_ih + at.block * w_.I * cell.x_count * V;
+    for (std::int64_t k = 0; k < w_.I; ++k, panel += cell.x_count * V)
+#pragma GCC unroll 8
+      for (int slot = 0; slot < cell.x_count; ++slot)
+        v[slot] = madd(broadcast<Scalar>(x[k]), load(panel + slot * V), v[slot]);
   }
 
   // The cell's pointwise part for one sequence and one block, and what it leaves behind.
@@ -310,6 +333,7 @@ class ForwardLayer {
   const PackedLayer<Scalar>& w_;
   const Worker& worker_;
   const Range blocks_;
+  const bool narrow_;  // whether x's product is made in the pointwise part
   // Whether a step's weights hardly fit the cache: where a chunk is a step, both products are then
   // made block by block, so that the way through all weights is one.
   const bool long_way_;
