@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnfast import _core
 from rnnfast._checks.exporters import read_exporter
 from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import one_line, shown
@@ -153,6 +154,13 @@ def not_real(name: str, array: npt.NDArray[Any]) -> TypeError:
     return TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
 
 
+def are_finite(array: npt.NDArray[Any]) -> bool:
+    """Whether all numbers of an array of any dtype are finite."""
+    if array.dtype in _FLOATS:
+        return _core.is_finite("array", array)
+    return bool(np.isfinite(array).all())
+
+
 def require_finite(
     name: str, array: npt.NDArray[Any], axes: Sequence[str] = ("step", "feature")
 ) -> None:
@@ -167,9 +175,9 @@ def require_finite(
     axes : sequence of str
         What the axes are; further ones have no name.
     """
-    finite = np.isfinite(array)
-    if finite.all():
+    if are_finite(array):
         return
+    finite = np.isfinite(array)
     place = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), array.shape))
     names = [*axes[: len(place)], *("",) * (len(place) - len(axes))]
     where = ", ".join(f"{axis} {i}".strip() for axis, i in zip(names, place, strict=True))

@@ -104,7 +104,9 @@ def element_weights(scores: Array, weights: Any) -> Array | None:
         return None
     array = checked_weights("weights", weights, scores.dtype)
     if array.shape == scores.shape[:-1] and scores.ndim > 0:
-        array = np.broadcast_to(array[..., None], scores.shape)
+        array = array[..., None]
+        if scores.shape[-1] != 1:
+            array = np.broadcast_to(array, scores.shape)
     if array.shape != scores.shape:
         raise ValueError(f"weights: expected shape {scores.shape}, got {array.shape}")
     return array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -35,6 +36,12 @@ OPTIMIZERS: dict[str, Any] = {
 }
 AVERAGES: dict[str, Any] = {"ema": ExponentialAverage, "mean": MeanAverage}
 SCHEDULES = ("constant", "cosine", "step", "plateau")
+
+
+@functools.cache
+def _parameters_of(kind: type) -> list[str]:
+    """Return what a class's constructor takes, which Python takes long to say."""
+    return list(inspect.signature(kind).parameters)
 
 
 def make_recurrent(
@@ -71,8 +78,8 @@ def make_recurrent(
     if not among(cell, LAYERS):
         raise ValueError(f"cell: expected one of {', '.join(LAYERS)}, got {shown(cell)}")
     layer = LAYERS[cell]
-    shared = set.intersection(*(set(inspect.signature(k).parameters) for k in LAYERS.values()))
-    allowed = [n for n in inspect.signature(layer).parameters if n not in shared - {"bias"}]
+    shared = set.intersection(*(set(_parameters_of(k)) for k in LAYERS.values()))
+    allowed = [n for n in _parameters_of(layer) if n not in shared - {"bias"}]
     allowed += ["orthogonal", "forget_bias"]
     given = check_options("cell_options", options, allowed, cell)
     orthogonal = check_bool("orthogonal", given.pop("orthogonal", False))
@@ -104,7 +111,7 @@ def make_optimizer(
     """Make an optimizer; ValueError if it, an option, which it takes, or a number is wrong."""
     if not among(name, OPTIMIZERS):
         raise ValueError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {shown(name)}")
-    allowed = list(inspect.signature(OPTIMIZERS[name]).parameters)[2:]
+    allowed = _parameters_of(OPTIMIZERS[name])[2:]
     given = check_options("optimizer_options", options, allowed, name)
     optimizer: Optimizer = OPTIMIZERS[name](modules, learning_rate, **given)
     return optimizer
@@ -129,7 +136,7 @@ def make_average(
         raise ValueError(
             f"averaging: expected one of {', '.join(AVERAGES)} or None, got {shown(name)}"
         )
-    allowed = list(inspect.signature(AVERAGES[name]).parameters)[1:]
+    allowed = _parameters_of(AVERAGES[name])[1:]
     given = check_options("averaging_options", options, allowed, name)
     average: WeightAverage = AVERAGES[name](modules, **given)
     return average

@@ -19,7 +19,7 @@ from rnnfast.models.parts.networks.heads import NUMBER_LOSSES, check_loss
 from rnnfast.models.parts.reading.inputs import Inputs, read_scaling
 from rnnfast.models.parts.reading.scaling import mean_and_scale
 from rnnfast.models.parts.reading.series import common_dtype
-from rnnfast.models.parts.reading.step_rows import known
+from rnnfast.models.parts.reading.step_rows import all_known, known
 from rnnfast.models.parts.reading.weights import Weights
 from rnnfast.nn.module import Array
 
@@ -64,7 +64,7 @@ class NumberTargets:
         if not standardize or not any(map(len, arrays)):
             return cls(np.zeros(size), np.ones(size), dtype)
         of = common_dtype(arrays)
-        if all(known(array).all() for array in arrays):
+        if all(map(all_known, arrays)):
             return cls(*mean_and_scale(arrays, of, rounding, weights), dtype)
         rows = np.concatenate([np.asarray(array, np.float64) for array in arrays])
         each = [

@@ -21,7 +21,7 @@ from rnnfast.models.parts.fitting.examples import (
 )
 from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
 from rnnfast.models.parts.reading.sequences import Sequences, lengths_of
-from rnnfast.models.parts.reading.step_rows import known
+from rnnfast.models.parts.reading.step_rows import all_known, known
 from rnnfast.models.parts.reading.weights import StepWeights
 from rnnfast.nn.module import Array
 
@@ -50,6 +50,8 @@ class StepCodec(Codec):
 
     def labelled(self, target: Array) -> Bools:
         """Return which steps of a sequence have something to predict, ``(T_i,)``."""
+        if all_known(target):
+            return np.ones(len(target), np.bool_)
         return np.asarray(known(target).any(axis=1))
 
     def only(self, target: Array, counting: Bools) -> Array:
@@ -130,7 +132,7 @@ def require_each(name: str, targets: list[Array], columns: int) -> None:
     """Raise ValueError unless each number, or label, is there at a step; none of no steps is."""
     there = np.zeros(columns, np.bool_)
     for rows in targets:
-        there |= known(rows).any(axis=0)
+        there |= bool(len(rows)) if all_known(rows) else known(rows).any(axis=0)
     if any(map(len, targets)) and not there.all():
         raise ValueError(
             f"{name}: expected a step with number {there.argmin()} to learn from, got none"

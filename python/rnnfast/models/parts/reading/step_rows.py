@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnfast import _core
 from rnnfast._checks import check_real
-from rnnfast._checks.arrays import not_real, read_array, require_finite
+from rnnfast._checks.arrays import are_finite, not_real, read_array, require_finite
 from rnnfast.models.parts.reading.lists import as_item, as_list
 from rnnfast.nn.module import Array
 
@@ -115,13 +114,14 @@ def known(rows: Array) -> npt.NDArray[np.bool_]:
 
 def all_known(rows: Array) -> bool:
     """Whether no number is missing."""
-    if rows.dtype.kind != "f" or _core.is_finite("rows", rows):
-        return True
-    return bool(known(rows).all())
+    return rows.dtype.kind != "f" or are_finite(rows) or bool(known(rows).all())
 
 
 def _checked(name: str, array: Array, missing: Any, ignored: float | None) -> Array:
     """Return the numbers, NaN where one is missing; ValueError for others that are not finite."""
+    if missing is None and ignored is None:
+        require_finite(name, array, ("step", "number"))
+        return array
     gone = np.zeros(array.shape, np.bool_)
     if missing is not None:
         gone |= np.reshape(missing, array.shape)
