@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "bindings/array_memory.h"
 #include "bindings/gil.h"
 #include "bindings/memory.h"
 
@@ -184,6 +185,7 @@ py::array_t<Scalar> new_array(const std::vector<std::int64_t>& shape) {
   if (bytes >= 0x1p63)
     throw_memory_error("an array of shape " + text_of(shape) + " needs " + text_of_bytes(bytes) +
                        ", more than there is");
+  const ArrayMemory memory(bytes);
   return py::array_t<Scalar>(std::vector<py::ssize_t>(shape.begin(), shape.end()));
 }
 

@@ -76,6 +76,7 @@ py::tuple side_by_side(const py::list& arrays, const py::array& value) {
   const std::int64_t item = dtype.itemsize(), T = shape[0];
   std::int64_t bytes = item;
   for (std::size_t axis = 2; axis < shape.size(); ++axis) bytes *= shape[axis];
+  const ArrayMemory memory(static_cast<double>(bytes) * static_cast<double>(T * B));
   py::array padded(dtype, shape);
   auto* const to = static_cast<char*>(padded.mutable_data());
   const auto* const filler = static_cast<const char*>(value.data());

@@ -1,0 +1,115 @@
+#include "bindings/array_memory.h"
+
+#include <pybind11/numpy.h>
+
+#if !defined(_WIN32)
+  #include <pthread.h>
+#endif
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/core/memory.h"
+
+namespace rnnfast {
+
+namespace {
+
+namespace py = pybind11;
+
+// Of arrays, in bytes: less is the heap's anyway, and of more the system's work is less than ours.
+constexpr double kLeastKept = 128 << 10, kMostKept = 16 << 20;
+
+// Before the numbers, where a pair of cache lines is: how large the piece of memory is.
+constexpr std::size_t kBefore = 128;
+
+void* take(void*, std::size_t size) {
+  if (size > SIZE_MAX - kBefore) return nullptr;
+  std::size_t bytes = size + kBefore;
+  void* const piece = Memory::take(bytes);
+  if (piece == nullptr) return nullptr;
+  std::memcpy(piece, &bytes, sizeof bytes);
+  return static_cast<char*>(piece) + kBefore;
+}
+
+void* take_zeroed(void* context, std::size_t count, std::size_t size) {
+  if (size != 0 && count > SIZE_MAX / size) return nullptr;
+  void* const numbers = take(context, count * size);
+  if (numbers != nullptr) std::memset(numbers, 0, count * size);
+  return numbers;
+}
+
+void give(void*, void* numbers, std::size_t) {
+  if (numbers == nullptr) return;
+  void* const piece = static_cast<char*>(numbers) - kBefore;
+  std::size_t bytes;
+  std::memcpy(&bytes, piece, sizeof bytes);
+  Memory::give(piece, bytes);
+}
+
+void* take_instead(void* context, void* numbers, std::size_t size) {
+  void* const fresh = take(context, size);
+  if (numbers == nullptr || fresh == nullptr) return fresh;
+  std::size_t bytes;
+  std::memcpy(&bytes, static_cast<char*>(numbers) - kBefore, sizeof bytes);
+  std::memcpy(fresh, numbers, std::min(size, bytes - kBefore));
+  give(context, numbers, 0);
+  return fresh;
+}
+
+// As NumPy's PyDataMem_Handler is laid out, which arrays point to as long as they live.
+struct Handler {
+  char name[127];
+  std::uint8_t version;
+  void* context;
+  void* (*take)(void*, std::size_t);
+  void* (*take_zeroed)(void*, std::size_t, std::size_t);
+  void* (*take_instead)(void*, void*, std::size_t);
+  void (*give)(void*, void*, std::size_t);
+};
+Handler handler = {"rnnfast", 1, nullptr, take, take_zeroed, take_instead, give};
+
+using SetHandler = PyObject* (*)(PyObject*);
+
+// How NumPy is told of a handler, and ours for that.
+struct Handlers {
+  SetHandler set = nullptr;
+  PyObject* own = nullptr;
+
+  Handlers() {
+    constexpr int kSetHandler = 304;  // PyDataMem_SetHandler in NumPy's table, since 1.22
+#if !defined(_WIN32)
+    if (pthread_atfork(Memory::before_fork, Memory::after_fork, Memory::after_fork) != 0) return;
+#endif
+    const py::object api = py::detail::import_numpy_core_submodule("multiarray").attr("_ARRAY_API");
+    void** const table = static_cast<void**>(PyCapsule_GetPointer(api.ptr(), nullptr));
+    if (table == nullptr) throw py::error_already_set();
+    own = PyCapsule_New(&handler, "mem_handler", nullptr);
+    if (own == nullptr) throw py::error_already_set();
+    set = reinterpret_cast<SetHandler>(table[kSetHandler]);
+  }
+};
+const Handlers& handlers() {
+  static const Handlers known;
+  return known;
+}
+
+}  // namespace
+
+ArrayMemory::ArrayMemory(double bytes) {
+  if (bytes < kLeastKept || bytes > kMostKept) return;
+  const Handlers& known = handlers();
+  if (known.set == nullptr) return;
+  before_ = known.set(known.own);
+  if (before_ == nullptr) throw py::error_already_set();
+}
+
+ArrayMemory::~ArrayMemory() {
+  if (before_ == nullptr) return;
+  const py::error_scope error;  // perhaps the array could not be had
+  Py_XDECREF(handlers().set(before_));
+  Py_DECREF(before_);
+}
+
+}  // namespace rnnfast
