@@ -45,7 +45,7 @@ def training_step(library: str, point: Point) -> Any:
     return next(candidates(library, point, problem))
 
 
-def floor(point: Point) -> int:
+def held_by_any(point: Point) -> int:
     """Bytes that a library holds at the end of a step, whatever it does on the way.
 
     Each weight, its gradient and Adam's two numbers; input, output and the output's gradient.
@@ -105,11 +105,11 @@ def main() -> None:
     if unknown:
         parser.error(f"--libraries: expected some of {','.join(LIBRARIES)}, got {unknown[0]!r}")
     print(
-        "Peak memory that a step of training adds to the process, MB; what weights, gradients, "
-        "Adam, inputs and outputs are alone; torch / rnnfast, and torch / those"
+        "Peak memory that a step of training adds to the process, MB; least: weights, gradients, "
+        "Adam's numbers, inputs and outputs alone; ratio: torch / rnnfast; limit: torch / least"
     )
     names = "".join(f"{name:>20}" for name in libraries)
-    print(f"{'point':<46}{names}{'floor':>8}{'ratio':>8}{'limit':>8}")
+    print(f"{'point':<46}{names}{'least':>8}{'ratio':>8}{'limit':>8}")
     found = {}
     for shape in SHAPES:
         for cell in options.cells.split(","):
@@ -117,7 +117,7 @@ def main() -> None:
             bytes_of = {name: peak(name, point, options.runs) for name in libraries}
             found[point.label] = bytes_of
             text = "".join(f"{bytes_of[name] / 1e6:>20.1f}" for name in libraries)
-            least = floor(point)
+            least = held_by_any(point)
             text += f"{least / 1e6:>8.1f}"
             if {"rnnfast", "torch"} <= bytes_of.keys():
                 text += f"{bytes_of['torch'] / bytes_of['rnnfast']:>8.2f}"

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <new>
 
 #include "kernels/core/memory.h"
 
@@ -76,39 +77,38 @@ using SetHandler = PyObject* (*)(PyObject*);
 struct Handlers {
   SetHandler set = nullptr;
   PyObject* own = nullptr;
-
-  Handlers() {
-    constexpr int kSetHandler = 304;  // PyDataMem_SetHandler in NumPy's table, since 1.22
-#if !defined(_WIN32)
-    if (pthread_atfork(Memory::before_fork, Memory::after_fork, Memory::after_fork) != 0) return;
-#endif
-    const py::object api = py::detail::import_numpy_core_submodule("multiarray").attr("_ARRAY_API");
-    void** const table = static_cast<void**>(PyCapsule_GetPointer(api.ptr(), nullptr));
-    if (table == nullptr) throw py::error_already_set();
-    own = PyCapsule_New(&handler, "mem_handler", nullptr);
-    if (own == nullptr) throw py::error_already_set();
-    set = reinterpret_cast<SetHandler>(table[kSetHandler]);
-  }
 };
-const Handlers& handlers() {
-  static const Handlers known;
-  return known;
+
+Handlers find_handlers() {
+  constexpr int kSetHandler = 304;  // PyDataMem_SetHandler in NumPy's table, since 1.22
+#if !defined(_WIN32)
+  if (pthread_atfork(Memory::before_fork, Memory::after_fork, Memory::after_fork) != 0)
+    throw std::bad_alloc();
+#endif
+  const py::object api = py::detail::import_numpy_core_submodule("multiarray").attr("_ARRAY_API");
+  void** const table = static_cast<void**>(PyCapsule_GetPointer(api.ptr(), nullptr));
+  if (table == nullptr) throw py::error_already_set();
+  PyObject* const own = PyCapsule_New(&handler, "mem_handler", nullptr);
+  if (own == nullptr) throw py::error_already_set();
+  return {reinterpret_cast<SetHandler>(table[kSetHandler]), own};
 }
+
+Handlers handlers;
 
 }  // namespace
 
+void keep_array_memory() { handlers = find_handlers(); }
+
 ArrayMemory::ArrayMemory(double bytes) {
   if (bytes < kLeastKept || bytes > kMostKept) return;
-  const Handlers& known = handlers();
-  if (known.set == nullptr) return;
-  before_ = known.set(known.own);
+  before_ = handlers.set(handlers.own);
   if (before_ == nullptr) throw py::error_already_set();
 }
 
 ArrayMemory::~ArrayMemory() {
   if (before_ == nullptr) return;
   const py::error_scope error;  // perhaps the array could not be had
-  Py_XDECREF(handlers().set(before_));
+  Py_XDECREF(handlers.set(before_));
   Py_DECREF(before_);
 }
 

@@ -6,6 +6,9 @@
 
 namespace rnnfast {
 
+// To be called once, as the module begins.
+void keep_array_memory();
+
 // While it lives, what NumPy allocates on this thread comes from what is kept, if that is large.
 class ArrayMemory {
  public:

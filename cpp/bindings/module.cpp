@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 
+#include "bindings/array_memory.h"
 #include "bindings/memory.h"
 #include "bindings/mutex.h"
 #include "bindings/recurrent.h"
@@ -109,6 +110,7 @@ PYBIND11_MODULE(_core, m) {
     Turn::in_child();
   });
   py::register_local_exception_translator(translate_out_of_memory);
+  keep_array_memory();
 
   m.def("cpu_levels", &cpu_levels);
   m.def("cpu_reduced_levels", &cpu_reduced_levels);

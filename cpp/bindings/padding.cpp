@@ -15,22 +15,27 @@ struct Steps {
   std::int64_t count, stride;
 };
 
-// Sequences side by side, step after step: what is written lies in one order, and each is read so.
+// Sequences side by side, step after step, some of them at a time: what is written lies in pieces,
+// each sequence is read in order. `none`: a step past the end, or null where there is none.
 // `fixed`: the bytes of a step where the compiler is to know them, else 0.
 template <std::int64_t fixed>
-void copy_steps(const std::vector<Steps>& all, std::int64_t T, std::int64_t given,
-                const char* value, std::int64_t item, char* to) {
+void copy_steps(const std::vector<Steps>& all, std::int64_t T, std::int64_t given, const char* none,
+                char* to) {
+  constexpr std::size_t kTogether = 64;
   const std::int64_t bytes = fixed != 0 ? fixed : given;
   const auto size = static_cast<std::size_t>(bytes);
-  for (std::int64_t t = 0; t < T; ++t)
-    for (const Steps& one : all) {
-      if (t < one.count)
-        std::memcpy(to, one.first + t * one.stride, size);
-      else
-        for (std::int64_t i = 0; i < bytes; i += item)
-          std::memcpy(to + i, value, static_cast<std::size_t>(item));
-      to += bytes;
+  const auto row = static_cast<std::int64_t>(all.size()) * bytes;
+  for (std::size_t begin = 0; begin < all.size(); begin += kTogether) {
+    const std::size_t end = std::min(all.size(), begin + kTogether);
+    for (std::int64_t t = 0; t < T; ++t) {
+      char* at = to + t * row + static_cast<std::int64_t>(begin) * bytes;
+      for (std::size_t b = begin; b < end; ++b, at += bytes)
+        if (t < all[b].count)
+          std::memcpy(at, all[b].first + t * all[b].stride, size);
+        else if (none != nullptr)
+          std::memcpy(at, none, size);
     }
+  }
 }
 
 // Whether a step lies in one piece.
@@ -60,7 +65,7 @@ py::tuple side_by_side(const py::list& arrays, const py::array& value) {
     auto array = py::cast<py::array>(arrays[static_cast<std::size_t>(b)]);
     if (array.ndim() == 0 || !array.dtype().equal(dtype))
       throw py::type_error("arrays: expected sequences of the value's dtype");
-    if (!steps_are_whole(array)) array = contiguous("arrays", array);
+    if (!steps_are_whole(array)) array = contiguous("sequences", array);
     if (b == 0) {
       shape = {0, B};
       shape.insert(shape.end(), array.shape() + 1, array.shape() + array.ndim());
@@ -80,13 +85,19 @@ py::tuple side_by_side(const py::list& arrays, const py::array& value) {
   py::array padded(dtype, shape);
   auto* const to = static_cast<char*>(padded.mutable_data());
   const auto* const filler = static_cast<const char*>(value.data());
+  const bool zero = std::all_of(filler, filler + item, [](char byte) { return byte == 0; });
+  const bool ragged = std::any_of(all.begin(), all.end(), [&](auto& one) { return one.count < T; });
+  std::vector<char> none(static_cast<std::size_t>(ragged && !zero ? bytes : 0));
+  for (std::size_t at = 0; at < none.size(); at += static_cast<std::size_t>(item))
+    std::memcpy(none.data() + at, filler, static_cast<std::size_t>(item));
   {
     const Unlocked others(T, B, bytes);
     const auto copy = bytes == 4    ? copy_steps<4>
                       : bytes == 8  ? copy_steps<8>
                       : bytes == 16 ? copy_steps<16>
                                     : copy_steps<0>;
-    if (bytes > 0) copy(all, T, bytes, filler, item, to);
+    if (ragged && zero) std::memset(to, 0, static_cast<std::size_t>(T * B * bytes));
+    if (bytes > 0) copy(all, T, bytes, none.empty() ? nullptr : none.data(), to);
   }
   return py::make_tuple(padded, lengths);
 }

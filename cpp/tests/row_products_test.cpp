@@ -21,7 +21,7 @@ TYPED_TEST(RowProductsTest, AddsSumsOverRowsToRowsOfAMatrix) {
     for (const std::int64_t K : {1, 13, 40})
       for (const std::int64_t units : {1, 4 * V + 1, 5 * V})
         for (const Range rows : {Range{0, 1}, Range{3, 20}, Range{0, 2 * kChainedRows + 7}})
-          for (const int members : {1, 3}) {
+          for (const int members : {1, 2, 3}) {
             SCOPED_TRACE(testing::Message()
                          << count << " vectors, K " << K << ", " << units << " units, rows to "
                          << rows.end << ", " << members << " threads");

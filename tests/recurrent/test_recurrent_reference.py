@@ -65,6 +65,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "indices": True,
     },
     "rows of many chunks": {"hidden_size": 4, "steps": 70, "batch": 9, "ragged": True},
+    "rows of several products": {
+        "hidden_size": 5,
+        "num_layers": 2,
+        "steps": 160,
+        "batch": 12,
+        "ragged": True,
+    },
 }
 
 

@@ -118,8 +118,8 @@ std::int64_t row_panels(int count, std::int64_t K) {
   return tile_shape(count).blocks * K * count * lanes<Scalar>;
 }
 
-// to += left times right over `rows`; K is that of whole tiles. Threads own blocks, or panels of k
-// where there are too few blocks, and have panels of their own.
+// to += left times right over `rows`, one at least; K is that of whole tiles. Threads own blocks,
+// or panels of k where there are too few blocks, and have panels of their own.
 template <class Scalar>
 __attribute__((noinline)) void row_product(int count, const Scalar* left, std::int64_t K,
                                            const RowsOfBlocks<Scalar>& right, std::int64_t blocks,

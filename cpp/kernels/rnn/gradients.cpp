@@ -37,7 +37,7 @@ class GradientProducts {
     for (std::int64_t i = 0; i < products; ++i) {
       const Range part = share(count, static_cast<int>(i), static_cast<int>(products));
       const Range rows{all.begin + part.begin, all.begin + part.end};
-      worker_.own->wait();  // the rows are complete, the last use of `left` is over
+      worker_.own->wait();  // the rows are complete
       if (g_.of_weights()) weights(rows, begin);
       if (g_.dx == nullptr || p_.observer != nullptr) continue;  // or it is there, part by part
       if (p_.transposed.in_turns()) {                            // of the only rows that there are

@@ -26,7 +26,7 @@ struct LayerGradients {
   Scalar* dcarry;    // [unit block][B][V]
   Scalar* d_output;  // [output block][row][V], layers with a projection; with norms of a step alone
   Scalar* sums;      // gradients that are not added at once, gradient_sizes().sums long
-  Scalar* left;      // rows of x or of h<t-1>, interleaved for the tiles, .left long
+  Scalar* left;      // rows of x, h<t-1> or `inner`, interleaved for the tiles, .left long
   Scalar* panels;    // of each thread, for the weights' gradients, .panels long
   Scalar* dkept;     // as dcarry: what zoneout hands on of dh<t> beside the carry
   Scalar* d_norm;    // [unit block][B][norm_gradients][V]: sums over a sequence's steps

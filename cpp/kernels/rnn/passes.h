@@ -100,7 +100,8 @@ template <class Scalar>
 struct GradientScratch {
   Buffer<Scalar> transposed, dcarry, dkept, d_output, d_norm, row_space, sums, left, panels;
 
-  // `transposed_of(l)`: what is wanted of layer l's weights; `members`: the threads of a direction.
+  // `transposed_of(l)`: what is wanted of layer l's weights; `members`: the most threads that work
+  // on one direction.
   template <class F>
   bool reserve(const PackedStack<Scalar>& packed, const StackCache<Scalar>& cache, int threads,
                int members, const F& transposed_of) {
@@ -174,10 +175,11 @@ class StackBackward {
  private:
   bool reserve(const TeamPlan& plan) {
     const int parties = plan.pipelined ? plan.threads : plan.groups;
+    const int members = (plan.threads + parties - 1) / parties;
     scratch_.reset(new (std::nothrow) GradientScratch<Scalar>[parties]);
     if (!scratch_) return false;
     for (int i = 0; i < parties; ++i)
-      if (!scratch_[i].reserve(packed_, c_, plan.threads, plan.pipelined ? 1 : plan.threads,
+      if (!scratch_[i].reserve(packed_, c_, plan.threads, members,
                                [this](int l) { return transposed_of(l); }))
         return false;
     between_size_ = plan.pipelined ? shape_.L : 2;

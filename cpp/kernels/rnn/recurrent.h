@@ -1,6 +1,8 @@
 // The functions of RecurrentTable.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/abi/recurrent.h"
 #include "kernels/rnn/direct_stack.h"
 #include "kernels/rnn/kept_gates.h"
@@ -46,8 +48,11 @@ RecurrentTable<Scalar> make_recurrent_table() {
   t.dropout_mask = [](Dropout dropout, int layer, std::int64_t T, std::int64_t B,
                       std::int64_t width, Scalar* mask) {
     const DropoutFactors<Scalar> factor(dropout, layer);
-    const std::int64_t drawn = (dropout.every_step_alike ? 1 : T) * B * width;
-    for (std::int64_t i = 0; i < T * B * width; ++i) mask[i] = factor(i % drawn);
+    const std::int64_t drawn =
+        (dropout.every_step_alike ? std::min<std::int64_t>(1, T) : T) * B * width;
+    std::fill_n(mask, drawn, Scalar(1));
+    factor.multiply(0, drawn, mask, mask);
+    for (std::int64_t i = drawn; i < T * B * width; i += drawn) std::copy_n(mask, drawn, mask + i);
   };
   t.stream_create = [](const Packed* packed, std::int64_t B) {
     return reinterpret_cast<Stream*>(Steps::create(*reinterpret_cast<const Stack*>(packed), B));

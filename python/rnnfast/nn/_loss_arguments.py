@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -44,15 +45,16 @@ def native_targets(
         weights = weights.reshape(-1)
     if class_weights is not None:
         class_weights = checked_weights("class_weights", class_weights, dtype, (classes,))
-    total = 1.0
-    if among(reduction, ("mean",)):
+
+    def total() -> float:
         each = (array != ignored).astype(np.float64)
         if weights is not None:
             each *= weights
         if class_weights is not None:
             # Targets out of range are for the kernels to name.
             each *= class_weights[np.clip(array, 0, classes - 1)]
-        total = float(each.sum())
+        return float(each.sum())
+
     factor = loss_factor(reduction, scale, total)
     native = _core.Targets(
         array,
@@ -65,13 +67,14 @@ def native_targets(
     return native, factor
 
 
-def loss_factor(reduction: str, scale: float, total: float) -> float:
-    """Return what to multiply the sum of the losses by; ``total`` is the sum of the weights."""
+def loss_factor(reduction: str, scale: float, total_of: Callable[[], float]) -> float:
+    """Return what to multiply the sum of the losses by, given how to sum the weights for a mean."""
     if not among(reduction, ("sum", "mean")):
         raise ValueError(f"reduction: expected 'sum' or 'mean', got {shown(reduction)}")
     number = check_factor("scale", scale)
     if reduction == "sum":
         return number
+    total = total_of()
     if not total > 0.0:
         raise ValueError(f"weights: expected a positive sum to divide by, got {total:g}")
     if abs(number) > total * LARGEST_FACTOR:
@@ -92,10 +95,9 @@ def check_numbers(name: str, values: Any, dtype: np.dtype[Any], shape: tuple[int
 
 def element_factor(scores: Array, weights: Array | None, reduction: str, scale: float) -> float:
     """Return `loss_factor` of the weights of every score, or of so many scores."""
-    total = float(scores.size)
-    if weights is not None and among(reduction, ("mean",)):
-        total = float(weights.sum())
-    return loss_factor(reduction, scale, total)
+    return loss_factor(
+        reduction, scale, lambda: float(scores.size if weights is None else weights.sum())
+    )
 
 
 def element_weights(scores: Array, weights: Any) -> Array | None:

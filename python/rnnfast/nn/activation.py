@@ -59,10 +59,12 @@ class Activation(Module):
         def backprop(dy: Array) -> Array:
             dy = require_array("dy", dy, y.dtype, y.shape)
             check_finite("dy", dy)
-            dx: Array = dy * FUNCTIONS[self.kind][1](y)
-            return dx
+            return FUNCTIONS[self.kind][1](dy, y)
 
         return y, backprop
+
+
+# One new array each, in which all is done: a second one as large costs as much as the function.
 
 
 def _tanh(x: Array) -> Array:
@@ -70,8 +72,10 @@ def _tanh(x: Array) -> Array:
     return y
 
 
-def _d_tanh(y: Array) -> Array:
-    dx: Array = 1 - y * y
+def _tanh_backward(dy: Array, y: Array) -> Array:  # dy (1 - y^2)
+    dx = np.multiply(y, y, out=np.empty_like(y))
+    np.subtract(1, dx, out=dx)
+    dx *= dy
     return dx
 
 
@@ -80,24 +84,30 @@ def _relu(x: Array) -> Array:
     return y
 
 
-def _d_relu(y: Array) -> Array:
-    return (y > 0).astype(y.dtype)
+def _relu_backward(dy: Array, y: Array) -> Array:
+    dx: Array = dy * (y > 0)
+    return dx
 
 
 def _sigmoid(x: Array) -> Array:
     half = x.dtype.type(0.5)
-    y: Array = half * np.tanh(half * x) + half
+    y = np.multiply(x, half, out=np.empty_like(x))
+    np.tanh(y, out=y)
+    y *= half
+    y += half
     return y
 
 
-def _d_sigmoid(y: Array) -> Array:
-    dx: Array = y * (1 - y)
+def _sigmoid_backward(dy: Array, y: Array) -> Array:  # dy y (1 - y)
+    dx = np.subtract(1, y, out=np.empty_like(y))
+    dx *= y
+    dx *= dy
     return dx
 
 
-# The function, and its derivative from its value.
-FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
-    "tanh": (_tanh, _d_tanh),
-    "relu": (_relu, _d_relu),
-    "sigmoid": (_sigmoid, _d_sigmoid),
+# The function, and how a gradient goes back through it, given its value.
+FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]] = {
+    "tanh": (_tanh, _tanh_backward),
+    "relu": (_relu, _relu_backward),
+    "sigmoid": (_sigmoid, _sigmoid_backward),
 }

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import _core
-from rnnfast._checks import among, check_bool, check_int, check_lengths, check_list, make_generator
+from rnnfast._checks import check_bool, check_int, check_lengths, check_list, make_generator
 from rnnfast._checks.arrays import dtype_error, read_array, require_int64, require_ndarray
 from rnnfast._checks.messages import shown
 from rnnfast.nn._loss_arguments import (
@@ -248,8 +248,7 @@ class CRF(Module):
         within = np.arange(len(e))[:, np.newaxis] < (len(e) if counts is None else counts)
         told = known & within
         self._require_tags(tags, told)
-        total = float((told * w).sum()) if among(reduction, ("mean",)) else 1.0
-        factor = loss_factor(reduction, scale, total)
+        factor = loss_factor(reduction, scale, lambda: float((told * w).sum()))
         log_z, scores, gradients = path_sums(
             e, self._scores(), counts, tags, known, w * factor, backward
         )

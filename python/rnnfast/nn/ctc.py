@@ -114,7 +114,9 @@ def ctc_loss(
     if short.any():
         weights = np.where(short, 0, 1 if weights is None else weights).astype(logits.dtype)
     factor = loss_factor(
-        reduction, scale, batch_size if weights is None else float(weights.sum(dtype=np.float64))
+        reduction,
+        scale,
+        lambda: float(batch_size if weights is None else weights.sum(dtype=np.float64)),
     )
     loss, gradient = _core.ctc(
         logits,

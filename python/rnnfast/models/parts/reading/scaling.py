@@ -14,6 +14,8 @@ from rnnfast.nn.module import Array
 
 # Numbers that are looked at together, in float64.
 _BLOCK = 1 << 20
+# Columns that are fewer are summed one by one.
+_FEW = 16
 
 
 def mean_and_scale(
@@ -86,8 +88,7 @@ def mean_and_scale(
 def _blocks(arrays: Sequence[Array]) -> Iterator[Array]:
     """Yield the columns ``(F, N)`` of some rows at a time, in float64.
 
-    Each column by itself in memory, whatever the order of the rows' axes was: by that sums round.
-    Of a few columns, a row at a time is ten times slower.
+    In one order in memory, whatever that of the rows was: by that sums round.
     """
     pieces: list[Array] = []
     size = 0
@@ -105,4 +106,6 @@ def _blocks(arrays: Sequence[Array]) -> Iterator[Array]:
 
 
 def _joined(pieces: list[Array]) -> Array:
-    return np.ascontiguousarray(np.concatenate(pieces).T)
+    columns = np.ascontiguousarray(np.concatenate(pieces)).T
+    # A few are each by itself: sums over rows of them would take ten times as long.
+    return np.ascontiguousarray(columns) if len(columns) < _FEW else columns
