@@ -79,9 +79,14 @@ py::tuple side_by_side(const py::list& arrays, const py::array& value) {
     held.emplace_back(std::move(array));
   }
   const std::int64_t item = dtype.itemsize(), T = shape[0];
+  double whole = static_cast<double>(item);
+  for (const py::ssize_t size : shape) whole *= static_cast<double>(size == 0 ? 1 : size);
+  if (whole >= 0x1p63)
+    throw_memory_error("sequences: padded they need " + text_of_bytes(whole) +
+                       ", more than there is");
   std::int64_t bytes = item;
   for (std::size_t axis = 2; axis < shape.size(); ++axis) bytes *= shape[axis];
-  const ArrayMemory memory(static_cast<double>(bytes) * static_cast<double>(T * B));
+  const ArrayMemory memory(whole);
   py::array padded(dtype, shape);
   auto* const to = static_cast<char*>(padded.mutable_data());
   const auto* const filler = static_cast<const char*>(value.data());

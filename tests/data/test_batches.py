@@ -271,6 +271,21 @@ def test_padding_value():
     assert np.isnan(pad_sequences([[1.0], [1.0, 2.0]], value=np.nan)[0][1, 0])
 
 
+def test_an_empty_list_is_of_the_dtype_and_shape_of_the_others():
+    padded, lengths = pad_sequences([[], [1, 2]])
+    assert padded.tolist() == [[0, 1], [0, 2]]
+    assert padded.dtype == np.int64
+    assert lengths.tolist() == [0, 2]
+    assert pad_sequences([[[1.0, 2.0]], []])[0].tolist() == [[[1.0, 2.0], [0.0, 0.0]]]
+    assert pad_sequences([[], []])[0].shape == (0, 2)
+
+
+def test_what_no_memory_holds_is_refused():
+    huge = np.broadcast_to(np.zeros(1, np.uint8), (2**62,))
+    with pytest.raises(MemoryError, match=r"^sequences: padded they need 16\.0 EiB, more than"):
+        pad_sequences([huge] * 4)
+
+
 @pytest.mark.parametrize(
     ("error", "arguments", "message"),
     [
@@ -294,6 +309,17 @@ def test_padding_value():
         (ValueError, ([[1]], 0.5), "value: expected a number that int64 can hold, got 0.5"),
         (ValueError, ([[1]], 2**70), "value: expected a number that int64 can hold, got 118"),
         (ValueError, ([[1]], np.nan), "value: expected a number that int64 can hold, got nan"),
+        *[
+            (ValueError, ([np.zeros(1, dtype)], value), f"value: expected a number that {dtype}")
+            for dtype, value in (
+                ("float16", 1e5),
+                ("float32", 1e39),
+                ("float32", 0.1),
+                ("float32", 2**24 + 1),
+                ("float64", 2**53 + 1),
+                ("bool", 2),
+            )
+        ],
         (ValueError, ([[1.0]], "x"), "value: expected a number that float64 can hold, got 'x'"),
         (
             TypeError,

@@ -211,3 +211,21 @@ def test_validation_that_is_not_finite_is_a_divergence() -> None:
         patch.setattr("rnnfast.metrics.rmse", infinite)
         with pytest.raises(FloatingPointError, match=r"predicted: expected finite numbers"):
             model.fit(WAVE)
+
+
+@pytest.mark.parametrize("options", [{}, {"missing": "mask"}, {"loss": "gaussian"}])
+@pytest.mark.parametrize("scale", [2.0**515, 2.0**-540, 2.0**-990])
+def test_windows_of_any_size_are_scaled_alike(options: dict[str, Any], scale: float) -> None:
+    series = 3 * np.sin(np.arange(60) / 3) + np.arange(60) / 10
+
+    def forecast(times: float) -> Any:
+        model = rf.Forecaster(
+            scaling="all" if "loss" in options else "window",
+            lags=4, horizon=2, hidden_size=3, epochs=2, dtype="float64", seed=0, verbose=0,
+            **options,
+        )  # fmt: skip
+        model.fit(series * times)
+        assert np.isfinite(model.history_[-1]["valid_rmse"])
+        return model.predict(2) / times
+
+    np.testing.assert_allclose(forecast(scale), forecast(1.0), rtol=1e-9)

@@ -330,3 +330,19 @@ def test_routed_weights(case: str, routing: None) -> None:
         make(case).set_fit_request(sample_weight="two words")
     renamed = make(case).set_fit_request(sample_weight="importance")
     assert renamed.get_metadata_routing().fit.requests == {"sample_weight": "importance"}
+
+
+@pytest.mark.parametrize("size", [1e12, 1e17, 1e20])
+def test_a_number_that_weighs_nothing_rounds_no_other(size: float) -> None:
+    """Wherever it stands: what others are moved by is one that weighs."""
+    rng = np.random.default_rng(0)
+    X, y = [rng.normal(size=(2, 1)) for _ in range(900)], rng.normal(size=900)
+    weights = 0.7 ** np.arange(900.0)[::-1] + 1e-200
+    y[0] = size
+    model = rf.SequenceRegressor(
+        hidden_size=2, epochs=1, verbose=0, seed=0, validation_fraction=0, dtype="float64"
+    ).fit(X, y, sample_weight=weights)
+    mean = np.average(y, weights=weights)
+    np.testing.assert_allclose(model.target_mean_, mean, rtol=1e-12)
+    deviation = np.sqrt(np.average((y - mean) ** 2, weights=weights))
+    np.testing.assert_allclose(model.target_scale_, deviation, rtol=1e-12)

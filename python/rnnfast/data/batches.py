@@ -271,7 +271,10 @@ def pad_sequences(
     arrays = [_as_sequence(f"sequences[{n}]", sequence) for n, sequence in enumerate(items)]
     if not arrays:
         raise ValueError("sequences: expected at least one, got none")
-    first = arrays[0]
+    # An empty list has neither dtype nor shape of its own.
+    empty = [isinstance(i, (list, tuple)) and len(i) == 0 for i in items]
+    first = next((a for a, none in zip(arrays, empty, strict=True) if not none), arrays[0])
+    arrays = [first[:0] if none else a for a, none in zip(arrays, empty, strict=True)]
     for number, array in enumerate(arrays):
         if array.shape[1:] != first.shape[1:]:
             expected = ", ".join(["T", *map(str, first.shape[1:])])
@@ -305,9 +308,12 @@ def _exact(value: float, dtype: np.dtype[Any]) -> Any:
     try:
         if np.ndim(value):
             raise TypeError
-        filler = dtype.type(value)
+        with np.errstate(over="ignore"):
+            filler = dtype.type(value)
     except (OverflowError, TypeError, ValueError):
         filler = None
-    if filler is None or not (filler == value or (filler != filler and value != value)):
+    # As Python's numbers: NumPy would round the value to the dtype before it compares.
+    plain, given = (x.item() if isinstance(x, np.generic) else x for x in (filler, value))
+    if filler is None or not (plain == given or (plain != plain and given != given)):
         raise ValueError(f"value: expected a number that {dtype} can hold, got {shown(value)}")
     return filler

@@ -197,7 +197,8 @@ class WindowCodec(NumberCodec):
         loss, _ = self.output.loss(scores, np.where(known, y, 0))
         scale = np.where(self.numbers.scale > 0, self.numbers.scale, 1.0)
         missed = (self.output.point(scores) - np.where(known, y, 0)) * scale
-        rmse = float(np.sqrt((weights * missed**2).sum() / total))
+        largest = float(np.abs(missed).max()) or 1.0  # so that no square overflows
+        rmse = largest * float(np.sqrt((weights * (missed / largest) ** 2).sum() / total))
         return {"valid_loss": float((weights * loss).sum() / total), "valid_rmse": rmse}
 
     def baseline(self, examples: Examples) -> float | None:

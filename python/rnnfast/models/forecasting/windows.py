@@ -136,7 +136,11 @@ class Windows:
     def own_scale(self, inputs: Floats) -> tuple[Floats, Floats]:
         """Return the mean and deviation of windows ``(N, lags, F)``, each ``(N, 1, k)``."""
         own = inputs[..., self.targets]
-        mean, deviation = own.mean(axis=1, keepdims=True), own.std(axis=1, keepdims=True)
+        # Divided by a power of 2, by which nothing is rounded, no square is too large or too small.
+        exponent = np.frexp(np.abs(own).max(axis=1, keepdims=True))[1]
+        own = np.ldexp(own, -exponent)
+        mean = np.ldexp(own.mean(axis=1, keepdims=True), exponent)
+        deviation = np.ldexp(own.std(axis=1, keepdims=True), exponent)
         size = np.abs(mean)
         return mean, np.where(deviation > 1e-6 * size, deviation, np.where(size > 0, size, 1.0))
 

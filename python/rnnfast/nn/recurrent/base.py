@@ -325,10 +325,12 @@ class Recurrent(Module):
             them again in ``backprop``: memory of the order of sqrt(T) for a third more work
             (Chen et al. 2016). In both directions each layer is gone through by itself, so that
             the inputs of all layers are kept too. The parameters must not change before
-            ``backprop`` has run; otherwise it keeps to those of this pass. With dropout the masks
-            may be others than without ``recompute``, for the same seed: a stack in one direction
-            draws them for each part anew, unless it is ``variational``; one in both directions
-            draws the same. Those of zoneout and of the candidate are others always.
+            ``backprop`` has run, which finds it out; without ``recompute`` it keeps to those of
+            this pass. An interrupt such as Ctrl-C meanwhile leaves `grads` with the parts that are
+            done. With dropout the masks may be others than without ``recompute``, for the same
+            seed: a stack in one direction draws them for each part anew, unless it is
+            ``variational``; one in both directions draws the same. Those of zoneout and of the
+            candidate are others always.
 
         Returns
         -------
@@ -338,7 +340,8 @@ class Recurrent(Module):
             ``dx, dstate = backprop(dy, dstate=None, need_dx=True)``: from the gradients of ``y``
             and of the final state (None: zero) to those of ``x`` and of the initial state. Adds to
             `grads`. May be called once. ``dx`` is None for indices, and with ``need_dx=False``.
-            It raises RuntimeError, and changes nothing, where ``x`` is not what it was.
+            It raises RuntimeError, and changes nothing, where ``x`` is not what it was, nor with
+            ``recompute`` the parameters.
 
         Notes
         -----

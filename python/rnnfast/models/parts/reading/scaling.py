@@ -55,10 +55,12 @@ def mean_and_scale(
     ])  # fmt: skip
     # Divided by a power of 2, by which nothing is rounded, no square is too large or too small.
     exponent = np.frexp(np.abs(ends).max(axis=0))[1][:, np.newaxis]
-    first = np.ldexp(next(iter(blocks()))[:, :1], -exponent)
+    heaviest = _column(blocks(), 0 if weights is None else int(weights.argmax()))
+    first = np.ldexp(heaviest, -exponent)
 
     def changes() -> Iterator[tuple[Array, Array | None]]:
-        # From the first row on: the mean of equal numbers is that number, however many there are.
+        # From one row on, the first of those that weigh most: the mean of equal numbers is that
+        # number, however many there are, and a number that weighs nothing rounds no other.
         begin = 0
         for columns in blocks():
             share, end = None, begin + columns.shape[1]
@@ -83,6 +85,15 @@ def mean_and_scale(
     mean = np.ldexp(first + center, exponent)[:, 0]
     scale = np.maximum(np.ldexp(deviation, exponent), np.finfo(np.float64).tiny)[:, 0]
     return mean, np.where(constant_columns(ends, dtype, rounding), 0.0, scale)
+
+
+def _column(blocks: Iterable[Array], number: int) -> Array:
+    """Return a row of those that blocks of columns hold, ``(F, 1)``."""
+    for columns in blocks:
+        if number < columns.shape[1]:
+            return columns[:, number : number + 1]
+        number -= columns.shape[1]
+    raise IndexError(number)
 
 
 def _blocks(arrays: Sequence[Array]) -> Iterator[Array]:
