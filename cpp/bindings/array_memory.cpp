@@ -1,7 +1,5 @@
 #include "bindings/array_memory.h"
 
-#include <pybind11/numpy.h>
-
 #if !defined(_WIN32)
   #include <pthread.h>
 #endif
@@ -11,6 +9,7 @@
 #include <cstring>
 #include <new>
 
+#include "bindings/memory.h"
 #include "kernels/core/memory.h"
 
 namespace rnnfast {
@@ -95,21 +94,48 @@ Handlers find_handlers() {
 
 Handlers handlers;
 
+// While it lives, what NumPy allocates on this thread comes from what is kept, if that is large.
+class ArrayMemory {
+ public:
+  explicit ArrayMemory(double bytes) {
+    if (bytes < kLeastKept || bytes > kMostKept) return;
+    before_ = handlers.set(handlers.own);
+    if (before_ == nullptr) throw py::error_already_set();
+  }
+  ~ArrayMemory() {
+    if (before_ == nullptr) return;
+    const py::error_scope error;  // perhaps the array could not be had
+    Py_XDECREF(handlers.set(before_));
+    Py_DECREF(before_);
+  }
+  ArrayMemory(const ArrayMemory&) = delete;
+  ArrayMemory& operator=(const ArrayMemory&) = delete;
+
+ private:
+  PyObject* before_ = nullptr;  // what allocated before, or null
+};
+
 }  // namespace
 
 void keep_array_memory() { handlers = find_handlers(); }
 
-ArrayMemory::ArrayMemory(double bytes) {
-  if (bytes < kLeastKept || bytes > kMostKept) return;
-  before_ = handlers.set(handlers.own);
-  if (before_ == nullptr) throw py::error_already_set();
+std::string text_of(const std::vector<std::int64_t>& shape) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + (shape.size() == 1 ? ",)" : ")");
 }
 
-ArrayMemory::~ArrayMemory() {
-  if (before_ == nullptr) return;
-  const py::error_scope error;  // perhaps the array could not be had
-  Py_XDECREF(handlers.set(before_));
-  Py_DECREF(before_);
+py::array new_array(const char* what, const py::dtype& dtype,
+                    const std::vector<std::int64_t>& shape) {
+  auto bytes = static_cast<double>(dtype.itemsize());
+  for (const std::int64_t size :
+       shape)  // NumPy multiplies axes without regard to others that are 0
+    bytes *= static_cast<double>(size == 0 ? 1 : size);
+  if (bytes >= 0x1p63)
+    throw_memory_error(std::string(what) + " of shape " + text_of(shape) + " needs " +
+                       text_of_bytes(bytes) + ", more than there is");
+  const ArrayMemory memory(bytes);
+  return {dtype, std::vector<py::ssize_t>(shape.begin(), shape.end())};
 }
 
 }  // namespace rnnfast

@@ -1,24 +1,24 @@
-// Memory of new arrays that is kept for the next ones when they are gone. The heap hands what ends
-// it back to the system again and again, which clears each page anew: a tenth of a training step.
+// New arrays. The memory of large ones is kept for the next when they are gone: the heap hands what
+// ends it back to the system again and again, which clears each page anew, a tenth of a training
+// step.
 #pragma once
 
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace rnnfast {
 
 // To be called once, as the module begins.
 void keep_array_memory();
 
-// While it lives, what NumPy allocates on this thread comes from what is kept, if that is large.
-class ArrayMemory {
- public:
-  explicit ArrayMemory(double bytes);
-  ~ArrayMemory();
-  ArrayMemory(const ArrayMemory&) = delete;
-  ArrayMemory& operator=(const ArrayMemory&) = delete;
+std::string text_of(const std::vector<std::int64_t>& shape);
 
- private:
-  PyObject* before_ = nullptr;  // what allocated before, or null
-};
+// A new C-contiguous array, not initialised; `what` it is, if there is no memory for it.
+pybind11::array new_array(const char* what, const pybind11::dtype& dtype,
+                          const std::vector<std::int64_t>& shape);
 
 }  // namespace rnnfast

@@ -20,12 +20,6 @@ namespace rnnfast {
 
 namespace py = pybind11;
 
-inline std::string text_of(const std::vector<std::int64_t>& shape) {
-  std::string text = "(";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + (shape.size() == 1 ? ",)" : ")");
-}
-
 inline std::vector<std::int64_t> shape_of(const py::array& array) {
   return {array.shape(), array.shape() + array.ndim()};
 }
@@ -180,13 +174,8 @@ const Scalar* optional_data(const char* name, const py::object& given,
 // A new C-contiguous array, not initialised.
 template <class Scalar>
 py::array_t<Scalar> new_array(const std::vector<std::int64_t>& shape) {
-  double bytes = sizeof(Scalar);  // NumPy multiplies axes without regard to others that are 0
-  for (const std::int64_t size : shape) bytes *= static_cast<double>(size == 0 ? 1 : size);
-  if (bytes >= 0x1p63)
-    throw_memory_error("an array of shape " + text_of(shape) + " needs " + text_of_bytes(bytes) +
-                       ", more than there is");
-  const ArrayMemory memory(bytes);
-  return py::array_t<Scalar>(std::vector<py::ssize_t>(shape.begin(), shape.end()));
+  return py::reinterpret_steal<py::array_t<Scalar>>(
+      new_array("an array", py::dtype::of<Scalar>(), shape).release());
 }
 
 }  // namespace rnnfast
