@@ -10,7 +10,7 @@
 #include <new>
 
 #include "bindings/memory.h"
-#include "kernels/core/memory.h"
+#include "kernels/abi/memory.h"
 
 namespace rnnfast {
 

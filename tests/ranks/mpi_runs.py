@@ -32,7 +32,9 @@ def command(ranks: int, *arguments: str) -> list[str]:
 def environment() -> dict[str, str]:
     """Return the environment of a program that imports what tests import."""
     path = os.pathsep.join(p for p in (str(HERE), *sys.path) if p)
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    # Buffered, so that a line is written whole and no other rank's stands within it.
+    own = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""}
+    return {**os.environ, **own}
 
 
 def run(

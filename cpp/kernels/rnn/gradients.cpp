@@ -40,8 +40,7 @@ class GradientProducts {
       worker_.own->wait();  // the rows are complete
       if (g_.of_weights()) weights(rows, begin);
       if (g_.dx == nullptr || p_.observer != nullptr) continue;  // or it is there, part by part
-      if (p_.transposed.in_turns()) {                            // of the only rows that there are
-        worker_.own->wait();
+      if (p_.transposed.in_turns()) {  // no thread needs the states' weights since that wait
         p_.transposed.fill_input(w_, worker_.member, worker_.members);
         worker_.own->wait();
       }
