@@ -34,7 +34,7 @@ inline double random_unit(std::uint64_t seed, std::uint64_t position) {
 // A vector of the compiler's own, whose operators it has for integers too.
 template <class Element>
 struct AsManyAsDoubles {
-  typedef Element Vector __attribute__((vector_size(lanes<double> * sizeof(Element))));
+  using Vector __attribute__((vector_size(lanes<double> * sizeof(Element)))) = Element;
 };
 
 // The factor of dropout for one element: 0 or 1 / (1 - p).
