@@ -282,7 +282,9 @@ def test_an_empty_list_is_of_the_dtype_and_shape_of_the_others():
 
 def test_what_no_memory_holds_is_refused():
     huge = np.broadcast_to(np.zeros(1, np.uint8), (2**62,))
-    with pytest.raises(MemoryError, match=r"^sequences: a padded array of shape \(4.*, 4\) needs 16\.0 EiB"):
+    with pytest.raises(
+        MemoryError, match=r"^sequences: a padded array of shape \(4.*, 4\) needs 16\.0 EiB"
+    ):
         pad_sequences([huge] * 4)
 
 

@@ -73,7 +73,7 @@ def _tanh(x: Array) -> Array:
 
 
 def _tanh_backward(dy: Array, y: Array) -> Array:  # dy (1 - y^2)
-    dx = np.multiply(y, y, out=np.empty_like(y))
+    dx: Array = np.multiply(y, y, out=np.empty_like(y))
     np.subtract(1, dx, out=dx)
     dx *= dy
     return dx
@@ -91,7 +91,7 @@ def _relu_backward(dy: Array, y: Array) -> Array:
 
 def _sigmoid(x: Array) -> Array:
     half = x.dtype.type(0.5)
-    y = np.multiply(x, half, out=np.empty_like(x))
+    y: Array = np.multiply(x, half, out=np.empty_like(x))
     np.tanh(y, out=y)
     y *= half
     y += half
@@ -99,7 +99,7 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _sigmoid_backward(dy: Array, y: Array) -> Array:  # dy y (1 - y)
-    dx = np.subtract(1, y, out=np.empty_like(y))
+    dx: Array = np.subtract(1, y, out=np.empty_like(y))
     dx *= y
     dx *= dy
     return dx

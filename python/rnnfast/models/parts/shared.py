@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -38,10 +37,15 @@ AVERAGES: dict[str, Any] = {"ema": ExponentialAverage, "mean": MeanAverage}
 SCHEDULES = ("constant", "cosine", "step", "plateau")
 
 
-@functools.cache
-def _parameters_of(kind: type) -> list[str]:
-    """Return what a class's constructor takes, which Python takes long to say."""
-    return list(inspect.signature(kind).parameters)
+# What constructors take, by class: Python takes long to say it.
+_parameters: dict[Any, list[str]] = {}
+
+
+def _parameters_of(kind: Any) -> list[str]:
+    """Return what a class's constructor takes."""
+    if kind not in _parameters:
+        _parameters[kind] = list(inspect.signature(kind).parameters)
+    return _parameters[kind]
 
 
 def make_recurrent(
