@@ -1,16 +1,14 @@
 #include "bindings/array_memory.h"
 
 #if !defined(_WIN32)
-  #include <pthread.h>
+  #include <sys/mman.h>
 #endif
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <new>
 
 #include "bindings/memory.h"
-#include "kernels/abi/memory.h"
 
 namespace rnnfast {
 
@@ -19,15 +17,89 @@ namespace {
 namespace py = pybind11;
 
 // Of arrays, in bytes: less is the heap's anyway, and of more the system's work is less than ours.
+#if defined(_WIN32)
+constexpr bool kKeeps = false;
+#else
+constexpr bool kKeeps = true;
+#endif
 constexpr double kLeastKept = 128 << 10, kMostKept = 16 << 20;
+
+// Pieces that arrays have given back. They are the system's own, not the heap's, which would keep
+// what lies below one. Whoever makes an array or lets go of it holds the GIL.
+class Pieces {
+ public:
+  // At least `bytes`, which become what was given; null if there is not so much.
+  static void* take(std::size_t& bytes) {
+    bytes = (bytes + kPage - 1) / kPage * kPage;
+    int best = -1;
+    for (int i = 0; i < count_; ++i)
+      if (pieces_[i].bytes >= bytes && pieces_[i].bytes <= bytes + bytes / 4 &&
+          (best < 0 || pieces_[i].bytes < pieces_[best].bytes))
+        best = i;
+    if (best >= 0) {
+      bytes = pieces_[best].bytes;
+      return remove(best);
+    }
+    void* fresh = map(bytes);
+    if (fresh == nullptr) {  // perhaps there is enough without what is kept
+      while (count_ > 0) drop(0);
+      fresh = map(bytes);
+    }
+    return fresh;
+  }
+  static void give(void* data, std::size_t bytes) {
+    while (count_ > 0 && (count_ == kMost || total_ + bytes > kMostBytes)) drop(0);  // the oldest
+    if (bytes > kMostBytes) return unmap(data, bytes);
+    pieces_[count_++] = {data, bytes};
+    total_ += bytes;
+  }
+
+ private:
+  static constexpr std::size_t kPage = 4096, kMostBytes = std::size_t(64) << 20;
+  static constexpr int kMost = 64;
+  struct Piece {
+    void* data;
+    std::size_t bytes;
+  };
+
+  static void* map(std::size_t bytes) {
+#if defined(_WIN32)
+    return nullptr;
+#else
+    void* const data =
+        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return data == MAP_FAILED ? nullptr : data;
+#endif
+  }
+  static void unmap(void* data, std::size_t bytes) {
+#if !defined(_WIN32)
+    munmap(data, bytes);
+#endif
+  }
+  static void* remove(int i) {
+    void* const data = pieces_[i].data;
+    total_ -= pieces_[i].bytes;
+    --count_;
+    for (; i < count_; ++i) pieces_[i] = pieces_[i + 1];
+    return data;
+  }
+  static void drop(int i) {
+    const std::size_t bytes = pieces_[i].bytes;
+    unmap(remove(i), bytes);
+  }
+
+  inline static Piece pieces_[kMost] = {};
+  inline static int count_ = 0;
+  inline static std::size_t total_ = 0;
+};
 
 // Before the numbers, where a pair of cache lines is: how large the piece of memory is.
 constexpr std::size_t kBefore = 128;
 
 void* take(void*, std::size_t size) {
-  if (size > SIZE_MAX - kBefore) return nullptr;
+  if (size > SIZE_MAX / 2) return nullptr;
   std::size_t bytes = size + kBefore;
-  void* const piece = Memory::take(bytes);
+  void* const piece = Pieces::take(bytes);
   if (piece == nullptr) return nullptr;
   std::memcpy(piece, &bytes, sizeof bytes);
   return static_cast<char*>(piece) + kBefore;
@@ -45,7 +117,7 @@ void give(void*, void* numbers, std::size_t) {
   void* const piece = static_cast<char*>(numbers) - kBefore;
   std::size_t bytes;
   std::memcpy(&bytes, piece, sizeof bytes);
-  Memory::give(piece, bytes);
+  Pieces::give(piece, bytes);
 }
 
 void* take_instead(void* context, void* numbers, std::size_t size) {
@@ -80,10 +152,6 @@ struct Handlers {
 
 Handlers find_handlers() {
   constexpr int kSetHandler = 304;  // PyDataMem_SetHandler in NumPy's table, since 1.22
-#if !defined(_WIN32)
-  if (pthread_atfork(Memory::before_fork, Memory::after_fork, Memory::after_fork) != 0)
-    throw std::bad_alloc();
-#endif
   const py::object api = py::detail::import_numpy_core_submodule("multiarray").attr("_ARRAY_API");
   void** const table = static_cast<void**>(PyCapsule_GetPointer(api.ptr(), nullptr));
   if (table == nullptr) throw py::error_already_set();
@@ -98,7 +166,7 @@ Handlers handlers;
 class ArrayMemory {
  public:
   explicit ArrayMemory(double bytes) {
-    if (bytes < kLeastKept || bytes > kMostKept) return;
+    if (!kKeeps || bytes < kLeastKept || bytes > kMostKept) return;
     before_ = handlers.set(handlers.own);
     if (before_ == nullptr) throw py::error_already_set();
   }

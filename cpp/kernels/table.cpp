@@ -1,7 +1,7 @@
 // Fills the table. This translation unit and its siblings are compiled once per instruction set.
 #include "kernels/abi/table.h"
 
-#include "kernels/abi/memory.h"
+#include "kernels/core/memory.h"
 #include "kernels/core/simd.h"
 #include "kernels/rnn/registry.h"
 #include "kernels/threads/team.h"

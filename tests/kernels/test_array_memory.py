@@ -88,3 +88,16 @@ def test_a_child_goes_on_with_it() -> None:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
     np.testing.assert_array_equal(array, new(100_000))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the system does not tell")
+def test_what_many_arrays_leave_goes_back_to_the_system() -> None:
+    def resident() -> int:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    before = resident()
+    held = [new(100_000, n) for n in range(1000)]  # 400 MB
+    assert resident() - before > 300e6
+    del held
+    assert resident() - before < 150e6

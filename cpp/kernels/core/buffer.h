@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "kernels/abi/memory.h"
+#include "kernels/core/memory.h"
 #include "kernels/core/sizes.h"
 
 namespace rnnfast {

@@ -5,7 +5,7 @@
   #include <pthread.h>
 #endif
 
-#include "kernels/abi/memory.h"
+#include "kernels/core/memory.h"
 #include "kernels/threads/team.h"
 
 namespace rnnfast {
