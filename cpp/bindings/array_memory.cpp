@@ -195,10 +195,9 @@ std::string text_of(const std::vector<std::int64_t>& shape) {
 
 py::array new_array(const char* what, const py::dtype& dtype,
                     const std::vector<std::int64_t>& shape) {
+  // NumPy multiplies axes without regard to others that are 0.
   auto bytes = static_cast<double>(dtype.itemsize());
-  for (const std::int64_t size :
-       shape)  // NumPy multiplies axes without regard to others that are 0
-    bytes *= static_cast<double>(size == 0 ? 1 : size);
+  for (const std::int64_t size : shape) bytes *= static_cast<double>(size == 0 ? 1 : size);
   if (bytes >= 0x1p63)
     throw_memory_error(std::string(what) + " of shape " + text_of(shape) + " needs " +
                        text_of_bytes(bytes) + ", more than there is");

@@ -1,6 +1,5 @@
 // New arrays. The memory of large ones is kept for the next when they are gone: the heap hands what
-// ends it back to the system again and again, which clears each page anew, a tenth of a training
-// step.
+// ends it back to the system again and again, which clears each page anew.
 #pragma once
 
 #include <pybind11/numpy.h>
