@@ -57,8 +57,8 @@ struct DropoutFactors {
   // either way by chance would cost more than all the rest.
   void multiply(std::int64_t position, std::int64_t count, const Scalar* from, Scalar* to) const {
     constexpr std::int64_t N = lanes<double>;
-    using Bits = typename AsManyAsDoubles<std::uint64_t>::Vector;
-    using Signs = typename AsManyAsDoubles<std::int64_t>::Vector;
+    using Bits = AsManyAsDoubles<std::uint64_t>::Vector;
+    using Signs = AsManyAsDoubles<std::int64_t>::Vector;
     using Numbers = typename AsManyAsDoubles<Scalar>::Vector;
     using Pattern = std::conditional_t<sizeof(Scalar) == 8, std::int64_t, std::int32_t>;
     using Patterns = typename AsManyAsDoubles<Pattern>::Vector;
