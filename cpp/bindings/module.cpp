@@ -137,6 +137,7 @@ PYBIND11_MODULE(_core, m) {
   bind_attention(m);
   bind_pooling(m);
   bind_padding(m);
+  bind_standardise(m);
   bind_crf(m);
   bind_embedding(m);
   bind_optimizers(m);

@@ -28,6 +28,7 @@ void bind_product(pybind11::module_& m);
 void bind_attention(pybind11::module_& m);
 void bind_pooling(pybind11::module_& m);
 void bind_padding(pybind11::module_& m);
+void bind_standardise(pybind11::module_& m);
 void bind_crf(pybind11::module_& m);
 void bind_embedding(pybind11::module_& m);
 void bind_optimizers(pybind11::module_& m);

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnnfast import _core
 from rnnfast.models.parts.reading.inputs import SeriesInputs
 from rnnfast.models.parts.reading.sequences import read_sequences
 from rnnfast.text import CharTokenizer
@@ -83,3 +84,36 @@ def test_what_was_given_is_not_what_comes_back() -> None:
     plain = SeriesInputs(np.zeros(F), np.ones(F), "float32")
     for one in plain.encode("X", series):
         assert not np.shares_memory(one, series)
+
+
+@pytest.mark.parametrize("size", [1, 3, 17, 33, 65])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_compiled_as_written(size: int, dtype: str) -> None:
+    rng = np.random.default_rng(size)
+    mean, scale = rng.normal(size=size), rng.uniform(0.1, 3, size)
+    whole = rng.normal(size=(70, 2 * size))
+    given = [
+        whole[:33, :size].copy(),
+        whole[:, ::2].astype(np.float32),
+        whole[::-2, size:],
+        whole[:0, :size],
+        np.asfortranarray(whole[:, :size]),
+    ]
+    found = _core.standardised(given, mean, scale, np.dtype(dtype))
+    for one, item in zip(found, given, strict=True):
+        assert one is not None and one.dtype == dtype
+        np.testing.assert_array_equal(one, ((item - mean) / scale).astype(dtype))
+
+
+def test_what_the_compiled_one_leaves() -> None:
+    mean, scale = np.zeros(2), np.full(2, 1e-3)
+    rows = np.ones((100, 2))
+    beyond, missing = rows.copy(), rows.copy()
+    beyond[99, 1], missing[0, 0] = 1e36, np.nan
+    others = [rows[:, :1], rows[0], rows.astype(int), rows.astype(">f8"), [], "ab", None]
+    found = _core.standardised([rows, beyond, missing, *others], mean, scale, np.dtype("f4"))
+    assert found[0] is not None and found[1:] == [None] * (2 + len(others))
+    with pytest.raises(TypeError, match="dtype"):
+        _core.standardised([rows], mean, scale, np.dtype("i4"))
+    with pytest.raises(ValueError, match="scale"):
+        _core.standardised([rows], mean, scale[:1], np.dtype("f4"))

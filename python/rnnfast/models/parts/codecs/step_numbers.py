@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.data.batches import Ints
 from rnnfast.models.parts.codecs.numbers import UNKNOWN, NumberTargets, compare_numbers
 from rnnfast.models.parts.codecs.steps import StepCodec, require_each
 from rnnfast.models.parts.fitting.examples import Examples
@@ -61,7 +62,11 @@ class StepNumberCodec(StepCodec):
 
     def predict(self, network: EncoderNetwork, x: Sequence[Array]) -> list[Array]:
         """Return the numbers ``(T_i, K)`` for encoded sequences."""
-        return [self.numbers.decode(rows) for rows in network.steps_of(x, network.predict)]
+
+        def numbers_of(batch: Array, lengths: Ints) -> Array:
+            return self.numbers.decode(network.predict(batch, lengths))
+
+        return [np.ascontiguousarray(rows) for rows in network.steps_of(x, numbers_of)]
 
     def compare(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
         """Return how far off predictions are, as `StepRegressor.evaluate` tells it."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from rnnfast import _core
 from rnnfast._checks.arrays import as_numbers, check_float_dtype
 from rnnfast._checks.messages import shown
 from rnnfast.models.parts.reading.extension import are_numbered, extend_ids, extend_vocabulary
@@ -30,8 +30,6 @@ from rnnfast.text.vocabulary import Vocabulary, encode_each
 
 # As many have a vocabulary that fits in memory.
 _MOST_IDS = 1 << 24
-# Numbers that are standardised together: so few that they stay in a cache.
-_BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -184,42 +182,15 @@ class SeriesInputs:
 
     def encode_all(self, name: Callable[[int], str], items: Sequence[Any]) -> list[Array]:
         """Return what `encode_one` does of each, whose name is that of its number."""
-        encoded: list[Array] = []
-        for group in self._groups(items):
-            if len(group) > 1:
-                together = self._standardised(np.concatenate(group))
-                if np.isfinite(together).all():
-                    ends = np.cumsum([len(item) for item in group]).tolist()
-                    encoded += [together[begin:end] for begin, end in pairwise([0, *ends])]
-                    continue
-            first = len(encoded)
-            encoded += [
-                self.encode_one(name(number), item) for number, item in enumerate(group, first)
-            ]
-        return encoded
+        encoded = zip(items, self._standardised(items), strict=True)
+        return [
+            self.encode_one(name(number), item) if rows is None else rows
+            for number, (item, rows) in enumerate(encoded)
+        ]
 
-    def _groups(self, sequences: Sequence[Any]) -> Iterator[list[Any]]:
-        """Yield sequences that are standardised together: short ones of one dtype, in order."""
-        group: list[Any] = []
-        dtype, count = None, 0
-        for item in sequences:
-            fits = isinstance(item, np.ndarray) and item.ndim == 2 and item.shape[1] == self.size
-            joins = fits and dtype is not None and item.dtype == dtype
-            if group and not (joins and count + item.size <= _BLOCK):
-                yield group
-                group, count = [], 0
-            group.append(item)
-            dtype, count = (item.dtype, count + item.size) if fits else (None, 0)
-        yield group
-
-    def _standardised(self, item: Array) -> Array:
-        """Return ``(T, F)`` numbers as the network reads them, maybe infinite."""
-        rows = max(1, _BLOCK // self.size)
-        array = np.empty(item.shape, self.dtype)
-        with np.errstate(over="ignore"):
-            for begin in range(0, len(item), rows):
-                array[begin : begin + rows] = (item[begin : begin + rows] - self.mean) / self.scale
-        return array
+    def _standardised(self, items: Sequence[Any]) -> list[Array | None]:
+        """Return ``(T_i, F)`` numbers as the network reads them; None where it could not."""
+        return _core.standardised([*items], self.mean, self.scale, np.dtype(self.dtype))
 
     def encode_one(self, name: str, item: list[str] | Array) -> Array:
         """Return one of what `encode` takes; raise as that does."""
@@ -234,7 +205,10 @@ class SeriesInputs:
             raise TypeError(f"{name}: expected an array (T, {self.size}) as in training, got text")
         if item.shape[1] != self.size:
             raise ValueError(f"{name}: expected shape (T, {self.size}), got {item.shape}")
-        array = self._standardised(item)
+        (array,) = self._standardised([item])
+        if array is None:  # numbers of another type, or too large
+            with np.errstate(over="ignore"):
+                array = ((item - self.mean) / self.scale).astype(self.dtype)
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: expected numbers within {self.dtype} when standardised")
         return array
