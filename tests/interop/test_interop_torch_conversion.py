@@ -60,6 +60,43 @@ def test_options_and_modes_are_taken_over(kind: str, training: bool) -> None:
     np.testing.assert_array_equal(layer.forward(x)[0][0], twin.forward(x)[0][0])
 
 
+@pytest.mark.parametrize(("kind", "options"), CASES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+def test_there_and_back(kind: str, options: Any, dtype: Any) -> None:
+    module = of_kind(kind, options, dtype).eval()
+    layer = getattr(rf, kind).from_torch(module)
+    drawn = torch.get_rng_state()
+    back = layer.to_torch()
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert type(back) is type(module) and repr(back) == repr(module) and not back.training
+    for name, weight in module.state_dict().items():
+        assert torch.equal(back.state_dict()[name], weight)
+    x, state = new_input(options, dtype), new_state(kind, options, dtype=dtype)
+    for one, expected in zip(tensors(back(x, state)), tensors(module(x, state)), strict=True):
+        assert torch.equal(one, expected)
+    next(back.parameters()).data.zero_()  # a copy: the layer stays as it is
+    np.testing.assert_array_equal(layer.state_dict()["weight_ih_l0"], module.weight_ih_l0.detach())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "name"),
+    [
+        ("LSTM", {"peephole": True}, "peephole"),
+        ("GRU", {"reset_after": False}, "reset_after"),
+        ("GRU", {"reset_gate": False}, "reset_gate"),
+        ("RNN", {"num_layers": 2, "dropout": 0.1, "variational": True}, "variational"),
+    ],
+)
+def test_what_pytorch_has_not_does_not_go_there(kind: str, options: Any, name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}: torch.nn.{kind} computes what {name}=.* got"):
+        getattr(rf, kind)(5, 7, **options).to_torch()
+
+
+def test_masks_that_are_never_drawn_do_not_count() -> None:
+    assert rf.GRU(5, 7, variational=True).to_torch().dropout == 0
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bias", [False, True])
 def test_a_cell_becomes_a_layer_of_one(kind: str, bias: bool) -> None:

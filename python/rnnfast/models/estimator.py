@@ -51,8 +51,8 @@ class Estimator(Composition, Featured, base=True):
         ``patience``, if that is None, is a third of the epochs, where examples are held out; with
         a number of epochs None means none. `fit` may be given another number.
     batch_size : int, optional
-        Examples that are learned from at once. None: a thirty-second of them, as a power of two
-        from 8 to 64; of less than 48 that below a sixth.
+        Examples that are learned from at once. None: the largest power of two in a thirty-second
+        of them, from 8 to 64; of less than 48 the largest in a sixth.
     validation_fraction : float, optional
         The part of the examples to hold out where `fit` is given no others to validate on. None: a
         tenth of 400 or more; of fewer none, so that all are learned from, unless ``patience``, a

@@ -327,8 +327,9 @@ class Recurrent(Module):
             the inputs of all layers are kept too. The parameters must not change before
             ``backprop`` has run, which finds it out; without ``recompute`` it keeps to those of
             this pass. An interrupt such as Ctrl-C meanwhile leaves `grads` with the parts that are
-            done. With dropout the masks may be others than without ``recompute``, for the same
-            seed: a stack in one direction draws them for each part anew, unless it is
+            done. Sums over steps are cut at the borders, so that gradients round otherwise in
+            their last bits. With dropout the masks may be others than without ``recompute``, for
+            the same seed: a stack in one direction draws them for each part anew, unless it is
             ``variational``; one in both directions draws the same. Those of zoneout and of the
             candidate are others always.
 

@@ -1,4 +1,4 @@
-"""Layers from weights that are elsewhere: in a layer of PyTorch, or in arrays of any layout."""
+"""Layers from a layer of PyTorch, and back, and from arrays of any layout."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rnnfast.nn.recurrent.from_weights import (
     read_weights,
     require_derived,
 )
+from rnnfast.nn.recurrent.to_torch import module_of
 
 Made = TypeVar("Made", bound="Convertible")
 _CELLS = {"RNN": "rnn_tanh", "GRU": "gru", "LSTM": "lstm"}  # whose gates all of the kind have
@@ -67,6 +68,24 @@ class Convertible(Recurrent):
         layer.load_state_dict({n: weight_of(module, n.removesuffix(end)) for n in names})
         layer.train(module.training)
         return layer
+
+    def to_torch(self) -> Any:
+        """Return PyTorch's layer with these weights and options: the way back of `from_torch`.
+
+        Returns
+        -------
+        torch.nn.RNN, torch.nn.GRU or torch.nn.LSTM
+            On the CPU, in the dtype and mode (training or not) of this one. The weights are copies.
+
+        Raises
+        ------
+        ImportError
+            Without PyTorch.
+        ValueError
+            If PyTorch has no such layer: peepholes, a GRU that resets before the product or has no
+            reset gate, masks that stay the same at all steps (``variational``).
+        """
+        return module_of(self._kind(), self)
 
     @classmethod
     def from_weights(
