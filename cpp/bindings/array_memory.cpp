@@ -10,6 +10,15 @@
 
 #include "bindings/memory.h"
 
+// PyTraceMalloc_Track, which before Python 3.12 is declared as if it were C++.
+#if defined(__APPLE__)
+extern "C" int rnnfast_track(unsigned domain, std::uintptr_t at,
+                             std::size_t bytes) asm("_PyTraceMalloc_Track");
+#else
+extern "C" int rnnfast_track(unsigned domain, std::uintptr_t at,
+                             std::size_t bytes) asm("PyTraceMalloc_Track");
+#endif
+
 namespace rnnfast {
 
 namespace {
@@ -17,11 +26,6 @@ namespace {
 namespace py = pybind11;
 
 // Of arrays, in bytes: less is the heap's anyway, and of more the system's work is less than ours.
-#if defined(_WIN32)
-constexpr bool kKeeps = false;
-#else
-constexpr bool kKeeps = true;
-#endif
 constexpr double kLeastKept = 128 << 10, kMostKept = 16 << 20;
 
 // Pieces that arrays have given back. They are the system's own, not the heap's, which would keep
@@ -142,50 +146,62 @@ struct Handler {
 };
 Handler handler = {"rnnfast", 1, nullptr, take, take_zeroed, take_instead, give};
 
-using SetHandler = PyObject* (*)(PyObject*);
-
-// How NumPy is told of a handler, and ours for that.
-struct Handlers {
-  SetHandler set = nullptr;
-  PyObject* own = nullptr;
+// As NumPy's PyArrayObject_fields is laid out.
+struct Fields {
+  py::detail::PyArray_Proxy array;
+  PyObject* weak_references;
+  void* buffers;
+  PyObject* handler;
 };
+Fields& fields_of(const py::array& array) { return *reinterpret_cast<Fields*>(array.ptr()); }
 
-Handlers find_handlers() {
-  constexpr int kSetHandler = 304;  // PyDataMem_SetHandler in NumPy's table, since 1.22
-  const py::object api = py::detail::import_numpy_core_submodule("multiarray").attr("_ARRAY_API");
-  void** const table = static_cast<void**>(PyCapsule_GetPointer(api.ptr(), nullptr));
-  if (table == nullptr) throw py::error_already_set();
-  PyObject* const own = PyCapsule_New(&handler, "mem_handler", nullptr);
-  if (own == nullptr) throw py::error_already_set();
-  return {reinterpret_cast<SetHandler>(table[kSetHandler]), own};
+// The capsule by which an array's memory is given back; null where memory is not kept.
+PyObject* own_handler = nullptr;
+
+// NumPy's domain of tracemalloc.
+constexpr unsigned kDomain = 389047;
+
+// A new array whose memory is ours. NumPy could be told of the handler for a while; but it has that
+// in a variable of the thread's context, which collected garbage, with finalisers of its own, must
+// not change while it is changed.
+py::array kept_array(const py::dtype& dtype, const std::vector<py::ssize_t>& shape,
+                     std::size_t bytes) {
+  const auto& api = py::detail::npy_api::get();
+  void* const numbers = take(nullptr, bytes);
+  if (numbers == nullptr) return {};
+  PyObject* const made = api.PyArray_NewFromDescr_(
+      api.PyArray_Type_, py::dtype(dtype).release().ptr(), static_cast<int>(shape.size()),
+      shape.data(), nullptr, numbers, py::detail::npy_api::NPY_ARRAY_WRITEABLE_, nullptr);
+  if (made == nullptr) {
+    give(nullptr, numbers, bytes);
+    throw py::error_already_set();
+  }
+  auto array = py::reinterpret_steal<py::array>(made);
+  Fields& fields = fields_of(array);
+  fields.handler = own_handler;
+  Py_INCREF(own_handler);
+  fields.array.flags |= py::detail::npy_api::NPY_ARRAY_OWNDATA_;
+  rnnfast_track(kDomain, reinterpret_cast<std::uintptr_t>(numbers), bytes);
+  return array;
 }
-
-Handlers handlers;
-
-// While it lives, what NumPy allocates on this thread comes from what is kept, if that is large.
-class ArrayMemory {
- public:
-  explicit ArrayMemory(double bytes) {
-    if (!kKeeps || bytes < kLeastKept || bytes > kMostKept) return;
-    before_ = handlers.set(handlers.own);
-    if (before_ == nullptr) throw py::error_already_set();
-  }
-  ~ArrayMemory() {
-    if (before_ == nullptr) return;
-    const py::error_scope error;  // perhaps the array could not be had
-    Py_XDECREF(handlers.set(before_));
-    Py_DECREF(before_);
-  }
-  ArrayMemory(const ArrayMemory&) = delete;
-  ArrayMemory& operator=(const ArrayMemory&) = delete;
-
- private:
-  PyObject* before_ = nullptr;  // what allocated before, or null
-};
 
 }  // namespace
 
-void keep_array_memory() { handlers = find_handlers(); }
+void keep_array_memory() {
+#if !defined(_WIN32) && !defined(PYPY_VERSION)
+  // Whether an array of NumPy's own says where we look that its memory is NumPy's.
+  constexpr int kGetHandler = 305;  // PyDataMem_GetHandler in NumPy's table, since 1.22
+  const py::object api = py::detail::import_numpy_core_submodule("multiarray").attr("_ARRAY_API");
+  void** const table = static_cast<void**>(PyCapsule_GetPointer(api.ptr(), nullptr));
+  if (table == nullptr) throw py::error_already_set();
+  const auto current =
+      py::reinterpret_steal<py::object>(reinterpret_cast<PyObject* (*)()>(table[kGetHandler])());
+  if (!current) throw py::error_already_set();
+  if (fields_of(py::array_t<double>(1)).handler != current.ptr()) return;
+  own_handler = PyCapsule_New(&handler, "mem_handler", nullptr);
+  if (own_handler == nullptr) throw py::error_already_set();
+#endif
+}
 
 std::string text_of(const std::vector<std::int64_t>& shape) {
   std::string text = "(";
@@ -201,8 +217,12 @@ py::array new_array(const char* what, const py::dtype& dtype,
   if (bytes >= 0x1p63)
     throw_memory_error(std::string(what) + " of shape " + text_of(shape) + " needs " +
                        text_of_bytes(bytes) + ", more than there is");
-  const ArrayMemory memory(bytes);
-  return {dtype, std::vector<py::ssize_t>(shape.begin(), shape.end())};
+  const std::vector<py::ssize_t> axes(shape.begin(), shape.end());
+  const bool numbers = std::strchr("biufc", dtype.kind()) != nullptr;
+  const bool any = std::find(shape.begin(), shape.end(), 0) == shape.end();
+  if (own_handler != nullptr && numbers && any && bytes >= kLeastKept && bytes <= kMostKept)
+    if (py::array array = kept_array(dtype, axes, static_cast<std::size_t>(bytes))) return array;
+  return {dtype, axes};
 }
 
 }  // namespace rnnfast

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import threading
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,53 @@ def test_an_array_is_what_any_other_is() -> None:
     assert not array[100_000:].any()
     array.resize(10, refcheck=False)
     np.testing.assert_array_equal(array, wanted[:10])
+
+
+def test_nobody_else_meets_it() -> None:
+    """Garbage may be collected while an array is made: its finalisers have NumPy as it is."""
+    before, seen = get_handler_name(), set[str]()
+    thresholds = gc.get_threshold()
+
+    def look(*_: object) -> None:
+        seen.add(get_handler_name())
+
+    gc.callbacks.append(look)
+    try:
+        gc.set_threshold(1)
+        for n in range(100):
+            assert new(50_000, n).size == 50_000
+            seen.add(get_handler_name())
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(look)
+    assert seen == {before}
+
+
+def test_tracemalloc_tells_of_it() -> None:
+    def traced() -> int:
+        numpys = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
+        return sum(
+            trace.size for trace in tracemalloc.take_snapshot().filter_traces([numpys]).traces
+        )
+
+    tracemalloc.start()
+    try:
+        before = traced()
+        array = new(1_000_000)
+        assert traced() - before >= 4e6
+        array.resize(500_000, refcheck=False)
+        assert 2e6 <= traced() - before < 4e6
+        del array
+        assert traced() - before < 1e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("dtype", ["U5", "i2,O", "M8[s]"])
+def test_other_than_numbers_are_numpys(dtype: str) -> None:
+    arrays = [np.zeros(50_000, dtype) for _ in range(2)]
+    padded, _ = _core.side_by_side(arrays, np.zeros((), dtype))
+    assert get_handler_name(padded) == get_handler_name(arrays[0])
 
 
 def test_no_two_arrays_share_it() -> None:
