@@ -99,7 +99,10 @@ def test_what_is_known_ahead_is_used(tmp_path: Path) -> None:
     read = rf.load(tmp_path / "m")
     np.testing.assert_array_equal(read.predict(9, future_covariates=SALES[132:141]), foretold)
     for call, message in (
-        (lambda: model.predict(), r"^future_covariates: expected 1 columns as in fit, got None$"),
+        (
+            lambda: model.predict(),
+            r"^future_covariates: expected 1 column as in fit, of the \d+ steps to come, got None$",
+        ),
         (
             lambda: model.predict(9, future_covariates=SALES[:4]),
             r"^future_covariates: expected shape \(9, 1\), of the steps that follow, got \(4, 1\)$",
@@ -108,7 +111,7 @@ def test_what_is_known_ahead_is_used(tmp_path: Path) -> None:
             lambda: model.predict(2, after=BOUGHT, future_covariates=SALES[:132]),
             r"^future_covariates: expected 134 rows, 132 of the series and 2 that follow, got 132$",
         ),
-        (lambda: model.score(BOUGHT), r"^future_covariates: expected 1 columns as in fit, got Non"),
+        (lambda: model.score(BOUGHT), r"^future_covariates: expected 1 column as in fit, got Non"),
         (
             lambda: small(lags=4).fit(BOUGHT, future_covariates=SALES[:9]),
             r"^future_covariates: expected 132 rows, got 9$",

@@ -127,6 +127,9 @@ class Forecaster(Weighed, Estimator):
         and ``errors`` there by name: ``model``, ``persistence`` (the last number again) and
         ``season`` (those of the season before), root mean squared, as a share of the mean change
         from step to step.
+    series_names_ : tuple
+        What the series are called, in their order, which is that of rows of forecasts: by the names
+        in ``series_column``, sorted, or of columns or rows; those of a list by their numbers.
     target_mean_, target_scale_ : ndarray of float64
         Of what the network foretells; 0 is the scale of changes, or levels, that stay the same.
     inputs_, network_, history_, best_epoch_, stopped_
@@ -163,6 +166,7 @@ class Forecaster(Weighed, Estimator):
     missing: Literal["refuse", "mask"] = "refuse"
 
     chosen_ = OfPart[dict[str, Any]]("_codec.chosen")
+    series_names_ = OfPart[tuple[Any, ...]]("_codec.panel.names")
     target_mean_ = OfPart[Array]("_codec.numbers.mean")
     target_scale_ = OfPart[Array]("_codec.numbers.scale")
     _codec: WindowCodec = field(init=False)
@@ -206,10 +210,12 @@ class Forecaster(Weighed, Estimator):
             Nothing: a series foretells itself. Here because scikit-learn passes it.
         future_covariates : array_like, optional
             Numbers that are known ahead, ``(T,)`` or ``(T, C)``, such as holidays; of several
-            series a list of such. Each window reads those of its steps, and those of ``horizon``
-            steps later.
+            series a list of such in the order of `series_names_`, or a dict by these names. Each
+            window reads those of its steps, and those of ``horizon`` steps later. Tables keep to
+            the names of their columns ever after.
         static_covariates : array_like, optional
-            Numbers that belong to a series as a whole, ``(S,)``, of several ``(N, S)``.
+            Numbers that belong to a series as a whole, ``(S,)``, of several ``(N, S)``, in the
+            order of `series_names_`; a DataFrame whose index has these names goes by them.
         sample_weight : array_like, optional
             How much each step counts, ``(T,)``, as the first one that a window foretells; of
             several series how much each does, ``(N,)``, or a list of such.

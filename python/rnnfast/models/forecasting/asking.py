@@ -12,17 +12,16 @@ from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.messages import counted
 from rnnfast.data.batches import Ints
 from rnnfast.models.forecasting.codec import WindowCodec
+from rnnfast.models.forecasting.covariates import of_each, read_rows, require_columns
 from rnnfast.models.forecasting.panel import (
     Layout,
     Panel,
     read_panel,
     require_steps,
-    with_channels,
 )
 from rnnfast.models.forecasting.times import require_times
 from rnnfast.models.forecasting.tracks import Track, make_tracks
 from rnnfast.models.forecasting.windows import Floats
-from rnnfast.models.parts.codecs.numbers import read_numbers
 
 Answer = Callable[[Sequence[Track], Sequence[Ints]], Floats]
 
@@ -34,6 +33,7 @@ def panel_after(
     fitted = codec.panel
     assert fitted is not None
     if after is not None:
+        _require_columns(fitted, future, static)
         panel = read_panel("after", after, how, known=future, static=static, ahead=steps)
         require_like_fit("after", codec, panel)
         tell_of_times("after", codec, panel)
@@ -43,19 +43,15 @@ def panel_after(
     if static is not None:
         raise ValueError("static_covariates: expected None without after, got some")
     width = fitted.known[0].shape[1]
-    require_width("future_covariates", future, width)
+    require_width("future_covariates", future, width, f", of the {counted(steps, 'step')} to come")
     if not width:
         return fitted
-    items = future if fitted.several else [future]
-    if not isinstance(items, (list, tuple)) or len(items) != len(fitted.values):
-        raise TypeError(
-            f"future_covariates: expected a list of {len(fitted.values)} arrays, one a series"
-        )
+    _require_columns(fitted, future, None)
+    items = of_each("future_covariates", future, fitted.names, fitted.several)
     known = []
     for number, (item, before) in enumerate(zip(items, fitted.known, strict=True)):
         label = f"future_covariates[{number}]" if fitted.several else "future_covariates"
-        rows = read_numbers(label, item, "(T,) or (T, C)").astype(np.float64)
-        rows = with_channels(rows)
+        rows = read_rows(label, item)
         if rows.shape != (steps, width):
             raise ValueError(
                 f"{label}: expected shape {(steps, width)}, of the steps that follow, got "
@@ -67,10 +63,16 @@ def panel_after(
     return replace(fitted, known=known)
 
 
-def require_width(name: str, future: Any, width: int) -> None:
+def _require_columns(fitted: Panel, future: Any, static: Any) -> None:
+    require_columns("future_covariates", future, fitted.known_names)
+    require_columns("static_covariates", static, fitted.static_names)
+
+
+def require_width(name: str, future: Any, width: int, of: str = "") -> None:
     """Raise ValueError if covariates are there though `fit` had none, or the other way round."""
     if (future is None) != (width == 0):
-        expected = "None, as in fit" if width == 0 else f"{width} columns as in fit"
+        columns = f"{counted(width, 'column')} as in fit{of}"
+        expected = "None, as in fit" if width == 0 else columns
         raise ValueError(f"{name}: expected {expected}, got {'None' if future is None else 'some'}")
 
 
@@ -195,8 +197,9 @@ def whole_panel(
     name: str, codec: WindowCodec, how: Layout, X: Any, future: Any, static: Any
 ) -> Panel:
     """Return series, all steps of which are given, that are like those of `fit`."""
-    panel = read_panel(name, X, how, known=future, static=static)
     assert codec.panel is not None
+    _require_columns(codec.panel, future, static)
+    panel = read_panel(name, X, how, known=future, static=static)
     require_width("future_covariates", future, codec.panel.known[0].shape[1])
     require_like_fit(name, codec, panel)
     tell_of_times(name, codec, panel)

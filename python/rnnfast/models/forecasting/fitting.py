@@ -11,6 +11,7 @@ import numpy as np
 from rnnfast.models.forecasting.asking import require_like_fit, require_width
 from rnnfast.models.forecasting.calendar import check_calendar, names_of
 from rnnfast.models.forecasting.codec import WindowCodec, part
+from rnnfast.models.forecasting.covariates import require_columns
 from rnnfast.models.forecasting.judging import calibrate, judge
 from rnnfast.models.forecasting.options import layout_of, said_by
 from rnnfast.models.forecasting.panel import Panel, read_panel, require_steps
@@ -70,6 +71,10 @@ def ready(model: Any, given: Given, valid: Any, sample_weight: Any, grow: bool |
         columns = Columns.of("X", given.X)
     held_out = valid is None and model.validation_fraction > 0
     fraction = model.validation_fraction if held_out else 0.0
+    if grow is not None:
+        fitted = model._codec.panel
+        require_columns("future_covariates", given.future, fitted.known_names)
+        require_columns("static_covariates", given.static, fitted.static_names)
     panel = read_panel("X", given.X, how, known=given.future, static=given.static)
     each = weights_of_steps(sample_weight, panel)
     if grow is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +11,9 @@ from rnnfast._checks.arrays import hint_time_first, read_array
 from rnnfast._checks.exporters import is_exporter
 from rnnfast._checks.messages import shown
 from rnnfast._checks.tables import column_names, is_table
+from rnnfast.models.forecasting.covariates import Names, read_known, read_static
 from rnnfast.models.forecasting.long_tables import split_long
-from rnnfast.models.forecasting.times import Times, has_times, require_times
+from rnnfast.models.forecasting.times import Times, has_times
 from rnnfast.models.forecasting.windows import Floats
 from rnnfast.models.parts.codecs.numbers import read_numbers
 from rnnfast.models.parts.reading.series import common_dtype
@@ -76,6 +76,8 @@ class Panel:
         The name of a Series of pandas.
     uneven : tuple of int
         Which of them have times that do not go on evenly.
+    known_names, static_names : tuple of str, optional
+        What tables of covariates call their columns.
     """
 
     values: list[Floats]
@@ -88,6 +90,8 @@ class Panel:
     static: Floats
     title: Any = None
     uneven: tuple[int, ...] = ()
+    known_names: Names = None
+    static_names: Names = None
 
     @property
     def channels(self) -> int:
@@ -156,13 +160,18 @@ def read_panel(
         Times.of(name, getattr(item, "index", None)) if hasattr(item, "iloc") else None
         for item in items
     ]
+    indices = [getattr(item, "index", None) for item in items]
+    future, known_names = read_known(
+        "future_covariates", known, values, indices, names, several, ahead
+    )
+    named = not isinstance(X, (list, tuple))
+    constant, static_names = read_static("static_covariates", static, names, several, named)
     return Panel(
-        values, single, several, common_dtype(read), times, tuple(names),
-        _read_known("future_covariates", known, values, several, ahead, items),
-        read_static("static_covariates", static, len(values), several),
+        values, single, several, common_dtype(read), times, tuple(names), future, constant,
         None if several else getattr(X, "name", None),
-        tuple(number for number, item in enumerate(items)
-              if times[number] is None and has_times(getattr(item, "index", None))),
+        tuple(number for number, index in enumerate(indices)
+              if times[number] is None and has_times(index)),
+        known_names, static_names,
     )  # fmt: skip
 
 
@@ -242,47 +251,3 @@ def require_steps(name: str, panel: Panel, needed: int, what: str, X: Any = None
                 f"{panel.label(name, number)}: expected at least {needed} steps{what}, got "
                 f"{len(one)}" + (_hint_several(X) or hint_time_first(name, one.shape))
             )
-
-
-def _read_known(
-    name: str,
-    known: Any,
-    values: Sequence[Floats],
-    several: bool,
-    ahead: int,
-    series: Sequence[Any],
-) -> list[Floats]:
-    if known is None:
-        return [np.empty((len(one), 0)) for one in values]
-    items = known if several else [known]
-    if not isinstance(items, (list, tuple)) or len(items) != len(values):
-        raise TypeError(f"{name}: expected a list of {len(values)} arrays, one a series")
-    found: list[Floats] = []
-    for number, (item, one) in enumerate(zip(items, values, strict=True)):
-        label = f"{name}[{number}]" if several else name
-        array = read_numbers(label, item, "(T,) or (T, C)").astype(np.float64)
-        array = with_channels(array)
-        rows = len(one) + ahead
-        if len(array) != rows:
-            more = f", {len(one)} of the series and {ahead} that follow" if ahead else ""
-            raise ValueError(f"{label}: expected {rows} rows{more}, got {len(array)}")
-        require_times(label, item, getattr(series[number], "index", None))
-        if found and array.shape[1] != found[0].shape[1]:
-            width = found[0].shape[1]
-            raise ValueError(
-                f"{label}: expected {width} columns as the first, got {array.shape[1]}"
-            )
-        found.append(array)
-    return found
-
-
-def read_static(name: str, static: Any, count: int, several: bool) -> Floats:
-    """Return static covariates ``(N, S)``; none are ``(N, 0)``."""
-    if static is None:
-        return np.empty((count, 0))
-    array = read_numbers(name, static, "(N, S)" if several else "(S,)").astype(np.float64)
-    array = array.reshape(1, -1) if array.ndim == 1 and not several else array
-    if array.ndim != 2 or len(array) != count:
-        expected = f"({count}, S)" if several else "(S,)"
-        raise ValueError(f"{name}: expected shape {expected}, got {array.shape}")
-    return array

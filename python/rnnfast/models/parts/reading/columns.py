@@ -180,11 +180,11 @@ def step_names(name: str, X: Any, known: tuple[str, ...] | None = None) -> tuple
     return known
 
 
-def restore_step_names(names: Any, features: int) -> tuple[str, ...]:
-    """Return the names that a file has of a step's numbers; raise unless they are such."""
-    read = check_list("step_names", names, "str")
+def restore_step_names(names: Any, features: int, field: str = "step_names") -> tuple[str, ...]:
+    """Return the names that a file's field has of a step's numbers; raise unless they are such."""
+    read = check_list(field, names, "str")
     if len(read) != features or not all(isinstance(one, str) for one in read):
-        raise ValueError(f"step_names: expected {features} str, got {shown(names)}")
+        raise ValueError(f"{field}: expected {features} str, got {shown(names)}")
     return tuple(read)
 
 
