@@ -13,6 +13,7 @@ from rnnfast._checks import check_int
 from rnnfast.models.parts.codecs.steps import StepCodec, require_each
 from rnnfast.models.parts.fitting.examples import Examples
 from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
+from rnnfast.models.parts.reading.columns import restore_step_names, step_names
 from rnnfast.models.parts.reading.inputs import Inputs
 from rnnfast.models.parts.reading.labels import (
     named_weights,
@@ -34,6 +35,7 @@ class LabelSetCodec(StepCodec):
     ignore_label: Any = None
     num_labels: int = 0
     class_weights: Array | None = None
+    names: tuple[str, ...] | None = None  # of the columns of tables
 
     def __post_init__(self) -> None:
         if self.class_weight is not None and not isinstance(self.class_weight, Mapping):
@@ -45,7 +47,11 @@ class LabelSetCodec(StepCodec):
             wrong = rows[(rows != 0) & (rows != 1) & known(rows)]
             if wrong.size:
                 raise ValueError(f"{name}[{number}]: expected 0 and 1, got {wrong[0]:g}")
+        step_names(name, y, self.names)
         return targets
+
+    def survey(self, y: Any, targets: list[Array]) -> LabelSetCodec:
+        return replace(self, names=step_names("y", y))
 
     def check_known(self, name: str, targets: list[Array]) -> None:
         require_columns(name, targets, self.num_labels)
@@ -93,15 +99,21 @@ class LabelSetCodec(StepCodec):
         return float(np.broadcast_to(each, self.num_labels).sum() * math.log(2))
 
     def to_dict(self) -> dict[str, Any]:
-        if self.class_weights is None:
-            return {"num_labels": self.num_labels}
-        return {"num_labels": self.num_labels, "class_weights": self.class_weights.tolist()}
+        described: dict[str, Any] = {"num_labels": self.num_labels}
+        if self.class_weights is not None:
+            described["class_weights"] = self.class_weights.tolist()
+        if self.names is not None:
+            described["target_names"] = [*self.names]
+        return described
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> LabelSetCodec:
         size, weights = check_int("num_labels", learned["num_labels"], 1), None
         if learned.get("class_weights") is not None:  # files of before have none
             weights = restore_weights(learned["class_weights"], (size,), self.dtype)
-        return replace(self, num_labels=size, class_weights=weights)
+        names = learned.get("target_names")
+        if names is not None:
+            names = restore_step_names(names, size, "target_names")
+        return replace(self, num_labels=size, class_weights=weights, names=names)
 
 
 def label_weights(

@@ -16,6 +16,7 @@ from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.fitting.examples import Examples
 from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
 from rnnfast.models.parts.networks.heads import NUMBER_LOSSES, check_loss
+from rnnfast.models.parts.reading.columns import names_of, require_order, restore_step_names
 from rnnfast.models.parts.reading.inputs import Inputs, read_scaling
 from rnnfast.models.parts.reading.scaling import mean_and_scale
 from rnnfast.models.parts.reading.series import common_dtype
@@ -127,15 +128,18 @@ class NumberCodec(Codec):
     dtype: str
     numbers: NumberTargets = UNKNOWN
     single: bool = False
+    names: tuple[str, ...] | None = None  # of the columns of a table
 
     def __post_init__(self) -> None:
         check_loss(self.loss)
 
     def read(self, name: str, y: Any) -> Array:
-        return read_numbers(name, y)
+        targets = read_numbers(name, y)
+        require_order(name, names_of(y), self.names)
+        return targets
 
     def survey(self, y: Any, targets: Array) -> NumberCodec:
-        return replace(self, single=targets.ndim == 1)
+        return replace(self, single=targets.ndim == 1, names=names_of(y))
 
     def check_known(self, name: str, targets: Array) -> None:
         expected = () if self.single else (self.numbers.size,)
@@ -191,13 +195,17 @@ class NumberCodec(Codec):
 
     def to_dict(self) -> dict[str, Any]:
         mean, scale = self.numbers.mean.tolist(), self.numbers.scale.tolist()
-        return {"target_mean": mean, "target_scale": scale, "single": self.single}
+        described = {"target_mean": mean, "target_scale": scale, "single": self.single}
+        return described if self.names is None else {**described, "target_names": [*self.names]}
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> NumberCodec:
         saved = {"mean": learned["target_mean"], "scale": learned["target_scale"]}
         numbers = NumberTargets(*read_scaling({**saved, "dtype": self.dtype}))
         single = numbers.read_single("single", learned["single"])
-        return replace(self, numbers=numbers, single=single)
+        names = learned.get("target_names")
+        if names is not None:
+            names = restore_step_names(names, numbers.size, "target_names")
+        return replace(self, numbers=numbers, single=single, names=names)
 
 
 def compare_numbers(true: Array, predicted: Array, weights: Any = None) -> dict[str, float]:

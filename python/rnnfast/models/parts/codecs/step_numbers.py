@@ -16,6 +16,7 @@ from rnnfast.models.parts.codecs.steps import StepCodec, require_each
 from rnnfast.models.parts.fitting.examples import Examples
 from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
 from rnnfast.models.parts.networks.heads import check_loss
+from rnnfast.models.parts.reading.columns import restore_step_names, step_names
 from rnnfast.models.parts.reading.inputs import Inputs
 from rnnfast.models.parts.reading.step_rows import is_flat, known, read_rows, require_columns
 from rnnfast.models.parts.reading.weights import StepWeights, spread
@@ -32,16 +33,19 @@ class StepNumberCodec(StepCodec):
     ignore_label: Any = None
     numbers: NumberTargets = UNKNOWN
     flat: bool = False
+    names: tuple[str, ...] | None = None  # of the columns of tables
 
     def __post_init__(self) -> None:
         check_loss(self.loss)
 
     def read(self, name: str, y: Any) -> list[Array]:
         missing = self.ignore_label is not None
-        return read_rows(name, y, flat=True, none=missing, ignored=self.ignore_label)
+        targets = read_rows(name, y, flat=True, none=missing, ignored=self.ignore_label)
+        step_names(name, y, self.names)
+        return targets
 
     def survey(self, y: Any, targets: list[Array]) -> StepNumberCodec:
-        return replace(self, flat=is_flat("y", y))
+        return replace(self, flat=is_flat("y", y), names=step_names("y", y))
 
     def check_known(self, name: str, targets: list[Array]) -> None:
         require_columns(name, targets, self.numbers.size)
@@ -66,7 +70,8 @@ class StepNumberCodec(StepCodec):
         def numbers_of(batch: Array, lengths: Ints) -> Array:
             return self.numbers.decode(network.predict(batch, lengths))
 
-        return [np.ascontiguousarray(rows) for rows in network.steps_of(x, numbers_of)]
+        # Copies: one that is kept would keep its whole batch.
+        return [rows.copy() for rows in network.steps_of(x, numbers_of)]
 
     def compare(self, network: EncoderNetwork, examples: Examples) -> dict[str, float]:
         """Return how far off predictions are, as `StepRegressor.evaluate` tells it."""
@@ -92,8 +97,12 @@ class StepNumberCodec(StepCodec):
         return max(float(self.numbers.size), float(np.average(errors, weights=weights)))
 
     def to_dict(self) -> dict[str, Any]:
-        return {"outputs": self.numbers.to_dict(), "flat": self.flat}
+        described = {"outputs": self.numbers.to_dict(), "flat": self.flat}
+        return described if self.names is None else {**described, "target_names": [*self.names]}
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> StepNumberCodec:
         numbers = NumberTargets.from_dict(learned["outputs"])
-        return replace(self, numbers=numbers, flat=numbers.read_single("flat", learned["flat"]))
+        flat, names = numbers.read_single("flat", learned["flat"]), learned.get("target_names")
+        if names is not None:
+            names = restore_step_names(names, numbers.size, "target_names")
+        return replace(self, numbers=numbers, flat=flat, names=names)

@@ -11,6 +11,7 @@ from rnnfast._checks import check_int, check_list
 from rnnfast._checks.arrays import read_array, require_finite
 from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown, some_of
+from rnnfast.models.parts.reading.columns import names_of, require_order, restore_step_names
 from rnnfast.models.parts.reading.extension import require_extendable
 from rnnfast.models.parts.reading.lists import as_item
 from rnnfast.nn.embedding import Embedding
@@ -28,11 +29,19 @@ class Condition:
         The labels known, sorted; None with vectors.
     width : int, optional
         Numbers of a vector; None with labels.
+    names : tuple of str, optional
+        What a table called them.
     """
 
-    def __init__(self, labels: Sequence[str] | None = None, width: int | None = None) -> None:
+    def __init__(
+        self,
+        labels: Sequence[str] | None = None,
+        width: int | None = None,
+        names: tuple[str, ...] | None = None,
+    ) -> None:
         self.labels = None if labels is None else list(labels)
         self.width = width
+        self.names = names
         self._ids = {label: i for i, label in enumerate(self.labels or [])}
 
     @classmethod
@@ -46,7 +55,7 @@ class Condition:
         ValueError
             If there are none, or vectors have not two axes.
         """
-        values = _as_list("condition", values)
+        names, values = names_of(values), _as_list("condition", values)
         if _holds_labels(values):
             for number, label in enumerate(values):
                 if not isinstance(label, str):
@@ -55,9 +64,14 @@ class Condition:
                     )
             return cls(labels=sorted(set(values)))
         array = _number_array("condition", values)
+        if array.ndim == 1 and array.size and array.dtype.kind in "iu":
+            raise TypeError(
+                "condition: expected labels (str) or vectors (N, F), got integers of shape "
+                f"{array.shape}; [str(one) for one in condition] are labels"
+            )
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"condition: expected shape (N, F), got {array.shape}")
-        return cls(width=array.shape[1])
+        return cls(width=array.shape[1], names=names)
 
     def extended(self, other: Condition, extend: bool) -> Condition:
         """Return this with the labels of another one.
@@ -86,6 +100,7 @@ class Condition:
         """
         if values is None:
             raise ValueError(f"{name}: expected {self}, which the model was trained with, got None")
+        require_order(name, names_of(values), self.names)
         values = _as_list(name, values)
         if self.labels is not None:
             if not _holds_labels(values):
@@ -111,6 +126,7 @@ class Condition:
             if not isinstance(value, str):
                 raise TypeError(f"condition: expected {self}, got {type(value).__name__}")
             return self.encode("condition", [value], 1, dtype)
+        require_order("condition", _names_of_one(value), self.names)
         array = _number_array("condition", value)
         if array.shape != (self.width,):
             raise ValueError(f"condition: expected shape ({self.width},), got {array.shape}")
@@ -118,7 +134,8 @@ class Condition:
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""
-        return {"labels": self.labels, "width": self.width}
+        described = {"labels": self.labels, "width": self.width}
+        return described if self.names is None else {**described, "names": [*self.names]}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Condition:
@@ -131,7 +148,10 @@ class Condition:
         """
         labels, width = saved["labels"], saved["width"]
         if labels is None:
-            return cls(width=check_int("condition.width", width, 1))
+            width, names = check_int("condition.width", width, 1), saved.get("names")
+            if names is not None:
+                names = restore_step_names(names, width, "condition.names")
+            return cls(width=width, names=names)
         require_strings("condition.labels", check_list("condition.labels", labels, "str"))
         if not labels or len(set(labels)) < len(labels):
             raise ValueError(f"condition.labels: expected different ones, got {shown(labels)}")
@@ -205,6 +225,14 @@ def _as_list(name: str, values: Any) -> Any:
     if isinstance(array, np.ndarray) and array.dtype.kind in "UOT" and array.ndim == 1:
         return array.tolist()
     return array
+
+
+def _names_of_one(value: Any) -> tuple[str, ...] | None:
+    """Return what a Series of pandas calls the numbers of a vector, where all names are str."""
+    if not hasattr(value, "iloc") or getattr(value, "ndim", 0) != 1:
+        return names_of(value)
+    names = tuple(value.index)
+    return names if all(isinstance(name, str) for name in names) else None
 
 
 def _holds_labels(values: Any) -> bool:

@@ -50,7 +50,7 @@ class Columns:
             return None
         if array.shape[1] == 0:
             raise ValueError(f"{name}: expected shape (N, T), T at least 1, got {array.shape}")
-        return cls(array.shape[1], _names(X))
+        return cls(array.shape[1], names_of(X))
 
     def warn_of_ids(self, name: str, X: Any) -> None:
         """Warn of an array of integers that may be ids of tokens, which are read as numbers."""
@@ -68,7 +68,7 @@ class Columns:
 
         What is no table of numbers passes.
         """
-        given = _names(X)
+        given = names_of(X)
         array = _table(name, X)
         if self.names is None or given == self.names or array is None:
             return
@@ -78,11 +78,7 @@ class Columns:
             text = f"{name}: expected columns with names, as in fit, got an array without"
             warn_caller(text, UserWarning)
             return
-        place = next(n for n, own in enumerate(self.names) if given[n] != own)
-        raise ValueError(
-            f"{name}: expected the columns of fit in their order, {shown(self.names[place])} at "
-            f"{place}, got {shown(given[place])}"
-        )
+        require_order(name, given, self.names)
 
     def read(self, name: str, X: Any) -> Any:
         """Return a table ``(N, T)`` as series of one feature ``(N, T, 1)``; else what is given.
@@ -168,7 +164,7 @@ def step_names(name: str, X: Any, known: tuple[str, ...] | None = None) -> tuple
     if set(map(type, items)) <= _NO_TABLES:  # as most are
         return known
     for number, item in enumerate(items):
-        names = _names(item)
+        names = names_of(item)
         if names is None or known is None:
             known = names if known is None else known
         elif names != known and len(names) == len(known):
@@ -228,8 +224,20 @@ def _table(name: str, X: Any) -> Array | None:
     return array if array.ndim == 2 and array.dtype.kind in "biuf" else None
 
 
-def _names(X: Any) -> tuple[str, ...] | None:
+def names_of(X: Any) -> tuple[str, ...] | None:
+    """Return what a table calls its columns, where all names are str."""
     if not is_table(X):
         return None
     names = column_names(X)
     return names if all(isinstance(name, str) for name in names) else None
+
+
+def require_order(name: str, given: tuple[str, ...] | None, known: tuple[str, ...] | None) -> None:
+    """Raise ValueError for as many columns by other names than those known, if both have some."""
+    if given is None or known is None or len(given) != len(known) or given == known:
+        return
+    place = next(n for n, own in enumerate(known) if given[n] != own)
+    raise ValueError(
+        f"{name}: expected the columns of fit in their order, {shown(known[place])} at {place}, "
+        f"got {shown(given[place])}"
+    )
