@@ -24,6 +24,7 @@ from dropin_cases import (
 )
 from rnnfast import _core
 
+nn = torch.nn
 NAMES = ["RNN", "GRU", "LSTM"]
 
 
@@ -370,3 +371,76 @@ def test_pytorchs_number_of_threads_holds(monkeypatch: pytest.MonkeyPatch) -> No
             made[0].threads.clear()
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell"])
+def test_traced_by_fx_from_a_state_alone(kind: str) -> None:
+    class Decoder(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = getattr(nn, kind)(3, 4)
+
+        def forward(self, h: Any) -> Any:
+            start = torch.zeros(2, 3) if kind.endswith("Cell") else torch.zeros(1, 2, 3)
+            return self.layer(start, (h, h) if kind.startswith("LSTM") else h)[0]
+
+    torch.manual_seed(0)
+    model = Decoder()
+    h = torch.randn(2, 4) if kind.endswith("Cell") else torch.randn(1, 2, 4)
+    with torch.no_grad():
+        expected = model(h)
+        interop.accelerate(model)
+        torch.testing.assert_close(model(h), expected)
+        torch.testing.assert_close(torch.fx.symbolic_trace(model)(h), expected)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "GRUCell"])
+@pytest.mark.parametrize("hook", ["forward", "forward_pre", "full_backward", "backward"])
+def test_fx_does_not_trace_hooks(kind: str, hook: str) -> None:
+    layer = getattr(nn, kind)(3, 4)
+    getattr(layer, f"register_{hook}_hook")(lambda *_: None)
+    model = nn.Sequential(layer)
+    interop.accelerate(model)
+    with pytest.raises(torch.fx.proxy.TraceError, match=f"^{kind}: expected a layer without hooks"):
+        torch.fx.symbolic_trace(model)
+
+
+def test_checks_of_ones_own_are_called() -> None:
+    class Turned(interop.LSTM):  # type: ignore[misc]
+        def permute_hidden(self, hx: Any, permutation: Any) -> Any:
+            return tuple(2 * one for one in hx)
+
+    class Refusing(interop.GRU):  # type: ignore[misc]
+        def check_forward_args(self, *arguments: Any) -> None:
+            raise KeyError("mine")
+
+    torch.manual_seed(0)
+    layer, plain = Turned(3, 4), nn.LSTM(3, 4)
+    plain.load_state_dict(layer.state_dict())
+    x, h = torch.randn(5, 2, 3), torch.ones(1, 2, 4)
+    torch.testing.assert_close(layer(x, (h, h))[0], plain(x, (2 * h, 2 * h))[0])
+    with pytest.raises(KeyError, match="mine"):
+        Refusing(3, 4)(x, h)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_inputs_of_inference_mode(kind: str, batch_first: bool) -> None:
+    """Where PyTorch can train on them, so can a swapped layer."""
+    found: list[Any] = []
+    for swap in (False, True):
+        torch.manual_seed(0)
+        layer = getattr(nn, kind)(3, 4, batch_first=batch_first)
+        with torch.inference_mode():
+            x = torch.randn(5, 7, 3)
+        if swap:
+            interop.accelerate(layer)
+        try:
+            layer(x)[0].sum().backward()
+            found.append(layer.weight_ih_l0.grad)
+        except RuntimeError as error:
+            found.append(str(error))
+    if isinstance(found[0], str):
+        assert found[1] == found[0]
+    else:
+        torch.testing.assert_close(found[1], found[0])

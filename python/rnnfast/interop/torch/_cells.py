@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnnfast import _core
-from rnnfast.interop.torch._conditions import as_leaf, is_observed, is_plain
+from rnnfast.interop.torch._conditions import as_leaf, is_observed, is_plain, tracer_of
 from rnnfast.interop.torch._counterpart import Counterpart
 from rnnfast.interop.torch._kept import KEPT, Held, Keeping, Kept
 from rnnfast.interop.torch._steps import ACCESS, make_ready
@@ -51,8 +51,9 @@ class Cell(Keeping, torch.nn.RNNCellBase):
             result = self._step(input, hx)
             if result is not None:
                 return result
-        if isinstance(input, torch.fx.Proxy):
-            return as_leaf(self, (input, hx), {})
+        tracer = tracer_of(input, hx)
+        if tracer is not None:
+            return as_leaf(tracer, self, (input, hx), {})
         return super().forward(input, hx)
 
     def _step(self, x: Any, hx: Any) -> Any:

@@ -111,14 +111,36 @@ def has_saved_tensors_hooks() -> bool:
     return _saved_tensors_hooks(True) is not None
 
 
-def as_leaf(module: torch.nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+# What a module's call does before and after its pass.
+_HOOKS = (
+    "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks",
+)  # fmt: skip
+
+
+def tracer_of(*arguments: Any) -> Any:
+    """Return the tracer of `torch.fx` that a call's input, or its state, comes from; or None."""
+    for argument in arguments:
+        for one in argument if isinstance(argument, (tuple, list)) else (argument,):
+            if isinstance(one, torch.fx.Proxy):
+                return one.tracer
+    return None
+
+
+def as_leaf(
+    tracer: Any, module: torch.nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> Any:
     """Return what a tracer of `torch.fx` has in the place of a call, as of modules of `torch.nn`.
 
-    Parameters
-    ----------
-    arguments : tuple
-        The first one is a `torch.fx.Proxy`.
+    Raises
+    ------
+    torch.fx.proxy.TraceError
+        If the module has hooks: those of modules of `torch.nn` are not traced.
     """
-    tracer: Any = arguments[0].tracer
+    if any(getattr(module, name, None) for name in _HOOKS):
+        raise torch.fx.proxy.TraceError(
+            f"{type(module).__name__}: expected a layer without hooks, whose operations would be "
+            "in the graph beside the hooks themselves; trace the model before it is accelerated, "
+            "or with a Tracer whose is_leaf_module is True of it"
+        )
     path = tracer.path_of_module(module)
     return tracer.create_proxy("call_module", path, arguments, keywords)

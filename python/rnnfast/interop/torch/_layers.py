@@ -15,7 +15,13 @@ from torch.nn.utils.rnn import PackedSequence
 
 import rnnfast.nn.recurrent as native
 from rnnfast import _core
-from rnnfast.interop.torch._conditions import as_leaf, is_observed, is_plain, require_memory
+from rnnfast.interop.torch._conditions import (
+    as_leaf,
+    is_observed,
+    is_plain,
+    require_memory,
+    tracer_of,
+)
 from rnnfast.interop.torch._counterpart import GATES, KEY, MOST_COMPARED, Counterpart, key_of
 from rnnfast.interop.torch._kept import KEPT, Held, Kept
 from rnnfast.interop.torch._pass import Call, NotFiniteError, Pass
@@ -28,8 +34,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 Results = tuple[Tensor, ...]  # y, h_n, and c_n of an LSTM
 
 
+# What PyTorch's passes call to check and order what they are given.
+_CHECKS = (
+    "check_input", "check_forward_args", "check_hidden_size", "get_expected_hidden_size",
+    "permute_hidden",
+)  # fmt: skip
+
+
 class Layer(Weights):
     """What the three layers share."""
+
+    # Whether a subclass has checks of its own, which only PyTorch's pass calls.
+    _checks = False
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        theirs = next((k for k in cls.__mro__ if k.__module__ == "torch.nn.modules.rnn"), cls)
+        cls._checks = any(getattr(cls, n, None) is not getattr(theirs, n, None) for n in _CHECKS)
 
     def _call(self, input: Any, hx: Any, reset: Any = None) -> Any:
         if reset is not None and not isinstance(input, torch.fx.Proxy):
@@ -41,7 +62,7 @@ class Layer(Weights):
                 results = kept.ready(own, kept.held, input, hx)
                 if results is not None:
                     return results
-        if not is_observed():
+        if not (self._checks or is_observed()):
             results = self._step(input, hx) if reset is None else None
             if results is not None:
                 return results
@@ -55,8 +76,10 @@ class Layer(Weights):
             if results is not None:
                 y, h_n, *c_n = results
                 return (y, (h_n, c_n[0])) if c_n else (y, h_n)
-        if isinstance(input, torch.fx.Proxy):
-            return as_leaf(self, (input, hx), {} if reset is None else {"reset": reset})
+        tracer = tracer_of(input, hx)
+        if tracer is not None:
+            keywords = {} if reset is None else {"reset": reset}
+            return as_leaf(tracer, self, (input, hx), keywords)
         if reset is not None:
             return in_equations(self, input, hx, reset)
         return super().forward(input, hx)
@@ -128,7 +151,7 @@ class Layer(Weights):
         if hx is not None:  # as the rows of the data are
             hx = self.permute_hidden(hx, sorted_indices)
         state = self._pair(hx)
-        if state is None:
+        if state is None or data.dtype is not getattr(self._flat_weights[0], "dtype", data.dtype):
             return None
         if self.mode == "LSTM" and hx is not None:  # as PyTorch's other layers do
             self.check_forward_args(data, hx, batch_sizes)
@@ -199,6 +222,8 @@ class Layer(Weights):
             if weights is None:
                 return None
             keep = grad and any(getattr(t, "requires_grad", False) for t in (*given, *weights))
+            if keep and any(t.is_inference() for t in given):  # which cannot be kept
+                return None
             if not (keep or dropout or reset is not None) and self._is_dear(x, batch):
                 return None
             backward = keep or dropout > 0
