@@ -184,7 +184,15 @@ def test_bleu_of_empty_texts() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: metrics.confusion([1, "a"], [1, "a"]), TypeError, "^true: expected labels of one"),
+        (lambda: metrics.confusion([1, "a"], [1, "a"]), TypeError,
+         "^true: expected labels of one kind, such as str, got int and str$"),
+        (lambda: metrics.accuracy([0, 1], [0.3, 0.7]), TypeError,
+         "^predicted: expected labels as in true, such as 0, got 0.3$"),
+        (lambda: metrics.macro_f1(np.array([0, 1]), np.array([1.0, 0.7])), TypeError,
+         "^predicted: expected labels as in true, such as 0, got 0.7$"),
+        (lambda: metrics.macro_f1([0, 1], [0, math.nan]), TypeError, "got nan$"),
+        (lambda: metrics.confusion(["a", "b"], [0.2, 0.9]), TypeError,
+         "^predicted: expected labels as in true, such as 'a', got 0.2$"),
         (lambda: metrics.macro_f1([[1]], [[1]]), TypeError, "^true: expected labels of one kind,"),
         (lambda: metrics.confusion([1], [1], [1, 2, 1]), ValueError,
          "^labels: expected each once, got 1 again$"),

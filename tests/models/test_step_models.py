@@ -256,3 +256,19 @@ def test_bad_input_later(tagger: rf.MultiLabelTagger, regressor: rf.StepRegresso
         rf.StepRegressor(**QUICK).fit(X, NUMBERS, valid=(nothing, nothing))
     with pytest.raises(ValueError, match=r"^X: expected sequences with something in them, got"):
         tagger.score(nothing, [np.empty((0, 3))])
+
+
+def test_one_place_has_no_r2() -> None:
+    """Neither has one step, nor one place of a forecaster."""
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(5, 2)) for _ in range(8)]
+    model = rf.StepRegressor(hidden_size=4, epochs=1, seed=0, verbose=0)
+    model.fit(X, [x[:, 0] for x in X])
+    with pytest.warns(match="^y: expected at least 2 steps for R.2, got 1; the score is NaN$"):
+        assert np.isnan(model.score([X[0][:1]], [X[0][:1, 0]]))
+    assert np.isfinite(model.score([X[0][:2]], [X[0][:2, 0]]))
+    series = np.sin(np.arange(80) / 5)
+    forecaster = rf.Forecaster(lags=10, horizon=1, epochs=1, seed=0, verbose=0).fit(series)
+    with pytest.warns(match="^X: expected at least 2 places to foretell from for R.2, got 1; the"):
+        assert np.isnan(forecaster.score(series[-11:]))
+    assert np.isfinite(forecaster.score(series[-12:]))

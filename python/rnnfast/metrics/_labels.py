@@ -12,7 +12,13 @@ from rnnfast._checks import check_list
 from rnnfast._checks.messages import shown
 from rnnfast._checks.missing import check_ignore_label, says_none
 from rnnfast._checks.weights import read_weights
-from rnnfast.metrics._pairs import as_python, is_same, make_pairs, require_alike, require_labels
+from rnnfast.metrics._pairs import (
+    as_python,
+    is_same,
+    make_pairs,
+    require_labels,
+    require_same_labels,
+)
 
 
 def accuracy(
@@ -45,7 +51,7 @@ def accuracy(
     """
     pairs = make_pairs(true, predicted)
     trues, guesses = zip(*pairs, strict=True)
-    require_alike("predicted", guesses, trues, "labels as in true")
+    require_same_labels(guesses, trues)
     right = [is_same(t, p) for t, p in pairs]
     weights = read_weights("sample_weight", sample_weight, len(right))
     return sum(right) / len(right) if weights is None else float(np.average(right, weights=weights))
@@ -81,11 +87,13 @@ def confusion(
     ValueError
         If there is nothing, lengths differ, or a label is not among ``labels``, or twice.
     TypeError
-        If labels are of several kinds, or none that can be counted, or ``ignore_label`` is none.
+        If labels are of several kinds, or none that can be counted, such as probabilities, or
+        ``ignore_label`` is none.
     """
     pairs = make_pairs(true, predicted)
     for k, name in enumerate(("true", "predicted")):
         require_labels(name, [pair[k] for pair in pairs])
+    require_same_labels([p for _, p in pairs], [t for t, _ in pairs])
     is_missing = says_none(check_ignore_label(ignore_label))
     pairs = [pair for pair in pairs if not is_missing(pair[0])]
     if not pairs:
@@ -111,8 +119,11 @@ def confusion(
 def _sorted_labels(pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
     try:
         return sorted({label for pair in pairs for label in pair})
-    except TypeError as error:  # lists, or str beside int
-        raise TypeError(f"true: expected labels of one kind, such as str ({error})") from None
+    except TypeError:  # such as str beside int
+        kinds = sorted({type(label).__name__ for pair in pairs for label in pair})
+        raise TypeError(
+            f"true: expected labels of one kind, such as str, got {' and '.join(kinds)}"
+        ) from None
 
 
 def macro_f1(true: Sequence[Any], predicted: Sequence[Any]) -> float:
@@ -124,6 +135,8 @@ def macro_f1(true: Sequence[Any], predicted: Sequence[Any]) -> float:
     ------
     ValueError
         If there is nothing, or lengths differ.
+    TypeError
+        As `confusion`.
     """
     counts, _ = confusion(true, predicted)
     right = np.diag(counts)

@@ -51,6 +51,23 @@ def require_labels(name: str, items: Iterable[Any]) -> None:
             raise TypeError(f"{name}: expected labels of one kind, such as str, got {got}")
 
 
+def require_same_labels(guesses: Sequence[Any], trues: Sequence[Any]) -> None:
+    """Raise TypeError for what was predicted that is no label as the true ones are.
+
+    Of another kind than all of them, or a fraction, such as a probability, where none of them is.
+    """
+    what = "labels as in true"
+    require_alike("predicted", guesses, trues, what)
+    fraction = next(filter(_is_fraction, guesses), None)
+    if fraction is not None and not any(map(_is_fraction, trues)):
+        label = next((one for one in trues if one is not None), None)
+        raise TypeError(f"predicted: expected {what}, such as {shown(label)}, got {fraction}")
+
+
+def _is_fraction(value: Any) -> bool:
+    return isinstance(value, float) and not value.is_integer()
+
+
 def require_alike(name: str, given: Iterable[Any], known: Iterable[Any], what: str) -> None:
     """Raise TypeError if nothing given is of a kind with what is known: none could be the same.
 

@@ -27,7 +27,7 @@ from rnnfast.models.forecasting.rolling import Origins, mean_r2, rolling
 from rnnfast.models.forecasting.spread import bounds_of, paths_of
 from rnnfast.models.forecasting.windows import Floats
 from rnnfast.models.parts.codecs.numbers import compare_numbers
-from rnnfast.models.parts.contract import Facts, Weighed
+from rnnfast.models.parts.contract import Facts, Weighed, undefined_r2
 from rnnfast.models.parts.fitting.examples import Examples
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.models.parts.networks.heads import Head, NumberHead
@@ -482,6 +482,8 @@ class Forecaster(Weighed, Estimator):
     ) -> float:
         """Return R^2 of `backtest`, the mean over steps of the horizon and channels.
 
+        Of one place to foretell from, where numbers have no variance, NaN with a warning.
+
         Parameters
         ----------
         X : array_like
@@ -501,7 +503,8 @@ class Forecaster(Weighed, Estimator):
         self = self._as_fitted()
         origins, weights = self._measured(X, future_covariates, static_covariates, sample_weight)
         true, predicted = rolling(self, origins, None)
-        return mean_r2(true, predicted, weights)
+        score = mean_r2(true, predicted, weights)
+        return score if len(true) > 1 else undefined_r2("X", "places to foretell from")
 
     def evaluate(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -10,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnfast import metrics
-from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.likeness import likeness
 from rnnfast.models.base import OfPart
 from rnnfast.models.estimator import Estimator
 from rnnfast.models.parts.codecs.numbers import NumberCodec
-from rnnfast.models.parts.contract import Facts, Weighed, loaded
+from rnnfast.models.parts.contract import Facts, Weighed, undefined_r2
 from rnnfast.models.parts.fitting.examples import check_same_length
 from rnnfast.models.parts.hyperparameters import PoolOptions
 from rnnfast.models.parts.networks.heads import NumberHead, number_head
@@ -147,11 +145,7 @@ class SequenceRegressor(Weighed, Estimator):
         if numbers.shape != predicted.shape:
             raise ValueError(f"y: expected shape {predicted.shape}, got {numbers.shape}")
         score = metrics.r2(numbers, predicted, sample_weight=sample_weight)
-        if len(numbers) > 1:
-            return score
-        kind = getattr(loaded("exceptions"), "UndefinedMetricWarning", RuntimeWarning)
-        warn_caller("y: expected at least 2 sequences for R^2, got 1; the score is NaN", kind)
-        return math.nan
+        return score if len(numbers) > 1 else undefined_r2("y", "sequences")
 
     # What it is composed of
 

@@ -11,7 +11,7 @@ from rnnfast._checks.likeness import likeness
 from rnnfast.models.base import OfPart
 from rnnfast.models.parts.codecs.numbers import NumberTargets
 from rnnfast.models.parts.codecs.step_numbers import StepNumberCodec
-from rnnfast.models.parts.contract import Facts
+from rnnfast.models.parts.contract import Facts, undefined_r2
 from rnnfast.models.parts.hyperparameters import WordOptions
 from rnnfast.models.parts.networks.heads import NumberHead, number_head
 from rnnfast.models.parts.reading.step_rows import check_ignore_number
@@ -127,6 +127,8 @@ class StepRegressor(StepModel):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R squared over all steps together, the mean over the K numbers.
 
+        Of one step, which has no variance, NaN with a warning.
+
         Parameters
         ----------
         X : list of str, list of list of str, list of ndarray, or ndarray
@@ -142,7 +144,9 @@ class StepRegressor(StepModel):
         ValueError, TypeError
             As `predict`; also if there is not one row for each step.
         """
-        return self.evaluate(X, y, sample_weight)["r2"]
+        score = self.evaluate(X, y, sample_weight)["r2"]
+        steps = sum(map(len, y)) if len(y) == 1 else 2
+        return score if steps > 1 else undefined_r2("y", "steps")
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Return how far off predictions are, by name.

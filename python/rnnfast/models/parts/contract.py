@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
+from rnnfast._checks.adjustments import warn_caller
 from rnnfast._checks.messages import shown
 
 Self = TypeVar("Self", bound="Weighed")
@@ -22,6 +24,13 @@ class NotFittedError(ValueError, AttributeError):
 def loaded(name: str) -> Any | None:
     """Return a module of scikit-learn if it is loaded already; None: it is not."""
     return sys.modules.get(f"sklearn.{name}")
+
+
+def undefined_r2(name: str, what: str) -> float:
+    """Warn that numbers of one place have no variance to explain, and return NaN, their R^2."""
+    kind = getattr(loaded("exceptions"), "UndefinedMetricWarning", RuntimeWarning)
+    warn_caller(f"{name}: expected at least 2 {what} for R^2, got 1; the score is NaN", kind)
+    return math.nan
 
 
 def not_fitted_error(message: str) -> NotFittedError:
