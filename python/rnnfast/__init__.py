@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 # isort: off
 from rnnfast import _interrupts  # noqa: F401  # first, for the command
+from rnnfast import _subinterpreters  # noqa: F401  # before what is compiled
 # isort: on
 
 from rnnfast import _renamed, data, generation, nn, text, training

@@ -276,7 +276,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "high": lambda: 0.9,
     "std": lambda: 0.1,
     "true": lambda: [1.0, 2.0],
-    "predicted": lambda: [1.0, 2.5],
+    "predicted": lambda: [1.0, 3.0],
     "loss": lambda: 0.5,
     "n": lambda: 3,
     "length": lambda: 4,

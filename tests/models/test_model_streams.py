@@ -179,6 +179,23 @@ def test_numbers_without_an_axis_of_their_own() -> None:
     np.testing.assert_array_equal(y, single.predict(X))
 
 
+def test_a_number_alone_is_a_step_of_one_feature() -> None:
+    """So that a stream can read its own answers."""
+    X = [one[:, :1] for one in SERIES]
+    model = rf.StepRegressor(**SMALL).fit(X, [one[:, 0] for one in X])
+    stream, other = model.stream(), model.stream()
+    for step in (0.1, 2, np.float64(0.3), np.array(0.5)):
+        answer = stream(step)
+        assert answer == other([step])
+    assert stream(answer) == other([answer])
+    for wrong, got in ((None, "None"), ({}, "{}")):
+        with pytest.raises(TypeError, match=f"^x: expected real numbers, got {got}$"):
+            stream(wrong)
+    of_three = rf.StepRegressor(**SMALL).fit(SERIES, X)
+    with pytest.raises(ValueError, match=r"^x: expected shape \(1, 3\), got \(\)$"):
+        of_three.stream()(0.1)
+
+
 def test_a_table_of_one_feature() -> None:
     X = RNG.normal(size=(12, 6))
     model = rf.SequenceClassifier(**SMALL).fit(X, ["a", "b"] * 6)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +22,8 @@ PACKAGE = Path(rnnfast.__file__).parent
 # From the bottom up; packages, and what stands beside them at the root. `io` writes layers and what
 # registers itself with it; what it knows of models is their name.
 PACKAGES = [
-    "_core", "_imports", "_interrupts", "_products", "_renamed", "_checks", "_dispatch", "nn", "io",
+    "_core", "_imports", "_interrupts", "_products", "_renamed", "_subinterpreters", "_checks",
+    "_dispatch", "nn", "io",
     "text", "data", "metrics", "training", "generation", "models", "diagnostics", "interop", "",
     "cli", "__main__",
 ]  # fmt: skip
@@ -110,3 +113,15 @@ def test_packages_import_only_those_below(name: str) -> None:
             other = unit(module)
             below = other in rank and rank[other] < rank[name] and other != APART
             assert other == name or below, f"{path}:{line}: {name} imports {module} above it"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python itself refuses")
+def test_a_subinterpreter_is_refused() -> None:
+    code = (
+        "import rnnfast, _xxsubinterpreters as others\n"
+        "others.run_string(others.create(isolated=False), 'import rnnfast')"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "rnnfast: expected the main interpreter of the process, got a sub" in done.stderr

@@ -146,7 +146,9 @@ def dtype_error(
 
 def not_real(name: str, array: npt.NDArray[Any]) -> TypeError:
     """Return the error for an array that holds no real numbers; of objects, the first culprit."""
-    if array.dtype.kind == "O" and array.ndim:
+    if array.dtype.kind == "O" and not array.ndim:
+        return TypeError(f"{name}: expected real numbers, got {shown(array.item())}")
+    if array.dtype.kind == "O":
         for place, value in np.ndenumerate(array):
             if not isinstance(value, (int, float, np.number, np.bool_)):
                 at = place[0] if array.ndim == 1 else place

@@ -87,7 +87,7 @@ def check_numbers(name: str, values: Any, dtype: np.dtype[Any], shape: tuple[int
     """Return ``values`` as an array, which must have this dtype and shape."""
     array = read_array(name, values)
     if array.dtype != dtype:
-        raise dtype_error(name, dtype, array.dtype)
+        raise dtype_error(name, dtype, array.dtype, of=values)
     if array.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     return array
@@ -134,7 +134,7 @@ def from_bool(name: str, values: Any, dtype: np.dtype[Any]) -> Array:
     if array.dtype == np.bool_:
         return array.astype(dtype)
     if array.dtype != dtype:
-        raise dtype_error(name, dtype, array.dtype)
+        raise dtype_error(name, dtype, array.dtype, of=values)
     return array
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast._checks import check_indices
-from rnnfast._checks.arrays import read_array, require_finite
+from rnnfast._checks.arrays import not_real, read_array, require_finite
 from rnnfast._checks.messages import shown
 from rnnfast.models.parts.reading.columns import step_names
 from rnnfast.models.parts.reading.inputs import TokenInputs
@@ -111,9 +111,9 @@ class StepReader:
         shape = (count, inputs.size)
         array = read_array("x", x, f"shape {shape}")
         if array.dtype.kind not in "biuf":
-            raise TypeError(f"x: expected real numbers, got dtype {array.dtype}")
-        alone = count == 1 and array.shape == shape[1:]
-        rows = array[np.newaxis] if alone else array
+            raise not_real("x", array)
+        alone = count == 1 and (array.shape == shape[1:] or (inputs.size == 1 and not array.ndim))
+        rows = array.reshape(shape) if alone else array
         if rows.shape != shape:
             raise ValueError(f"x: expected shape {shape}, got {array.shape}")
         require_finite("x", rows, ("row", "number"))
