@@ -67,6 +67,19 @@ def test_what_could_be_something_else_is_refused(kind: str) -> None:
         two.predict(X[:, :2])
 
 
+def test_a_table_for_a_model_of_one_number_a_step_is_told_what_fits() -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    make, y = CASES["steps"]
+    model, table = make(**SMALL).fit(X, y), pandas.DataFrame(X)
+    with pytest.raises(
+        TypeError, match=r"; np\.asarray\(X, float\) has a series of one number a r"
+    ):
+        model.predict(table)
+    assert len(model.predict(np.asarray(table, float))) == len(X)
+    with pytest.raises(TypeError, match=r"; \[X\] is one series, a step a row$"):
+        model.predict(table[[0]])
+
+
 def test_models_whose_targets_do_not_tell_want_the_axis() -> None:
     expected = r"^X: expected an array of .*X\[\.\.\., np\.newaxis\] are series of one feature, X\["
     for make, y in ((rf.CTCRecognizer, ["ab"] * 8), (rf.Seq2Seq, ["a b", "b"] * 4)):

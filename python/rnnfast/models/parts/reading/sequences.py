@@ -49,10 +49,12 @@ class ReadSequences(list[Any]):
     """What `read_sequences` gave: it is not looked at again."""
 
 
-def _cure_of(name: str, table: Any) -> str:
+def _cure_of(name: str, table: Any, univariate: bool) -> str:
     """Return what a message ends with where a table came in place of sequences."""
     array = as_item(name, table)
     if array.dtype.kind in "biuf":
+        if univariate and array.shape[1] != 1:
+            return f" of numbers; np.asarray({name}, float) has a series of one number a row"
         return f" of numbers; [{name}] is one series, a step a row"
     for number, column in enumerate(column_names(table)):
         if isinstance(column, (str, int)) and all(isinstance(v, str) for v in array[:, number]):
@@ -91,7 +93,8 @@ def read_sequences(
         return ReadSequences(tokens)
     expected = "a list of str, of token lists or of arrays"
     if is_table(X):
-        raise TypeError(f"{name}: expected {expected}, got a {type(X).__name__}{_cure_of(name, X)}")
+        got = f"{type(X).__name__}{_cure_of(name, X, univariate)}"
+        raise TypeError(f"{name}: expected {expected}, got a {got}")
     X = X if isinstance(X, ReadSequences) else as_examples(name, X)
     if univariate and isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.ndim == 2:
         require_unmasked(name, X)
