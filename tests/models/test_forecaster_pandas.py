@@ -175,6 +175,16 @@ def test_covariates_of_other_times_are_refused() -> None:
         small(lags=7).fit([series, series], future_covariates=[known[:40], known[5:45]])
 
 
+def test_whole_numbers_in_an_index_go_on() -> None:
+    years = pandas.Series(SEASONAL, index=[*range(1900, 1900 + 132)])
+    found = small(lags=6).fit(years).predict(2, like=True)
+    assert [*found.index] == [2032, 2033]
+    for index in ([*range(1900, 2030), 2031, 2030], [5] * 132, [*range(131), 140]):
+        model = small(lags=6).fit(pandas.Series(SEASONAL, index=index))
+        with pytest.raises(ValueError, match=r"^like: expected False without after, as .* evenly"):
+            model.predict(2, like=True)
+
+
 def test_other_steps_than_those_of_fit_are_told() -> None:
     series = pandas.Series(WEEKLY, index=DAYS)
     model = small(lags=7).fit(series)

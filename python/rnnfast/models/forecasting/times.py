@@ -52,6 +52,20 @@ def require_times(label: str, given: Any, index: Any) -> None:
         )
 
 
+def _even_step(index: Any) -> int | None:
+    """Return by how much integers in an index of pandas go on; None: they do not, evenly."""
+    if hasattr(index, "step"):  # of a RangeIndex, which may be of one
+        return int(index.step)
+    if getattr(index.dtype, "kind", "") not in "iu" or len(index) < 2 or index.hasnans:
+        return None
+    first, last = int(index[0]), int(index[-1])
+    step = int(index[1]) - first
+    if step == 0 or last - first != step * (len(index) - 1) or max(abs(first), abs(last)) >= 2**62:
+        return None
+    even = np.diff(index.to_numpy(np.int64)) == step
+    return step if even.all() else None
+
+
 @dataclass(frozen=True)
 class Times:
     """The last step of an index of pandas, and how it goes on.
@@ -59,7 +73,7 @@ class Times:
     Attributes
     ----------
     kind : {"datetime", "period", "range"}
-        Whether it is a DatetimeIndex, a PeriodIndex or a RangeIndex.
+        Whether it is a DatetimeIndex, a PeriodIndex, or a RangeIndex or what could be one.
     end : str or int
         Its last step.
     step : str or int
@@ -85,8 +99,8 @@ class Times:
         pandas = sys.modules.get("pandas")
         if pandas is None or not isinstance(index, pandas.Index) or len(index) == 0:
             return None
-        if isinstance(index, pandas.RangeIndex):
-            return cls("range", int(index[-1]), int(index.step))
+        if (step := _even_step(index)) is not None:
+            return cls("range", int(index[-1]), step)
         if not isinstance(index, (pandas.DatetimeIndex, pandas.PeriodIndex)):
             return None
         if index.hasnans or not (index.is_monotonic_increasing and index.is_unique):
