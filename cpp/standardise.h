@@ -12,9 +12,9 @@ class Standard {
   Standard(const double* mean, const double* scale, std::int64_t size);
 
   // Writes (x - mean) / scale, computed in double and rounded once, of so many steps of contiguous
-  // numbers; returns whether all are finite.
+  // numbers.
   template <class From, class To>
-  bool apply(const From* x, std::int64_t steps, To* to) const;
+  void apply(const From* x, std::int64_t steps, To* to) const;
 
  private:
   std::int64_t size_;

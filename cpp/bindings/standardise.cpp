@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bindings/arrays.h"
+#include "bindings/finite.h"
 #include "bindings/module.h"
 #include "bindings/unlocked.h"
 
@@ -23,7 +24,9 @@ struct Series {
 
 template <class From, class To>
 bool apply(const Standard& standard, Series& one) {
-  return standard.apply(one.from.data<From>(), one.from->shape(0), static_cast<To*>(one.numbers));
+  auto* const to = static_cast<To*>(one.numbers);
+  standard.apply(one.from.data<From>(), one.from->shape(0), to);
+  return all_finite(to, one.from->size());
 }
 
 template <class To>

@@ -113,7 +113,7 @@ STEPS: list[tuple[str, Any, Any, type[Exception], str]] = [
     ),
     ("series", ["a", "b"], None, TypeError, "x: expected real numbers, got dtype <U1"),
     ("series", "a", None, TypeError, "x: expected real numbers, got dtype <U1"),
-    ("series", None, None, TypeError, "x: expected real numbers, got dtype object"),
+    ("series", None, None, TypeError, "x: expected real numbers, got None"),
     (
         "series",
         [[1.0, 2.0, 3.0], [1.0]],

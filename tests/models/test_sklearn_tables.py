@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rnnfast as rf
-from rnnfast.models.parts.reading.columns import restore_step_names
+from rnnfast.models.parts.reading.columns import restore_names
 from sklearn_cases import CASES, LETTERS, SERIES, Table, fit, make
 
 FLAT = SERIES[..., 0]
@@ -145,7 +145,7 @@ def test_names_of_columns_of_a_list_of_tables(name: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("names", ["pq", ["p"], ["p", 3], None, {}])
 def test_names_that_a_file_cannot_have(names: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=r"^step_names: expected "):
-        restore_step_names(names, 2)
+        restore_names({"step_names": names}, "step_names", 2)
 
 
 def test_a_table_of_text_is_still_refused() -> None:

@@ -202,7 +202,7 @@ def test_empty_sequences() -> None:
         (np.ones((8, 2, 1)), ValueError,
          r"^sample_weight: expected shape \(8,\), got \(8, 2, 1\)$"),
         ("ones", TypeError, r"^sample_weight: expected real numbers, got dtype <U4$"),
-        ({1: 2}, TypeError, r"^sample_weight: expected real numbers, got dtype object$"),
+        ({1: 2}, TypeError, r"^sample_weight: expected real numbers, got \{1: 2\}$"),
     ],
 )  # fmt: skip
 def test_what_is_refused(weights: Any, error: type, message: str) -> None:

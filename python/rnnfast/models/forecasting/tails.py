@@ -11,7 +11,7 @@ from rnnfast._checks import check_bool, check_list
 from rnnfast._checks.arrays import as_numbers
 from rnnfast.models.forecasting.panel import Panel
 from rnnfast.models.forecasting.times import Times
-from rnnfast.models.parts.reading.columns import restore_step_names
+from rnnfast.models.parts.reading.columns import restore_names
 
 
 def tail_to_dict(panel: Panel) -> dict[str, Any]:
@@ -68,14 +68,9 @@ def read_tail(learned: Mapping[str, Any], single: bool) -> Panel:
     read = [None if one is None else Times.from_dict(one) for one in times]
     return Panel(
         values, check_bool("single", single), several, np.dtype(np.float64), read, names, known,
-        static, title, (), _names(learned, "known_names", known[0].shape[1]),
-        _names(learned, "static_names", static.shape[1]),
+        static, title, (), restore_names(learned, "known_names", known[0].shape[1]),
+        restore_names(learned, "static_names", static.shape[1]),
     )  # fmt: skip
-
-
-def _names(learned: Mapping[str, Any], name: str, width: int) -> tuple[str, ...] | None:
-    """Return the names of so many columns, or None of a file without."""
-    return restore_step_names(learned[name], width, name) if name in learned else None
 
 
 def _plain(name: Any) -> Any:

@@ -13,7 +13,7 @@ from rnnfast._checks import check_int
 from rnnfast.models.parts.codecs.steps import StepCodec, require_each
 from rnnfast.models.parts.fitting.examples import Examples
 from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
-from rnnfast.models.parts.reading.columns import restore_step_names, step_names
+from rnnfast.models.parts.reading.columns import restore_names, step_names
 from rnnfast.models.parts.reading.inputs import Inputs
 from rnnfast.models.parts.reading.labels import (
     named_weights,
@@ -110,9 +110,7 @@ class LabelSetCodec(StepCodec):
         size, weights = check_int("num_labels", learned["num_labels"], 1), None
         if learned.get("class_weights") is not None:  # files of before have none
             weights = restore_weights(learned["class_weights"], (size,), self.dtype)
-        names = learned.get("target_names")
-        if names is not None:
-            names = restore_step_names(names, size, "target_names")
+        names = restore_names(learned, "target_names", size)
         return replace(self, num_labels=size, class_weights=weights, names=names)
 
 

@@ -16,7 +16,7 @@ from rnnfast.models.parts.codecs.base import Codec
 from rnnfast.models.parts.fitting.examples import Examples
 from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
 from rnnfast.models.parts.networks.heads import NUMBER_LOSSES, check_loss
-from rnnfast.models.parts.reading.columns import names_of, require_order, restore_step_names
+from rnnfast.models.parts.reading.columns import names_of, require_order, restore_names
 from rnnfast.models.parts.reading.inputs import Inputs, read_scaling
 from rnnfast.models.parts.reading.scaling import mean_and_scale
 from rnnfast.models.parts.reading.series import common_dtype
@@ -202,9 +202,7 @@ class NumberCodec(Codec):
         saved = {"mean": learned["target_mean"], "scale": learned["target_scale"]}
         numbers = NumberTargets(*read_scaling({**saved, "dtype": self.dtype}))
         single = numbers.read_single("single", learned["single"])
-        names = learned.get("target_names")
-        if names is not None:
-            names = restore_step_names(names, numbers.size, "target_names")
+        names = restore_names(learned, "target_names", numbers.size)
         return replace(self, numbers=numbers, single=single, names=names)
 
 

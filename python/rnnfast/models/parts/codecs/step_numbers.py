@@ -16,7 +16,7 @@ from rnnfast.models.parts.codecs.steps import StepCodec, require_each
 from rnnfast.models.parts.fitting.examples import Examples
 from rnnfast.models.parts.networks.encoder_network import EncoderNetwork
 from rnnfast.models.parts.networks.heads import check_loss
-from rnnfast.models.parts.reading.columns import restore_step_names, step_names
+from rnnfast.models.parts.reading.columns import restore_names, step_names
 from rnnfast.models.parts.reading.inputs import Inputs
 from rnnfast.models.parts.reading.step_rows import is_flat, known, read_rows, require_columns
 from rnnfast.models.parts.reading.weights import StepWeights, spread
@@ -102,7 +102,6 @@ class StepNumberCodec(StepCodec):
 
     def restore(self, learned: Mapping[str, Any], inputs: Inputs) -> StepNumberCodec:
         numbers = NumberTargets.from_dict(learned["outputs"])
-        flat, names = numbers.read_single("flat", learned["flat"]), learned.get("target_names")
-        if names is not None:
-            names = restore_step_names(names, numbers.size, "target_names")
+        flat = numbers.read_single("flat", learned["flat"])
+        names = restore_names(learned, "target_names", numbers.size)
         return replace(self, numbers=numbers, flat=flat, names=names)

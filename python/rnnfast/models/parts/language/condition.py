@@ -11,7 +11,7 @@ from rnnfast._checks import check_int, check_list
 from rnnfast._checks.arrays import read_array, require_finite
 from rnnfast._checks.masks import require_unmasked
 from rnnfast._checks.messages import shown, some_of
-from rnnfast.models.parts.reading.columns import names_of, require_order, restore_step_names
+from rnnfast.models.parts.reading.columns import names_of, require_order, restore_names
 from rnnfast.models.parts.reading.extension import require_extendable
 from rnnfast.models.parts.reading.lists import as_item
 from rnnfast.nn.embedding import Embedding
@@ -148,10 +148,8 @@ class Condition:
         """
         labels, width = saved["labels"], saved["width"]
         if labels is None:
-            width, names = check_int("condition.width", width, 1), saved.get("names")
-            if names is not None:
-                names = restore_step_names(names, width, "condition.names")
-            return cls(width=width, names=names)
+            width = check_int("condition.width", width, 1)
+            return cls(width=width, names=restore_names(saved, "names", width, "condition.names"))
         require_strings("condition.labels", check_list("condition.labels", labels, "str"))
         if not labels or len(set(labels)) < len(labels):
             raise ValueError(f"condition.labels: expected different ones, got {shown(labels)}")

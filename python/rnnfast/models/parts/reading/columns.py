@@ -176,14 +176,6 @@ def step_names(name: str, X: Any, known: tuple[str, ...] | None = None) -> tuple
     return known
 
 
-def restore_step_names(names: Any, features: int, field: str = "step_names") -> tuple[str, ...]:
-    """Return the names that a file's field has of a step's numbers; raise unless they are such."""
-    read = check_list(field, names, "str")
-    if len(read) != features or not all(isinstance(one, str) for one in read):
-        raise ValueError(f"{field}: expected {features} str, got {shown(names)}")
-    return tuple(read)
-
-
 class Featured:
     """What a model tells of the features that it reads, by scikit-learn's names."""
 
@@ -222,6 +214,22 @@ def _table(name: str, X: Any) -> Array | None:
         return None
     array = read_array(name, array)
     return array if array.ndim == 2 and array.dtype.kind in "biuf" else None
+
+
+def restore_names(
+    learned: Mapping[str, Any], field: str, width: int, name: str = ""
+) -> tuple[str, ...] | None:
+    """Return the names that a file's field has of so many columns; None of a file without.
+
+    ``name`` is what messages call the field.
+    """
+    if field not in learned:
+        return None
+    name = name or field
+    read = check_list(name, learned[field], "str")
+    if len(read) != width or not all(isinstance(one, str) for one in read):
+        raise ValueError(f"{name}: expected {width} str, got {shown(learned[field])}")
+    return tuple(read)
 
 
 def names_of(X: Any) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast.models.parts.fitting.warm_start import Axes, axes_of_ids
-from rnnfast.models.parts.reading.columns import Columns, restore_step_names, step_names
+from rnnfast.models.parts.reading.columns import Columns, restore_names, step_names
 from rnnfast.models.parts.reading.inputs import Inputs, SeriesInputs, TokenInputs, inputs_from_dict
 from rnnfast.models.parts.reading.lazy import LazySeries
 from rnnfast.models.parts.reading.sequences import Sequences, read_sequences
@@ -125,11 +125,10 @@ class Reader:
         The tokenizer is the model's hyperparameter.
         """
         words = learned["words"] if of_words else None
-        inputs, columns, names = inputs_from_dict(learned["inputs"], tokenizer), None, None
+        inputs, columns = inputs_from_dict(learned["inputs"], tokenizer), None
         features = inputs.size if isinstance(inputs, SeriesInputs) else 0
         if "columns" in learned:
             columns = Columns.from_dict(learned["columns"], features)
-        if "step_names" in learned:
-            names = restore_step_names(learned["step_names"], features)
+        names = restore_names(learned, "step_names", features)
         known = None if words is None else WordFeatures.from_dict(words)
         return cls(inputs, known, reverse, columns, names)
